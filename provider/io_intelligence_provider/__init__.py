@@ -1,5 +1,31 @@
-"""Airflow provider and data-quality plugin for the models catalogue of IO Intelligence (io.net)."""
+"""Airflow provider and data-quality plugin for the models catalogue of IO Intelligence (io.net).
+
+The names below load on first use: importing the package costs nothing, and none of them imports Airflow.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.catalog.client import IOIntelligenceClient
+    from io_intelligence_provider.store.snapshot import SnapshotSummary, take_snapshot
+    from io_intelligence_provider.store.store import SnapshotStore
+
 __version__ = "0.1.0"
+
+__all__ = ["IOIntelligenceClient", "SnapshotStore", "SnapshotSummary", "__version__", "take_snapshot"]
+
+_HOMES: Final = {
+    "IOIntelligenceClient": "catalog.client",
+    "SnapshotStore": "store.store",
+    "SnapshotSummary": "store.snapshot",
+    "take_snapshot": "store.snapshot",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from io_intelligence_provider.catalog.wire import WireShape
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -30,19 +32,11 @@ __all__ = [
     "Kind",
     "NonNegative",
     "Place",
-    "WireShape",
     "arrow_schema",
 ]
 
 PRICE_PRECISION: Final = 38
 PRICE_SCALE: Final = 18
-
-
-class WireShape(str, Enum):
-    """The two answers the endpoint is known to give; told apart by the answer's own form."""
-
-    DOCUMENTED = "documented"
-    OPENAI = "openai"
 
 
 class Kind(Enum):
@@ -232,12 +226,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     Column("license", Kind.JSON_TEXT, "License of the model"),
     Column("tool_support", Kind.JSON_TEXT, "Tool calling support", default="no"),
-    Column(
-        "max_tokens", Kind.INTEGER, "Most tokens of one request", unit="tokens", check=NonNegative()
-    ),
-    Column(
-        "context_window", Kind.INTEGER, "Size of the context", unit="tokens", check=NonNegative()
-    ),
+    Column("max_tokens", Kind.INTEGER, "Most tokens of one request", unit="tokens", check=NonNegative()),
+    Column("context_window", Kind.INTEGER, "Size of the context", unit="tokens", check=NonNegative()),
     _flag("supports_images_input", "Takes images as input", False),
     _flag("supports_prompt_cache", "Can cache prompts", False),
     _price("input_token_price", "input tokens"),

@@ -1,0 +1,59 @@
+"""Secrets that cannot be printed by accident, and text from servers with every secret taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
+
+__all__ = ["Redactor", "Secret", "redact_url"]
+
+_MASK: Final = "***"
+
+
+class Secret:
+    """A string that shows itself only through :meth:`reveal`: not in a repr, a log or a traceback."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret; call it where it is put on the wire and nowhere else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({_MASK!r})"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("A Secret is not pickled: it would leave the client.")
+
+
+class Redactor:
+    """Takes known secrets out of foreign text: servers do echo what they were sent."""
+
+    def __init__(self, secrets: Iterable[Secret | None] = ()) -> None:
+        self._secrets: set[str] = set()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: Secret | None) -> None:
+        """Learn one more secret (a freshly fetched access token), in the forms it may come back in."""
+        if secret is not None and (value := secret.reveal()):
+            self._secrets |= {value, quote(value, safe=""), quote_plus(value)}
+
+    def clean(self, text: str) -> str:
+        """Return ``text`` with every known secret masked."""
+        for value in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(value, _MASK)
+        return text
+
+
+def redact_url(url: str) -> str:
+    """Return ``url`` without user info, query and fragment: the part that may stand in a message."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -1,0 +1,267 @@
+"""What a client is told: the connection's fields, validated, by the same names everywhere."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from io_intelligence_provider.catalog.secret import Secret, redact_url
+from io_intelligence_provider.errors import ConfigurationError
+
+__all__ = ["DEFAULT_BASE_URL", "ClientSettings", "connection_settings"]
+
+DEFAULT_BASE_URL: Final = "https://api.intelligence.io.solutions"
+_MAX_PAGE_SIZE: Final = 100  # the vendor's OpenAPI document: page_size is 1 to 100
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """Every setting of a client, checked on creation.
+
+    :param base_url: scheme, host, port and path prefix; ``/api/v1/models`` is appended.
+    :param token: API key or access token, sent as a bearer token.
+    :param guest_session_id: sent as ``X-Guest-Session-ID``.
+    :param page_size: models asked for per page, 1 to 100.
+    :param concurrency: pages fetched at a time, 1 to 64.
+    :param connect_timeout: seconds to connect.
+    :param read_timeout: seconds without a byte.
+    :param max_retries: further tries of one page after a retryable failure.
+    :param deadline: seconds that one walk over the catalogue may take in all.
+    :param verify: ``True``, the path of a CA bundle, or ``False`` (loopback hosts only).
+    :param proxy: URL of an HTTP proxy; without one the environment's proxies apply.
+    :param token_url: OAuth2 token endpoint; needs ``client_id`` and ``client_secret``.
+    :param scope: OAuth2 scope asked for.
+    :param backoff: seconds; the n-th wait between tries is drawn from 0 to ``backoff * 2**(n-1)``.
+    :param max_backoff: seconds; upper bound of that draw.
+    :raises ConfigurationError: when a value is out of its bounds or two of them contradict.
+    """
+
+    base_url: str = DEFAULT_BASE_URL
+    token: Secret | None = None
+    guest_session_id: Secret | None = None
+    page_size: int = _MAX_PAGE_SIZE
+    concurrency: int = 4
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    max_retries: int = 5
+    deadline: float = 600.0
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+    token_url: str | None = None
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    scope: str | None = None
+    backoff: float = 0.5
+    max_backoff: float = 30.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
+        _bounded("page_size", self.page_size, 1, _MAX_PAGE_SIZE)
+        _bounded("concurrency", self.concurrency, 1, 64)
+        _bounded("max_retries", self.max_retries, 0, 100)
+        for name in ("connect_timeout", "read_timeout", "deadline"):
+            _bounded(name, getattr(self, name), 1e-3, 86_400)
+        for name in ("backoff", "max_backoff"):
+            _bounded(name, getattr(self, name), 0, 3_600)
+        for name in ("token", "guest_session_id", "client_secret"):
+            _sendable(name, getattr(self, name))
+        self._check_verify()
+        self._check_oauth()
+
+    def with_page_size(self, page_size: int | None) -> int:
+        """Return the page size of one call: its own when it gave one, the client's otherwise."""
+        if page_size is None:
+            return self.page_size
+        _bounded("page_size", page_size, 1, _MAX_PAGE_SIZE)
+        return page_size
+
+    def _check_verify(self) -> None:
+        if self.verify is True:
+            return
+        if self.verify is False:
+            if not is_loopback(self.base_url):
+                raise ConfigurationError(
+                    f"verify=false is refused for {self.base_url}: the key would go to whoever answers. "
+                    "Give the path of the CA bundle that signed the host's certificate instead."
+                )
+        elif not Path(self.verify).exists():
+            raise ConfigurationError(f"verify names a CA bundle that is not there: {self.verify}")
+
+    def _check_oauth(self) -> None:
+        given = {name for name in ("token_url", "client_id", "client_secret") if getattr(self, name)}
+        if given and len(given) < 3:
+            missing = {"token_url", "client_id", "client_secret"} - given
+            raise ConfigurationError(
+                f"OAuth2 client credentials need token_url, client_id and client_secret; "
+                f"missing: {', '.join(sorted(missing))}."
+            )
+        if given and self.token:
+            raise ConfigurationError(
+                "Both an API key and OAuth2 client credentials are given; keep the one that is meant."
+            )
+        if self.token_url and urlsplit(self.token_url).scheme != "https" and not is_loopback(self.token_url):
+            raise ConfigurationError(
+                f"token_url must be https, as the client secret goes there: {redact_url(self.token_url)}"
+            )
+
+
+def normalise_base_url(url: str) -> str:
+    """Return ``url`` with a scheme, and without a trailing ``/`` or ``/api/v1``.
+
+    :raises ConfigurationError: for another scheme than http(s), user info, a query or a fragment.
+    """
+    text = url.strip()
+    if "://" not in text:
+        text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The host is not a URL ({error}).") from None
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            "The host holds a user name or password; put the API key into the connection's password."
+        )
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"The host is no http(s) URL: {redact_url(text)!r}")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"The host has a query or a fragment; give {redact_url(text)!r} alone.")
+    path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether the host of ``url`` is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bounded(name: str, value: Any, low: float, high: float) -> None:
+    whole = name in ("page_size", "concurrency", "max_retries")
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        raise ConfigurationError(f"{name} must be {kind} from {low:g} to {high:g}, not {value!r}.")
+
+
+def _sendable(name: str, secret: Secret | None) -> None:
+    """Refuse what no header can carry, without showing it: the HTTP library's own error would."""
+    value = secret.reveal() if secret else ""
+    if not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"The {name} has characters that an HTTP header cannot carry (a line break or a quotation "
+            "mark pasted along?). Paste it again."
+        )
+
+
+_FLOATS: Final = ("connect_timeout", "read_timeout")
+_INTEGERS: Final = ("page_size", "concurrency", "max_retries")
+_SECRETS: Final = ("guest_session_id", "client_secret")
+EXTRA_FIELDS: Final = (
+    "guest_session_id",
+    "page_size",
+    "concurrency",
+    "connect_timeout",
+    "read_timeout",
+    "max_retries",
+    "verify",
+    "proxy",
+    "token_url",
+    "client_id",
+    "client_secret",
+    "scope",
+)
+
+
+def connection_settings(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    schema: str | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> ClientSettings:
+    """Turn the fields of an Airflow connection into settings. Blank and null count as unset.
+
+    :param extra: the connection's extra, already parsed. Values may be strings, as the URI form and
+        the connection form give them.
+    :raises ConfigurationError: for an unknown extra (it is named, never sent), a login, or a value
+        that does not fit.
+    """
+    if login and login.strip():
+        raise ConfigurationError("The connection has a login; the API key belongs into its password.")
+    given = {key: value for key, value in (extra or {}).items() if not _blank(value)}
+    unknown = sorted(set(extra or {}) - set(EXTRA_FIELDS))
+    if unknown:
+        raise ConfigurationError(
+            f"Unknown extra field(s) in the connection: {', '.join(unknown)}. "
+            f"Known are: {', '.join(EXTRA_FIELDS)}."
+        )
+    values: dict[str, Any] = {key: _typed(key, value) for key, value in given.items()}
+    if password and password.strip():
+        values["token"] = Secret(password.strip())
+    if url := _url(host, port, schema):
+        values["base_url"] = url
+    return ClientSettings(**values)
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _url(host: str | None, port: int | None, schema: str | None) -> str | None:
+    text = (host or "").strip()
+    scheme = (schema or "").strip().lower()
+    if scheme not in ("", "http", "https"):
+        raise ConfigurationError(f"The connection's schema is {scheme!r}; it is http, https or blank.")
+    if not text:
+        return None
+    if "://" not in text:
+        text = f"{scheme or 'https'}://{text}"
+    parts = urlsplit(text)
+    if port and ":" not in parts.netloc.rpartition("]")[2]:
+        text = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
+    return text
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key in _SECRETS:
+        return Secret(_text(key, value))
+    if key == "verify":
+        return _verify(value)
+    if key in _INTEGERS or key in _FLOATS:
+        return _number(key, value)
+    return _text(key, value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"The extra {key} must be a string, not {type(value).__name__}.")
+    return value.strip()
+
+
+def _verify(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    text = _text("verify", value)
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _number(key: str, value: Any) -> int | float:
+    try:
+        number = float(value) if isinstance(value, (str, int, float)) else None
+    except ValueError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ConfigurationError(f"The extra {key} must be a number, not {value!r}.")
+    return int(number) if key in _INTEGERS and number.is_integer() else number

@@ -1,0 +1,210 @@
+"""The two wire shapes: told apart by their form, cut into one raw record per model.
+
+A raw record is the JSON text of one entry of ``data``, byte for byte as served, so that prices keep
+their digits and a refused record can be shown as it came. :func:`decode_record` gives its value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from io_intelligence_provider.errors import ResponseError
+
+__all__ = [
+    "Page",
+    "UnstorableNumber",
+    "WireShape",
+    "ascii_json",
+    "decode_page",
+    "decode_record",
+    "dump_json",
+    "record_id",
+]
+
+
+class WireShape(StrEnum):
+    """The two answers the endpoint is known to give."""
+
+    DOCUMENTED = "documented"
+    OPENAI = "openai"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of the endpoint.
+
+    :param records: the raw records.
+    :param total: models in the whole catalogue as the server counts them, ``None`` where it does not.
+    :param has_next: whether the server says that more follows.
+    """
+
+    shape: WireShape
+    records: list[bytes]
+    total: int | None = None
+    has_next: bool = False
+
+
+class UnstorableNumber:
+    """A JSON number that neither int nor Decimal can hold, kept as its text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class _Envelope(msgspec.Struct):
+    data: list[msgspec.Raw]
+    object: Any = None
+    pagination: Any = None
+
+
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_VALUE: Final = msgspec.json.Decoder(float_hook=Decimal)
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeError, InvalidOperation)
+
+
+def decode_page(body: bytes, asked: str) -> Page:
+    """Cut an answer into raw records and tell its shape.
+
+    :param asked: what was asked, for the messages.
+    :raises ResponseError: when it is not JSON, or neither of the known shapes.
+    """
+    envelope = _envelope(body, asked)
+    records = [bytes(raw) for raw in envelope.data]
+    if envelope.pagination is not None:
+        return _documented(records, envelope.pagination, asked)
+    if envelope.object == "list":
+        return Page(WireShape.OPENAI, records)
+    raise ResponseError(
+        f"{asked} answered neither known shape: there is `data`, but neither a `pagination` object nor "
+        '`"object": "list"` beside it. Check the host; if the API has changed, upgrade the provider.'
+    )
+
+
+def _documented(records: list[bytes], pagination: Any, asked: str) -> Page:
+    fields = pagination if isinstance(pagination, dict) else {}
+    total, has_next = fields.get("total"), fields.get("has_next")
+    if type(total) is not int or total < 0 or type(has_next) is not bool:
+        raise ResponseError(
+            f"{asked} answered a `pagination` without a usable `total` and `has_next`; without them nobody "
+            "can tell whether the catalogue is complete."
+        )
+    return Page(WireShape.DOCUMENTED, records, total, has_next)
+
+
+def _envelope(body: bytes, asked: str) -> _Envelope:
+    try:
+        return _ENVELOPE.decode(body)
+    except msgspec.ValidationError as error:
+        raise ResponseError(f"{asked} answered JSON of neither known shape: {error}.") from None
+    except (msgspec.DecodeError, UnicodeError):
+        return _careful_envelope(body, asked)
+    except RecursionError:
+        raise ResponseError(f"{asked} answered JSON that is nested too deeply.") from None
+
+
+def _careful_envelope(body: bytes, asked: str) -> _Envelope:
+    """Read what the fast parser refuses as a whole for one bad string: lone surrogates, bad UTF-8."""
+    try:
+        answer = _careful_value(body)
+    except ValueError as error:
+        kind = "an empty body" if not body.strip() else "no JSON"
+        raise ResponseError(f"{asked} answered {kind} ({error}). Check the host and the proxy.") from None
+    except RecursionError:
+        raise ResponseError(f"{asked} answered JSON that is nested too deeply.") from None
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, list):
+        raise ResponseError(f"{asked} answered JSON of neither known shape: `data` is no list.")
+    records = [msgspec.Raw(dump_json(record).encode("ascii")) for record in data]
+    return _Envelope(records, answer.get("object"), answer.get("pagination"))
+
+
+def decode_record(raw: bytes) -> Any:
+    """Return the value of a raw record: numbers as int or Decimal, never as a binary float.
+
+    What those cannot hold is an :class:`UnstorableNumber`; lone surrogates stay in their strings.
+    """
+    try:
+        return _VALUE.decode(raw)
+    except _UNDECODABLE:
+        return _careful_value(raw)
+
+
+def _careful_value(text: bytes) -> Any:
+    # surrogateescape: bytes that are no UTF-8 become lone surrogates, which the type check refuses
+    # later, record by record, instead of losing the whole page.
+    return json.loads(
+        text.decode("utf-8", "surrogateescape"),
+        parse_float=_decimal,
+        parse_int=_integer,
+        parse_constant=_refuse_constant,
+    )
+
+
+def _integer(text: str) -> int | UnstorableNumber:
+    return int(text) if len(text) < 4_000 else UnstorableNumber(text)  # CPython's limit is 4,300 digits
+
+
+def _decimal(text: str) -> Decimal | UnstorableNumber:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return UnstorableNumber(text)
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+class _Id(msgspec.Struct):
+    model_id: Any = None
+    id: Any = None
+
+
+_ID: Final = msgspec.json.Decoder(_Id)
+
+
+def record_id(raw: bytes, shape: WireShape) -> str | None:
+    """Return what identifies a raw record in its shape (a UUID lowered), ``None`` when nothing does."""
+    try:
+        found = _ID.decode(raw)
+    except (*_UNDECODABLE, RecursionError):
+        return None
+    if shape is WireShape.OPENAI:
+        return found.id if isinstance(found.id, str) else None
+    return found.model_id.lower() if isinstance(found.model_id, str) else None
+
+
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+
+
+def ascii_json(raw: bytes) -> str:
+    """Return a raw record as ASCII JSON: same text, other characters as ``\\u`` escapes."""
+    return _NOT_ASCII.sub(
+        lambda found: json.dumps(found.group())[1:-1], raw.decode("utf-8", "surrogateescape")
+    )
+
+
+def dump_json(value: Any, *, sort_keys: bool = False) -> str:
+    """Write a decoded value as ASCII JSON, numbers digit by digit.
+
+    :param sort_keys: order the keys of objects, so that equal objects give equal texts.
+    :raises RecursionError: when it is nested some hundred levels deep.
+    """
+    if isinstance(value, dict):
+        items = sorted(value.items()) if sort_keys else value.items()
+        pairs = [f"{json.dumps(key)}: {dump_json(item, sort_keys=sort_keys)}" for key, item in items]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join([dump_json(item, sort_keys=sort_keys) for item in value]) + "]"
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, UnstorableNumber):
+        return value.text
+    return json.dumps(value)

@@ -1,0 +1,144 @@
+"""The emulator as a web application: the documented endpoint, a token endpoint and the controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.middleware.gzip import GZipMiddleware
+
+from io_intelligence_provider.emulator import trouble
+from io_intelligence_provider.emulator.control import control
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.pages import openai_body, page_body
+from io_intelligence_provider.emulator.schemas import HTTPValidationError, PaginatedModelResponse
+from io_intelligence_provider.emulator.state import EmulatorState, Quirks
+from io_intelligence_provider.emulator.tokens import OAuthClient, same
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from starlette.types import Receive, Scope, Send
+
+    from io_intelligence_provider.emulator.catalogue import Catalogue, Shape
+
+__all__ = ["EmulatorApp", "create_app"]
+
+
+class EmulatorApp(FastAPI):
+    """A FastAPI application with faults in front of it. ``emulator`` is its :class:`EmulatorState`."""
+
+    def __init__(self, emulator: EmulatorState, api_key: str | None, oauth: OAuthClient | None) -> None:
+        super().__init__(title="IO Intelligence (emulated)", version="1.0", docs_url=None, redoc_url=None)
+        self.emulator = emulator
+        self.api_key = api_key
+        self.oauth = oauth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await trouble.serve(super().__call__, self.emulator, scope, receive, send)
+
+
+def create_app(
+    catalogue: Catalogue | None = None,
+    *,
+    api_key: str | None = None,
+    shape: Shape = "documented",
+    as_of: date | None = None,
+    quirks: Quirks | None = None,
+    oauth: OAuthClient | None = None,
+) -> EmulatorApp:
+    """Return the emulator.
+
+    :param catalogue: what to serve; ``None``: the bundled price history.
+    :param api_key: the only bearer token accepted, beside those of the token endpoint; with neither an
+        ``api_key`` nor an ``oauth`` client everybody is served.
+    :param as_of: the day to serve; ``None``: the last one.
+    :param oauth: the client that ``POST /oauth/token`` knows; ``None``: there is no such endpoint.
+    :raises ConfigurationError: the catalogue holds nothing for ``as_of``.
+    """
+    state = EmulatorState(catalogue or PriceHistory.load(), shape=shape, as_of=as_of, quirks=quirks)
+    app = EmulatorApp(state, api_key, oauth)
+    app.include_router(models)
+    app.include_router(control)
+    if oauth is not None:
+        app.include_router(oauth_router)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    return app
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    """Answer 422 with the three documented keys only: the fourth would echo what was sent."""
+    details = error.errors() if isinstance(error, RequestValidationError) else []
+    kept = [{key: detail[key] for key in ("loc", "msg", "type")} for detail in details]
+    return JSONResponse({"detail": kept}, status_code=422)
+
+
+async def authorize(request: Request) -> None:
+    """Let a valid bearer token pass, or a guest who shows none.
+
+    :raises HTTPException: 401.
+    """
+    app: EmulatorApp = request.app
+    if app.api_key is None and app.oauth is None:
+        return
+    authorization = request.headers.get("authorization")
+    if authorization is None and request.headers.get("x-guest-session-id"):
+        return
+    scheme, _, token = (authorization or "").partition(" ")
+    known = app.emulator.tokens.accepts(token) or (app.api_key is not None and same(token, app.api_key))
+    if scheme.lower() != "bearer" or not known:
+        detail = "Not authenticated" if authorization is None else "Invalid API key or access token"
+        raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+models = APIRouter(tags=["models"])
+oauth_router = APIRouter(include_in_schema=False)
+
+
+@models.get(
+    trouble.MODELS_PATH,
+    summary="Get Models List",
+    operation_id="get_models_list_v1_models_get",
+    dependencies=[Depends(authorize)],
+    response_model=PaginatedModelResponse,
+    responses={404: {"description": "Not found"}, 422: {"model": HTTPValidationError}},
+)
+async def get_models_list(
+    request: Request,
+    page: Annotated[int, Query(ge=1)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=100)] = 50,
+    q: Annotated[str | None, Query()] = None,
+    guest_session: Annotated[str | None, Header(alias="X-Guest-Session-ID")] = None,
+) -> Response:
+    """One page of the models that are available now, or of those whose name or description has ``q``."""
+    del guest_session  # looked at by `authorize`; a parameter here so that it is documented
+    state: EmulatorState = request.app.emulator
+    records = state.records(q)
+    if state.shape == "openai":
+        body = openai_body(records)
+    else:
+        body = page_body(records, page, page_size, state.quirks)
+    return Response(body, media_type="application/json")
+
+
+@oauth_router.post("/oauth/token")
+async def issue_token(request: Request) -> JSONResponse:
+    """OAuth2 client credentials: the client by HTTP Basic, the grant in the form."""
+    app: EmulatorApp = request.app
+    headers = {"Cache-Control": "no-store"}
+    if app.oauth is None or not app.oauth.authenticates(request.headers.get("authorization")):
+        challenge = {"WWW-Authenticate": 'Basic realm="emulator"'}
+        return JSONResponse({"error": "invalid_client"}, status_code=401, headers=headers | challenge)
+    form = parse_qs((await request.body()).decode("latin-1"))
+    if form.get("grant_type") != ["client_credentials"]:
+        return JSONResponse({"error": "unsupported_grant_type"}, status_code=400, headers=headers)
+    answer: dict[str, Any] = {
+        "access_token": app.emulator.tokens.issue(),
+        "token_type": "Bearer",
+        "expires_in": app.oauth.expires_in,
+    }
+    return JSONResponse(answer, headers=headers)

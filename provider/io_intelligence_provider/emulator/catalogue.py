@@ -1,0 +1,100 @@
+"""What the emulator serves: a catalogue gives records, already written as JSON, for a day and a shape."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+from io_intelligence_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = ["Catalogue", "FixedCatalogue", "Rendered", "Shape", "encode", "render"]
+
+Shape: TypeAlias = Literal["documented", "openai"]
+
+_MARK: Final = "\0decimal:"
+_MARKED: Final = re.compile(r'"\\u0000decimal:([^"\\]+)"')
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One record: its JSON as it goes over the wire, and the text that ``q`` is looked for in."""
+
+    body: bytes
+    haystack: str
+
+
+class Catalogue(Protocol):
+    """Anything that can be served. ``as_of=None`` is the latest state."""
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """Days on which the catalogue differed; empty when it knows no time."""
+
+    def rendered(self, as_of: date | None, shape: Shape) -> Sequence[Rendered]:
+        """Return the records of that day, in the order they are served.
+
+        :raises ConfigurationError: the catalogue holds nothing for that day.
+        """
+
+
+class FixedCatalogue:
+    """A list of records served as they are, whatever the day and the shape.
+
+    :param records: any JSON values, broken ones too; ``Decimal`` is written as a JSON number with its
+        own digits, and ``bytes`` go over the wire untouched.
+    """
+
+    dates: tuple[date, ...] = ()
+
+    def __init__(self, records: Iterable[object]) -> None:
+        self._rendered = tuple(render(record) for record in records)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> FixedCatalogue:
+        """Read a JSON list of records, gzipped when the name ends in ``.gz``.
+
+        :raises ConfigurationError: the file cannot be read or is no JSON list.
+        """
+        path = Path(path)
+        try:
+            raw = path.read_bytes()
+            records = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw, parse_float=Decimal)
+        except (OSError, EOFError, ValueError) as error:
+            raise ConfigurationError(f"Cannot read the catalogue {path}: {error}") from error
+        if not isinstance(records, list):
+            raise ConfigurationError(f"The catalogue {path} must be a JSON list of records")
+        return cls(records)
+
+    def rendered(self, as_of: date | None, shape: Shape) -> Sequence[Rendered]:  # noqa: ARG002 (protocol)
+        return self._rendered
+
+
+def render(record: object) -> Rendered:
+    """Write one record as JSON and note the text that ``q`` searches: name, description, id."""
+    if isinstance(record, bytes):
+        return Rendered(record, record.decode("utf-8", "replace").lower())
+    words = ""
+    if isinstance(record, dict):
+        words = " ".join(str(record.get(key) or "") for key in ("name", "description", "id"))
+    return Rendered(encode(record), words.lower())
+
+
+def encode(value: object) -> bytes:
+    """Return ASCII JSON. A ``Decimal`` becomes a number by its own text, never through a binary float."""
+    # json cannot write a number from a text: mark it as a string, then take the quotation marks away.
+    return _MARKED.sub(r"\1", json.dumps(value, default=_mark_decimal)).encode("ascii")
+
+
+def _mark_decimal(value: object) -> str:
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{_MARK}{value}"
+    raise TypeError(f"{value!r} has no JSON form; give the record as bytes")

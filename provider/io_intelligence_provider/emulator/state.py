@@ -1,0 +1,139 @@
+"""What an emulator serves at this moment, and what it was asked so far."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from decimal import Decimal
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from io_intelligence_provider.emulator.catalogue import Rendered, render
+from io_intelligence_provider.emulator.faults import Drift, Faults
+from io_intelligence_provider.emulator.shapes import model_id
+from io_intelligence_provider.emulator.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from io_intelligence_provider.emulator.catalogue import Catalogue, Shape
+
+__all__ = ["EmulatorState", "Quirks"]
+
+LOG_LENGTH: Final = 1000
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """Ways of an odd server. They change what it says, not what it is asked.
+
+    :param page_size_cap: the most models on a page, whatever was asked for.
+    :param total: said instead of the true total.
+    :param total_pages: said instead of the true number of pages.
+    :param endless: ``has_next`` is always true.
+    """
+
+    page_size_cap: int | None = None
+    total: int | None = None
+    total_pages: int | None = None
+    endless: bool = False
+
+
+class EmulatorState:
+    """The mutable part of an emulator. Safe to use from any thread."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        shape: Shape = "documented",
+        as_of: date | None = None,
+        quirks: Quirks | None = None,
+    ) -> None:
+        self.catalogue = catalogue
+        self.shape: Shape = shape
+        self.quirks = quirks or Quirks()
+        self.faults = Faults()
+        self.tokens = Tokens()
+        self._lock = Lock()
+        self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
+        self._drifts: list[Drift] = []
+        self._as_of: date | None = None
+        self.set_as_of(as_of)
+
+    @property
+    def as_of(self) -> date | None:
+        """The day that is served; ``None``: the latest state."""
+        return self._as_of
+
+    def set_as_of(self, as_of: date | None) -> None:
+        """Serve another day from now on. What drifted before is forgotten.
+
+        :raises ConfigurationError: the catalogue holds nothing for that day; the day stays as it was.
+        """
+        self.catalogue.rendered(as_of, self.shape)
+        with self._lock:
+            self._as_of = as_of
+            self._drifts.clear()
+
+    def drift(self, how: Drift) -> None:
+        """Change the catalogue from the next request on."""
+        with self._lock:
+            self._drifts.append(how)
+
+    def settle(self) -> None:
+        """Cancel all faults and undo what drifted."""
+        self.faults.clear()
+        with self._lock:
+            self._drifts.clear()
+
+    def records(self, q: str | None) -> Sequence[Rendered]:
+        """Return what is served now: the day's catalogue, drifted, and of it what matches ``q``."""
+        with self._lock:
+            as_of, drifts = self._as_of, tuple(self._drifts)
+        records = self.catalogue.rendered(as_of, self.shape)
+        for number, how in enumerate(drifts, start=1):
+            records = _drifted(records, how, number)
+        if not q:
+            return records
+        return [record for record in records if q.lower() in record.haystack]
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """Add one request to the log; the oldest fall out beyond 1,000."""
+        with self._lock:
+            self._log.append(entry)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the log, oldest first. It holds no value of any credential header."""
+        with self._lock:
+            return list(self._log)
+
+
+def _drifted(records: Sequence[Rendered], how: Drift, number: int) -> list[Rendered]:
+    changed = list(records)
+    if how == "remove_first":
+        return changed[1:]
+    if how == "insert_first":
+        return [_newcomer(changed, number), *changed]
+    if len(changed) > 1:
+        changed[0], changed[-1] = changed[-1], changed[0]
+    return changed
+
+
+def _newcomer(records: Sequence[Rendered], number: int) -> Rendered:
+    """Return a model like the first one, under a name and identifier of its own."""
+    name = f"emulator/newcomer-{number}"
+    like = next((found for record in records if (found := _as_object(record.body))), {})
+    ours = {"id": name} if "id" in like else {"model_id": model_id(name)}
+    return render({**like, **ours, "name": name})
+
+
+def _as_object(body: bytes) -> dict[str, Any]:
+    """Return a record as an object, empty when it is none: broken records are served too."""
+    try:
+        value = json.loads(body, parse_float=Decimal)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

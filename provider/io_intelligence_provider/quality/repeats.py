@@ -1,0 +1,57 @@
+"""Records that came more than once: identical ones count once, differing ones of one id are refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+
+from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.wire import decode_record, dump_json, record_id
+
+__all__ = ["Repeats"]
+
+
+class Repeats:
+    """Knows, after one look at the records whose ids repeat, which of them to keep and which to refuse.
+
+    It keeps 16 bytes for each record that has a repeated id or none, nothing for the others.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._shape = catalogue.shape
+        self._repeated = catalogue.repeated
+        self._seen: set[bytes] = set()
+        self.conflicting = self._conflicts(catalogue) if self._repeated else frozenset()
+
+    def _conflicts(self, catalogue: Catalogue) -> frozenset[str]:
+        variants: dict[str, set[bytes]] = defaultdict(set)
+        for page in catalogue.pages():
+            for raw in page:
+                if (identity := record_id(raw, self._shape)) in self._repeated and identity is not None:
+                    variants[identity].add(_digest(raw))
+        return frozenset(identity for identity, digests in variants.items() if len(digests) > 1)
+
+    def distinct(self, pages: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+        """Yield the pages without the second and later copies of identical records."""
+        for page in pages:
+            yield [raw for raw in page if self._is_first(raw)]
+
+    def _is_first(self, raw: bytes) -> bool:
+        identity = record_id(raw, self._shape)
+        if identity is not None and identity not in self._repeated:
+            return True
+        digest = _digest(raw)
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        return True
+
+
+def _digest(raw: bytes) -> bytes:
+    """Return the same bytes for records that differ only in white space and the order of their keys."""
+    try:
+        text = dump_json(decode_record(raw), sort_keys=True).encode()
+    except RecursionError:
+        text = raw
+    return hashlib.blake2b(text, digest_size=16).digest()

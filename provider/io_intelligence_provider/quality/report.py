@@ -1,0 +1,128 @@
+"""The report of one run: what was checked, what failed, what that means. Its JSON form is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+__all__ = ["MAX_EXAMPLES", "CheckResult", "Outcome", "QualityReport", "Severity"]
+
+Severity: TypeAlias = Literal["error", "warn"]
+Level: TypeAlias = Literal["row", "snapshot"]
+Outcome: TypeAlias = Literal["passed", "warned", "failed"]
+
+MAX_EXAMPLES: Final = 5
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check over the whole run.
+
+    :param evaluated: rows or values that the check looked at; 0: it could not be evaluated this time
+        (a first snapshot has no predecessor), and then it counts neither as passed nor as failed.
+    :param failed: how many of them failed.
+    :param examples: up to five, each a small object that says which and why.
+    """
+
+    check: str
+    column: str | None
+    level: Level
+    severity: Severity
+    evaluated: int
+    failed: int
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed; true for what was not evaluated."""
+        return not self.failed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the published form."""
+        return asdict(self) | {"passed": self.passed}
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The report of one run, passed or not.
+
+    :param outcome: ``failed`` when the commit was stopped, ``warned`` when it was made with findings.
+    :param score: valid rows / served rows x passed snapshot checks / evaluated ones, 0 to 1.
+    :param fields: every key that the records had.
+    """
+
+    snapshot_id: str
+    snapshot_date: date
+    fetched_at: datetime
+    source_url: str
+    wire_shape: str
+    outcome: Outcome
+    score: float
+    served: int
+    valid: int
+    quarantined: int
+    checks: tuple[CheckResult, ...]
+    fields: tuple[str, ...]
+    unknown_fields: tuple[str, ...] = ()
+    missing_fields: tuple[str, ...] = ()
+
+    def result(self) -> dict[str, float | int]:
+        """Return the summary that asset events carry under ``airflow.dataquality.result``."""
+        evaluated = [check for check in self.checks if check.evaluated]
+        failed = sum(not check.passed and check.severity == "error" for check in evaluated)
+        warned = sum(not check.passed and check.severity == "warn" for check in evaluated)
+        passed = len(evaluated) - failed - warned
+        return {"score": self.score, "passed": passed, "failed": failed, "warned": warned}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the published form, plain JSON values only."""
+        return {
+            "snapshot_id": self.snapshot_id,
+            "snapshot_date": self.snapshot_date.isoformat(),
+            "fetched_at": self.fetched_at.isoformat(),
+            "source_url": self.source_url,
+            "wire_shape": self.wire_shape,
+            "outcome": self.outcome,
+            "score": self.score,
+            "rows": {"served": self.served, "valid": self.valid, "quarantined": self.quarantined},
+            "checks": [check.to_dict() for check in self.checks],
+            "fields": list(self.fields),
+            "drift": {
+                "unknown_fields": list(self.unknown_fields),
+                "missing_fields": list(self.missing_fields),
+            },
+        }
+
+    def to_json(self) -> str:
+        """Return the published form as ASCII JSON."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> QualityReport:
+        """Read the published form back.
+
+        :raises KeyError, ValueError, TypeError: when it is not that form.
+        """
+        checks = tuple(
+            CheckResult(**{key: value for key, value in check.items() if key != "passed"})
+            for check in data["checks"]
+        )
+        return cls(
+            snapshot_id=data["snapshot_id"],
+            snapshot_date=date.fromisoformat(data["snapshot_date"]),
+            fetched_at=datetime.fromisoformat(data["fetched_at"]),
+            source_url=data["source_url"],
+            wire_shape=data["wire_shape"],
+            outcome=data["outcome"],
+            score=data["score"],
+            served=data["rows"]["served"],
+            valid=data["rows"]["valid"],
+            quarantined=data["rows"]["quarantined"],
+            checks=checks,
+            fields=tuple(data["fields"]),
+            unknown_fields=tuple(data["drift"]["unknown_fields"]),
+            missing_fields=tuple(data["drift"]["missing_fields"]),
+        )

@@ -1,0 +1,43 @@
+"""Which date a run may file its snapshot under: the API serves the present only."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+__all__ = ["GRACE", "LateRunError", "snapshot_label"]
+
+GRACE: Final = timedelta(hours=6)
+"""How long after midnight a late run may still file the day before, when that day has no snapshot."""
+
+
+class LateRunError(Exception):
+    """The run's day is over (or has not come): today's prices would be filed under another day."""
+
+
+def snapshot_label(run_after: datetime, now: datetime, *, on_file: bool) -> date:
+    """Return the UTC date of the run when a snapshot may be filed under it now.
+
+    :param run_after: when the run was due, with a time zone.
+    :param on_file: whether that date has a snapshot already.
+    :raises LateRunError: when it may not; the message says why.
+    """
+    label = run_after.astimezone(UTC).date()
+    today = now.astimezone(UTC).date()
+    if today == label:
+        return label
+    if today < label:
+        raise LateRunError(f"The run is of {label}, and today is {today} (UTC): that day has not come.")
+    midnight = datetime(label.year, label.month, label.day, tzinfo=UTC) + timedelta(days=1)
+    late = now - midnight
+    if late >= GRACE:
+        raise LateRunError(
+            f"The run is of {label}, and today is {today} (UTC). The API serves the present only, so "
+            f"today's prices would be filed under {label}. A missed day stays missing."
+        )
+    if on_file:
+        raise LateRunError(
+            f"The run is of {label}, which is over (UTC) and has its snapshot: it is not replaced by "
+            f"prices of {today}."
+        )
+    return label

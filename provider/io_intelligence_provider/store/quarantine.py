@@ -1,0 +1,85 @@
+"""Refused records on their way to Parquet, without keeping them all in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from io_intelligence_provider.quality.row_checks import RefusedRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["QuarantineFile", "quarantine_schema"]
+
+
+def quarantine_schema() -> pa.Schema:
+    """Return the Arrow schema of ``quarantine/…/<snapshot_id>.parquet``."""
+    import pyarrow as pa
+
+    text = pa.string()
+    failure = pa.struct([("check", text), ("column", text), ("value", text), ("message", text)])
+    return pa.schema(
+        [
+            ("model_id", text),
+            ("name", text),
+            pa.field("record", text, nullable=False),
+            ("failures", pa.list_(failure)),
+            pa.field("snapshot_id", text, nullable=False),
+            pa.field("fetched_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ]
+    )
+
+
+class QuarantineFile:
+    """Collects refused records in a temporary Parquet file; a batch of them is in memory at a time."""
+
+    def __init__(self, snapshot_id: str, fetched_at: datetime) -> None:
+        import pyarrow.parquet as pq
+
+        self._snapshot_id = snapshot_id
+        self._fetched_at = fetched_at
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the writer
+        self._writer = pq.ParquetWriter(self._file, quarantine_schema(), compression="zstd")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        self._file.close()
+
+    def add(self, refused: Sequence[RefusedRecord]) -> None:
+        """Write the records of one batch."""
+        import pyarrow as pa
+
+        if not refused:
+            return
+        rows: list[dict[str, Any]] = [
+            {
+                "model_id": record.model_id,
+                "name": record.name,
+                "record": record.record,
+                "failures": [
+                    {
+                        "check": failure.check,
+                        "column": failure.column,
+                        "value": failure.value,
+                        "message": failure.message,
+                    }
+                    for failure in record.failures
+                ],
+                "snapshot_id": self._snapshot_id,
+                "fetched_at": self._fetched_at,
+            }
+            for record in refused
+        ]
+        self._writer.write_table(pa.Table.from_pylist(rows, schema=quarantine_schema()))
+
+    def finish(self) -> bytes:
+        """Close the file and return it."""
+        self._writer.close()
+        self._file.seek(0)
+        return self._file.read()

@@ -1,0 +1,278 @@
+"""One run: fetch, judge, keep. The same function files a day in Airflow, in a replay and in a test."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from io_intelligence_provider import __version__
+from io_intelligence_provider.catalog.client import IOIntelligenceClient
+from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
+from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+from io_intelligence_provider.quality.html import report_html
+from io_intelligence_provider.quality.outcome import check_thresholds, score, stopping
+from io_intelligence_provider.quality.repeats import Repeats
+from io_intelligence_provider.quality.report import Outcome, QualityReport
+from io_intelligence_provider.quality.row_checks import judge_records
+from io_intelligence_provider.quality.snapshot_checks import (
+    PreviousSnapshot,
+    RunFacts,
+    missing_fields,
+    snapshot_checks,
+)
+from io_intelligence_provider.quality.tally import RowTally
+from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
+from io_intelligence_provider.store.quarantine import QuarantineFile
+from io_intelligence_provider.store.store import SnapshotStore, When, as_date
+from io_intelligence_provider.store.table import content_hash, sort_models, to_parquet
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["SnapshotRun", "SnapshotSummary", "run_snapshot", "take_snapshot"]
+
+log = logging.getLogger(__name__)
+
+_GROUP: Final = 10_000
+"""Records judged at a time: the bound of what is in memory as Python objects."""
+
+
+@dataclass(frozen=True)
+class SnapshotSummary:
+    """What a run did, small enough for XCom.
+
+    :param path: where the models file lies.
+    :param score: valid rows / served rows x passed snapshot checks / evaluated ones.
+    :param content_hash: SHA-256 of the models without ``fetched_at``.
+    """
+
+    snapshot_date: date
+    snapshot_id: str
+    path: str
+    rows: int
+    quarantined: int
+    outcome: str
+    score: float
+    wire_shape: str
+    content_hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self) | {"snapshot_date": self.snapshot_date.isoformat()}
+
+
+@dataclass(frozen=True)
+class SnapshotRun:
+    """A committed run: its summary and its report."""
+
+    summary: SnapshotSummary
+    report: QualityReport
+
+
+def take_snapshot(
+    client: IOIntelligenceClient,
+    store: SnapshotStore,
+    *,
+    snapshot_date: When | None = None,
+    q: str | None = None,
+    page_size: int | None = None,
+    fail_on: str = "error",
+    max_quarantine_share: float = 0.1,
+) -> SnapshotSummary:
+    """Read the catalogue, check every record and file the valid ones as the snapshot of a date.
+
+    Refused records go to quarantine with every reason; a snapshot of that date is replaced atomically.
+
+    :param snapshot_date: the UTC date to file under, today unless given. Any date is taken, for
+        replays and imports; ``fetched_at`` tells the truth.
+    :param q: the API's search term. A root belongs to one: another is an error.
+    :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
+    :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
+    :raises QualityError: when a check stopped the commit; quarantine and report are written all the same.
+    :raises ConfigurationError: when an argument, or the root's own query, forbids the run.
+    :raises IOIntelligenceError: what the client and the store raise.
+    """
+    return run_snapshot(
+        client,
+        store,
+        snapshot_date=snapshot_date,
+        q=q,
+        page_size=page_size,
+        fail_on=fail_on,
+        max_quarantine_share=max_quarantine_share,
+    ).summary
+
+
+def run_snapshot(
+    client: IOIntelligenceClient,
+    store: SnapshotStore,
+    *,
+    snapshot_date: When | None = None,
+    q: str | None = None,
+    page_size: int | None = None,
+    fail_on: str = "error",
+    max_quarantine_share: float = 0.1,
+) -> SnapshotRun:
+    """Do what :func:`take_snapshot` does and return the report as well."""
+    check_thresholds(fail_on, max_quarantine_share)
+    day = datetime.now(UTC).date() if snapshot_date is None else as_date(snapshot_date)
+    query = (q or "").strip()
+    _check_query(store, query)
+    previous = _previous(store, day)
+    with client.fetch_catalogue(query or None, page_size) as catalogue:
+        snapshot_id = f"{catalogue.fetched_at:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
+        with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
+            tally, models = _judge(catalogue, quarantine)
+            store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
+    facts = RunFacts(
+        models=models,
+        tally=tally,
+        shape=catalogue.shape,
+        source_url=client.source_url,
+        received=catalogue.received,
+        total=catalogue.total,
+        max_quarantine_share=max_quarantine_share,
+        previous=previous,
+    )
+    report = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
+    store.files.put(quality_path(day, snapshot_id), report.to_json().encode())
+    store.files.put(quality_path(day, snapshot_id, "html"), report_html(report).encode())
+    if report.outcome == "failed":
+        raise _stopped(report, fail_on, store)
+    _commit(store, facts, report, query)
+    return SnapshotRun(_summary(store, report, models), report)
+
+
+def _check_query(store: SnapshotStore, query: str) -> None:
+    try:
+        filed = store.info().query
+    except NotOnFileError:
+        return
+    if filed != query:
+        raise ConfigurationError(
+            f"{store.files.url('')} holds snapshots of the query {filed!r}, this run asks {query!r}. "
+            "A root belongs to one query: give this one a root of its own."
+        )
+
+
+def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | None:
+    import polars as pl
+
+    before = store.before(day)
+    if before is None:
+        return None
+    info = store.info(before)
+    try:
+        fields = store.quality(before).fields
+    except StorageError as error:
+        log.warning("The check missing_fields cannot be evaluated: %s", error)
+        fields = None
+    table = store.read(before, ["model_id", "name", *PRICE_COLUMNS])
+    return PreviousSnapshot(pl.DataFrame(table), info.wire_shape, info.source_url, fields)
+
+
+def _judge(catalogue: Catalogue, quarantine: QuarantineFile) -> tuple[RowTally, pl.DataFrame]:
+    import polars as pl
+
+    tally, parts = RowTally(catalogue.shape), []
+    repeats = Repeats(catalogue)
+    for records in _groups(repeats.distinct(catalogue.pages())):
+        verdict = judge_records(records, catalogue.shape, repeats.conflicting)
+        tally.add(verdict)
+        quarantine.add(verdict.refused)
+        parts.append(verdict.valid)
+    if not parts:
+        parts = [judge_records([], catalogue.shape).valid]
+    return tally, sort_models(pl.concat(parts))
+
+
+def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    for page in pages:
+        group += page
+        if len(group) >= _GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _report(
+    facts: RunFacts, snapshot_id: str, day: date, fetched_at: datetime, fail_on: str
+) -> QualityReport:
+    checks = (*facts.tally.results(), *snapshot_checks(facts))
+    findings = any(not check.passed for check in checks)
+    outcome: Outcome = "failed" if stopping(checks, fail_on) else "warned" if findings else "passed"
+    return QualityReport(
+        snapshot_id=snapshot_id,
+        snapshot_date=day,
+        fetched_at=fetched_at,
+        source_url=facts.source_url,
+        wire_shape=facts.shape.value,
+        outcome=outcome,
+        score=score(facts.tally.served, facts.tally.valid, checks),
+        served=facts.tally.served,
+        valid=facts.tally.valid,
+        quarantined=facts.tally.quarantined,
+        checks=checks,
+        fields=tuple(sorted(facts.tally.fields)),
+        unknown_fields=tuple(sorted(facts.tally.unknown)),
+        missing_fields=tuple(missing_fields(facts)),
+    )
+
+
+def _stopped(report: QualityReport, fail_on: str, store: SnapshotStore) -> QualityError:
+    reasons = [
+        f"{check.check}{f' on {check.column}' if check.column else ''} "
+        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
+        for check in stopping(report.checks, fail_on)
+    ]
+    where = store.files.url(quality_path(report.snapshot_date, report.snapshot_id, "html"))
+    return QualityError(
+        f"The snapshot of {report.snapshot_date} was not committed; the last one stands. Failed: "
+        f"{'; '.join(reasons[:5])}. {report.quarantined} of {report.served} records are in quarantine. "
+        f"See {where}.",
+        report=report,
+    )
+
+
+def _commit(store: SnapshotStore, facts: RunFacts, report: QualityReport, query: str) -> None:
+    """Put the models file, the commit point; then drop the evidence of the snapshot it supersedes."""
+    day = report.snapshot_date
+    metadata = {
+        "snapshot_id": report.snapshot_id,
+        "fetched_at": report.fetched_at.isoformat(),
+        "wire_shape": report.wire_shape,
+        "source_url": report.source_url,
+        "query": query,
+        "provider_version": __version__,
+    }
+    data = to_parquet(facts.models, report.fetched_at, metadata)
+    try:
+        superseded = store.info(day).snapshot_id
+    except NotOnFileError:
+        superseded = None
+    store.files.put(models_path(day), data)
+    if superseded is not None:
+        store.files.delete(quarantine_path(day, superseded))
+        store.files.delete(quality_path(day, superseded))
+        store.files.delete(quality_path(day, superseded, "html"))
+
+
+def _summary(store: SnapshotStore, report: QualityReport, models: pl.DataFrame) -> SnapshotSummary:
+    return SnapshotSummary(
+        snapshot_date=report.snapshot_date,
+        snapshot_id=report.snapshot_id,
+        path=store.files.url(models_path(report.snapshot_date)),
+        rows=models.height,
+        quarantined=report.quarantined,
+        outcome=report.outcome,
+        score=report.score,
+        wire_shape=report.wire_shape,
+        content_hash=content_hash(models),
+    )

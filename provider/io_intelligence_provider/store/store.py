@@ -1,0 +1,278 @@
+"""The store: daily snapshots, their evidence, and how to read them. Works without Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.quality.contract import arrow_schema
+from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.layout import (
+    MODELS,
+    date_of,
+    models_path,
+    quality_path,
+    quarantine_path,
+)
+from io_intelligence_provider.store.quarantine import quarantine_schema
+from io_intelligence_provider.store.table import METADATA_PREFIX
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["SnapshotInfo", "SnapshotStore", "When"]
+
+Evidence = TypeVar("Evidence")
+When: TypeAlias = date | str
+"""A date, its ISO form, or ``"latest"``."""
+
+_TRIES: Final = 5
+"""Reads of snapshot and evidence before giving up: each further one means another commit in between."""
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """What a models file says about itself."""
+
+    snapshot_id: str
+    fetched_at: datetime
+    wire_shape: Literal["documented", "openai"]
+    source_url: str
+    query: str
+    provider_version: str
+
+
+class SnapshotStore:
+    """Reads the files of one root; ``take_snapshot`` writes them.
+
+    :param root: a local path or an fsspec URL (``s3://bucket/prefix``).
+    :param filesystem: an fsspec file system to use instead of the one the URL names.
+    :param storage_options: arguments for the file system the URL names.
+    :raises ConfigurationError: when no file system serves the URL.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        filesystem: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.files = Files(root, filesystem, storage_options)
+
+    def __repr__(self) -> str:
+        return f"SnapshotStore({self.files.root!r})"
+
+    def dates(self) -> list[date]:
+        """Return the dates that have a snapshot, oldest first.
+
+        :raises StorageError: when the store cannot be listed. A root that is not there has no dates.
+        """
+        found = [date_of(name) for name in self.files.list(MODELS)]
+        return sorted(day for day in found if day is not None)
+
+    def resolve(self, when: When = "latest") -> date:
+        """Return the date of a snapshot on file.
+
+        :raises NotOnFileError: when there is none at all, or none of that date.
+        """
+        if when == "latest":
+            if not (dates := self.dates()):
+                raise NotOnFileError(
+                    f"{self.files.url('')} holds no snapshot yet. Run the daily Dag, or "
+                    "`io-intelligence snapshot`."
+                )
+            return dates[-1]
+        day = as_date(when)
+        if not self.files.exists(models_path(day)):
+            raise NotOnFileError(f"{self.files.url('')} has no snapshot of {day}.")
+        return day
+
+    def before(self, day: date) -> date | None:
+        """Return the latest date with a snapshot before ``day``."""
+        return max((other for other in self.dates() if other < day), default=None)
+
+    def info(self, when: When = "latest") -> SnapshotInfo:
+        """Return the identity of a committed snapshot."""
+        return _info(self._parquet(models_path(self.resolve(when))).schema_arrow)
+
+    def read(self, when: When = "latest", columns: Collection[str] | None = None) -> pa.Table:
+        """Return a snapshot, one row per model, by ``name`` then ``model_id``.
+
+        :param columns: the columns to read, all unless given.
+        :raises NotOnFileError: when there is no such snapshot.
+        """
+        return self._parquet(models_path(self.resolve(when))).read(columns and list(columns))
+
+    def history(
+        self,
+        start: When | None = None,
+        end: When | None = None,
+        models: Collection[str] | None = None,
+        columns: Collection[str] | None = None,
+    ) -> pa.Table:
+        """Return all snapshots from ``start`` to ``end``, both included, ``snapshot_date`` first.
+
+        :param models: names or ids to keep, all unless given.
+        :param columns: columns to keep beside ``snapshot_date``, all unless given.
+        """
+        import pyarrow as pa
+
+        schema = arrow_schema().remove_metadata()
+        chosen = schema if columns is None else pa.schema([_field(schema, name) for name in columns])
+        parts = [self._day(day, chosen, models) for day in self._between(start, end)]
+        return _dated(parts, chosen)
+
+    def _day(self, day: date, chosen: pa.Schema, models: Collection[str] | None) -> tuple[date, pa.Table]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        wanted = list(dict.fromkeys([*chosen.names, *(("model_id", "name") if models is not None else ())]))
+        table = self._parquet(models_path(day)).read(wanted)
+        if models is not None:
+            values = pa.array(list(models), pa.string())
+            keep = pc.or_(pc.is_in(table["model_id"], values), pc.is_in(table["name"], values))
+            table = table.filter(keep)
+        return day, table.select(chosen.names).cast(chosen)
+
+    def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
+        """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
+        parts = [
+            (day, self._evidence(day, lambda day, run: self._parquet(quarantine_path(day, run)).read()))
+            for day in self._between(start, end)
+        ]
+        return _dated(parts, quarantine_schema())
+
+    def quality(self, when: When = "latest") -> QualityReport:
+        """Return the report of the committed snapshot of a date.
+
+        :raises NotOnFileError: when there is no such snapshot.
+        :raises StorageError: when the report is missing or no report.
+        """
+        return self._evidence(self.resolve(when), self._report)
+
+    def _report(self, day: date, snapshot_id: str) -> QualityReport:
+        path = quality_path(day, snapshot_id)
+        try:
+            return QualityReport.from_dict(json.loads(self.files.read(path)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{self.files.url(path)} is no quality report: {error!r}.") from error
+
+    def runs(self, start: When | None = None, end: When | None = None) -> list[QualityReport]:
+        """Return every report on file, those of failed runs included, oldest first."""
+        reports = []
+        for folder in self.files.list("quality"):
+            day = date_of(folder)
+            if day is None or not _within(day, start, end):
+                continue
+            names = self.files.list(f"quality/{folder}")
+            reports += [self._report(day, name[:-5]) for name in names if name.endswith(".json")]
+        return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
+
+    def prune(self, keep_days: int) -> list[date]:
+        """Delete everything filed under dates more than ``keep_days`` days ago; by hand only.
+
+        :returns: the dates whose snapshot was deleted.
+        :raises ConfigurationError: when ``keep_days`` is less than 1.
+        """
+        if keep_days < 1:
+            raise ConfigurationError(f"keep_days is {keep_days}; it is at least 1.")
+        oldest = datetime.now(UTC).date() - timedelta(days=keep_days)
+        gone = [day for day in self.dates() if day < oldest]
+        for part in (MODELS, "changes", "alerts", "quarantine", "quality"):
+            for folder in self.files.list(part):
+                day = date_of(folder)
+                if day is not None and day < oldest:
+                    self.files.delete_tree(f"{part}/{folder}")
+        return gone
+
+    def _between(self, start: When | None, end: When | None) -> Iterator[date]:
+        return (day for day in self.dates() if _within(day, start, end))
+
+    def _evidence(self, day: date, read: Callable[[date, str], Evidence]) -> Evidence:
+        """Read what belongs to the committed snapshot of a day.
+
+        A run that commits in between deletes the evidence of the one it supersedes; then the snapshot
+        is another one, and its evidence is there.
+        """
+        seen = None
+        for _ in range(_TRIES):
+            snapshot_id = self.info(day).snapshot_id
+            if snapshot_id == seen:
+                break
+            seen = snapshot_id
+            try:
+                return read(day, snapshot_id)
+            except NotOnFileError:
+                continue
+        raise StorageError(f"The evidence of snapshot {seen} of {day} is missing in {self.files.url('')}.")
+
+    def _parquet(self, path: str) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return pq.ParquetFile(self.files.source(path))
+        except pa.ArrowException as error:
+            raise StorageError(f"{self.files.url(path)} is no readable Parquet file: {error}.") from error
+
+
+def as_date(when: When) -> date:
+    """Return a date from a date or its ISO form.
+
+    :raises ConfigurationError: when it is neither.
+    """
+    if isinstance(when, datetime):
+        return when.astimezone(UTC).date() if when.tzinfo else when.date()
+    if isinstance(when, date):
+        return when
+    try:
+        return date.fromisoformat(when)
+    except ValueError:
+        raise ConfigurationError(f"{when!r} is no date; write YYYY-MM-DD or latest.") from None
+
+
+def _within(day: date, start: When | None, end: When | None) -> bool:
+    return (start is None or as_date(start) <= day) and (end is None or day <= as_date(end))
+
+
+def _field(schema: pa.Schema, name: str) -> pa.Field:
+    if name not in schema.names:
+        raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
+    return schema.field(name)
+
+
+def _dated(parts: list[tuple[date, pa.Table]], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    full = pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
+    tables = [
+        table.add_column(0, full.field(0), pa.repeat(pa.scalar(day, pa.date32()), table.num_rows))
+        for day, table in parts
+    ]
+    return pa.concat_tables([table.cast(full) for table in tables]) if tables else full.empty_table()
+
+
+def _info(schema: pa.Schema) -> SnapshotInfo:
+    metadata = {
+        key.decode().removeprefix(METADATA_PREFIX): value.decode()
+        for key, value in (schema.metadata or {}).items()
+        if key.decode().startswith(METADATA_PREFIX)
+    }
+    try:
+        return SnapshotInfo(
+            snapshot_id=metadata["snapshot_id"],
+            fetched_at=datetime.fromisoformat(metadata["fetched_at"]),
+            wire_shape="openai" if metadata["wire_shape"] == "openai" else "documented",
+            source_url=metadata["source_url"],
+            query=metadata["query"],
+            provider_version=metadata["provider_version"],
+        )
+    except (KeyError, ValueError) as error:
+        raise StorageError(f"The file is no snapshot of this provider: its metadata lack {error}.") from error

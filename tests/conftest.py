@@ -1,0 +1,26 @@
+"""Shared fixtures: one emulator for the whole run, and an Airflow home of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Airflow reads its home when it is first imported, so it is set before any test module is.
+_HOME = tempfile.TemporaryDirectory(prefix="io-intelligence-airflow-")
+os.environ["AIRFLOW_HOME"] = _HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "true"
+os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_HOME.name}/airflow.db"
+for _name in list(os.environ):
+    if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):
+        del os.environ[_name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _airflow_home() -> Iterator[Path]:
+    yield Path(_HOME.name)
+    _HOME.cleanup()

@@ -21,6 +21,6 @@ for _name in list(os.environ):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _airflow_home() -> Iterator[Path]:
+def airflow_home() -> Iterator[Path]:
     yield Path(_HOME.name)
     _HOME.cleanup()

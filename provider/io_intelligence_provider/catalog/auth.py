@@ -5,29 +5,35 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable
-from typing import Final, Protocol
-from urllib.parse import quote, urlencode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, Protocol, TypeAlias
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
+from io_intelligence_provider.catalog.deadline import Deadline
 from io_intelligence_provider.catalog.secret import Redactor, Secret, redact_url
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, RequestError
 
-__all__ = ["Authenticator", "ClientCredentials", "FixedCredential", "TokenRequest"]
+__all__ = ["Authenticator", "ClientCredentials", "Credential", "FixedCredential", "TokenRequest"]
 
 _RENEW_BEFORE: Final = 60.0  # seconds: a token that lives shorter than a slow page is no use
-_DEFAULT_LIFETIME: Final = 300.0  # seconds, where the server does not say (RFC 6749, 4.2.2)
+_DEFAULT_LIFETIME: Final = 300.0  # seconds, where the server does not say (RFC 6749, 5.1)
+
+Credential: TypeAlias = Mapping[str, Secret]
+"""The headers that carry a credential. They are revealed where the request is sent, so that no frame of
+a traceback holds them as text: error reporters do print local variables."""
 
 
 class Authenticator(Protocol):
     """Gives the credential headers of a request and reacts to a 401."""
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, deadline: Deadline) -> Credential:
         """Return the headers that carry the credential; never logged, never sent to another host."""
 
-    def renew(self, refused: dict[str, str]) -> bool:
+    def renew(self, refused: Credential) -> bool:
         """Try to get a better credential than the refused headers; tell whether there is one."""
 
 
@@ -38,21 +44,21 @@ class FixedCredential:
         self._token = token
         self._guest_session_id = guest_session_id
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, deadline: Deadline) -> Credential:  # noqa: ARG002 - nothing to wait for
         """See :class:`Authenticator`."""
         headers = {}
         if self._token:
-            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+            headers["Authorization"] = Secret(f"Bearer {self._token.reveal()}")
         if self._guest_session_id:
-            headers["X-Guest-Session-ID"] = self._guest_session_id.reveal()
+            headers["X-Guest-Session-ID"] = self._guest_session_id
         return headers
 
-    def renew(self, refused: dict[str, str]) -> bool:  # noqa: ARG002 - a fixed credential has no other
+    def renew(self, refused: Credential) -> bool:  # noqa: ARG002 - a fixed credential has no other
         """See :class:`Authenticator`."""
         return False
 
 
-TokenRequest = Callable[[str, dict[str, str], bytes], bytes]
+TokenRequest = Callable[[str, Credential, bytes, Deadline], bytes]
 """Posts (URL, headers, form body) and returns the body of the 200 answer, or raises the typed error."""
 
 
@@ -75,53 +81,73 @@ class ClientCredentials:
         self._token: Secret | None = None
         self._renew_at = 0.0
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, deadline: Deadline) -> Credential:
         """See :class:`Authenticator`.
 
         :raises AuthenticationError: when the token endpoint refuses the client.
         """
-        with self._lock:
+        with self._alone(deadline):
             if self._token is None or time.monotonic() >= self._renew_at:
-                self._fetch()
+                self._fetch(deadline)
             token = self._token
-        return FixedCredential(token, self._settings.guest_session_id).headers()
+        return FixedCredential(token, self._settings.guest_session_id).headers(deadline)
 
-    def renew(self, refused: dict[str, str]) -> bool:
+    def renew(self, refused: Credential) -> bool:
         """See :class:`Authenticator`. Another thread may have renewed it already: that counts."""
-        with self._lock:
-            if self._token and refused.get("Authorization") == f"Bearer {self._token.reveal()}":
-                self._token = None
+        sent = refused.get("Authorization")
+        token = self._token
+        if sent and token and sent.reveal() == f"Bearer {token.reveal()}":
+            self._renew_at = 0.0
         return True
 
-    def _fetch(self) -> None:
+    @contextmanager
+    def _alone(self, deadline: Deadline) -> Iterator[None]:
+        """Let one thread at a time fetch a token; another one waits no longer than it has time."""
+        if not self._lock.acquire(timeout=deadline.left()):
+            deadline.check()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _fetch(self, deadline: Deadline) -> None:
         settings = self._settings
         if not (settings.token_url and settings.client_id and settings.client_secret):
             raise ConfigurationError("OAuth2 client credentials need token_url, client_id, client_secret.")
         form = {"grant_type": "client_credentials"} | ({"scope": settings.scope} if settings.scope else {})
-        # RFC 6749, 2.3.1: both halves are form-encoded before they go into HTTP Basic.
-        pair = f"{quote(settings.client_id, safe='')}:{quote(settings.client_secret.reveal(), safe='')}"
-        basic = Secret(base64.b64encode(pair.encode()).decode())
+        basic = _basic(settings.client_id, settings.client_secret)
         self._redactor.add(basic)
-        headers = {
-            "Authorization": f"Basic {basic.reveal()}",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Accept": "application/json",
-        }
+        credential = {"Authorization": Secret(f"Basic {basic.reveal()}")}
+        asked_at = time.monotonic()  # the token's life may begin before its answer arrives
         try:
-            body = self._request(settings.token_url, headers, urlencode(form).encode())
-        except RequestError as error:  # RFC 6749, 5.2: a refused client is a 400 as well
+            body = self._request(settings.token_url, credential, urlencode(form).encode(), deadline)
+        except RequestError as error:  # RFC 6749, 5.2: a refused client or scope is a 400 as well
+            raise AuthenticationError(str(error), status=error.status) from None
+        token = _decode_token(body)
+        if token is None:
             raise AuthenticationError(
-                f"{error} Check client_id, client_secret and scope.", status=401
-            ) from None
-        try:
-            token = msgspec.json.decode(body, type=_Token)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise AuthenticationError(
-                f"The token endpoint {redact_url(settings.token_url)} answered without an access_token. "
-                "Check token_url, client_id and scope.",
+                f"The token endpoint {redact_url(settings.token_url)} answered without a usable "
+                "access_token. Check token_url, client_id and scope.",
                 status=200,
-            ) from None
-        self._token = Secret(token.access_token)
+            )
+        self._token, lifetime = token
         self._redactor.add(self._token)
-        lifetime = _DEFAULT_LIFETIME if token.expires_in is None else token.expires_in
-        self._renew_at = time.monotonic() + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+        self._renew_at = asked_at + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+
+
+def _basic(client_id: str, client_secret: Secret) -> Secret:
+    # RFC 6749, 2.3.1: both halves are form-encoded before they go into HTTP Basic.
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
+    return Secret(base64.b64encode(pair.encode()).decode())
+
+
+def _decode_token(body: bytes) -> tuple[Secret, float] | None:
+    """Return the token and the seconds it lives, ``None`` when there is none that a header can carry."""
+    try:
+        token = msgspec.json.decode(body, type=_Token, strict=False)  # "3600" is a number to some servers
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    value = token.access_token
+    if not value or not value.isascii() or not value.isprintable():
+        return None
+    return Secret(value), _DEFAULT_LIFETIME if token.expires_in is None else token.expires_in

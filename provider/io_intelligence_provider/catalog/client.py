@@ -35,9 +35,13 @@ class IOIntelligenceClient:
         client_secret: str | None = None,
         **settings: Any,
     ) -> None:
-        secrets = {"token": token, "guest_session_id": guest_session_id, "client_secret": client_secret}
-        wrapped = {name: Secret(value.strip()) for name, value in secrets.items() if value and value.strip()}
-        self._setup(ClientSettings(base_url, **wrapped, **settings))  # type: ignore[arg-type]
+        secrets: dict[str, Any] = {
+            "token": _wrapped(token),
+            "guest_session_id": _wrapped(guest_session_id),
+            "client_secret": _wrapped(client_secret),
+        }
+        del token, guest_session_id, client_secret  # a traceback that prints variables must not show them
+        self._setup(ClientSettings(base_url, **secrets, **settings))
 
     @classmethod
     def from_settings(cls, settings: ClientSettings) -> IOIntelligenceClient:
@@ -51,7 +55,8 @@ class IOIntelligenceClient:
         self._transport = Transport(settings)
 
     def __repr__(self) -> str:
-        return f"IOIntelligenceClient({self.settings.base_url!r})"
+        settings = getattr(self, "settings", None)  # None while a setting is being refused
+        return f"IOIntelligenceClient({settings.base_url if settings else None!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -112,3 +117,7 @@ class IOIntelligenceClient:
             for records in catalogue.pages():
                 for raw in records:
                     yield decode_record(raw)
+
+
+def _wrapped(value: str | None) -> Secret | None:
+    return Secret(value.strip()) if value and value.strip() else None

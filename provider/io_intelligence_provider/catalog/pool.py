@@ -1,7 +1,10 @@
-"""The urllib3 pool: TLS, proxy and timeouts, set once and for all requests."""
+"""The urllib3 pools: TLS, proxy and timeouts, set once and for all requests."""
 
 from __future__ import annotations
 
+import base64
+import threading
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -13,54 +16,95 @@ from urllib.request import (  # type: ignore[attr-defined] # typeshed lacks the 
 
 import urllib3
 
-from io_intelligence_provider.catalog.secret import Secret, redact_url
+from io_intelligence_provider.catalog.secret import Redactor, Secret
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["open_pool", "proxy_secret"]
+__all__ = ["Pools"]
 
 _PROXY_SCHEMES: Final = ("http", "https")
+_KEPT: Final = 64  # idle connections to one host: as many as the highest concurrency
 
 
-def open_pool(settings: ClientSettings) -> urllib3.PoolManager:
-    """Return a pool with as many connections as the walk uses; a request on it never lacks a timeout.
+class Pools:
+    """One pool of connections for each proxy that is in use, and one for direct connections.
 
-    urllib3 reads no ``~/.netrc``, so nothing replaces the connection's credential.
+    The environment may send the API and the token endpoint different ways, so every URL is looked up.
+    urllib3 reads no ``~/.netrc``, so nothing replaces the connection's credential. Threads share it.
 
+    :param redactor: learns the credentials of the proxies.
     :raises ConfigurationError: when the proxy is no http(s) URL.
     """
-    options: dict[str, Any] = {
-        "num_pools": 4,
-        "maxsize": settings.concurrency,
-        "timeout": urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout),
-        "retries": False,
-        "cert_reqs": "CERT_NONE" if settings.verify is False else "CERT_REQUIRED",
-    }
-    if isinstance(settings.verify, str):
-        options["ca_certs"] = settings.verify
-    proxy = _proxy_url(settings)
-    if proxy is None:
-        return urllib3.PoolManager(**options)
-    parts = urlsplit(proxy)
-    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
-        raise ConfigurationError(f"The proxy is no http(s) URL: {redact_url(proxy)!r}")
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=pair)
-    return urllib3.ProxyManager(bare, **options)
+
+    def __init__(self, settings: ClientSettings, redactor: Redactor) -> None:
+        self._settings = settings
+        self._redactor = redactor
+        self._lock = threading.Lock()
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self.to(settings.base_url)  # a proxy that cannot work is refused at once
+
+    def to(self, url: str) -> urllib3.PoolManager:
+        """Return the pool that leads to ``url``."""
+        proxy = _proxy_url(self._settings, url)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._open(proxy)
+            return self._pools[proxy]
+
+    def clear(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.clear()
+
+    def _open(self, proxy: str | None) -> urllib3.PoolManager:
+        settings = self._settings
+        options: dict[str, Any] = {
+            "num_pools": 4,
+            "maxsize": _KEPT,
+            "timeout": urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout),
+            "retries": False,
+            "cert_reqs": "CERT_NONE" if settings.verify is False else "CERT_REQUIRED",
+        }
+        if isinstance(settings.verify, str):
+            option = "ca_cert_dir" if Path(settings.verify).is_dir() else "ca_certs"
+            options[option] = settings.verify
+        if proxy is None:
+            return urllib3.PoolManager(**options)
+        bare, credential = _split_proxy(proxy)
+        if credential:
+            options["proxy_headers"] = {"Proxy-Authorization": f"Basic {credential.reveal()}"}
+            self._redactor.add(credential)
+            self._redactor.add(Secret(unquote(urlsplit(proxy).password or "")))
+        return urllib3.ProxyManager(bare, **options)
 
 
-def proxy_secret(settings: ClientSettings) -> Secret | None:
-    """Return the proxy's password, so that it can be taken out of messages."""
-    password = urlsplit(_proxy_url(settings) or "").password
-    return Secret(unquote(password)) if password else None
+def _split_proxy(proxy: str) -> tuple[str, Secret | None]:
+    """Return the proxy's URL without user info, and its user info as HTTP Basic wants it."""
+    try:
+        parts = urlsplit(proxy)
+        fits = parts.scheme in _PROXY_SCHEMES and parts.hostname and (parts.port or 1)
+    except ValueError:
+        fits = False
+    if not fits or "@" in proxy.rpartition(parts.netloc)[2]:
+        # Not shown: what does not parse may hold the password anywhere.
+        raise ConfigurationError(
+            "The proxy is no http(s) URL of the form http://user:password@host:port, with special "
+            "characters of the password percent-encoded."
+        )
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
+    if parts.username is None:
+        return bare, None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return bare, Secret(base64.b64encode(pair.encode()).decode())
 
 
-def _proxy_url(settings: ClientSettings) -> str | None:
+def _proxy_url(settings: ClientSettings, url: str) -> str | None:
     if settings.proxy:
         return settings.proxy if "://" in settings.proxy else f"http://{settings.proxy}"
-    parts = urlsplit(settings.base_url)
-    if not parts.hostname or proxy_bypass_environment(parts.hostname):
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass_environment(parts.netloc):
         return None
-    return getproxies_environment().get(parts.scheme)
+    proxy: str | None = getproxies_environment().get(parts.scheme)
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"

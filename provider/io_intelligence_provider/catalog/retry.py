@@ -45,7 +45,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return float(text) if len(text) < 16 else math.inf
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for an absurd zone or hour
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
@@ -53,14 +53,17 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 class _Wait(wait_base):
-    """``Retry-After`` where the server gave one, exponential backoff with full jitter where not."""
+    """Exponential backoff with full jitter, but no less than ``Retry-After`` where the server gave one.
+
+    The backoff holds also then: a server may ask to wait 0 seconds, or give a date that has passed.
+    """
 
     def __init__(self, base: float, longest: float) -> None:
         self._backoff = wait_random_exponential(multiplier=base, max=longest)
 
     def __call__(self, retry_state: RetryCallState) -> float:
         asked = _failure(retry_state).retry_after
-        return self._backoff(retry_state) if asked is None else min(asked, MAX_RETRY_AFTER)
+        return max(self._backoff(retry_state), min(asked or 0.0, MAX_RETRY_AFTER))
 
 
 class _OutlastsDeadline(stop_base):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+import threading
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
@@ -33,23 +37,45 @@ class Secret:
 
 
 class Redactor:
-    """Takes known secrets out of foreign text: servers do echo what they were sent."""
+    """Takes known secrets out of foreign text: servers do echo what they were sent. Threads share it."""
 
     def __init__(self, secrets: Iterable[Secret | None] = ()) -> None:
-        self._secrets: set[str] = set()
+        self._lock = threading.Lock()
+        self._forms: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: Secret | None) -> None:
         """Learn one more secret (a freshly fetched access token), in the forms it may come back in."""
-        if secret is not None and (value := secret.reveal()):
-            self._secrets |= {value, quote(value, safe=""), quote_plus(value)}
+        if secret is None or not secret.reveal():
+            return
+        with self._lock:
+            self._forms |= _forms(secret.reveal())
+            # The longest first: a secret may be part of another. %2f is %2F, hence the case.
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
     def clean(self, text: str) -> str:
         """Return ``text`` with every known secret masked."""
-        for value in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(value, _MASK)
-        return text
+        return self._pattern.sub(_MASK, text) if self._pattern else text
+
+
+def _forms(value: str) -> frozenset[str]:
+    """Return what a secret looks like plain, in a URL, in JSON, in HTML and in a Python repr."""
+    in_json = json.dumps(value)[1:-1]
+    return frozenset(
+        {
+            value,
+            quote(value),
+            quote(value, safe=""),
+            quote_plus(value),
+            in_json,
+            in_json.replace("/", "\\/"),
+            html.escape(value),
+            repr(value)[1:-1],
+        }
+    )
 
 
 def redact_url(url: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from io_intelligence_provider.catalog.secret import Secret, redact_url
 from io_intelligence_provider.errors import ConfigurationError
@@ -69,8 +73,11 @@ class ClientSettings:
             _bounded(name, getattr(self, name), 0, 3_600)
         for name in ("token", "guest_session_id", "client_secret"):
             _sendable(name, getattr(self, name))
-        self._check_verify()
         self._check_oauth()
+        self._check_verify()
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("The settings of a client are not pickled: their secrets would leave it.")
 
     def with_page_size(self, page_size: int | None) -> int:
         """Return the page size of one call: its own when it gave one, the client's otherwise."""
@@ -83,13 +90,22 @@ class ClientSettings:
         if self.verify is True:
             return
         if self.verify is False:
-            if not is_loopback(self.base_url):
-                raise ConfigurationError(
-                    f"verify=false is refused for {self.base_url}: the key would go to whoever answers. "
-                    "Give the path of the CA bundle that signed the host's certificate instead."
-                )
-        elif not Path(self.verify).exists():
-            raise ConfigurationError(f"verify names a CA bundle that is not there: {self.verify}")
+            for url in filter(None, (self.base_url, self.token_url)):
+                if not is_loopback(url):
+                    raise ConfigurationError(
+                        f"verify=false is refused for {redact_url(url)}: the credential would go to whoever "
+                        "answers. Give the path of the CA bundle that signed the host's certificate instead."
+                    )
+            return
+        if not isinstance(self.verify, str) or not self.verify.strip():  # type: ignore[redundant-expr]
+            raise ConfigurationError(f"verify must be true, false or the path of a CA, not {self.verify!r}.")
+        path = Path(self.verify)
+        try:
+            ssl.create_default_context(
+                cafile=None if path.is_dir() else self.verify, capath=self.verify if path.is_dir() else None
+            )
+        except OSError as error:  # SSLError is one
+            raise ConfigurationError(f"verify names no usable CA: {self.verify} ({error})") from None
 
     def _check_oauth(self) -> None:
         given = {name for name in ("token_url", "client_id", "client_secret") if getattr(self, name)}
@@ -103,10 +119,16 @@ class ClientSettings:
             raise ConfigurationError(
                 "Both an API key and OAuth2 client credentials are given; keep the one that is meant."
             )
-        if self.token_url and urlsplit(self.token_url).scheme != "https" and not is_loopback(self.token_url):
-            raise ConfigurationError(
-                f"token_url must be https, as the client secret goes there: {redact_url(self.token_url)}"
-            )
+        if self.token_url:
+            _check_token_url(self.token_url)
+
+
+def _check_token_url(url: str) -> None:
+    parts = _split("token_url", url)
+    if parts.scheme != "https" and not is_loopback(url):
+        raise ConfigurationError(
+            f"token_url must be https, as the client secret goes there: {redact_url(url)}"
+        )
 
 
 def normalise_base_url(url: str) -> str:
@@ -117,21 +139,29 @@ def normalise_base_url(url: str) -> str:
     text = url.strip()
     if "://" not in text:
         text = f"https://{text}"
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"The host is not a URL ({error}).") from None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(
-            "The host holds a user name or password; put the API key into the connection's password."
-        )
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(f"The host is no http(s) URL: {redact_url(text)!r}")
+    parts = _split("host", text)
     if parts.query or parts.fragment:
         raise ConfigurationError(f"The host has a query or a fragment; give {redact_url(text)!r} alone.")
     path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _split(name: str, url: str) -> SplitResult:
+    """Split an http(s) URL. What does not parse is not shown: a credential may stand anywhere in it."""
+    if "@" in url:
+        raise ConfigurationError(
+            f"The {name} holds a user name or password; a credential has a field of its own "
+            "(the API key: the connection's password)."
+        )
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        parse_url(url)  # what the HTTP library makes of it
+    except (ValueError, LocationParseError):
+        fits = False
+    if not fits or not parts.netloc.isprintable() or " " in parts.netloc:
+        raise ConfigurationError(f"The {name} is no http(s) URL with a valid host and port.")
+    return parts
 
 
 def is_loopback(url: str) -> bool:
@@ -155,8 +185,8 @@ def _bounded(name: str, value: Any, low: float, high: float) -> None:
 
 def _sendable(name: str, secret: Secret | None) -> None:
     """Refuse what no header can carry, without showing it: the HTTP library's own error would."""
-    value = secret.reveal() if secret else ""
-    if not value.isascii() or not value.isprintable():
+    # No variable holds the value: a traceback that prints them must not show it.
+    if secret and not (secret.reveal().isascii() and secret.reveal().isprintable()):
         raise ConfigurationError(
             f"The {name} has characters that an HTTP header cannot carry (a line break or a quotation "
             "mark pasted along?). Paste it again."
@@ -226,12 +256,24 @@ def _url(host: str | None, port: int | None, schema: str | None) -> str | None:
         raise ConfigurationError(f"The connection's schema is {scheme!r}; it is http, https or blank.")
     if not text:
         return None
+    if _is_ipv6(text):
+        text = f"[{text}]"  # the URI form of a connection loses the brackets
     if "://" not in text:
         text = f"{scheme or 'https'}://{text}"
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return text  # refused where every URL is
     if port and ":" not in parts.netloc.rpartition("]")[2]:
         text = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
     return text
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 def _typed(key: str, value: Any) -> Any:
@@ -260,7 +302,7 @@ def _verify(value: Any) -> bool | str:
 def _number(key: str, value: Any) -> int | float:
     try:
         number = float(value) if isinstance(value, (str, int, float)) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         number = None
     if number is None or isinstance(value, bool):
         raise ConfigurationError(f"The extra {key} must be a number, not {value!r}.")

@@ -29,10 +29,12 @@ class Spool:
         self._file.write(b"".join(records))
 
     def pages(self) -> Iterator[list[bytes]]:
-        """Yield the pages in the order they were added. One reader at a time."""
-        self._file.seek(0)
+        """Yield the pages in the order they were added. Not for two threads at a time."""
+        position = 0
         for lengths in self._pages:
+            self._file.seek(position)  # another reader may be half through
             block = self._file.read(sum(lengths))
+            position += len(block)
             page, start = [], 0
             for length in lengths:
                 page.append(block[start : start + length])

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+import ssl
+import zlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, LocationValueError, ProxyError, SSLError
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.catalog.answers import error_for
-from io_intelligence_provider.catalog.auth import Authenticator, ClientCredentials, FixedCredential
+from io_intelligence_provider.catalog.answers import error_for, excerpt
+from io_intelligence_provider.catalog.auth import (
+    Authenticator,
+    ClientCredentials,
+    Credential,
+    FixedCredential,
+)
 from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.pool import open_pool, proxy_secret
+from io_intelligence_provider.catalog.pool import Pools
 from io_intelligence_provider.catalog.retry import RetryableError, parse_retry_after, retrying
 from io_intelligence_provider.catalog.secret import Redactor, redact_url
-from io_intelligence_provider.catalog.settings import ClientSettings
+from io_intelligence_provider.catalog.settings import ClientSettings, is_loopback
 from io_intelligence_provider.errors import (
     AuthenticationError,
     IOIntelligenceError,
@@ -40,22 +47,28 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _USER_AGENT: Final = f"airflow-provider-io-intelligence/{__version__}"
 
 
+class _Answer(NamedTuple):
+    """An answer that arrived whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Transport:
     """Sends requests for one client; threads may share it."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        self.redactor = Redactor(
-            (settings.token, settings.guest_session_id, settings.client_secret, proxy_secret(settings))
-        )
-        self._pool = open_pool(settings)
+        self.redactor = Redactor((settings.token, settings.guest_session_id, settings.client_secret))
+        self._pools = Pools(settings, self.redactor)
         self._auth: Authenticator = FixedCredential(settings.token, settings.guest_session_id)
         if settings.token_url:
             self._auth = ClientCredentials(settings, self._post_form, self.redactor)
 
     def close(self) -> None:
-        """Close every connection of the pool."""
-        self._pool.clear()
+        """Close every connection."""
+        self._pools.clear()
 
     def get(self, path: str, params: Mapping[str, str | int], deadline: Deadline) -> bytes:
         """Return the body of ``GET base_url + path``, asking again as the retry policy says.
@@ -69,110 +82,195 @@ class Transport:
         return policy(self._get_once, url, deadline)
 
     def _get_once(self, url: str, deadline: Deadline) -> bytes:
-        credential = self._auth.headers()
+        credential = self._auth.headers(deadline)
         try:
             return self._send("GET", url, credential, deadline)
         except AuthenticationError as error:
             if error.status != 401 or not self._auth.renew(credential):
                 raise
-        return self._send("GET", url, self._auth.headers(), deadline)
+        return self._send("GET", url, self._auth.headers(deadline), deadline)
 
-    def _post_form(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
-        # The token endpoint gets the policy of a page of its own, within the time one page may take.
+    def _post_form(self, url: str, credential: Credential, body: bytes, deadline: Deadline) -> bytes:
+        # The token endpoint gets a retry policy of its own, within the time that the walk still has.
         settings = self.settings
-        deadline = Deadline(settings.deadline)
         policy = retrying(settings.max_retries, settings.backoff, settings.max_backoff, deadline)
-        return policy(self._send, "POST", url, headers, deadline, body)
+        return policy(self._send, "POST", url, credential, deadline, body)
 
     def _send(
-        self, method: str, url: str, credential: dict[str, str], deadline: Deadline, body: bytes | None = None
+        self, method: str, url: str, credential: Credential, deadline: Deadline, body: bytes | None = None
     ) -> bytes:
         """Send one request, follow its redirects; the credential stays with the host it is meant for."""
-        target, headers = url, credential
+        asked = f"{method} {self._shown(url, whole=method == 'GET')}"
+        failed, target = asked, url
         for _ in range(_MAX_REDIRECTS + 1):
-            status, answer_headers, answer = self._exchange(method, target, headers, deadline, body)
-            location = answer_headers.get("Location")
-            if status not in _REDIRECTS or not location:
+            answer = self._exchange(method, target, credential, deadline, body, failed)
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or not location:
                 break
             if method != "GET":
-                raise ResponseError(f"{redact_url(url)} redirects a {method}; give the final URL.")
-            target = urljoin(target, location)
+                raise ResponseError(f"{asked} was answered with a redirect; give the final URL.")
+            target = self._hop(asked, url, target, location)
+            failed = f"{asked} (redirected to {self._shown(target)})"
             if not _same_origin(url, target):
-                headers = {}
+                credential = {}  # for good: whoever was asked in between may have written the way back
         else:
-            raise ResponseError(f"GET {self._shown(url)}: more than {_MAX_REDIRECTS} redirects.")
-        if status == 200:
-            return answer
-        failed = f"{method} {self._shown(url)} answered {status}"
-        if target != url:
-            failed += f" (after a redirect to {redact_url(target)}; another host gets no credential)"
-        raise self._refusal(failed, status, answer_headers, answer)
+            raise ResponseError(f"{asked} was redirected more than {_MAX_REDIRECTS} times.")
+        if answer.status == 200:
+            return answer.body
+        if not credential and target != url:
+            failed += " without the credential, which no other host gets,"
+        raise self._refusal(f"{failed} answered {answer.status}", answer, for_token=method != "GET")
+
+    def _hop(self, asked: str, url: str, target: str, location: str) -> str:
+        """Return where a redirect leads to.
+
+        :raises ResponseError: when nothing should be sent there.
+        """
+        try:
+            hop = urljoin(target, location)
+            parts = urlsplit(hop)
+            fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ResponseError(f"{asked} was redirected to what is no http(s) URL.")
+        if self.redactor.clean(hop) != hop and self.redactor.clean(url) == url:
+            raise ResponseError(f"{asked} was redirected to a URL that repeats the credential; not followed.")
+        if self.settings.verify is False and not is_loopback(hop):
+            raise ResponseError(
+                f"{asked} was redirected to {self._shown(hop)}, which verify=false does not allow."
+            )
+        return hop
 
     def _refusal(
-        self, failed: str, status: int, headers: Mapping[str, str], body: bytes
+        self, failed: str, answer: _Answer, *, for_token: bool
     ) -> IOIntelligenceError | RetryableError:
-        retry_after = parse_retry_after(headers.get("Retry-After"))
-        error = error_for(failed, status, self.redactor.clean(body.decode("utf-8", "replace")), retry_after)
+        retry_after = parse_retry_after(answer.headers.get("Retry-After"))
+        error = error_for(
+            failed, answer.status, answer.body, retry_after, self.redactor.clean, for_token=for_token
+        )
         if isinstance(error, (RateLimitError, ServerError)):
-            log.info("%s; trying again if the deadline allows", failed)
+            log.info("%s; trying again if retries and deadline allow", failed)
             return RetryableError(error, retry_after)
         return error
 
     def _exchange(
-        self, method: str, url: str, credential: dict[str, str], deadline: Deadline, body: bytes | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+        self,
+        method: str,
+        url: str,
+        credential: Credential,
+        deadline: Deadline,
+        body: bytes | None,
+        asked: str,
+    ) -> _Answer:
         """Send one request and read the answer whole; every failure to do so may be tried again."""
         deadline.check()
-        headers = {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
         try:
-            answer = self._pool.request(
-                method,
-                url,
-                headers=headers | credential,
-                body=body,
-                redirect=False,
-                preload_content=False,
-            )
+            return self._attempt(method, url, credential, deadline, body, asked)
         except (HTTPError, OSError) as error:
-            raise self._broken(method, url, error) from None
+            broken = self._broken(asked, error)
+        # Raised out here, so that it has no context: the library's own error may hold what was sent.
+        deadline.check()
+        raise broken
+
+    def _attempt(
+        self,
+        method: str,
+        url: str,
+        credential: Credential,
+        deadline: Deadline,
+        body: bytes | None,
+        asked: str,
+    ) -> _Answer:
+        headers = {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        left = max(deadline.left(), 1e-3)
+        answer = self._pools.to(url).request(
+            method,
+            url,
+            headers=headers | {name: secret.reveal() for name, secret in credential.items()},
+            body=body,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(
+                connect=min(self.settings.connect_timeout, left), read=min(self.settings.read_timeout, left)
+            ),
+        )
         whole = False
         try:
-            content = self._read(answer, url, deadline)
+            content = _unpacked(_read(answer, deadline, asked), answer.headers, asked)
             whole = True
-        except (HTTPError, OSError) as error:
-            raise self._broken(method, url, error) from None
         finally:
             if not whole:
                 answer.close()  # a connection with unread bytes must not go back into the pool
             answer.release_conn()
-        return answer.status, answer.headers, content
+        return _Answer(answer.status, answer.headers, content)
 
-    def _read(self, answer: urllib3.BaseHTTPResponse, url: str, deadline: Deadline) -> bytes:
-        chunks, size = [], 0
-        for chunk in answer.stream(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise ResponseError(
-                    f"GET {self._shown(url)} answered more than {MAX_BODY_BYTES >> 20} MiB in one page."
-                )
-            chunks.append(chunk)
-            deadline.check()
-        return b"".join(chunks)
-
-    def _broken(self, method: str, url: str, error: Exception) -> TransportError | RetryableError:
-        """Say what broke. The library's own exception is not chained: it may hold what was sent."""
-        reason = self.redactor.clean(f"{type(error).__name__}: {error}")
-        broken = TransportError(
-            f"{method} {self._shown(url)} failed: {reason}. Check the host, the network and the proxy."
-        )
-        if isinstance(error, SSLError):
+    def _broken(self, asked: str, error: Exception) -> TransportError | RetryableError:
+        """Say what broke, without the library's own exception."""
+        reason = excerpt(f"{type(error).__name__}: {error}", self.redactor.clean)
+        broken = TransportError(f"{asked} failed: {reason}. Check the host, the network and the proxy.")
+        if _is_final(error):
             return broken
         log.info("%s", broken)
         return RetryableError(broken)
 
-    def _shown(self, url: str) -> str:
-        """Return ``url`` fit for a message: our own query is page, page_size and q, all harmless."""
-        return self.redactor.clean(url if url.startswith(self.settings.base_url) else redact_url(url))
+    def _shown(self, url: str, *, whole: bool = False) -> str:
+        """Return ``url`` fit for a message; the query only of our own, which is page, page_size and q."""
+        return self.redactor.clean(url if whole else redact_url(url))
+
+
+def _read(answer: urllib3.BaseHTTPResponse, deadline: Deadline, asked: str) -> bytes:
+    """Read the bytes as they come, so that a body that drips cannot outlast the deadline."""
+    chunks, size = [], 0
+    while chunk := answer.read1(_CHUNK, decode_content=False):
+        size += len(chunk)
+        _check_size(size, asked)
+        chunks.append(chunk)
+        deadline.check()
+    return b"".join(chunks)
+
+
+def _check_size(size: int, asked: str) -> None:
+    if size > MAX_BODY_BYTES:
+        raise ResponseError(f"{asked} answered more than {MAX_BODY_BYTES >> 20} MiB in one page.")
+
+
+def _unpacked(body: bytes, headers: Mapping[str, str], asked: str) -> bytes:
+    """Return the body without its gzip.
+
+    :raises HTTPError: when it is damaged or incomplete.
+    """
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity") or not body:
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise ResponseError(f"{asked} answered in an encoding that was not asked for: {encoding[:30]!r}.")
+    parts, size = [], 0
+    while body:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            part = unpacker.decompress(body, MAX_BODY_BYTES - size + 1)
+        except zlib.error as error:
+            raise HTTPError(f"the gzip is damaged ({error})") from None
+        size += len(part)
+        _check_size(size, asked)
+        if not unpacker.eof:
+            raise HTTPError("the gzip ends too early")
+        parts.append(part)
+        body = unpacker.unused_data
+    return b"".join(parts)
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell whether asking again cannot help: a certificate does not fit, or the URL is none."""
+    cause = error.original_error if isinstance(error, ProxyError) else error
+    if isinstance(cause, SSLError):
+        # The peer hung up within TLS: that is a broken connection like any other.
+        return not (cause.args and isinstance(cause.args[0], (ssl.SSLEOFError, ssl.SSLZeroReturnError)))
+    return isinstance(cause, LocationValueError)
 
 
 def _same_origin(url: str, other: str) -> bool:

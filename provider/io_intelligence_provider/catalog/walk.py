@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 MAX_RESTARTS: Final = 3
 _SLACK_PAGES: Final = 100
-"""Pages beyond twice the expected number after which ``has_next`` is taken for endless."""
+"""Pages beyond twice the expected number, or in a row without a new record, after which ``has_next`` is
+taken for endless."""
 
 FetchPage = Callable[[int, Deadline], Page]
 """Fetches the page of that number (from 1), with its retries."""
@@ -84,11 +85,13 @@ class _Walk:
     page_digests: set[int] = field(default_factory=set)
     digest: int = 0
     problem: str | None = None
+    idle_pages: int = 0
+    """Pages in a row, up to the last one, that were empty or repetitions."""
     ended: bool = False
     """Whether the server itself said that there is no more; a walk cut short proves nothing."""
 
     def take(self, number: int, page: Page) -> bool:
-        """Add a page, noting what makes the walk inconsistent; tell whether it repeats an earlier one.
+        """Add a page, noting what makes the walk inconsistent; tell whether it is empty or a repetition.
 
         :raises ResponseError: when its shape is not that of the first page.
         """
@@ -104,7 +107,10 @@ class _Walk:
         if not page.records and page.has_next:
             self.note(f"page {number} is empty although more follows")
         self.ended = not page.has_next
-        return self._take_records(number, page.records)
+        repeats = self._take_records(number, page.records)
+        idle = repeats or not page.records
+        self.idle_pages = self.idle_pages + 1 if idle else 0
+        return idle
 
     def _take_records(self, number: int, records: list[bytes]) -> bool:
         page_digest = 0
@@ -116,7 +122,7 @@ class _Walk:
                 continue
             if identity in self.ids:
                 self.repeated.add(identity)
-                self.note(f"id {identity!r} came again on page {number}")
+                self.note(f"id {identity[:100]!r} came again on page {number}")
             self.ids.add(identity)
         repeats = bool(records) and page_digest in self.page_digests
         if repeats:
@@ -156,12 +162,13 @@ def walk_catalogue(fetch: FetchPage, *, concurrency: int, deadline: Deadline) ->
     :raises PaginationError: when four walks in a row were inconsistent and differed.
     """
     before: _Walk | None = None
-    for _ in range(1 + MAX_RESTARTS):
+    for left in reversed(range(1 + MAX_RESTARTS)):
         walk = _walk_once(fetch, concurrency, deadline)
         if walk.problem is None or _same_state(before, walk):
             return walk.catalogue()
-        log.warning("The catalogue was inconsistent while it was read: %s. Starting over.", walk.problem)
         walk.spool.close()
+        consequence = "Starting over" if left else "Giving up"
+        log.warning("The catalogue was inconsistent while it was read: %s. %s.", walk.problem, consequence)
         before = walk
     raise PaginationError(
         f"{1 + MAX_RESTARTS} walks over the catalogue were inconsistent and no two in a row alike. The last: "
@@ -180,23 +187,32 @@ def _same_state(before: _Walk | None, walk: _Walk) -> bool:
 
 def _walk_once(fetch: FetchPage, concurrency: int, deadline: Deadline) -> _Walk:
     walk = _Walk()
+    try:
+        _follow(walk, fetch, concurrency, deadline)
+    except BaseException:
+        walk.spool.close()
+        raise
+    walk.finish()
+    return walk
+
+
+def _follow(walk: _Walk, fetch: FetchPage, concurrency: int, deadline: Deadline) -> None:
+    """Take page after page, until the server says that there is no more, or that is no longer believed."""
     page = fetch(1, deadline)
     walk.take(1, page)
     # `total_pages` is not asked: the total and the size of the page that really came say more.
     expected = -(-page.total // len(page.records)) if page.total and page.records else 1
-    if page.has_next:
-        with _pages_from_two(fetch, concurrency, deadline, expected) as pages:
-            for number, page in pages:
-                repeats = walk.take(number, page)
-                if walk.ended:
-                    break
-                if number > expected and (
-                    repeats or not page.records or number > 2 * expected + _SLACK_PAGES
-                ):
-                    walk.note(f"has_next is still true on page {number} of {expected}")
-                    break
-    walk.finish()
-    return walk
+    if not page.has_next:
+        return
+    with _pages_from_two(fetch, concurrency, deadline, expected) as pages:
+        for number, page in pages:
+            idle = walk.take(number, page)
+            if walk.ended:
+                return
+            too_far = number > expected and (idle or number > 2 * expected + _SLACK_PAGES)
+            if too_far or walk.idle_pages > _SLACK_PAGES:
+                walk.note(f"has_next is still true on page {number} of {expected}")
+                return
 
 
 @contextmanager

@@ -113,15 +113,15 @@ def _careful_envelope(body: bytes, asked: str) -> _Envelope:
     """Read what the fast parser refuses as a whole for one bad string: lone surrogates, bad UTF-8."""
     try:
         answer = _careful_value(body)
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, list):
+            raise ResponseError(f"{asked} answered JSON of neither known shape: `data` is no list.")
+        records = [msgspec.Raw(dump_json(record).encode("ascii")) for record in data]
     except ValueError as error:
         kind = "an empty body" if not body.strip() else "no JSON"
         raise ResponseError(f"{asked} answered {kind} ({error}). Check the host and the proxy.") from None
     except RecursionError:
         raise ResponseError(f"{asked} answered JSON that is nested too deeply.") from None
-    data = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(data, list):
-        raise ResponseError(f"{asked} answered JSON of neither known shape: `data` is no list.")
-    records = [msgspec.Raw(dump_json(record).encode("ascii")) for record in data]
     return _Envelope(records, answer.get("object"), answer.get("pagination"))
 
 
@@ -172,13 +172,22 @@ _ID: Final = msgspec.json.Decoder(_Id)
 
 def record_id(raw: bytes, shape: WireShape) -> str | None:
     """Return what identifies a raw record in its shape (a UUID lowered), ``None`` when nothing does."""
+    key = "id" if shape is WireShape.OPENAI else "model_id"
     try:
-        found = _ID.decode(raw)
+        found = getattr(_ID.decode(raw), key)
     except (*_UNDECODABLE, RecursionError):
+        found = _careful_member(raw, key)
+    if not isinstance(found, str):
         return None
-    if shape is WireShape.OPENAI:
-        return found.id if isinstance(found.id, str) else None
-    return found.model_id.lower() if isinstance(found.model_id, str) else None
+    return found if shape is WireShape.OPENAI else found.lower()
+
+
+def _careful_member(raw: bytes, key: str) -> Any:
+    try:
+        value = _careful_value(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value.get(key) if isinstance(value, dict) else None
 
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")

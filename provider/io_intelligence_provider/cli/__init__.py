@@ -1,1 +1,40 @@
+"""``io-intelligence``: the functions of the library from a terminal, without Airflow."""
+
 from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from io_intelligence_provider import __version__
+from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
+
+__all__ = ["main"]
+
+_COMMANDS: Final = ("snapshot", "show", "replay", "emulate", "init_dag")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0; 1 when it failed; 2 when it was called wrongly."""
+    parser = argparse.ArgumentParser(
+        prog="io-intelligence",
+        description="Checked daily Parquet snapshots of the IO Intelligence (io.net) models catalogue.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in _COMMANDS:
+        importlib.import_module(f"{__name__}.{name}").add_parser(commands)
+    args = parser.parse_args(arguments)
+    try:
+        code: int = args.run(args)
+    except ConfigurationError as error:
+        print(f"io-intelligence: {error}", file=sys.stderr)
+        return 2
+    except IOIntelligenceError as error:
+        print(f"io-intelligence: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

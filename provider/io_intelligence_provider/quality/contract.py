@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import msgspec
+
 from io_intelligence_provider.catalog.wire import WireShape
 
 if TYPE_CHECKING:
@@ -103,11 +105,7 @@ class NonNegative:
 ValueCheck: TypeAlias = Canonical | AllowedValues | InRange | NonNegative
 
 
-class _Absent(Enum):
-    ABSENT = "absent"
-
-
-ABSENT: Final = _Absent.ABSENT
+ABSENT: Final = msgspec.UNSET
 """Stands for a key that a record does not have; ``None`` is an explicit JSON ``null``."""
 
 

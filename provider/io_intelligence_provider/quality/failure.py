@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from io_intelligence_provider.catalog.wire import dump_json
 
-__all__ = ["RowFailure", "escaped", "shown_value"]
+__all__ = ["RowFailure", "cut", "escaped", "shown_value"]
 
 _LONGEST: Final = 500  # characters; the quarantined record holds the whole value
 
@@ -32,6 +32,11 @@ def escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def cut(text: str, longest: int) -> str:
+    """Return ``text``, or its beginning and how long it is when it is longer than ``longest``."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
 def shown_value(value: Any) -> str | None:
     """Return a decoded JSON value as text: a string as it is, anything else as its JSON."""
     if value is None:
@@ -43,4 +48,4 @@ def shown_value(value: Any) -> str | None:
             text = dump_json(value)
         except RecursionError:
             text = "(nested too deeply to be shown)"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    return cut(text, _LONGEST)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from io_intelligence_provider.quality.report import QualityReport
+
+if TYPE_CHECKING:
+    import jinja2
 
 __all__ = ["report_html"]
 
 
-def report_html(report: QualityReport) -> str:
-    """Render the report. Everything in it comes from outside, so jinja2 escapes all of it."""
+@cache
+def _template() -> jinja2.Template:
     import jinja2
 
     environment = jinja2.Environment(
@@ -18,4 +24,9 @@ def report_html(report: QualityReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(report=report)
+    return environment.get_template("report.html.j2")
+
+
+def report_html(report: QualityReport) -> str:
+    """Render the report. Everything in it comes from outside, so jinja2 escapes all of it."""
+    return _template().render(report=report)

@@ -15,14 +15,14 @@ FAIL_ON: Final = ("error", "warn", "never")
 _ALWAYS: Final = ("not_empty", "complete")
 
 
-def check_thresholds(fail_on: str, max_quarantine_share: float) -> None:
+def check_thresholds(fail_on: str, max_quarantine_share: object) -> None:
     """Refuse what is no threshold before anything is fetched.
 
     :raises ConfigurationError: then.
     """
     if fail_on not in FAIL_ON:
         raise ConfigurationError(f"fail_on is {fail_on!r}; it is one of {', '.join(FAIL_ON)}.")
-    if not 0 <= max_quarantine_share <= 1:
+    if not isinstance(max_quarantine_share, (int, float)) or not 0 <= max_quarantine_share <= 1:
         raise ConfigurationError(
             f"max_quarantine_share is {max_quarantine_share!r}; it is a share from 0 to 1."
         )
@@ -49,4 +49,4 @@ def score(served: int, valid: int, checks: Sequence[CheckResult]) -> float:
     passed = sum(check.passed for check in evaluated)
     if not served or not evaluated:
         return 0.0
-    return round(valid / served * passed / len(evaluated), 6)
+    return valid / served * passed / len(evaluated)

@@ -52,6 +52,6 @@ def _digest(raw: bytes) -> bytes:
     """Return the same bytes for records that differ only in white space and the order of their keys."""
     try:
         text = dump_json(decode_record(raw), sort_keys=True).encode()
-    except RecursionError:
+    except (ValueError, RecursionError):
         text = raw
     return hashlib.blake2b(text, digest_size=16).digest()

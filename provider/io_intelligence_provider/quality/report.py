@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal, TypeAlias
 
-__all__ = ["MAX_EXAMPLES", "CheckResult", "Outcome", "QualityReport", "Severity"]
+__all__ = ["LONGEST_IN_EXAMPLE", "MAX_EXAMPLES", "CheckResult", "Outcome", "QualityReport", "Severity"]
 
 Severity: TypeAlias = Literal["error", "warn"]
 Level: TypeAlias = Literal["row", "snapshot"]
 Outcome: TypeAlias = Literal["passed", "warned", "failed"]
 
 MAX_EXAMPLES: Final = 5
+LONGEST_IN_EXAMPLE: Final = 100
+"""Characters of a name or a value in an example; the quarantined record holds them whole."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class QualityReport:
     def from_dict(cls, data: Mapping[str, Any]) -> QualityReport:
         """Read the published form back.
 
-        :raises KeyError, ValueError, TypeError: when it is not that form.
+        :raises AttributeError, KeyError, TypeError, ValueError: when it is not that form.
         """
         checks = tuple(
             CheckResult(**{key: value for key, value in check.items() if key != "passed"})

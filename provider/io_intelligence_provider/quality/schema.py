@@ -59,7 +59,9 @@ def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
             checks=[check for check in (_kind_check(column, shape), _value_check(column)) if check],
         )
         for column in COLUMNS
+        # What may be null and has no rule was judged when it entered the frame: its type fits.
         if column.place is not Place.PROVIDER
+        and (column.required(shape) or column.check or column.kind in (Kind.PRICE, Kind.TIMESTAMP))
     }
     columns["model_id"].checks.append(
         pa.Check(_not_repeated, name="unique", error="is the id of another, differing record as well")

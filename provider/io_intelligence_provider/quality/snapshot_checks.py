@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
-from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.quality.failure import cut
+from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
 from io_intelligence_provider.quality.tally import RowTally
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["PreviousSnapshot", "RunFacts", "snapshot_checks"]
+__all__ = ["CHECKED_COLUMNS", "PreviousSnapshot", "RunFacts", "snapshot_checks"]
+
+CHECKED_COLUMNS: Final = ("model_id", "name", *PRICE_COLUMNS)
+"""What these checks look at, of this snapshot and of the one before."""
 
 VANISHED_SHARE: Final = 0.5
 UNIT_RATIO: Final = 100
@@ -57,9 +62,28 @@ class RunFacts:
     max_quarantine_share: float
     previous: PreviousSnapshot | None
 
+    @cached_property
+    def prices(self) -> pl.DataFrame:
+        """``name``, ``column``, ``old`` and ``new`` of each price that is known on both days."""
+        import polars as pl
 
-_Found = tuple[int, list[dict[str, Any]]]
-"""How many were looked at, and an example for each that failed."""
+        before = self.previous
+        models = self.models.select("name", "model_id", *PRICE_COLUMNS)
+        earlier = models.clear() if before is None else before.models
+        # Across shapes the ids are not comparable, so the name says who is who, where one model bears it.
+        key = "model_id" if before is not None and before.wire_shape == self.shape.value else "name"
+        both = models.filter(pl.col(key).is_unique()).join(
+            earlier.filter(pl.col(key).is_unique()).select(key, *PRICE_COLUMNS), on=key, suffix=".old"
+        )
+        return pl.concat(
+            both.select("name", column=pl.lit(column), old=f"{column}.old", new=column)
+            for column in PRICE_COLUMNS
+        ).drop_nulls(["old", "new"])
+
+
+_Found = tuple[int, int, list[dict[str, Any]]]
+"""How many were looked at, how many of them failed, and examples of those."""
+_NOT_EVALUATED: Final[_Found] = (0, 0, [])
 
 
 def snapshot_checks(facts: RunFacts) -> list[CheckResult]:
@@ -70,66 +94,106 @@ def snapshot_checks(facts: RunFacts) -> list[CheckResult]:
     return [_result(name, severity, *evaluate(facts)) for name, severity, evaluate in _CHECKS]
 
 
-def _result(name: str, severity: Severity, evaluated: int, failed: list[dict[str, Any]]) -> CheckResult:
-    return CheckResult(name, None, "snapshot", severity, evaluated, len(failed), failed[:MAX_EXAMPLES])
+def _result(
+    name: str, severity: Severity, evaluated: int, failed: int, examples: list[dict[str, Any]]
+) -> CheckResult:
+    return CheckResult(name, None, "snapshot", severity, evaluated, failed, examples[:MAX_EXAMPLES])
+
+
+def _one(passed: bool, example: dict[str, Any]) -> _Found:
+    return (1, 0, []) if passed else (1, 1, [example])
 
 
 def _not_empty(facts: RunFacts) -> _Found:
-    return 1, [] if facts.models.height else [{"message": "the snapshot would hold no model at all"}]
+    return _one(facts.models.height > 0, {"message": "the snapshot would hold no model at all"})
 
 
 def _complete(facts: RunFacts) -> _Found:
     if facts.total is None:
-        return 0, []
-    complete = facts.received == facts.total
-    return 1, [] if complete else [{"received": facts.received, "total": facts.total}]
+        return _NOT_EVALUATED
+    return _one(facts.received == facts.total, {"received": facts.received, "total": facts.total})
 
 
 def _quarantine_share(facts: RunFacts) -> _Found:
     if not facts.tally.served:
-        return 0, []
+        return _NOT_EVALUATED
     share = facts.tally.quarantined / facts.tally.served
-    within = share <= facts.max_quarantine_share
-    return 1, [] if within else [{"share": share, "max_quarantine_share": facts.max_quarantine_share}]
+    limit = facts.max_quarantine_share
+    return _one(share <= limit, {"share": share, "max_quarantine_share": limit})
 
 
 def _volume(facts: RunFacts) -> _Found:
+    import polars as pl
+
     before = facts.previous
     if before is None or not before.models.height:
-        return 0, []
-    # Across shapes the ids are not comparable, so the name says who is who.
-    same_shape = before.wire_shape == facts.shape.value
-    key = "model_id" if same_shape else "name"
-    known = set(facts.models[key]) | facts.tally.refused_ids | facts.tally.refused_names
-    pairs = zip(before.models[key], before.models["name"], strict=True)
-    vanished = [name for identity, name in pairs if identity not in known and name not in known]
-    too_many = len(vanished) > VANISHED_SHARE * before.models.height
-    counts = {"vanished": len(vanished), "previous": before.models.height, "names": vanished[:MAX_EXAMPLES]}
-    return 1, [counts] if too_many else []
+        return _NOT_EVALUATED
+    # As in the changes: the same id, else a name that one model bears on each day.
+    ids = facts.models["model_id"].to_list() + list(facts.tally.refused_ids)
+    names = facts.models.filter(pl.col("name").is_unique())["name"].to_list()
+    vanished = before.models.filter(
+        ~pl.col("model_id").is_in(ids)
+        & ~(pl.col("name").is_unique() & pl.col("name").is_in(names))
+        & ~pl.col("name").is_in(list(facts.tally.refused_names))
+    )["name"]
+    counts = {
+        "vanished": vanished.len(),
+        "previous": before.models.height,
+        "names": [cut(name, LONGEST_IN_EXAMPLE) for name in vanished.head(MAX_EXAMPLES)],
+    }
+    return _one(vanished.len() <= VANISHED_SHARE * before.models.height, counts)
 
 
 def _price_unit(facts: RunFacts) -> _Found:
-    ratios = [float(new / old) for _, _, old, new in _price_pairs(facts) if old > 0 and new > 0]
-    if len(ratios) < UNIT_PRICES:
-        return 0, []
-    median = statistics.median(ratios)
-    within = 1 / UNIT_RATIO <= median <= UNIT_RATIO
-    return 1, [] if within else [{"median_ratio": median, "prices": len(ratios)}]
+    import polars as pl
+
+    positive = _positive_prices(facts)
+    if positive.height < UNIT_PRICES:
+        return _NOT_EVALUATED
+    ratio = pl.col("new").cast(pl.Float64) / pl.col("old").cast(pl.Float64)
+    # One price in the middle or two, and those compared as the exact decimals they are.
+    middle = positive.sort(ratio).slice((positive.height - 1) // 2, 2 - positive.height % 2)
+    ratios = [Fraction(new) / Fraction(old) for old, new in middle.select("old", "new").iter_rows()]
+    median = sum(ratios) / len(ratios)
+    within = Fraction(1, UNIT_RATIO) <= median <= UNIT_RATIO
+    return _one(within, {"median_ratio": float(median), "prices": positive.height})
 
 
 def _price_move(facts: RunFacts) -> _Found:
-    pairs = [(name, field, old, new) for name, field, old, new in _price_pairs(facts) if old > 0 and new > 0]
-    moved = [pair for pair in pairs if pair[3] > MOVE_RATIO * pair[2] or pair[3] * MOVE_RATIO < pair[2]]
-    return len(pairs), [_price_example(*pair) for pair in moved]
+    import polars as pl
+
+    # In whole steps of the last decimal, rounded up: `new > 3 * old` without a product that overflows.
+    old, new = (pl.col(name).to_physical() for name in ("old", "new"))
+    third = [(price + (MOVE_RATIO - 1)) // MOVE_RATIO for price in (old, new)]
+    positive = _positive_prices(facts)
+    moved = positive.filter((third[1] > old) | (third[0] > new))
+    return positive.height, moved.height, _price_examples(moved)
 
 
 def _price_to_zero(facts: RunFacts) -> _Found:
-    pairs = [(name, field, old, new) for name, field, old, new in _price_pairs(facts) if old > 0]
-    return len(pairs), [_price_example(*pair) for pair in pairs if pair[3] == 0]
+    import polars as pl
+
+    were_positive = facts.prices.filter(pl.col("old") > 0)
+    fell = were_positive.filter(pl.col("new") == 0)
+    return were_positive.height, fell.height, _price_examples(fell)
 
 
-def _price_example(name: str, field: str, old: Decimal, new: Decimal) -> dict[str, Any]:
-    return {"name": name, "column": field, "old_value": _plain(old), "new_value": _plain(new)}
+def _positive_prices(facts: RunFacts) -> pl.DataFrame:
+    import polars as pl
+
+    return facts.prices.filter((pl.col("old") > 0) & (pl.col("new") > 0))
+
+
+def _price_examples(prices: pl.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": cut(name, LONGEST_IN_EXAMPLE),
+            "column": column,
+            "old_value": _plain(old),
+            "new_value": _plain(new),
+        }
+        for name, column, old, new in prices.head(MAX_EXAMPLES).iter_rows()
+    ]
 
 
 def _plain(price: Decimal) -> str:
@@ -137,33 +201,20 @@ def _plain(price: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _price_pairs(facts: RunFacts) -> Iterator[tuple[str, str, Decimal, Decimal]]:
-    """Yield (name, column, old, new) of each price that is known on both days."""
-    before = facts.previous
-    if before is None:
-        return
-    key = "model_id" if before.wire_shape == facts.shape.value else "name"
-    columns = [key, *PRICE_COLUMNS]
-    names = ["name"] if key != "name" else []
-    both = facts.models.select(columns + names).join(
-        before.models.select(columns).unique(key, keep="none"), on=key, suffix=".old"
-    )
-    for column in PRICE_COLUMNS:
-        triples = zip(both["name"], both[f"{column}.old"], both[column], strict=True)
-        for name, old, new in triples:
-            if old is not None and new is not None:
-                yield name, column, old, new
-
-
 def _unknown_fields(facts: RunFacts) -> _Found:
-    return len(facts.tally.fields), [{"field": name} for name in sorted(facts.tally.unknown)]
+    return len(facts.tally.fields), len(facts.tally.unknown), _fields(sorted(facts.tally.unknown))
 
 
 def _missing_fields(facts: RunFacts) -> _Found:
     before = facts.previous
     if before is None or before.fields is None or before.wire_shape != facts.shape.value:
-        return 0, []
-    return len(before.fields), [{"field": name} for name in missing_fields(facts)]
+        return _NOT_EVALUATED
+    missing = missing_fields(facts)
+    return len(before.fields), len(missing), _fields(missing)
+
+
+def _fields(names: list[str]) -> list[dict[str, Any]]:
+    return [{"field": name} for name in names[:MAX_EXAMPLES]]
 
 
 def missing_fields(facts: RunFacts) -> list[str]:
@@ -176,9 +227,9 @@ def missing_fields(facts: RunFacts) -> list[str]:
 
 def _source(facts: RunFacts) -> _Found:
     if facts.previous is None:
-        return 0, []
+        return _NOT_EVALUATED
     old, new = (urlsplit(url).netloc for url in (facts.previous.source_url, facts.source_url))
-    return 1, [] if old == new else [{"old_value": old, "new_value": new}]
+    return _one(old == new, {"old_value": old, "new_value": new})
 
 
 _CHECKS: Final[tuple[tuple[str, Severity, Callable[[RunFacts], _Found]], ...]] = (

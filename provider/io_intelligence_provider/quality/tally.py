@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.contract import COLUMNS, Kind, Place
-from io_intelligence_provider.quality.failure import shown_value
-from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.quality.failure import cut
+from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
 from io_intelligence_provider.quality.row_checks import COERCED, Verdict
 from io_intelligence_provider.quality.schema import NOT_BEFORE
 
@@ -43,7 +44,7 @@ class RowTally:
         self.fields |= verdict.fields
         self.unknown |= verdict.unknown
         for record in verdict.refused:
-            who = {"model_id": shown_value(record.model_id), "name": shown_value(record.name)}
+            who = {"model_id": record.model_id, "name": record.name}
             self.refused_ids |= {record.model_id} if record.model_id else set()
             self.refused_names |= {record.name} if record.name else set()
             for failure in record.failures:
@@ -53,10 +54,11 @@ class RowTally:
             examples = [{"model_id": model_id, "name": name} for model_id, name in rows[:MAX_EXAMPLES]]
             self._count(key, len(rows), examples)
 
-    def _count(self, key: tuple[str, str], rows: int, examples: list[dict[str, Any]]) -> None:
+    def _count(self, key: tuple[str, str], rows: int, examples: Sequence[Mapping[str, str | None]]) -> None:
         self._failed[key] += rows
         kept = self._examples.setdefault(key, [])
-        kept += examples[: MAX_EXAMPLES - len(kept)]
+        for example in examples[: MAX_EXAMPLES - len(kept)]:
+            kept.append({name: text and cut(text, LONGEST_IN_EXAMPLE) for name, text in example.items()})
 
     def results(self) -> list[CheckResult]:
         """Return one result per row check of the contract, those that found nothing included."""

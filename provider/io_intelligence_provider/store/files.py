@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import fsspec
 from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.spec import AbstractFileSystem
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 
@@ -29,6 +31,8 @@ _OBJECT_STORES: Final = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory", "oci", "oss", "r2", "tos", "hf"}
 )
 """Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""
+
+_LEFTOVER_SECONDS: Final = 86_400  # no write takes as long
 
 
 class Files:
@@ -70,7 +74,9 @@ class Files:
             {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
         )
         self.is_local = bool(protocols & {"file", "local"})
-        self._one_write_commits = bool(protocols & _OBJECT_STORES)
+        # Where fsspec can move by copying only, a move is no better than the write itself.
+        can_rename = type(filesystem).mv is not AbstractFileSystem.mv
+        self._one_write_commits = bool(protocols & _OBJECT_STORES) or not can_rename
         if self.is_local:
             self._base = os.path.abspath(os.path.expanduser(self._base))  # noqa: PTH100, PTH111 - a string for fsspec
 
@@ -84,6 +90,16 @@ class Files:
 
     def _full(self, path: str) -> str:
         return f"{self._base}/{path}" if path else self._base
+
+    def folders_with(self, name: str, path: str) -> list[str]:
+        """Return the folders right below ``path`` that hold a file ``name``, sorted."""
+        folders = self.list(path)
+        if self.is_local:
+            return [folder for folder in folders if os.path.isfile(f"{self._full(path)}/{folder}/{name}")]  # noqa: PTH113 - thousands of them
+        with self._storage("list", path):
+            # One listing of all files, where one look per folder would be as many requests.
+            found = {tuple(file.split("/")[-2:]) for file in self._fs.find(self._full(path))}
+        return [folder for folder in folders if (folder, name) in found]
 
     def list(self, path: str) -> list[str]:
         """Return the names right below a folder, sorted; none when it is not there."""
@@ -113,28 +129,33 @@ class Files:
         """
         if not self.is_local:
             return io.BytesIO(self.read(path))
-        if not Path(self._full(path)).is_file():
-            raise NotOnFileError(f"Not on file: {self.url(path)}")
+        with self._storage("read", path):
+            Path(self._full(path)).stat()
         return self._full(path)
 
     def exists(self, path: str) -> bool:
         """Tell whether a file is there now."""
         with self._storage("look up", path):
             self._fs.invalidate_cache(self._full(path))
-            return bool(self._fs.exists(self._full(path)))
+            try:
+                # Not fsspec's `exists`: it takes every failure for a file that is not there.
+                self._fs.info(self._full(path))
+            except FileNotFoundError:
+                return False
+            return True
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file: readers see the old one or the new one, whole."""
         with self._storage("write", path):
             if self.is_local:
-                _put_local(Path(self._full(path)), data)
+                _put_local(Path(self._full(path)), data, Path(self._base))
             elif self._one_write_commits:
                 self._fs.pipe_file(self._full(path), data)
             else:
                 self._put_by_rename(self._full(path), data)
 
     def _put_by_rename(self, full: str, data: bytes) -> None:
-        temporary = _temporary_name(full)
+        temporary = f"{self._base}/{_temporary_name(full.rpartition('/')[2], _unique())}"
         self._fs.makedirs(full.rpartition("/")[0], exist_ok=True)
         try:
             self._fs.pipe_file(temporary, data)
@@ -153,9 +174,21 @@ class Files:
                 log.debug("%s was gone already", path)
 
     def delete_tree(self, path: str) -> None:
-        """Remove a folder and all in it."""
+        """Remove a folder and all in it; one that is not there any more is fine."""
         with self._storage("delete", path):
-            self._fs.rm(self._full(path), recursive=True)
+            try:
+                self._fs.rm(self._full(path), recursive=True)
+            except FileNotFoundError:
+                log.debug("%s was gone already", path)
+
+    def sweep(self) -> None:
+        """Remove the temporary files of writers that were killed long ago."""
+        if not self.is_local:
+            return
+        with self._storage("sweep", ""):
+            for leftover in Path(self._base).glob(_temporary_name("*", "*")):
+                if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+                    leftover.unlink(missing_ok=True)
 
     @contextmanager
     def _storage(self, verb: str, path: str) -> Iterator[None]:
@@ -170,15 +203,22 @@ class Files:
             ) from error
 
 
-def _temporary_name(full: str) -> str:
-    folder, _, name = full.rpartition("/")
-    return f"{folder}/.{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+def _temporary_name(name: str, unique: str) -> str:
+    return f".{name}.{unique}.tmp"
 
 
-def _put_local(target: Path, data: bytes) -> None:
-    """Write a temporary file beside the target, sync it, rename it, sync the folder."""
+def _unique() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _put_local(target: Path, data: bytes, root: Path) -> None:
+    """Write a temporary file, sync it, rename it, sync the folder.
+
+    The temporary file lies right below the root: what a killed process leaves behind is then in no
+    folder that other engines read as a whole.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(_temporary_name(target.as_posix()))
+    temporary = root / _temporary_name(target.name, _unique())
     try:
         with temporary.open("xb") as handle:
             handle.write(data)

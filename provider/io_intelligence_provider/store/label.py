@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-__all__ = ["GRACE", "LateRunError", "snapshot_label"]
+from io_intelligence_provider.store.store import SnapshotStore, in_utc
+
+__all__ = ["GRACE", "LateRunError", "label_of_run", "snapshot_label"]
 
 GRACE: Final = timedelta(hours=6)
 """How long after midnight a late run may still file the day before, when that day has no snapshot."""
@@ -18,18 +20,18 @@ class LateRunError(Exception):
 def snapshot_label(run_after: datetime, now: datetime, *, on_file: bool) -> date:
     """Return the UTC date of the run when a snapshot may be filed under it now.
 
-    :param run_after: when the run was due, with a time zone.
+    :param run_after: when the run was due; without a time zone it is UTC.
     :param on_file: whether that date has a snapshot already.
     :raises LateRunError: when it may not; the message says why.
     """
-    label = run_after.astimezone(UTC).date()
-    today = now.astimezone(UTC).date()
+    label = in_utc(run_after).date()
+    today = in_utc(now).date()
     if today == label:
         return label
     if today < label:
         raise LateRunError(f"The run is of {label}, and today is {today} (UTC): that day has not come.")
     midnight = datetime(label.year, label.month, label.day, tzinfo=UTC) + timedelta(days=1)
-    late = now - midnight
+    late = in_utc(now) - midnight
     if late >= GRACE:
         raise LateRunError(
             f"The run is of {label}, and today is {today} (UTC). The API serves the present only, so "
@@ -41,3 +43,9 @@ def snapshot_label(run_after: datetime, now: datetime, *, on_file: bool) -> date
             f"prices of {today}."
         )
     return label
+
+
+def label_of_run(store: SnapshotStore, run_after: datetime, now: datetime) -> date:
+    """Return the date that a run files its snapshot under, see :func:`snapshot_label`."""
+    on_file = in_utc(run_after).date() in store.dates()
+    return snapshot_label(run_after, now, on_file=on_file)

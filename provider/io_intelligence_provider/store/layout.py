@@ -6,15 +6,24 @@ import re
 from datetime import date
 from typing import Final
 
-__all__ = ["MODELS", "date_of", "models_path", "quality_path", "quarantine_path"]
+__all__ = [
+    "MODELS",
+    "MODELS_FILE",
+    "changes_path",
+    "date_of",
+    "models_path",
+    "quality_path",
+    "quarantine_path",
+]
 
 MODELS: Final = "models"
-_PARTITION: Final = re.compile(r"snapshot_date=(\d{4}-\d{2}-\d{2})")
+MODELS_FILE: Final = "models.parquet"
+_PARTITION: Final = re.compile(r"snapshot_date=([0-9]{4}-[0-9]{2}-[0-9]{2})")
 
 
 def models_path(day: date) -> str:
     """Return the path of a day's snapshot: the commit point."""
-    return f"{MODELS}/{_partition(day)}/models.parquet"
+    return f"{MODELS}/{_partition(day)}/{MODELS_FILE}"
 
 
 def quarantine_path(day: date, snapshot_id: str) -> str:
@@ -27,13 +36,18 @@ def quality_path(day: date, snapshot_id: str, suffix: str = "json") -> str:
     return f"quality/{_partition(day)}/{snapshot_id}.{suffix}"
 
 
+def changes_path(day: date) -> str:
+    """Return the path of a day's changes."""
+    return f"changes/{_partition(day)}/changes.parquet"
+
+
 def _partition(day: date) -> str:
     return f"snapshot_date={day.isoformat()}"
 
 
-def date_of(path: str) -> date | None:
-    """Return the snapshot date that a path belongs to, ``None`` when it is not of our layout."""
-    found = _PARTITION.search(path)
+def date_of(folder: str) -> date | None:
+    """Return the snapshot date of a folder by its name, ``None`` when it is not of our layout."""
+    found = _PARTITION.fullmatch(folder)
     try:
         return date.fromisoformat(found.group(1)) if found else None
     except ValueError:

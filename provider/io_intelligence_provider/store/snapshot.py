@@ -13,13 +13,13 @@ from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.walk import Catalogue
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.html import report_html
 from io_intelligence_provider.quality.outcome import check_thresholds, score, stopping
 from io_intelligence_provider.quality.repeats import Repeats
 from io_intelligence_provider.quality.report import Outcome, QualityReport
 from io_intelligence_provider.quality.row_checks import judge_records
 from io_intelligence_provider.quality.snapshot_checks import (
+    CHECKED_COLUMNS,
     PreviousSnapshot,
     RunFacts,
     missing_fields,
@@ -28,8 +28,9 @@ from io_intelligence_provider.quality.snapshot_checks import (
 from io_intelligence_provider.quality.tally import RowTally
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
+from io_intelligence_provider.store.sorting import ModelSorter
 from io_intelligence_provider.store.store import SnapshotStore, When, as_date
-from io_intelligence_provider.store.table import content_hash, sort_models, to_parquet
+from io_intelligence_provider.store.table import serialise_models
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +39,7 @@ __all__ = ["SnapshotRun", "SnapshotSummary", "run_snapshot", "take_snapshot"]
 
 log = logging.getLogger(__name__)
 
-_GROUP: Final = 10_000
+_GROUP: Final = 5_000
 """Records judged at a time: the bound of what is in memory as Python objects."""
 
 
@@ -124,28 +125,29 @@ def run_snapshot(
     query = (q or "").strip()
     _check_query(store, query)
     previous = _previous(store, day)
-    with client.fetch_catalogue(query or None, page_size) as catalogue:
+    with ModelSorter() as models, client.fetch_catalogue(query or None, page_size) as catalogue:
         snapshot_id = f"{catalogue.fetched_at:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
         with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
-            tally, models = _judge(catalogue, quarantine)
+            tally, checked = _judge(catalogue, models, quarantine)
             store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
-    facts = RunFacts(
-        models=models,
-        tally=tally,
-        shape=catalogue.shape,
-        source_url=client.source_url,
-        received=catalogue.received,
-        total=catalogue.total,
-        max_quarantine_share=max_quarantine_share,
-        previous=previous,
-    )
-    report = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
-    store.files.put(quality_path(day, snapshot_id), report.to_json().encode())
-    store.files.put(quality_path(day, snapshot_id, "html"), report_html(report).encode())
-    if report.outcome == "failed":
-        raise _stopped(report, fail_on, store)
-    _commit(store, facts, report, query)
-    return SnapshotRun(_summary(store, report, models), report)
+        facts = RunFacts(
+            models=checked,
+            tally=tally,
+            shape=catalogue.shape,
+            source_url=client.source_url,
+            received=catalogue.received,
+            total=catalogue.total,
+            max_quarantine_share=max_quarantine_share,
+            previous=previous,
+        )
+        report = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
+        store.files.put(quality_path(day, snapshot_id), report.to_json().encode())
+        store.files.put(quality_path(day, snapshot_id, "html"), report_html(report).encode())
+        if report.outcome == "failed":
+            raise _stopped(report, fail_on, store)
+        serialised = serialise_models(models.slices(), report.fetched_at, _metadata(report, query))
+    _commit(store, report, serialised.data)
+    return SnapshotRun(_summary(store, report, serialised.content_hash), report)
 
 
 def _check_query(store: SnapshotStore, query: str) -> None:
@@ -172,23 +174,25 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | None:
     except StorageError as error:
         log.warning("The check missing_fields cannot be evaluated: %s", error)
         fields = None
-    table = store.read(before, ["model_id", "name", *PRICE_COLUMNS])
+    table = store.read(before, list(CHECKED_COLUMNS))
     return PreviousSnapshot(pl.DataFrame(table), info.wire_shape, info.source_url, fields)
 
 
-def _judge(catalogue: Catalogue, quarantine: QuarantineFile) -> tuple[RowTally, pl.DataFrame]:
+def _judge(
+    catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
+) -> tuple[RowTally, pl.DataFrame]:
+    """Judge all records; return the tally, and of the valid ones what the snapshot checks look at."""
     import polars as pl
 
-    tally, parts = RowTally(catalogue.shape), []
+    tally, checked = RowTally(catalogue.shape), []
     repeats = Repeats(catalogue)
     for records in _groups(repeats.distinct(catalogue.pages())):
         verdict = judge_records(records, catalogue.shape, repeats.conflicting)
         tally.add(verdict)
         quarantine.add(verdict.refused)
-        parts.append(verdict.valid)
-    if not parts:
-        parts = [judge_records([], catalogue.shape).valid]
-    return tally, sort_models(pl.concat(parts))
+        models.add(verdict.valid)
+        checked.append(verdict.valid.select(CHECKED_COLUMNS))
+    return tally, pl.concat(checked)
 
 
 def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
@@ -198,8 +202,7 @@ def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
         if len(group) >= _GROUP:
             yield group
             group = []
-    if group:
-        yield group
+    yield group  # the last one, and the only one of an empty catalogue
 
 
 def _report(
@@ -241,10 +244,8 @@ def _stopped(report: QualityReport, fail_on: str, store: SnapshotStore) -> Quali
     )
 
 
-def _commit(store: SnapshotStore, facts: RunFacts, report: QualityReport, query: str) -> None:
-    """Put the models file, the commit point; then drop the evidence of the snapshot it supersedes."""
-    day = report.snapshot_date
-    metadata = {
+def _metadata(report: QualityReport, query: str) -> dict[str, str]:
+    return {
         "snapshot_id": report.snapshot_id,
         "fetched_at": report.fetched_at.isoformat(),
         "wire_shape": report.wire_shape,
@@ -252,27 +253,41 @@ def _commit(store: SnapshotStore, facts: RunFacts, report: QualityReport, query:
         "query": query,
         "provider_version": __version__,
     }
-    data = to_parquet(facts.models, report.fetched_at, metadata)
+
+
+def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
+    """Put the models file, the commit point; then drop the evidence of the snapshot it supersedes."""
+    day = report.snapshot_date
     try:
         superseded = store.info(day).snapshot_id
     except NotOnFileError:
         superseded = None
     store.files.put(models_path(day), data)
-    if superseded is not None:
-        store.files.delete(quarantine_path(day, superseded))
-        store.files.delete(quality_path(day, superseded))
-        store.files.delete(quality_path(day, superseded, "html"))
+    try:
+        committed = store.info(day).snapshot_id
+        # Another run may have committed since; what it read before it put may have been older than this.
+        for gone in {superseded, report.snapshot_id} - {None, committed}:
+            _drop_evidence(store, day, str(gone))
+        store.files.sweep()
+    except (NotOnFileError, StorageError) as error:
+        log.warning("Committed, but old evidence of %s could not be deleted: %s", day, error)
 
 
-def _summary(store: SnapshotStore, report: QualityReport, models: pl.DataFrame) -> SnapshotSummary:
+def _drop_evidence(store: SnapshotStore, day: date, snapshot_id: str) -> None:
+    store.files.delete(quarantine_path(day, snapshot_id))
+    store.files.delete(quality_path(day, snapshot_id))
+    store.files.delete(quality_path(day, snapshot_id, "html"))
+
+
+def _summary(store: SnapshotStore, report: QualityReport, content_hash: str) -> SnapshotSummary:
     return SnapshotSummary(
         snapshot_date=report.snapshot_date,
         snapshot_id=report.snapshot_id,
         path=store.files.url(models_path(report.snapshot_date)),
-        rows=models.height,
+        rows=report.valid,
         quarantined=report.quarantined,
         outcome=report.outcome,
         score=report.score,
         wire_shape=report.wire_shape,
-        content_hash=content_hash(models),
+        content_hash=content_hash,
     )

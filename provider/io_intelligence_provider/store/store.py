@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
@@ -15,6 +17,7 @@ from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import (
     MODELS,
+    MODELS_FILE,
     date_of,
     models_path,
     quality_path,
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When"]
+
+log = logging.getLogger(__name__)
 
 Evidence = TypeVar("Evidence")
 When: TypeAlias = date | str
@@ -74,7 +79,8 @@ class SnapshotStore:
 
         :raises StorageError: when the store cannot be listed. A root that is not there has no dates.
         """
-        found = [date_of(name) for name in self.files.list(MODELS)]
+        # A folder without its file is what a run leaves that was killed before its first commit.
+        found = [date_of(name) for name in self.files.folders_with(MODELS_FILE, MODELS)]
         return sorted(day for day in found if day is not None)
 
     def resolve(self, when: When = "latest") -> date:
@@ -100,7 +106,15 @@ class SnapshotStore:
 
     def info(self, when: When = "latest") -> SnapshotInfo:
         """Return the identity of a committed snapshot."""
-        return _info(self._parquet(models_path(self.resolve(when))).schema_arrow)
+        path = models_path(self.resolve(when))
+        with self._parquet(path) as file:
+            schema = file.schema_arrow
+        try:
+            return _info(schema)
+        except (KeyError, ValueError) as error:
+            raise StorageError(
+                f"{self.files.url(path)} is no snapshot of this provider: its metadata lack {error}."
+            ) from error
 
     def read(self, when: When = "latest", columns: Collection[str] | None = None) -> pa.Table:
         """Return a snapshot, one row per model, by ``name`` then ``model_id``.
@@ -108,7 +122,12 @@ class SnapshotStore:
         :param columns: the columns to read, all unless given.
         :raises NotOnFileError: when there is no such snapshot.
         """
-        return self._parquet(models_path(self.resolve(when))).read(columns and list(columns))
+        path = models_path(self.resolve(when))
+        if columns is None:
+            with self._parquet(path) as file:
+                table: pa.Table = file.read()
+            return table
+        return self._columns(path, _chosen(columns))
 
     def history(
         self,
@@ -122,10 +141,7 @@ class SnapshotStore:
         :param models: names or ids to keep, all unless given.
         :param columns: columns to keep beside ``snapshot_date``, all unless given.
         """
-        import pyarrow as pa
-
-        schema = arrow_schema().remove_metadata()
-        chosen = schema if columns is None else pa.schema([_field(schema, name) for name in columns])
+        chosen = arrow_schema() if columns is None else _chosen(columns)
         parts = [self._day(day, chosen, models) for day in self._between(start, end)]
         return _dated(parts, chosen)
 
@@ -133,21 +149,38 @@ class SnapshotStore:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        wanted = list(dict.fromkeys([*chosen.names, *(("model_id", "name") if models is not None else ())]))
-        table = self._parquet(models_path(day)).read(wanted)
-        if models is not None:
-            values = pa.array(list(models), pa.string())
-            keep = pc.or_(pc.is_in(table["model_id"], values), pc.is_in(table["name"], values))
-            table = table.filter(keep)
-        return day, table.select(chosen.names).cast(chosen)
+        if models is None:
+            return day, self._columns(models_path(day), chosen)
+        wanted = _chosen(dict.fromkeys([*chosen.names, "model_id", "name"]))
+        table = self._columns(models_path(day), wanted)
+        values = pa.array(list(models), pa.string())
+        keep = pc.or_(pc.is_in(table["model_id"], values), pc.is_in(table["name"], values))
+        return day, table.filter(keep).select(chosen.names)
+
+    def _columns(self, path: str, chosen: pa.Schema) -> pa.Table:
+        """Read some columns; one that is newer than the file is null."""
+        import pyarrow as pa
+
+        with self._parquet(path) as file:
+            table = file.read(chosen.names)
+        columns = [
+            table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+            for field in chosen
+        ]
+        return pa.table(columns, schema=chosen)
 
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
         parts = [
-            (day, self._evidence(day, lambda day, run: self._parquet(quarantine_path(day, run)).read()))
+            (day, self._evidence(day, lambda day, run: self._quarantined(quarantine_path(day, run))))
             for day in self._between(start, end)
         ]
         return _dated(parts, quarantine_schema())
+
+    def _quarantined(self, path: str) -> pa.Table:
+        with self._parquet(path) as file:
+            table: pa.Table = file.read()
+        return table
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.
@@ -159,20 +192,32 @@ class SnapshotStore:
 
     def _report(self, day: date, snapshot_id: str) -> QualityReport:
         path = quality_path(day, snapshot_id)
+        data = self.files.read(path)
         try:
-            return QualityReport.from_dict(json.loads(self.files.read(path)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(f"{self.files.url(path)} is no quality report: {error!r}.") from error
+            return QualityReport.from_dict(json.loads(data))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _NoReportError(f"{self.files.url(path)} is no quality report: {error!r}.") from error
 
     def runs(self, start: When | None = None, end: When | None = None) -> list[QualityReport]:
-        """Return every report on file, those of failed runs included, oldest first."""
+        """Return every report on file, those of failed runs included, oldest first.
+
+        A file that is no report is passed over with a warning.
+        """
         reports = []
         for folder in self.files.list("quality"):
             day = date_of(folder)
             if day is None or not _within(day, start, end):
                 continue
             names = self.files.list(f"quality/{folder}")
-            reports += [self._report(day, name[:-5]) for name in names if name.endswith(".json")]
+            for name in names:
+                if not name.endswith(".json"):
+                    continue
+                try:
+                    reports.append(self._report(day, name.removesuffix(".json")))
+                except NotOnFileError:
+                    log.debug("%s was deleted while the reports were read", name)
+                except _NoReportError as error:
+                    log.warning("%s", error)
         return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
 
     def prune(self, keep_days: int) -> list[date]:
@@ -213,14 +258,30 @@ class SnapshotStore:
                 continue
         raise StorageError(f"The evidence of snapshot {seen} of {day} is missing in {self.files.url('')}.")
 
-    def _parquet(self, path: str) -> Any:
+    @contextmanager
+    def _parquet(self, path: str) -> Iterator[Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        source = self.files.source(path)
         try:
-            return pq.ParquetFile(self.files.source(path))
-        except pa.ArrowException as error:
-            raise StorageError(f"{self.files.url(path)} is no readable Parquet file: {error}.") from error
+            with pq.ParquetFile(source) as file:
+                yield file
+        except FileNotFoundError:
+            raise NotOnFileError(f"Not on file: {self.files.url(path)}") from None
+        except (pa.ArrowException, OSError) as error:
+            raise StorageError(
+                f"{self.files.url(path)} is no readable Parquet file: {error}. Restore it or delete it."
+            ) from error
+
+
+class _NoReportError(StorageError):
+    """A file in the place of a report that is none."""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; one without a time zone is taken as UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def as_date(when: When) -> date:
@@ -229,12 +290,12 @@ def as_date(when: When) -> date:
     :raises ConfigurationError: when it is neither.
     """
     if isinstance(when, datetime):
-        return when.astimezone(UTC).date() if when.tzinfo else when.date()
+        return in_utc(when).date()
     if isinstance(when, date):
         return when
     try:
         return date.fromisoformat(when)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ConfigurationError(f"{when!r} is no date; write YYYY-MM-DD or latest.") from None
 
 
@@ -242,10 +303,14 @@ def _within(day: date, start: When | None, end: When | None) -> bool:
     return (start is None or as_date(start) <= day) and (end is None or day <= as_date(end))
 
 
-def _field(schema: pa.Schema, name: str) -> pa.Field:
-    if name not in schema.names:
-        raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
-    return schema.field(name)
+def _chosen(columns: Iterable[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    schema = arrow_schema()
+    for name in columns:
+        if name not in schema.names:
+            raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
+    return pa.schema([schema.field(name) for name in columns])
 
 
 def _dated(parts: list[tuple[date, pa.Table]], schema: pa.Schema) -> pa.Table:
@@ -263,16 +328,13 @@ def _info(schema: pa.Schema) -> SnapshotInfo:
     metadata = {
         key.decode().removeprefix(METADATA_PREFIX): value.decode()
         for key, value in (schema.metadata or {}).items()
-        if key.decode().startswith(METADATA_PREFIX)
+        if key.startswith(METADATA_PREFIX.encode())
     }
-    try:
-        return SnapshotInfo(
-            snapshot_id=metadata["snapshot_id"],
-            fetched_at=datetime.fromisoformat(metadata["fetched_at"]),
-            wire_shape="openai" if metadata["wire_shape"] == "openai" else "documented",
-            source_url=metadata["source_url"],
-            query=metadata["query"],
-            provider_version=metadata["provider_version"],
-        )
-    except (KeyError, ValueError) as error:
-        raise StorageError(f"The file is no snapshot of this provider: its metadata lack {error}.") from error
+    return SnapshotInfo(
+        snapshot_id=metadata["snapshot_id"],
+        fetched_at=datetime.fromisoformat(metadata["fetched_at"]),
+        wire_shape="openai" if metadata["wire_shape"] == "openai" else "documented",
+        source_url=metadata["source_url"],
+        query=metadata["query"],
+        provider_version=metadata["provider_version"],
+    )

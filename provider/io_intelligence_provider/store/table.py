@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from io_intelligence_provider.quality.contract import COLUMNS, arrow_schema
+from io_intelligence_provider.store.sorting import SLICE
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
 
-__all__ = ["METADATA_PREFIX", "content_hash", "file_metadata", "sort_models", "to_parquet"]
+__all__ = ["METADATA_PREFIX", "SerialisedModels", "content_hash", "file_metadata", "serialise_models"]
 
 METADATA_PREFIX: Final = "io_intelligence."
-_ROW_GROUP: Final = 65_536
 
 
-def sort_models(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the models by ``name``, then ``model_id``, both in the order of their code points."""
-    return frame.sort("name", "model_id")
-
-
-def content_hash(models: pl.DataFrame) -> str:
-    """Return a SHA-256 over the sorted models without ``fetched_at``.
+class _ContentHash:
+    """SHA-256 over the sorted models without ``fetched_at``.
 
     It is taken over values, not over bytes of a file, so that neither a new library version nor
-    another row-group size changes it: per slice of 65,536 rows and column, the lengths of the values
-    as text (-1 for null) and then the texts.
+    another compression changes it: per slice of 16,384 rows and column, the lengths of the values as
+    text (-1 for null) and then the texts.
     """
-    import polars as pl
 
-    digest = hashlib.sha256()
-    for start in range(0, models.height, _ROW_GROUP):
-        part = models.slice(start, _ROW_GROUP)
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def update(self, models: pl.DataFrame) -> None:
+        """Take the next slice."""
+        import polars as pl
+
         for column in COLUMNS:
             if column.name == "fetched_at":
                 continue
-            text = _as_text(part[column.name])
-            digest.update(column.name.encode())
-            digest.update(
-                text.str.len_bytes().cast(pl.Int64).fill_null(-1).to_numpy().astype("<i8").tobytes()
-            )
-            digest.update((text.str.join("", ignore_nulls=True).item() or "").encode())
+            text = _as_text(models[column.name])
+            lengths = text.str.len_bytes().cast(pl.Int64).fill_null(-1).to_numpy().astype("<i8")
+            self._digest.update(column.name.encode())
+            self._digest.update(lengths.tobytes())
+            self._digest.update((text.str.join("", ignore_nulls=True).item() or "").encode())
+
+    def hexdigest(self) -> str:
+        """Return the hash of the slices so far."""
+        return self._digest.hexdigest()
+
+
+def content_hash(models: pl.DataFrame) -> str:
+    """Return the content hash of sorted models: equal for equal models, whenever they were fetched."""
+    digest = _ContentHash()
+    for start in range(0, models.height, SLICE):
+        digest.update(models.slice(start, SLICE))
     return digest.hexdigest()
 
 
@@ -65,25 +73,31 @@ def file_metadata(values: Mapping[str, str]) -> dict[str, str]:
     return {f"{METADATA_PREFIX}{key}": value for key, value in values.items()}
 
 
-def to_parquet(models: pl.DataFrame, fetched_at: datetime, metadata: Mapping[str, str]) -> bytes:
-    """Serialise sorted models: zstd, statistics, row groups of 65,536 rows."""
+@dataclass(frozen=True)
+class SerialisedModels:
+    """A models file, ready to be put."""
+
+    data: bytes
+    content_hash: str
+
+
+def serialise_models(
+    slices: Iterable[pl.DataFrame], fetched_at: datetime, metadata: Mapping[str, str]
+) -> SerialisedModels:
+    """Serialise sorted models as Parquet: zstd, statistics, one row group per slice.
+
+    :param slices: the models in order, :data:`~io_intelligence_provider.store.sorting.SLICE` rows each.
+    """
+    import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = arrow_schema().with_metadata(file_metadata(metadata))
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=True) as writer:
-        for table in _arrow_slices(models, fetched_at, schema):
-            writer.write_table(table)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
-
-
-def _arrow_slices(models: pl.DataFrame, fetched_at: datetime, schema: pa.Schema) -> Iterator[pa.Table]:
-    import polars as pl
-
     stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
-    names = [column.name for column in COLUMNS]
-    for start in range(0, max(models.height, 1), _ROW_GROUP):
-        part = models.slice(start, _ROW_GROUP).with_columns(stamp).select(names)
-        yield part.to_arrow().cast(schema)
+    digest, sink = _ContentHash(), pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=True) as writer:
+        for models in slices:
+            if models.height:
+                digest.update(models)
+            writer.write_table(models.with_columns(stamp).select(schema.names).to_arrow().cast(schema))
+    return SerialisedModels(sink.getvalue().to_pybytes(), digest.hexdigest())

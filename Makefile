@@ -1,0 +1,42 @@
+# The two commands of the README are `make demo` and `make test`; the others are for those who change this.
+# Everything runs in .venv, which is set up from constraints.txt when that or pyproject.toml changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint wheel constraints clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11 to 3.13 is needed; name one with PYTHON=…"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+demo: $(READY) ## run the whole chain on real data with a real Airflow, below .demo/
+	$(BIN)/python -m io_intelligence_provider.cli.demo .demo
+
+test: $(READY) ## run every test that needs no Debian package
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## ruff, mypy and the layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel: $(READY) ## build the wheel and check it in an empty environment
+	$(BIN)/python tests/check_wheel.py
+
+constraints: $(READY) ## pin the newest versions that fit together
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
+		--extra s3 --group dev --output-file constraints.txt pyproject.toml
+
+clean: ## remove what the other targets made
+	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

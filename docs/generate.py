@@ -1,0 +1,56 @@
+"""Write the tables of the documentation that the contract determines; ``--check`` only compares.
+
+Run by ``make docs`` and, with ``--check``, by a test: a page that is behind the code fails.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from io_intelligence_provider.quality.contract import COLUMNS
+
+HERE: Final = Path(__file__).parent
+
+
+def columns_table() -> str:
+    """Return the columns of ``models.parquet``."""
+    lines = ["| column | type | unit | null | what it is |", "|---|---|---|---|---|"]
+    for column in COLUMNS:
+        kind = column.kind.value.partition(" (")[0]
+        null = "yes" if column.nullable else "never"
+        lines.append(f"| `{column.name}` | {kind} | {column.unit or ''} | {null} | {column.description} |")
+    return "\n".join(lines)
+
+
+TABLES: Final[dict[str, Callable[[], str]]] = {"columns": columns_table}
+
+
+def with_tables(text: str) -> str:
+    """Return a page with the text between its markers renewed."""
+    for name, table in TABLES.items():
+        start, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+        if start in text:
+            head, _, rest = text.partition(start)
+            _, _, tail = rest.partition(end)
+            text = f"{head}{start}\n{table()}\n{end}{tail}"
+    return text
+
+
+def main(check: bool) -> int:
+    """Renew the pages, or tell which are behind."""
+    behind = []
+    for page in sorted(HERE.glob("*.md")):
+        text = page.read_text("utf-8")
+        if (renewed := with_tables(text)) != text:
+            behind.append(page.name)
+            if not check:
+                page.write_text(renewed, "utf-8")
+    print(f"{'behind' if check else 'renewed'}: {', '.join(behind) or 'none'}")
+    return int(check and bool(behind))
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv))

@@ -1,0 +1,1 @@
+"""Compare two days: what changed, which changes somebody asked to hear of, who was told what."""

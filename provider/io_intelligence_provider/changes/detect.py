@@ -1,0 +1,153 @@
+"""File what changed on a day: ``<root>/changes/snapshot_date=…/changes.parquet``."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from io_intelligence_provider import __version__
+from io_intelligence_provider.changes.day import open_parquet
+from io_intelligence_provider.changes.diff import Comparison, compare, compare_with
+from io_intelligence_provider.changes.kinds import KINDS
+from io_intelligence_provider.changes.table import changes_schema, to_parquet
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.store.layout import changes_path, date_of
+from io_intelligence_provider.store.store import SnapshotStore, When, as_date
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ChangesSummary", "compare_days", "detect_changes", "read_changes"]
+
+log = logging.getLogger(__name__)
+
+_TRIES: Final = 5
+"""Comparisons of one day before giving up: each further one means a commit in the meantime."""
+
+
+@dataclass(frozen=True)
+class ChangesSummary:
+    """What changed on a day, small enough for XCom.
+
+    :param previous_date: the snapshot it was compared with, ``None`` for the first of all. Single models
+        may have been compared with an earlier day: the rows say.
+    :param path: where the changes file lies, ``None`` when none was written.
+    :param counts: number of changes by kind, every kind named.
+    """
+
+    snapshot_date: date
+    previous_date: date | None
+    path: str | None
+    counts: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self) | {
+            "snapshot_date": self.snapshot_date.isoformat(),
+            "previous_date": self.previous_date and self.previous_date.isoformat(),
+            "counts": dict(self.counts),
+        }
+
+
+def detect_changes(
+    store: SnapshotStore, snapshot_date: When | None = None, against: When = "previous"
+) -> ChangesSummary:
+    """Compare a snapshot with the one before and file the changes; a rerun files an equal table.
+
+    Each model is compared with the latest earlier day on which it was not in quarantine. The next date on
+    file was compared with this one, so its changes are filed again too, and those of the dates after it
+    for as long as their runs refused records and so may have looked through to this date.
+
+    :param snapshot_date: a date on file, the latest unless given.
+    :param against: ``"previous"``, or an earlier date on file: then nothing is written.
+    :raises NotOnFileError: when there is no such snapshot.
+    :raises ConfigurationError: when ``against`` is not before ``snapshot_date``.
+    :raises StorageError: when a file cannot be read or written.
+    """
+    day = store.resolve("latest" if snapshot_date is None else snapshot_date)
+    if against != "previous":
+        return _summary(compare_days(store, day, against), None)
+    comparison = _refresh(store, day)
+    for later in (other for other in store.dates() if other > day):
+        if not _refresh(store, later).has_refused:
+            break
+    return _summary(comparison, store.files.url(changes_path(day)))
+
+
+def compare_days(
+    store: SnapshotStore, snapshot_date: When | None = None, against: When = "previous"
+) -> Comparison:
+    """Return what :func:`detect_changes` would find, with its rows, and write nothing.
+
+    With a date as ``against``, a model in quarantine on either day is left out.
+    """
+    day = store.resolve("latest" if snapshot_date is None else snapshot_date)
+    if against == "previous":
+        return compare(store, day)
+    other = store.resolve(as_date(against))
+    if other >= day:
+        raise ConfigurationError(f"against is {other}; it is a date before the snapshot's, {day}.")
+    return compare_with(store, day, other)
+
+
+def read_changes(store: SnapshotStore, start: When | None = None, end: When | None = None) -> pa.Table:
+    """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
+
+    :raises StorageError: when a file cannot be read.
+    """
+    import pyarrow as pa
+
+    first, last = (None if when is None else as_date(when) for when in (start, end))
+    schema = changes_schema()
+    full = pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
+    days = {date_of(name) for name in store.files.list("changes")} - {None}
+    tables = [full.empty_table()]
+    for day in sorted(day for day in days if day is not None):
+        if (first is None or first <= day) and (last is None or day <= last):
+            try:
+                table = _read(store, day).select(schema.names).cast(schema)
+            except NotOnFileError:
+                continue  # pruned in the meantime
+            stamp = pa.repeat(pa.scalar(day, pa.date32()), table.num_rows)
+            tables.append(table.add_column(0, full.field(0), stamp).cast(full))
+    return pa.concat_tables(tables)
+
+
+def _read(store: SnapshotStore, day: date) -> pa.Table:
+    with open_parquet(store, changes_path(day)) as parquet:
+        return parquet.read()
+
+
+def _refresh(store: SnapshotStore, day: date) -> Comparison:
+    """Compare and file one day, again when a snapshot it rests on was replaced in the meantime."""
+    for _ in range(_TRIES):
+        comparison = compare(store, day)
+        metadata = {
+            "snapshot_id": comparison.snapshots[day],
+            "previous_date": str(comparison.previous_date or ""),
+            "previous_snapshot_id": _id_of(comparison, comparison.previous_date),
+            "provider_version": __version__,
+        }
+        store.files.put(changes_path(day), to_parquet(comparison.changes, metadata))
+        if all(store.info(other).snapshot_id == name for other, name in comparison.snapshots.items()):
+            return comparison
+    log.warning("The snapshots keep changing: the changes of %s may be those of a superseded one", day)
+    return comparison
+
+
+def _id_of(comparison: Comparison, day: date | None) -> str:
+    return comparison.snapshots[day] if day else ""
+
+
+def _summary(comparison: Comparison, path: str | None) -> ChangesSummary:
+    found = Counter(comparison.changes["change"].to_pylist())
+    return ChangesSummary(
+        snapshot_date=comparison.snapshot_date,
+        previous_date=comparison.previous_date,
+        path=path,
+        counts={kind: found[kind] for kind in KINDS},
+    )

@@ -1,0 +1,166 @@
+"""Compare a snapshot with earlier ones: every change of every model, as rows.
+
+Columns are compared one at a time and whole, and only what differs becomes text: the memory is that of
+the ids and names of both days, one column of each, and the changes themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from io_intelligence_provider.changes.baseline import Baseline, given, latest_known
+from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.fields import field_changes, split_pairs
+from io_intelligence_provider.changes.kinds import FIELDS, MODEL_ADDED, MODEL_REMOVED
+from io_intelligence_provider.changes.match import in_quarantine, match
+from io_intelligence_provider.changes.table import SORTED_BY, changes_schema
+from io_intelligence_provider.store.store import SnapshotStore
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = ["Comparison", "as_table", "compare", "compare_with", "field_rows"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between a snapshot and those before it.
+
+    :param changes: rows of ``changes.parquet``, sorted.
+    :param previous_date: the latest earlier snapshot, ``None`` when there is none.
+    :param snapshots: the ``snapshot_id`` of every day that was looked at.
+    :param has_refused: whether the run of ``snapshot_date`` refused anybody.
+    """
+
+    snapshot_date: date
+    previous_date: date | None
+    changes: pa.Table
+    snapshots: dict[date, str]
+    has_refused: bool
+
+
+def compare(
+    store: SnapshotStore, day: date, fields: Collection[str] = FIELDS, *, days_back: int = 1
+) -> Comparison:
+    """Compare a snapshot with what was known of each model before: see :func:`latest_known`.
+
+    :param days_back: compare with what was known that many days before.
+    :raises NotOnFileError: when there is no snapshot of that date.
+    """
+    with ExitStack() as opened:
+        today = opened.enter_context(Day.open(store, day))
+        latest = day - timedelta(days=days_back)
+        earlier = reversed([other for other in store.dates() if other <= latest])
+        baseline = latest_known(today, (opened.enter_context(Day.open(store, other)) for other in earlier))
+        return _comparison(today, baseline, fields)
+
+
+def compare_with(
+    store: SnapshotStore, day: date, other: date, fields: Collection[str] = FIELDS
+) -> Comparison:
+    """Compare a snapshot with that of a given day; who is in quarantine on either day is left out.
+
+    :raises NotOnFileError: when there is no snapshot of one of the dates.
+    """
+    with Day.open(store, day) as today, Day.open(store, other) as earlier:
+        return _comparison(today, given(today, earlier), fields, walked=False)
+
+
+def _comparison(
+    today: Day, baseline: Baseline, fields: Collection[str], *, walked: bool = True
+) -> Comparison:
+    days = [today, *baseline.days]
+    return Comparison(
+        snapshot_date=today.day,
+        previous_date=baseline.days[0].day if baseline.days else None,
+        changes=as_table(_changed_rows(today, baseline, fields, walked=walked) if baseline.days else []),
+        snapshots={day.day: day.snapshot_id for day in days},
+        has_refused=not today.refused.is_empty(),
+    )
+
+
+def _changed_rows(
+    today: Day, baseline: Baseline, fields: Collection[str], *, walked: bool
+) -> list[pl.DataFrame]:
+    """Return the changes as frames, unsorted."""
+    matches = match(baseline.rows, today.keys)
+    rows = _removed(baseline, matches.removed)
+    rows += _added(baseline, today, matches.added, walked)
+    return rows + field_rows(today, baseline, matches.pairs, fields)
+
+
+def field_rows(
+    today: Day, baseline: Baseline, pairs: pl.DataFrame, fields: Collection[str]
+) -> list[pl.DataFrame]:
+    """Return the changes of the fields of matched models as frames, unsorted."""
+    rows: list[pl.DataFrame] = []
+    split = split_pairs(baseline, pairs)
+    for field in fields:
+        rows += _named(baseline, today, field_changes(today, split, field))
+    return rows
+
+
+def _named(baseline: Baseline, today: Day, found: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    import polars as pl
+
+    for frame in found:
+        keys = today.keys.select("model_id", "name")[frame["new"]]
+        previous = pl.Series([day.day for day in baseline.days], dtype=pl.Date).gather(frame["part"])
+        yield pl.concat(
+            [previous.alias("previous_date").to_frame(), keys, frame.drop("new", "part")], how="horizontal"
+        )
+
+
+def _removed(baseline: Baseline, positions: pl.Series) -> list[pl.DataFrame]:
+    import polars as pl
+
+    gone = baseline.rows[positions]
+    days = pl.Series([day.day for day in baseline.days], dtype=pl.Date).gather(gone["part"])
+    return [_whole_models(gone, days, MODEL_REMOVED)]
+
+
+def _added(baseline: Baseline, today: Day, positions: pl.Series, walked: bool) -> list[pl.DataFrame]:
+    import polars as pl
+
+    new = today.keys[positions]
+    if walked:
+        days = pl.Series(baseline.reference_days(new, today), dtype=pl.Date)
+    else:
+        day = baseline.days[0]
+        new = new.filter(~in_quarantine(new, day.refused, same_shape=day.shape is today.shape))
+        days = pl.Series([day.day], dtype=pl.Date).new_from_index(0, new.height)
+    return [_whole_models(new, days, MODEL_ADDED)]
+
+
+def _whole_models(models: pl.DataFrame, days: pl.Series, change: str) -> pl.DataFrame:
+    import polars as pl
+
+    nothing = pl.lit(None, pl.String)
+    return models.select(
+        days.alias("previous_date"),
+        "model_id",
+        "name",
+        pl.lit(change).alias("change"),
+        nothing.alias("field"),
+        nothing.alias("old_value"),
+        nothing.alias("new_value"),
+        pl.lit(None, pl.Float64).alias("pct"),
+        nothing.alias("direction"),
+    )
+
+
+def as_table(rows: list[pl.DataFrame]) -> pa.Table:
+    """Return frames of changes as one sorted table of the schema of ``changes.parquet``."""
+    import polars as pl
+
+    schema = changes_schema()
+    if not any(frame.height for frame in rows):
+        return schema.empty_table()
+    # Kinds are few, names repeat: sorting moves row numbers, not texts.
+    frame = pl.concat([frame for frame in rows if frame.height]).sort(*SORTED_BY)
+    return frame.select(schema.names).to_arrow().cast(schema)

@@ -1,0 +1,94 @@
+"""The kinds of change, and which field belongs to which kind. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.quality.contract import (
+    ABSENT,
+    COLUMN_BY_NAME,
+    COLUMNS,
+    PRICE_COLUMNS,
+    QUOTA_COLUMNS,
+    Kind,
+)
+
+__all__ = [
+    "ATTRIBUTE",
+    "FIELDS",
+    "KINDS",
+    "LIMIT",
+    "MODEL_ADDED",
+    "MODEL_REMOVED",
+    "NUMERIC_FIELDS",
+    "PRICE",
+    "QUOTA",
+    "STATUS",
+    "comparable",
+    "kind_of",
+    "null_means_unsaid",
+]
+
+MODEL_ADDED: Final = "model_added"
+MODEL_REMOVED: Final = "model_removed"
+PRICE: Final = "price_changed"
+QUOTA: Final = "quota_changed"
+LIMIT: Final = "limit_changed"
+STATUS: Final = "status_changed"
+ATTRIBUTE: Final = "attribute_changed"
+KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA, LIMIT, STATUS, ATTRIBUTE)
+
+FIELDS: Final = tuple(column.name for column in COLUMNS if column.name not in ("updated_at", "fetched_at"))
+"""Fields that are compared. The other two say when somebody looked, not what was found."""
+
+NUMERIC_FIELDS: Final = frozenset(
+    name for name in FIELDS if COLUMN_BY_NAME[name].kind in (Kind.PRICE, Kind.INTEGER)
+)
+"""Fields whose changes have a direction and, where it can be reckoned, a percentage."""
+
+_KIND_OF: Final = (
+    dict.fromkeys(PRICE_COLUMNS, PRICE)
+    | dict.fromkeys(QUOTA_COLUMNS, QUOTA)
+    | dict.fromkeys(("max_tokens", "context_window"), LIMIT)
+    | {"status": STATUS}
+)
+
+_IN_BOTH_SHAPES: Final = frozenset(
+    {
+        "name",
+        "max_tokens",
+        "context_window",
+        "supports_images_input",
+        "supports_prompt_cache",
+        "precision",
+        *PRICE_COLUMNS,
+    }
+)
+"""Fields of which a null is an answer in both shapes (``docs/api.md``): they are listed by both."""
+
+_OF_ONE_SHAPE: Final = frozenset({"model_id", "extra"})
+"""Fields that mean something else in each shape: a derived id, and whatever has no column there."""
+
+
+def kind_of(field: str) -> str:
+    """Return the kind of a change of that field."""
+    return _KIND_OF.get(field, ATTRIBUTE)
+
+
+def comparable(field: str, one: WireShape, other: WireShape) -> bool:
+    """Tell whether a field can be compared at all between snapshots of two wire shapes."""
+    return one is other or field not in _OF_ONE_SHAPE
+
+
+def null_means_unsaid(field: str, shape: WireShape, other: WireShape) -> bool:
+    """Tell whether a null of ``shape`` says nothing about the field when compared with ``other``.
+
+    Within one shape a null is an answer. Between two it is one only where both have the field; and where
+    the documentation gives a default, the documented shape has filled it in and the observed one has not.
+    """
+    if shape is other:
+        return False
+    if field not in _IN_BOTH_SHAPES:
+        return True
+    return shape is WireShape.OPENAI and COLUMN_BY_NAME[field].default is not ABSENT

@@ -1,0 +1,58 @@
+"""Values of a snapshot as text, and by how much a number moved."""
+
+from __future__ import annotations
+
+import json
+from decimal import Context, Decimal
+from typing import TYPE_CHECKING, Final
+
+from io_intelligence_provider.catalog.wire import decode_record, dump_json
+from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["as_text", "canonical_json", "direction", "percent"]
+
+# 38 digits a side: a difference of two is exact, the quotient is rounded far beyond a double.
+_EXACT: Final = Context(prec=60)
+
+
+def as_text(field: str, values: pl.Series) -> pl.Series:
+    """Return values as ``changes.parquet`` writes them; null stays null.
+
+    Prices are plain decimals without trailing zeros, lists JSON, timestamps RFC 3339 in UTC with as many
+    decimals as they need, booleans ``true`` and ``false``.
+    """
+    import polars as pl
+
+    kind = COLUMN_BY_NAME[field].kind
+    if kind is Kind.PRICE:
+        # The column's scale is 18, so that there is always a point to stop at.
+        return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    if kind is Kind.TAGS:
+        texts = [None if tags is None else json.dumps(tags, ensure_ascii=False) for tags in values.to_list()]
+        return pl.Series(values.name, texts, dtype=pl.String)
+    if kind is Kind.TIMESTAMP:
+        return values.dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    return values.cast(pl.String)
+
+
+def canonical_json(text: str | None) -> str | None:
+    """Return a JSON text with sorted keys: the order in which an API writes them is no content."""
+    return None if text is None else dump_json(decode_record(text.encode()), sort_keys=True)
+
+
+def percent(old: Decimal | int | None, new: Decimal | int | None) -> float | None:
+    """Return 100·(new-old)/old, correctly rounded; ``None`` when either side is null or the old is 0."""
+    if old is None or new is None or not old:
+        return None
+    difference = _EXACT.subtract(Decimal(new), Decimal(old))
+    return float(_EXACT.divide(_EXACT.multiply(difference, Decimal(100)), Decimal(old)))
+
+
+def direction(old: Decimal | int | None, new: Decimal | int | None) -> str | None:
+    """Return ``up`` or ``down``; ``None`` from or to null: unknown is neither more nor less than a number."""
+    if old is None or new is None or old == new:
+        return None
+    return "up" if new > old else "down"

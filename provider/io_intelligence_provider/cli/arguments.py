@@ -1,0 +1,61 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from io_intelligence_provider.errors import ConfigurationError
+
+__all__ = ["add_client_arguments", "add_json_argument", "add_root_argument", "api_key", "print_json"]
+
+KEY_VARIABLE = "IO_INTELLIGENCE_API_KEY"
+
+
+def add_root_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--root``: where the store is."""
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    parser.add_argument(
+        "--root",
+        metavar="PATH",
+        default=os.environ.get("AIRFLOW__IO_INTELLIGENCE__ROOT") or str(home / "io_intelligence"),
+        help="root of the store, a path or an fsspec URL (default: Airflow's, %(default)s)",
+    )
+
+
+def add_client_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which API to ask, and as whom. A key is never an argument: others could read it."""
+    parser.add_argument(
+        "--url", metavar="URL", help="base URL of the API (default: https://api.intelligence.io.solutions)"
+    )
+    parser.add_argument(
+        "--api-key-env",
+        metavar="NAME",
+        help=f"environment variable that holds the API key (default: {KEY_VARIABLE}; unset asks as a guest)",
+    )
+    parser.add_argument("--page-size", type=int, metavar="N", help="models per page, 1 to 100")
+
+
+def api_key(variable: str | None) -> str | None:
+    """Return the API key from the environment, ``None`` when the default variable is unset.
+
+    :raises ConfigurationError: when the variable that was named is unset.
+    """
+    key = os.environ.get(variable or KEY_VARIABLE)
+    if variable and not key:
+        raise ConfigurationError(f"The environment variable {variable} holds no API key.")
+    return key or None
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """Print a result for other programs."""
+    print(json.dumps(value, indent=1))

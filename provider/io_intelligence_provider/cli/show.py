@@ -1,0 +1,60 @@
+"""``io-intelligence show``: a snapshot as a table."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from io_intelligence_provider.cli.arguments import add_json_argument, add_root_argument, print_json
+from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "show", help="show a snapshot", description="Print the models, prices and quality of a snapshot."
+    )
+    add_root_argument(parser)
+    parser.add_argument(
+        "--date", type=date.fromisoformat, metavar="DATE", help="date of the snapshot (default: the latest)"
+    )
+    parser.add_argument("--search", metavar="TEXT", default="", help="only names that hold this text")
+    add_json_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one snapshot."""
+    from io_intelligence_provider.store.store import SnapshotStore
+
+    store = SnapshotStore(args.root)
+    day = store.resolve(args.date or "latest")
+    wanted = args.search.casefold()
+    rows = [row for row in store.read(day).to_pylist() if wanted in row["name"].casefold()]
+    if args.json:
+        print_json([_plain(row) for row in rows])
+        return 0
+    from rich.console import Console
+
+    from io_intelligence_provider.cli.tables import models_table
+
+    report = store.quality(day)
+    title = f"{day}: {len(rows)} models, {report.quarantined} quarantined, {report.outcome}"
+    Console().print(models_table(rows, title))
+    return 0
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as JSON values; prices stay exact as decimal text."""
+    plain: dict[str, Any] = {}
+    for key, value in row.items():
+        if key in PRICE_COLUMNS and isinstance(value, Decimal):
+            text = f"{value:f}"
+            plain[key] = text.rstrip("0").rstrip(".") if "." in text else text
+        else:
+            plain[key] = value.isoformat() if isinstance(value, datetime) else value
+    return plain

@@ -1,0 +1,97 @@
+"""The operator that files the daily snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from io_intelligence_provider.assets import MODELS, event_extra
+from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
+from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.operators.arguments import number
+from io_intelligence_provider.store.label import LateRunError, label_of_run
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["IOIntelligenceSnapshotOperator"]
+
+
+class IOIntelligenceSnapshotOperator(BaseOperator):
+    """Read the catalogue, check every record and file the valid ones as the snapshot of the run's date.
+
+    The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, since the API
+    serves the present only; see :func:`~io_intelligence_provider.store.label.snapshot_label`.
+    The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed.
+
+    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
+    :param storage_conn_id: Airflow connection of the object store.
+    :param q: the API's own search term; a root belongs to one.
+    :param page_size: models per page, 1 to 100; the connection's unless given.
+    :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
+    :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
+    :param io_intelligence_conn_id: the connection of the API.
+    :returns: the :class:`~io_intelligence_provider.store.snapshot.SnapshotSummary` as a dict.
+    :raises QualityError: when a check stopped the commit; quarantine and report are written all the same.
+    """
+
+    template_fields: Sequence[str] = (
+        "root",
+        "storage_conn_id",
+        "q",
+        "page_size",
+        "fail_on",
+        "max_quarantine_share",
+        "io_intelligence_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        storage_conn_id: str | None = None,
+        q: str | None = None,
+        page_size: int | str | None = None,
+        fail_on: str = "error",
+        max_quarantine_share: float | str = 0.1,
+        io_intelligence_conn_id: str = IOIntelligenceHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+        self.storage_conn_id = storage_conn_id
+        self.q = q
+        self.page_size = page_size
+        self.fail_on = fail_on
+        self.max_quarantine_share = max_quarantine_share
+        self.io_intelligence_conn_id = io_intelligence_conn_id
+        if MODELS not in self.outlets:
+            self.outlets = [*self.outlets, MODELS]
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """File the snapshot of the run's date."""
+        from io_intelligence_provider.store.snapshot import run_snapshot
+
+        store = open_store(self.root, self.storage_conn_id)
+        try:
+            day = label_of_run(store, context["dag_run"].run_after, datetime.now(UTC))
+        except LateRunError as late:
+            raise AirflowSkipException(str(late)) from None
+        with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
+            run = run_snapshot(
+                client,
+                store,
+                snapshot_date=day,
+                q=self.q,
+                page_size=number("page_size", self.page_size, int),
+                fail_on=self.fail_on,
+                max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
+            )
+        summary = run.summary.to_dict()
+        self.log.info("Filed %(rows)d models, %(quarantined)d quarantined, %(outcome)s: %(path)s", summary)
+        context["outlet_events"][MODELS].extra = event_extra(summary, run.report)
+        return summary

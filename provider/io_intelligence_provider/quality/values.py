@@ -1,0 +1,128 @@
+"""From one JSON value to one that a column stores, or to the reason why it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow
+from typing import Any, Final
+
+from io_intelligence_provider.catalog.wire import UnstorableNumber, WireShape, dump_json
+from io_intelligence_provider.quality.contract import Column, Kind
+
+__all__ = ["MistypedError", "storer", "type_name"]
+
+_EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow])
+_INT64: Final = range(-(2**63), 2**63)
+
+
+class MistypedError(Exception):
+    """A value whose JSON type the column does not take; the argument says what it is."""
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise MistypedError(f"is {type_name(value)}, not a string")
+    if not _encodable(value):
+        raise MistypedError("holds a lone surrogate or bytes that are no UTF-8")
+    return value
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(value: Any) -> int:
+    if type(value) is Decimal and (not value or value.adjusted() < 20) and value == value.to_integral_value():
+        value = int(value)  # 5.0 is the integer 5
+    if type(value) is not int:
+        raise MistypedError(f"is {type_name(value)}, not an integer")
+    if value not in _INT64:
+        raise MistypedError("is an integer beyond 64 bits")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise MistypedError(f"is {type_name(value)}, not a boolean")
+    return value
+
+
+def _tags(value: Any) -> list[str]:
+    if type(value) is str:
+        return [_string(value)]
+    if type(value) is not list:
+        raise MistypedError(f"is {type_name(value)}, not a list of strings")
+    return [_string(item) for item in value]
+
+
+def _json_text(value: Any) -> str:
+    return _string(value) if type(value) is str else dump_json(value)
+
+
+def _price_text(value: Any) -> str:
+    if type(value) is not str:
+        raise MistypedError(f"is {type_name(value)}, not a decimal number in a string")
+    return _string(value)
+
+
+def _price_per_million(value: Any) -> str:
+    """Return an observed price, USD for one token, as text in USD per million tokens."""
+    if type(value) is UnstorableNumber:
+        raise MistypedError("is a number too large or too small for a price")
+    if type(value) not in (int, Decimal):
+        raise MistypedError(f"is {type_name(value)}, not a number or null")
+    number = Decimal(value)
+    if not number:
+        return "0"  # also for JSON's negative zero
+    try:
+        return str(number.scaleb(6, _EXACT))
+    except (InvalidOperation, Overflow):
+        raise MistypedError("is a number too large or too small for a price") from None
+
+
+def _unix_seconds(value: Any) -> str:
+    """Return ``created``, Unix seconds, as RFC 3339; as its digits where the calendar has no such day."""
+    seconds = _integer(value)
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+_STORE: Final[dict[Kind, Callable[[Any], Any]]] = {
+    Kind.STRING: _string,
+    Kind.TIMESTAMP: _string,
+    Kind.JSON_TEXT: _json_text,
+    Kind.INTEGER: _integer,
+    Kind.BOOLEAN: _boolean,
+    Kind.TAGS: _tags,
+    Kind.PRICE: _price_text,
+}
+
+
+def type_name(value: Any) -> str:
+    """Return the JSON type of a decoded value, with its article, for a message."""
+    names: dict[type, str] = {
+        bool: "a boolean",
+        str: "a string",
+        int: "a number",
+        Decimal: "a number",
+        UnstorableNumber: "a number",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+def storer(column: Column, shape: WireShape) -> Callable[[Any], Any]:
+    """Return the function that stores the values of a column, or raises :class:`MistypedError`."""
+    if shape is WireShape.OPENAI and column.kind is Kind.PRICE:
+        return _price_per_million
+    if shape is WireShape.OPENAI and column.observed_key == "created":
+        return _unix_seconds
+    return _STORE[column.kind]

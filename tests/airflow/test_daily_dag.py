@@ -1,0 +1,144 @@
+"""The sample Dag, really run: file, asset event, XCom; what it imports; what it refuses."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.emulator.faults import Fault
+from io_intelligence_provider.emulator.server import EmulatorServer
+
+DAG_FILE = Path(__file__).parents[2] / "dags" / "io_intelligence_daily_pricing.py"
+
+
+@pytest.fixture
+def dag() -> Any:
+    from airflow.sdk import DAG
+
+    found = [item for item in runpy.run_path(str(DAG_FILE)).values() if isinstance(item, DAG)]
+    if not found:  # the file calls the factory without keeping the result: ask it for one
+        return runpy.run_path(str(DAG_FILE))["io_intelligence_daily_pricing"]()
+    return found[0]
+
+
+def snapshot_task(run: Any) -> Any:
+    (instance,) = (item for item in run.get_task_instances() if item.task_id == "snapshot")
+    return instance
+
+
+def test_it_files_todays_snapshot_and_says_so(
+    dag: Any, api: EmulatorServer, root: Path, run_dag: Callable[..., Any]
+) -> None:
+    run = run_dag(dag)
+    assert run.state == "success"
+    today = datetime.now(UTC).date()
+    store = SnapshotStore(root)
+    assert store.dates() == [today]
+    assert store.read().num_rows == 26
+    summary = snapshot_task(run).xcom_pull(task_ids="snapshot")
+    assert summary["snapshot_date"] == today.isoformat()
+    assert summary["rows"] == 26
+    assert summary["snapshot_id"] == store.info().snapshot_id
+    assert len(json.dumps(summary)) < 2_048
+    (extra,) = asset_event_extras(run)
+    assert extra == summary | {
+        "airflow.dataquality.result": {
+            "score": 1.0,
+            "passed": store.quality().result()["passed"],
+            "failed": 0,
+            "warned": 0,
+        }
+    }
+
+
+def asset_event_extras(run: Any) -> list[dict[str, Any]]:
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        events = (
+            session.query(AssetEvent)
+            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+            .filter(AssetEvent.source_run_id == run.run_id, AssetModel.name == "io_intelligence_models")
+        )
+        return [event.extra for event in events]
+
+
+def test_a_run_whose_day_is_over_is_skipped_and_emits_nothing(
+    dag: Any, api: EmulatorServer, root: Path, run_dag: Callable[..., Any]
+) -> None:
+    asked = len(api.state.requests())
+    run = run_dag(dag, run_after=datetime.now(UTC) - timedelta(days=2))
+    assert snapshot_task(run).state == "skipped"
+    assert SnapshotStore(root).dates() == []
+    assert asset_event_extras(run) == []
+    assert len(api.state.requests()) == asked
+
+
+def test_a_failing_api_fails_the_run_and_leaves_the_last_file(
+    dag: Any, api: EmulatorServer, root: Path, run_dag: Callable[..., Any]
+) -> None:
+    assert run_dag(dag).state == "success"
+    before = SnapshotStore(root).info()
+    api.faults.add(Fault(kind="status", status=402, times=None))
+    dag.get_task("snapshot").retries = 0
+    run = run_dag(dag)
+    assert run.state == "failed"
+    assert SnapshotStore(root).info() == before
+
+
+def test_no_log_xcom_or_file_holds_the_key(
+    dag: Any,
+    api: EmulatorServer,
+    root: Path,
+    run_dag: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    key: str,
+    airflow_home: Path,
+) -> None:
+    caplog.set_level("DEBUG")
+    run = run_dag(dag)
+    assert run.state == "success"
+    printed = capfd.readouterr()
+    assert "snapshot" in caplog.text + printed.out + printed.err
+    xcom = json.dumps(snapshot_task(run).xcom_pull(task_ids="snapshot"))
+    for text in (caplog.text, printed.out, printed.err, xcom):
+        assert key not in text
+    files = [path for folder in (root, airflow_home) for path in folder.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".parquet" for path in files)
+    assert [path for path in files if key.encode() in path.read_bytes()] == []
+
+
+def test_the_dag_is_what_the_documentation_says(dag: Any) -> None:
+    assert dag.dag_id == "io_intelligence_daily_pricing"
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+    assert dag.doc_md
+    assert {"io-intelligence", "pricing"} <= set(dag.tags)
+    task = dag.get_task("snapshot")
+    assert task.retries == 4
+    assert task.retry_exponential_backoff
+    assert [asset.name for asset in task.outlets] == ["io_intelligence_models"]
+
+
+def test_parsing_it_imports_nothing_heavy() -> None:
+    heavy = ("pandas", "polars", "pandera", "pyarrow", "fastapi")
+    script = (
+        "import runpy, sys\n"
+        "import airflow.sdk, airflow.sdk.definitions.dag\n"
+        "before = set(sys.modules)\n"
+        f"runpy.run_path({str(DAG_FILE)!r})\n"
+        f"print([name for name in {heavy!r} if name in set(sys.modules) - before])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,93 @@
+"""The whole chain on a real S3 server on loopback, through an Airflow connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.hooks.store import open_store
+
+BUCKET = "io-intelligence-test"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """A real S3 server; yields its URL."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, and the Airflow connection ``s3_try`` that leads to it."""
+    import boto3
+
+    extra = {"endpoint_url": s3, "region_name": "us-east-1"}
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_S3_TRY", json.dumps(connection))
+    client = boto3.client(
+        "s3", endpoint_url=s3, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t"
+    )
+    client.create_bucket(Bucket=BUCKET)
+    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        client.delete_object(Bucket=BUCKET, Key=item["Key"])
+    return f"s3://{BUCKET}/prices"
+
+
+def test_the_operator_files_a_snapshot_on_s3(
+    api: EmulatorServer, bucket: str, run_dag: Callable[..., Any]
+) -> None:
+    from airflow.sdk import DAG
+
+    from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+
+    with DAG("on_s3", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        IOIntelligenceSnapshotOperator(task_id="snapshot", root=bucket, storage_conn_id="s3_try")
+    for _ in range(2):  # the second replaces the first, and its evidence
+        run = run_dag(dag)
+        assert run.state == "success"
+    store = open_store(bucket, "s3_try")
+    today = datetime.now(UTC).date()
+    assert store.dates() == [today]
+    assert store.read().num_rows == 26
+    assert store.quality().outcome == "passed"
+    assert store.quarantine().num_rows == 0
+    assert len(store.runs()) == 1
+    summary = run.get_task_instances()[0].xcom_pull(task_ids="snapshot")
+    assert summary["path"] == f"{bucket}/models/snapshot_date={today}/models.parquet"
+
+
+def test_a_user_info_names_the_connection_as_in_airflow(api: EmulatorServer, bucket: str) -> None:
+    store = open_store(bucket.replace("s3://", "s3://s3_try@"))
+    assert store.dates() == []
+    with pytest.raises(NotOnFileError, match="no snapshot yet"):
+        store.read()
+
+
+def test_the_configured_root_and_connection_are_the_defaults(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", bucket)
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__STORAGE_CONN_ID", "s3_try")
+    assert open_store().dates() == []
+
+
+def test_a_local_root_takes_no_storage_connection(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="local path"):
+        open_store(str(tmp_path), "s3_try")
+
+
+def test_a_file_system_that_is_not_installed_is_a_clear_error() -> None:
+    with pytest.raises(ConfigurationError, match="Install the provider"):
+        open_store("gs://bucket/prefix")

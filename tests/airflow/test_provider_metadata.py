@@ -1,0 +1,88 @@
+"""What Airflow is told about the provider is valid, complete, and true."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from importlib.metadata import distribution, entry_points
+from pathlib import Path
+
+import jsonschema
+import pytest
+from airflow.providers_manager import ProvidersManager
+from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+import airflow
+from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings
+from io_intelligence_provider.get_provider_info import get_provider_info
+from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
+
+
+def test_the_metadata_fit_airflows_schema() -> None:
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_the_entry_point_leads_to_the_metadata() -> None:
+    (entry,) = (
+        item
+        for item in entry_points(group="apache_airflow_provider")
+        if item.value.startswith("io_intelligence_provider")
+    )
+    assert entry.load() is get_provider_info
+    assert get_provider_info()["package-name"] == distribution("airflow-provider-io-intelligence").name
+
+
+def test_every_module_that_is_named_can_be_imported() -> None:
+    info = get_provider_info()
+    for part in ("hooks", "operators"):
+        for module in (name for item in info[part] for name in item["python-modules"]):
+            importlib.import_module(module)
+    (connection,) = info["connection-types"]
+    module, _, name = connection["hook-class-name"].rpartition(".")
+    assert getattr(importlib.import_module(module), name) is IOIntelligenceHook
+    assert connection["connection-type"] == IOIntelligenceHook.conn_type
+
+
+def test_the_connection_form_has_every_field_with_its_true_default() -> None:
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    assert sorted(fields) == sorted(EXTRA_FIELDS)
+    settings = ClientSettings()
+    for name, field in fields.items():
+        default = field["schema"].get("default")
+        expected = getattr(settings, name)
+        assert default == ("true" if name == "verify" else expected), name
+
+
+@pytest.mark.parametrize("name", ["guest_session_id", "client_secret", "proxy"])
+def test_secret_fields_are_masked_in_the_form(name: str) -> None:
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    assert fields[name]["schema"]["format"] == "password"
+
+
+def test_airflow_builds_the_form_without_importing_the_hook() -> None:
+    manager = ProvidersManager()
+    widgets = manager.connection_form_widgets
+    assert {f"extra__io_intelligence__{name}" for name in EXTRA_FIELDS} <= widgets.keys()
+    assert widgets["extra__io_intelligence__client_secret"].is_sensitive
+    behaviour = manager.field_behaviours["io_intelligence"]
+    assert behaviour["relabeling"]["password"] == "API key"
+    hook = ProvidersManagerTaskRuntime().hooks["io_intelligence"]
+    assert hook is not None
+    assert hook.hook_name == "IO Intelligence"
+    assert hook.connection_id_attribute_name == "io_intelligence_conn_id"
+
+
+def test_the_hook_takes_its_connection_by_the_name_it_declares() -> None:
+    assert IOIntelligenceHook.conn_name_attr in inspect.signature(IOIntelligenceHook.__init__).parameters
+
+
+def test_the_configuration_section_has_its_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk import conf
+
+    monkeypatch.delenv("AIRFLOW__IO_INTELLIGENCE__ROOT", raising=False)
+    from airflow.configuration import AIRFLOW_HOME
+
+    assert conf.get("io_intelligence", "root") == f"{AIRFLOW_HOME}/io_intelligence"
+    assert not conf.get("io_intelligence", "storage_conn_id", fallback=None)

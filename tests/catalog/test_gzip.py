@@ -1,0 +1,71 @@
+"""Packed answers: read when they are whole, asked for again when not, refused when they are bombs."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import pytest
+
+from io_intelligence_provider.catalog import transport
+from io_intelligence_provider.errors import ResponseError, TransportError
+
+GZIP = {"Content-Encoding": "gzip"}
+
+
+def test_a_packed_answer_is_asked_for_and_unpacked(scripted: Any, connect: Any, tools: Any) -> None:
+    body = tools.page(tools.models(500)).body
+    server = scripted(tools.Reply(200, gzip.compress(body), GZIP))
+    assert len(connect(server.url).fetch_page().records) == 500
+    assert server.requests[0].headers["Accept-Encoding"] == "gzip"
+
+
+def test_several_members_are_one_answer(scripted: Any, connect: Any, tools: Any) -> None:
+    body = tools.page(tools.models(5)).body
+    packed = gzip.compress(body[:9]) + gzip.compress(body[9:])
+    assert len(connect(scripted(tools.Reply(200, packed, GZIP)).url).fetch_page().records) == 5
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda packed: packed[:-9],
+        lambda packed: packed[:20],
+        lambda _: b"no gzip at all",
+        lambda packed: packed[:-8] + b"\0" * 8,
+        lambda packed: packed + b"rubbish",
+    ],
+    ids=["cut", "cut early", "none", "wrong checksum", "rubbish after it"],
+)
+def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, tools: Any, spoil: Any) -> None:
+    body = tools.page(tools.models(200)).body
+    damaged = tools.Reply(200, spoil(gzip.compress(body)), GZIP)
+    server = scripted([damaged, tools.page()])
+    connect(server.url).fetch_page()
+    assert len(server.requests) == 2
+    with pytest.raises(TransportError, match=r"gzip .*after 2 tries"):
+        connect(scripted(damaged).url, max_retries=1).fetch_page()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_more_than_anybody_should_answer_is_refused(
+    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1 << 20)
+    body = b" " * ((1 << 20) + 1)
+    server = scripted(tools.Reply(200, gzip.compress(body), GZIP) if packed else tools.Reply(200, body))
+    with pytest.raises(ResponseError, match="more than 1 MiB"):
+        connect(server.url).fetch_page()
+    assert len(server.requests) == 1
+
+
+def test_another_encoding_is_named(scripted: Any, connect: Any, tools: Any) -> None:
+    server = scripted(tools.Reply(200, b"x", {"Content-Encoding": "br"}))
+    with pytest.raises(ResponseError, match="'br'"):
+        connect(server.url).fetch_page()
+
+
+def test_an_error_may_be_packed_too(scripted: Any, connect: Any, tools: Any) -> None:
+    server = scripted(tools.Reply(404, gzip.compress(b"nothing here"), GZIP))
+    with pytest.raises(Exception, match="nothing here"):
+        connect(server.url).fetch_page()

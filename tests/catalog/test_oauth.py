@@ -1,0 +1,269 @@
+"""OAuth2 client credentials: a token is fetched once, kept, renewed in time, and once after a 401."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from io_intelligence_provider.catalog.auth import ClientCredentials
+from io_intelligence_provider.catalog.deadline import Deadline
+from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.catalog.settings import ClientSettings
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.emulator.tokens import OAuthClient
+from io_intelligence_provider.errors import (
+    AuthenticationError,
+    IOIntelligenceError,
+    NotFoundError,
+    RateLimitError,
+    ResponseError,
+    ServerError,
+    TransportError,
+)
+
+CLIENT = {"client_id": "me & you", "client_secret": "pw+1/ %&:", "scope": "models.read more"}
+
+
+@pytest.fixture(scope="session")
+def _guarded(tools: Any) -> Iterator[EmulatorServer]:
+    oauth = OAuthClient(CLIENT["client_id"], CLIENT["client_secret"])
+    with EmulatorServer(catalogue=FixedCatalogue(tools.models(7)), oauth=oauth) as server:
+        yield server
+
+
+@pytest.fixture
+def guarded(_guarded: EmulatorServer) -> Iterator[EmulatorServer]:
+    _guarded.state.tokens.revoke()
+    _guarded.state.tokens.issued = 0
+    yield _guarded
+    _guarded.state.settle()
+
+
+@pytest.fixture
+def log_in(connect: Any) -> Callable[..., Any]:
+    def make(server: Any, **settings: Any) -> Any:
+        return connect(server.url, token_url=f"{server.url}/oauth/token", **CLIENT, **settings)
+
+    return make
+
+
+def issuer(tools: Any, answers: list[Any], *, refuse: Callable[[str], bool] = lambda _: False) -> Any:
+    """Script a server whose token endpoint gives these answers; the last one repeats."""
+
+    def script(asked: Any) -> Any:
+        if asked.path == "/oauth/token":
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            return (
+                answer if isinstance(answer, tools.Reply) else tools.Reply(200, json.dumps(answer).encode())
+            )
+        if refuse(asked.headers.get("Authorization", "")):
+            return tools.Reply(401)
+        return tools.page(tools.models(1))
+
+    return script
+
+
+def token_requests(server: Any) -> list[Any]:
+    return [asked for asked in server.requests if asked.path == "/oauth/token"]
+
+
+def test_one_token_serves_a_whole_walk(guarded: EmulatorServer, log_in: Any, tools: Any) -> None:
+    client = log_in(guarded, page_size=1)
+    for _ in range(2):
+        assert tools.names(client.iter_models()) == [f"m{number}" for number in range(7)]
+    assert guarded.state.tokens.issued == 1
+
+
+def test_a_revoked_token_is_renewed_once(guarded: EmulatorServer, log_in: Any) -> None:
+    client = log_in(guarded, page_size=1)
+    client.fetch_page()
+    guarded.state.tokens.revoke()
+    assert len(list(client.iter_models())) == 7
+    assert guarded.state.tokens.issued == 2
+
+
+def test_threads_share_one_renewal(guarded: EmulatorServer, log_in: Any) -> None:
+    client = log_in(guarded)
+    client.fetch_page()
+    guarded.state.tokens.revoke()
+    barrier, failures = threading.Barrier(8), []
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            client.fetch_page()
+        except IOIntelligenceError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert guarded.state.tokens.issued == 2
+
+
+def test_a_second_401_is_reported(scripted: Any, log_in: Any, tools: Any) -> None:
+    server = scripted(
+        issuer(tools, [{"access_token": "one"}, {"access_token": "two"}], refuse=lambda _: True)
+    )
+    with pytest.raises(AuthenticationError, match="answered 401"):
+        log_in(server).fetch_page()
+    used = [asked.headers["Authorization"] for asked in server.requests if asked.path != "/oauth/token"]
+    assert used == ["Bearer one", "Bearer two"]
+
+
+def test_the_request_is_that_of_the_standard(scripted: Any, log_in: Any, tools: Any) -> None:
+    server = scripted(issuer(tools, [{"access_token": "one", "token_type": "bearer"}]))
+    log_in(server, guest_session_id="guest").fetch_page()
+    asked, used = server.requests
+    assert asked.method == "POST"
+    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(asked.body.decode()) == {"grant_type": ["client_credentials"], "scope": [CLIENT["scope"]]}
+    assert asked.headers["Authorization"].startswith("Basic ")
+    assert "X-Guest-Session-ID" not in asked.headers
+    assert used.headers["Authorization"] == "Bearer one"
+    assert used.headers["X-Guest-Session-ID"] == "guest"
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "kept_for"),
+    [(3_600, 3_540), ("3600", 3_540), (100, 50), (60, 30), (2, 1), (None, 240)],
+)
+def test_a_token_is_renewed_before_it_expires(
+    scripted: Any, log_in: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, expires_in: Any, kept_for: float
+) -> None:
+    now = 1_000.0
+    clock = SimpleNamespace(monotonic=lambda: now)  # this module's alone: servers need the real one
+    monkeypatch.setattr("io_intelligence_provider.catalog.auth.time", clock)
+    server = scripted(issuer(tools, [{"access_token": "t", "expires_in": expires_in}]))
+    client = log_in(server, deadline=86_000)
+    client.fetch_page()
+    now += kept_for - 0.5
+    client.fetch_page()
+    assert len(token_requests(server)) == 1
+    now += 1
+    client.fetch_page()
+    assert len(token_requests(server)) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        None,
+        {"access_token": ""},
+        {"access_token": None},
+        {"access_token": 7},
+        {"access_token": "a\nb"},
+        {"access_token": "ключ"},
+        {"access_token": "t", "expires_in": "soon"},
+    ],
+)
+def test_an_answer_without_a_usable_token_is_named(
+    scripted: Any, log_in: Any, tools: Any, answer: Any
+) -> None:
+    server = scripted(issuer(tools, [answer]))
+    with pytest.raises(AuthenticationError, match="without a usable access_token"):
+        log_in(server).fetch_page()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, AuthenticationError),
+        (401, AuthenticationError),
+        (403, AuthenticationError),
+        (404, NotFoundError),
+        (302, ResponseError),
+        (429, RateLimitError),
+        (500, ServerError),
+    ],
+)
+def test_a_refusing_token_endpoint_is_named_and_asked_no_more_than_a_page(
+    scripted: Any, log_in: Any, tools: Any, status: int, expected: type[IOIntelligenceError]
+) -> None:
+    reply = tools.Reply(
+        status, b'{"error":"invalid_client"}', {"Location": "/other"} if status == 302 else {}
+    )
+    server = scripted(issuer(tools, [reply]))
+    with pytest.raises(expected, match=r"POST http://127\.0\.0\.1:\d+/oauth/token") as caught:
+        log_in(server, max_retries=2).fetch_page()
+    assert len(server.requests) == (3 if status in (429, 500) else 1)
+    assert getattr(caught.value, "status", status) == status
+    assert "API key" not in str(caught.value)
+    assert "/api/v1/models" not in str(caught.value)
+
+
+def test_neither_secret_nor_token_is_shown(
+    scripted: Any, log_in: Any, tools: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+
+    def script(asked: Any) -> Any:
+        said = asked.headers["Authorization"]
+        if asked.path == "/oauth/token":
+            body = {"access_token": "fre5h-t0ken"} if len(server.requests) == 1 else {"you sent": said}
+            return tools.Reply(200 if len(server.requests) == 1 else 400, json.dumps(body).encode())
+        return tools.Reply(401, said.encode())
+
+    server = scripted(script)
+    client = log_in(server)
+    with pytest.raises(AuthenticationError) as caught:
+        client.fetch_page()
+    basic = server.requests[0].headers["Authorization"].removeprefix("Basic ")
+    seen = f"{caught.value!r} {caplog.text} {client!r} {client.settings!r} {vars(caught.value)}"
+    for secret in (CLIENT["client_secret"], basic, "fre5h-t0ken"):
+        assert secret not in seen
+
+
+def test_an_echoed_access_token_is_scrubbed(scripted: Any, log_in: Any, tools: Any) -> None:
+    def script(asked: Any) -> Any:
+        if asked.path == "/oauth/token":
+            return tools.Reply(200, b'{"access_token":"fre5h-t0ken"}')
+        return tools.Reply(403, asked.headers["Authorization"].encode())
+
+    with pytest.raises(AuthenticationError, match=r"Bearer \*\*\*"):
+        log_in(scripted(script)).fetch_page()
+
+
+def test_a_late_401_does_not_throw_a_newer_token_away() -> None:
+    fetched = iter(b'{"access_token":"%d"}' % number for number in range(9))
+    settings = ClientSettings(
+        token_url="https://127.0.0.1/t", client_id="me", client_secret=Secret(CLIENT["client_secret"])
+    )
+    auth = ClientCredentials(settings, lambda *_: next(fetched), Redactor())
+    deadline = Deadline(60)
+    old = auth.headers(deadline)
+    for _ in range(3):  # three threads were refused with the old token, one after the other
+        assert auth.renew(old)
+        assert auth.headers(deadline)["Authorization"].reveal() == "Bearer 1"
+
+
+def test_the_token_is_no_exception_to_the_deadline(scripted: Any, log_in: Any, tools: Any) -> None:
+    server = scripted(issuer(tools, [tools.Reply(503, b"", {"Retry-After": "100"})]))
+    with pytest.raises(ServerError):
+        log_in(server, deadline=50).fetch_page()
+    assert len(server.requests) == 1
+
+
+def test_a_hanging_token_endpoint_does_not_outlast_the_deadline(
+    scripted: Any, log_in: Any, tools: Any
+) -> None:
+    def script(_: Any) -> Any:
+        server.stopping.wait(60)
+        return tools.page()
+
+    server = scripted(script)
+    with pytest.raises(TransportError, match=r"deadline of 0.2 s"):
+        log_in(server, deadline=0.2, read_timeout=60).fetch_page()

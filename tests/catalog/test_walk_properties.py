@@ -1,0 +1,106 @@
+"""Whatever the catalogue, the page size and the server's habits: each record once, in the served order."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from io_intelligence_provider import IOIntelligenceClient
+from io_intelligence_provider.catalog.deadline import Deadline
+from io_intelligence_provider.catalog.walk import walk_catalogue
+from io_intelligence_provider.catalog.wire import Page, WireShape
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.state import Quirks
+from io_intelligence_provider.errors import PaginationError
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=[]), max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+numbers = st.decimals(allow_nan=False, allow_infinity=False, min_value=0, places=None)
+records = st.fixed_dictionaries(
+    {"model_id": st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=1, max_size=6)},
+    optional={"name": st.text(max_size=5), "price": numbers, "odd": json_values},
+)
+catalogues = st.lists(records, max_size=25, unique_by=lambda record: record["model_id"])
+quirk = st.builds(
+    Quirks,
+    page_size_cap=st.none() | st.integers(1, 10),
+    total_pages=st.none() | st.integers(-1, 10**20),
+)
+
+
+def plain(value: Any) -> Any:
+    """Return a record with its numbers as text, so that 1.0 and 1.00 differ."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return ("number", str(value)) if isinstance(value, (int, Decimal)) else value
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(catalogues, st.integers(1, 100), st.integers(1, 8), quirk)
+def test_each_record_comes_once_and_in_order(
+    emulator: Any, catalogue: list[Any], page_size: int, concurrency: int, quirks: Quirks
+) -> None:
+    emulator.state.catalogue = FixedCatalogue(catalogue)
+    emulator.state.quirks = quirks
+    with IOIntelligenceClient(emulator.url, page_size=page_size, concurrency=concurrency) as client:
+        assert [plain(record) for record in client.iter_models()] == [plain(record) for record in catalogue]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(json_values | records, max_size=12), st.integers(1, 5), st.sampled_from(["documented", "openai"])
+)
+def test_records_of_any_kind_come_as_served(
+    emulator: Any, catalogue: list[Any], page_size: int, shape: Any
+) -> None:
+    """Ids may repeat or be missing here: the second walk confirms it."""
+    emulator.state.catalogue = FixedCatalogue(catalogue)
+    emulator.state.shape = shape
+    with IOIntelligenceClient(emulator.url, page_size=page_size) as client:
+        assert [plain(record) for record in client.iter_models()] == [plain(record) for record in catalogue]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_walk_over_a_moving_catalogue_is_right_or_refused(data: st.DataObject) -> None:
+    """Models come and go between any two requests; an accepted walk is a state the catalogue was in."""
+    current = [f"m{number}" for number in range(data.draw(st.integers(1, 8)))]
+    states = [tuple(current)]
+    size, fresh = data.draw(st.integers(1, 4)), 0
+    kinds = st.sampled_from(["none", "none", "none", "add", "remove"])
+    changes = iter(data.draw(st.lists(st.tuples(kinds, st.integers(0, 9)), max_size=30)))
+
+    def fetch(number: int, _: Deadline) -> Page:
+        nonlocal fresh
+        shown = current[(number - 1) * size : number * size]
+        page = Page(
+            WireShape.DOCUMENTED,
+            [json.dumps({"model_id": name}).encode() for name in shown],
+            len(current),
+            number * size < len(current),
+        )
+        change, where = next(changes, ("none", 0))
+        if change == "add":
+            fresh += 1
+            current.insert(where % (len(current) + 1), f"new{fresh}")
+        elif change == "remove" and current:
+            current.pop(where % len(current))
+        states.append(tuple(current))
+        return page
+
+    try:
+        catalogue = walk_catalogue(fetch, concurrency=1, deadline=Deadline(60))
+    except PaginationError:
+        return
+    with catalogue:
+        found = tuple(json.loads(raw)["model_id"] for page in catalogue.pages() for raw in page)
+        assert catalogue.inconsistency is not None or found in states

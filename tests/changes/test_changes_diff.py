@@ -1,0 +1,328 @@
+"""Every kind of change, and what is none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from io_intelligence_provider.changes.detect import compare_days, detect_changes, read_changes
+from io_intelligence_provider.changes.kinds import FIELDS, KINDS, kind_of
+
+
+def rows_of(world, when=None, against="previous"):
+    table = compare_days(world.store, when, against).changes
+    return [
+        tuple(row[key] for key in ("name", "change", "field", "old_value", "new_value"))
+        for row in table.to_pylist()
+    ]
+
+
+def values_of(world):
+    table = compare_days(world.store).changes
+    return [
+        tuple(row[key] for key in ("old_value", "new_value", "pct", "direction")) for row in table.to_pylist()
+    ]
+
+
+STAMP = datetime(2026, 1, 2, 3, 4, 5, 60, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new", "kind", "texts"),
+    [
+        ("input_token_price", "0.150", "0.2", "price_changed", ("0.15", "0.2")),
+        ("cache_read_token_price", None, "0", "price_changed", (None, "0")),
+        ("output_token_price", "100", None, "price_changed", ("100", None)),
+        ("chat_daily_quota_tier_1", 100, 50, "quota_changed", ("100", "50")),
+        ("max_tokens", None, 8, "limit_changed", (None, "8")),
+        ("context_window", 8, 0, "limit_changed", ("8", "0")),
+        ("status", "active", "inactive", "status_changed", ("active", "inactive")),
+        ("description", "a", "A", "attribute_changed", ("a", "A")),
+        ("description", None, "", "attribute_changed", (None, "")),
+        ("tags", ["a", "b"], ["a,b", "é"], "attribute_changed", ('["a", "b"]', '["a,b", "é"]')),
+        ("tags", [], None, "attribute_changed", ("[]", None)),
+        ("enable_chat_ui", True, False, "attribute_changed", ("true", "false")),
+        ("trendiness", 1, 2, "attribute_changed", ("1", "2")),
+        ("created_at", STAMP, STAMP.replace(microsecond=0), "attribute_changed",
+         ("2026-01-02T03:04:05.000060Z", "2026-01-02T03:04:05Z")),
+        ("extra", '{"a": 1}', '{"a": 2}', "attribute_changed", ('{"a": 1}', '{"a": 2}')),
+    ],
+)  # fmt: skip
+def test_a_field_that_differs_is_one_change_of_its_kind(world, model, field, old, new, kind, texts):
+    world.file(1, model("m", **{field: old}), model("n"))
+    world.file(2, model("m", **{field: new}), model("n"))
+    assert rows_of(world) == [("m", kind, field, *texts)]
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new"),
+    [
+        ("input_token_price", "2.0", "2"),
+        ("input_token_price", "1e-7", "0.0000001"),
+        ("input_token_price", "0", "0.000"),
+        ("tags", ["a"], ["a"]),
+        ("extra", '{"a": 1, "b": {"c": 2, "d": 3}}', '{"b": {"d": 3, "c": 2}, "a": 1}'),
+        ("updated_at", STAMP, STAMP.replace(year=2027)),
+        ("updated_at", None, STAMP),
+    ],
+)
+def test_the_same_value_written_differently_is_no_change(world, model, field, old, new):
+    world.file(1, model("m", **{field: old}))
+    world.file(2, model("m", **{field: new}))
+    assert rows_of(world) == []
+
+
+def test_the_least_difference_a_price_can_have_is_seen(world, model):
+    world.file(1, model("m", input_token_price="99999999999999999999.999999999999999998"))
+    world.file(2, model("m", input_token_price="99999999999999999999.999999999999999999"))
+    (change,) = values_of(world)
+    assert change == (
+        "99999999999999999999.999999999999999998",
+        "99999999999999999999.999999999999999999",
+        1e-36,
+        "up",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pct", "direction"),
+    [
+        ("0.2", "0.21", 5.0, "up"),
+        ("0.1", "0.3", 200.0, "up"),
+        ("3", "1", -200 / 3, "down"),
+        ("2", "0", -100.0, "down"),
+        ("0", "2", None, "up"),
+        (None, "2", None, None),
+        ("2", None, None, None),
+    ],
+)
+def test_per_cent_and_direction(world, model, old, new, pct, direction):
+    world.file(1, model("m", input_token_price=old))
+    world.file(2, model("m", input_token_price=new))
+    assert [found[2:] for found in values_of(world)] == [(pct, direction)]
+
+
+def test_texts_have_neither_per_cent_nor_direction(world, model):
+    world.file(1, model("m", status="active", version="1"))
+    world.file(2, model("m", status="inactive", version="2"))
+    assert [found[2:] for found in values_of(world)] == [(None, None)] * 2
+
+
+def test_models_come_and_go(world, model):
+    world.file(1, model("gone", input_token_price="1"), model("stays"))
+    world.file(2, model("new", input_token_price="1"), model("stays"))
+    assert rows_of(world) == [
+        ("gone", "model_removed", None, None, None),
+        ("new", "model_added", None, None, None),
+    ]
+
+
+def test_a_new_name_is_an_attribute(world, model, uid):
+    world.file(1, model("old"))
+    world.file(2, model("new", model_id=uid("old")))
+    assert rows_of(world) == [("new", "attribute_changed", "name", "old", "new")]
+
+
+def test_a_new_id_under_a_unique_name_is_an_attribute_and_its_fields_are_compared(world, model, uid):
+    world.file(1, model("m", model_id=uid("a"), input_token_price="1"))
+    world.file(2, model("m", model_id=uid("b"), input_token_price="2"))
+    assert rows_of(world) == [
+        ("m", "attribute_changed", "model_id", uid("a"), uid("b")),
+        ("m", "price_changed", "input_token_price", "1", "2"),
+    ]
+    assert {row["model_id"] for row in compare_days(world.store).changes.to_pylist()} == {uid("b")}
+
+
+@pytest.mark.parametrize("twice", ["old", "new"])
+def test_a_new_id_under_a_name_that_is_not_unique_is_another_model(world, model, uid, twice):
+    same = model("m", model_id=uid("c"))
+    world.file(1, model("m", model_id=uid("a")), *([same] if twice == "old" else []))
+    world.file(2, model("m", model_id=uid("b")), *([same] if twice == "new" else []))
+    found = sorted(row[1] for row in rows_of(world))
+    both = ["model_added", "model_removed"]
+    assert found == sorted([*both, "model_removed" if twice == "old" else "model_added"])
+
+
+def test_a_name_that_stays_unique_only_because_its_other_bearer_matched_is_not_unique(world, model, uid):
+    stays = model("m", model_id=uid("c"))
+    world.file(1, stays, model("m", model_id=uid("a")))
+    world.file(2, stays, model("m", model_id=uid("b")))
+    assert sorted(row[1] for row in rows_of(world)) == ["model_added", "model_removed"]
+
+
+def test_rows_are_sorted_and_carry_the_day_they_were_compared_with(world, model, day):
+    for when, price in ((1, "1"), (2, "2")):
+        world.file(
+            when,
+            *(model(name, input_token_price=price, output_token_price=price, status=price) for name in "bA"),
+            *([model("z")] if when == 1 else []),
+        )
+    table = compare_days(world.store).changes
+    keys = [(row["name"], row["change"], row["field"] or "") for row in table.to_pylist()]
+    assert keys == sorted(keys)
+    assert len(keys) == 7
+    assert set(table["previous_date"].to_pylist()) == {day(1)}
+
+
+def test_every_field_belongs_to_a_kind():
+    assert set(map(kind_of, FIELDS)) == set(KINDS) - {"model_added", "model_removed"}
+    assert {"updated_at", "fetched_at"}.isdisjoint(FIELDS)
+
+
+FULL = {
+    "status": "active",
+    "chat_daily_quota_tier_1": 5,
+    "trendiness": 3,
+    "tool_support": "no",
+    "enable_chat_ui": True,
+    "supports_prompt_cache": False,
+    "description": "words",
+    "developer": "me",
+    "updated_at": STAMP,
+    "created_at": STAMP,
+}
+
+
+class TestShapes:
+    """Snapshots of different wire shapes: what one shape cannot say is not compared."""
+
+    @pytest.mark.parametrize("back", [False, True])
+    def test_what_one_shape_does_not_have_is_no_change(self, world, model, uid, back):
+        documented = model("m", input_token_price="1", **FULL)
+        observed = model(
+            "m",
+            model_id=uid("derived"),
+            input_token_price="1",
+            created_at=STAMP.replace(microsecond=0),
+            extra='{"name": "M"}',
+        )
+        world.file(1, observed if back else documented, shape="openai" if back else "documented")
+        world.file(2, documented if back else observed, shape="documented" if back else "openai")
+        assert rows_of(world) == []
+
+    def test_what_both_have_is_compared_by_name(self, world, model, uid):
+        world.file(
+            1,
+            model("m", input_token_price="1", output_token_price=None, context_window=8,
+                  supports_images_input=False, **FULL),
+            model("gone"),
+        )  # fmt: skip
+        world.file(
+            2,
+            model("m", model_id=uid("x"), input_token_price="2", output_token_price="0", context_window=9,
+                  supports_images_input=True, status="inactive"),
+            model("new"),
+            shape="openai",
+        )  # fmt: skip
+        assert rows_of(world) == [
+            ("gone", "model_removed", None, None, None),
+            ("m", "attribute_changed", "supports_images_input", "false", "true"),
+            ("m", "limit_changed", "context_window", "8", "9"),
+            ("m", "price_changed", "input_token_price", "1", "2"),
+            ("m", "price_changed", "output_token_price", None, "0"),
+            ("m", "status_changed", "status", "active", "inactive"),
+            ("new", "model_added", None, None, None),
+        ]
+
+    def test_two_models_of_one_name_are_not_told_apart(self, world, model, uid):
+        world.file(1, model("m", model_id=uid("a")), model("m", model_id=uid("b"), input_token_price="1"))
+        world.file(2, model("m", input_token_price="3"), shape="openai")
+        assert rows_of(world) == []
+
+
+class TestQuarantine:
+    """A refused model is unknown that day."""
+
+    @pytest.mark.parametrize("who", ["id", "name", "broken id"])
+    def test_refused_today_is_not_removed(self, world, model, uid, who):
+        world.file(1, model("m", input_token_price="1"), model("n"))
+        refused = {"id": (uid("m"), None), "name": (None, "m"), "broken id": ("?", "m")}[who]
+        world.file(2, model("n"), refused=[refused])
+        assert rows_of(world) == []
+
+    def test_another_model_of_the_same_name_is_removed(self, world, model, uid):
+        world.file(1, model("m", model_id=uid("a")), model("m", model_id=uid("b")))
+        world.file(2, refused=[(uid("a"), "m")])
+        assert [row["model_id"] for row in compare_days(world.store).changes.to_pylist()] == [uid("b")]
+
+    def test_a_record_with_neither_is_ignored(self, world, model):
+        world.file(1, model("m"))
+        world.file(2, refused=[(None, None)])
+        assert rows_of(world) == [("m", "model_removed", None, None, None)]
+
+    def test_refused_yesterday_is_compared_with_the_day_before(self, world, model, uid, day):
+        world.file(1, model("m", input_token_price="1"), model("n", status="a"))
+        world.file(2, model("n", status="b"), refused=[(uid("m"), "m")])
+        world.file(3, model("n", status="c"), refused=[(None, "m")])
+        world.file(4, model("m", input_token_price="2"), model("n", status="d"))
+        assert rows_of(world) == [
+            ("m", "price_changed", "input_token_price", "1", "2"),
+            ("n", "status_changed", "status", "c", "d"),
+        ]
+        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(1), day(3)]
+
+    def test_valid_beside_a_refused_record_of_its_name_is_known(self, world, model):
+        world.file(1, model("m", input_token_price="1"))
+        world.file(2, model("m", input_token_price="2"), refused=[(None, "m")])
+        world.file(3, model("m", input_token_price="3"), refused=[(None, "m")])
+        assert rows_of(world) == [("m", "price_changed", "input_token_price", "2", "3")]
+
+    def test_gone_after_the_quarantine_is_removed(self, world, model, uid, day):
+        world.file(1, model("m"), model("n"))
+        world.file(2, model("n"), refused=[(uid("m"), None)])
+        world.file(3, model("n"))
+        assert rows_of(world) == [("m", "model_removed", None, None, None)]
+        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(1)]
+        world.file(4, model("n"))
+        assert rows_of(world) == []
+
+    def test_absent_before_the_quarantine_is_added(self, world, model, uid, day):
+        world.file(1, model("n"))
+        world.file(2, model("n"), refused=[(uid("m"), "m")])
+        world.file(3, model("n"), model("m"), model("o"))
+        assert rows_of(world) == [
+            ("m", "model_added", None, None, None),
+            ("o", "model_added", None, None, None),
+        ]
+        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(1), day(2)]
+
+    def test_in_quarantine_on_every_day_before_is_added(self, world, model, uid, day):
+        world.file(1, model("n"), refused=[(uid("m"), "m")])
+        world.file(2, model("n"), refused=[(uid("m"), "m")])
+        world.file(3, model("n"), model("m"))
+        assert rows_of(world) == [("m", "model_added", None, None, None)]
+        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(2)]
+
+    def test_a_renamed_id_is_seen_through_the_quarantine(self, world, model, uid):
+        world.file(1, model("m", model_id=uid("a")))
+        world.file(2, model("n"), refused=[(uid("b"), "m")])
+        world.file(3, model("n"), model("m", model_id=uid("b")))
+        assert rows_of(world) == [("m", "attribute_changed", "model_id", uid("a"), uid("b"))]
+
+    def test_a_given_day_is_not_looked_through(self, world, model, uid, day):
+        world.file(1, model("m", input_token_price="1"))
+        world.file(2, model("n"), refused=[(uid("m"), "m")])
+        world.file(3, model("m", input_token_price="2"), model("n"))
+        assert rows_of(world, against=day(2)) == []
+        assert rows_of(world, against=day(1)) == [
+            ("m", "price_changed", "input_token_price", "1", "2"),
+            ("n", "model_added", None, None, None),
+        ]
+
+    def test_quarantine_across_shapes_is_matched_by_name(self, world, model, uid):
+        world.file(1, model("m", input_token_price="1"))
+        world.file(2, model("n"), refused=[(uid("x"), "m")], shape="openai")
+        assert rows_of(world) == [("n", "model_added", None, None, None)]
+        world.file(3, model("m", input_token_price="2"), model("n"))
+        assert rows_of(world) == [("m", "price_changed", "input_token_price", "1", "2")]
+
+
+def test_a_changes_file_is_never_mistaken_for_memory(world, model):
+    """Files of changes are results: comparing reads snapshots only."""
+    world.file(1, model("m", input_token_price="1"))
+    world.file(2, model("m", input_token_price="2"))
+    detect_changes(world.store)
+    world.file(1, model("m", input_token_price="2"))
+    assert rows_of(world) == []
+    assert read_changes(world.store).num_rows == 1

@@ -1,0 +1,154 @@
+"""The console script, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli import main
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.server import EmulatorServer
+
+KEY = "iok-a-key-of-the-cli-test"
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[EmulatorServer]:
+    with EmulatorServer(catalogue=PriceHistory.load(), api_key=KEY) as server:
+        yield server
+
+
+def snapshot(api: EmulatorServer, root: Path, *more: str) -> int:
+    return main(["snapshot", "--url", api.url, "--root", str(root), *more])
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IO_INTELLIGENCE_API_KEY", KEY)
+
+
+@pytest.mark.usefixtures("key")
+def test_snapshot_files_today(
+    api: EmulatorServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert snapshot(api, tmp_path) == 0
+    today = datetime.now(UTC).date()
+    assert SnapshotStore(tmp_path).dates() == [today]
+    assert f"{today}: 26 models filed, 0 quarantined, passed" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("key")
+def test_snapshot_prints_json(
+    api: EmulatorServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert snapshot(api, tmp_path, "--json", "--date", "2026-06-30") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["snapshot_date"] == "2026-06-30"
+    assert summary["rows"] == 26
+
+
+def test_a_failure_is_one_line_without_the_key(
+    api: EmulatorServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "wrong-key-of-mine")
+    assert snapshot(api, tmp_path, "--api-key-env", "MY_KEY") == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("io-intelligence: ")
+    assert "401" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert "wrong-key-of-mine" not in printed.err + printed.out
+
+
+def test_a_wrong_call_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["snapshot", "--root", str(tmp_path), "--api-key-env", "NO_SUCH_VARIABLE_HERE"]) == 2
+    assert "NO_SUCH_VARIABLE_HERE" in capsys.readouterr().err
+
+
+def test_show_without_a_snapshot_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--root", str(tmp_path)]) == 1
+    assert "io-intelligence snapshot" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("key")
+def test_show_prints_the_table_and_exact_json(
+    api: EmulatorServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snapshot(api, tmp_path, "--date", "2026-06-30")
+    capsys.readouterr()
+    assert main(["show", "--root", str(tmp_path), "--search", "GLM-5.2"]) == 0
+    table = capsys.readouterr().out
+    assert "zai-org/GLM-5.2" in table
+    assert "1.678" in table
+    assert "free" in table
+    assert main(["show", "--root", str(tmp_path), "--search", "glm-5.2", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["input_token_price"] == "1.678"
+    assert row["cache_write_token_price"] == "0"
+    assert row["max_tokens"] is None
+
+
+def test_replay_files_every_state_of_a_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(tmp_path)
+    assert main(["replay", "--root", root, "--start", "2026-05-25", "--end", "2026-05-27", "--json"]) == 0
+    days = [summary["snapshot_date"] for summary in json.loads(capsys.readouterr().out)]
+    assert days == [day.isoformat() for day in SnapshotStore(root).dates()]
+    assert "2026-05-26" in days
+    outcomes = {report.snapshot_date.isoformat(): report.outcome for report in SnapshotStore(root).runs()}
+    assert outcomes["2026-05-26"] == "warned"  # GLM-4.5-Air read 0 for one day
+
+
+def test_init_dag_copies_the_sample_and_keeps_what_was_edited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init-dag", str(tmp_path)]) == 0
+    target = tmp_path / "io_intelligence_daily_pricing.py"
+    original = target.read_text()
+    assert main(["init-dag", str(tmp_path)]) == 0
+    target.write_text("# mine")
+    assert main(["init-dag", str(tmp_path)]) == 2
+    assert target.read_text() == "# mine"
+    assert main(["init-dag", str(tmp_path), "--force"]) == 0
+    assert target.read_text() == original
+    assert main(["init-dag", str(tmp_path / "nowhere")]) == 2
+    assert "Dags folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["snapshot", "show", "replay", "emulate", "init-dag"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert command in capsys.readouterr().out
+
+
+def test_no_command_imports_airflow(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from io_intelligence_provider.cli import main\n"
+        f"main(['replay', '--root', {str(tmp_path)!r}, '--end', '2026-02-13'])\n"
+        f"main(['show', '--root', {str(tmp_path)!r}])\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'airflow'])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_hostile_names_print_as_text() -> None:
+    from io_intelligence_provider.cli.tables import safe
+
+    assert (
+        safe("[red]x[/red]\x1b[31m\n").plain
+        == "[red]x[/red]\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}"
+    )
+    assert safe("[red]x").spans == []

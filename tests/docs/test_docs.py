@@ -1,0 +1,97 @@
+"""The documentation is complete, its links lead somewhere, its tables and examples are those of the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from io_intelligence_provider import errors
+from io_intelligence_provider.catalog.settings import EXTRA_FIELDS
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.cli import main
+from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+from io_intelligence_provider.quality.schema import batch_schema
+
+REPO = Path(__file__).parents[2]
+PAGES = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted((REPO / "docs").glob("*.md"))]
+
+
+def page(name: str) -> str:
+    return (REPO / "docs" / name).read_text("utf-8")
+
+
+def test_generated_tables_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(REPO / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}: run `make docs`"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_relative_links_lead_to_files(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_error_has_a_row() -> None:
+    listed = set(re.findall(r"^\| `(\w+Error)`", page("errors.md"), re.MULTILINE))
+    named = {name for name in errors.__all__ if name.endswith("Error")}
+    assert listed == named - {"IOIntelligenceError", "HTTPStatusError"}
+
+
+def test_every_connection_field_has_a_row() -> None:
+    assert [name for name in EXTRA_FIELDS if f"`{name}`" not in page("connection.md")] == []
+
+
+def test_every_operator_argument_has_a_row() -> None:
+    arguments = list(inspect.signature(IOIntelligenceSnapshotOperator.__init__).parameters)[1:-1]
+    assert [name for name in arguments if f"| `{name}` |" not in page("operator.md")] == []
+
+
+def test_every_check_has_a_row() -> None:
+    from io_intelligence_provider.quality import snapshot_checks
+
+    names = {name for name, *_ in snapshot_checks._CHECKS} | {"required", "type", "coerced"}
+    for column in batch_schema(WireShape.DOCUMENTED).columns.values():
+        names |= {check.name for check in column.checks}
+    listed = set(re.findall(r"^\| `(\w+)` \| (?:error|warn)", page("checks.md"), re.MULTILINE))
+    assert listed == names
+
+
+def examples(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (REPO / "README.md").read_text("utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    root = folder / ".demo" / "store"
+    assert main(["replay", "--root", str(root), "--start", "2026-06-28", "--json"]) == 0
+    return folder
+
+
+def test_the_sql_of_the_readme_runs(demo_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(demo_store)
+    (query,) = examples("sql")
+    rows = duckdb.sql(query).fetchall()
+    assert len(rows) >= 2
+    assert str(rows[-1][1]) == "1.678000000000000000"
+
+
+@pytest.mark.parametrize("code", examples("python"))
+def test_the_python_of_the_readme_runs(
+    code: str, demo_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(demo_store)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own README
+    if "print" in code:
+        assert "1.678" in capsys.readouterr().out

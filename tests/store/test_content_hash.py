@@ -1,0 +1,103 @@
+"""The hash is over values: stable, and different when any one value differs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from io_intelligence_provider.quality.contract import COLUMNS, Kind
+from io_intelligence_provider.store.table import content_hash
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
+VALUES: dict[Kind, tuple[Any, Any]] = {
+    Kind.STRING: ("a", "b"),
+    Kind.JSON_TEXT: ("a", "b"),
+    Kind.INTEGER: (1, 2),
+    Kind.BOOLEAN: (True, False),
+    Kind.TAGS: (["a", "b"], ["a,b"]),
+    Kind.PRICE: (Decimal("0.1"), Decimal("0.100000000000000001")),
+    Kind.TIMESTAMP: (MOMENT, MOMENT.replace(microsecond=7)),
+}
+HASHED = [column for column in COLUMNS if column.name != "fetched_at"]
+
+
+def frame(*rows: dict[str, Any]):
+    import polars as pl
+
+    types: dict[Kind, Any] = {
+        Kind.INTEGER: pl.Int64,
+        Kind.BOOLEAN: pl.Boolean,
+        Kind.TAGS: pl.List(pl.String),
+        Kind.PRICE: pl.Decimal(38, 18),
+        Kind.TIMESTAMP: pl.Datetime("us", "UTC"),
+    }
+    base = {column.name: VALUES[column.kind][0] for column in HASHED}
+    schema = {column.name: types.get(column.kind, pl.String) for column in HASHED}
+    return pl.DataFrame([base | row for row in rows], schema=schema, orient="row")
+
+
+def test_a_fixed_table_has_a_fixed_hash():
+    table = frame({"name": "a"}, {"name": "é", "tags": None, "description": "", "input_token_price": None})
+    assert content_hash(table) == "2080646407bbd4e0f30362acd750d437dbb5d49b96a92100d35017d5a2ff5129"
+
+
+@pytest.mark.parametrize("column", HASHED, ids=lambda column: column.name)
+def test_one_value_of_one_column_makes_the_difference(column):
+    rows = [{"name": "x"}, {"name": "y"}]
+    hashes = {content_hash(frame(*rows))}
+    for other in (VALUES[column.kind][1], None):
+        changed = [rows[0], {**rows[1], column.name: other}]
+        hashes.add(content_hash(frame(*changed)))
+    assert len(hashes) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            [{"description": "ab", "name": "x"}, {"description": "c"}],
+            [{"description": "a", "name": "x"}, {"description": "bc"}],
+        ),
+        ([{"version": ""}], [{"version": None}]),
+        ([{"tags": []}], [{"tags": None}]),
+        ([{"tags": []}], [{"tags": [""]}]),
+        ([{"tags": ["a", ""]}], [{"tags": ["", "a"]}]),
+        ([{"tags": ["ab", "c"]}], [{"tags": ["a", "bc"]}]),
+        ([{"tags": ["1;a"]}], [{"tags": ["1", "a"]}]),
+        ([{"input_token_price": Decimal(0)}], [{"input_token_price": None}]),
+        ([{"version": "a", "developer": "b"}], [{"version": "b", "developer": "a"}]),
+        ([{}], [{}, {}]),
+        ([], [{}]),
+    ],
+)
+def test_values_never_run_into_one_another(first, second):
+    assert content_hash(frame(*first)) != content_hash(frame(*second))
+
+
+def test_it_does_not_depend_on_the_order_of_the_answer_nor_on_fetched_at(store, take, model):
+    records = [model("a"), model("b")]
+    one = take(store, records, "2026-01-01")
+    two = take(store, records[::-1], "2026-01-02")
+    assert one.content_hash == two.content_hash
+    assert store.read("2026-01-01")["fetched_at"] != store.read("2026-01-02")["fetched_at"]
+
+
+def test_prices_are_hashed_by_value(local_store, take, model):
+    hashes = {
+        take(local_store, [model("a", {"input_token_price": text})]).content_hash
+        for text in ("2", "2.0", "2e0", "0.2e1")
+    }
+    assert len(hashes) == 1
+
+
+def test_chunks_and_slices_make_no_difference():
+    import polars as pl
+
+    whole = frame(*({"name": f"{n:03}"} for n in range(50)))
+    parts = pl.concat([whole.slice(0, 7), whole.slice(7)], rechunk=False)
+    assert (
+        content_hash(parts) == content_hash(whole) == content_hash(whole.reverse().sort("name", "model_id"))
+    )

@@ -76,6 +76,10 @@ def main() -> None:
         dags = work / "dags"
         dags.mkdir()
         run(python.with_name("io-intelligence"), "init-dag", dags)
+        # Really file something: what a developer has installed beside (pandas, numpy) is not here.
+        store = work / "store"
+        run(python.with_name("io-intelligence"), "replay", "--root", store, "--end", "2026-02-21", **home)
+        print(run(python.with_name("io-intelligence"), "show", "--root", store, "--search", "GLM", **home))
         home["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
         run(python.with_name("airflow"), "db", "migrate", **home)
         listed = run(python.with_name("airflow"), "dags", "list", "--local", "--output", "plain", **home)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,10 +18,7 @@ from io_intelligence_provider.quality.row_checks import RefusedRecord
 from io_intelligence_provider.store.layout import models_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import serialise_models
-
-if TYPE_CHECKING:
-    import polars as pl
+from io_intelligence_provider.store.table import file_metadata
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST = date(2026, 3, 1)
@@ -45,13 +42,19 @@ def model(name: str, **values: Any) -> dict[str, Any]:
     }
 
 
-def frame_of(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    import polars as pl
+def parquet_of(rows: Sequence[dict[str, Any]], metadata: dict[str, str]) -> bytes:
+    """Write a snapshot without the store's own writer: a change to that is not felt here."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    schema = arrow_schema().remove_metadata()
-    schema = schema.remove(schema.get_field_index("fetched_at"))
-    return pl.DataFrame(pa.Table.from_pylist(list(rows), schema=schema)).sort("name", "model_id")
+    ordered = sorted(
+        ({**row, "fetched_at": NOW} for row in rows), key=lambda row: (row["name"], row["model_id"])
+    )
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pylist(ordered, schema=arrow_schema().with_metadata(file_metadata(metadata)))
+    pq.write_table(table, sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 class World:
@@ -81,7 +84,7 @@ class World:
         with QuarantineFile(run, NOW) as quarantine:
             quarantine.add([RefusedRecord(*who, json.dumps(who), ()) for who in refused])
             self.store.files.put(quarantine_path(when, run), quarantine.finish())
-        self.store.files.put(models_path(when), serialise_models([frame_of(rows)], NOW, metadata).data)
+        self.store.files.put(models_path(when), parquet_of(rows, metadata))
         return run
 
 

@@ -41,7 +41,7 @@ def frame(*rows: dict[str, Any]):
 
 def test_a_fixed_table_has_a_fixed_hash():
     table = frame({"name": "a"}, {"name": "é", "tags": None, "description": "", "input_token_price": None})
-    assert content_hash(table) == "2080646407bbd4e0f30362acd750d437dbb5d49b96a92100d35017d5a2ff5129"
+    assert content_hash(table) == "3237db309c863a1a39ab0182c937c1c4d5bf6f7655c9fcae1ef99afaf8d5cc23"
 
 
 @pytest.mark.parametrize("column", HASHED, ids=lambda column: column.name)

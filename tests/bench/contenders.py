@@ -19,7 +19,7 @@ def provider(url: str, folder: Path, concurrency: int = 4) -> int:
         return take_snapshot(client, SnapshotStore(folder), max_quarantine_share=0.2).rows
 
 
-def floor(url: str, folder: Path, concurrency: int = 1) -> int:  # noqa: ARG001 - one by one
+def floor(url: str, folder: Path, concurrency: int = 1) -> int:
     """The floor: download, parse and write, without a single check; prices stay text."""
     import msgspec
     import polars as pl
@@ -47,7 +47,7 @@ def floor(url: str, folder: Path, concurrency: int = 1) -> int:  # noqa: ARG001 
     return rows
 
 
-def by_hand(url: str, folder: Path, concurrency: int = 1) -> int:  # noqa: ARG001 - one by one
+def by_hand(url: str, folder: Path, concurrency: int = 1) -> int:
     """What one writes by hand: requests, json_normalize, pandera on pandas, to_parquet."""
     import pandas as pd
     import pandera.pandas as pa

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset
 
-from io_intelligence_provider.quality.report import QualityReport
+if TYPE_CHECKING:
+    from io_intelligence_provider.quality.report import QualityReport
 
 __all__ = ["MODELS", "RESULT_KEY", "event_extra"]
 

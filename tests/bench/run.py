@@ -87,10 +87,8 @@ def parse_cost() -> None:
         float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
         for _ in range(3)
     ]
-    print(
     cost = statistics.median(taken)
     print(f"\nThe first parse of the sample Dag takes {cost:.3f} s more than that of an empty one")
-    )
 
 
 def main() -> None:

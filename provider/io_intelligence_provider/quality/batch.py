@@ -107,8 +107,9 @@ def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
             return pl.Series(column.name, values, dtype=dtype, strict=True)
         except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
             pass  # an integer beyond int64, a lone surrogate: find which, value by value
-    stored = values if _are_string_lists(values, types) else _stored(column, values, batch)
-    if column.kind is Kind.TAGS:
+    is_tags = column.kind is Kind.TAGS
+    stored = values if is_tags and _are_string_lists(values, types) else _stored(column, values, batch)
+    if is_tags:
         # By way of JSON: polars builds lists from Python ones fifteen times slower.
         text = [None if tags is None else msgspec.json.encode(tags).decode() for tags in stored]
         return pl.Series(column.name, text, dtype=pl.String).str.json_decode(dtype)

@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint wheel constraints clean help
+.PHONY: demo test test-standalone bench lint wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -25,11 +25,17 @@ demo: $(READY) ## run the whole chain on real data with a real Airflow, below .d
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest
 
+test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
+	$(BIN)/python -m pytest -m standalone -s
+
 lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY) ## print the figures of docs/performance.md
+	$(BIN)/python tests/bench/run.py
 
 wheel: $(READY) ## build the wheel and check it in an empty environment
 	$(BIN)/python tests/check_wheel.py

@@ -103,7 +103,14 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.io_intelligence"]}],
-        "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators.snapshot"]}],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    f"{package}.operators.{name}" for name in ("snapshot", "changes", "alert")
+                ],
+            }
+        ],
         "config": {
             "io_intelligence": {
                 "description": "Where the snapshots of the IO Intelligence catalogue are kept.",

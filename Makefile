@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-standalone bench lint wheel constraints clean help
+.PHONY: demo test test-standalone lint bench docs test-floor wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,8 +34,19 @@ lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## print the figures of docs/performance.md
+bench: $(READY) ## print ratios: against a floor, by hand, concurrency, Dag parsing (MILLION=0 is shorter)
 	$(BIN)/python tests/bench/run.py
+
+docs: $(READY) ## renew the generated tables of the documentation
+	$(BIN)/python docs/generate.py
+
+# The oldest versions that pyproject.toml allows. Airflow 3.2.0 itself raises deprecation warnings there.
+test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-floor
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-floor
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --group test --output-file .venv-floor/pins.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --requirement .venv-floor/pins.txt
+	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --no-deps --editable .
+	.venv-floor/bin/python -m pytest -W default
 
 wheel: $(READY) ## build the wheel and check it in an empty environment
 	$(BIN)/python tests/check_wheel.py
@@ -45,4 +56,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --group dev --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-floor .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,6 +30,7 @@ from io_intelligence_provider import AlertRule
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+from io_intelligence_provider.retry_policy import retry_arguments
 
 RULES = [
     # Against the price that was alerted last: 3 % a day is news as soon as it has added up to 10 %.
@@ -68,6 +69,7 @@ def rules(**_: Any) -> Any:
     catchup=False,
     max_active_runs=1,  # two runs at once would be safe, but pointless
     default_args={
+        **retry_arguments(),  # Airflow 3.3: what waiting cannot cure fails at once
         "retries": 4,
         "retry_delay": timedelta(minutes=5),
         "retry_exponential_backoff": True,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias
 
 from io_intelligence_provider.changes.kinds import PRICE, QUOTA
-from io_intelligence_provider.quality.report import QualityReport
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.quality.report import QualityReport
 
 __all__ = [
     "CHANGES",

@@ -111,6 +111,8 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.watcher"]}],
+        "notifications": [f"{package}.notifications.webhook.IOIntelligenceWebhookNotifier"],
         "config": {
             "io_intelligence": {
                 "description": "Where the snapshots of the IO Intelligence catalogue are kept.",

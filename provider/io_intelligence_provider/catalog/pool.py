@@ -41,15 +41,24 @@ class Pools:
         self._redactor = redactor
         self._lock = threading.Lock()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._proxies: dict[tuple[str, str], str | None] = {}
         self.to(settings.base_url)  # a proxy that cannot work is refused at once
 
     def to(self, url: str) -> urllib3.PoolManager:
         """Return the pool that leads to ``url``."""
-        proxy = _proxy_url(self._settings, url)
+        parts = urlsplit(url)
         with self._lock:
+            proxy = self._proxy(parts.scheme, parts.netloc)
             if proxy not in self._pools:
                 self._pools[proxy] = self._open(proxy)
             return self._pools[proxy]
+
+    def _proxy(self, scheme: str, netloc: str) -> str | None:
+        """Return the proxy for a host; looked up once, as reading the environment takes as long as a page."""
+        host = (scheme, netloc)
+        if host not in self._proxies:
+            self._proxies[host] = _proxy_url(self._settings, scheme, netloc)
+        return self._proxies[host]
 
     def clear(self) -> None:
         """Close every connection."""
@@ -100,11 +109,10 @@ def _split_proxy(proxy: str) -> tuple[str, Secret | None]:
     return bare, Secret(base64.b64encode(pair.encode()).decode())
 
 
-def _proxy_url(settings: ClientSettings, url: str) -> str | None:
+def _proxy_url(settings: ClientSettings, scheme: str, netloc: str) -> str | None:
     if settings.proxy:
         return settings.proxy if "://" in settings.proxy else f"http://{settings.proxy}"
-    parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass_environment(parts.netloc):
+    if not netloc or proxy_bypass_environment(netloc):
         return None
-    proxy: str | None = getproxies_environment().get(parts.scheme)
+    proxy: str | None = getproxies_environment().get(scheme)
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"

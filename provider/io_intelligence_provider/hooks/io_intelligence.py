@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from io_intelligence_provider.catalog.client import IOIntelligenceClient
-from io_intelligence_provider.catalog.settings import ClientSettings, connection_settings
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
+
+if TYPE_CHECKING:  # the client loads when it is used: Dag files import this module at every parse
+    from io_intelligence_provider.catalog.client import IOIntelligenceClient
+    from io_intelligence_provider.catalog.settings import ClientSettings
 
 __all__ = ["IOIntelligenceHook"]
 
@@ -36,9 +38,13 @@ class IOIntelligenceHook(BaseHook):
 
         :raises ConfigurationError: when a field of the connection does not fit; the message names it.
         """
+        from io_intelligence_provider.catalog.client import IOIntelligenceClient
+
         return IOIntelligenceClient.from_settings(self._settings())
 
     def _settings(self) -> ClientSettings:
+        from io_intelligence_provider.catalog.settings import connection_settings
+
         connection = self.get_connection(self.io_intelligence_conn_id)
         try:
             # Not extra_dejson: it takes what is no JSON for an empty extra, and settings would be lost.

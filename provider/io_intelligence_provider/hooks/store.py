@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow.sdk import ObjectStoragePath, conf
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.store.store import SnapshotStore
+
+if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
+    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["open_store"]
 
@@ -20,6 +24,8 @@ def open_store(root: str | None = None, storage_conn_id: str | None = None) -> S
         storage_conn_id`` unless given.
     :raises ConfigurationError: when the URL's file system is not installed.
     """
+    from io_intelligence_provider.store.store import SnapshotStore
+
     root = root or conf.get(_SECTION, "root")
     if "://" not in root:
         if storage_conn_id:

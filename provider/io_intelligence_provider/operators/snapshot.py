@@ -13,7 +13,6 @@ from io_intelligence_provider.assets import MODELS, event_extra
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.arguments import number
-from io_intelligence_provider.store.label import LateRunError, label_of_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -74,6 +73,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """File the snapshot of the run's date."""
+        from io_intelligence_provider.store.label import LateRunError, label_of_run
         from io_intelligence_provider.store.snapshot import run_snapshot
 
         store = open_store(self.root, self.storage_conn_id)

@@ -107,12 +107,25 @@ def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
             return pl.Series(column.name, values, dtype=dtype, strict=True)
         except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
             pass  # an integer beyond int64, a lone surrogate: find which, value by value
-    stored = _stored(column, values, batch)
-    if column.kind is Kind.TAGS:
+    is_tags = column.kind is Kind.TAGS
+    stored = values if is_tags and _are_string_lists(values, types) else _stored(column, values, batch)
+    if is_tags:
         # By way of JSON: polars builds lists from Python ones fifteen times slower.
         text = [None if tags is None else msgspec.json.encode(tags).decode() for tags in stored]
         return pl.Series(column.name, text, dtype=pl.String).str.json_decode(dtype)
     return pl.Series(column.name, stored, dtype=dtype, strict=True)
+
+
+def _are_string_lists(values: list[Any], types: set[type]) -> bool:
+    """Tell whether every value is null or a list of strings that can be stored as they are."""
+    if not types <= {list, type(None)}:
+        return False
+    items = [item for value in values if value for item in value]
+    try:
+        "".join(items).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _plain_types(column: Column, shape: WireShape) -> set[type]:

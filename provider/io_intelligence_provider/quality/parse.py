@@ -6,7 +6,7 @@ of the same name tells the two apart. The common form is parsed by polars, the r
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +28,9 @@ _EXACT: Final = Context(prec=PRICE_PRECISION)
 _TIMESTAMP: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
-_FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def parse_prices(text: pl.Series) -> pl.Series:
@@ -82,8 +83,8 @@ def parse_timestamps(text: pl.Series) -> pl.Series:
     hours = rest.str.extract(r"[+-]([0-9]{2}):[0-9]{2}$").fill_null("0").cast(pl.Int64)
     minutes = rest.str.extract(r"[+-][0-9]{2}:([0-9]{2})$").fill_null("0").cast(pl.Int64)
     offset = sign * (hours * 60 + minutes).set((hours > 23) | (minutes > 59), None)
+    day = day.set(day.str.slice(17, 2) == "60", None)
     local = day.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
-    local = local.set(day.str.slice(17, 2) == "60", None)
     instant = local.cast(pl.Int64) + micros - offset * 60_000_000
-    moment = instant.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return moment.set((moment < _FIRST) | (moment > _LAST), None)
+    storable = instant.set((instant < _FIRST) | (instant > _LAST), None)
+    return storable.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

@@ -71,19 +71,24 @@ def judge_records(
     batch = read_batch(raw_records, shape)
     frame = _with_helpers(batch, conflicting)
     failures, warned = _findings(batch, frame, raw_records)
-    ids, names = frame["model_id"], frame["name"]
+    refused_rows = sorted(failures)
     refused = [
-        RefusedRecord(ids[row], names[row], ascii_json(raw_records[row]), tuple(sorted(found, key=_position)))
-        for row, found in sorted(failures.items())
+        RefusedRecord(*who, ascii_json(raw_records[row]), tuple(sorted(failures[row], key=_position)))
+        for row, who in zip(refused_rows, _who(frame, refused_rows), strict=True)
     ]
     return Verdict(
         rows=batch.rows,
         valid=_valid_rows(frame, failures),
         refused=refused,
-        warned={key: [(ids[row], names[row]) for row in rows] for key, rows in warned.items()},
+        warned={key: _who(frame, rows) for key, rows in warned.items()},
         fields=batch.fields,
         unknown=batch.unknown,
     )
+
+
+def _who(frame: pl.DataFrame, rows: list[int]) -> list[tuple[str | None, str | None]]:
+    """Return (model_id, name) of some rows."""
+    return frame.select("model_id", "name")[rows].rows()
 
 
 _POSITIONS: Final = {column.name: position for position, column in enumerate(COLUMNS)}

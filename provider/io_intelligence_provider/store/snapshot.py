@@ -39,7 +39,7 @@ __all__ = ["SnapshotRun", "SnapshotSummary", "run_snapshot", "take_snapshot"]
 
 log = logging.getLogger(__name__)
 
-_GROUP: Final = 5_000
+_GROUP: Final = 4_000
 """Records judged at a time: the bound of what is in memory as Python objects."""
 
 

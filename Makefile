@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench docs test-floor wheel constraints clean help
+.PHONY: demo test test-standalone lint bench docs test-floor wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -24,6 +24,9 @@ demo: $(READY) ## run the whole chain on real data with a real Airflow, below .d
 
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest
+
+test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
+	$(BIN)/python -m pytest -m standalone -s
 
 lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/ruff format --check

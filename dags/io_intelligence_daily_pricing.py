@@ -11,16 +11,56 @@ the valid ones as one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/mode
   last good file stays, report and quarantine tell why.
 * **When a day was missed**: it stays missing. The API serves the present only, so a late run is skipped
   rather than filed under another day.
-* **What starts on it**: any Dag scheduled on the asset `io_intelligence_models`.
+* **What changed** since the snapshot before is in `<root>/changes/snapshot_date=…/changes.parquet`.
+* **Who hears of it**: nobody but the log of the task `alert`, until `NOTIFIERS` below names somebody. Which
+  changes are worth a message: `RULES` below, or the Airflow Variable `io_intelligence_alert_rules` (YAML or
+  JSON) when there is one.
+* **What starts on it**: any Dag scheduled on the assets `io_intelligence_models` (a snapshot was filed),
+  `io_intelligence_price_changes` and `io_intelligence_quota_changes` (there was such a change).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from airflow.sdk import dag
+from airflow.sdk import BaseNotifier, Variable, dag
 
+from io_intelligence_provider import AlertRule
+from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+from io_intelligence_provider.retry_policy import retry_arguments
+
+RULES = [
+    # Against the price that was alerted last: 3 % a day is news as soon as it has added up to 10 %.
+    AlertRule(
+        name="prices that moved by 10 % or more", changes="price_changed", min_pct=10, baseline="last_alert"
+    ),
+    AlertRule(name="quotas", changes="quota_changed"),
+    AlertRule(name="models and their status", changes=("model_added", "model_removed", "status_changed")),
+]
+
+NOTIFIERS: list[BaseNotifier] = [
+    # from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+    # SlackWebhookNotifier(
+    #     slack_webhook_conn_id="slack_default",
+    #     text="{{ io_intelligence.subject }}",
+    #     blocks="{{ io_intelligence.slack_blocks }}",
+    # ),
+    # from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    # SmtpNotifier(
+    #     smtp_conn_id="smtp_default",
+    #     to="prices@example.com",
+    #     subject="{{ io_intelligence.subject }}",
+    #     html_content="{{ io_intelligence.html }}",
+    # ),
+]
+
+
+def rules(**_: Any) -> Any:
+    """Return the rules, when the task runs: those of the Variable when there is one."""
+    return Variable.get("io_intelligence_alert_rules", default=None) or RULES
 
 
 @dag(
@@ -29,6 +69,7 @@ from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOp
     catchup=False,
     max_active_runs=1,  # two runs at once would be safe, but pointless
     default_args={
+        **retry_arguments(),  # Airflow 3.3: what waiting cannot cure fails at once
         "retries": 4,
         "retry_delay": timedelta(minutes=5),
         "retry_exponential_backoff": True,
@@ -39,7 +80,16 @@ from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOp
     tags=["io-intelligence", "pricing", "data-quality"],
 )
 def io_intelligence_daily_pricing() -> None:
-    IOIntelligenceSnapshotOperator(task_id="snapshot", doc_md="Fetch, check and file today's catalogue.")
+    snapshot = IOIntelligenceSnapshotOperator(
+        task_id="snapshot", doc_md="Fetch, check and file today's catalogue."
+    )
+    changes = IOIntelligenceChangesOperator(
+        task_id="changes", doc_md="Compare it with the snapshot before and file what changed."
+    )
+    alert = IOIntelligenceAlertOperator(
+        task_id="alert", rules=rules, notifiers=NOTIFIERS, doc_md="Tell what is worth a message, once."
+    )
+    snapshot >> changes >> alert
 
 
 io_intelligence_daily_pricing()

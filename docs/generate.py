@@ -10,7 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from io_intelligence_provider.changes.kinds import (
+    ATTRIBUTE,
+    FIELDS,
+    KINDS,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    kind_of,
+)
 from io_intelligence_provider.quality.contract import COLUMNS
+from io_intelligence_provider.store.changes import changes_schema
 
 HERE: Final = Path(__file__).parent
 
@@ -25,7 +34,38 @@ def columns_table() -> str:
     return "\n".join(lines)
 
 
-TABLES: Final[dict[str, Callable[[], str]]] = {"columns": columns_table}
+def changes_table() -> str:
+    """Return the columns of ``changes.parquet``."""
+    lines = ["| column | type | null | what it is |", "|---|---|---|---|"]
+    for field in changes_schema():
+        null = "yes" if field.nullable else "never"
+        lines.append(
+            f"| `{field.name}` | {field.type} | {null} | {field.metadata[b'description'].decode()} |"
+        )
+    return "\n".join(lines)
+
+
+_WHOLE: Final = {
+    MODEL_ADDED: "the whole model: it was not listed before",
+    MODEL_REMOVED: "the whole model: it is not listed any more",
+    ATTRIBUTE: "every other column",
+}
+
+
+def kinds_table() -> str:
+    """Return the kinds of change and the columns of each."""
+    lines = ["| `change` | of |", "|---|---|"]
+    for kind in KINDS:
+        fields = ", ".join(f"`{field}`" for field in FIELDS if kind_of(field) == kind)
+        lines.append(f"| `{kind}` | {_WHOLE.get(kind, fields)} |")
+    return "\n".join(lines)
+
+
+TABLES: Final[dict[str, Callable[[], str]]] = {
+    "columns": columns_table,
+    "changes": changes_table,
+    "kinds": kinds_table,
+}
 
 
 def with_tables(text: str) -> str:

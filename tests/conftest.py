@@ -24,3 +24,17 @@ for _name in list(os.environ):
 def airflow_home() -> Iterator[Path]:
     yield Path(_HOME.name)
     _HOME.cleanup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "standalone: starts a whole Airflow; `make test-standalone` runs it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that take minutes unless they are asked for by their mark."""
+    if "standalone" in config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("standalone")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]

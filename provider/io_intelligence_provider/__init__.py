@@ -10,17 +10,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
+    from io_intelligence_provider.changes.detect import ChangesSummary, detect_changes
+    from io_intelligence_provider.changes.rules import AlertRule
     from io_intelligence_provider.store.snapshot import SnapshotSummary, take_snapshot
     from io_intelligence_provider.store.store import SnapshotStore
 
 __version__ = "0.1.0"
 
-__all__ = ["IOIntelligenceClient", "SnapshotStore", "SnapshotSummary", "__version__", "take_snapshot"]
+__all__ = [
+    "AlertRule",
+    "ChangesSummary",
+    "IOIntelligenceClient",
+    "SnapshotStore",
+    "SnapshotSummary",
+    "__version__",
+    "detect_changes",
+    "take_snapshot",
+]
 
 _HOMES: Final = {
+    "AlertRule": "changes.rules",
+    "ChangesSummary": "changes.detect",
     "IOIntelligenceClient": "catalog.client",
     "SnapshotStore": "store.store",
     "SnapshotSummary": "store.snapshot",
+    "detect_changes": "changes.detect",
     "take_snapshot": "store.snapshot",
 }
 

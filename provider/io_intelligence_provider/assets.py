@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
+
+from io_intelligence_provider.changes.kinds import PRICE, QUOTA
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.report import QualityReport
 
-__all__ = ["MODELS", "RESULT_KEY", "event_extra"]
+__all__ = [
+    "CHANGES",
+    "CHANGES_ALIAS",
+    "MODELS",
+    "PRICE_CHANGES",
+    "QUOTA_CHANGES",
+    "RESULT_KEY",
+    "event_extra",
+    "told_dates",
+]
 
 MODELS: Final = Asset("io_intelligence_models")
 """A snapshot was committed."""
+
+PRICE_CHANGES: Final = Asset("io_intelligence_price_changes")
+"""Prices of a snapshot differ from those before."""
+
+QUOTA_CHANGES: Final = Asset("io_intelligence_quota_changes")
+"""Quotas of a snapshot differ from those before."""
+
+CHANGES: Final = {PRICE: PRICE_CHANGES, QUOTA: QUOTA_CHANGES}
+"""The asset of each kind of change that has one."""
+
+CHANGES_ALIAS: Final = AssetAlias("io_intelligence_changes")
+"""What the changes operator declares: only through an alias can a task leave an event out."""
 
 RESULT_KEY: Final = "airflow.dataquality.result"
 
@@ -20,3 +44,17 @@ RESULT_KEY: Final = "airflow.dataquality.result"
 def event_extra(summary: dict[str, Any], report: QualityReport) -> dict[str, Any]:
     """Return the extra of an asset event: the step's summary and the counts of checks."""
     return summary | {RESULT_KEY: report.result()}
+
+
+def told_dates(triggering_asset_events: Mapping[Any, Any]) -> list[str]:
+    """Return the snapshot dates that the events of our assets tell a run they started, sorted.
+
+    :param triggering_asset_events: the value of that name in a task's context.
+    """
+    events = [
+        event
+        for asset in (MODELS, *CHANGES.values())
+        if asset in triggering_asset_events
+        for event in triggering_asset_events[asset]
+    ]
+    return sorted({str(event.extra["snapshot_date"]) for event in events if "snapshot_date" in event.extra})

@@ -16,6 +16,7 @@
     ├── PaginationError         the walk cannot be made consistent
     ├── QualityError            a check stopped the snapshot
     ├── StorageError            the store could not be read or written
+    ├── NotificationError       a notifier could not be told
     └── NotOnFileError          what was looked up is not there
 
 A message says what was asked, what came back and what to do. It may name a URL; it never holds a
@@ -41,6 +42,7 @@ __all__ = [
     "IOIntelligenceError",
     "NotFoundError",
     "NotOnFileError",
+    "NotificationError",
     "PaginationError",
     "QualityError",
     "QuotaError",
@@ -158,6 +160,10 @@ class QualityError(IOIntelligenceError):
 
 class StorageError(IOIntelligenceError):
     """The store could not be reached, read or written."""
+
+
+class NotificationError(IOIntelligenceError):
+    """A notifier failed; the others were told, and a retry tells only those that were not."""
 
 
 class NotOnFileError(IOIntelligenceError):

@@ -103,7 +103,16 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.io_intelligence"]}],
-        "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators.snapshot"]}],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    f"{package}.operators.{name}" for name in ("snapshot", "changes", "alert")
+                ],
+            }
+        ],
+        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.watcher"]}],
+        "notifications": [f"{package}.notifications.webhook.IOIntelligenceWebhookNotifier"],
         "config": {
             "io_intelligence": {
                 "description": "Where the snapshots of the IO Intelligence catalogue are kept.",

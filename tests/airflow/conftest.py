@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import runpy
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from datetime import date
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 _KEY = f"iok-{secrets.token_hex(16)}"  # not a literal: Airflow keeps the source of Dag files in its database
+_SLACK_TOKEN = f"T0/B0/{secrets.token_hex(12)}"
 DAGS = Path(__file__).parents[2] / "dags"
 
 
@@ -70,3 +81,151 @@ def run_dag(airflow_db: None) -> Callable[..., Any]:
         return dag.test(**arguments)
 
     return run
+
+
+def load_dag(name: str) -> Any:
+    """Return the Dag of a file of ``dags/``, new."""
+    from airflow.sdk import DAG
+
+    found = runpy.run_path(str(DAGS / f"{name}.py"))
+    made = [item for item in found.values() if isinstance(item, DAG)]
+    return made[0] if made else found[name]()
+
+
+@pytest.fixture(name="load_dag")
+def load_dag_fixture() -> Callable[[str], Any]:
+    return load_dag
+
+
+@pytest.fixture
+def events_of() -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that gives the extras of the events that a run gave an asset."""
+
+    def extras(run: Any, asset: str) -> list[dict[str, Any]]:
+        from airflow.models.asset import AssetEvent, AssetModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            events = (
+                session.query(AssetEvent)
+                .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+                .filter(
+                    AssetEvent.source_run_id == run.run_id,
+                    AssetEvent.source_dag_id == run.dag_id,
+                    AssetModel.name == asset,
+                )
+            )
+            return [event.extra for event in events]
+
+    return extras
+
+
+@pytest.fixture
+def task_of() -> Callable[..., Any]:
+    """Return a function that gives the instance of a task in a run."""
+
+    def instance(run: Any, task_id: str) -> Any:
+        return next(item for item in run.get_task_instances() if item.task_id == task_id)
+
+    return instance
+
+
+@pytest.fixture(scope="session")
+def records() -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that gives the first records of the real catalogue, to be changed."""
+    history = PriceHistory.load()
+
+    def first(number: int = 3) -> list[dict[str, Any]]:
+        return copy.deepcopy(history.records()[:number])
+
+    return first
+
+
+@pytest.fixture
+def file_day(root: Path) -> Callable[..., Any]:
+    """Return a function that files records as the snapshot of a date, through the whole chain."""
+
+    def file(day: date, served: list[dict[str, Any]]) -> Any:
+        with (
+            EmulatorServer(catalogue=FixedCatalogue(served)) as server,
+            IOIntelligenceClient(server.url) as client,
+        ):
+            return take_snapshot(client, SnapshotStore(root), snapshot_date=day, fail_on="never")
+
+    return file
+
+
+class Mailbox(Controller):
+    """A real SMTP server; ``mails`` are what it received. ``refuse``: it takes nothing."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refuse = False
+        super().__init__(self, hostname="127.0.0.1", port=0)
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - aiosmtpd's
+        if self.refuse:
+            return "554 Not today"
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """An SMTP server, and Airflow's default connection to it."""
+    box = Mailbox()
+    box.start()
+    extra = {"disable_ssl": True, "disable_tls": True, "timeout": 10, "retry_limit": 1}
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": box.port, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    yield box
+    box.stop()
+
+
+class Webhook:
+    """A real HTTP server in Slack's place; ``messages`` are the bodies it took."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.asked = 0
+        self.status = 200
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                webhook.asked += 1
+                if webhook.status == 200:
+                    webhook.messages.append(body)
+                self.send_response(webhook.status)
+                self.end_headers()
+                self.wfile.write(b"ok" if webhook.status == 200 else b"no_service")
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A webhook receiver, and Airflow's default Slack connection to it."""
+    hook = Webhook()
+    connection = {"conn_type": "slackwebhook", "host": hook.url, "password": _SLACK_TOKEN}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
+    thread = threading.Thread(target=hook.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield hook
+    hook.server.shutdown()
+    hook.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def slack_token() -> str:
+    return _SLACK_TOKEN

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
+from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.hooks.store import open_store
@@ -91,3 +92,38 @@ def test_a_local_root_takes_no_storage_connection(tmp_path: Path) -> None:
 def test_a_file_system_that_is_not_installed_is_a_clear_error() -> None:
     with pytest.raises(ConfigurationError, match="Install the provider"):
         open_store("gs://bucket/prefix")
+
+
+def test_changes_and_alerts_on_s3(
+    api: EmulatorServer, key: str, bucket: str, run_dag: Callable[..., Any], webhook: Any
+) -> None:
+    from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+    from airflow.sdk import DAG
+
+    from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+    from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
+
+    store = open_store(bucket, "s3_try")
+    today = datetime.now(UTC).date()
+    with IOIntelligenceClient(api.url, token=key) as client:
+        for days_ago, recorded in ((1, date(2026, 6, 29)), (0, date(2026, 6, 30))):
+            api.set_as_of(recorded)
+            take_snapshot(client, store, snapshot_date=today - timedelta(days=days_ago))
+    where = {"root": bucket, "storage_conn_id": "s3_try"}
+    notifier = SlackWebhookNotifier(text="{{ io_intelligence.text }}")
+    with DAG("changes_on_s3", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        changes = IOIntelligenceChangesOperator(task_id="changes", **where)
+        changes >> IOIntelligenceAlertOperator(
+            task_id="alert", rules="[{name: moves}]", notifiers=[notifier], **where
+        )
+    for _ in range(2):
+        run = run_dag(dag)
+        assert run.state == "success"
+    rows = store.changes(today).to_pylist()
+    assert len(rows) > 0
+    summary = next(item for item in run.get_task_instances() if item.task_id == "changes").xcom_pull(
+        task_ids="changes"
+    )
+    assert summary["path"] == f"{bucket}/changes/snapshot_date={today}/changes.parquet"
+    (message,) = webhook.messages  # the second run has nothing new
+    assert f"moves ({len(rows)})" in message["text"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from airflow.providers_manager import ProvidersManager
+from airflow.sdk import BaseNotifier
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
 import airflow
@@ -36,9 +37,12 @@ def test_the_entry_point_leads_to_the_metadata() -> None:
 
 def test_every_module_that_is_named_can_be_imported() -> None:
     info = get_provider_info()
-    for part in ("hooks", "operators"):
+    for part in ("hooks", "operators", "triggers"):
         for module in (name for item in info[part] for name in item["python-modules"]):
             importlib.import_module(module)
+    for notifier in info["notifications"]:
+        module, _, name = notifier.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), name), BaseNotifier)
     (connection,) = info["connection-types"]
     module, _, name = connection["hook-class-name"].rpartition(".")
     assert getattr(importlib.import_module(module), name) is IOIntelligenceHook

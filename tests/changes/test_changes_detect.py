@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 
 from io_intelligence_provider.changes import detect
-from io_intelligence_provider.changes.detect import compare_days, detect_changes, read_changes
+from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import KINDS
-from io_intelligence_provider.changes.table import changes_schema
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.layout import changes_path, models_path, quarantine_path
 
 
@@ -61,9 +61,9 @@ def test_a_rerun_files_an_equal_table(world, model, day):
     world.file(1, *(model(f"m{number}", input_token_price="1") for number in range(20)))
     world.file(2, *(model(f"m{number}", input_token_price=str(number)) for number in range(20)))
     detect_changes(world.store)
-    before = read_changes(world.store)
+    before = world.store.changes()
     detect_changes(world.store)
-    assert read_changes(world.store).equals(before)
+    assert world.store.changes().equals(before)
     assert before.num_rows == 19
 
 
@@ -80,7 +80,7 @@ def test_the_next_date_on_file_is_filed_again(world, model, day, on_file):
     assert summary.snapshot_date == day(3)
     found = [
         tuple(row[key] for key in ("snapshot_date", "previous_date", "old_value", "new_value"))
-        for row in read_changes(world.store).to_pylist()
+        for row in world.store.changes().to_pylist()
     ]
     assert found == [(day(3), day(1), "1", "3"), (day(5), day(3), "3", "4")]
 
@@ -94,7 +94,7 @@ def test_dates_that_looked_through_a_quarantine_are_filed_again(world, model, da
         detect_changes(world.store, when)
     world.file(1, model("m", input_token_price="3"))
     detect_changes(world.store, day(1))
-    assert "price_changed" not in read_changes(world.store)["change"].to_pylist()
+    assert "price_changed" not in world.store.changes()["change"].to_pylist()
 
 
 def test_another_date_writes_nothing(world, model, day):
@@ -146,7 +146,7 @@ def test_a_snapshot_replaced_while_it_is_compared_is_compared_again(world, model
     compare = detect.compare
     monkeypatch.setattr(detect, "compare", compare_then_replace)
     detect_changes(world.store)
-    assert read_changes(world.store)["new_value"].to_pylist() == ["3"]
+    assert world.store.changes()["new_value"].to_pylist() == ["3"]
 
 
 def test_a_foreign_file_is_an_error(world, model, day):
@@ -169,7 +169,7 @@ def test_a_snapshot_of_somebody_else_is_an_error(world, model, day):
 
 
 def test_changes_are_read_by_date_and_foreign_folders_left_alone(world, model, day):
-    assert read_changes(world.store).schema.names[0] == "snapshot_date"
+    assert world.store.changes().schema.names[0] == "snapshot_date"
     for when in range(4):
         world.file(when, model("m", input_token_price=str(when)))
         detect_changes(world.store)
@@ -177,7 +177,7 @@ def test_changes_are_read_by_date_and_foreign_folders_left_alone(world, model, d
     world.store.files.put(f"changes/snapshot_date={day(9)}/other.parquet", b"")
 
     def dates(*bounds: date | str | None) -> list[date]:
-        return read_changes(world.store, *bounds)["snapshot_date"].to_pylist()
+        return world.store.changes(*bounds)["snapshot_date"].to_pylist()
 
     assert dates() == [day(1), day(2), day(3)]
     assert dates(day(2), str(day(3))) == [day(2), day(3)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from io_intelligence_provider.changes.detect import compare_days, detect_changes, read_changes
+from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS, KINDS, kind_of
 
 
@@ -325,4 +325,4 @@ def test_a_changes_file_is_never_mistaken_for_memory(world, model):
     detect_changes(world.store)
     world.file(1, model("m", input_token_price="2"))
     assert rows_of(world) == []
-    assert read_changes(world.store).num_rows == 1
+    assert world.store.changes().num_rows == 1

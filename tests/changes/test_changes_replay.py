@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from io_intelligence_provider.changes.detect import compare_days, detect_changes, read_changes
+from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -130,7 +130,7 @@ def test_the_real_history(tmp_path, shape, last):
         "both": lambda number: ("documented", "documented", "openai", "openai")[number % 4],
     }[shape]
     world = FilingWorld(tmp_path, shapes, last)
-    found = read_changes(world.store).to_pylist()
+    found = world.store.changes().to_pylist()
     keys = ("snapshot_date", "previous_date", "name", "change", "field", "old_value", "new_value", "pct")
     main = [tuple(row[key] for key in keys) for row in found if row["change"] != "attribute_changed"]
     assert len(main) == len(set(main))

@@ -121,7 +121,7 @@ def test_init_dag_copies_the_sample_and_keeps_what_was_edited(
     assert "Dags folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["snapshot", "show", "replay", "emulate", "init-dag"])
+@pytest.mark.parametrize("command", ["snapshot", "show", "changes", "alert", "replay", "emulate", "init-dag"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -135,6 +135,7 @@ def test_no_command_imports_airflow(tmp_path: Path) -> None:
         "from io_intelligence_provider.cli import main\n"
         f"main(['replay', '--root', {str(tmp_path)!r}, '--end', '2026-02-13'])\n"
         f"main(['show', '--root', {str(tmp_path)!r}])\n"
+        f"main(['changes', '--root', {str(tmp_path)!r}])\n"
         "print([name for name in sys.modules if name.split('.')[0] == 'airflow'])\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import duckdb
@@ -14,7 +16,11 @@ import pytest
 from io_intelligence_provider import errors
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS
 from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.changes.message import DigestMessage
+from io_intelligence_provider.changes.rules import AlertRule, rules_from
 from io_intelligence_provider.cli import main
+from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 from io_intelligence_provider.quality.schema import batch_schema
 
@@ -52,9 +58,41 @@ def test_every_connection_field_has_a_row() -> None:
     assert [name for name in EXTRA_FIELDS if f"`{name}`" not in page("connection.md")] == []
 
 
-def test_every_operator_argument_has_a_row() -> None:
-    arguments = list(inspect.signature(IOIntelligenceSnapshotOperator.__init__).parameters)[1:-1]
-    assert [name for name in arguments if f"| `{name}` |" not in page("operator.md")] == []
+@pytest.mark.parametrize(
+    ("operator", "file", "heading"),
+    [
+        (IOIntelligenceSnapshotOperator, "operator.md", "## Snapshot"),
+        (IOIntelligenceChangesOperator, "operator.md", "## Changes"),
+        (IOIntelligenceAlertOperator, "alerts.md", "## Operator"),
+    ],
+)
+def test_every_operator_argument_has_a_row(operator: type, file: str, heading: str) -> None:
+    arguments = list(inspect.signature(operator.__init__).parameters)[1:-1]
+    table = "\n".join(re.findall(r"^\|.*?\|", section_of(file, heading), re.MULTILINE))
+    assert [name for name in arguments if f"`{name}`" not in table] == []
+
+
+def test_every_field_of_a_rule_has_a_row() -> None:
+    names = [field.name for field in dataclasses.fields(AlertRule)]
+    assert (
+        re.findall(r"^\| `(\w+)` \|", section_of("alerts.md", "## Rules"), re.MULTILINE)[: len(names)]
+        == names
+    )
+
+
+def test_every_attribute_of_a_message_has_a_row() -> None:
+    listed = re.findall(r"^\| `(\w+)(?:\(\))?` \|", section_of("alerts.md", "## Notifiers"), re.MULTILINE)
+    offered = {name for name in vars(DigestMessage) if not name.startswith("_")}
+    assert set(listed) == offered
+
+
+def test_the_rules_of_the_page_are_rules() -> None:
+    texts = re.findall(r"(?:^    .*\n)+", section_of("alerts.md", "## Rules"), re.MULTILINE)
+    assert [len(rules_from(textwrap.dedent(text))) for text in texts] == [2, 2]
+
+
+def section_of(file: str, heading: str) -> str:
+    return page(file).partition(f"{heading}\n")[2].partition("\n## ")[0]
 
 
 def test_every_check_has_a_row() -> None:

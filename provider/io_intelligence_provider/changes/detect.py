@@ -7,21 +7,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.changes.day import open_parquet
 from io_intelligence_provider.changes.diff import Comparison, compare, compare_with
 from io_intelligence_provider.changes.kinds import KINDS
-from io_intelligence_provider.changes.table import changes_schema, to_parquet
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
-from io_intelligence_provider.store.layout import changes_path, date_of
+from io_intelligence_provider.changes.table import to_parquet
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.store.layout import changes_path
 from io_intelligence_provider.store.store import SnapshotStore, When, as_date
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["ChangesSummary", "compare_days", "detect_changes", "read_changes"]
+__all__ = ["ChangesSummary", "compare_days", "detect_changes"]
 
 log = logging.getLogger(__name__)
 
@@ -92,34 +88,6 @@ def compare_days(
     if other >= day:
         raise ConfigurationError(f"against is {other}; it is a date before the snapshot's, {day}.")
     return compare_with(store, day, other)
-
-
-def read_changes(store: SnapshotStore, start: When | None = None, end: When | None = None) -> pa.Table:
-    """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
-
-    :raises StorageError: when a file cannot be read.
-    """
-    import pyarrow as pa
-
-    first, last = (None if when is None else as_date(when) for when in (start, end))
-    schema = changes_schema()
-    full = pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
-    days = {date_of(name) for name in store.files.list("changes")} - {None}
-    tables = [full.empty_table()]
-    for day in sorted(day for day in days if day is not None):
-        if (first is None or first <= day) and (last is None or day <= last):
-            try:
-                table = _read(store, day).select(schema.names).cast(schema)
-            except NotOnFileError:
-                continue  # pruned in the meantime
-            stamp = pa.repeat(pa.scalar(day, pa.date32()), table.num_rows)
-            tables.append(table.add_column(0, full.field(0), stamp).cast(full))
-    return pa.concat_tables(tables)
-
-
-def _read(store: SnapshotStore, day: date) -> pa.Table:
-    with open_parquet(store, changes_path(day)) as parquet:
-        return parquet.read()
 
 
 def _refresh(store: SnapshotStore, day: date) -> Comparison:

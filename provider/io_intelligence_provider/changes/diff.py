@@ -17,7 +17,8 @@ from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.fields import field_changes, split_pairs
 from io_intelligence_provider.changes.kinds import FIELDS, MODEL_ADDED, MODEL_REMOVED
 from io_intelligence_provider.changes.match import in_quarantine, match
-from io_intelligence_provider.changes.table import SORTED_BY, changes_schema
+from io_intelligence_provider.changes.table import SORTED_BY
+from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.store import SnapshotStore
 
 if TYPE_CHECKING:

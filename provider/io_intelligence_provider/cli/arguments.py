@@ -6,12 +6,20 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["add_client_arguments", "add_json_argument", "add_root_argument", "api_key", "print_json"]
+__all__ = [
+    "add_client_arguments",
+    "add_date_argument",
+    "add_json_argument",
+    "add_root_argument",
+    "api_key",
+    "print_json",
+]
 
 KEY_VARIABLE = "IO_INTELLIGENCE_API_KEY"
 
@@ -49,6 +57,13 @@ def api_key(variable: str | None) -> str | None:
     if variable and not key:
         raise ConfigurationError(f"The environment variable {variable} holds no API key.")
     return key or None
+
+
+def add_date_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--date``: a snapshot on file."""
+    parser.add_argument(
+        "--date", type=date.fromisoformat, metavar="DATE", help="date of the snapshot (default: the latest)"
+    )
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

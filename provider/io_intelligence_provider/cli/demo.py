@@ -1,7 +1,8 @@
 """What ``make demo`` runs: the whole chain on real data, with a real Airflow, below one folder.
 
 It replays every recorded state but the last into a fresh store, lets the sample Dag take the last one as
-today's (or the real API, with ``IO_INTELLIGENCE_API_KEY`` set), and prints what came of it.
+today's (or the real API, with ``IO_INTELLIGENCE_API_KEY`` set), and prints what came of it: the models,
+what changed, and the message that the Dag really sent to a receiver of the demo's own.
 """
 
 from __future__ import annotations
@@ -13,26 +14,35 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from rich import box
+import urllib3
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from io_intelligence_provider.changes.message import DigestMessage
+from io_intelligence_provider.changes.send import send_pending
 from io_intelligence_provider.cli.arguments import KEY_VARIABLE, api_key
+from io_intelligence_provider.cli.changes import find_changes
 from io_intelligence_provider.cli.init_dag import example_dags
-from io_intelligence_provider.cli.tables import column_title, models_table, price, safe
+from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.cli.tables import changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.replay import replay
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.store.store import SnapshotStore
 
-if TYPE_CHECKING:
-    from decimal import Decimal
-
 DAG_ID: Final = "io_intelligence_daily_pricing"
+_NOTIFIER: Final = "io_intelligence_provider.notifications.webhook", "IOIntelligenceWebhookNotifier"
+_KEY: Final = "demo"
+_RULES: Final[list[dict[str, Any]]] = [
+    {"name": "prices that moved by 10 % or more", "changes": "price_changed", "min_pct": 10}
+    | {"baseline": "last_alert"},
+    {"name": "quotas", "changes": "quota_changed"},
+    {"name": "models and their status", "changes": ["model_added", "model_removed", "status_changed"]},
+]
+"""Those of the sample Dag; the demo gives them to it as the Airflow Variable, and uses them itself."""
+_NOBODY: Final = "NOTIFIERS: list[BaseNotifier] = [\n"
 
 
 def main(folder: Path) -> int:
@@ -41,7 +51,7 @@ def main(folder: Path) -> int:
     store = SnapshotStore(folder / "store")
     console = Console()
     history = PriceHistory.load()
-    with EmulatorServer(catalogue=history) as server:
+    with EmulatorServer(catalogue=history) as server, Receiver() as receiver:
         days = history.dates[:-1]
         filed = [
             summary.snapshot_date
@@ -51,15 +61,48 @@ def main(folder: Path) -> int:
         ]
         console.print(f"{len(filed)} recorded days filed, {filed[0]} to {filed[-1]}.")
         server.set_as_of(None)
+        _tell(store, receiver.url, filed[-1])
+        console.print(f"The receiver of the demo was told what had moved by {filed[-1]}.")
+        told = len(receiver.messages)
         console.print(f"Running the Dag {DAG_ID} in Airflow for today …")
-        if code := _run_dag(folder, server.url):
+        if code := _run_dag(folder, server.url, receiver.url):
             return code
     _show(console, store)
+    _show_messages(console, receiver.messages[told:])
     return 0
 
 
-def _run_dag(folder: Path, emulator_url: str) -> int:
+def _tell(store: SnapshotStore, webhook: str, day: date) -> None:
+    """Bring the receiver up to date, as the runs of the recorded days would have done.
+
+    Without it the first message would tell half a year at once.
+    """
+
+    def send(message: DigestMessage) -> None:
+        urllib3.request("POST", webhook, json={"text": message.text}, retries=False)
+
+    send_pending(store, _RULES, {f"{'.'.join(_NOTIFIER)}:{_KEY}": send}, day, "demo")
+
+
+def notifying(dag: str) -> str:
+    """Return the source of the sample Dag with the webhook in its ``NOTIFIERS``, as a user would add it.
+
+    :raises ValueError: when there is no such list.
+    """
+    before, found, after = dag.partition(_NOBODY)
+    if not found:
+        raise ValueError(f"The sample Dag has no {_NOBODY.strip()}")
+    module, name = _NOTIFIER
+    return f"{before}{found}    __import__({module!r}, fromlist=[{name!r}]).{name}(key={_KEY!r}),\n{after}"
+
+
+def _run_dag(folder: Path, emulator_url: str, webhook: str) -> int:
     """Run the sample Dag once with a real Airflow on its embedded defaults."""
+    (dag_file,) = (path for path in example_dags() if path.stem == DAG_ID)
+    dags = folder / "dags"
+    dags.mkdir(parents=True)
+    dag = dags / dag_file.name
+    dag.write_text(notifying(dag_file.read_text("utf-8")), "utf-8")
     home = folder / "airflow"
     connection = {"conn_type": "io_intelligence", "host": emulator_url}
     if key := api_key(None):
@@ -67,14 +110,15 @@ def _run_dag(folder: Path, emulator_url: str) -> int:
     environment = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE} | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()[0].parent),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__IO_INTELLIGENCE__ROOT": str(folder / "store"),
         "AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT": json.dumps(connection),
+        "AIRFLOW_VAR_IO_INTELLIGENCE_ALERT_RULES": json.dumps(_RULES),
+        "AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK": json.dumps({"conn_type": "http", "host": webhook}),
     }
     log = folder / "airflow.log"
     airflow = str(Path(sys.executable).with_name("airflow"))
-    dag_file = next(str(path) for path in example_dags() if path.stem == DAG_ID)
-    for command in (["db", "migrate"], ["dags", "test", "-f", dag_file, DAG_ID]):
+    for command in (["db", "migrate"], ["dags", "test", "-f", str(dag), DAG_ID]):
         with log.open("ab") as output:
             done = subprocess.run(
                 [airflow, *command], env=environment, stdout=output, stderr=output, check=False
@@ -89,12 +133,11 @@ def _run_dag(folder: Path, emulator_url: str) -> int:
 def _show(console: Console, store: SnapshotStore) -> None:
     """Read the Parquet back and print it."""
     today = store.resolve()
-    before = store.before(today)
     rows = store.read(today).to_pylist()
     report = store.quality(today)
     console.print(models_table(rows, f"Models on {today}"))
-    if before is not None:
-        console.print(_differences(rows, store.read(before).to_pylist(), before))
+    summary, changes = find_changes(store, today)
+    console.print(changes_table(changes, f"Changes since {summary.previous_date}: {len(changes)}"))
     console.print(f"Quality: {report.outcome}, score {report.score:g}; {report.served} records served")
     console.print(f"Quarantined: {report.quarantined}")
     for record in store.quarantine(today, today).to_pylist():
@@ -107,26 +150,12 @@ def _show(console: Console, store: SnapshotStore) -> None:
     )
 
 
-def _differences(new: list[dict[str, Any]], old: list[dict[str, Any]], before: date) -> Table:
-    """Return what differs from the day before: models that came or went, and prices that moved."""
-    title = f"What differs from {before}"
-    table = Table(
-        "model", *map(column_title, PRICE_COLUMNS), title=title, box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    table.title_justify = "left"
-    now, then = ({row["name"]: row for row in rows} for rows in (new, old))
-    for name in sorted(now.keys() | then.keys()):
-        if name not in then or name not in now:
-            table.add_row(safe(name), "new model" if name in now else "model gone")
-            continue
-        moves = [_move(then[name][column], now[name][column]) for column in PRICE_COLUMNS]
-        if any(moves):
-            table.add_row(safe(name), *moves)
-    return table
-
-
-def _move(old: Decimal | None, new: Decimal | None) -> str:
-    return "" if old == new else f"{price(old)} → {price(new)}"
+def _show_messages(console: Console, messages: list[dict[str, Any]]) -> None:
+    """Print what the receiver really got."""
+    console.print(f"\nMessages that the Dag sent to the demo's receiver: {len(messages)}")
+    for message in messages:
+        for line in message["text"].splitlines():
+            console.print(safe(f"  | {line}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

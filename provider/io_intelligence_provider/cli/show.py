@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from io_intelligence_provider.cli.arguments import add_json_argument, add_root_argument, print_json
+from io_intelligence_provider.cli.arguments import (
+    add_date_argument,
+    add_json_argument,
+    add_root_argument,
+    print_json,
+)
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
 __all__ = ["add_parser", "run"]
@@ -19,9 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "show", help="show a snapshot", description="Print the models, prices and quality of a snapshot."
     )
     add_root_argument(parser)
-    parser.add_argument(
-        "--date", type=date.fromisoformat, metavar="DATE", help="date of the snapshot (default: the latest)"
-    )
+    add_date_argument(parser)
     parser.add_argument("--search", metavar="TEXT", default="", help="only names that hold this text")
     add_json_argument(parser)
     parser.set_defaults(run=run)

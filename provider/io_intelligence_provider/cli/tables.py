@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["column_title", "models_table", "price", "safe"]
+__all__ = ["changes_table", "models_table", "price", "safe"]
 
 
 def safe(value: str | None) -> Text:
@@ -31,8 +31,7 @@ def price(value: Decimal | None) -> str:
     return f"{whole}.{decimals.rstrip('0'):0<2}"
 
 
-def column_title(column: str) -> str:
-    """Return the head of a price column."""
+def _column_title(column: str) -> str:
     return column.removesuffix("_token_price").replace("cache_", "cache\n")
 
 
@@ -46,7 +45,7 @@ def models_table(rows: list[dict[str, Any]], title: str) -> Table:
     table.add_column("model", overflow="fold")
     table.add_column("status", no_wrap=True)
     for column in PRICE_COLUMNS:
-        table.add_column(column_title(column), justify="right", no_wrap=True)
+        table.add_column(_column_title(column), justify="right", no_wrap=True)
     table.add_column("context", justify="right", no_wrap=True)
     for row in rows:
         context = row["context_window"]
@@ -57,3 +56,42 @@ def models_table(rows: list[dict[str, Any]], title: str) -> Table:
             "\N{EM DASH}" if context is None else f"{context:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         )
     return table
+
+
+_LONGEST_VALUE: Final = 60
+
+
+def changes_table(rows: list[dict[str, Any]], title: str) -> Table:
+    """Return changes as a table, in the order of ``changes.parquet``; long values are cut."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.title_justify = "left"
+    table.add_column("model", overflow="fold")
+    table.add_column("what", no_wrap=True)
+    table.add_column("old", justify="right", overflow="fold")
+    table.add_column("new", justify="right", overflow="fold")
+    table.add_column("%", justify="right", no_wrap=True)
+    for row in rows:
+        what = row["change"] if row["field"] is None else row["field"].removesuffix("_token_price")
+        table.add_row(
+            safe(row["name"]),
+            what.replace("_", " "),
+            *(_value(row, side) for side in ("old_value", "new_value")),
+            "" if row["pct"] is None else f"{row['pct']:+.2f}",
+        )
+    return table
+
+
+def _value(row: dict[str, Any], side: str) -> Text:
+    value = row[side]
+    if row["field"] is None:
+        return safe("")
+    if value is None:
+        return safe("\N{EM DASH}")
+    if row["change"] == "price_changed":
+        return safe(price(Decimal(value)))
+    if len(value) > _LONGEST_VALUE:
+        value = f"{value[: _LONGEST_VALUE - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return safe(value)

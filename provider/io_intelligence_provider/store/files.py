@@ -154,6 +154,25 @@ class Files:
             else:
                 self._put_by_rename(self._full(path), data)
 
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file that is not there yet; tell whether it was this call that wrote it.
+
+        Of several writers at once exactly one is told so on disk, and where one write can be conditional:
+        on S3, and where fsspec does it for other object stores. Elsewhere a writer may be overtaken between
+        look and write; ``data`` that differs from writer to writer lets most of them find out.
+        """
+        with self._storage("create", path):
+            full = self._full(path)
+            if self.is_local:
+                return _create_local(Path(full), data, Path(self._base))
+            self._fs.invalidate_cache(full)
+            try:
+                self._fs.pipe_file(full, data, mode="create")
+            except FileExistsError:
+                return False
+            found: bytes = self._fs.cat_file(full)
+            return found == data
+
     def _put_by_rename(self, full: str, data: bytes) -> None:
         temporary = f"{self._base}/{_temporary_name(full.rpartition('/')[2], _unique())}"
         self._fs.makedirs(full.rpartition("/")[0], exist_ok=True)
@@ -217,6 +236,25 @@ def _put_local(target: Path, data: bytes, root: Path) -> None:
     The temporary file lies right below the root: what a killed process leaves behind is then in no
     folder that other engines read as a whole.
     """
+    with _temporary(target, data, root) as temporary:
+        temporary.replace(target)
+    _sync(target.parent)
+
+
+def _create_local(target: Path, data: bytes, root: Path) -> bool:
+    """Do the same, but fail where a rename would replace: a hard link does."""
+    with _temporary(target, data, root) as temporary:
+        try:
+            target.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+    _sync(target.parent)
+    return True
+
+
+@contextmanager
+def _temporary(target: Path, data: bytes, root: Path) -> Iterator[Path]:
+    """Write a synced temporary file; what is left of it in the end is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = root / _temporary_name(target.name, _unique())
     try:
@@ -224,12 +262,14 @@ def _put_local(target: Path, data: bytes, root: Path) -> None:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+        yield temporary
     finally:
-        os.close(folder)
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

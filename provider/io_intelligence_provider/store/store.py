@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import (
     MODELS,
     MODELS_FILE,
+    changes_path,
     date_of,
     models_path,
     quality_path,
@@ -172,15 +174,31 @@ class SnapshotStore:
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
         parts = [
-            (day, self._evidence(day, lambda day, run: self._quarantined(quarantine_path(day, run))))
+            (day, self._evidence(day, lambda day, run: self._table(quarantine_path(day, run))))
             for day in self._between(start, end)
         ]
         return _dated(parts, quarantine_schema())
 
-    def _quarantined(self, path: str) -> pa.Table:
+    def _table(self, path: str) -> pa.Table:
         with self._parquet(path) as file:
             table: pa.Table = file.read()
         return table
+
+    def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
+        """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
+
+        A day on which nothing changed has no row; neither has one whose changes were never detected.
+
+        :raises StorageError: when a file cannot be read.
+        """
+        schema, parts = changes_schema(), []
+        days = (date_of(name) for name in self.files.list("changes"))
+        for day in sorted(day for day in days if day is not None and _within(day, start, end)):
+            try:
+                parts.append((day, self._table(changes_path(day)).select(schema.names)))
+            except NotOnFileError:
+                log.debug("The changes of %s were pruned while they were read", day)
+        return _dated(parts, schema)
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.

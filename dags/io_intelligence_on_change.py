@@ -1,0 +1,65 @@
+"""### When prices or quotas of IO Intelligence changed
+
+An example of how another team reacts: this Dag starts when the daily one found a change of a price or a
+quota, and only then. It reads the changes from the store, writes the biggest moves to its log, and tells of
+quotas that fell or vanished.
+
+* **What it gets**: the events that started it, each with the date, the counts of changes and the path.
+* **Who hears of quotas**: nobody but the log of the task `quota_alert`, until `NOTIFIERS` names somebody.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.sdk import BaseNotifier, dag, task
+
+from io_intelligence_provider import AlertRule
+from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES, told_dates
+from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+
+log = logging.getLogger(__name__)
+
+QUOTA_RULES = [
+    AlertRule(name="quotas that fell", changes="quota_changed", direction="down"),
+    # From and to "not published" has no per cent and passes any threshold; other moves are left out.
+    AlertRule(name="quotas that vanished or came back", changes="quota_changed", min_pct=1_000_000),
+]
+
+NOTIFIERS: list[BaseNotifier] = []  # as in io_intelligence_daily_pricing
+
+
+@task
+def biggest_moves(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
+    """Return the five changes of prices and quotas with the largest per cent, of the dates told."""
+    from io_intelligence_provider.hooks.store import open_store
+
+    dates = told_dates(triggering_asset_events or {})
+    store = open_store()
+    if not dates:  # started by hand: look at the latest snapshot
+        dates = [store.resolve().isoformat()]
+    rows = [row for day in dates for row in store.changes(day, day).to_pylist() if row["pct"] is not None]
+    rows.sort(key=lambda row: -abs(row["pct"]))
+    moves = [
+        {name: row[name] for name in ("name", "field", "old_value", "new_value")}
+        | {"pct": round(row["pct"], 2), "snapshot_date": row["snapshot_date"].isoformat()}
+        for row in rows[:5]
+    ]
+    for move in moves:
+        log.info("%(snapshot_date)s %(name)r %(field)s: %(old_value)s → %(new_value)s, %(pct)+g %%", move)
+    return moves
+
+
+@dag(
+    schedule=PRICE_CHANGES | QUOTA_CHANGES,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["io-intelligence", "pricing", "example"],
+)
+def io_intelligence_on_change() -> None:
+    biggest_moves()
+    IOIntelligenceAlertOperator(task_id="quota_alert", rules=QUOTA_RULES, notifiers=NOTIFIERS)
+
+
+io_intelligence_on_change()

@@ -1,0 +1,47 @@
+"""### Prices and quotas of IO Intelligence, between the daily runs
+
+The triggerer asks the endpoint every fifteen minutes. When prices or quotas differ from what was last seen,
+or from the snapshot on file, it starts the Dag `io_intelligence_daily_pricing`: today's snapshot is filed
+again, then what changed is told, as every day. Descriptions and the like start nothing.
+
+* **Set up**: run a triggerer; unpause this Dag and the daily one.
+* **Several triggerers, a restart**: one event. What was seen last lies in `<root>/watch`. The run that it
+  starts bears the event's id, so that an event that comes twice starts one run.
+* **When the endpoint fails**: the poll is logged and repeated, ever less often up to once an hour.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import Asset, AssetWatcher, dag
+
+from io_intelligence_provider.triggers.watcher import IOIntelligenceWatchTrigger
+
+ENDPOINT = Asset(
+    "io_intelligence_endpoint",
+    watchers=[AssetWatcher(name="prices_and_quotas", trigger=IOIntelligenceWatchTrigger(interval=900))],
+)
+EVENT = "(triggering_asset_events.values() | first | last).extra.payload"
+
+
+@dag(
+    schedule=[ENDPOINT],
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    doc_md=__doc__,
+    tags=["io-intelligence", "pricing", "event-driven"],
+)
+def io_intelligence_watch() -> None:
+    TriggerDagRunOperator(
+        task_id="start_daily",
+        trigger_dag_id="io_intelligence_daily_pricing",
+        trigger_run_id="{{ 'watch__' ~ " + EVENT + ".event_id }}",
+        skip_when_already_exists=True,
+        conf={"moved": "{{ " + EVENT + ".moved | join(', ') }}"},
+        doc_md="Start the daily Dag: its run files today's snapshot again.",
+    )
+
+
+io_intelligence_watch()

@@ -1,0 +1,54 @@
+"""### Silence is news
+
+Fails, and so tells, when no snapshot of IO Intelligence was committed for longer than a day, or when a run
+was stopped by its checks and none has succeeded since. The message says which, when and why.
+
+It looks at the store, not at Airflow: a daily Dag that is paused, broken or gone is noticed as well. It
+runs once a day at 06:15 UTC, when a run of the day before can no longer file its snapshot.
+
+* **Who hears of it**: whoever watches failed tasks, and `NOTIFIERS` below. Templates find the message as
+  `exception`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import BaseNotifier, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+NOTIFIERS: list[BaseNotifier] = [
+    # from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    # SmtpNotifier(
+    #     to="prices@example.com",
+    #     subject="IO Intelligence: no fresh prices",
+    #     html_content="<p>{{ exception | e }}</p>",
+    # ),
+]
+
+
+@task(retries=0, on_failure_callback=NOTIFIERS)
+def fresh_snapshot() -> str:
+    """Return the date of the latest snapshot, or fail with what is wrong."""
+    from io_intelligence_provider.changes.silence import silence
+    from io_intelligence_provider.hooks.store import open_store
+
+    store = open_store()
+    if found := silence(store):
+        raise AirflowFailException(" ".join(found))
+    return store.resolve().isoformat()
+
+
+@dag(
+    schedule="15 6 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["io-intelligence", "data-quality", "example"],
+)
+def io_intelligence_watchdog() -> None:
+    fresh_snapshot()
+
+
+io_intelligence_watchdog()

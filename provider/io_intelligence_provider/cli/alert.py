@@ -1,0 +1,63 @@
+"""``io-intelligence alert --dry-run``: what the rules would have to say about a day."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Final
+
+from io_intelligence_provider.cli.arguments import add_date_argument, add_root_argument
+from io_intelligence_provider.errors import ConfigurationError
+
+__all__ = ["FORMATS", "add_parser", "run"]
+
+FORMATS: Final = ("text", "markdown", "html", "slack")
+
+DESCRIPTION = """\
+Show the message that alert rules make of a day, as to somebody who was told nothing before. It sends
+nothing and writes nothing: sending is the daily Dag's, and the ledger that keeps it from sending twice.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("alert", help="show what alert rules would send", description=DESCRIPTION)
+    add_root_argument(parser)
+    add_date_argument(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="required: the command shows, it does not send"
+    )
+    parser.add_argument("--rules", metavar="FILE", required=True, help="alert rules, YAML or JSON")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="text", help="form of the message (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-lines", type=int, metavar="N", help="changes to show; how many were left out is said"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one digest, or that there is none."""
+    from io_intelligence_provider.changes.digest import MAX_LINES, blocks
+    from io_intelligence_provider.changes.evaluate import evaluate
+    from io_intelligence_provider.changes.render import to_html, to_markdown, to_slack, to_text
+    from io_intelligence_provider.changes.rules import rules_from
+    from io_intelligence_provider.store.store import SnapshotStore
+
+    if not args.dry_run:
+        raise ConfigurationError(
+            "Give --dry-run: this command only shows. What sends is the task of the daily Dag."
+        )
+    rules = rules_from(Path(args.rules))
+    digest = evaluate(SnapshotStore(args.root), rules, args.date)
+    found = blocks(digest, max_lines=MAX_LINES if args.max_lines is None else args.max_lines)
+    if args.format == "slack":
+        print(json.dumps({"blocks": to_slack(found) if digest else []}, indent=1))
+    elif digest:
+        render = {"text": to_text, "markdown": to_markdown, "html": to_html}[args.format]
+        print(render(found), end="")
+    else:
+        print(f"{digest.snapshot_date}: the rules ask for nothing of that day.")
+    return 0

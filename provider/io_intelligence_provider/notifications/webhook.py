@@ -1,0 +1,101 @@
+"""A notifier that posts the digest as JSON to a URL: the plainest way to any system that has one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseHook, BaseNotifier
+
+from io_intelligence_provider.errors import ConfigurationError, NotificationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection, Context
+
+__all__ = ["IOIntelligenceWebhookNotifier"]
+
+
+class IOIntelligenceWebhookNotifier(BaseNotifier):
+    """Post ``{"text", "blocks", "digest"}``: plain text, Slack's blocks, and every change as data.
+
+    Slack, Mattermost and their like show ``text`` and ``blocks`` and pass over the rest. The URL is the
+    host of an Airflow connection of type HTTP, with scheme and path; a password is sent as bearer token.
+    Both are secret: neither is in a message or a log. Redirects are not followed, proxies of the
+    environment not used, and a failure is not tried again here: the alert task's retry does that.
+
+    :param webhook_conn_id: the connection of the receiver.
+    :param text: template of the plain text.
+    :param blocks: template of the Slack blocks.
+    :param digest: template of the data.
+    :param timeout: seconds for the connection, and for the answer.
+    :param key: what the ledger knows this notifier by, its position unless given.
+    """
+
+    template_fields: Sequence[str] = ("webhook_conn_id", "text", "blocks", "digest")
+
+    def __init__(
+        self,
+        webhook_conn_id: str = "io_intelligence_webhook",
+        text: str = "{{ io_intelligence.text }}",
+        blocks: Any = "{{ io_intelligence.slack_blocks }}",
+        digest: Any = "{{ io_intelligence.to_dict() }}",
+        timeout: float = 10.0,
+        key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.webhook_conn_id = webhook_conn_id
+        self.text = text
+        self.blocks = blocks
+        self.digest = digest
+        self.timeout = timeout
+        self.key = key
+
+    def notify(self, context: Context) -> None:  # noqa: ARG002 - all of it is rendered by now
+        """Send one message.
+
+        :raises ConfigurationError: when the connection names no http or https URL.
+        :raises NotificationError: when no answer came, or one other than 2xx.
+        """
+        import urllib3
+
+        connection = BaseHook.get_connection(self.webhook_conn_id)
+        url = _url(connection)
+        headers = {"Content-Type": "application/json"}
+        if connection.password:
+            headers["Authorization"] = f"Bearer {connection.password}"
+        body = json.dumps({"text": self.text, "blocks": self.blocks, "digest": self.digest}).encode()
+        who = f"The receiver of connection {self.webhook_conn_id!r}"
+        try:
+            with urllib3.PoolManager(timeout=self.timeout, retries=False) as pool:
+                answer = pool.request("POST", url, body=body, headers=headers, redirect=False)
+        except (urllib3.exceptions.HTTPError, UnicodeError) as error:
+            # Its text, and that of its causes, would name the URL.
+            kind = type(error).__name__
+            raise NotificationError(f"{who} was not reached: {kind}. Check host and network.") from None
+        if not 200 <= answer.status < 300:
+            raise NotificationError(f"{who} answered {answer.status}. Check the URL and the password.")
+
+
+def _url(connection: Connection) -> str:
+    """Return the URL of a connection.
+
+    :raises ConfigurationError: when there is none; the message does not show what there is.
+    """
+    host = connection.host or ""
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    try:
+        parts = urlsplit(host)
+        named = parts.port
+    except ValueError:
+        parts, named = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"Connection {connection.conn_id!r} names no webhook: its host is an http or https URL."
+        )
+    if connection.port and not named:
+        parts = parts._replace(netloc=f"{parts.netloc}:{connection.port}")
+    return parts.geturl()

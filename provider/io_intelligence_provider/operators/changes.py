@@ -1,0 +1,66 @@
+"""The operator that finds what changed since the snapshot before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra
+from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.operators.run_day import run_day
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["IOIntelligenceChangesOperator"]
+
+
+class IOIntelligenceChangesOperator(BaseOperator):
+    """Compare the snapshot of the run's date with the one before and file the changes.
+
+    The assets ``io_intelligence_price_changes`` and ``io_intelligence_quota_changes`` get an event when
+    there was such a change, and none when there was not. A run whose date has no snapshot is skipped.
+
+    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
+    :param storage_conn_id: Airflow connection of the object store.
+    :param against: ``previous``, or an earlier date on file: then the counts are returned, nothing is
+        filed and no asset gets an event.
+    :returns: the :class:`~io_intelligence_provider.changes.detect.ChangesSummary` as a dict.
+    :raises NotOnFileError: when ``against`` has no snapshot.
+    :raises ConfigurationError: when ``against`` is not before the run's date.
+    :raises StorageError: when a file cannot be read or written.
+    """
+
+    template_fields: Sequence[str] = ("root", "storage_conn_id", "against")
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        storage_conn_id: str | None = None,
+        against: str = "previous",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.root = root
+        self.storage_conn_id = storage_conn_id
+        self.against = against
+        if CHANGES_ALIAS not in self.outlets:
+            self.outlets = [*self.outlets, CHANGES_ALIAS]
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """File the changes of the run's date."""
+        from io_intelligence_provider.changes.detect import detect_changes
+
+        store = open_store(self.root, self.storage_conn_id)
+        day = run_day(context, store)
+        summary = detect_changes(store, day, self.against).to_dict()
+        counts = {kind: count for kind, count in summary["counts"].items() if count}
+        self.log.info("Changes from %s to %s: %s", summary["previous_date"], day, counts or "none")
+        if self.against == "previous":
+            for kind in CHANGES.keys() & counts.keys():
+                extra = event_extra(summary, store.quality(day))
+                context["outlet_events"][CHANGES_ALIAS].add(CHANGES[kind], extra=extra)
+        return summary

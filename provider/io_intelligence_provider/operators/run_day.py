@@ -1,0 +1,32 @@
+"""Which snapshot a run is about."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from io_intelligence_provider.assets import told_dates
+from io_intelligence_provider.store.store import SnapshotStore, as_date, in_utc
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["run_day"]
+
+
+def run_day(context: Context, store: SnapshotStore) -> date:
+    """Return the date of the run's snapshot: the UTC date of ``dag_run.run_after``.
+
+    A run that an event of our assets started is about the snapshot that the latest event names: just
+    after midnight that is another date.
+
+    :raises AirflowSkipException: when that date has no snapshot.
+    """
+    told = told_dates(context.get("triggering_asset_events") or {})
+    day = as_date(told[-1]) if told else in_utc(context["dag_run"].run_after).date()
+    if day not in (dates := store.dates()):
+        latest = f"the latest is of {dates[-1]}" if dates else "there is none at all"
+        raise AirflowSkipException(f"There is no snapshot of {day}, the date of this run; {latest}.")
+    return day

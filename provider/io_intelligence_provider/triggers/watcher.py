@@ -1,0 +1,148 @@
+"""The trigger for an ``AssetWatcher``: an event as soon as prices or quotas move."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from io_intelligence_provider.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    IOIntelligenceError,
+    RateLimitError,
+)
+from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
+from io_intelligence_provider.hooks.store import open_store
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.changes.watch import Sighting
+
+__all__ = ["IOIntelligenceWatchTrigger"]
+
+Result = TypeVar("Result")
+
+_LONGEST: Final = 3_600.0
+"""Seconds between two polls that failing makes of a shorter interval, at most."""
+
+_not_before: Final[dict[str, float]] = {}
+"""When a watcher that raised may ask again, by what it was made of (``time.monotonic``).
+
+The triggerer makes a new watcher within a second of the old one's end: without this a wrong key would be
+sent to the API once a second. It is a brake only; what was seen is in the store."""
+
+
+class IOIntelligenceWatchTrigger(BaseEventTrigger):
+    """Polls the catalogue and fires when prices or quotas differ from what was last seen or filed.
+
+    What was last seen lies in the store, see :mod:`io_intelligence_provider.changes.watch`. Failed polls
+    are logged and repeated, ever less often up to once an hour (a longer interval stays as it is); a rate
+    limit waits as long as it says. A refused credential and a wrong setting are logged and raised.
+
+    :param io_intelligence_conn_id: the connection of the API.
+    :param root: root of the store; ``[io_intelligence] root`` of the triggerer unless given.
+    :param storage_conn_id: Airflow connection of the object store.
+    :param interval: seconds between two polls, at least 1.
+    :param q: the API's own search term, that of the snapshots below the root.
+    :raises ConfigurationError: when the interval is less than 1.
+    """
+
+    def __init__(
+        self,
+        io_intelligence_conn_id: str = IOIntelligenceHook.default_conn_name,
+        root: str | None = None,
+        storage_conn_id: str | None = None,
+        interval: float = 900.0,
+        q: str | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if not interval >= 1:
+            raise ConfigurationError(f"interval is {interval}; it is at least 1 second.")
+        self.io_intelligence_conn_id = io_intelligence_conn_id
+        self.root = root
+        self.storage_conn_id = storage_conn_id
+        self.interval = float(interval)
+        self.q = q
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is made of: names and numbers, no secret."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "io_intelligence_conn_id": self.io_intelligence_conn_id,
+                "root": self.root,
+                "storage_conn_id": self.storage_conn_id,
+                "interval": self.interval,
+                "q": self.q,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll for ever; yield one event for each difference.
+
+        :raises AuthenticationError: when the credential is refused.
+        :raises ConfigurationError: when the connection or the root forbids the poll.
+        """
+        await _sleep(_not_before.get(repr(self), 0.0) - time.monotonic())
+        failures = 0
+        while True:
+            wait = self.interval
+            try:
+                sighting = await _in_thread(self._look)
+            except (AuthenticationError, ConfigurationError) as error:
+                self.log.error("The watcher stops: %s", error)  # noqa: TRY400 - the message says it all
+                self._brake()
+                raise
+            except IOIntelligenceError as error:
+                failures += 1
+                wait = self._wait(failures, error)
+                self.log.warning("Poll %d in a row failed; next in %.0f s. %s", failures, wait, error)
+            except Exception:
+                self._brake()
+                raise
+            else:
+                failures = 0
+                if sighting is not None:
+                    self.log.info("%s moved: event %s", " and ".join(sighting.moved), sighting.event_id)
+                    yield TriggerEvent(sighting.payload())  # type: ignore[no-untyped-call]
+                    await _in_thread(self._mark_sent, sighting)
+            await _sleep(wait)
+
+    def _brake(self) -> None:
+        """Let the watcher that follows this one wait before it asks."""
+        _not_before[repr(self)] = time.monotonic() + max(self.interval, 60.0)
+
+    def _wait(self, failures: int, error: IOIntelligenceError) -> float:
+        """Return the seconds until the next poll after some failures in a row."""
+        wait = max(self.interval, min(self.interval * 2.0 ** min(failures - 1, 20), _LONGEST))
+        said = error.retry_after if isinstance(error, RateLimitError) else None
+        return max(wait, min(said or 0.0, 86_400.0))
+
+    def _look(self) -> Sighting | None:
+        """Look once, in a thread: the client, the store and the checks block."""
+        from io_intelligence_provider.changes.watch import look
+
+        with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
+            return look(client, open_store(self.root, self.storage_conn_id), self.q)
+
+    def _mark_sent(self, sighting: Sighting) -> None:
+        """Note in the store, in a thread, that the triggerer took the event."""
+        from io_intelligence_provider.changes.watch import mark_sent
+
+        try:
+            mark_sent(open_store(self.root, self.storage_conn_id), sighting)
+        except IOIntelligenceError as error:
+            self.log.warning("The event may come once more, it could not be marked as sent: %s", error)
+
+
+async def _in_thread(function: Callable[..., Result], *arguments: object) -> Result:
+    # Not asyncio.to_thread: Airflow 3.2 finds the triggerer's loop from a thread only when asgiref made it.
+    return await sync_to_async(function, thread_sensitive=False)(*arguments)
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(max(seconds, 0.0))

@@ -1,0 +1,112 @@
+"""The webhook notifier against a real receiver: what it sends, and what it keeps to itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.errors import ConfigurationError, NotificationError
+from io_intelligence_provider.notifications.webhook import IOIntelligenceWebhookNotifier
+
+TOKEN = "hook-token-of-the-test"
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def to(host: str, **more: Any) -> None:
+        connection = {"conn_type": "http", "host": host, **more}
+        monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK", json.dumps(connection))
+
+    return to
+
+
+def notifier(**more: Any) -> IOIntelligenceWebhookNotifier:
+    arguments = {"text": "two lines\nü", "blocks": [{"type": "header"}], "digest": {"count": 1}}
+    return IOIntelligenceWebhookNotifier(**{**arguments, **more})
+
+
+def test_it_posts_text_blocks_and_data(connect: Callable[..., None]) -> None:
+    with Receiver() as receiver:
+        connect(receiver.url, password=TOKEN)
+        notifier().notify({})
+    assert receiver.messages == [
+        {"text": "two lines\nü", "blocks": [{"type": "header"}], "digest": {"count": 1}}
+    ]
+    ((path, headers),) = receiver.requests
+    assert path == "/hook"
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_without_a_password_no_header_claims_one(connect: Callable[..., None]) -> None:
+    with Receiver() as receiver:
+        connect(receiver.url)
+        notifier().notify({})
+    assert "Authorization" not in receiver.requests[0][1]
+
+
+def test_scheme_and_port_may_stand_in_their_fields(connect: Callable[..., None]) -> None:
+    with Receiver() as receiver:
+        port = int(receiver.url.rpartition(":")[2].partition("/")[0])
+        connect("127.0.0.1/deep/hook", schema="http", port=port)
+        notifier().notify({})
+    assert receiver.requests[0][0] == "/deep/hook"
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 500])
+def test_another_answer_fails_without_naming_the_url(status: int, connect: Callable[..., None]) -> None:
+    with Receiver(status, {"Location": "/elsewhere"}) as receiver:
+        connect(f"{receiver.url}/secret-path", password=TOKEN)
+        with pytest.raises(NotificationError) as raised:
+            notifier().notify({})
+    assert str(status) in str(raised.value)
+    assert len(receiver.requests) == 1
+    assert_secret(raised.value)
+
+
+def assert_secret(error: BaseException) -> None:
+    shown = f"{error!r} {error.__cause__!r}"
+    assert "secret-path" not in shown
+    assert TOKEN not in shown
+    assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_a_receiver_that_is_not_there_fails_without_naming_the_url(connect: Callable[..., None]) -> None:
+    with Receiver() as receiver:
+        url = receiver.url
+    connect(f"{url}/secret-path", password=TOKEN)
+    with pytest.raises(NotificationError, match="not reached") as raised:
+        notifier().notify({})
+    assert_secret(raised.value)
+
+
+@pytest.mark.parametrize("host", ["", "ftp://host/secret-path", "http://[secret-path", "https://"])
+def test_what_is_no_webhook_is_refused(host: str, connect: Callable[..., None]) -> None:
+    connect(host)
+    with pytest.raises(ConfigurationError, match="names no webhook") as raised:
+        notifier().notify({})
+    assert_secret(raised.value)
+
+
+def test_the_alert_operator_fills_it(connect: Callable[..., None]) -> None:
+    from datetime import date
+
+    from io_intelligence_provider.changes.alert import Alert, Digest, RuleAlerts
+    from io_intelligence_provider.changes.message import DigestMessage
+    from io_intelligence_provider.operators.notify import notify
+
+    alert = Alert("price_changed", "id", "a/b", "input_token_price", "1", "2", 100.0, "up", date(2026, 6, 29))
+    digest = Digest(date(2026, 6, 30), "run", "documented", (RuleAlerts("prices", (alert,)),))
+    used = IOIntelligenceWebhookNotifier(key="mine")
+    with Receiver() as receiver:
+        connect(receiver.url)
+        notify(used, {}, DigestMessage(digest))  # type: ignore[arg-type]
+    (message,) = receiver.messages
+    assert "a/b: input token price: 1 → 2" in message["text"]
+    assert message["blocks"][0]["type"] == "header"
+    assert message["digest"]["count"] == 1
+    assert used.text == "{{ io_intelligence.text }}"

@@ -1,0 +1,103 @@
+"""What comparing two large days costs: ``python tests/bench/changes.py [MODELS]`` prints one line.
+
+Both days are written by the store's own writer. A tenth of the prices moved, one model in a hundred came
+and one went. Time and peak memory are those of :func:`detect_changes` in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from io_intelligence_provider import SnapshotStore, detect_changes
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.quality.row_checks import judge_records
+from io_intelligence_provider.store.layout import models_path, quarantine_path
+from io_intelligence_provider.store.quarantine import QuarantineFile
+from io_intelligence_provider.store.table import serialise_models
+
+FIRST = date(2026, 6, 29)
+_SLICE = 50_000
+_NOW = datetime(2026, 6, 30, tzinfo=UTC)
+
+
+def models(first: int, last: int, second_day: bool) -> pl.DataFrame:
+    """Return typed rows of the models numbered from ``first`` to below ``last``."""
+    empty = judge_records([], WireShape.DOCUMENTED).valid.clear()
+    number = pl.int_range(first, last, dtype=pl.Int64)
+    moved = pl.when(second_day & (pl.col("n") % 10 == 0)).then(1).otherwise(0)
+    rows = pl.select(number.alias("n")).with_columns(
+        pl.format("00000000-0000-4000-8000-{}", pl.col("n").cast(pl.String).str.zfill(12)).alias("model_id"),
+        pl.format("vendor/model-{}", pl.col("n").cast(pl.String).str.zfill(9)).alias("name"),
+        pl.format("what the vendor says of model {}, in some words", "n").alias("description"),
+        pl.lit("active").alias("status"),
+        *[pl.lit(1_000).alias(column) for column in QUOTA_COLUMNS],
+        *[((pl.col("n") % 997 + moved) / 1_000).cast(pl.Decimal(38, 18)).alias(c) for c in PRICE_COLUMNS],
+    )
+    kinds = empty.schema
+    names = [column.name for column in COLUMNS if column.name in kinds]
+    return rows.select(
+        pl.col(name).cast(kinds[name]) if name in rows.columns else pl.lit(None, kinds[name]).alias(name)
+        for name in names
+    )
+
+
+def fill(store: SnapshotStore, count: int) -> None:
+    """File two days of ``count`` models each."""
+    for position in range(2):
+        day, run = FIRST + timedelta(days=position), f"run-{position}"
+        start = position * count // 100
+        slices = (
+            models(at, min(at + _SLICE, start + count), bool(position))
+            for at in range(start, start + count, _SLICE)
+        )
+        metadata = {
+            "snapshot_id": run,
+            "fetched_at": _NOW.isoformat(),
+            "wire_shape": "documented",
+            "source_url": "http://bench.invalid",
+            "query": "",
+            "provider_version": "bench",
+        }
+        with QuarantineFile(run, _NOW) as quarantine:
+            store.files.put(quarantine_path(day, run), quarantine.finish())
+        store.files.put(models_path(day), serialise_models(slices, _NOW, metadata).data)
+
+
+def measure(root: str) -> None:
+    """Compare, in this process, and print the figures as JSON."""
+    start = time.perf_counter()
+    summary = detect_changes(SnapshotStore(root))
+    wall = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"wall": wall, "peak": peak, "changes": sum(summary.counts.values())}))
+
+
+def main(count: int) -> None:
+    """Print what a comparison of two days of ``count`` models costs."""
+    with tempfile.TemporaryDirectory() as folder:
+        fill(SnapshotStore(folder), count)
+        command = [sys.executable, str(Path(__file__)), "--measure", folder]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ))
+    figures = json.loads(done.stdout)
+    print(
+        f"\nchanges of {count:,} models a side\n  {figures['changes']:,} changes   "
+        f"wall {figures['wall']:7.2f} s   peak {figures['peak']:6.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    if "--measure" in sys.argv:
+        measure(sys.argv[-1])
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

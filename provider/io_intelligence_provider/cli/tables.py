@@ -40,7 +40,13 @@ def models_table(rows: list[dict[str, Any]], title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, caption="prices in USD per 1M tokens", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title,
+        caption="prices in USD per 1M tokens",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.title_justify = table.caption_justify = "left"
     table.add_column("model", overflow="fold")
     table.add_column("status", no_wrap=True)
@@ -66,7 +72,7 @@ def changes_table(rows: list[dict[str, Any]], title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.title_justify = "left"
     table.add_column("model", overflow="fold")
     table.add_column("what", no_wrap=True)

@@ -127,3 +127,11 @@ def test_the_dag_is_what_the_documentation_says(dag: Any) -> None:
     assert task.retries == 4
     assert task.retry_exponential_backoff
     assert [asset.name for asset in task.outlets] == ["io_intelligence_models"]
+
+
+def test_every_task_of_it_fails_at_once_where_waiting_cannot_help(dag: Any) -> None:
+    pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="Airflow 3.2 has no retry policies")
+    from io_intelligence_provider.retry_policy import IOIntelligenceRetryPolicy
+
+    assert [task.task_id for task in dag.tasks] == ["snapshot", "changes", "alert"]
+    assert all(isinstance(task.retry_policy, IOIntelligenceRetryPolicy) for task in dag.tasks)

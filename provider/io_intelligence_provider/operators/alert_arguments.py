@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from io_intelligence_provider.changes.ledger import notifier_key
 from io_intelligence_provider.changes.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.errors import ConfigurationError
 
@@ -55,6 +54,8 @@ def by_key(notifiers: Sequence[BaseNotifier]) -> dict[str, BaseNotifier]:
 
     :raises ConfigurationError: when two have one class and one ``key``.
     """
+    from io_intelligence_provider.changes.ledger import notifier_key  # brings the store along
+
     found: dict[str, BaseNotifier] = {}
     for position, notifier in enumerate(notifiers):
         key = notifier_key(notifier, position)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from airflow.sdk.exceptions import AirflowSkipException
 
 from io_intelligence_provider.assets import told_dates
-from io_intelligence_provider.store.store import SnapshotStore, as_date, in_utc
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the store loads when it is used: Dag files import this module at every parse
     from airflow.sdk import Context
+
+    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["run_day"]
 
@@ -24,6 +25,8 @@ def run_day(context: Context, store: SnapshotStore) -> date:
 
     :raises AirflowSkipException: when that date has no snapshot.
     """
+    from io_intelligence_provider.store.store import as_date, in_utc
+
     told = told_dates(context.get("triggering_asset_events") or {})
     day = as_date(told[-1]) if told else in_utc(context["dag_run"].run_after).date()
     if day not in (dates := store.dates()):

@@ -53,7 +53,7 @@ wheel: $(READY) ## build the wheel and check it in an empty environment
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
-		--extra s3 --group dev --output-file constraints.txt pyproject.toml
+		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-floor .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BROWSER := $(VENV)/.browser
 
-.PHONY: demo test test-standalone lint bench docs test-floor wheel constraints clean help
+.PHONY: demo ui system-deps test test-browser test-standalone screenshots lint bench docs test-floor wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -22,11 +23,28 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## run the whole chain on real data with a real Airflow, below .demo/
 	$(BIN)/python -m io_intelligence_provider.cli.demo .demo
 
+ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port
+	$(BIN)/python -m io_intelligence_provider.cli.ui .ui .demo/store
+
+system-deps: ## install the Debian packages that the browser tests need (as root)
+	apt-get update
+	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
+
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -s
+
+$(BROWSER): $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group browser
+	@touch $@
+
+test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
+	$(BIN)/python -m pytest -m browser
+
+screenshots: $(BROWSER) ## renew the pictures of the page in docs/images; needs `make system-deps`
+	$(BIN)/python docs/screenshots.py
 
 lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/ruff format --check
@@ -56,4 +74,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-floor .demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-floor .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,15 +26,22 @@ def airflow_home() -> Iterator[Path]:
     _HOME.cleanup()
 
 
+ON_REQUEST = {
+    "browser": "the page in Chromium; `make test-browser` runs it",
+    "standalone": "starts a whole Airflow; `make test-standalone` runs it",
+}
+"""Marks of tests that plain pytest leaves out: they take minutes, or need more than Python packages."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "standalone: starts a whole Airflow; `make test-standalone` runs it")
+    for name, description in ON_REQUEST.items():
+        config.addinivalue_line("markers", f"{name}: {description}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that take minutes unless they are asked for by their mark."""
-    if "standalone" in config.option.markexpr:
-        return
-    slow = [item for item in items if item.get_closest_marker("standalone")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    """Leave out the tests of those marks unless they are asked for by their mark."""
+    left_out = {name for name in ON_REQUEST if name not in config.option.markexpr}
+    deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]

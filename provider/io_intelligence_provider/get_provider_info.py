@@ -112,6 +112,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.watcher"]}],
+        "extra-links": [f"{package}.operators.links.{name}" for name in ("QualityLink", "ChangesLink")],
         "notifications": [f"{package}.notifications.webhook.IOIntelligenceWebhookNotifier"],
         "config": {
             "io_intelligence": {

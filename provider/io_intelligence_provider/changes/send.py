@@ -45,7 +45,13 @@ class SendSummary:
 
 
 def send_pending(
-    store: SnapshotStore, rules: RulesSource, notifiers: Mapping[str, Send], day: date, run_id: str
+    store: SnapshotStore,
+    rules: RulesSource,
+    notifiers: Mapping[str, Send],
+    day: date,
+    run_id: str,
+    *,
+    link: str | None = None,
 ) -> SendSummary:
     """Send each notifier one digest of what the rules ask for and it was not told yet.
 
@@ -56,6 +62,7 @@ def send_pending(
         :func:`~io_intelligence_provider.changes.ledger.notifier_key`.
     :param day: a date on file.
     :param run_id: the run that sends.
+    :param link: http or https URL of a page that shows more; the messages end with it.
     :raises NotificationError: when one failed, after all were tried. It names notifiers and kinds of
         errors only: what an error says may hold a credential.
     :raises StorageError: when the ledger cannot be written. What follows is not sent: it could not be
@@ -66,7 +73,7 @@ def send_pending(
     failed = []
     for name, digest in digests.items():
         try:
-            notifiers[name](DigestMessage(digest))
+            notifiers[name](DigestMessage(digest, link=link))
         except Exception as error:  # noqa: BLE001 - a notifier may raise anything; the others are still told
             failed.append(f"{name} ({type(error).__name__})")
             continue

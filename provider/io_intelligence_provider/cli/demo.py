@@ -8,7 +8,6 @@ what changed, and the message that the Dag really sent to a receiver of the demo
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,17 +17,17 @@ from typing import Any, Final
 
 import urllib3
 from rich.console import Console
-from rich.progress import track
 
 from io_intelligence_provider.changes.message import DigestMessage
 from io_intelligence_provider.changes.send import send_pending
-from io_intelligence_provider.cli.arguments import KEY_VARIABLE, api_key
+from io_intelligence_provider.cli.arguments import api_key
 from io_intelligence_provider.cli.changes import find_changes
 from io_intelligence_provider.cli.init_dag import example_dags
 from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.standalone import airflow_environment
 from io_intelligence_provider.cli.tables import changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.replay import replay
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -53,16 +52,10 @@ def main(folder: Path) -> int:
     history = PriceHistory.load()
     with EmulatorServer(catalogue=history) as server, Receiver() as receiver:
         days = history.dates[:-1]
-        filed = [
-            summary.snapshot_date
-            for summary in track(
-                replay(server, store, days), "Replaying the price history", len(days), console=console
-            )
-        ]
-        console.print(f"{len(filed)} recorded days filed, {filed[0]} to {filed[-1]}.")
-        server.set_as_of(None)
-        _tell(store, receiver.url, filed[-1])
-        console.print(f"The receiver of the demo was told what had moved by {filed[-1]}.")
+        file_recorded(server, store, days, console)
+        console.print(f"{len(days)} recorded days filed, {days[0]} to {days[-1]}.")
+        _tell(store, receiver.url, days[-1])
+        console.print(f"The receiver of the demo was told what had moved by {days[-1]}.")
         told = len(receiver.messages)
         console.print(f"Running the Dag {DAG_ID} in Airflow for today …")
         if code := _run_dag(folder, server.url, receiver.url):
@@ -104,18 +97,13 @@ def _run_dag(folder: Path, emulator_url: str, webhook: str) -> int:
     dag = dags / dag_file.name
     dag.write_text(notifying(dag_file.read_text("utf-8")), "utf-8")
     home = folder / "airflow"
-    connection = {"conn_type": "io_intelligence", "host": emulator_url}
-    if key := api_key(None):
-        connection = {"conn_type": "io_intelligence", "password": key}
-    environment = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE} | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__IO_INTELLIGENCE__ROOT": str(folder / "store"),
-        "AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT": json.dumps(connection),
+    environment = airflow_environment(home, dags, folder / "store", emulator_url) | {
         "AIRFLOW_VAR_IO_INTELLIGENCE_ALERT_RULES": json.dumps(_RULES),
         "AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK": json.dumps({"conn_type": "http", "host": webhook}),
     }
+    if key := api_key(None):
+        connection = {"conn_type": "io_intelligence", "password": key}
+        environment["AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT"] = json.dumps(connection)
     log = folder / "airflow.log"
     airflow = str(Path(sys.executable).with_name("airflow"))
     for command in (["db", "migrate"], ["dags", "test", "-f", str(dag), DAG_ID]):

@@ -12,6 +12,7 @@ from airflow.sdk import BaseNotifier, BaseOperator
 from io_intelligence_provider.changes.rules import RulesSource
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert_arguments import by_key, read_rules
+from io_intelligence_provider.operators.links import ChangesLink, changes_url
 from io_intelligence_provider.operators.notify import notify
 from io_intelligence_provider.operators.run_day import run_day
 
@@ -30,6 +31,8 @@ class IOIntelligenceAlertOperator(BaseOperator):
     ``.markdown``, ``.html``, ``.slack_blocks``, ``.count``, ``.to_dict()``. Without notifiers it is
     written to the task's log. A run whose date has no snapshot is skipped.
 
+    The digest ends with a link to the page when ``[api] base_url`` is set and the page shows this store.
+
     Every notifier is tried; after each success a ledger says so, and a retry sends only what is missing.
 
     :param rules: a list of :class:`~io_intelligence_provider.changes.rules.AlertRule` or of their
@@ -45,6 +48,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("rules", "root", "storage_conn_id")
+    operator_extra_links = (ChangesLink(),)
 
     def __init__(
         self,
@@ -70,9 +74,11 @@ class IOIntelligenceAlertOperator(BaseOperator):
         store = open_store(self.root, self.storage_conn_id)
         day = run_day(context, store)
         rules = read_rules(self.rules, Path(context["dag"].fileloc).parent)
+        link = changes_url(day, self.root, self.storage_conn_id)
         senders = {
             key: partial(notify, notifier, context) for key, notifier in by_key(self.notifiers).items()
         }
         if not senders and (digest := evaluate(store, rules, day)):
-            self.log.info("There is no notifier to tell:\n%s", DigestMessage(digest).text)
-        return send_pending(store, rules, senders, day, context["dag_run"].run_id).to_dict()
+            self.log.info("There is no notifier to tell:\n%s", DigestMessage(digest, link=link).text)
+        run_id = context["dag_run"].run_id
+        return send_pending(store, rules, senders, day, run_id, link=link).to_dict()

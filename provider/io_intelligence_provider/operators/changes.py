@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.operators.links import ChangesLink
 from io_intelligence_provider.operators.run_day import run_day
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class IOIntelligenceChangesOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("root", "storage_conn_id", "against")
+    operator_extra_links = (ChangesLink(),)
 
     def __init__(
         self,

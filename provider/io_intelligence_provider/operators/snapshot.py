@@ -13,6 +13,7 @@ from io_intelligence_provider.assets import MODELS, event_extra
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.arguments import number
+from io_intelligence_provider.operators.links import QualityLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,6 +48,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         "max_quarantine_share",
         "io_intelligence_conn_id",
     )
+    operator_extra_links = (QualityLink(),)
 
     def __init__(
         self,

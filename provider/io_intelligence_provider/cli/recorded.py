@@ -1,0 +1,53 @@
+"""The recorded price history as a store: what the demo starts from, and what its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from io_intelligence_provider.changes.detect import detect_changes
+from io_intelligence_provider.emulator.replay import replay
+from io_intelligence_provider.store.layout import changes_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from io_intelligence_provider.emulator.server import EmulatorServer
+    from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["file_missing_changes", "file_recorded"]
+
+
+def file_recorded(
+    server: EmulatorServer, store: SnapshotStore, days: Sequence[date], console: Console | None = None
+) -> None:
+    """File the snapshot and the changes of each day, as the runs of the daily Dag would have done.
+
+    :param server: a running emulator whose catalogue has those days; it serves its last state afterwards.
+    :param days: recorded states, oldest first.
+    :param console: where to show progress.
+    """
+    from rich.progress import track
+
+    filed = track(
+        replay(server, store, days),
+        "Replaying the price history",
+        len(days),
+        console=console,
+        disable=console is None,
+    )
+    for summary in filed:
+        detect_changes(store, summary.snapshot_date)
+    server.set_as_of(None)
+
+
+def file_missing_changes(store: SnapshotStore) -> int:
+    """File the changes of every snapshot that has none on file; return how many there were.
+
+    :raises StorageError: when a file cannot be read or written.
+    """
+    missing = [day for day in store.dates() if not store.files.exists(changes_path(day))]
+    for day in missing:
+        detect_changes(store, day)
+    return len(missing)

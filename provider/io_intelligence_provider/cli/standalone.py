@@ -1,0 +1,197 @@
+"""A whole Airflow of its own below one folder, for ``make ui`` and for tests in a browser.
+
+It is ``airflow standalone``: API server, scheduler, Dag processor and triggerer on SQLite, for this machine
+only. Nothing of the caller's own Airflow is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Self
+
+import urllib3
+
+from io_intelligence_provider.cli.arguments import KEY_VARIABLE
+from io_intelligence_provider.errors import IOIntelligenceError
+
+__all__ = ["AirflowError", "Standalone", "airflow_environment", "free_port"]
+
+HOST: Final = "127.0.0.1"
+PATIENCE: Final = 900.0
+"""Seconds that a start may take: forty on an idle machine, minutes on a busy one."""
+FAREWELL: Final = 20.0
+"""Seconds that Airflow's processes get to end by themselves."""
+
+
+class AirflowError(IOIntelligenceError):
+    """Airflow did not start; the message holds the end of its log."""
+
+
+def airflow_environment(home: Path, dags: Path, store: Path, api_url: str) -> dict[str, str]:
+    """Return environment variables for an Airflow on its embedded defaults, and none of the caller's own.
+
+    :param api_url: where the default connection leads.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AIRFLOW") and name != KEY_VARIABLE
+    } | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__IO_INTELLIGENCE__ROOT": str(store),
+        "AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT": json.dumps({"conn_type": "io_intelligence", "host": api_url}),
+    }
+
+
+class Standalone:
+    """Run Airflow while the ``with`` block does, and end every process of it afterwards, by its id.
+
+    :param home: its ``AIRFLOW_HOME``; one that an earlier run left is used again.
+    :param environment: what :func:`airflow_environment` returned, changed as wanted.
+    :param users: names and roles of the simple auth manager; each gets a password.
+    :param port: 0 is any free one.
+    :param path: path of the base URL, such as ``/team/airflow``.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        users: Mapping[str, str],
+        *,
+        port: int = 0,
+        path: str = "",
+    ) -> None:
+        self.home = home
+        self.port = port or free_port()
+        self.url = f"http://localhost:{self.port}{path}"
+        self.log = home / "standalone.log"
+        self.passwords: dict[str, str] = {}
+        self._users = users
+        self._environment = dict(environment) | self._settings(path)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _settings(self, path: str) -> dict[str, str]:
+        settings = {
+            "API__BASE_URL": self.url,
+            "API__HOST": HOST,
+            "API__PORT": self.port,
+            "API__WORKERS": 1,
+            "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{self.port}{path}/execution/",
+            "CORE__PARALLELISM": 2,
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(map(":".join, self._users.items())),
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
+            "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+            "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),
+            "TRIGGERER__TRIGGER_LOG_SERVER_PORT": free_port(),
+            "WORKERS__EXECUTION_API_TIMEOUT": 60,  # five seconds are too few on a busy machine
+        }
+        return {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
+
+    def __enter__(self) -> Self:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.passwords = self._write_passwords()
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", "standalone"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C reaches us alone, and we end what we started
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _write_passwords(self) -> dict[str, str]:
+        """Keep the passwords of an earlier run, so that a browser may remember them."""
+        path = self.home / "passwords.json"
+        known: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        passwords = {name: known.get(name) or secrets.token_urlsafe(9) for name in self._users}
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(passwords), "utf-8")
+        return passwords
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self.healthy():
+            if self._process is None or self._process.poll() is not None:
+                raise AirflowError(f"Airflow ended before it served; its log is {self.log}\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise AirflowError(
+                    f"Airflow does not serve after {PATIENCE:g} s; its log is {self.log}\n{self.tail()}"
+                )
+            time.sleep(0.5)
+
+    def healthy(self) -> bool:
+        """Tell whether the API server answers and the other three components give signs of life."""
+        try:
+            answer = urllib3.request(
+                "GET", f"{self.url}/api/v2/monitor/health", retries=False, timeout=10, redirect=False
+            )
+            state: dict[str, Any] = answer.json()
+        except (urllib3.exceptions.HTTPError, ValueError):
+            return False
+        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        return all((state.get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def running(self) -> bool:
+        """Tell whether Airflow is still there."""
+        return self._process is not None and self._process.poll() is None
+
+    def tail(self) -> str:
+        """Return the end of Airflow's log."""
+        return self.log.read_text("utf-8", "replace")[-4_000:]
+
+    def stop(self) -> None:
+        """Ask Airflow to end, and end what is left of it after a while; a second call does nothing."""
+        import psutil  # type: ignore[import-untyped]  # comes with Airflow
+
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(process.pid)
+            # Before the parent goes: an orphan cannot be found any more, and tasks leave its group.
+            components, started = parent.children(), parent.children(recursive=True)
+            for one in (parent, *components):
+                with suppress(psutil.NoSuchProcess):
+                    one.terminate()
+            _, left = psutil.wait_procs([parent, *started], timeout=FAREWELL)
+            for one in left:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            psutil.wait_procs(left, timeout=FAREWELL)
+        process.wait(FAREWELL)
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return ``wanted`` when nothing listens there, else any free port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,115 @@
+"""Links from a task, and from a digest, to the page in Airflow's interface.
+
+Airflow works a link out when a task ends, in the task's own process, and keeps it as an XCom. It is relative:
+the interface resolves it through its ``<base>``, so that a ``base_url`` with a path works.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseOperatorLink, conf
+
+from io_intelligence_provider.operators.run_day import date_of_run, told_or_date_of_run
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk.types import TaskInstanceKey
+
+__all__ = ["PAGE", "ChangesLink", "QualityLink", "changes_url"]
+
+PAGE: Final = "io-intelligence/"
+"""The page, from Airflow's root on. The slash at its end is needed: the page's own addresses are relative."""
+
+
+class _PageLink(BaseOperatorLink):
+    """A link to what the page shows of the date that a task was about.
+
+    That date is the ``snapshot_date`` of the task's result. A task that failed has none: then it is the
+    date that the run was about. A task with a root of its own has no link, as the page shows the
+    configured one.
+    """
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the link, relative to Airflow's root; empty when there is nothing to link to."""
+        if not _is_shown(getattr(operator, "root", None), getattr(operator, "storage_conn_id", None)):
+            return ""
+        day = _date_of_result(ti_key)
+        if day is None:
+            # What Airflow calls a key is the running task instance itself; nothing else knows the run.
+            context_of = getattr(ti_key, "get_template_context", None)
+            day = self._date_of_run(context_of()) if context_of else None
+        return PAGE + self._fragment(day) if day else ""
+
+    def _date_of_run(self, context: Context) -> date:
+        return told_or_date_of_run(context)
+
+    def _fragment(self, day: date) -> str:
+        raise NotImplementedError
+
+
+class QualityLink(_PageLink):
+    """What the checks said of the snapshot."""
+
+    name: ClassVar[str] = "Data quality"
+
+    def _date_of_run(self, context: Context) -> date:
+        return date_of_run(context)
+
+    def _fragment(self, day: date) -> str:
+        return f"#/quality?day={day}"
+
+
+class ChangesLink(_PageLink):
+    """What changed on that date."""
+
+    name: ClassVar[str] = "What changed"
+
+    def _fragment(self, day: date) -> str:
+        return _changes(day)
+
+
+def _changes(day: date) -> str:
+    return f"#/changes?start={day}&end={day}"
+
+
+def _date_of_result(ti_key: TaskInstanceKey) -> date | None:
+    from airflow.sdk.execution_time.xcom import XCom
+
+    result: Any = XCom.get_value(ti_key=ti_key, key="return_value")
+    try:
+        return date.fromisoformat(result["snapshot_date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def changes_url(day: date, root: str | None = None, storage_conn_id: str | None = None) -> str | None:
+    """Return the absolute URL of what changed on a date, for those who read it outside Airflow.
+
+    :param root: the store that it is about, and ``storage_conn_id``: as the operators take them.
+    :returns: ``None`` when ``[api] base_url`` is not set or no http or https URL, or the page shows
+        another store.
+    """
+    base = conf.get("api", "base_url", fallback=None) or ""
+    if not _is_web(base) or not _is_shown(root, storage_conn_id):
+        return None
+    return f"{base.rstrip('/')}/{PAGE}{_changes(day)}"
+
+
+def _is_shown(root: str | None, storage_conn_id: str | None) -> bool:
+    """Tell whether a store is the one that is configured, which is what the page shows."""
+    given = {"root": root, "storage_conn_id": storage_conn_id}
+    return all(
+        not value or value == conf.get("io_intelligence", name, fallback=None)
+        for name, value in given.items()
+    )
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)

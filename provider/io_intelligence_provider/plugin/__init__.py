@@ -1,0 +1,51 @@
+"""The page in Airflow's UI: how Airflow finds it. Every process that loads plugins imports this module.
+
+So it stays light: the app, and FastAPI with it, is loaded by the first request (:mod:`.lazy`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+import airflow
+from io_intelligence_provider.plugin.lazy import LazyApp
+
+__all__ = ["URL_PREFIX", "IOIntelligencePlugin", "external_view"]
+
+URL_PREFIX: Final = "/io-intelligence"
+_NAV_TOP_LEVEL_SINCE: Final = (3, 3)
+
+
+def external_view(airflow_version: str) -> dict[str, Any]:
+    """Return the entry of the side bar. Its addresses are relative, so that a ``base_url`` may have a path.
+
+    :param airflow_version: ``nav_top_level`` came with Airflow 3.3; older ones refuse what they do not know.
+    """
+    view: dict[str, Any] = {
+        "name": "IO Intelligence",
+        "href": "io-intelligence/",  # with the slash: what the page names relatively lies below it
+        "url_route": "io-intelligence",
+        "destination": "nav",
+        "icon": "io-intelligence/static/icon.svg",
+        "icon_dark_mode": "io-intelligence/static/icon-dark.svg",
+    }
+    major, minor = airflow_version.split(".")[:2]
+    if (int(major), int(minor)) >= _NAV_TOP_LEVEL_SINCE:
+        view["nav_top_level"] = True
+    return view
+
+
+class IOIntelligencePlugin(AirflowPlugin):
+    """Prices, quotas, changes and quality of the stored snapshots as a page of Airflow's UI."""
+
+    name = "io_intelligence"
+    fastapi_apps = [  # noqa: RUF012 - Airflow's base class declares plain lists
+        {
+            "app": LazyApp("io_intelligence_provider.plugin.airflow_app:create_app"),
+            "url_prefix": URL_PREFIX,
+            "name": "IO Intelligence",
+        }
+    ]
+    external_views = [external_view(airflow.__version__)]  # noqa: RUF012

@@ -1,0 +1,32 @@
+"""The page's app as Airflow serves it: the configured store, behind Airflow's access control."""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseHook, conf
+
+from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.lazy import ASGIApp
+from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["create_app", "open_configured_store"]
+
+
+def open_configured_store() -> SnapshotStore:
+    """Return the configured store.
+
+    :raises Exception: of whatever type the secrets backends raise when the connection does not exist.
+    """
+    if connection := conf.get("io_intelligence", "storage_conn_id", fallback=None):
+        # S3 takes a connection that does not exist for none at all, and then asks the public Internet.
+        BaseHook.get_connection(connection)
+    return open_store()
+
+
+def create_app() -> ASGIApp:
+    """Return the app; who may see Airflow's plugins may see it."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.core_api.security import requires_access_view
+
+    return build_app(StoreSource(open_configured_store), requires_access_view(AccessView.PLUGINS))

@@ -1,0 +1,63 @@
+"""Models: those of a day, one, some over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from io_intelligence_provider.plugin import parameters as p
+from io_intelligence_provider.plugin.answering.parts import gaps
+from io_intelligence_provider.plugin.reading import Reader
+from io_intelligence_provider.plugin.views import model as model_view
+from io_intelligence_provider.plugin.views.history import history
+from io_intelligence_provider.plugin.views.lookup import find, tracks_on
+from io_intelligence_provider.plugin.views.models import facts, model_rows
+from io_intelligence_provider.plugin.views.overview import PERIOD
+
+__all__ = ["get_history", "get_model", "get_models"]
+
+
+def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
+    """The models of a day."""
+    day = reader.shown(asked.date)
+    rows, timeline = reader.day(day).rows, reader.timeline()
+    tracks = tracks_on(timeline, rows)[asked.offset : asked.offset + asked.limit]
+    return {
+        "date": day,
+        "total": rows.height,
+        "items": model_rows(timeline, day, rows.slice(asked.offset, asked.limit), tracks),
+        "then_date": timeline.reference(day, day - PERIOD),
+        "warnings": gaps(timeline),
+    }
+
+
+def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
+    """One model."""
+    day = reader.shown(asked.date)
+    timeline = reader.timeline()
+    track = find(timeline, asked.model)
+    as_of = model_view.last_on_file(timeline, track, day)
+    rows = reader.day(as_of).rows
+    place = tracks_on(timeline, rows).index(track)
+    row = rows.slice(place, 1)
+    warnings = gaps(timeline)
+    changes = None
+    if reader.listing.change_dates:
+        found = reader.changes(None, day)
+        changes = found.rows
+        warnings += [f"The changes of {damaged} cannot be read." for damaged in list(found.damaged)[:5]]
+    model = model_rows(timeline, as_of, row, [track])[0] | {"facts": facts(row.row(0, named=True))}
+    return {
+        "date": day,
+        "as_of": as_of,
+        "model": model,
+        "warnings": warnings,
+        **model_view.history_of(timeline, track, day),
+        **model_view.changes_of(timeline, track, changes),
+    }
+
+
+def get_history(reader: Reader, asked: p.HistoryParameters) -> dict[str, Any]:
+    """Some models over time."""
+    timeline = reader.timeline()
+    found = history(timeline, asked.models, asked.fields, asked.start, asked.end)
+    return found | {"warnings": gaps(timeline)}

@@ -1,0 +1,69 @@
+"""The state of the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from io_intelligence_provider import __version__
+from io_intelligence_provider.plugin import parameters as p
+from io_intelligence_provider.plugin.answering.parts import gaps
+from io_intelligence_provider.plugin.problems import scrub
+from io_intelligence_provider.plugin.reading import Reader
+from io_intelligence_provider.quality.contract import COLUMNS
+
+__all__ = ["get_status"]
+
+DAG_ID: Final = "io_intelligence_daily_pricing"
+CONN_ID: Final = "io_intelligence_default"
+STALE_HOURS: Final = 36
+"""A daily snapshot that is older is late by half a day."""
+
+
+def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
+    """The state of the store."""
+    listing, latest = reader.listing, reader.latest()
+    timeline = reader.known_timeline()
+    return {
+        "state": "empty" if not listing.dates else "partial" if latest.unreadable else "ok",
+        "root": scrub(reader.store.files.url("")),
+        "dag_id": DAG_ID,
+        "conn_id": CONN_ID,
+        "dates": listing.dates,
+        "latest": latest.day,
+        "latest_on_file": listing.dates[-1] if listing.dates else None,
+        "unreadable": [{"date": day, "message": said} for day, said in latest.unreadable.items()],
+        **_age(reader, latest.day, datetime.now(UTC)),
+        "columns": [
+            {"name": column.name, "description": column.description, "unit": column.unit}
+            for column in COLUMNS
+        ],
+        "version": __version__,
+        "warnings": gaps(timeline, beside=latest.unreadable) if timeline else [],
+    }
+
+
+def _age(reader: Reader, day: date | None, now: datetime) -> dict[str, Any]:
+    """Return what the snapshot shown says of itself, and how old it is."""
+    if day is None:
+        nothing = ("snapshot_id", "fetched_at", "wire_shape", "age_hours", "models", "changes")
+        return dict.fromkeys(nothing) | {"stale": False, "now": now}
+    found = reader.day(day)
+    age = (now - found.info.fetched_at).total_seconds() / 3600
+    return {
+        "snapshot_id": found.info.snapshot_id,
+        "fetched_at": found.info.fetched_at,
+        "wire_shape": found.info.wire_shape,
+        "age_hours": round(age, 2),
+        "stale": age > STALE_HOURS,
+        "models": found.rows.height,
+        "changes": _number_of_changes(reader, day),
+        "now": now,
+    }
+
+
+def _number_of_changes(reader: Reader, day: date) -> int | None:
+    if day not in reader.listing.change_dates:
+        return None
+    found = reader.changes(day, day)
+    return None if found.damaged else found.rows.height

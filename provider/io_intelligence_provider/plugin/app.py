@@ -1,0 +1,102 @@
+"""The page's FastAPI app, without a word on where it is mounted or who may see it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from io_intelligence_provider.plugin.lazy import ASGIApp
+from io_intelligence_provider.plugin.page import Page
+from io_intelligence_provider.plugin.problems import Kind, Problem, problem_of
+from io_intelligence_provider.plugin.routes import ROUTES
+from io_intelligence_provider.plugin.shell import Shell
+from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.statics import Statics
+
+__all__ = ["build_api", "build_app"]
+
+_LOGIN: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>IO Intelligence</title>
+<link rel="icon" href="static/icon.svg" type="image/svg+xml"></head>
+<body><p>{text} <a href="../auth/login">Log in to Airflow</a>,
+then open this page again.</p></body></html>
+"""
+_REFUSALS: Final[dict[int, tuple[Kind, str, str, str]]] = {
+    401: (
+        "login",
+        "You are logged out",
+        "Airflow does not know who asks.",
+        "Log in to Airflow, then reload the page.",
+    ),
+    403: (
+        "forbidden",
+        "You may not see this page",
+        "Your session is no longer valid, or your role lacks the permission “can read on Plugins”.",
+        "Log in again; if that does not help, ask an administrator of Airflow for it.",
+    ),
+    404: ("not_on_file", "Not found", "There is nothing at this address.", "Open the page anew."),
+}
+
+
+def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
+    """Return the whole app.
+
+    :param source: where the store is.
+    :param access: FastAPI dependency that raises 401 or 403; every route but the static files has it.
+    """
+    threading.Thread(target=_warm_up, name="io-intelligence-imports", daemon=True).start()
+    return Shell(build_api(source, access))
+
+
+def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
+    """Return the FastAPI app inside."""
+    from fastapi import Depends, FastAPI
+
+    page = Page(source)
+    statics = Statics(page.cache)
+    api = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(access)],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+    for route in ROUTES:
+        api.add_api_route(route.path, page.endpoint(route), response_model=route.answer)
+    api.add_api_route("/", statics.index, response_class=HTMLResponse, response_model=None)
+    # Not one of FastAPI's: the only route without the dependency. Icons are shown before anyone logs in.
+    api.router.routes.append(Route("/static/{path:path}", statics.file))
+    return api
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    kind, title, message, action = _REFUSALS.get(
+        status, ("server", "Refused", f"Airflow refused with status {status}.", "Its log says why.")
+    )
+    headers = {"Cache-Control": "no-store", "Vary": "Cookie, Authorization"}
+    if status in (401, 403) and request.scope["path"].endswith("/"):
+        return HTMLResponse(_LOGIN.format(text=f"{title}. {message}"), status, headers=headers)
+    problem = Problem(status, kind, title, message, action)
+    return JSONResponse(problem.to_dict() | {"detail": message}, status, headers=headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    # It is raised again after this answer, and logged by the shell around the app.
+    problem = problem_of(error)
+    return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
+
+
+def _warm_up() -> None:
+    """Import what the first answer needs, while the browser still loads the page."""
+    import polars as pl  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import io_intelligence_provider.store.store  # noqa: F401

@@ -1,0 +1,131 @@
+"""Which files a store has, and their fingerprint: one cheap look that tells whether anything changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Final
+
+from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.store.layout import MODELS, MODELS_FILE, date_of
+from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["PARTS", "Listing", "take_listing"]
+
+PARTS: Final = (MODELS, "changes", "quality", "quarantine")
+_CHANGES_FILE: Final = "changes.parquet"
+_STAMPS: Final = (
+    "size",
+    "etag",
+    "ETag",
+    "generation",
+    "md5Hash",
+    "content_md5",
+    "mtime",
+    "created",
+    "modified",
+    "last_modified",
+    "LastModified",
+    "updated",
+)
+"""What the file systems call the things that a rewrite changes; each knows some of them."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a store at one moment: part, day and name, each with a stamp that a rewrite changes."""
+
+    store: SnapshotStore
+    files: Mapping[str, Mapping[date, Mapping[str, str]]]
+
+    @cached_property
+    def dates(self) -> tuple[date, ...]:
+        """Days that have a snapshot, oldest first. A folder without the file is half a write, and none."""
+        return self._days_with(MODELS, MODELS_FILE)
+
+    @cached_property
+    def change_dates(self) -> tuple[date, ...]:
+        """Days that have a changes file, oldest first."""
+        return self._days_with("changes", _CHANGES_FILE)
+
+    @cached_property
+    def tag(self) -> str:
+        """Fingerprint of all the files."""
+        return self.tag_of(PARTS)
+
+    def tag_of(self, parts: Sequence[str], days: Sequence[date] | None = None) -> str:
+        """Return the fingerprint of some parts, of some days if they are given."""
+        digest = hashlib.blake2b(self.store.files.url("").encode(), digest_size=12)
+        for part in parts:
+            folders = self.files[part]
+            for day in sorted(folders) if days is None else days:
+                names = folders.get(day, {})
+                for name in sorted(names):
+                    digest.update(f"\0{part}/{day}/{name}\0{names[name]}".encode())
+        return digest.hexdigest()
+
+    def _days_with(self, part: str, name: str) -> tuple[date, ...]:
+        return tuple(sorted(day for day, names in self.files[part].items() if name in names))
+
+
+def take_listing(store: SnapshotStore) -> Listing:
+    """List the files of a store.
+
+    :raises StorageError: when it cannot be listed. A root that is not there has no files.
+    """
+    root = store.files.url("")
+    files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
+    try:
+        found = _on_disk(root) if store.files.is_local else _on_object_store(store)
+        for part, folder, name, stamp in found:
+            day = date_of(folder)
+            if day is not None:
+                files[part].setdefault(day, {})[name] = stamp
+    except Exception as error:
+        raise StorageError(
+            f"Could not list {root}: {error}. Check the path, the storage connection and its rights."
+        ) from error
+    return Listing(store, files)
+
+
+def _on_disk(root: str) -> Iterator[tuple[str, str, str, str]]:
+    for part in PARTS:
+        for folder in _entries(f"{root}/{part}"):
+            if not folder.is_dir():
+                continue
+            for file in _entries(folder.path):
+                try:
+                    status = file.stat()
+                except FileNotFoundError:
+                    continue
+                # The time of the last change of any kind: a file that lost its rights is another one.
+                stamp = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+                yield part, folder.name, file.name, stamp
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except FileNotFoundError:
+        return []
+
+
+def _on_object_store(store: SnapshotStore) -> Iterator[tuple[str, str, str, str]]:
+    filesystem = store.files._fs  # noqa: SLF001 - the store's own listing gives names without stamps
+    for part in PARTS:
+        base = filesystem._strip_protocol(store.files.url(part))  # noqa: SLF001 - fsspec's own name for it
+        filesystem.invalidate_cache(base)
+        try:
+            found: dict[str, dict[str, Any]] = filesystem.find(base, detail=True)
+        except FileNotFoundError:
+            continue
+        for path, details in found.items():
+            pieces = path[len(base) :].strip("/").split("/")
+            if len(pieces) == 2:
+                stamp = "-".join(str(details[key]) for key in _STAMPS if details.get(key) is not None)
+                yield part, pieces[0], pieces[1], stamp

@@ -1,0 +1,3 @@
+"""The JSON that the routes answer with, typed."""
+
+from __future__ import annotations

@@ -1,0 +1,102 @@
+"""Around the whole app: GET and HEAD only, security headers on every answer, never a stack trace."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from io_intelligence_provider.plugin.lazy import ASGIApp, Message, Receive, Scope, Send
+from io_intelligence_provider.plugin.problems import problem_of
+
+__all__ = ["SECURITY_HEADERS", "Shell"]
+
+log = logging.getLogger(__name__)
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Inline styles are plotly's: it cannot draw without."""
+
+_Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Shell:
+    """An ASGI middleware.
+
+    :param app: what is inside.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        outlet = _Outlet(send, is_head=scope["method"] == "HEAD")
+        if scope["method"] not in ("GET", "HEAD"):
+            await outlet.plain(405, "Only GET and HEAD are served here.", [(b"allow", b"GET, HEAD")])
+        elif _is_bare(scope):
+            # Relative: the server does not know under which address a proxy shows it.
+            name = scope["path"].rpartition("/")[2].encode("ascii", "replace")
+            await outlet.plain(307, "See the address with a slash.", [(b"location", name + b"/")])
+        else:
+            await self._pass_on(scope, receive, outlet)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, outlet: _Outlet) -> None:
+        try:
+            await self.app(dict(scope) | {"method": "GET"}, receive, outlet)
+        except Exception as error:  # the last resort: it is logged, the user gets a plain message
+            log.exception("The page failed on %s", scope["path"])
+            if not outlet.started:
+                problem = problem_of(error)
+                await outlet.answer(problem.status, json.dumps(problem.to_dict()), b"application/json")
+
+
+def _is_bare(scope: Scope) -> bool:
+    """Tell whether the page was asked for without its slash: then its relative addresses would be wrong."""
+    root = scope.get("root_path", "")
+    return bool(root) and scope["path"] in (root, "")
+
+
+class _Outlet:
+    """Sends what the app sends, with the headers that everything has."""
+
+    def __init__(self, send: Send, *, is_head: bool) -> None:
+        self._send = send
+        self._is_head = is_head
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            given = {name.lower() for name, _ in message.get("headers", ())}
+            more = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+            headers = [*message.get("headers", ()), *(item for item in more if item[0] not in given)]
+            message = {**message, "headers": headers}
+        elif message["type"] == "http.response.body" and self._is_head:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+    async def plain(self, status: int, text: str, headers: _Headers) -> None:
+        await self.answer(status, text, b"text/plain; charset=utf-8", headers)
+
+    async def answer(self, status: int, text: str, media_type: bytes, headers: _Headers = ()) -> None:
+        data = text.encode()
+        start: dict[str, Any] = {"type": "http.response.start", "status": status}
+        start["headers"] = [
+            (b"content-type", media_type),
+            (b"content-length", str(len(data)).encode()),
+            (b"cache-control", b"no-store"),
+            *headers,
+        ]
+        await self(start)
+        await self({"type": "http.response.body", "body": data})

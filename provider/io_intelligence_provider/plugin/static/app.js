@@ -1,0 +1,147 @@
+// The frame: title, tabs, which view is shown, and what is said when none can be.
+
+import { get } from "./api.js";
+import { h, icon, put } from "./dom.js";
+import { keepFocus } from "./focus.js";
+import { age, capital, count } from "./format.js";
+import { banner, failure, nothing, still } from "./parts.js";
+import { hostLink, link, onChange, parse, VIEWS } from "./route.js";
+import { emptyStore, warnings } from "./states.js";
+
+const main = document.getElementById("content");
+let status = null;
+let current = null; // {view, change, stop}
+let turn = 0; // a view that arrives after another one was asked for is dropped
+
+const COUNTS = { models: "models", changes: "changes" };
+
+function drawTabs(view) {
+  const tabs = document.getElementById("tabs");
+  keepFocus(tabs, () =>
+    put(
+      tabs,
+      VIEWS.map((name) => {
+        const number = COUNTS[name] && status?.state !== "empty" ? status?.[COUNTS[name]] : null;
+        return h(
+          "a",
+          { href: link(name), "aria-current": name === view ? "page" : null },
+          capital(name),
+          number !== null && number !== undefined && h("span", { class: "count" }, count(number)),
+        );
+      }),
+    ),
+  );
+  tabs.querySelector("[aria-current]").scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  document.title = `${capital(view)} · IO Intelligence`;
+}
+
+function drawFrame() {
+  const dag = status?.dag_id ?? "io_intelligence_daily_pricing";
+  put(document.getElementById("dag"), "Dag ", h("a", hostLink(`dags/${encodeURIComponent(dag)}`), dag));
+  const node = document.getElementById("snapshot");
+  if (!status || !status.latest) {
+    put(node, status && h("span", { class: "chip" }, "No snapshot yet"));
+    return;
+  }
+  put(
+    node,
+    h(
+      "span",
+      { class: `chip ${status.stale ? "warn" : "ok"}`, title: `Fetched ${status.fetched_at}` },
+      icon(status.stale ? "warn" : "check", 15),
+      `Snapshot ${status.latest} · ${age(status.latest)}`,
+    ),
+  );
+}
+
+async function loadStatus() {
+  status = await get("status");
+  drawFrame();
+}
+
+async function show({ view, params }) {
+  if (current?.view === view && current.change) {
+    current.change(params);
+    return;
+  }
+  const mine = (turn += 1);
+  current?.stop();
+  current = null;
+  drawTabs(view);
+  window.scrollTo(0, 0);
+  put(main, still());
+  try {
+    if (!status) await loadStatus();
+    drawTabs(view);
+    if (status.state === "empty") {
+      put(main, emptyStore(status));
+      return;
+    }
+    if (!status.latest) {
+      put(main, warnings(status));
+      return;
+    }
+    const module = await import(`./views/${view}.js`);
+    const node = h("div", { class: `view ${view}` });
+    const shown = await module.show({ node, params, status });
+    if (mine !== turn) {
+      shown.stop();
+      return;
+    }
+    current = { view, ...shown };
+    put(main, warnings(status, shown.warnings), node);
+    shown.placed?.();
+  } catch (error) {
+    if (mine === turn) tellOf(error, view);
+  }
+}
+
+function tellOf(error, view) {
+  if (error.kind === "forbidden") put(main, h("div", { class: "card" }, nothing(error.title, error.action)));
+  else if (error.kind === "login") {
+    put(
+      main,
+      h(
+        "div",
+        { class: "card" },
+        nothing(
+          error.title,
+          `${error.message} ${error.action} `,
+          h("p", {}, h("a", { class: "button primary", ...hostLink("auth/login") }, "Log in")),
+        ),
+      ),
+    );
+  } else if (error.kind === "not_on_file") {
+    put(
+      main,
+      banner(
+        "warn",
+        h("b", {}, `${error.title}. `),
+        `${error.message} `,
+        h("a", { href: link(view) }, "Show the latest"),
+      ),
+    );
+  } else {
+    if (!error.kind) console.error(error);
+    put(
+      main,
+      failure(error, () => {
+        status = null;
+        show(parse());
+      }),
+    );
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea, dialog");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = main.querySelector("input[type=search]");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+
+onChange(show);
+show(parse());

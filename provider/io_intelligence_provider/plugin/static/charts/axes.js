@@ -1,0 +1,91 @@
+// Where the ticks of an axis stand and what they say.
+
+import { count, days, decimals, monthYear, plusDays, shortDay } from "../format.js";
+
+function label(value) {
+  if (value >= 1e15) return value.toExponential(0).replace("e+", "e");
+  if (value >= 10_000) return count(Math.round(value));
+  return decimals(
+    Number(value.toPrecision(6)).toString().includes("e")
+      ? value.toFixed(12).replace(/0+$/, "")
+      : Number(value.toPrecision(6)).toString(),
+  );
+}
+
+/** Ticks of a linear axis from zero: three to five, at 1, 2, 2.5 or 5 times a power of ten. */
+export function linearTicks(high, whole = false) {
+  if (!(high > 0)) return { range: [0, 1], values: [0], texts: [whole ? "0" : "0.00"] };
+  const rough = high / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  let step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
+  if (whole) step = Math.max(1, Math.ceil(step));
+  const values = [];
+  for (let i = 0; (i - 1) * step < high * 0.999; i += 1) values.push(i * step);
+  const top = values[values.length - 1] * 1.02;
+  const most = whole
+    ? 0
+    : Math.max(
+        2,
+        ...values.map((value) => (Number(value.toPrecision(6)).toString().split(".")[1] || "").length),
+      );
+  const text = (value) =>
+    high >= 1e15
+      ? value.toExponential(1).replace("e+", "e")
+      : whole || high >= 10_000
+        ? count(Math.round(value))
+        : value.toFixed(most);
+  return {
+    range: [0, top],
+    values,
+    texts: values.map((value) => (value === 0 && !whole ? "0.00" : text(value))),
+  };
+}
+
+/** Ticks of a logarithmic axis at 1, 2 and 5 times a power of ten; of the powers alone when there are many. */
+export function logTicks(low, high) {
+  let [from, to] = [Math.log10(low), Math.log10(high)];
+  const air = Math.max(0.08, (to - from) * 0.06);
+  [from, to] = [from - air, to + air];
+  const factors = to - from > 4 ? [1] : [1, 2, 5];
+  const values = [];
+  for (let power = Math.floor(from); power <= Math.ceil(to); power += 1) {
+    for (const factor of factors) {
+      const value = factor * 10 ** power;
+      if (Math.log10(value) >= from && Math.log10(value) <= to) values.push(value);
+    }
+  }
+  if (!values.length) values.push(low);
+  return { range: [from, to], values, texts: values.map(label) };
+}
+
+/** Ticks of days, about one for every 110 pixels; the last day has one. */
+export function dayTicks(start, end, width) {
+  const length = days(start, end);
+  if (length <= 0) return { values: [start], texts: [shortDay(start)] };
+  const number = Math.max(2, Math.min(10, Math.floor(width / 110)));
+  if (length > 400) return monthTicks(start, end, number);
+  const step =
+    [1, 2, 7, 14, 28, 56, 91].find((candidate) => length / candidate <= number) || Math.ceil(length / number);
+  const values = [];
+  for (let day = end; day >= start; day = plusDays(day, -step)) values.unshift(day);
+  const years = start.slice(0, 4) !== end.slice(0, 4);
+  return {
+    values,
+    texts: values.map((day, i) =>
+      shortDay(day, years && (i === 0 || day.slice(0, 4) !== values[i - 1].slice(0, 4))),
+    ),
+  };
+}
+
+function monthTicks(start, end, number) {
+  const [year, month] = start.split("-").map(Number);
+  const months = (Number(end.slice(0, 4)) - year) * 12 + Number(end.slice(5, 7)) - month + 1;
+  const step = [1, 2, 3, 6, 12, 24].find((candidate) => months / candidate <= number) || 36;
+  const values = [];
+  for (let i = 0; i < months; i += 1) {
+    const index = month - 1 + i;
+    const day = `${year + Math.floor(index / 12)}-${String((index % 12) + 1).padStart(2, "0")}-01`;
+    if (day >= start && day <= end && (index % 12) % step === 0) values.push(day);
+  }
+  return { values, texts: values.map(monthYear) };
+}

@@ -1,0 +1,300 @@
+// One to ten models over time, one column at a time: the view of prices, and that of quotas.
+
+import { get } from "../api.js";
+import { catalogue, find, reference } from "../catalogue.js";
+import { modelCombo } from "./combo.js";
+import { download } from "../csv.js";
+import { h, icon, put } from "../dom.js";
+import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
+import { keepFocus } from "../focus.js";
+import { banner, cardHead, csvButton, dayInput, daysField, nothing, segments, shortName } from "../parts.js";
+import { update } from "../route.js";
+import { colour, stepChart } from "../charts/stepchart.js";
+import { at, value } from "../charts/steps.js";
+import { comparison } from "./comparison.js";
+
+const RANGES = [
+  ["30d", "30 d"],
+  ["60d", "60 d"],
+  ["90d", "90 d"],
+  ["all", "All"],
+  ["days", "Days"],
+];
+const MOST = 10;
+
+/**
+ * Make the part of a view that shows histories.
+ *
+ * @param kind {fields, fallback, unit, word, format, cell, whole, choose}: columns and the one shown unless the
+ *             address names another, their unit, what one is called, how a value is written, as text and in a
+ *             cell, whether values are whole numbers, and which models are shown when the address names none.
+ */
+export async function history({ node, params, status }, kind) {
+  const listed = await catalogue();
+  const pills = h("div", { class: "pills" });
+  const controls = h("div", { class: "controls" });
+  const card = h("section", { class: "card" });
+  const table = h("section", { class: "card" });
+  put(node, pills, controls, card, table);
+  let stop = () => {};
+  let asked = 0;
+
+  async function draw(now) {
+    const mine = (asked += 1);
+    const state = stateOf(now, status, kind, listed.items);
+    let answer = null; // what the CSV button saves, once it is there
+    keepFocus(node, () => {
+      drawPills(pills, state, listed.items, kind);
+      put(
+        controls,
+        controlsOf(state, kind, () => save(state, answer)),
+      );
+    });
+    if (!state.models.length) {
+      stop();
+      put(card, nothing("No model chosen", "Add up to ten above."));
+      put(table);
+      table.hidden = true;
+      return;
+    }
+    try {
+      answer = await get("history", {
+        models: state.models,
+        fields: [state.column],
+        start: earliest(state),
+        end: state.end,
+      });
+    } catch (error) {
+      if (error.kind !== "not_on_file" && error.kind !== "invalid") throw error;
+      put(card, banner("warn", h("b", {}, `${error.title}. `), error.message));
+      table.hidden = true;
+      return;
+    }
+    if (mine !== asked) return;
+    stop();
+    stop = drawChart(card, state, answer, kind);
+    table.hidden = false;
+    put(table, comparison(state, seriesOf(answer), kind));
+  }
+
+  await draw(params);
+  return { placed: () => draw(params), stop: () => stop(), change: draw };
+}
+
+function earliest(state) {
+  return state.compare && state.compare < state.start ? state.compare : state.start;
+}
+
+function stateOf(params, status, kind, items) {
+  const column = kind.fields.includes(params.get("field")) ? params.get("field") : kind.fallback;
+  const named = params.getAll("model");
+  const models = (
+    named.length
+      ? named
+      : params.has("none")
+        ? []
+        : kind.choose(items).map((model) => reference(model, items))
+  ).slice(0, MOST);
+  const range = params.has("start")
+    ? "days"
+    : RANGES.some(([key]) => key === params.get("range"))
+      ? params.get("range")
+      : "60d";
+  const last = status.latest;
+  const first = status.dates[0];
+  let end = params.get("end") && params.get("end") <= last ? params.get("end") : last;
+  let start =
+    range === "all"
+      ? first
+      : range === "days"
+        ? (params.get("start") ?? plusDays(last, -60))
+        : plusDays(last, -Number.parseInt(range, 10));
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(end)) end = last;
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(start) || start > end) start = first;
+  if (start < first) start = first;
+  const asked = params.get("compare") ?? "";
+  const compare = /^\d{4}-\d{2}-\d{2}$/.test(asked) && asked >= first && asked <= last ? asked : null;
+  return {
+    column,
+    models,
+    range,
+    start,
+    end,
+    first,
+    last,
+    compare,
+    log: params.get("scale") === "log",
+    named: named.length > 0,
+  };
+}
+
+function drawPills(node, state, items, kind) {
+  const without = (model) => {
+    const left = state.models.filter((other) => other !== model);
+    update({ model: left, none: left.length ? null : "1" }, { push: true });
+  };
+  const pill = (model, index) => {
+    const shade = colour(index);
+    const name = find(items, model)?.name ?? model;
+    return h(
+      "span",
+      { class: "pill" },
+      h("span", { class: `key ${shade.dash}`, style: { background: `var(--${shade.token})` } }),
+      h("span", { class: "text", dir: "auto", title: cut(name, 300) }, cut(shortName(name), 80)),
+      h(
+        "button",
+        { type: "button", "aria-label": `Remove ${cut(name, 80)}`, onclick: () => without(model) },
+        icon("cross", 12),
+      ),
+    );
+  };
+  const chosen = new Set(state.models.map((model) => find(items, model)?.model_id));
+  const add = (model) =>
+    update({ model: [...state.models, reference(model, items)], none: null }, { push: true });
+  put(
+    node,
+    state.models.map(pill),
+    state.models.length < MOST &&
+      modelCombo(
+        items.filter((model) => !chosen.has(model.model_id)),
+        "Add model",
+        `${state.models.length} of ${MOST}`,
+        add,
+      ),
+    kind.hint,
+  );
+}
+
+function controlsOf(state, kind, save_) {
+  const range = (key) =>
+    update(
+      key === "days"
+        ? { range: null, start: state.start, end: state.end }
+        : { range: key === "60d" ? null : key, start: null, end: null },
+    );
+  const compare = state.compare
+    ? h(
+        "span",
+        { class: "field compare" },
+        h("span", { class: "label", "aria-hidden": "true" }, "Compare with"),
+        dayInput("Compare with", state.compare, { min: state.first, max: state.last }, (compare) =>
+          update({ compare }),
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "button bare",
+            "aria-label": "Stop comparing",
+            onclick: () => update({ compare: null }),
+          },
+          icon("cross", 12),
+        ),
+      )
+    : h(
+        "button",
+        { type: "button", class: "button", onclick: () => update({ compare: state.start }) },
+        "Compare with a day",
+      );
+  return [
+    segments(
+      capital(kind.word),
+      kind.fields.map((column) => ({ value: column, text: capital(field(column)) })),
+      state.column,
+      (column) => update({ field: column === kind.fallback ? null : column }),
+    ),
+    segments(
+      "Range",
+      RANGES.map(([key, text]) => ({ value: key, text })),
+      state.range,
+      range,
+    ),
+    state.range === "days" &&
+      daysField("Days", [state.start, state.end], { min: state.first, max: state.last }, (start, end) =>
+        update({ start, end }),
+      ),
+    segments(
+      "Scale",
+      [
+        { value: false, text: "Linear" },
+        { value: true, text: "Log" },
+      ],
+      state.log,
+      (log) => update({ scale: log ? "log" : null }),
+    ),
+    compare,
+    h("span", { class: "end" }, csvButton(save_)),
+  ];
+}
+
+/** Series in the order they were asked for, each with its place among the colours. */
+function seriesOf(answer) {
+  return answer.series.map((series, index) => ({ ...series, index, label: shortName(series.name) }));
+}
+
+function drawChart(card, state, answer, kind) {
+  const title = `${capital(field(state.column))} ${kind.word}`;
+  const plot = h("div", { class: "plot tall" });
+  const series = seriesOf(answer).map((item) => ({ ...item, steps: clipped(item.steps, state.start) }));
+  const days = answer.dates.filter((day) => day >= state.start && day <= state.end);
+  const free =
+    state.log &&
+    series.some((item) => item.steps.some((step) => step[2] && step[1] !== null && Number(step[1]) === 0));
+  put(
+    card,
+    cardHead(
+      title,
+      `${kind.unit(state.column)}${state.log ? ", log scale" : ""}; a ${kind.word} holds until it changes`,
+    ),
+    plot,
+    free &&
+      h(
+        "p",
+        { class: "chart-note muted" },
+        "Where a line is missing, its value is 0 (free) or not published: a log scale has no place for it.",
+      ),
+  );
+  return stepChart(plot, {
+    series,
+    start: state.start,
+    end: state.end,
+    days,
+    log: state.log,
+    compare: state.compare,
+    format: kind.format,
+    whole: kind.whole,
+    title: `${title}, ${shortDay(state.start)} to ${shortDay(state.end)}, ${plural(series.length, "model")}`,
+  });
+}
+
+/** Steps from a day on, the one that holds there moved to it. */
+function clipped(steps, start) {
+  const held = at(steps, start);
+  return held && held[0] < start
+    ? [[start, held[1], held[2]], ...steps.filter((step) => step[0] > start)]
+    : steps;
+}
+
+function save(state, answer) {
+  if (!answer) return;
+  const series = seriesOf(answer);
+  const lines = answer.dates
+    .filter((day) => day >= state.start)
+    .flatMap((day) =>
+      series.map((item) => {
+        const step = at(item.steps, day);
+        return [
+          day,
+          item.name,
+          item.model_id,
+          state.column,
+          value(step),
+          step && step[2] ? (step[1] === null ? "not published" : "published") : "not on file",
+        ];
+      }),
+    );
+  download(`io-intelligence-${state.column}-${state.start}-${state.end}.csv`, [
+    ["snapshot_date", "name", "model_id", "field", "value", "state"],
+    ...lines,
+  ]);
+}

@@ -1,0 +1,105 @@
+// What else is known of a model, as terms and values.
+
+import { h } from "../dom.js";
+import { PRICES, QUOTAS, capital, count, cut, field, plural } from "../format.js";
+import { notPublished } from "../parts.js";
+import { outerLink } from "../route.js";
+
+function written(fact) {
+  const { value } = fact;
+  if (value === null || value === undefined) return notPublished();
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.length ? value.join(", ") : "none";
+  if (typeof value === "number") return count(value);
+  // Timestamps are in UTC; seconds say nothing here.
+  if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value)) return `${value.slice(0, 10)} ${value.slice(11, 16)}`;
+  return cut(String(value), 2000);
+}
+
+const LONG = ["model_id", "description", "short_description", "extra", "tags", "image_url"];
+
+export function facts(data) {
+  const { model } = data;
+  const lines = [
+    ["Context", model.context_window === null ? notPublished() : `${count(model.context_window)} tokens`],
+    ["Max tokens", model.max_tokens === null ? notPublished() : count(model.max_tokens)],
+    ...QUOTAS.map((key) => [
+      `${capital(field(key))} quota`,
+      model.quotas[key] === null
+        ? notPublished()
+        : `${count(model.quotas[key])}${QUOTA_UNITS[key] ?? " a day"}`,
+    ]),
+    ["Status", model.status ?? notPublished()],
+    ["In the store since", data.first_seen],
+    [
+      "Price changes",
+      data.price_changes === null
+        ? "not on file"
+        : `${count(data.price_changes)} on ${plural(data.price_change_days, "day")}`,
+    ],
+  ];
+  const known = new Set(["context_window", "max_tokens", "status", "name", ...PRICES, ...QUOTAS]);
+  const rest = data.model.facts.filter((fact) => !known.has(fact.column));
+  const short = rest.filter((fact) => !LONG.includes(fact.column));
+  const long = rest.filter((fact) => LONG.includes(fact.column) && fact.value !== null);
+  return [
+    h("div", { class: "section-head" }, h("h3", {}, "Facts")),
+    h(
+      "dl",
+      { class: "facts" },
+      [...lines, ...short.map((fact) => [label(fact), written(fact)])].map(([term, value]) =>
+        h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value)),
+      ),
+    ),
+    long.length
+      ? h(
+          "dl",
+          { class: "facts long" },
+          long.map((fact) =>
+            h(
+              "div",
+              {},
+              h("dt", {}, label(fact)),
+              h("dd", { dir: "auto" }, fact.column === "image_url" ? safeLink(fact.value) : written(fact)),
+            ),
+          ),
+        )
+      : null,
+  ];
+}
+
+const QUOTA_UNITS = {
+  audio_transcriptions_daily_quota_tier_1: " seconds a day",
+  audio_speech_daily_quota_tier_1: " characters a day",
+};
+
+const LABELS = {
+  model_id: "Model id",
+  enable_api_chat_completions: "Chat API",
+  enable_api_embeddings: "Embeddings API",
+  enable_audio_stt: "Speech to text",
+  enable_audio_tts: "Text to speech",
+  enable_chat_ui: "Chat page",
+  supports_images_input: "Image input",
+  supports_prompt_cache: "Prompt cache",
+  tool_support: "Tools",
+  created_at: "Created",
+  updated_at: "Updated",
+  fetched_at: "Fetched",
+  image_url: "Picture",
+};
+
+export function label(fact) {
+  return LABELS[fact.column] ?? capital(fact.column.replaceAll("_", " "));
+}
+
+/** A link from outside is one only when it is https; anything else is text. */
+function safeLink(text) {
+  let url = null;
+  try {
+    url = new URL(text);
+  } catch {
+    // no address at all
+  }
+  return url?.protocol === "https:" ? h("a", outerLink(url), cut(text, 200)) : cut(text, 2000);
+}

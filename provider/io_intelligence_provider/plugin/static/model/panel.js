@@ -1,0 +1,123 @@
+// Everything known of one model, beside the table.
+
+import { get } from "../api.js";
+import { h, icon, put } from "../dom.js";
+import { facts } from "./facts.js";
+import { capital, cut, field, isZero, plural, price } from "../format.js";
+import { failure, shortName, still } from "../parts.js";
+import { link } from "../route.js";
+import { stepChart } from "../charts/stepchart.js";
+import { changes, priceTable } from "./tables.js";
+
+/** Open the panel; returns {close(silently)}. `closed` is called when the reader closes it. */
+export function openModel({ named, date, status, closed }) {
+  const content = h("div", {}, still(6));
+  const close = h(
+    "button",
+    { class: "button close", type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+    icon("cross", 14),
+  );
+  const title = h("div", { class: "panel-title" }, h("h2", { id: "panel-name" }, "…"));
+  const dialog = h(
+    "dialog",
+    { class: "panel", "aria-labelledby": "panel-name" },
+    h("div", { class: "panel-head" }, title, close),
+    content,
+  );
+  const came = document.activeElement;
+  let stop = () => {};
+  let silent = false;
+  let gone = false;
+  dialog.addEventListener("close", () => {
+    gone = true;
+    stop();
+    dialog.remove();
+    if (came?.isConnected) came.focus({ preventScroll: true });
+    if (!silent) closed();
+  });
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.body.append(dialog);
+  dialog.showModal();
+
+  async function load() {
+    try {
+      const data = await get("model", { model: named, date });
+      if (!gone) stop = draw(title, content, data, status);
+    } catch (error) {
+      if (!gone) put(content, failure(error, load));
+    }
+  }
+  load();
+  return {
+    close(silently) {
+      silent = silently;
+      if (dialog.open) dialog.close();
+    },
+  };
+}
+
+function draw(title, content, data, status) {
+  const { model } = data;
+  const chart = h("div", { class: "plot" });
+  put(
+    title,
+    h("h2", { id: "panel-name", dir: "auto", class: "new-line" }, shortName(model.name)),
+    h("code", { class: "muted", dir: "auto" }, model.name),
+  );
+  put(
+    content,
+    priceTable(data),
+    h(
+      "div",
+      { class: "section-head" },
+      h("h3", {}, "Price history"),
+      h(
+        "a",
+        {
+          href: link("prices", {
+            model: model.name.length <= 200 ? model.name : model.model_id,
+            field: "output_token_price",
+            range: "all",
+          }),
+        },
+        "Open in Prices",
+      ),
+    ),
+    h("p", { class: "muted" }, "USD per 1M tokens"),
+    chart,
+    facts(data),
+    changes(data),
+    source(data),
+  );
+  const series = [
+    "output_token_price",
+    "input_token_price",
+    "cache_read_token_price",
+    "cache_write_token_price",
+  ]
+    .map((column) => ({ column, steps: data.series[column] ?? [] }))
+    .filter(({ steps }) => steps.some((step) => step[2] && step[1] !== null && !isZero(step[1])))
+    .map(({ column, steps }, index) => ({ label: capital(field(column)), steps, index }));
+  if (!series.length) {
+    put(chart, h("p", { class: "muted" }, "No price above 0 was ever published."));
+    return () => {};
+  }
+  const start = data.first_seen;
+  return stepChart(chart, {
+    series,
+    start,
+    end: data.date,
+    days: status.dates.filter((day) => day >= start && day <= data.date),
+    log: false,
+    format: price,
+    title: `Price history of ${cut(model.name, 80)}`,
+  });
+}
+
+function source(data) {
+  return h(
+    "p",
+    { class: "faint" },
+    `As of the snapshot of ${data.as_of}${data.as_of < data.date ? ", the last one that has it" : ""}. On file on ${plural(data.days_on_file, "day")}, ${data.first_seen} to ${data.last_seen}.`,
+  );
+}

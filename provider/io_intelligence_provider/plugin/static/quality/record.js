@@ -1,0 +1,55 @@
+// A refused record exactly as it was served, laid out, the values that were refused marked.
+
+import { h } from "../dom.js";
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9eE]*|true|false|null|[{}[\],:]|[^\s]/g;
+const MOST = 20_000; // characters; the file holds the whole
+
+/**
+ * Return the record as text with line breaks. Its tokens are shown, not its parsed values: a number keeps every
+ * digit that was served.
+ */
+export function record(text, failures) {
+  const columns = new Set(failures.map((failure) => failure.column));
+  const line = { depth: 0, key: null, keys: [] };
+  const parts = [];
+  const tokens = text.slice(0, MOST).match(TOKEN) ?? [];
+  tokens.forEach((token, index) => place(parts, line, token, tokens[index + 1], columns));
+  if (text.length > MOST) parts.push("…");
+  return h("pre", { class: "record", tabindex: "0", "aria-label": "Record as served" }, h("code", {}, parts));
+}
+
+function newLine(line) {
+  return `\n${"  ".repeat(line.depth)}`;
+}
+
+function place(parts, line, token, next, columns) {
+  if (token === "{" || token === "[") {
+    line.keys.push(line.key);
+    line.depth += 1;
+    parts.push(token, next === "}" || next === "]" ? "" : newLine(line));
+  } else if (token === "}" || token === "]") {
+    line.depth = Math.max(0, line.depth - 1);
+    line.key = line.keys.pop() ?? null;
+    const last = parts[parts.length - 1];
+    parts.push(last === "" ? "" : newLine(line), token);
+  } else if (token === ",") parts.push(token, newLine(line));
+  else if (token === ":") parts.push(": ");
+  else if (next === ":") {
+    line.key = token.slice(1, -1);
+    parts.push(h("span", { class: "muted" }, token));
+  } else parts.push(refused(line, columns) ? h("mark", {}, token) : token);
+}
+
+/** A value is a column's at the top of the record and in its metadata; the observed form calls the name "id". */
+function refused(line, columns) {
+  const above = line.keys[line.keys.length - 1] ?? null;
+  const ours = line.depth === 1 || (line.depth === 2 && (above === "metadata" || columns.has(above)));
+  return (
+    ours &&
+    (columns.has(line.key) ||
+      columns.has(above) ||
+      (line.key === "id" && columns.has("name")) ||
+      (line.key === "created" && columns.has("created_at")))
+  );
+}

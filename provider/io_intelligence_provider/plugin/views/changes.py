@@ -1,0 +1,155 @@
+"""The changes of some days, filtered: single rows by what they are, whole models by how much they moved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from io_intelligence_provider.changes.kinds import PRICE
+from io_intelligence_provider.plugin.views.counts import day_before
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Filter", "filtered"]
+
+_KEYS: Final = (
+    "previous_date",
+    "model_id",
+    "name",
+    "change",
+    "field",
+    "old_value",
+    "new_value",
+    "pct",
+    "direction",
+)
+
+
+_LEAST_OF_ID: Final = 8
+"""Letters of a search from which ids are searched as well."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What to show of the changes.
+
+    :param kinds: kinds of change, all when empty; ``fields`` likewise.
+    :param q: part of a name, or eight and more letters of an id, in any case.
+    :param models: pairs of name and id, ``None`` for all.
+    :param min_pct: least size in per cent; a change without a percentage passes.
+    """
+
+    kinds: Collection[str] = ()
+    fields: Collection[str] = ()
+    q: str | None = None
+    models: Collection[tuple[str, str]] | None = None
+    min_pct: float | None = None
+    direction: str | None = None
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether there is anything to pass."""
+        return self.min_pct is not None or self.direction is not None
+
+    def hard(self, rows: pl.DataFrame) -> pl.Expr:
+        """What a row has to be to count at all."""
+        import polars as pl
+
+        wanted = pl.lit(value=True)
+        if self.kinds:
+            wanted &= _any_of("change", self.kinds)
+        if self.fields:
+            wanted &= _any_of("field", self.fields)
+        if self.q:
+            wanted &= self._found(rows)
+        if self.models is not None:
+            mine = pl.lit(value=False)
+            for name, model_id in self.models:
+                mine |= (pl.col("name") == name) & (pl.col("model_id") == model_id)
+            wanted &= mine
+        return wanted
+
+    def _found(self, rows: pl.DataFrame) -> pl.Expr:
+        import polars as pl
+
+        sought = (self.q or "").casefold()
+        found = pl.lit(value=False)
+        # A letter or two are part of every id.
+        for key in ("name", "model_id") if len(sought) >= _LEAST_OF_ID else ("name",):
+            values = rows[key].unique()
+            matching = pl.Series([sought in value.casefold() for value in values], dtype=pl.Boolean)
+            found |= pl.col(key).is_in(values.filter(matching).implode())
+        return found
+
+    def passes(self) -> pl.Expr:
+        """What a row has to be to bring its model's other changes of the day along."""
+        import polars as pl
+
+        wanted = pl.lit(value=True)
+        if self.min_pct is not None:
+            wanted &= pl.col("pct").is_null() | (pl.col("pct").abs() >= self.min_pct)
+        if self.direction is not None:
+            wanted &= (pl.col("direction") == self.direction).fill_null(value=False)
+        return wanted
+
+
+def _any_of(column: str, values: Collection[str]) -> pl.Expr:
+    import polars as pl
+
+    wanted = pl.lit(value=False)
+    for value in values:
+        wanted |= pl.col(column) == value
+    return wanted.fill_null(value=False)
+
+
+def filtered(
+    changes: pl.DataFrame, days: Sequence[date], dates: Sequence[date], wanted: Filter, page: slice
+) -> dict[str, Any]:
+    """Return a page of the changes and the counts of each day, newest first.
+
+    A model's changes of a day are shown together when one of them passes.
+
+    :param changes: of ``days``, oldest first, each day sorted by name, change, field.
+    :param days: whose changes were detected.
+    :param dates: all dates on file.
+    """
+    import polars as pl
+
+    rows = changes.filter(wanted.hard(changes)).with_columns(wanted.passes().alias("passes"))
+    brought_along = pl.col("passes").any().over("snapshot_date", "name", "model_id")
+    rows = rows.with_columns((brought_along if wanted.is_soft else pl.col("passes")).alias("shown"))
+    shown = rows.filter("shown").sort("snapshot_date", descending=True, maintain_order=True)
+    items = shown.slice(page.start, page.stop - page.start)
+    items = items.select(pl.col("snapshot_date").alias("date"), *_KEYS, "passes")
+    return {
+        "total": shown.height,
+        "items": list(items.iter_rows(named=True)),
+        "days": _days(changes, rows, days, dates),
+    }
+
+
+def _days(
+    changes: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
+) -> list[dict[str, Any]]:
+    import polars as pl
+
+    price, way = pl.col("change") == PRICE, pl.col("direction")
+    found = changes.group_by("snapshot_date").agg(
+        pl.len().alias("changes"),
+        price.sum().alias("price_changes"),
+        (price & (way == "up")).fill_null(value=False).sum().alias("up"),
+        (price & (way == "down")).fill_null(value=False).sum().alias("down"),
+    )
+    seen = rows.group_by("snapshot_date").agg(
+        pl.col("shown").sum().alias("shown"), (~pl.col("shown")).sum().alias("hidden")
+    )
+    counts: dict[date, dict[str, Any]] = {
+        day: dict.fromkeys(("changes", "price_changes", "up", "down", "shown", "hidden"), 0) for day in days
+    }
+    for frame in (found, seen):
+        for row in frame.iter_rows(named=True):
+            counts[row.pop("snapshot_date")].update(row)
+    return [{"date": day, "previous_date": day_before(dates, day)} | counts[day] for day in reversed(days)]

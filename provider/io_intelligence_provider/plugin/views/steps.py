@@ -1,0 +1,89 @@
+"""Steps of single models as the page draws them: over a range of days, or as a sparkline of thirty."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+from typing import Final, TypeAlias
+
+from io_intelligence_provider.plugin.views.text import column_text
+from io_intelligence_provider.plugin.views.timeline import Timeline
+
+__all__ = ["SPARK_DAYS", "Spark", "Step", "days_on_file", "sparks", "steps_between"]
+
+SPARK_DAYS: Final = 30
+
+Step: TypeAlias = tuple[date, str | None, bool]
+Spark: TypeAlias = list[tuple[int, str | None]]
+
+
+def steps_between(
+    timeline: Timeline, field: str, track: int, first: int, last: int
+) -> tuple[list[Step], Step | None]:
+    """Return the steps of one model from a position to another, both included, and the one before.
+
+    The first step stands at ``first``, whatever holds there; none when the range is empty.
+
+    :returns: the steps, and what held on the day before the range; ``None`` when it starts the history, or
+        the model was not on file yet.
+    """
+    rows = timeline.of(field, (track,))
+    rows = rows.select("day", column_text(rows["value"]), "on_file")
+    steps: list[Step] = []
+    before: Step | None = None
+    opening: Step | None = None
+    for day, value, on_file in rows.iter_rows():
+        if day > last:
+            break
+        step = (timeline.dates[day], value, on_file)
+        if day < first:
+            before = step
+        elif day == first:
+            opening = step
+        else:
+            steps.append(step)
+    if first > last:
+        return [], before
+    if opening is None:
+        opening = (timeline.dates[first], *(before[1:] if before else (None, False)))
+    return [opening, *steps], before
+
+
+def days_on_file(timeline: Timeline, field: str, track: int, last: int) -> list[range]:
+    """Return the stretches of positions up to ``last`` on which a model was on file."""
+    stretches: list[range] = []
+    for day, on_file in timeline.of(field, (track,)).select("day", "on_file").iter_rows():
+        if day > last:
+            break
+        if stretches and stretches[-1].stop > day:
+            stretches[-1] = range(stretches[-1].start, day)
+        if on_file:
+            stretches.append(range(day, last + 1))
+    return stretches
+
+
+def sparks(timeline: Timeline, field: str, day: date, tracks: Collection[int]) -> dict[int, Spark]:
+    """Return the sparklines of some models: thirty days up to ``day``, where the value changes.
+
+    A point is the number of days since the first of the thirty, and the value; ``None`` is a gap.
+    """
+    import polars as pl
+
+    start = day - timedelta(days=SPARK_DAYS)
+    base, last = timeline.position(start), timeline.position(day)
+    steps = timeline.of(field, tracks).filter(pl.col("day") <= last)
+    held = steps.filter(pl.col("day") <= base).group_by("track", maintain_order=True).last()
+    points = pl.concat([held, steps.filter(pl.col("day") > base)]).sort("track", "day", maintain_order=True)
+    offsets = pl.Series([max((on - start).days, 0) for on in timeline.dates], dtype=pl.Int64)
+    same = (pl.col("track") == pl.col("track").shift(1)) & pl.col("value").eq_missing(
+        pl.col("value").shift(1)
+    )
+    opens = pl.col("track") != pl.col("track").shift(1)
+    points = points.with_columns(offsets.gather(points["day"]).alias("offset")).filter(
+        ~same.fill_null(value=False)
+    )
+    points = points.filter(~(opens.fill_null(value=True) & pl.col("value").is_null()))
+    found: dict[int, Spark] = {track: [] for track in tracks}
+    for track, offset, value in points.select("track", "offset", column_text(points["value"])).iter_rows():
+        found[track].append((offset, value))
+    return found

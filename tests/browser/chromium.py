@@ -1,0 +1,53 @@
+"""Chromium without a screen, for the browser tests and for the pictures of the documentation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["PATIENCE", "chromium", "expect"]
+
+PATIENCE: Final = 30_000.0
+"""Milliseconds until what holds mostly at once is given up."""
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS: Final = (
+    "--no-sandbox",  # containers rarely permit the sandbox's name spaces
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the system's Chromium, with a fresh profile for each context, while the ``with`` block does.
+
+    :raises RuntimeError: when there is none, or the Python packages are missing.
+    """
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        raise RuntimeError("There is no Chromium. As root: make system-deps")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise RuntimeError(f"{error}. The target test-browser of the Makefile installs it.") from error
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield browser
+        browser.close()
+
+
+def expect(actual: Any) -> Any:
+    """Return playwright's assertions, which wait; imported here, so that plain pytest does without."""
+    from playwright.sync_api import expect as made
+
+    made.set_options(timeout=PATIENCE)
+    return made(actual)

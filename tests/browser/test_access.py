@@ -1,0 +1,155 @@
+"""Every view for everybody: themes, narrow and wide windows, the keyboard alone, what axe-core finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chromium import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+VIEWS = {
+    "overview": "#/overview",
+    "models": "#/models",
+    "model": "#/models?model=openai/gpt-oss-120b",
+    "prices": "#/prices?model=openai/gpt-oss-120b&model=zai-org/GLM-5.2&field=output_token_price",
+    "quotas": "#/quotas",
+    "changes": "#/changes",
+    "quality": "#/quality",
+}
+PHONE, WIDE = 375, 1920
+
+
+@pytest.fixture
+def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
+    """Return a function that opens an address of the page and waits until all of its view is there."""
+
+    def open_view(address: str = "#/overview", **options: Any) -> Page:
+        page = new_page(**options)
+        page.goto(bare + address)
+        expect(page.locator("main .view")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        return page
+
+    return open_view
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_serious(show: Callable[..., Page], view: str, theme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = show(VIEWS[view], theme=theme)
+    expect(page.locator("html")).to_have_class(re.compile(theme))
+    found = Axe().run(page).response["violations"]
+    grave = [
+        f"{item['id']} ({item['impact']}): {node['html'][:120]} {node['failureSummary'][:200]}"
+        for item in found
+        if item["impact"] in ("serious", "critical")
+        for node in item["nodes"][:3]
+    ]
+    assert grave == []
+
+
+@pytest.mark.parametrize("width", [PHONE - 64, PHONE, 768, WIDE])
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_page_never_scrolls_sideways(show: Callable[..., Page], view: str, width: int) -> None:
+    page = show(VIEWS[view], width=width, height=800)
+    inner, outer = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert inner <= outer, widest(page)
+
+
+def widest(page: Page) -> Any:
+    """Return what reaches beyond the window, for the message."""
+    return page.evaluate(
+        """[...document.querySelectorAll("body *")]
+        .filter((node) => node.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+        .slice(0, 5).map((node) => node.outerHTML.slice(0, 120))"""
+    )
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_one_touches_on_a_phone_is_large_enough(show: Callable[..., Page], view: str) -> None:
+    page = show(VIEWS[view], width=PHONE, height=800, has_touch=True, is_mobile=True)
+    small = page.evaluate(
+        """[...document.querySelectorAll("main button, main select, main input:not([tabindex='-1']), nav a")]
+        .filter((node) => !node.closest("thead"))  // the list "Sort" does the same
+        .map((node) => [node.closest("label, .field, .segments, .pill") ?? node, node])
+        .map(([area, node]) => [area.getBoundingClientRect(), node])
+        .filter(([box]) => box.width && box.height && box.height < 43.5)
+        .map(([box, node]) => `${box.height} ${node.outerHTML.slice(0, 120)}`)"""
+    )
+    assert small == []
+
+
+def test_the_theme_follows_the_system_and_what_airflow_remembers(
+    show: Callable[..., Page],
+) -> None:
+    page = show(theme="dark")
+    expect(page.locator("html")).to_have_class("dark")
+    dark = background(page)
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).to_have_class("light")
+    assert background(page) != dark
+    page.evaluate("localStorage.setItem('theme', 'dark')")
+    page.reload()
+    expect(page.locator("html")).to_have_class("dark")
+    assert background(page) == dark
+
+
+def background(page: Page) -> str:
+    found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return found
+
+
+def test_the_keyboard_alone_reaches_a_model_and_comes_back(show: Callable[..., Page]) -> None:
+    page = show("#/overview")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").startswith("Models"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("main .view.models")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("gpt-oss-120b")
+    expect(page.get_by_text("1 model", exact=True).first).to_be_visible()
+    link = page.get_by_role("link", name="openai/gpt-oss-120b")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if link.evaluate("(node) => node === document.activeElement"):
+            break
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_role("table").first).to_be_visible()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('dialog').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    expect(link).to_be_focused()
+
+
+def test_the_focus_can_be_seen(show: Callable[..., Page]) -> None:
+    page = show("#/models")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert outline == "2px"
+
+
+def test_less_motion_is_no_motion(show: Callable[..., Page]) -> None:
+    page = show("#/models?model=openai/gpt-oss-120b", reduced_motion="reduce")
+    running = page.evaluate("document.getAnimations().filter((one) => one.playState === 'running').length")
+    assert running == 0

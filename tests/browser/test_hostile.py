@@ -1,0 +1,168 @@
+"""Names and values from outside, as bad as can be: nothing runs or overflows, no cell is a formula."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chromium import expect
+
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.changes.detect import detect_changes
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.server import EmulatorServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+IMAGE = "<img src=x onerror=alert(1)>"
+NAMES = [
+    IMAGE,
+    "</script><script>alert(2)</script>",
+    '"><svg onload=alert(3)>',
+    "javascript:alert(4)",
+    '=HYPERLINK("http://evil.example/","x")',
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "+1-1",
+    "-2+3",
+    "\t=1+1",
+    "x" * 10_000,
+    "wide " * 2_000,
+    "\u202eevil\u202c/\u200fשלח מדבר",
+    "مرحبا/نموذج",
+    "two\nlines\r\nand\x00\x1b[31m",
+    "org/%2e%2e%2f&model=x#y?z",
+    "../../etc/passwd",
+    "${7*7}{{7*7}}",
+    "",
+    " ",
+    "__proto__",
+]
+DAYS = date(2026, 6, 29), date(2026, 6, 30)
+VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"]
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two days on which every model has a name of the list, and every price moved."""
+    root = tmp_path_factory.mktemp("hostile") / "store"
+    store = SnapshotStore(root)
+    for number, day in enumerate(DAYS):
+        with (
+            EmulatorServer(catalogue=FixedCatalogue(records(number))) as server,
+            IOIntelligenceClient(server.url) as client,
+        ):
+            take_snapshot(client, store, snapshot_date=day, fail_on="never", max_quarantine_share=1.0)
+        detect_changes(store, day)
+    assert store.read().num_rows >= len(NAMES) - 2
+    return root
+
+
+def records(number: int) -> list[dict[str, Any]]:
+    served = PriceHistory.load().records()[: len(NAMES)]
+    for index, (record, name) in enumerate(zip(served, NAMES, strict=True)):
+        record["name"] = name
+        record["description"] = IMAGE * 20
+        record["metadata"]["output_token_price"] = f"{index + 1 + number / 3:.3f}"
+        record["metadata"]["developer"] = name
+        record["metadata"]["image_url"] = "javascript:alert(5)"
+        record["metadata"]["tags"] = [name, IMAGE]
+    refused = dict(served[0], model_id="not-a-uuid", name=IMAGE)
+    return [*served, refused]
+
+
+@pytest.mark.parametrize("width", [375, 1376])
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_view_runs_or_overflows(
+    new_page: Callable[..., Page],
+    serve: Callable[[Path], str],
+    hostile: Path,
+    view: str,
+    width: int,
+) -> None:
+    page = new_page(width=width)
+    page.goto(f"{serve(hostile)}#/{view}")
+    expect(page.locator(f"main .view.{view}")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".banner.error")).to_have_count(0)
+    assert harmless(page) == []
+    inner, outer = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert inner <= outer
+
+
+def harmless(page: Page) -> list[str]:
+    """Return elements that can only have come from a name."""
+    found: list[str] = page.evaluate(
+        """[...document.querySelectorAll(
+          "img, svg[onload], [onerror], a[href^='javascript:'], body script, iframe"
+        )].map((node) => node.outerHTML.slice(0, 200))"""
+    )
+    return found
+
+
+def test_every_model_can_be_opened(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path
+) -> None:
+    page = new_page()
+    for model_id in SnapshotStore(hostile).read()["model_id"].to_pylist():
+        page.goto("about:blank")
+        page.goto(f"{serve(hostile)}#/models?model={model_id}")
+        panel = page.get_by_role("dialog")
+        expect(panel.get_by_role("table").first).to_be_visible()
+        expect(panel.locator(".banner.error")).to_have_count(0)
+        assert harmless(page) == []
+        assert page.evaluate("document.querySelector('dialog').scrollWidth") <= page.evaluate(
+            "document.querySelector('dialog').clientWidth"
+        )
+
+
+def test_a_refused_record_is_shown_as_text(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path
+) -> None:
+    page = new_page()
+    page.goto(f"{serve(hostile)}#/quality")
+    expect(page.get_by_text(IMAGE).first).to_be_visible()
+    assert harmless(page) == []
+
+
+def test_what_one_searches_for_is_text(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path
+) -> None:
+    page = new_page()
+    page.goto(f"{serve(hostile)}#/models?q=%3Cimg%20src%3Dq%20onerror%3Dalert(6)%3E")
+    expect(page.get_by_text("No model matches")).to_be_visible()
+    assert harmless(page) == []
+
+
+@pytest.mark.parametrize("view", ["models", "changes", "prices", "quotas"])
+def test_no_cell_of_a_download_is_a_formula(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path, tmp_path: Path, view: str
+) -> None:
+    page = new_page()
+    page.goto(f"{serve(hostile)}#/{view}")
+    page.wait_for_load_state("networkidle")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV").first.click()
+    path = tmp_path / "table.csv"
+    waiting.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert any(cell.startswith("'=HYPERLINK") for cell in cells)
+    assert [cell for cell in cells if starts_a_formula(cell)] == []
+
+
+def starts_a_formula(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell.lstrip().startswith(("=", "+", "-", "@", "|", "%"))
+    return False

@@ -1,0 +1,154 @@
+"""The page where its readers meet it: in Airflow's own UI, behind its login and a base URL with a path."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+from chromium import expect
+
+from io_intelligence_provider.cli.standalone import Standalone
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FrameLocator, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+DAILY = "io_intelligence_daily_pricing"
+
+
+@pytest.fixture
+def logged_in(new_page: Callable[..., Page], airflow: Standalone) -> Callable[..., Page]:
+    """Return a function that logs in through Airflow's own form."""
+
+    def log_in(user: str = "vera", **options: Any) -> Page:
+        page = new_page(**options)
+        page.goto(f"{airflow.url}/")
+        page.get_by_label("Username").fill(user)
+        page.get_by_label("Password").fill(airflow.passwords[user])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("link", name="Dags").first).to_be_visible()
+        return page
+
+    return log_in
+
+
+def opened(page: Page) -> FrameLocator:
+    """Open the page from the side bar."""
+    page.get_by_role("link", name="IO Intelligence").click()
+    return page.frame_locator("iframe")
+
+
+@pytest.mark.parametrize("user", ["vera", "ada"])
+def test_it_opens_from_the_side_bar(logged_in: Callable[..., Page], user: str) -> None:
+    frame = opened(logged_in(user))
+    expect(frame.get_by_role("heading", name="IO Intelligence")).to_be_visible()
+    expect(frame.get_by_text(re.compile(r"of \d+ models")).first).to_be_visible()
+    for view in ("Models", "Prices", "Quotas", "Changes", "Quality"):
+        frame.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
+        expect(frame.locator(f"main .view.{view.lower()}")).to_be_visible()
+
+
+def test_its_icon_is_there(logged_in: Callable[..., Page], airflow: Standalone) -> None:
+    page = logged_in()
+    link = page.get_by_role("link", name="IO Intelligence")
+    expect(link).to_be_visible()
+    icon = link.locator("img")
+    expect(icon).to_have_attribute("src", re.compile(r"io-intelligence/static/icon"))
+    assert icon.evaluate("(image) => image.complete && image.naturalWidth > 0")
+
+
+def test_it_follows_airflows_theme_live(logged_in: Callable[..., Page]) -> None:
+    page = logged_in(theme="light")
+    frame = opened(page)
+    expect(frame.locator("html")).to_have_class("light")
+    page.evaluate(
+        """() => {
+          document.documentElement.classList.replace("light", "dark");
+          localStorage.setItem("theme", "dark");
+        }"""
+    )
+    expect(frame.locator("html")).to_have_class("dark")
+    page.evaluate('document.documentElement.classList.replace("dark", "light")')
+    expect(frame.locator("html")).to_have_class("light")
+
+
+def test_from_the_page_to_the_dag(logged_in: Callable[..., Page], airflow: Standalone) -> None:
+    page = logged_in()
+    frame = opened(page)
+    frame.get_by_role("link", name=DAILY).first.click()
+    expect(page).to_have_url(re.compile(rf"^{re.escape(airflow.url)}/dags/{DAILY}"))
+    expect(page.get_by_text(DAILY).first).to_be_visible()
+
+
+def test_a_download_from_within_airflow(logged_in: Callable[..., Page]) -> None:
+    page = logged_in()
+    frame = opened(page)
+    frame.get_by_role("navigation", name="Views").get_by_role("link", name="Models").click()
+    with page.expect_download() as waiting:
+        frame.get_by_role("button", name=re.compile("^CSV")).click()
+    assert re.fullmatch(r"io-intelligence-models-\d{4}-\d\d-\d\d\.csv", waiting.value.suggested_filename)
+
+
+def test_who_is_not_logged_in_gets_no_data(
+    new_page: Callable[..., Page], airflow: Standalone, guards: list[Any]
+) -> None:
+    page = new_page()
+    guards[-1].expect("401")
+    answer = page.goto(f"{airflow.url}/io-intelligence/")
+    assert answer is not None
+    assert answer.status == 401
+    assert "snapshot" not in page.content().lower()
+
+
+@pytest.fixture(scope="module")
+def run_id(airflow: Standalone) -> str:
+    """The id of a finished run of the daily Dag, made through the REST API."""
+    token = asked(airflow, "POST", "/auth/token", {"username": "ada", "password": airflow.passwords["ada"]})
+    header = {"Authorization": f"Bearer {token['access_token']}"}
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        if "dag_id" in asked(airflow, "PATCH", f"/api/v2/dags/{DAILY}", {"is_paused": False}, header):
+            break
+        time.sleep(1)  # until the Dag processor has read the file
+    while time.monotonic() < deadline:
+        for run in asked(airflow, "GET", f"/api/v2/dags/{DAILY}/dagRuns", None, header)["dag_runs"]:
+            if run["state"] in ("success", "failed"):
+                assert run["state"] == "success"
+                found: str = run["dag_run_id"]
+                return found
+        time.sleep(1)
+    raise AssertionError(f"No run of {DAILY} came to its end:\n{airflow.tail()}")
+
+
+def asked(
+    airflow: Standalone, method: str, path: str, body: Any, header: dict[str, str] | None = None
+) -> dict[str, Any]:
+    answer = urllib3.request(method, airflow.url + path, json=body, headers=header or {}, timeout=60)
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "button", "view"),
+    [
+        ("snapshot", "Data quality", "quality"),
+        ("changes", "What changed", "changes"),
+        ("alert", "What changed", "changes"),
+    ],
+)
+def test_a_task_links_to_its_day_on_the_page(
+    logged_in: Callable[..., Page], airflow: Standalone, run_id: str, task: str, button: str, view: str
+) -> None:
+    page = logged_in()
+    page.goto(f"{airflow.url}/dags/{DAILY}/runs/{run_id}/tasks/{task}/details")
+    page.get_by_role("link", name=button, exact=True).click()
+    expect(page).to_have_url(re.compile(rf"^{re.escape(airflow.url)}/io-intelligence/#/{view}\?"))
+    expect(page.locator(f"main .view.{view}")).to_be_visible()
+    expect(page.locator(".banner.error")).to_have_count(0)
+    (day,) = set(re.findall(r"\d{4}-\d\d-\d\d", page.url))
+    expect(page.locator(f"main .view.{view}")).to_contain_text(day)

@@ -1,0 +1,106 @@
+"""What the page says of a store that is empty, broken or damaged: what, where, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chromium import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+LATEST = "2026-06-30"
+
+
+@pytest.fixture
+def damaged(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of the recorded history, to be broken."""
+    return shutil.copytree(recorded, tmp_path / "store")
+
+
+def models_file(root: Path, day: str) -> Path:
+    return root / "models" / f"snapshot_date={day}" / "models.parquet"
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def test_an_empty_store_says_how_to_begin(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    page = new_page()
+    page.goto(serve(tmp_path / "nothing here"))
+    expect(page.get_by_role("heading", name="No snapshot yet")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the Dag")).to_be_visible()
+    expect(page.get_by_text("nothing here")).to_be_visible()
+
+
+def test_a_store_that_cannot_be_read_says_where_it_looked(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path, guards: list[Any]
+) -> None:
+    root = tmp_path / "a file"
+    root.write_text("no folder")
+    page = new_page()
+    guards[-1].expect("503")
+    page.goto(serve(root))
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("a file")
+    expect(alert).not_to_contain_text("Traceback")
+    root.unlink()
+    alert.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="No snapshot yet")).to_be_visible()
+
+
+def test_the_last_good_day_is_shown_when_the_latest_is_damaged(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], damaged: Path
+) -> None:
+    cut_short(models_file(damaged, LATEST))
+    page = new_page()
+    page.goto(serve(damaged))
+    expect(page.get_by_text(f"{LATEST} cannot be read")).to_be_visible()
+    expect(page.get_by_text("Snapshot 2026-06-29")).to_be_visible()
+    expect(page.locator(".lead")).to_contain_text("On 2026-06-29")
+    for view in ("Models", "Prices", "Quotas", "Changes", "Quality"):
+        page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
+        expect(page.locator(f"main .view.{view.lower()}")).to_be_visible()
+        expect(page.locator(".banner.error")).to_have_count(0)
+
+
+def test_an_older_damaged_day_takes_nothing_else_down(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], damaged: Path
+) -> None:
+    cut_short(models_file(damaged, "2026-05-26"))
+    page = new_page()
+    page.goto(f"{serve(damaged)}#/prices?model=zai-org/GLM-5.1&range=all")
+    expect(page.locator(".plot svg.main-svg").first).to_be_visible()
+    expect(page.locator(".banner.error")).to_have_count(0)
+
+
+def test_a_missing_report_takes_only_its_own_part_away(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], damaged: Path
+) -> None:
+    shutil.rmtree(damaged / "quality" / f"snapshot_date={LATEST}")
+    page = new_page()
+    page.goto(serve(damaged))
+    expect(page.locator(".lead")).to_contain_text(f"On {LATEST}")
+    expect(page.locator(".tile").filter(has_text="Data quality")).to_contain_text("—")
+
+
+def test_a_store_that_fills_while_one_looks(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], recorded: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    page = new_page()
+    page.goto(serve(root))
+    expect(page.get_by_role("heading", name="No snapshot yet")).to_be_visible()
+    shutil.copytree(recorded, root)
+    page.wait_for_timeout(2_500)  # the listing of the store is reused for that long, as documented
+    page.reload()
+    expect(page.locator(".lead")).to_contain_text(f"On {LATEST}")

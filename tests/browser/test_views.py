@@ -1,0 +1,239 @@
+"""Each view over the recorded history: what it says, and what one can do with it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chromium import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+MODEL = "deepseek-ai/DeepSeek-V4-Pro"
+
+
+@pytest.fixture
+def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
+    """Return a function that opens an address of the page and waits until its view stands."""
+
+    def open_view(address: str = "#/overview", **options: Any) -> Page:
+        page = new_page(**options)
+        page.goto(bare + address)
+        expect(page.locator("main .view")).to_be_visible()
+        return page
+
+    return open_view
+
+
+def names(page: Page) -> list[str]:
+    """Return the models of the table, from the top."""
+    found: list[str] = page.locator("table.models-table tbody th .name.row").all_inner_texts()
+    return found
+
+
+def test_the_overview_says_what_happened_on_the_day(show: Callable[..., Page]) -> None:
+    page = show()
+    lead = page.locator(".lead")
+    expect(lead).to_contain_text("On 2026-06-30, 10 of 26 models changed price")
+    expect(lead).to_contain_text(re.compile(r"5 .*dearer, ▼4 .*cheaper, 1 both ways"))
+    expect(lead).to_contain_text(re.compile(r"gpt-oss-120b output 0\.562 → 0\.68 USD, ▲\+21\.0.%"))
+    tiles = page.locator(".tile")
+    expect(tiles.filter(has_text="Price changes")).to_contain_text(
+        re.compile(r"30.*16 up.*14 down", re.DOTALL)
+    )
+    expect(tiles.filter(has_text="Median output price")).to_contain_text("2.40")
+    expect(page.get_by_text("6 models with a rise")).to_be_visible()
+    expect(page.get_by_text("5 models with a fall")).to_be_visible()
+
+
+def test_the_span_of_the_moves_is_part_of_the_address(show: Callable[..., Page]) -> None:
+    page = show()
+    page.get_by_role("button", name="30 days").click()
+    expect(page).to_have_url(re.compile(r"#/overview\?days=30$"))
+    expect(page.get_by_role("button", name="30 days")).to_have_attribute("aria-pressed", "true")
+
+
+def test_each_tab_opens_its_view(show: Callable[..., Page]) -> None:
+    page = show()
+    tabs = page.get_by_role("navigation", name="Views")
+    for name in ("Models", "Prices", "Quotas", "Changes", "Quality", "Overview"):
+        tabs.get_by_role("link", name=name).click()
+        expect(page.locator(f"main .view.{name.lower()}")).to_be_visible()
+        expect(tabs.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
+        expect(page).to_have_title(f"{name} · IO Intelligence")
+        expect(page.locator(".banner.error")).to_have_count(0)
+
+
+def test_search_filters_and_says_how_many_are_left(show: Callable[..., Page]) -> None:
+    page = show("#/models")
+    page.keyboard.press("/")
+    page.keyboard.type("glm 4.7")
+    expect(page.get_by_text("2 models", exact=True).first).to_be_visible()
+    assert sorted(names(page)) == ["zai-org/GLM-4.7", "zai-org/GLM-4.7-Flash"]
+    page.get_by_role("searchbox").fill("no such model")
+    expect(page.get_by_text("No model matches “no such model”")).to_be_visible()
+    page.get_by_role("button", name="Clear search and filter").click()
+    expect(page.get_by_text("26 models", exact=True).first).to_be_visible()
+
+
+def test_columns_sort_both_ways_by_number(show: Callable[..., Page]) -> None:
+    page = show("#/models")
+    assert names(page)[0] == "zai-org/GLM-5.2"
+    head = page.get_by_role("columnheader", name="Output", exact=True)
+    expect(head).to_have_attribute("aria-sort", "descending")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    assert names(page)[0] == "openai/gpt-oss-20b"
+    page.get_by_role("columnheader", name="Model").get_by_role("button").click()
+    shown = names(page)
+    # Upper and lower case count as one, and 20b comes before 120b.
+    assert shown == sorted(
+        shown, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(9), name.lower())
+    )
+
+
+def test_a_filter_by_developer(show: Callable[..., Page]) -> None:
+    page = show("#/models")
+    page.get_by_label("Developer").select_option("openai")
+    expect(page.get_by_text("2 models", exact=True).first).to_be_visible()
+    assert sorted(names(page)) == ["openai/gpt-oss-120b", "openai/gpt-oss-20b"]
+
+
+def test_a_row_opens_the_model_and_escape_closes_it(show: Callable[..., Page]) -> None:
+    page = show("#/models")
+    row = page.get_by_role("link", name=MODEL)
+    row.click()
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_role("heading", name="DeepSeek-V4-Pro")).to_be_visible()
+    expect(panel.get_by_text("2.949").first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"#/models\?model=deepseek-ai"))
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"#/models$"))
+    expect(page.get_by_role("link", name=MODEL)).to_be_focused()
+
+
+def test_a_deep_link_to_a_model_opens_it(show: Callable[..., Page]) -> None:
+    page = show(f"#/models?model={MODEL}")
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_role("heading", name="DeepSeek-V4-Pro")).to_be_visible()
+    expect(panel.get_by_role("table").first).to_contain_text("2.949")
+    panel.get_by_role("link", name="Open in Prices").click()
+    expect(page.locator("main .view.prices")).to_be_visible()
+
+
+def test_a_models_table_of_another_day(show: Callable[..., Page]) -> None:
+    page = show("#/models")
+    day = page.get_by_label("As of", exact=True)
+    day.fill("2026-03-01")  # there is no snapshot of that day; the one before it holds
+    day.press("Enter")
+    expect(page).to_have_url(re.compile(r"date=2026-02-25"))
+    expect(day).to_have_value("2026-02-25")
+
+
+def test_prices_of_a_deep_link_are_drawn_and_listed(show: Callable[..., Page]) -> None:
+    page = show(
+        "#/prices?model=zai-org/GLM-5.2&model=openai/gpt-oss-120b&field=output_token_price"
+        "&start=2026-06-20&end=2026-06-30"
+    )
+    expect(page.locator(".plot svg.main-svg").first).to_be_visible()
+    table = page.get_by_role("table").last
+    expect(table).to_contain_text("GLM-5.2")
+    expect(table).to_contain_text("5.53")
+    expect(table).to_contain_text("0.68")
+
+
+def test_pointing_at_a_chart_reads_every_value_of_the_day(show: Callable[..., Page]) -> None:
+    page = show("#/prices?model=openai/gpt-oss-120b&field=output_token_price&start=2026-06-20&end=2026-06-30")
+    expect(page.locator(".plot svg.main-svg").first).to_be_visible()
+    chart = page.locator(".plot[role=img]").first
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    card = page.locator(".hover-card")
+    expect(card).to_contain_text("2026-06-30")
+    expect(card).to_contain_text("0.68")
+    expect(card).to_contain_text(re.compile(r"\+21\.0.%"))
+    page.keyboard.press("ArrowLeft")
+    expect(card).to_contain_text("2026-06-29")
+    expect(card).to_contain_text("0.562")
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(card).to_contain_text("gpt-oss-120b")
+
+
+def test_a_model_is_added_to_the_comparison_by_typing(show: Callable[..., Page]) -> None:
+    page = show("#/prices?model=openai/gpt-oss-120b&field=output_token_price")
+    page.wait_for_load_state("networkidle")
+    box = page.get_by_role("combobox", name="Add model")
+    box.fill("glm-5.2")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"model=zai-org"))
+    expect(page.get_by_role("table").last).to_contain_text("GLM-5.2")
+
+
+def test_changes_of_one_day(show: Callable[..., Page]) -> None:
+    page = show("#/changes?start=2026-06-30&end=2026-06-30")
+    table = page.get_by_role("table", name="Changes")
+    expect(table).to_contain_text("30 price changes")
+    expect(table).to_contain_text("gpt-oss-120b")
+
+
+def test_smaller_changes_are_counted_and_shown_when_asked_for(show: Callable[..., Page]) -> None:
+    page = show("#/changes?start=2026-06-30&end=2026-06-30")
+    table = page.get_by_role("table", name="Changes")
+    expect(table).to_contain_text("GLM-4.7")
+    page.get_by_role("button", name=re.compile("≥ 20")).click()
+    expect(table).not_to_contain_text("GLM-4.7")
+    expect(table).to_contain_text("27 smaller")
+    table.get_by_role("button", name="show").click()
+    expect(table).to_contain_text("GLM-4.7")
+
+
+def test_quality_tells_the_sum_and_every_check(show: Callable[..., Page]) -> None:
+    page = show("#/quality?day=2026-06-30")
+    expect(page.locator(".equation")).to_have_text(re.compile(r"26 served = 26 valid \+ 0 refused"))
+    for check in ("required", "price", "volume", "price_move"):
+        expect(page.get_by_role("row").filter(has_text=check).first).to_be_visible()
+
+
+def test_quality_of_the_day_that_a_price_fell_to_nought(show: Callable[..., Page]) -> None:
+    page = show("#/quality?day=2026-05-26")
+    expect(page.locator(".tile").filter(has_text="Outcome")).to_contain_text("warned")
+    expect(page.get_by_role("row").filter(has_text="price_to_zero").first).to_be_visible()
+
+
+def test_what_is_not_on_file_says_so_and_leads_back(
+    show: Callable[..., Page], guards: list[Any], new_page: Callable[..., Page], bare: str
+) -> None:
+    page = new_page()
+    guards[-1].expect("404")
+    page.goto(f"{bare}#/quality?day=2020-01-01")
+    expect(page.get_by_role("link", name="Show the latest")).to_be_visible()
+    page.get_by_role("link", name="Show the latest").click()
+    expect(page.locator(".equation")).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["models", "changes", "prices", "quotas"])
+def test_a_download_holds_the_table(show: Callable[..., Page], tmp_path: Path, view: str) -> None:
+    page = show(f"#/{view}")
+    page.wait_for_load_state("networkidle")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("^CSV")).first.click()
+    path = tmp_path / "table.csv"
+    waiting.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) > 1
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert "name" in rows[0]
+    assert {"meta-llama/Llama-3.3-70B-Instruct"} <= {row[rows[0].index("name")] for row in rows}

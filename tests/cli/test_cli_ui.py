@@ -1,0 +1,79 @@
+"""What `make ui` starts Airflow with, and the store that it shows."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli.recorded import file_missing_changes, file_recorded
+from io_intelligence_provider.cli.standalone import Standalone, airflow_environment, free_port
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.store.layout import changes_path
+
+
+def test_nothing_of_the_callers_airflow_or_key_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://production")
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", "slack://")
+    monkeypatch.setenv("IO_INTELLIGENCE_API_KEY", "secret")
+    monkeypatch.setenv("HOME", "/somewhere")
+    made = airflow_environment(tmp_path / "home", tmp_path / "dags", tmp_path / "store", "http://127.0.0.1:1")
+    assert made["HOME"] == "/somewhere"
+    assert not any("production" in value or value == "secret" for value in made.values())
+    assert "AIRFLOW_CONN_SLACK_DEFAULT" not in made
+    assert made["AIRFLOW_HOME"] == str(tmp_path / "home")
+    connection = json.loads(made["AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT"])
+    assert connection == {"conn_type": "io_intelligence", "host": "http://127.0.0.1:1"}
+
+
+def test_a_port_that_is_taken_is_not_given() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) not in (0, port)
+    assert free_port(port) == port
+
+
+def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
+    made = Standalone(tmp_path, {}, {"ada": "admin", "vera": "viewer"}, port=8123, path="/team/airflow")
+    settings = made._environment
+    assert made.url == "http://localhost:8123/team/airflow"
+    assert settings["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert settings["AIRFLOW__API__BASE_URL"] == made.url
+    assert settings["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "ada:admin,vera:viewer"
+    assert settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].endswith(":8123/team/airflow/execution/")
+
+
+def test_passwords_stay_and_nobody_else_reads_them(tmp_path: Path) -> None:
+    first = Standalone(tmp_path, {}, {"ada": "admin"})._write_passwords()
+    second = Standalone(tmp_path, {}, {"ada": "admin", "vera": "viewer"})._write_passwords()
+    assert second["ada"] == first["ada"]
+    assert len(set(second.values())) == 2
+    path = tmp_path / "passwords.json"
+    assert json.loads(path.read_text()) == second
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_recorded_day_has_its_changes_as_a_daily_run_would_have_filed_them(tmp_path: Path) -> None:
+    history = PriceHistory.load()
+    store = SnapshotStore(tmp_path)
+    with EmulatorServer(catalogue=history) as server:
+        file_recorded(server, store, history.dates[-3:])
+        assert server.state.as_of is None
+    assert store.dates() == list(history.dates[-3:])
+    assert all(store.files.exists(changes_path(day)) for day in store.dates())
+    before = store.changes()
+    assert before.num_rows > 0
+
+    assert file_missing_changes(store) == 0
+    for day in store.dates()[1:]:
+        store.files.delete(changes_path(day))
+    assert file_missing_changes(store) == 2
+    assert store.changes().equals(before)

@@ -1,0 +1,39 @@
+"""Serve the page over any store, without Airflow and WITHOUT access control: for development only.
+
+``python tests/plugin/serve.py ROOT [PORT]``, then open http://127.0.0.1:PORT/io-intelligence/.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.lazy import ASGIApp
+from io_intelligence_provider.plugin.source import StoreSource
+
+
+def everyone() -> None:
+    """Stand in for Airflow's access control: whoever asks may see it."""
+
+
+def application(root: str) -> ASGIApp:
+    """Return the page over a store, mounted as Airflow mounts it."""
+    page = build_app(StoreSource(lambda: SnapshotStore(root)), everyone)
+    return Starlette(routes=[Mount("/io-intelligence", page)])
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    import uvicorn
+
+    port = int(sys.argv[2]) if len(sys.argv) > 2 else 8765
+    print(f"http://127.0.0.1:{port}/io-intelligence/")  # noqa: T201
+    uvicorn.run(application(sys.argv[1]), host="127.0.0.1", port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

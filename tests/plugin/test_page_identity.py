@@ -1,0 +1,227 @@
+"""Which rows of which days are the same model, and how gaps and unknown prices are told."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+PRICE = "output_token_price"
+
+
+def uid(text: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+
+
+def steps(page: Any, model: str, field: str = PRICE) -> list[tuple[str | None, bool]]:
+    (series,) = page.api("history", models=model, fields=field)["series"]
+    return [(value, on_file) for _, value, on_file in series["steps"]]
+
+
+def test_a_new_id_under_the_same_name_is_the_same_model(world: Any, model: Any, serve: Any, day: Any) -> None:
+    world.file(0, model("a", model_id=uid("one"), output_token_price="1"))
+    world.file(1, model("a", model_id=uid("two"), output_token_price="2"))
+    page = serve(world.root)
+    for asked in ("a", uid("one"), uid("two")):
+        assert steps(page, asked) == [("1", True), ("2", True)]
+    found = page.api("model", model="a")
+    assert (found["first_seen"], found["days_on_file"]) == (day(0).isoformat(), 2)
+    assert page.api("models")["items"][0]["change"] == {"pct": 100.0, "new": False, "old": "1"}
+    assert page.api("overview")["movers"]["up_total"] == 1
+
+
+def test_a_new_name_under_the_same_id_is_the_same_model(world: Any, model: Any, serve: Any) -> None:
+    world.file(0, model("a", model_id=uid("one"), output_token_price="1"))
+    world.file(1, model("b", model_id=uid("one"), output_token_price="2"))
+    page = serve(world.root)
+    for asked in ("a", "b", uid("one")):
+        assert steps(page, asked) == [("1", True), ("2", True)]
+    assert page.api("model", model="a")["model"]["name"] == "b"
+
+
+def test_ids_of_another_wire_shape_are_followed_by_name(world: Any, model: Any, serve: Any) -> None:
+    world.file(0, model("a", output_token_price="1"), model("b", output_token_price="5"))
+    world.file(
+        1,
+        model("a", model_id=uid("x"), output_token_price="2"),
+        model("b", model_id=uid("y")),
+        shape="openai",
+    )
+    page = serve(world.root)
+    assert steps(page, "a") == [("1", True), ("2", True)]
+    assert steps(page, "b") == [("5", True), (None, True)]  # on file, and its price not published
+    assert page.api("status")["wire_shape"] == "openai"
+
+
+def test_two_models_of_one_name_are_told_apart(world: Any, model: Any, serve: Any, day: Any) -> None:
+    for number in range(2):
+        world.file(
+            number,
+            model("a", model_id=uid("one"), output_token_price=f"{1 + number}"),
+            model("a", model_id=uid("two"), output_token_price=f"{10 + number}"),
+        )
+    page = serve(world.root)
+    assert steps(page, uid("one")) == [("1", True), ("2", True)]
+    assert steps(page, uid("two")) == [("10", True), ("11", True)]
+    for route, params in (("model", {"model": "a"}), ("history", {"models": "a", "fields": PRICE})):
+        status, error = page.problem(route, **params)
+        assert (status, error["kind"]) == (422, "invalid")
+        assert uid("one") in error["message"]
+        assert uid("two") in error["message"]
+    items = page.api("models")["items"]
+    assert [item["change"]["old"] for item in sorted(items, key=lambda item: item["prices"][PRICE])] == [
+        "10",
+        "1",
+    ]
+
+
+def test_a_name_that_becomes_shared_stays_with_who_had_it(world: Any, model: Any, serve: Any) -> None:
+    world.file(0, model("a", model_id=uid("one"), output_token_price="1"))
+    world.file(
+        1,
+        model("a", model_id=uid("one"), output_token_price="2"),
+        model("a", model_id=uid("two"), output_token_price="9"),
+    )
+    world.file(2, model("a", model_id=uid("one"), output_token_price="3"))
+    page = serve(world.root)
+    assert steps(page, uid("one")) == [("1", True), ("2", True), ("3", True)]
+    assert steps(page, uid("two")) == [(None, False), ("9", True), (None, False)]
+    assert steps(page, "a") == steps(page, uid("one"))  # the other one is gone
+
+
+def test_models_that_swap_names_are_who_their_names_say(world: Any, model: Any, serve: Any) -> None:
+    world.file(
+        0,
+        model("a", model_id=uid("1"), output_token_price="1"),
+        model("b", model_id=uid("2"), output_token_price="2"),
+    )
+    world.file(
+        1,
+        model("a", model_id=uid("2"), output_token_price="3"),
+        model("b", model_id=uid("1"), output_token_price="4"),
+    )
+    page = serve(world.root)
+    assert steps(page, "a") == [("1", True), ("3", True)]
+    assert steps(page, "b") == [("2", True), ("4", True)]
+
+
+def test_absent_not_published_and_free_are_three_things(world: Any, model: Any, serve: Any, day: Any) -> None:
+    always = model("z", output_token_price="1")
+    for number, price in enumerate(["1", None, "gone", "0", "0", "0.50"]):
+        rows = [always] if price == "gone" else [always, model("a", output_token_price=price)]
+        world.file(number, *rows)
+    page = serve(world.root)
+    assert steps(page, "a") == [("1", True), (None, True), (None, False), ("0", True), ("0.5", True)]
+    item = next(item for item in page.api("models")["items"] if item["name"] == "a")
+    assert item["spark"] == [[25, "1"], [26, None], [28, "0"], [30, "0.5"]]
+    free = next(item for item in page.api("models", date=day(4).isoformat())["items"] if item["name"] == "a")
+    assert free["doubtful"] == [PRICE]
+    assert free["change"] == {"pct": -100.0, "new": False, "old": "1"}
+    found = page.api("model", model="a")
+    assert found["days_on_file"] == 5
+    gone = page.api("model", model="a", date=day(2).isoformat())
+    assert (gone["date"], gone["as_of"], gone["days_on_file"]) == (day(2).isoformat(), day(1).isoformat(), 2)
+    assert gone["series"][PRICE][-1] == [day(2).isoformat(), None, False]
+    assert gone["model"]["prices"][PRICE] is None
+
+
+def test_a_free_model_that_never_cost_anything_is_not_doubtful(world: Any, model: Any, serve: Any) -> None:
+    world.file(0, model("a", output_token_price="0"), model("b"))
+    world.file(1, model("a", output_token_price="0"), model("b", output_token_price="0"))
+    for item in serve(world.root).api("models")["items"]:
+        assert item["doubtful"] == []
+
+
+def test_a_model_is_not_on_file_before_it_came(world: Any, model: Any, serve: Any, day: Any) -> None:
+    world.file(0, model("z"))
+    world.file(1, model("z"), model("a"))
+    page = serve(world.root)
+    status, error = page.problem("model", model="a", date=day(0).isoformat())
+    assert (status, error["kind"]) == (404, "not_on_file")
+    assert day(1).isoformat() in error["message"]
+    assert [item["change"]["new"] for item in page.api("models")["items"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("prices", "median"),
+    [
+        (["1", "2"], "1.5"),
+        (["0.000000000000000001", "0.000000000000000002"], "0.0000000000000000015"),
+        (
+            ["99999999999999999999", "99999999999999999998.999999999999999999"],
+            "99999999999999999998.9999999999999999995",
+        ),
+        (["3", None, "1", "2"], "2"),
+        (["0", "0", "5"], "0"),
+        ([None], None),
+    ],
+)
+def test_medians_are_exact_to_the_last_digit(
+    world: Any, model: Any, serve: Any, prices: Any, median: Any
+) -> None:
+    world.file(0, *(model(f"m{number}", output_token_price=price) for number, price in enumerate(prices)))
+    found = serve(world.root).api("overview")
+    assert found["medians"]["output"] == {"value": median, "previous": None, "then": None, "then_date": None}
+    assert found["median_series"][PRICE][0][1] == median
+
+
+def test_prices_and_quotas_keep_every_digit(world: Any, model: Any, serve: Any) -> None:
+    price, quota = "12345678901234567890.123456789012345678", 9_007_199_254_740_993
+    world.file(0, model("a", output_token_price=price, chat_daily_quota_tier_1=quota))
+    page = serve(world.root)
+    assert page.api("models")["items"][0]["prices"][PRICE] == price
+    assert steps(page, "a") == [(price, True)]
+    assert steps(page, "a", "chat_daily_quota_tier_1") == [(str(quota), True)]
+    assert str(quota).encode() in page.get("api/models").data
+
+
+def test_a_first_snapshot_has_nothing_to_be_compared_with(world: Any, model: Any, serve: Any) -> None:
+    world.file(0, model("a", output_token_price="1"), changes=True)
+    page = serve(world.root)
+    found = page.api("overview", days=30)
+    assert found["previous_date"] is None
+    assert found["movers"] == {"since": None, "up": [], "down": [], "up_total": 0, "down_total": 0}
+    assert found["price_changes"] == {"total": 0, "up": 0, "down": 0}
+    models = page.api("models")
+    assert models["then_date"] is None
+    assert models["items"][0]["change"] == {"pct": None, "new": False, "old": None}
+
+
+def test_movers_from_free_have_no_percentage_and_come_last(world: Any, model: Any, serve: Any) -> None:
+    world.file(
+        0,
+        model("a", output_token_price="0"),
+        model("b", output_token_price="1"),
+        model("c", output_token_price="5"),
+    )
+    world.file(1, model("a", output_token_price="3"), model("b", output_token_price="1.1"), model("c"))
+    found = serve(world.root).api("overview")["movers"]
+    assert [(mover["name"], mover["pct"]) for mover in found["up"]] == [("b", 10.0), ("a", None)]
+    assert found["down"] == []  # from published to not published is no price cut
+
+
+def test_capabilities_and_developer(world: Any, model: Any, serve: Any) -> None:
+    world.file(
+        0,
+        model("org/a", enable_api_chat_completions=True, supports_images_input=False, tool_support="yes"),
+        model("b", developer="Vendor", supports_prompt_cache=True, enable_audio_tts=True, tool_support="no"),
+        model("c"),
+    )
+    items = {item["name"]: item for item in serve(world.root).api("models")["items"]}
+    assert (items["org/a"]["developer"], items["org/a"]["capabilities"]) == ("org", ["chat", "tools"])
+    assert (items["b"]["developer"], items["b"]["capabilities"]) == (
+        "Vendor",
+        ["text to speech", "prompt cache"],
+    )
+    assert (items["c"]["developer"], items["c"]["capabilities"]) == (None, [])
+
+
+def test_active_is_unknown_when_nobody_publishes_a_status(
+    world: Any, model: Any, serve: Any, day: Any
+) -> None:
+    world.file(0, model("a"), model("b"))
+    world.file(1, model("a", status="inactive"), model("b"))
+    page = serve(world.root)
+    assert page.api("overview", date=day(0).isoformat())["active"] is None
+    assert page.api("overview")["active"] == 0

@@ -1,0 +1,344 @@
+"""What the page says of a store that is missing, empty, half-written, damaged or out of reach."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.store.layout import changes_path, models_path
+
+ROUTES = {
+    "overview": {},
+    "models": {},
+    "model": {"model": "a"},
+    "history": {"models": "a", "fields": "output_token_price"},
+    "changes": {},
+    "changes/days": {},
+    "quality": {},
+    "quarantine": {},
+}
+
+
+def everything(page: Any, **changed: Any) -> dict[str, Any]:
+    """Ask every route; return status by route. No answer may hold a trace."""
+    found = {}
+    for route, params in ROUTES.items():
+        answer = page.get(f"api/{route}", params | changed.get(route.replace("/", "_"), {}))
+        assert "Traceback" not in answer.text
+        found[route] = answer
+    return found
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_empty_store(tmp_path: Path, serve: Any, exists: bool) -> None:
+    root = tmp_path / "store"
+    if exists:
+        root.mkdir()
+    page = serve(root)
+    status = page.api("status")
+    assert status["state"] == "empty"
+    assert status["dates"] == status["unreadable"] == status["warnings"] == []
+    nothing = ("latest", "latest_on_file", "snapshot_id", "fetched_at", "age_hours", "models", "changes")
+    assert [status[key] for key in nothing] == [None] * len(nothing)
+    assert status["stale"] is False
+    assert status["root"] == str(root)
+    assert (status["dag_id"], status["conn_id"]) == (
+        "io_intelligence_daily_pricing",
+        "io_intelligence_default",
+    )
+    assert {column["name"]: column["unit"] for column in status["columns"]}["output_token_price"] == (
+        "USD per million tokens"
+    )
+    codes = {route: answer.status for route, answer in everything(page).items()}
+    fine = {"changes/days": 200, "quality": 200, "quarantine": 200}
+    assert codes == dict.fromkeys(ROUTES, 404) | fine
+
+
+def test_folders_without_a_file_are_half_a_write_and_no_snapshot(
+    world: Any, model: Any, serve: Any, day: Any
+) -> None:
+    for part in ("models", "changes", "quality", "quarantine"):
+        (world.root / part / f"snapshot_date={day(9)}").mkdir(parents=True)
+        (world.root / part / "of another kind").mkdir()
+    page = serve(world.root)
+    assert page.api("status")["state"] == "empty"
+    world.file(0, model("a"), changes=True)
+    status = page.api("status")
+    assert (status["state"], status["dates"]) == ("ok", [day(0).isoformat()])
+    assert {answer.status for answer in everything(page).values()} == {200}
+
+
+def test_a_root_that_is_a_file(tmp_path: Path, serve: Any) -> None:
+    root = tmp_path / "store"
+    root.write_text("x")
+    page = serve(root)
+    for route in ("status", *ROUTES):
+        status, error = page.problem(route, **ROUTES.get(route, {}))
+        assert (status, error["kind"]) == (503, "unreachable")
+        assert str(root) in error["message"]
+        assert error["action"]
+
+
+def test_a_store_out_of_reach_is_asked_once_for_many(serve: Any) -> None:
+    asked = []
+
+    def refuse() -> SnapshotStore:
+        asked.append(1)
+        return SnapshotStore(
+            "s3://key:hush@bucket/prices?token=hush",
+            storage_options={
+                "key": "hush-key",
+                "secret": "hush-secret",
+                "endpoint_url": "http://127.0.0.1:9",
+                "config_kwargs": {"connect_timeout": 1, "retries": {"max_attempts": 0}},
+            },
+        )
+
+    page = serve(refuse, seconds=60)
+    for route in ("status", "overview", "models"):
+        status, error = page.problem(route)
+        assert (status, error["kind"]) == (503, "unreachable")
+        assert "hush" not in str(error)
+        assert "bucket/prices" in error["message"]
+    assert len(asked) == 1
+
+
+def test_a_storage_that_refuses(serve: Any, world: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.file(0, model("a"))
+    page = serve(world.root)
+    real = os.scandir
+
+    def denied(path: Any) -> Any:
+        if str(path) == str(world.root / "models"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    # The test may run as root, to whom nothing is denied.
+    monkeypatch.setattr("io_intelligence_provider.plugin.listing.os.scandir", denied)
+    status, error = page.problem("status")
+    assert (status, error["kind"]) == (503, "unreachable")
+    assert "Permission denied" in error["message"]
+    monkeypatch.undo()
+    assert page.api("status")["state"] == "ok"
+
+
+def test_a_connection_that_is_missing(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from io_intelligence_provider.plugin.airflow_app import open_configured_store
+
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", "s3://bucket/prices")
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__STORAGE_CONN_ID", "no_such_connection")
+    status, error = serve(open_configured_store).problem("status")
+    assert (status, error["kind"]) == (503, "configuration")
+    assert "no_such_connection" in error["message"]
+
+
+def test_a_file_system_that_is_not_installed(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from io_intelligence_provider.plugin.airflow_app import open_configured_store
+
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", "gs://bucket/prices")
+    status, error = serve(open_configured_store).problem("overview")
+    assert (status, error["kind"]) == (503, "configuration")
+    assert "gs://bucket/prices" in error["message"]
+
+
+def test_the_root_is_shown_without_credentials(serve: Any) -> None:
+    page = serve(lambda: SnapshotStore("memory://user:hush@somewhere/prices?token=hush"))
+    root = page.api("status")["root"]
+    assert "hush" not in root
+    assert root.startswith("memory://")
+
+
+def test_a_damaged_latest_day_falls_back_on_the_one_before(
+    world: Any, model: Any, serve: Any, day: Any
+) -> None:
+    for number in range(3):
+        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
+    world.damage(world.models_file(2))
+    page = serve(world.root)
+    status = page.api("status")
+    assert (status["state"], status["latest"], status["latest_on_file"]) == (
+        "partial",
+        day(1).isoformat(),
+        day(2).isoformat(),
+    )
+    assert [row["date"] for row in status["unreadable"]] == [day(2).isoformat()]
+    assert "models.parquet" in status["unreadable"][0]["message"]
+    answers = everything(page)
+    assert {answer.status for answer in answers.values()} == {200}
+    assert answers["overview"].json()["date"] == answers["models"].json()["date"] == day(1).isoformat()
+    assert answers["overview"].json()["medians"]["output"]["value"] == "2"
+    code, error = page.problem("models", date=day(2).isoformat())
+    assert (code, error["kind"]) == (503, "damaged")
+    world.file(2, model("a", output_token_price="9"))
+    assert page.api("status")["state"] == "ok"
+    assert page.api("overview")["medians"]["output"]["value"] == "9"
+
+
+def test_a_damaged_older_day_is_a_gap_that_is_named(world: Any, model: Any, serve: Any, day: Any) -> None:
+    for number in range(5):
+        world.file(number, model("a", output_token_price="1"), changes=True)
+    world.damage(world.models_file(1))
+    world.models_file(3).write_bytes(b"")
+    page = serve(world.root)
+    assert page.api("status")["state"] == "ok"  # the newest is fine
+    answers = everything(page)
+    assert {answer.status for answer in answers.values()} == {200}
+    for route in ("overview", "models", "model", "history"):
+        (warning,) = answers[route].json()["warnings"]
+        assert day(1).isoformat() in warning
+        assert day(3).isoformat() in warning
+    (series,) = answers["history"].json()["series"]
+    assert series["steps"] == [
+        [day(0).isoformat(), "1", True],
+        [day(1).isoformat(), None, False],
+        [day(2).isoformat(), "1", True],
+        [day(3).isoformat(), None, False],
+        [day(4).isoformat(), "1", True],
+    ]
+    assert answers["overview"].json()["previous_date"] == day(2).isoformat()
+    assert answers["overview"].json()["median_series"]["output_token_price"] == [
+        [when, value] for when, value, _ in series["steps"]
+    ]
+    assert page.api("status")["warnings"]  # said once the history was read
+    assert page.problem("overview", date=day(1).isoformat())[1]["kind"] == "damaged"
+
+
+def test_no_day_can_be_read(world: Any, model: Any, serve: Any) -> None:
+    for number in range(9):
+        world.file(number, model("a"))
+        world.damage(world.models_file(number))
+    page = serve(world.root)
+    status = page.api("status")
+    assert (status["state"], status["latest"]) == ("partial", None)
+    assert len(status["unreadable"]) == 7
+    for route in ("overview", "models", "model", "history"):
+        code, error = page.problem(route, **ROUTES[route])
+        assert (code, error["kind"]) == (503, "damaged"), route
+
+
+def test_a_damaged_changes_file_makes_its_part_null(world: Any, model: Any, serve: Any, day: Any) -> None:
+    world.file(0, model("a", output_token_price="1"), changes=True)
+    world.file(1, model("a", output_token_price="2"), changes=True)
+    world.file(2, model("a", output_token_price="3"), changes=True)
+    world.damage(world.root / changes_path(day(2)))
+    page = serve(world.root)
+    answers = everything(page)
+    assert {answer.status for answer in answers.values()} == {200}
+    overview = answers["overview"].json()
+    assert overview["price_changes"] is None
+    assert overview["medians"]["output"]["value"] == "3"
+    assert [row["date"] for row in overview["per_day"]] == [day(0).isoformat(), day(1).isoformat()]
+    for route in ("overview", "changes", "changes/days", "model"):
+        assert any(day(2).isoformat() in text for text in answers[route].json()["warnings"]), route
+    assert [item["date"] for item in answers["changes"].json()["items"]] == [day(1).isoformat()]
+
+
+def test_a_missing_report_makes_its_part_null(world: Any, model: Any, serve: Any, day: Any) -> None:
+    world.file(0, model("a"))
+    run = world.file(1, model("a"))
+    (world.root / f"quality/snapshot_date={day(1)}/{run}.json").write_text("{}")
+    page = serve(world.root)
+    overview, quality = page.api("overview"), page.api("quality")
+    assert overview["quality"] is None
+    assert quality["report"] is None
+    assert overview["warnings"]
+    assert quality["warnings"]
+    assert quality["history"]["scores"] == [1.0, None]
+    assert page.api("quality", date=day(0).isoformat())["report"]["outcome"] == "passed"
+
+
+def test_a_missing_quarantine_is_said(world: Any, model: Any, serve: Any, refusal: Any, day: Any) -> None:
+    world.file(0, model("a"), refused=[refusal("x", "{}")])
+    run = world.file(1, model("a"), refused=[refusal("y", "{}")])
+    (world.root / f"quarantine/snapshot_date={day(1)}/{run}.parquet").unlink()
+    page = serve(world.root)
+    found = page.api("quarantine")
+    assert [item["name"] for item in found["items"]] == ["x"]
+    assert any(day(1).isoformat() in text for text in found["warnings"])
+    assert page.problem("quarantine", date=day(1).isoformat())[1]["kind"] == "damaged"
+
+
+def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
+    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("io_intelligence_provider.plugin.reading.DAMAGE_SECONDS", 0.0)
+    monkeypatch.setattr("io_intelligence_provider.plugin.page.DAMAGE_SECONDS", 0.0)
+    world.file(0, model("a"))
+    world.file(1, model("a"))
+    page = serve(world.root)
+    real = SnapshotStore.history
+
+    def broken(self: Any, start: Any = None, end: Any = None, **options: Any) -> Any:
+        from io_intelligence_provider.errors import StorageError
+
+        if start == self.dates()[0]:
+            raise StorageError("the storage was away for a moment")
+        return real(self, start, end, **options)
+
+    monkeypatch.setattr(SnapshotStore, "history", broken)
+    first = page.get("api/models")
+    assert "away for a moment" in first.text
+    monkeypatch.setattr(SnapshotStore, "history", real)
+    again = page.get("api/models", If_None_Match=first.headers["etag"])
+    assert again.status == 200
+    assert again.json()["warnings"] == []
+
+
+def test_a_stale_snapshot_is_called_so(
+    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    world.file(0, model("a"))
+    page = serve(world.root)
+    fresh = page.get("api/status")
+    assert (fresh.json()["stale"], fresh.json()["age_hours"] < 1) == (False, True)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz or UTC) + timedelta(hours=37)
+
+    monkeypatch.setattr("io_intelligence_provider.plugin.answering.status.datetime", Later)
+    later = page.get("api/status", If_None_Match=fresh.headers["etag"])
+    assert later.status == 200  # nothing changed but the time, and it says so
+    assert later.json()["stale"] is True
+    assert later.json()["age_hours"] == pytest.approx(37, abs=0.5)
+
+
+def test_a_new_snapshot_is_seen(world: Any, model: Any, serve: Any, day: Any) -> None:
+    world.file(0, model("a", output_token_price="1"))
+    page = serve(world.root)
+    assert page.api("overview")["date"] == day(0).isoformat()
+    world.file(1, model("a", output_token_price="2"))
+    assert page.api("overview")["date"] == day(1).isoformat()
+    world.file(1, model("a", output_token_price="3"))
+    assert page.api("overview")["medians"]["output"]["value"] == "3"
+
+
+def test_an_object_store(serve: Any, world: Any, model: Any, day: Any) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    fs, root = MemoryFileSystem(), f"/page-{os.getpid()}"
+    store = SnapshotStore(f"memory:/{root}")
+    page = serve(lambda: SnapshotStore(f"memory:/{root}"))
+    try:
+        assert page.api("status")["state"] == "empty"
+        world.file(0, model("a", output_token_price="1"), changes=True)
+        for path in sorted(world.root.rglob("*")):
+            if path.is_file():
+                store.files.put(path.relative_to(world.root).as_posix(), path.read_bytes())
+        assert page.api("overview")["medians"]["output"]["value"] == "1"
+        assert {answer.status for answer in everything(page).values()} == {200}
+        before = page.get("api/models").headers["etag"]
+        world.file(0, model("a", output_token_price="25"))
+        store.files.put(models_path(day(0)), world.models_file(0).read_bytes())
+        assert page.get("api/models").headers["etag"] != before
+        assert page.api("models")["items"][0]["prices"]["output_token_price"] == "25"
+    finally:
+        if fs.exists(root):
+            fs.rm(root, recursive=True)

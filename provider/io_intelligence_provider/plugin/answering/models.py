@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin import parameters as p
 from io_intelligence_provider.plugin.answering.parts import gaps
 from io_intelligence_provider.plugin.reading import Reader
@@ -37,8 +38,10 @@ def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
     track = find(timeline, asked.model)
     as_of = model_view.last_on_file(timeline, track, day)
     rows = reader.day(as_of).rows
-    place = tracks_on(timeline, rows).index(track)
-    row = rows.slice(place, 1)
+    tracks = tracks_on(timeline, rows)
+    if track not in tracks:
+        raise NotOnFileError(f"The snapshot of {as_of} was replaced while it was read. Ask again.")
+    row = rows.slice(tracks.index(track), 1)
     warnings = gaps(timeline)
     changes = None
     if reader.listing.change_dates:

@@ -26,15 +26,21 @@ def airflow_home() -> Iterator[Path]:
     _HOME.cleanup()
 
 
+_BY_REQUEST = {
+    "standalone": "starts a whole Airflow; `make test-standalone` runs it",
+    "spark": "needs PySpark and Java; `pytest -m spark` runs it",
+}
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "standalone: starts a whole Airflow; `make test-standalone` runs it")
+    for name, meaning in _BY_REQUEST.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that take minutes unless they are asked for by their mark."""
-    if "standalone" in config.option.markexpr:
-        return
-    slow = [item for item in items if item.get_closest_marker("standalone")]
+    """Leave out the tests that take minutes, or need more, unless they are asked for by their mark."""
+    left_out = [name for name in _BY_REQUEST if name not in config.option.markexpr]
+    slow = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]

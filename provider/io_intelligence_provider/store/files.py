@@ -10,20 +10,22 @@ from __future__ import annotations
 import io
 import logging
 import os
-import secrets
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import fsspec
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.store.ahead import read_ahead
+from io_intelligence_provider.store.local import create_local, put_local, sweep_local, temporary_name
 
-__all__ = ["Files"]
+__all__ = ["Files", "OnDisk"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,25 @@ _OBJECT_STORES: Final = frozenset(
 )
 """Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""
 
-_LEFTOVER_SECONDS: Final = 86_400  # no write takes as long
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A file of the store as one on local disk.
+
+    :param path: its path below the root.
+    :param file: where it lies: itself, or a temporary copy of an object.
+    :param size: its size in bytes.
+    """
+
+    path: str
+    file: str
+    size: int
+    is_copy: bool = False
+
+    def release(self) -> None:
+        """Delete what is only a copy."""
+        if self.is_copy:
+            Path(self.file).unlink(missing_ok=True)
 
 
 class Files:
@@ -77,6 +97,9 @@ class Files:
         # Where fsspec can move by copying only, a move is no better than the write itself.
         can_rename = type(filesystem).mv is not AbstractFileSystem.mv
         self._one_write_commits = bool(protocols & _OBJECT_STORES) or not can_rename
+        # The `find` of fsspec's base classes takes a listing that failed for an empty one.
+        base_find = AsyncFileSystem._find, AbstractFileSystem.find  # noqa: SLF001
+        self._lists_trees = getattr(type(filesystem), "_find", type(filesystem).find) not in base_find
         if self.is_local:
             self._base = os.path.abspath(os.path.expanduser(self._base))  # noqa: PTH100, PTH111 - a string for fsspec
 
@@ -93,13 +116,35 @@ class Files:
 
     def folders_with(self, name: str, path: str) -> list[str]:
         """Return the folders right below ``path`` that hold a file ``name``, sorted."""
-        folders = self.list(path)
         if self.is_local:
-            return [folder for folder in folders if os.path.isfile(f"{self._full(path)}/{folder}/{name}")]  # noqa: PTH113 - thousands of them
+            base = self._full(path)
+            return [folder for folder in self.list(path) if os.path.isfile(f"{base}/{folder}/{name}")]  # noqa: PTH113 - thousands of them
+        return [folder for folder, found in self.in_folders(path) if found == name]
+
+    def in_folders(self, path: str) -> list[tuple[str, str]]:
+        """Return the folder and name of every file in the folders right below ``path``, sorted.
+
+        An object store is asked for one listing of all, where one look per folder would be as many requests.
+        """
+        if not self._lists_trees:
+            return [(folder, name) for folder in self.list(path) for name in self._names_in(path, folder)]
         with self._storage("list", path):
-            # One listing of all files, where one look per folder would be as many requests.
-            found = {tuple(file.split("/")[-2:]) for file in self._fs.find(self._full(path))}
-        return [folder for folder in folders if (folder, name) in found]
+            try:
+                self._fs.invalidate_cache(self._full(path))
+                found = self._fs.find(self._full(path))
+            except FileNotFoundError:
+                return []
+        depth = self._full(path).strip("/").count("/") + 3
+        parts = (file.strip("/").split("/") for file in found)
+        return sorted((part[-2], part[-1]) for part in parts if len(part) == depth)
+
+    def _names_in(self, path: str, folder: str) -> Collection[str]:
+        try:
+            return self.list(f"{path}/{folder}")
+        except StorageError:
+            if self.is_local and not os.path.isdir(f"{self._full(path)}/{folder}"):  # noqa: PTH112
+                return []  # a file in the place of a folder: not ours
+            raise
 
     def list(self, path: str) -> list[str]:
         """Return the names right below a folder, sorted; none when it is not there."""
@@ -121,6 +166,40 @@ class Files:
         with self._storage("read", path):
             data: bytes = self._fs.cat_file(self._full(path))
             return data
+
+    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield each file with its content, in the order given; one that is not there is left out.
+
+        An object store whose file system allows it is asked for several at a time.
+        """
+        if getattr(self._fs, "async_impl", False):
+            yield from read_ahead(self.read, paths)
+            return
+        for path in paths:
+            try:
+                yield path, self.read(path)
+            except NotOnFileError:
+                log.debug("%s was deleted since it was listed", path)
+
+    def on_disk(self, paths: Iterable[str], folder: Path) -> Iterator[OnDisk]:
+        """Yield each file as one on local disk, in the order given; one that is not there is left out.
+
+        :param folder: takes the copies of what lies elsewhere; ``release`` deletes each.
+        """
+        if self.is_local:
+            for path in paths:
+                full = self._full(path)
+                with self._storage("read", path):
+                    try:
+                        size = os.stat(full).st_size  # noqa: PTH116 - thousands of them
+                    except FileNotFoundError:
+                        continue
+                yield OnDisk(path, full, size)
+            return
+        for number, (path, data) in enumerate(self.read_many(paths)):
+            copy = folder / str(number)
+            copy.write_bytes(data)
+            yield OnDisk(path, str(copy), len(data), is_copy=True)
 
     def source(self, path: str) -> str | io.BytesIO:
         """Return what pyarrow can open: the path on disk, the bytes of an object elsewhere.
@@ -148,7 +227,7 @@ class Files:
         """Write a file: readers see the old one or the new one, whole."""
         with self._storage("write", path):
             if self.is_local:
-                _put_local(Path(self._full(path)), data, Path(self._base))
+                put_local(Path(self._full(path)), data, Path(self._base))
             elif self._one_write_commits:
                 self._fs.pipe_file(self._full(path), data)
             else:
@@ -164,7 +243,7 @@ class Files:
         with self._storage("create", path):
             full = self._full(path)
             if self.is_local:
-                return _create_local(Path(full), data, Path(self._base))
+                return create_local(Path(full), data, Path(self._base))
             self._fs.invalidate_cache(full)
             try:
                 self._fs.pipe_file(full, data, mode="create")
@@ -174,7 +253,7 @@ class Files:
             return found == data
 
     def _put_by_rename(self, full: str, data: bytes) -> None:
-        temporary = f"{self._base}/{_temporary_name(full.rpartition('/')[2], _unique())}"
+        temporary = f"{self._base}/{temporary_name(full.rpartition('/')[2])}"
         self._fs.makedirs(full.rpartition("/")[0], exist_ok=True)
         try:
             self._fs.pipe_file(temporary, data)
@@ -196,7 +275,12 @@ class Files:
         """Remove a folder and all in it; one that is not there any more is fine."""
         with self._storage("delete", path):
             try:
-                self._fs.rm(self._full(path), recursive=True)
+                if self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
+                    self._fs.invalidate_cache(self._full(path))
+                    for file in self._fs.find(self._full(path)):
+                        self._fs.rm_file(file)
+                else:
+                    self._fs.rm(self._full(path), recursive=True)
             except FileNotFoundError:
                 log.debug("%s was gone already", path)
 
@@ -205,9 +289,7 @@ class Files:
         if not self.is_local:
             return
         with self._storage("sweep", ""):
-            for leftover in Path(self._base).glob(_temporary_name("*", "*")):
-                if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-                    leftover.unlink(missing_ok=True)
+            sweep_local(Path(self._base))
 
     @contextmanager
     def _storage(self, verb: str, path: str) -> Iterator[None]:
@@ -220,56 +302,3 @@ class Files:
                 f"Could not {verb} {self.url(path)}: {error}. "
                 "Check the path, the storage connection and its rights."
             ) from error
-
-
-def _temporary_name(name: str, unique: str) -> str:
-    return f".{name}.{unique}.tmp"
-
-
-def _unique() -> str:
-    return f"{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def _put_local(target: Path, data: bytes, root: Path) -> None:
-    """Write a temporary file, sync it, rename it, sync the folder.
-
-    The temporary file lies right below the root: what a killed process leaves behind is then in no
-    folder that other engines read as a whole.
-    """
-    with _temporary(target, data, root) as temporary:
-        temporary.replace(target)
-    _sync(target.parent)
-
-
-def _create_local(target: Path, data: bytes, root: Path) -> bool:
-    """Do the same, but fail where a rename would replace: a hard link does."""
-    with _temporary(target, data, root) as temporary:
-        try:
-            target.hardlink_to(temporary)
-        except FileExistsError:
-            return False
-    _sync(target.parent)
-    return True
-
-
-@contextmanager
-def _temporary(target: Path, data: bytes, root: Path) -> Iterator[Path]:
-    """Write a synced temporary file; what is left of it in the end is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = root / _temporary_name(target.name, _unique())
-    try:
-        with temporary.open("xb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
-from io_intelligence_provider.quality.contract import arrow_schema
+from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.store.changes import changes_schema
+from io_intelligence_provider.store.days import dated, read_days
 from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.info import SnapshotInfo, read_info
 from io_intelligence_provider.store.layout import (
     MODELS,
     MODELS_FILE,
@@ -25,34 +26,23 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
+from io_intelligence_provider.store.parquet import chosen_columns, read_parquet
+from io_intelligence_provider.store.periods import PERIOD_COLUMNS, periods_of
+from io_intelligence_provider.store.prices import Prices, check_counts, cost_of, prices_of
 from io_intelligence_provider.store.quarantine import quarantine_schema
-from io_intelligence_provider.store.table import METADATA_PREFIX
+from io_intelligence_provider.store.when import When, as_date, in_utc, within
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SnapshotInfo", "SnapshotStore", "When"]
+__all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "in_utc"]
 
 log = logging.getLogger(__name__)
 
 Evidence = TypeVar("Evidence")
-When: TypeAlias = date | str
-"""A date, its ISO form, or ``"latest"``."""
 
 _TRIES: Final = 5
 """Reads of snapshot and evidence before giving up: each further one means another commit in between."""
-
-
-@dataclass(frozen=True)
-class SnapshotInfo:
-    """What a models file says about itself."""
-
-    snapshot_id: str
-    fetched_at: datetime
-    wire_shape: Literal["documented", "openai"]
-    source_url: str
-    query: str
-    provider_version: str
 
 
 class SnapshotStore:
@@ -108,15 +98,7 @@ class SnapshotStore:
 
     def info(self, when: When = "latest") -> SnapshotInfo:
         """Return the identity of a committed snapshot."""
-        path = models_path(self.resolve(when))
-        with self._parquet(path) as file:
-            schema = file.schema_arrow
-        try:
-            return _info(schema)
-        except (KeyError, ValueError) as error:
-            raise StorageError(
-                f"{self.files.url(path)} is no snapshot of this provider: its metadata lack {error}."
-            ) from error
+        return read_info(self.files, models_path(self.resolve(when)))
 
     def read(self, when: When = "latest", columns: Collection[str] | None = None) -> pa.Table:
         """Return a snapshot, one row per model, by ``name`` then ``model_id``.
@@ -125,11 +107,7 @@ class SnapshotStore:
         :raises NotOnFileError: when there is no such snapshot.
         """
         path = models_path(self.resolve(when))
-        if columns is None:
-            with self._parquet(path) as file:
-                table: pa.Table = file.read()
-            return table
-        return self._columns(path, _chosen(columns))
+        return read_parquet(self.files, path, None if columns is None else chosen_columns(columns))
 
     def history(
         self,
@@ -140,49 +118,105 @@ class SnapshotStore:
     ) -> pa.Table:
         """Return all snapshots from ``start`` to ``end``, both included, ``snapshot_date`` first.
 
-        :param models: names or ids to keep, all unless given.
+        :param models: names or ids to keep (one alone as well), all unless given.
         :param columns: columns to keep beside ``snapshot_date``, all unless given.
         """
-        chosen = arrow_schema() if columns is None else _chosen(columns)
-        parts = [self._day(day, chosen, models) for day in self._between(start, end)]
-        return _dated(parts, chosen)
+        chosen = arrow_schema() if columns is None else chosen_columns(columns)
+        days = [(day, models_path(day)) for day in self._between(start, end)]
+        # A string is a collection of its letters, and never meant as one.
+        return read_days(self.files, days, chosen, [models] if isinstance(models, str) else models)
 
-    def _day(self, day: date, chosen: pa.Schema, models: Collection[str] | None) -> tuple[date, pa.Table]:
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def price_at(self, model: str, when: When = "latest") -> Prices:
+        """Return what a model cost on a day, in USD per million tokens.
 
-        if models is None:
-            return day, self._columns(models_path(day), chosen)
-        wanted = _chosen(dict.fromkeys([*chosen.names, "model_id", "name"]))
-        table = self._columns(models_path(day), wanted)
-        values = pa.array(list(models), pa.string())
-        keep = pc.or_(pc.is_in(table["model_id"], values), pc.is_in(table["name"], values))
-        return day, table.filter(keep).select(chosen.names)
+        Between two snapshots the earlier one holds, and the latest one holds from then on; the answer says
+        which it was.
 
-    def _columns(self, path: str, chosen: pa.Schema) -> pa.Table:
-        """Read some columns; one that is newer than the file is null."""
-        import pyarrow as pa
+        :param model: a ``model_id`` or a ``name``.
+        :param when: a date, its ISO form or ``latest``; of a datetime its day in UTC.
+        :raises NotOnFileError: before the first snapshot, and when the snapshot that holds has no such
+            model: it was absent, or its record was refused and so its prices are unknown that day.
+        :raises ConfigurationError: when two models bear the name that day.
+        """
+        day = self._holding(when)
+        columns = chosen_columns(["model_id", "name", *PRICE_COLUMNS])
+        rows = read_days(self.files, [(day, models_path(day))], columns, [model])
+        try:
+            return prices_of(model, day, rows)
+        except NotOnFileError as error:
+            why = (
+                " Its record was refused that day, so its prices are unknown."
+                if self._refused(model, day)
+                else ""
+            )
+            raise NotOnFileError(f"{error}{why}") from None
 
-        with self._parquet(path) as file:
-            table = file.read(chosen.names)
-        columns = [
-            table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-            for field in chosen
-        ]
-        return pa.table(columns, schema=chosen)
+    def cost(
+        self,
+        model: str,
+        *,
+        when: When = "latest",
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        cache_read_tokens: int = 0,
+        cache_write_tokens: int = 0,
+    ) -> Decimal:
+        """Return what a number of tokens cost on a day, in USD, exact to the last digit.
+
+        Each token is of one kind: those read from the prompt cache are not among ``input_tokens``.
+
+        :param when: as for :meth:`price_at`.
+        :raises NotOnFileError: as :meth:`price_at` does, and when a price that is needed was not published.
+        :raises ConfigurationError: when a number of tokens is negative or no integer, or the name is of two
+            models.
+        """
+        tokens = {
+            "input": input_tokens,
+            "output": output_tokens,
+            "cache_write": cache_write_tokens,
+            "cache_read": cache_read_tokens,
+        }
+        check_counts(tokens)
+        return cost_of(model, self.price_at(model, when), tokens)
+
+    def periods(self, models: Collection[str] | None = None) -> pa.Table:
+        """Return each price with the period in which it held, as a warehouse keeps it.
+
+        ``valid_from`` is the first day, ``valid_to`` the first day after it, null while the price holds; see
+        :func:`~io_intelligence_provider.store.periods.periods_schema`. For every day of a period
+        :meth:`price_at` gives that price; a day in no period is one on which the price is unknown.
+
+        :param models: names or ids to keep, all unless given.
+        """
+        dates = self.dates()
+        return periods_of(self.history(columns=PERIOD_COLUMNS, models=models), dates)
+
+    def _holding(self, when: When) -> date:
+        """Return the date of the snapshot that holds on a day: the latest one not after it."""
+        if when == "latest":
+            return self.resolve()
+        day, dates = as_date(when), self.dates()
+        held = max((other for other in dates if other <= day), default=None)
+        if held is None:
+            first = f"; the first is of {dates[0]}" if dates else " yet"
+            raise NotOnFileError(f"{self.files.url('')} has no snapshot of {day} or before{first}.")
+        return held
+
+    def _refused(self, model: str, day: date) -> bool:
+        """Tell whether a record of that model is in quarantine on a day."""
+        try:
+            rows = self.quarantine(day, day)
+        except StorageError:
+            return False  # the question was another one
+        return model in {*rows["model_id"].to_pylist(), *rows["name"].to_pylist()}
 
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
         parts = [
-            (day, self._evidence(day, lambda day, run: self._table(quarantine_path(day, run))))
+            (day, self._evidence(day, lambda day, run: read_parquet(self.files, quarantine_path(day, run))))
             for day in self._between(start, end)
         ]
-        return _dated(parts, quarantine_schema())
-
-    def _table(self, path: str) -> pa.Table:
-        with self._parquet(path) as file:
-            table: pa.Table = file.read()
-        return table
+        return dated(parts, quarantine_schema())
 
     def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
@@ -191,14 +225,9 @@ class SnapshotStore:
 
         :raises StorageError: when a file cannot be read.
         """
-        schema, parts = changes_schema(), []
-        days = (date_of(name) for name in self.files.list("changes"))
-        for day in sorted(day for day in days if day is not None and _within(day, start, end)):
-            try:
-                parts.append((day, self._table(changes_path(day)).select(schema.names)))
-            except NotOnFileError:
-                log.debug("The changes of %s were pruned while they were read", day)
-        return _dated(parts, schema)
+        found = [date_of(name) for name in self.files.list("changes")]
+        days = sorted(day for day in found if day is not None and within(day, start, end))
+        return read_days(self.files, [(day, changes_path(day)) for day in days], changes_schema())
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.
@@ -210,11 +239,19 @@ class SnapshotStore:
 
     def _report(self, day: date, snapshot_id: str) -> QualityReport:
         path = quality_path(day, snapshot_id)
-        data = self.files.read(path)
+        return self._parsed(path, self.files.read(path))
+
+    def _parsed(self, path: str, data: bytes) -> QualityReport:
         try:
             return QualityReport.from_dict(json.loads(data))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _NoReportError(f"{self.files.url(path)} is no quality report: {error!r}.") from error
+
+    def _report_paths(self, start: When | None, end: When | None) -> Iterator[str]:
+        for folder, name in self.files.in_folders("quality"):
+            day = date_of(folder)
+            if day is not None and within(day, start, end) and name.endswith(".json"):
+                yield f"quality/{folder}/{name}"
 
     def runs(self, start: When | None = None, end: When | None = None) -> list[QualityReport]:
         """Return every report on file, those of failed runs included, oldest first.
@@ -222,20 +259,11 @@ class SnapshotStore:
         A file that is no report is passed over with a warning.
         """
         reports = []
-        for folder in self.files.list("quality"):
-            day = date_of(folder)
-            if day is None or not _within(day, start, end):
-                continue
-            names = self.files.list(f"quality/{folder}")
-            for name in names:
-                if not name.endswith(".json"):
-                    continue
-                try:
-                    reports.append(self._report(day, name.removesuffix(".json")))
-                except NotOnFileError:
-                    log.debug("%s was deleted while the reports were read", name)
-                except _NoReportError as error:
-                    log.warning("%s", error)
+        for path, data in self.files.read_many(self._report_paths(start, end)):
+            try:
+                reports.append(self._parsed(path, data))
+            except _NoReportError as error:
+                log.warning("%s", error)
         return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
 
     def prune(self, keep_days: int) -> list[date]:
@@ -256,7 +284,7 @@ class SnapshotStore:
         return gone
 
     def _between(self, start: When | None, end: When | None) -> Iterator[date]:
-        return (day for day in self.dates() if _within(day, start, end))
+        return (day for day in self.dates() if within(day, start, end))
 
     def _evidence(self, day: date, read: Callable[[date, str], Evidence]) -> Evidence:
         """Read what belongs to the committed snapshot of a day.
@@ -276,83 +304,6 @@ class SnapshotStore:
                 continue
         raise StorageError(f"The evidence of snapshot {seen} of {day} is missing in {self.files.url('')}.")
 
-    @contextmanager
-    def _parquet(self, path: str) -> Iterator[Any]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        source = self.files.source(path)
-        try:
-            with pq.ParquetFile(source) as file:
-                yield file
-        except FileNotFoundError:
-            raise NotOnFileError(f"Not on file: {self.files.url(path)}") from None
-        except (pa.ArrowException, OSError) as error:
-            raise StorageError(
-                f"{self.files.url(path)} is no readable Parquet file: {error}. Restore it or delete it."
-            ) from error
-
 
 class _NoReportError(StorageError):
     """A file in the place of a report that is none."""
-
-
-def in_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC; one without a time zone is taken as UTC."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def as_date(when: When) -> date:
-    """Return a date from a date or its ISO form.
-
-    :raises ConfigurationError: when it is neither.
-    """
-    if isinstance(when, datetime):
-        return in_utc(when).date()
-    if isinstance(when, date):
-        return when
-    try:
-        return date.fromisoformat(when)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"{when!r} is no date; write YYYY-MM-DD or latest.") from None
-
-
-def _within(day: date, start: When | None, end: When | None) -> bool:
-    return (start is None or as_date(start) <= day) and (end is None or day <= as_date(end))
-
-
-def _chosen(columns: Iterable[str]) -> pa.Schema:
-    import pyarrow as pa
-
-    schema = arrow_schema()
-    for name in columns:
-        if name not in schema.names:
-            raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
-    return pa.schema([schema.field(name) for name in columns])
-
-
-def _dated(parts: list[tuple[date, pa.Table]], schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    full = pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
-    tables = [
-        table.add_column(0, full.field(0), pa.repeat(pa.scalar(day, pa.date32()), table.num_rows))
-        for day, table in parts
-    ]
-    return pa.concat_tables([table.cast(full) for table in tables]) if tables else full.empty_table()
-
-
-def _info(schema: pa.Schema) -> SnapshotInfo:
-    metadata = {
-        key.decode().removeprefix(METADATA_PREFIX): value.decode()
-        for key, value in (schema.metadata or {}).items()
-        if key.startswith(METADATA_PREFIX.encode())
-    }
-    return SnapshotInfo(
-        snapshot_id=metadata["snapshot_id"],
-        fetched_at=datetime.fromisoformat(metadata["fetched_at"]),
-        wire_shape="openai" if metadata["wire_shape"] == "openai" else "documented",
-        source_url=metadata["source_url"],
-        query=metadata["query"],
-        provider_version=metadata["provider_version"],
-    )

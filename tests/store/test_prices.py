@@ -1,0 +1,167 @@
+"""What a model cost on a day: exact, the earlier snapshot holds, and what is unknown is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.store.prices import Prices, cost_of
+from io_intelligence_provider.store.store import SnapshotStore
+
+ALL = {
+    "input_token_price": "0.1",
+    "output_token_price": "2",
+    "cache_write_token_price": "0",
+    "cache_read_token_price": "0.000000000000000001",
+}
+
+
+@pytest.fixture(scope="module", params=["local", "memory"])
+def filed(request, take, model, tmp_path_factory):
+    """Four days: a price that moves, a model in quarantine on one of them, twins, and one that goes."""
+    root = tmp_path_factory.mktemp("prices")
+    store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
+    twin = model("twin", {"input_token_price": "3"}, model_id="11111111-1111-4111-8111-111111111111")
+    other = model("only-input", {"input_token_price": "5"})
+    namesake = model(other["model_id"], {"input_token_price": "6"})  # one's name is the other's id
+    rest = [model("twin"), twin, other, namesake]
+    days = {
+        "2026-01-01": [model("m", ALL), model("gone", ALL)],
+        "2026-01-05": [model("m", ALL | {"input_token_price": "0.3"}), model("gone", ALL)],
+        "2026-01-06": [model("m", ALL, status="?"), model("gone", ALL)],
+        "2026-01-09": [model("m", ALL)],
+    }
+    for day, records in days.items():
+        take(store, [*records, *rest], day, max_quarantine_share=1)
+    return store
+
+
+def test_the_earlier_snapshot_holds(filed, model):
+    first = Prices(date(2026, 1, 1), Decimal("0.1"), Decimal(2), Decimal(0), Decimal("1E-18"))
+    assert filed.price_at("m", "2026-01-01") == first
+    assert filed.price_at("m", "2026-01-04") == first
+    assert filed.price_at("m", date(2026, 1, 5)).input == Decimal("0.3")
+    assert filed.price_at(model("m")["model_id"], "2026-01-05") == filed.price_at("m", "2026-01-05")
+    for later in ("latest", "2026-01-09", "2026-12-31"):
+        assert filed.price_at("m", later).snapshot_date == date(2026, 1, 9)
+    assert filed.price_at("m") == filed.price_at("m", "latest")
+
+
+def test_a_moment_is_its_day_in_utc(filed):
+    evening = datetime(2026, 1, 4, 22, tzinfo=timezone(timedelta(hours=-5)))
+    assert filed.price_at("m", evening).snapshot_date == date(2026, 1, 5)
+    assert filed.price_at("m", datetime(2026, 1, 4, 22, tzinfo=UTC)).snapshot_date == date(2026, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "when", "says"),
+    [
+        ("m", "2025-12-31", "no snapshot of 2025-12-31 or before; the first is of 2026-01-01"),
+        ("M", "latest", "2026-01-09 has no model 'M'"),
+        ("gone", "2026-01-09", "2026-01-09 has no model 'gone'.$"),
+        ("m", "2026-01-08", "2026-01-06 has no model 'm'. Its record was refused that day"),
+        ("", "latest", "no model ''"),
+    ],
+)
+def test_what_is_not_on_file_is_told(filed, name, when, says):
+    for ask in (filed.price_at, lambda name, when: filed.cost(name, when=when)):
+        with pytest.raises(NotOnFileError, match=says):
+            ask(name, when)
+
+
+def test_a_refused_record_is_known_by_its_id_too(filed, model):
+    with pytest.raises(NotOnFileError, match="refused that day"):
+        filed.price_at(model("m")["model_id"], "2026-01-06")
+
+
+def test_an_empty_store(store):
+    with pytest.raises(NotOnFileError, match="no snapshot yet"):
+        store.price_at("m")
+    with pytest.raises(NotOnFileError, match="or before yet"):
+        store.price_at("m", "2026-01-01")
+
+
+def test_a_name_of_two_models(filed, model):
+    with pytest.raises(ConfigurationError, match=r"2 models bear the name 'twin'.*11111111-1111"):
+        filed.price_at("twin")
+    assert filed.price_at("11111111-1111-4111-8111-111111111111").input == 3
+    assert filed.price_at(model("twin")["model_id"]).input == 1
+
+
+def test_an_id_is_an_id_though_another_model_is_called_so(filed, model):
+    identity = model("only-input")["model_id"]
+    assert filed.price_at(identity).input == 5
+    assert filed.price_at(model(identity)["model_id"]).input == 6
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2026-02-30", 7, None])
+def test_what_is_no_date(filed, when):
+    with pytest.raises(ConfigurationError, match="is no date"):
+        filed.cost("m", when=when)
+
+
+def test_costs_are_exact(filed):
+    assert filed.cost("m", when="2026-01-01", input_tokens=3) == Decimal("0.0000003")
+    assert filed.cost("m", when="2026-01-05", input_tokens=3) == Decimal("0.0000009")
+    assert str(filed.cost("m", input_tokens=10**15, output_tokens=10**15)) == "2100000000"
+    assert filed.cost("m", cache_read_tokens=1) == Decimal("1E-24")
+    assert filed.cost("m", cache_write_tokens=10**9) == 0
+    both = filed.cost("m", input_tokens=1_000_000, cache_read_tokens=1)
+    assert str(both) == "0.100000000000000000000001"
+    assert str(filed.cost("m")) == "0"
+
+
+def test_a_price_that_was_not_published_is_not_zero(filed):
+    assert filed.cost("only-input", input_tokens=2_000_000) == 10
+    assert filed.cost("only-input", input_tokens=1_000_000, output_tokens=0) == 5
+    for kind in ("output", "cache_write", "cache_read"):
+        with pytest.raises(NotOnFileError, match=f"No {kind} price of 'only-input' was published"):
+            filed.cost("only-input", input_tokens=1, **{f"{kind}_tokens": 1})
+
+
+@pytest.mark.parametrize("count", [-1, 1.0, 1.5, "1", None, True, Decimal(1), 10**101, float("nan")])
+@pytest.mark.parametrize("kind", ["input", "output", "cache_read", "cache_write"])
+def test_what_is_no_number_of_tokens(filed, kind, count):
+    with pytest.raises(ConfigurationError, match=f"{kind}_tokens is"):
+        filed.cost("nobody", **{f"{kind}_tokens": count})
+
+
+def test_counts_of_numpy_are_integers(filed):
+    import numpy as np
+
+    assert filed.cost("m", input_tokens=np.int64(10**7)) == 1
+
+
+prices = st.decimals(min_value=0, max_value=10**19, places=18, allow_nan=False)
+
+
+@settings(max_examples=60)
+@given(
+    st.tuples(prices, prices, prices, prices),
+    st.tuples(*[st.integers(min_value=0, max_value=10**20)] * 4),
+)
+def test_no_digit_is_lost(given_prices, counts):
+    held = Prices(date(2026, 1, 1), *given_prices)
+    tokens = dict(zip(("input", "output", "cache_write", "cache_read"), counts, strict=True))
+    expected = sum(Fraction(p) * n for p, n in zip(given_prices, counts, strict=True)) / 10**6
+    assert Fraction(cost_of("m", held, tokens)) == expected
+
+
+def test_nothing_of_airflow_is_imported(filed, tmp_path, take, model):
+    root = tmp_path / "store"
+    take(SnapshotStore(root), [model("m", ALL)])
+    code = (
+        "import sys; from io_intelligence_provider import SnapshotStore; store = SnapshotStore(sys.argv[1]);"
+        "store.price_at('m'), store.cost('m', input_tokens=1), store.periods(), store.history();"
+        "print([name for name in sys.modules if name.split('.')[0] in ('airflow', 'pandas')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

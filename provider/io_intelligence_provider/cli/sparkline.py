@@ -98,7 +98,7 @@ class Trends:
 
     def of(self, model_id: str, name: str, column: str) -> list[Number | None]:
         """Return one number per day, oldest first; ``None`` where it is unknown."""
-        key = f"id {model_id}" if False else f"name {name}"
+        key = f"id {model_id}" if name in self._shared else f"name {name}"
         return [
             None if day is None else self._rows.get((key, day), {}).get(column)
             for day in _latest_until(self._window, self._on_file)

@@ -26,22 +26,21 @@ def airflow_home() -> Iterator[Path]:
     _HOME.cleanup()
 
 
-ON_REQUEST = {
-    "browser": "the page in Chromium; `make test-browser` runs it",
+_BY_REQUEST = {
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
+    "spark": "needs PySpark and Java; `pytest -m spark` runs it",
 }
-"""Marks of tests that plain pytest leaves out: they take minutes, or need more than Python packages."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name, description in ON_REQUEST.items():
-        config.addinivalue_line("markers", f"{name}: {description}")
+    for name, meaning in _BY_REQUEST.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of those marks unless they are asked for by their mark."""
-    left_out = {name for name in ON_REQUEST if name not in config.option.markexpr}
-    deselected = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
-    if deselected:
-        config.hook.pytest_deselected(items=deselected)
-        items[:] = [item for item in items if item not in deselected]
+    """Leave out the tests that take minutes, or need more, unless they are asked for by their mark."""
+    left_out = [name for name in _BY_REQUEST if name not in config.option.markexpr]
+    slow = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]

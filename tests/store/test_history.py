@@ -52,6 +52,24 @@ def test_the_same_table_as_file_by_file(filed, columns):
     assert table.num_rows == 15
 
 
+@pytest.mark.parametrize("models", [None, ["a"]])
+@pytest.mark.parametrize("columns", [None, ["precision", "name"], []])
+def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, models, columns):
+    """The slow way gives the same answers: without this nobody would notice that it is the only one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    older = pa.BufferOutputStream()
+    pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
+    path = models_path(DAYS[0] - timedelta(days=1))
+    filed.files.put(path, older.getvalue().to_pybytes())
+    monkeypatch.setattr(module, "_one_by_one", lambda *_: pytest.fail("read one by one"))
+    try:
+        assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
+    finally:
+        filed.files.delete_tree(path.rpartition("/")[0])
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batches_change_nothing(filed, monkeypatch, batch):
     whole = filed.history()

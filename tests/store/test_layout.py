@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +189,13 @@ def test_the_summary_is_small_plain_json(local_store, take, model):
 )
 def test_only_folders_of_the_layout_have_a_date(folder, day):
     assert date_of(folder) == day
+
+
+def test_an_empty_quarantine_has_a_row_group(local_store, take, model):
+    """Old versions of pyarrow cannot read a file without one."""
+    import pyarrow.parquet as pq
+
+    take(local_store, [model()])
+    (path,) = (Path(local_store.files.root) / "quarantine").rglob("*.parquet")
+    metadata = pq.ParquetFile(path).metadata
+    assert (metadata.num_row_groups, metadata.num_rows) == (1, 0)

@@ -84,6 +84,7 @@ def test_types_are_exact_and_sorted(store, take, model):
         # There and back again.
         ({1: {"m": "1"}, 2: {"m": "2"}, 3: {"m": "1"}}, [("m", 1, 1, 2), ("m", 2, 2, 3), ("m", 1, 3, None)]),
         # The end of one model is not continued by the next.
+        ({1: {"a": "1"}, 2: {"b": "1"}}, [("a", 1, 1, 2), ("b", 1, 2, None)]),
         ({1: {"a": "1", "b": "1"}, 2: {"b": "1"}}, [("a", 1, 1, 2), ("b", 1, 1, None)]),
     ],
 )

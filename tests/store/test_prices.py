@@ -30,7 +30,9 @@ def filed(request, take, model, tmp_path_factory):
     root = tmp_path_factory.mktemp("prices")
     store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
     twin = model("twin", {"input_token_price": "3"}, model_id="11111111-1111-4111-8111-111111111111")
-    rest = [model("twin"), twin, model("only-input", {"input_token_price": "5"})]
+    other = model("only-input", {"input_token_price": "5"})
+    namesake = model(other["model_id"], {"input_token_price": "6"})  # one's name is the other's id
+    rest = [model("twin"), twin, other, namesake]
     days = {
         "2026-01-01": [model("m", ALL), model("gone", ALL)],
         "2026-01-05": [model("m", ALL | {"input_token_price": "0.3"}), model("gone", ALL)],
@@ -92,6 +94,12 @@ def test_a_name_of_two_models(filed, model):
         filed.price_at("twin")
     assert filed.price_at("11111111-1111-4111-8111-111111111111").input == 3
     assert filed.price_at(model("twin")["model_id"]).input == 1
+
+
+def test_an_id_is_an_id_though_another_model_is_called_so(filed, model):
+    identity = model("only-input")["model_id"]
+    assert filed.price_at(identity).input == 5
+    assert filed.price_at(model(identity)["model_id"]).input == 6
 
 
 @pytest.mark.parametrize("when", ["yesterday", "2026-02-30", 7, None])

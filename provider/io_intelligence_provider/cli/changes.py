@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.min_pct is not None and not args.min_pct >= 0:
         raise ConfigurationError(f"--min-pct is {args.min_pct:g}; it is 0 or more.")
-    summary, rows = find_changes(SnapshotStore(args.root), args.date, args.against)
+    store = SnapshotStore(args.root)
+    summary, rows = find_changes(store, args.date, args.against)
     least = args.min_pct or 0.0
     shown = [row for row in rows if row["pct"] is None or abs(row["pct"]) >= least]
     if args.json:
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
+    from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
+    from io_intelligence_provider.cli.sparkline import Trends
     from io_intelligence_provider.cli.tables import changes_table
 
     console = Console()
@@ -69,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     hidden = f", {len(rows) - len(shown)} below {least:g} % not shown" if len(shown) < len(rows) else ""
     title = f"Changes on {summary.snapshot_date} since {summary.previous_date}: {len(rows)}{hidden}"
-    console.print(changes_table(shown, title))
+    numbers = {row["field"] for row in shown} & set(NUMERIC_FIELDS)
+    trends = Trends(store, summary.snapshot_date, sorted(numbers)) if numbers else None
+    console.print(changes_table(shown, title, trends))
     return 0
 
 

@@ -17,12 +17,15 @@ from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
 __all__ = ["add_parser", "run"]
 
+DESCRIPTION = """\
+Print the models and prices of a snapshot, with the output price of each over the 30 days up to it: on a
+scale of its own, a dot where the price is unknown. What does not fit the terminal is left out and named.
+"""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    parser = subparsers.add_parser(
-        "show", help="show a snapshot", description="Print the models, prices and quality of a snapshot."
-    )
+    parser = subparsers.add_parser("show", help="show a snapshot", description=DESCRIPTION)
     add_root_argument(parser)
     add_date_argument(parser)
     parser.add_argument("--search", metavar="TEXT", default="", help="only names that hold this text")
@@ -43,11 +46,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
+    from io_intelligence_provider.cli.sparkline import Trends
     from io_intelligence_provider.cli.tables import models_table
 
     report = store.quality(day)
     title = f"{day}: {len(rows)} models, {report.quarantined} quarantined, {report.outcome}"
-    Console().print(models_table(rows, title))
+    Console().print(models_table(rows, title, Trends(store, day, ["output_token_price"])))
     return 0
 
 

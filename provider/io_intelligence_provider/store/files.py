@@ -275,7 +275,12 @@ class Files:
         """Remove a folder and all in it; one that is not there any more is fine."""
         with self._storage("delete", path):
             try:
-                self._fs.rm(self._full(path), recursive=True)
+                if self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
+                    self._fs.invalidate_cache(self._full(path))
+                    for file in self._fs.find(self._full(path)):
+                        self._fs.rm_file(file)
+                else:
+                    self._fs.rm(self._full(path), recursive=True)
             except FileNotFoundError:
                 log.debug("%s was gone already", path)
 

@@ -43,6 +43,7 @@ class QuarantineFile:
         self._fetched_at = fetched_at
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the writer
         self._writer = pq.ParquetWriter(self._file, quarantine_schema(), compression="zstd")
+        self._is_empty = True
 
     def __enter__(self) -> Self:
         return self
@@ -77,9 +78,15 @@ class QuarantineFile:
             for record in refused
         ]
         self._writer.write_table(pa.Table.from_pylist(rows, schema=quarantine_schema()))
+        self._is_empty = False
 
     def finish(self) -> bytes:
         """Close the file and return it."""
+        import pyarrow as pa
+
+        if self._is_empty:  # pyarrow 18 cannot read a file without a row group
+            self._writer.write_table(pa.Table.from_batches([], quarantine_schema()))
+            self._is_empty = False
         self._writer.close()
         self._file.seek(0)
         return self._file.read()

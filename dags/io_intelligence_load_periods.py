@@ -1,0 +1,83 @@
+"""### Prices with their periods, in a SQL database
+
+An example of how a warehouse gets the price list: after each snapshot this Dag loads every price with the
+period in which it held (`valid_from` included, `valid_to` not; null while it holds) into one table of any
+database that Airflow has a hook for.
+
+* **Before the first run**: install the provider of your database (`apache-airflow-providers-postgres`, say)
+  and add the connection `io_intelligence_warehouse`. The table is made when it is not there.
+* **A rerun loads the same**: the rows are replaced in one transaction, so a reader sees the old ones or the
+  new ones, and a failure leaves the old ones.
+
+The price of a day: `WHERE valid_from <= day AND (valid_to IS NULL OR day < valid_to)`. No row means that the
+price was not known that day, which is not the same as free.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from airflow.sdk import BaseHook, dag, task
+
+from io_intelligence_provider.assets import MODELS
+
+SQL_CONN_ID = "io_intelligence_warehouse"
+CHUNK = 10_000
+
+# A name of 512 characters is the longest that MySQL can index here.
+CREATE = """
+CREATE TABLE IF NOT EXISTS io_intelligence_price_periods (
+    model_id VARCHAR(36) NOT NULL,
+    name VARCHAR(512) NOT NULL,
+    field VARCHAR(32) NOT NULL,
+    price DECIMAL(38, 18) NOT NULL,
+    valid_from DATE NOT NULL,
+    valid_to DATE,
+    PRIMARY KEY (model_id, name, field, valid_from)
+)
+"""
+DELETE = "DELETE FROM io_intelligence_price_periods"
+INSERT = """
+INSERT INTO io_intelligence_price_periods (model_id, name, field, price, valid_from, valid_to)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+
+
+def as_text(row: dict[str, Any]) -> tuple[str | None, ...]:
+    """Return a row as text, which a database casts exactly; some drivers know no decimals."""
+    price = f"{row['price']:f}".rstrip("0").rstrip(".")  # 18 decimals on file
+    days = (day and day.isoformat() for day in (row["valid_from"], row["valid_to"]))
+    return row["model_id"], row["name"], row["field"], price, *days
+
+
+@task
+def load_periods() -> dict[str, int]:
+    """Replace the rows of the table by the periods of the store; return how many there are."""
+    from io_intelligence_provider.hooks.store import open_store
+
+    periods = open_store().periods()
+    hook: Any = BaseHook.get_connection(SQL_CONN_ID).get_hook()
+    # SQLite keeps a DECIMAL as a binary float, and text as it is.
+    create = CREATE.replace("DECIMAL(38, 18)", "TEXT") if hook.dialect_name == "sqlite" else CREATE
+    insert = INSERT.replace("?", hook.placeholder)
+    with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(create)
+        cursor.execute(DELETE)
+        for chunk in periods.to_batches(max_chunksize=CHUNK):
+            cursor.executemany(insert, [as_text(row) for row in chunk.to_pylist()])
+        connection.commit()
+    return {"periods": periods.num_rows}
+
+
+@dag(
+    schedule=MODELS,
+    catchup=False,
+    doc_md=__doc__,
+    tags=["io-intelligence", "pricing", "example"],
+)
+def io_intelligence_load_periods() -> None:
+    load_periods()
+
+
+io_intelligence_load_periods()

@@ -1,0 +1,323 @@
+"""What an object store costs and what happens when its connection is lost: a real S3 server behind a relay.
+
+The relay forwards bytes, keeps what was asked, and cuts connections in the middle of an object on order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.store.layout import models_path
+
+BUCKET = "io-intelligence-relayed"
+DAY, NEXT = date(2026, 6, 29), date(2026, 6, 30)
+_REQUEST = re.compile(rb"^(GET|PUT|HEAD|POST|DELETE) (\S+) HTTP/1\.1\r$", re.MULTILINE)
+_SOME = 700
+"""Bytes of an answer that get through before the cut: its head and some of its body."""
+
+
+@dataclass
+class Cut:
+    """Which connections to lose: the request line, how often, and on the way there or back."""
+
+    pattern: re.Pattern[str]
+    times: int
+    answer: bool
+
+
+@dataclass
+class Relay:
+    """A TCP relay in front of the server."""
+
+    target: tuple[str, int]
+    asked: list[str] = field(default_factory=list)
+    gate: threading.Barrier | None = None
+    _cut: Cut | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, pattern: str, times: int = 10**6, *, answer: bool = False) -> None:
+        """Lose the connection of the next requests that match, half-way."""
+        self._cut = Cut(re.compile(pattern), times, answer)
+
+    def mend(self) -> None:
+        self._cut = self.gate = None
+        self.asked.clear()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        due: Cut | None = None
+        limit: list[int] = []  # one number: what of the answer may pass
+        with client, socket.create_connection(self.target) as server, suppress(OSError):
+            threading.Thread(target=_answer, args=(server, client, limit), daemon=True).start()
+            while data := client.recv(1 << 20):
+                due = self._note(data) or due
+                if due and due.answer:
+                    limit.append(_SOME)
+                # The body of an upload comes by itself, after the server said that it may.
+                elif due and not data.endswith(b"\r\n\r\n"):
+                    server.sendall(data[: len(data) // 2])
+                    _reset(client)
+                    return
+                server.sendall(data)
+
+    def _note(self, data: bytes) -> Cut | None:
+        """Keep what is asked; return what is to be done about it."""
+        for method, path in _REQUEST.findall(data):
+            line = f"{method.decode()} {path.decode()}"
+            with self._lock:
+                self.asked.append(line)
+                if self._cut and self._cut.times and self._cut.pattern.search(line):
+                    self._cut.times -= 1
+                    return self._cut
+            if self.gate and "models.parquet" in line:
+                self.gate.wait(30)
+        return None
+
+
+def _answer(server: socket.socket, client: socket.socket, limit: list[int]) -> None:
+    with suppress(OSError):
+        while data := server.recv(1 << 16):
+            if limit:
+                client.sendall(data[: limit[0]])
+                limit[0] -= len(data)
+                if limit[0] <= 0:
+                    break
+            else:
+                client.sendall(data)
+        if limit:
+            _reset(client)
+        client.shutdown(socket.SHUT_RDWR)
+
+
+def _reset(client: socket.socket) -> None:
+    """Let the close that follows be a reset, as when the network goes."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, int]]:
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    yield moto.get_host_and_port()
+    moto.stop()
+
+
+@pytest.fixture
+def s3(server: tuple[str, int]) -> Any:
+    """A client that goes past the relay, and an empty bucket."""
+    import boto3
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{server[0]}:{server[1]}",
+        region_name="us-east-1",
+        aws_access_key_id="t",
+        aws_secret_access_key="t",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for item in page.get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=item["Key"])
+    return client
+
+
+@pytest.fixture
+def relay(server: tuple[str, int], s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """The relay, and an Airflow connection through it that gives up after one attempt of its own."""
+    relay = Relay(server)
+    extra = {
+        "endpoint_url": relay.url,
+        "region_name": "us-east-1",
+        "config_kwargs": {"retries": {"max_attempts": 0}, "read_timeout": 20, "max_pool_connections": 16},
+    }
+    connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    # A name of its own: Airflow keeps the file system of a connection for as long as the process lives.
+    name = f"s3_relayed_{relay.url.rpartition(':')[2]}"
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", f"s3://{BUCKET}/a prefix")
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__STORAGE_CONN_ID", name)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def store(relay: Relay) -> SnapshotStore:
+    return open_store()
+
+
+@pytest.fixture
+def take(api: EmulatorServer, key: str) -> Callable[[SnapshotStore, date], Any]:
+    """Return a function that files the recorded state of a day."""
+
+    def file(store: SnapshotStore, day: date) -> Any:
+        api.set_as_of(day)
+        with IOIntelligenceClient(api.url, token=key) as client:
+            return take_snapshot(client, store, snapshot_date=day)
+
+    return file
+
+
+def copy_days(s3: Any, store: SnapshotStore, number: int) -> list[date]:
+    """File the snapshot of ``DAY`` under many earlier days, without the store's doing."""
+    data = store.files.read(models_path(DAY))
+    days = [DAY - timedelta(days=back) for back in range(1, number)]
+    for day in days:
+        s3.put_object(Bucket=BUCKET, Key=f"a prefix/{models_path(day)}", Body=data)
+    return [*reversed(days), DAY]
+
+
+def test_listing_is_bounded_by_pages_and_not_by_days(
+    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any]
+) -> None:
+    take(store, DAY)
+    days = copy_days(s3, store, 1_010)
+    relay.asked.clear()
+    assert store.dates() == days
+    pages = [line for line in relay.asked if "list-type=2" in line]
+    assert len(pages) == len(relay.asked) == 2  # of a thousand keys each
+    for ask, more in (
+        (lambda: store.read(DAY, columns=["name"]), 3),
+        (lambda: store.price_at("zai-org/GLM-4.6", days[5]), 3),
+        (lambda: store.history(days[-3], None, columns=["name"]), 5),
+        (store.quality, 7),
+    ):
+        relay.asked.clear()
+        ask()
+        assert len(relay.asked) <= more, relay.asked
+
+
+def test_reports_are_listed_at_once(relay: Relay, store: SnapshotStore, take: Callable[..., Any]) -> None:
+    for _ in range(2):
+        take(store, DAY)
+    take(store, NEXT)
+    relay.asked.clear()
+    assert [run.snapshot_date for run in store.runs()] == [DAY, NEXT]
+    assert len(relay.asked) == 3  # one listing, two reports
+
+
+def test_history_reads_objects_at_the_same_time(
+    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any]
+) -> None:
+    take(store, DAY)
+    days = copy_days(s3, store, 8)
+    relay.gate = threading.Barrier(4)  # none is let through before four are asked for
+    table = store.history(columns=["name"])
+    assert not relay.gate.broken
+    assert sorted(set(table["snapshot_date"].to_pylist())) == days
+
+
+@pytest.mark.parametrize("part", ["quarantine", r"quality.*\.json", r"quality.*\.html", "models"])
+def test_a_connection_lost_in_a_write_leaves_the_old_snapshot(
+    relay: Relay, store: SnapshotStore, take: Callable[..., Any], part: str
+) -> None:
+    good = take(store, DAY)
+    table = store.read(DAY)
+    relay.cut(rf"PUT .*{part}")
+    with pytest.raises(StorageError, match="Could not write s3://"):
+        take(store, DAY)
+    assert [line for line in relay.asked if re.search(rf"PUT .*{part}", line)]
+    relay.mend()
+    assert store.info(DAY).snapshot_id == good.snapshot_id
+    assert store.read(DAY).equals(table)
+    assert store.quality(DAY).snapshot_id == good.snapshot_id
+    relay.cut(rf"PUT .*{part}", times=1)  # a single loss is tried again
+    assert take(store, DAY).snapshot_id == store.info(DAY).snapshot_id != good.snapshot_id
+
+
+def test_a_connection_lost_in_a_read_is_told_or_tried_again(
+    relay: Relay, store: SnapshotStore, take: Callable[..., Any]
+) -> None:
+    for day in (DAY, NEXT):
+        take(store, day)
+    table = store.history()
+    reads: list[tuple[str, Callable[[], Any]]] = [
+        (r"GET .*2026-06-30/models\.parquet", store.history),
+        (r"GET .*2026-06-30/models\.parquet", lambda: store.price_at("zai-org/GLM-4.6", NEXT)),
+        (r"GET .*2026-06-30/models\.parquet", lambda: store.read(NEXT)),
+        (r"GET .*quality", store.runs),
+        (r"GET .*list-type=2", store.dates),
+    ]
+    for pattern, read in reads:
+        relay.cut(pattern, answer=True)
+        with pytest.raises(StorageError, match=r"Could not (read|list) s3://") as raised:
+            read()
+        assert not isinstance(raised.value, NotOnFileError)
+        relay.cut(pattern, times=1, answer=True)
+        assert read()
+    relay.mend()
+    assert store.history().equals(table)
+
+
+def test_a_reader_sees_one_snapshot_or_the_other(
+    store: SnapshotStore, take: Callable[..., Any], api: EmulatorServer, key: str
+) -> None:
+    take(store, DAY)
+    stop = threading.Event()
+    seen: list[tuple[str, int]] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.append((store.info(DAY).snapshot_id, store.read(DAY).num_rows))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    written = {store.info(DAY).snapshot_id} | {take(store, DAY).snapshot_id for _ in range(5)}
+    stop.set()
+    reader.join()
+    rows = store.read(DAY).num_rows
+    assert {snapshot_id for snapshot_id, _ in seen} <= written
+    assert {number for _, number in seen} == {rows}
+
+
+def test_the_daily_dag_and_what_follows_on_s3(
+    relay: Relay,
+    api: EmulatorServer,
+    store: SnapshotStore,
+    take: Callable[..., Any],
+    load_dag: Callable[..., Any],
+    run_dag: Callable[..., Any],
+) -> None:
+    today = datetime.now(UTC).date()
+    take(store, DAY)
+    api.set_as_of(NEXT)
+    assert run_dag(load_dag("io_intelligence_daily_pricing")).state == "success"
+    assert store.dates() == [DAY, today]
+    assert store.changes().num_rows > 0
+    detect_changes(store, today)
+    assert [run.outcome for run in store.runs()] == ["passed", "passed"]
+    prices = store.price_at("zai-org/GLM-4.6", today)
+    assert store.price_at("zai-org/GLM-4.6", DAY).snapshot_date == DAY
+    assert store.cost("zai-org/GLM-4.6", output_tokens=10**6) == prices.output
+    periods = store.periods(["zai-org/GLM-4.6"]).to_pylist()
+    held = [row["price"] for row in periods if row["field"] == "output_token_price" and not row["valid_to"]]
+    assert held == [prices.output]
+    assert store.prune(keep_days=1) == [DAY]
+    assert store.dates() == [today]

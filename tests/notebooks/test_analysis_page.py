@@ -1,0 +1,30 @@
+"""The recipes of docs/analysis.md run, and give what the page says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "analysis.md"
+
+
+def test_the_recipes_run_and_give_what_the_page_says(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(recorded.parents[1])
+    names: dict[str, Any] = {}
+    promised = 0
+    for recipe in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
+        code, _, result = recipe.partition("\n# ")
+        if result:
+            promised += 1
+            shown = repr(eval(code, names))  # noqa: S307 - our own page
+            assert shown.startswith(result.strip().removesuffix("...)"))
+        else:
+            exec(compile(ast.parse(code), PAGE.name, "exec"), names)  # noqa: S102 - our own page
+    assert promised == 2
+    assert "2.75" in capsys.readouterr().out

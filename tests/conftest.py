@@ -27,8 +27,9 @@ def airflow_home() -> Iterator[Path]:
 
 
 _BY_REQUEST = {
+    "browser": "the page in Chromium; `make test-browser` runs it",
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
-    "spark": "needs PySpark and Java; `pytest -m spark` runs it",
+    "spark": "needs PySpark and Java; `make test-spark` runs it",
 }
 
 

@@ -50,7 +50,6 @@ def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
     :param source: where the store is.
     :param access: FastAPI dependency that raises 401 or 403; every route but the static files has it.
     """
-    threading.Thread(target=_warm_up, name="io-intelligence-imports", daemon=True).start()
     return Shell(build_api(source, access))
 
 
@@ -59,7 +58,7 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     from fastapi import Depends, FastAPI
 
     page = Page(source)
-    statics = Statics(page.cache)
+    statics = Statics(page.cache, on_index=_once(_warm_up))
     api = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -92,6 +91,17 @@ async def _failed(_: Request, error: Exception) -> Response:
     # It is raised again after this answer, and logged by the shell around the app.
     problem = problem_of(error)
     return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
+
+
+def _once(work: Callable[[], None]) -> Callable[[], None]:
+    """Return a function whose first call does the work, in the background."""
+    first = iter((True,))
+
+    def start() -> None:
+        if next(first, False):
+            threading.Thread(target=work, name="io-intelligence-imports", daemon=True).start()
+
+    return start
 
 
 def _warm_up() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -47,14 +48,19 @@ class Statics:
     """Serves files of one folder, each read and compressed once per version of it.
 
     :param cache: where they are kept.
+    :param on_index: called when someone opens the page, not when Airflow shows its icon.
     """
 
-    def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
+    def __init__(
+        self, cache: Cache, folder: Path = FOLDER, on_index: Callable[[], None] = lambda: None
+    ) -> None:
         self._cache = cache
         self._folder = folder
+        self._on_index = on_index
 
     async def index(self, request: Request) -> Response:
         """Return the page itself."""
+        self._on_index()
         file = self._folder / "index.html"
         answer = await anyio.to_thread.run_sync(self._index, file)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")

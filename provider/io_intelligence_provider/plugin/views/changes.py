@@ -119,8 +119,7 @@ def filtered(
     import polars as pl
 
     rows = changes.filter(wanted.hard(changes)).with_columns(wanted.passes().alias("passes"))
-    brought_along = pl.col("passes").any().over("snapshot_date", "name", "model_id")
-    rows = rows.with_columns((brought_along if wanted.is_soft else pl.col("passes")).alias("shown"))
+    rows = _brought_along(rows) if wanted.is_soft else rows.with_columns(pl.col("passes").alias("shown"))
     shown = rows.filter("shown").sort("snapshot_date", descending=True, maintain_order=True)
     items = shown.slice(page.start, page.stop - page.start)
     items = items.select(pl.col("snapshot_date").alias("date"), *_KEYS, "passes")
@@ -129,6 +128,19 @@ def filtered(
         "items": list(items.iter_rows(named=True)),
         "days": _days(changes, rows, days, dates),
     }
+
+
+def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``shown``: whether any change of the same model on the same day passes.
+
+    Day and id are made one number: comparing those takes a quarter of a window over both.
+    """
+    import polars as pl
+
+    day, model = pl.col("snapshot_date").to_physical(), pl.col("model_id").to_physical()
+    rows = rows.with_columns((day.cast(pl.Int64) * 2**32 + model).alias("model_day"))
+    passing = rows.filter("passes")["model_day"].unique()
+    return rows.with_columns(pl.col("model_day").is_in(passing.implode()).alias("shown"))
 
 
 def _days(

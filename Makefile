@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: demo ui system-deps test test-browser test-standalone screenshots lint bench docs test-floor wheel constraints clean help
+.PHONY: demo ui system-deps test test-browser test-standalone screenshots lint bench notebooks docs test-floor wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -54,6 +54,9 @@ lint: $(READY) ## ruff, mypy and the layers
 
 bench: $(READY) ## print ratios: against a floor, by hand, concurrency, Dag parsing (MILLION=0 is shorter)
 	$(BIN)/python tests/bench/run.py
+
+notebooks: $(READY) ## run the notebooks and keep their output
+	$(BIN)/python docs/notebooks/run.py --write
 
 docs: $(READY) ## renew the generated tables of the documentation
 	$(BIN)/python docs/generate.py

@@ -18,6 +18,7 @@ from typing import Any, Final
 import urllib3
 from rich.console import Console
 
+from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
 from io_intelligence_provider.changes.message import DigestMessage
 from io_intelligence_provider.changes.send import send_pending
 from io_intelligence_provider.cli.arguments import api_key
@@ -25,6 +26,7 @@ from io_intelligence_provider.cli.changes import find_changes
 from io_intelligence_provider.cli.init_dag import example_dags
 from io_intelligence_provider.cli.receiver import Receiver
 from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.sparkline import Trends
 from io_intelligence_provider.cli.standalone import airflow_environment
 from io_intelligence_provider.cli.tables import changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -123,9 +125,11 @@ def _show(console: Console, store: SnapshotStore) -> None:
     today = store.resolve()
     rows = store.read(today).to_pylist()
     report = store.quality(today)
-    console.print(models_table(rows, f"Models on {today}"))
+    console.print(models_table(rows, f"Models on {today}", Trends(store, today, ["output_token_price"])))
     summary, changes = find_changes(store, today)
-    console.print(changes_table(changes, f"Changes since {summary.previous_date}: {len(changes)}"))
+    numbers = sorted({row["field"] for row in changes} & NUMERIC_FIELDS)
+    trends = Trends(store, today, numbers) if numbers else None
+    console.print(changes_table(changes, f"Changes since {summary.previous_date}: {len(changes)}", trends))
     console.print(f"Quality: {report.outcome}, score {report.score:g}; {report.served} records served")
     console.print(f"Quarantined: {report.quarantined}")
     for record in store.quarantine(today, today).to_pylist():

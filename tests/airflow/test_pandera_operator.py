@@ -37,14 +37,8 @@ def write(path: Path, values: list[int]) -> Path:
     return path
 
 
-def returned(run: Any, task_id: str) -> Any:
-    """What a task gave XCom."""
-    (task,) = (item for item in run.get_task_instances() if item.task_id == task_id)
-    return task.xcom_pull(task_ids=task_id)
-
-
 def test_the_operator_returns_its_summary_and_tells_its_asset(
-    run_dag: Callable[..., Any], events_of: Callable[..., Any], tmp_path: Path
+    run_dag: Callable[..., Any], events_of: Callable[..., Any], task_of: Callable[..., Any], tmp_path: Path
 ) -> None:
     write(tmp_path / "in" / "day=2026-03-01" / "x.parquet", [1, -1, 3, 4])
     with DAG("checked", schedule=None) as dag:
@@ -61,7 +55,7 @@ def test_the_operator_returns_its_summary_and_tells_its_asset(
         )
     run = run_dag(dag)
     assert run.state == DagRunState.SUCCESS
-    summary = returned(run, "check")
+    summary = task_of(run, "check").xcom_pull(task_ids="check")
     assert len(json.dumps(summary)) < 2048
     assert (summary["rows"], summary["valid"], summary["quarantined"]) == (4, 3, 1)
     assert summary["outcome"] == "warned"
@@ -87,7 +81,9 @@ def test_a_stopped_check_fails_its_task_after_writing(run_dag: Callable[..., Any
     assert not (tmp_path / "valid.parquet").exists()
 
 
-def test_the_decorator_writes_the_valid_rows(run_dag: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_decorator_writes_the_valid_rows(
+    run_dag: Callable[..., Any], task_of: Callable[..., Any], tmp_path: Path
+) -> None:
     with DAG("decorated", schedule=None) as dag:
 
         @task.pandera(
@@ -107,7 +103,7 @@ def test_the_decorator_writes_the_valid_rows(run_dag: Callable[..., Any], tmp_pa
     run = run_dag(dag)
     assert run.state == DagRunState.SUCCESS
     assert pq.read_table(tmp_path / "out-x.parquet")["a"].to_pylist() == [7]
-    assert returned(run, "frame")["valid_path"] == f"{tmp_path}/out-x.parquet"
+    assert task_of(run, "frame").xcom_pull(task_ids="frame")["valid_path"] == f"{tmp_path}/out-x.parquet"
 
 
 @pytest.mark.parametrize("name", ["valid_path", "engine", "spark"])

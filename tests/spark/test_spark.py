@@ -63,6 +63,8 @@ def plain(run: Any) -> dict[str, Any]:
             example.pop("row", None)
             example.pop("file", None)
         check["examples"].sort(key=str)
+        if check["failed"] > len(check["examples"]):
+            check["examples"] = []  # some of them: which, the order of the rows decides
     checks = {(check["check"], check["column"]): check for check in data["checks"]}
     checks.pop(("same_columns", None), None)  # Spark merges the columns and does not tell
     return {name: data[name] for name in ("outcome", "score", "rows", "files")} | {"checks": checks}
@@ -75,8 +77,6 @@ def test_the_same_verdicts(case: Any, spark: Any, tmp_path: Path) -> None:
     frame = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
     for part, rows in enumerate((frame[:3], frame[3:])):
         rows.write_parquet(tmp_path / "in" / f"{part}.parquet")
-    if case.name == "_several":  # Spark makes no NaN of a null and no null of a NaN
-        assert frame["b"].is_nan().any()
     local, there = both(str(tmp_path / "in"), schema, spark, tmp_path)
     assert there[0].engine == "spark"
     assert plain(there[0]) == plain(local[0])

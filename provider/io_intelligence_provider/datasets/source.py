@@ -18,7 +18,7 @@ __all__ = ["Files", "InMemory", "Piece", "Source", "open_files"]
 
 _PIECE_BYTES: Final = 64 * 2**20
 """Uncompressed bytes judged at a time."""
-_MOST_ROWS: Final = 262_144
+_MOST_ROWS: Final = 524_288
 _FEWEST_ROWS: Final = 8_192
 
 

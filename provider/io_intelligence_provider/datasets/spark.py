@@ -160,9 +160,7 @@ class _SparkRun:
         return data
 
     def _source(self, data: DataFrame) -> InMemory:
-        from pyspark.sql.pandas.types import to_arrow_schema
-
-        schema = in_utc(to_arrow_schema(data.schema))
+        schema = in_utc(data.limit(0).toArrow().schema)
         return InMemory(schema.empty_table(), files=len(data.inputFiles()), differing=None)
 
     def _keys(self, schema: pa.Schema) -> list[tuple[Unique, tuple[str, ...]]]:

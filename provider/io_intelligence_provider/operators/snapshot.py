@@ -80,6 +80,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """File the snapshot of the run's date."""
+        from io_intelligence_provider.quality.report import QualityReport
         from io_intelligence_provider.store.label import LateRunError, label_of_run
         from io_intelligence_provider.store.snapshot import run_snapshot
 
@@ -102,7 +103,8 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
                 )
             except QualityError as stopped:
                 # Before the task fails: OpenLineage and the metrics hear of stopped runs as well.
-                self._tell(stopped.report, store, monotonic() - began)
+                if isinstance(stopped.report, QualityReport):
+                    self._tell(stopped.report, store, monotonic() - began)
                 raise
         self._tell(run.report, store, monotonic() - began)
         summary = run.summary.to_dict()

@@ -14,7 +14,7 @@
     ├── TransportError          connect, read, TLS, truncated body, deadline
     ├── ResponseError           an answer that is neither known shape
     ├── PaginationError         the walk cannot be made consistent
-    ├── QualityError            a check stopped the snapshot
+    ├── QualityError            a check stopped the run
     ├── StorageError            the store could not be read or written
     ├── NotificationError       a notifier could not be told
     └── NotOnFileError          what was looked up is not there
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.report import QualityReport
+    from io_intelligence_provider.quality.result import CheckRun
 
 __all__ = [
     "AuthenticationError",
@@ -150,10 +151,11 @@ class PaginationError(IOIntelligenceError):
 class QualityError(IOIntelligenceError):
     """A check stopped the commit; quarantine and report were written, the last snapshot stands.
 
-    ``report`` is the :class:`~io_intelligence_provider.quality.report.QualityReport`.
+    ``report`` is the :class:`~io_intelligence_provider.quality.report.QualityReport` of a snapshot, the
+    :class:`~io_intelligence_provider.quality.result.CheckRun` of any other data set.
     """
 
-    def __init__(self, message: str, *, report: QualityReport) -> None:
+    def __init__(self, message: str, *, report: QualityReport | CheckRun) -> None:
         super().__init__(message)
         self.report = report
 

@@ -107,9 +107,12 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
-                    f"{package}.operators.{name}" for name in ("snapshot", "changes", "alert")
+                    f"{package}.operators.{name}" for name in ("snapshot", "changes", "alert", "pandera")
                 ],
             }
+        ],
+        "task-decorators": [
+            {"name": "pandera", "class-name": f"{package}.decorators.pandera.pandera_task"},
         ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.watcher"]}],
         "extra-links": [f"{package}.operators.links.{name}" for name in ("QualityLink", "ChangesLink")],

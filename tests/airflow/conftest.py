@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import runpy
 import secrets
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -153,6 +157,67 @@ def file_day(root: Path) -> Callable[..., Any]:
             return take_snapshot(client, SnapshotStore(root), snapshot_date=day, fail_on="never")
 
     return file
+
+
+class Told:
+    """What one real run of Airflow told: OpenLineage's events, StatsD's datagrams, the states of the runs."""
+
+    def __init__(self, folder: Path, datagrams: list[str]) -> None:
+        told = json.loads((folder / "told.json").read_text())
+        self.states: dict[str, str] = told["states"]
+        self.url: str = told["url"]
+        self.folder = folder
+        self.output: str = (folder / "output.txt").read_text()
+        lines = (folder / "events.jsonl").read_text().splitlines()
+        self.events: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.metrics = [line for datagram in datagrams for line in datagram.splitlines()]
+
+    def event(self, job: str, kind: str) -> dict[str, Any]:
+        """Return the one event of a kind (START, COMPLETE, FAIL) that a job emitted."""
+        (event,) = (
+            event for event in self.events if event["job"]["name"] == job and event["eventType"] == kind
+        )
+        return event
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Run ``told_run.py`` once: about half a minute, in a process of its own."""
+    folder = tmp_path_factory.mktemp("told")
+    home = folder / "home"
+    home.mkdir()
+    datagrams: list[str] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=_listen, args=(listener, datagrams))
+        thread.start()
+        transport = {"type": "file", "log_file_path": str(folder / "events.jsonl"), "append": True}
+        environment = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name} | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "true",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+            "AIRFLOW__METRICS__STATSD_ON": "true",
+            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+            "AIRFLOW__METRICS__STATSD_PORT": str(listener.getsockname()[1]),
+        }
+        with (folder / "output.txt").open("wb") as output:
+            command = [sys.executable, str(Path(__file__).parent / "told_run.py"), str(folder)]
+            done = subprocess.run(command, env=environment, stdout=output, stderr=output, check=False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(_END, listener.getsockname())  # after all others: datagrams keep their order here
+        thread.join()
+    assert done.returncode == 0, (folder / "output.txt").read_text()[-5_000:]
+    return Told(folder, datagrams)
+
+
+_END = b"end"
+
+
+def _listen(listener: socket.socket, datagrams: list[str]) -> None:
+    while (datagram := listener.recv(65_536)) != _END:
+        datagrams.append(datagram.decode())
 
 
 class Mailbox(Controller):

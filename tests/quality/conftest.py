@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape, ascii_json
 from io_intelligence_provider.emulator.catalogue import encode
+from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.row_checks import Verdict, judge_records
 
 MODEL_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -79,3 +81,29 @@ def outcomes(judge: Callable[..., Verdict]) -> Callable[..., list[Any]]:
         return [refused[text] if text in refused else next(rows) for text in texts]
 
     return each
+
+
+@pytest.fixture(scope="session")
+def check_run() -> Callable[..., CheckRun]:
+    """Return a function that makes the result of a run, with some fields replaced."""
+
+    def build(*checks: Any, **changes: Any) -> CheckRun:
+        fields: dict[str, Any] = {
+            "run_id": "20260102T030405Z-0a1b2c3d",
+            "dataset": "s3://lake/orders/*.parquet",
+            "schema": "schemas.orders:Orders",
+            "checked_at": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+            "seconds": 1.25,
+            "engine": "local",
+            "mode": "rows",
+            "outcome": "warned",
+            "score": 0.5,
+            "rows": 2,
+            "valid": 1,
+            "quarantined": 1,
+            "files": 1,
+            "checks": checks,
+        }
+        return CheckRun(**{**fields, **changes})
+
+    return build

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from io_intelligence_provider.assets import MODELS, event_extra
+from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.arguments import number
 from io_intelligence_provider.operators.links import QualityLink
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
     from airflow.sdk import Context
+
+    from io_intelligence_provider.lineage import Lineage, SnapshotResult
+    from io_intelligence_provider.quality.report import QualityReport
+    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["IOIntelligenceSnapshotOperator"]
 
@@ -70,30 +76,52 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         self.fail_on = fail_on
         self.max_quarantine_share = max_quarantine_share
         self.io_intelligence_conn_id = io_intelligence_conn_id
+        self._result: SnapshotResult | None = None
         if MODELS not in self.outlets:
             self.outlets = [*self.outlets, MODELS]
 
     def execute(self, context: Context) -> dict[str, Any]:
         """File the snapshot of the run's date."""
+        from io_intelligence_provider.quality.report import QualityReport
         from io_intelligence_provider.store.label import LateRunError, label_of_run
         from io_intelligence_provider.store.snapshot import run_snapshot
 
+        began = monotonic()
         store = open_store(self.root, self.storage_conn_id)
         try:
             day = label_of_run(store, context["dag_run"].run_after, datetime.now(UTC))
         except LateRunError as late:
             raise AirflowSkipException(str(late)) from None
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
-            run = run_snapshot(
-                client,
-                store,
-                snapshot_date=day,
-                q=self.q,
-                page_size=number("page_size", self.page_size, int),
-                fail_on=self.fail_on,
-                max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
-            )
+            try:
+                run = run_snapshot(
+                    client,
+                    store,
+                    snapshot_date=day,
+                    q=self.q,
+                    page_size=number("page_size", self.page_size, int),
+                    fail_on=self.fail_on,
+                    max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
+                )
+            except QualityError as stopped:
+                # Before the task fails: OpenLineage and the metrics hear of stopped runs as well.
+                if isinstance(stopped.report, QualityReport):
+                    self._tell(stopped.report, store, monotonic() - began)
+                raise
+        self._tell(run.report, store, monotonic() - began)
         summary = run.summary.to_dict()
         self.log.info("Filed %(rows)d models, %(quarantined)d quarantined, %(outcome)s: %(path)s", summary)
         context["outlet_events"][MODELS].extra = event_extra(summary, run.report)
         return summary
+
+    def _tell(self, report: QualityReport, store: SnapshotStore, seconds: float) -> None:
+        """Send the metrics, and keep what OpenLineage asks for when the task is done, failed or not."""
+        from io_intelligence_provider.operators.keep import snapshot_result
+
+        self._result = snapshot_result(report, store, seconds)
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - theirs
+        """Return the endpoint with its checks, and the models that were written."""
+        from io_intelligence_provider.lineage import snapshot_lineage
+
+        return snapshot_lineage(self._result)

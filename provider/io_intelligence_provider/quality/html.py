@@ -1,11 +1,13 @@
-"""The report as one HTML page: self-contained, no script, light and dark, fit for print."""
+"""A result as one HTML page: self-contained, no script, light and dark, fit for print."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
 
+from io_intelligence_provider.quality.html_view import view_of
 from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.quality.result import CheckRun
 
 if TYPE_CHECKING:
     import jinja2
@@ -27,6 +29,9 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.j2")
 
 
-def report_html(report: QualityReport) -> str:
-    """Render the report. Everything in it comes from outside, so jinja2 escapes all of it."""
-    return _template().render(report=report)
+def report_html(result: QualityReport | CheckRun) -> str:
+    """Render a result, below 200 KB whatever was found: what does not fit is counted, the JSON form has it.
+
+    Everything in it comes from outside, so jinja2 escapes all of it.
+    """
+    return _template().render(view=view_of(result))

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 __all__ = ["LONGEST_IN_EXAMPLE", "MAX_EXAMPLES", "CheckResult", "Outcome", "QualityReport", "Severity"]
 
 Severity: TypeAlias = Literal["error", "warn"]
-Level: TypeAlias = Literal["row", "snapshot"]
+Level: TypeAlias = Literal["row", "snapshot", "dataset"]
 Outcome: TypeAlias = Literal["passed", "warned", "failed"]
 
 MAX_EXAMPLES: Final = 5
@@ -23,10 +23,13 @@ LONGEST_IN_EXAMPLE: Final = 100
 class CheckResult:
     """One check over the whole run.
 
+    :param level: what it speaks of: rows, or the catalogue's snapshot or any other data set as a whole.
     :param evaluated: rows or values that the check looked at; 0: it could not be evaluated this time
         (a first snapshot has no predecessor), and then it counts neither as passed nor as failed.
     :param failed: how many of them failed.
     :param examples: up to five, each a small object that says which and why.
+    :param threshold: how many may fail and the check still passes: a count, or a share of ``evaluated``
+        when it is a float; ``None``: none may.
     """
 
     check: str
@@ -36,15 +39,29 @@ class CheckResult:
     evaluated: int
     failed: int
     examples: list[dict[str, Any]] = field(default_factory=list)
+    threshold: int | float | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed; true for what was not evaluated."""
-        return not self.failed
+        """Whether no more failed than the threshold allows; true for what was not evaluated."""
+        if isinstance(self.threshold, float):
+            return self.failed <= self.threshold * self.evaluated
+        return self.failed <= (self.threshold or 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the published form."""
-        return asdict(self) | {"passed": self.passed}
+        """Return the published form; ``threshold`` is in it where there is one."""
+        data = asdict(self) | {"passed": self.passed}
+        if self.threshold is None:
+            del data["threshold"]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CheckResult:
+        """Read the published form back.
+
+        :raises AttributeError, TypeError: when it is not that form.
+        """
+        return cls(**{key: value for key, value in data.items() if key != "passed"})
 
 
 @dataclass(frozen=True)
@@ -108,10 +125,7 @@ class QualityReport:
 
         :raises AttributeError, KeyError, TypeError, ValueError: when it is not that form.
         """
-        checks = tuple(
-            CheckResult(**{key: value for key, value in check.items() if key != "passed"})
-            for check in data["checks"]
-        )
+        checks = tuple(CheckResult.from_dict(check) for check in data["checks"])
         return cls(
             snapshot_id=data["snapshot_id"],
             snapshot_date=date.fromisoformat(data["snapshot_date"]),

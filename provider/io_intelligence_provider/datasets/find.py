@@ -1,0 +1,125 @@
+"""From a path, a glob or a folder on any storage to the Parquet files it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import fsspec
+
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+
+__all__ = ["Found", "FoundFile", "find", "partitions_of", "storage_of"]
+
+_ENDINGS: Final = (".parquet", ".parq", ".pq")
+_WILD: Final = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """One file.
+
+    :param path: its full name, fit for a message.
+    :param key: its name on its file system.
+    :param partitions: what the names of its folders say, as text.
+    """
+
+    path: str
+    key: str
+    partitions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one data set, sorted by name."""
+
+    path: str
+    files: tuple[FoundFile, ...]
+    filesystem: Any
+    is_local: bool
+
+
+def storage_of(path: str, filesystem: Any = None) -> tuple[Any, str, bool]:
+    """Return the file system of a path, the path on it, and whether it is the local disk.
+
+    :raises ConfigurationError: when no file system serves the URL.
+    """
+    if not path.strip():
+        raise ConfigurationError("The path of the data set is blank.")
+    try:
+        if filesystem is None:
+            filesystem, key = fsspec.core.url_to_fs(path)
+        else:
+            key = filesystem._strip_protocol(path)  # noqa: SLF001 - fsspec's own name for it
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(
+            f"No file system for {path!r}: {error}. "
+            "Install the extra for it (s3, gcs, azure) or correct the URL."
+        ) from None
+    protocols = {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
+    is_local = bool(protocols & {"file", "local"})
+    if is_local:
+        key = os.path.abspath(os.path.expanduser(key))  # noqa: PTH100, PTH111 - a string for fsspec
+    return filesystem, key, is_local
+
+
+def find(path: str, filesystem: Any = None) -> Found:
+    """Return the Parquet files that a path names.
+
+    A file is taken whatever its name; of a folder, and of folders that a glob matches, the files that end
+    in ``.parquet``, ``.parq`` or ``.pq`` at any depth, but none whose name, or a folder's below that
+    one, begins with ``_`` or ``.``: writers keep unfinished work there. ``key=value`` folders become columns.
+
+    :raises NotOnFileError: when there is none.
+    """
+    filesystem, key, is_local = storage_of(path, filesystem)
+    try:
+        filesystem.invalidate_cache()
+        roots = [key]
+        if _WILD & set(key) and not filesystem.exists(key):
+            roots = sorted(filesystem.glob(key))
+        base = key if roots == [key] else _fixed_part(key)
+        keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
+    except Exception as error:
+        raise StorageError(
+            f"Could not look up {path}: {error}. Check the path, the storage connection and its rights."
+        ) from error
+    if not keys:
+        raise NotOnFileError(f"{path} matches no Parquet file. Check the path, or let the task run later.")
+    files = [
+        FoundFile(
+            path=file if is_local else str(filesystem.unstrip_protocol(file)),
+            key=file,
+            partitions={} if [file] == [base] else partitions_of(file[len(base) :]),
+        )
+        for _, file in sorted(set(keys), key=lambda pair: pair[1])
+    ]
+    return Found(path, tuple(files), filesystem, is_local)
+
+
+def _files_of(filesystem: Any, root: str) -> list[str]:
+    if filesystem.isfile(root):
+        return [root]
+    return [
+        file
+        for file in filesystem.find(root)
+        if file.lower().endswith(_ENDINGS)
+        and not any(part.startswith(("_", ".")) for part in file[len(root.rstrip("/")) + 1 :].split("/"))
+    ]
+
+
+def _fixed_part(key: str) -> str:
+    fixed = []
+    for part in key.split("/"):
+        if _WILD & set(part):
+            break
+        fixed.append(part)
+    return "/".join(fixed)
+
+
+def partitions_of(below: str) -> dict[str, str]:
+    """Return what ``key=value`` folders in the name of a file say, as text."""
+    pairs = (part.partition("=") for part in below.split("/")[:-1])
+    return {name: value for name, equals, value in pairs if equals and name}

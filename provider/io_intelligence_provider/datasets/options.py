@@ -1,0 +1,88 @@
+"""How a data set is checked, beside by what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from io_intelligence_provider.datasets.outcome import policy_of
+from io_intelligence_provider.datasets.tally import Policy
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.outcome import check_thresholds
+from io_intelligence_provider.quality.report import CheckResult
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.quality.result import CheckRun
+
+__all__ = ["CheckOptions", "ExtraChecks"]
+
+ExtraChecks: TypeAlias = Callable[["CheckRun"], Sequence[CheckResult]]
+
+_UNITS: Final = {"": 1, "B": 1}
+_UNITS.update({f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", 1)})
+_UNITS.update({f"{prefix}IB": 1024**power for power, prefix in enumerate("KMGT", 1)})
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Arguments of a check, refused on creation when one is wrong.
+
+    :param quarantine_path: where refused rows go: a ``.parquet`` file, or a folder that gets one file a run.
+        ``None``: they are counted only.
+    :param valid_path: where valid rows go, as the schema parses them: one file, replaced in one step, and
+        only when the run is not stopped.
+    :param fail_on: ``error``, ``warn`` or ``never``: which findings stop the run.
+    :param max_quarantine_share: share of refused rows, 0 to 1, above which the run is stopped. Rows that only
+        checks with a threshold of their own refuse do not count.
+    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; ``raise_warning`` of the schema's
+        own checks is ``warn``.
+    :param thresholds: how many rows may fail a check: a count (int) or a share of all rows (float).
+    :param memory_limit: bytes, or text such as ``"2GiB"``, that a data set may take in memory when a check
+        needs all rows at once.
+    :param profile: whether to measure the columns, for comparison with other runs.
+    :param extra_checks: given the run so far, returns further results; they count like any other.
+    :raises ConfigurationError: when one of them is wrong.
+    """
+
+    quarantine_path: str | None = None
+    valid_path: str | None = None
+    fail_on: str = "error"
+    max_quarantine_share: float = 0.0
+    severity: Mapping[str, str] | None = None
+    thresholds: Mapping[str, int | float | str] | None = None
+    memory_limit: int | str = "2GiB"
+    profile: bool = False
+    extra_checks: ExtraChecks | None = None
+
+    def __post_init__(self) -> None:
+        check_thresholds(self.fail_on, self.max_quarantine_share)
+        _ = self.policy, self.memory_bytes
+
+    @property
+    def policy(self) -> Policy:
+        """Severities and thresholds."""
+        return policy_of(self.severity, self.thresholds)
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory_limit`` in bytes."""
+        return _bytes(self.memory_limit)
+
+    def quarantine_file(self, run_id: str) -> str | None:
+        """Return the quarantine file of a run."""
+        path = self.quarantine_path
+        if not path or path.endswith(".parquet"):
+            return path or None
+        return f"{path.rstrip('/')}/{run_id}.parquet"
+
+
+def _bytes(value: Any) -> int:
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(value))
+    unit = _UNITS.get(found[2].upper()) if found else None
+    if not found or unit is None or float(found[1]) <= 0:
+        raise ConfigurationError(
+            f"memory_limit is {value!r}; it is bytes, or text such as '2GiB' or '500MB'."
+        )
+    return int(float(found[1]) * unit)

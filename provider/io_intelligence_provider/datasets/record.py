@@ -1,0 +1,84 @@
+"""A row as ASCII JSON, for the quarantine, and a value as text, for a reason."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from io_intelligence_provider.catalog.wire import dump_json
+from io_intelligence_provider.quality.failure import cut
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["plain_rows", "record_text", "value_text"]
+
+_LONGEST = 500  # characters; the record holds the whole value
+
+
+def plain_rows(table: pa.Table, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """Return some rows as dicts of what JSON can hold.
+
+    Numbers keep their digits, what is no number is ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``; times are
+    ISO 8601, durations seconds, bytes Base64.
+    """
+    import pyarrow as pa
+
+    chosen = table.take(pa.array(rows, pa.int64()))
+    columns = {name: [_plain(value) for value in _values(chosen[name])] for name in chosen.column_names}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        # Python's own datetime ends at microseconds; the text keeps every digit.
+        return [
+            None if text is None else text.replace(" ", "T", 1)
+            for text in column.cast(pa.string()).to_pylist()
+        ]
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        raw = column.cast(pa.binary()).to_pylist()
+        values = [None if item is None else item.decode("utf-8", "backslashreplace") for item in raw]
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
+    if isinstance(value, (float, Decimal)):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def record_text(row: dict[str, Any]) -> str:
+    """Return a plain row as ASCII JSON."""
+    return dump_json(row)
+
+
+def value_text(value: Any) -> str | None:
+    """Return a plain value as text: a string as it is, anything else as JSON; ``None`` for null."""
+    if value is None:
+        return None
+    return cut(value if isinstance(value, str) else dump_json(value), _LONGEST)

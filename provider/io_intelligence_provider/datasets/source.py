@@ -1,0 +1,215 @@
+"""Where the rows come from: Parquet files by path, glob or partitioned folder, or one table in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from io_intelligence_provider.datasets.find import Found, FoundFile
+from io_intelligence_provider.datasets.partitions import partition_types, with_partitions
+from io_intelligence_provider.errors import StorageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+__all__ = ["Files", "InMemory", "Piece", "Source", "open_files"]
+
+_PIECE_BYTES: Final = 64 * 2**20
+"""Uncompressed bytes judged at a time."""
+_MOST_ROWS: Final = 524_288
+_FEWEST_ROWS: Final = 8_192
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of one file.
+
+    :param file: the file's name; empty for a table in memory.
+    :param first: position of the first row in that file.
+    :param offset: position of the first row in the data set.
+    """
+
+    table: pa.Table
+    file: str
+    first: int
+    offset: int
+
+
+class Source(Protocol):
+    """Some rows that can be read more than once.
+
+    :param schema: what every piece has.
+    :param differing: files whose columns are not those of the first, each with what differs;
+        ``None``: unknown.
+    :param with_nulls: names of the columns that hold a null somewhere; may be too many, never too few.
+    """
+
+    schema: pa.Schema
+    rows: int
+    bytes: int
+    differing: Sequence[dict[str, str]] | None
+
+    @property
+    def files(self) -> int: ...
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Yield the rows in order; none at all for a data set without rows."""
+
+    def with_nulls(self) -> frozenset[str]: ...
+
+
+@dataclass
+class InMemory:
+    """A table as a data set."""
+
+    table: pa.Table
+    files: int = 0
+    differing: Sequence[dict[str, str]] | None = ()
+
+    def __post_init__(self) -> None:
+        self.schema = self.table.schema
+        self.rows = self.table.num_rows
+        self.bytes = self.table.nbytes
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Yield the table's rows in slices."""
+        table = self.table if columns is None else self.table.select(list(columns))
+        step = _rows_at_a_time(self.rows, self.bytes)
+        for first in range(0, self.rows, step):
+            yield Piece(table.slice(first, step), "", first, first)
+
+    def with_nulls(self) -> frozenset[str]:
+        """Name the columns that hold a null."""
+        return frozenset(name for name in self.table.column_names if self.table[name].null_count)
+
+
+@dataclass
+class Files:
+    """Parquet files as one data set: one schema, partitions of the folders as columns."""
+
+    found: Found
+    schema: pa.Schema
+    rows: int
+    bytes: int
+    differing: Sequence[dict[str, str]] | None
+    _nulls: frozenset[str] = field(default=frozenset())
+
+    @property
+    def files(self) -> int:
+        """How many there are."""
+        return len(self.found.files)
+
+    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+        """Yield the rows of all files, a bounded number of bytes at a time, whatever the row groups."""
+        import pyarrow as pa
+
+        target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        step, offset = _rows_at_a_time(self.rows, self.bytes), 0
+        for file in self.found.files:
+            first = 0
+            with _opened(self.found, file) as parquet, _reading(file):
+                there = set(parquet.schema_arrow.names)
+                wanted = None if columns is None else [name for name in columns if name in there]
+                for batch in parquet.iter_batches(step, columns=wanted):
+                    table = with_partitions(pa.Table.from_batches([batch]), file.partitions, target)
+                    yield Piece(table, file.path, first, offset)
+                    first += batch.num_rows
+                    offset += batch.num_rows
+
+    def with_nulls(self) -> frozenset[str]:
+        """Name the columns that hold a null, as the files' statistics say."""
+        return self._nulls
+
+
+def open_files(found: Found) -> Files:
+    """Read the footers of all files and settle the schema of the whole.
+
+    Integers and floats of different width are widened and a column that one file lacks is null there; a
+    file that differs from the first is named in ``differing``.
+
+    :raises StorageError: when a file is no Parquet, or its columns cannot be brought together.
+    """
+    import pyarrow as pa
+
+    schemas, rows, size, differing = [], 0, 0, []
+    nulls: set[str] = set()
+    for file in found.files:
+        with _opened(found, file) as parquet:
+            metadata = parquet.metadata
+            schemas.append(parquet.schema_arrow)
+            rows += metadata.num_rows
+            size += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+            nulls |= _columns_with_nulls(metadata)
+        if what := _difference(schemas[0], schemas[-1]):
+            differing.append({"file": file.path, "message": what})
+            nulls |= set(schemas[0].names) ^ set(schemas[-1].names)
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive").with_metadata(schemas[0].metadata)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StorageError(
+            f"The files of {found.path} cannot be read as one data set: {error}. "
+            f"{differing[0]['file']} differs from the first. Check them apart."
+        ) from error
+    for name, dtype in partition_types(found.files).items():
+        if name not in schema.names:
+            schema = schema.append(pa.field(name, dtype))
+            nulls.add(name)
+    return Files(found, schema, rows, size, tuple(differing), frozenset(nulls))
+
+
+def _rows_at_a_time(rows: int, size: int) -> int:
+    per_row = max(1, size // rows) if rows else 1
+    return min(_MOST_ROWS, max(_FEWEST_ROWS, _PIECE_BYTES // per_row))
+
+
+def _opened(found: Found, file: FoundFile) -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
+    with _reading(file):
+        source: Any = file.path if found.is_local else found.filesystem.open(file.key, "rb")
+        return pq.ParquetFile(source)
+
+
+class _reading:  # noqa: N801 - reads as a verb
+    """Turns what the storage and the reader raise into one error that names the file."""
+
+    def __init__(self, file: FoundFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        import pyarrow as pa
+
+        if isinstance(error, (OSError, pa.ArrowException)):
+            raise StorageError(
+                f"Could not read {self._file.path} as Parquet: {error}. "
+                "Check the file, the storage connection and its rights."
+            ) from error
+
+
+def _difference(first: pa.Schema, other: pa.Schema) -> str | None:
+    if missing := sorted(set(first.names) - set(other.names)):
+        return f"lacks the column {', '.join(missing)}"
+    if further := sorted(set(other.names) - set(first.names)):
+        return f"has the further column {', '.join(further)}"
+    changed = [name for name in first.names if first.field(name).type != other.field(name).type]
+    if changed:
+        name = changed[0]
+        return f"has {name} as {other.field(name).type}, the first file as {first.field(name).type}"
+    return None
+
+
+def _columns_with_nulls(metadata: pq.FileMetaData) -> set[str]:
+    names = set()
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for index in range(row_group.num_columns):
+            column = row_group.column(index)
+            statistics = column.statistics
+            if statistics is None or not statistics.has_null_count or statistics.null_count:
+                names.add(column.path_in_schema.partition(".")[0])
+    return names

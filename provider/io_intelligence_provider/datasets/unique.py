@@ -1,0 +1,122 @@
+"""Values that may occur once, over groups of rows that are never in memory together.
+
+Each row's key becomes two hashes of 64 bits. Up to some millions of them are kept in memory; more are spread
+over temporary files by their first bits, and each file is looked at on its own. Two differing keys that
+share 128 bits would be taken for a repeat: with 10 billion rows the odds are about 1 to 7 x 10^18.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+__all__ = ["Repeated", "key_hashes"]
+
+_IN_MEMORY: Final = 4_000_000
+"""Keys: 24 bytes each."""
+_BUCKETS: Final = 64
+_SEEDS: Final = (11, 23)
+
+
+def key_hashes(frame: Any, rows: Any) -> pl.DataFrame:
+    """Return the hashes of the keys in a frame: ``row``, ``a``, ``b``.
+
+    Nulls are equal to each other and so are NaNs, as they are to pandera. Text is hashed as text,
+    whether or not it is stored by a dictionary.
+
+    :param rows: the position of each key in the data set.
+    """
+    import polars as pl
+
+    keys = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame, nan_to_null=True)
+    keys = keys.with_columns(
+        pl.col(pl.Categorical, pl.Enum).cast(pl.String),
+        # What cannot be hashed as it is, is hashed as its JSON.
+        *(
+            pl.struct(name).struct.json_encode().alias(name)
+            for name, dtype in keys.schema.items()
+            if dtype.is_nested()
+        ),
+    )
+    a, b = (keys.hash_rows(seed) for seed in _SEEDS)
+    return pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), "a": a, "b": b})
+
+
+class Repeated:
+    """Collects keys and tells which rows repeat one.
+
+    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: every one is.
+    :param rows: rows of the data set.
+    """
+
+    def __init__(self, keep: str | bool, rows: int) -> None:
+        self._keep = keep
+        self._rows = rows
+        self._kept: list[pl.DataFrame] = []
+        self._count = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def add(self, hashes: pl.DataFrame) -> None:
+        """Add some keys."""
+        self._kept.append(hashes)
+        self._count += hashes.height
+        if self._count > _IN_MEMORY:
+            self._spill()
+
+    def _spill(self) -> None:
+        import polars as pl
+
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="unique-")
+        hashes = pl.concat(self._kept)
+        for (bucket,), part in hashes.group_by(pl.col("a") % _BUCKETS):
+            with Path(self._folder.name, str(bucket)).open("ab") as file:
+                # Three 64-bit numbers a row; the position is never negative.
+                part.with_columns(pl.col("row").cast(pl.UInt64)).to_numpy(order="c").tofile(file)
+        self._kept, self._count = [], 0
+
+    def _groups(self) -> Iterator[pl.DataFrame]:
+        import numpy as np
+        import polars as pl
+
+        if self._folder is None:
+            if self._kept:
+                yield pl.concat(self._kept)
+            return
+        if self._kept:
+            self._spill()
+        for path in sorted(Path(self._folder.name).iterdir()):
+            numbers = np.fromfile(path, dtype=np.uint64).reshape(-1, 3)
+            yield pl.DataFrame(numbers, schema=["row", "a", "b"])
+
+    def finish(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return a mark for every row of the data set: whether it repeats a key."""
+        import numpy as np
+        import polars as pl
+
+        marks = np.zeros(self._rows, dtype=np.bool_)
+        for group in self._groups():
+            key = pl.struct("a", "b")
+            if self._keep is False:
+                repeats = group.filter(key.is_duplicated())
+            else:
+                kept = key.is_first_distinct() if self._keep == "first" else key.is_last_distinct()
+                repeats = group.sort("row").filter(~kept)
+            marks[repeats["row"].to_numpy()] = True
+        return marks

@@ -1,0 +1,3 @@
+"""Task decorators: ``@task.pandera``."""
+
+from __future__ import annotations

@@ -1,0 +1,86 @@
+"""``@task.pandera``: a function returns a frame, its valid rows are written, XCom gets the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
+
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.bases.decorator import TaskDecorator
+
+    from io_intelligence_provider.datasets.options import CheckOptions
+    from io_intelligence_provider.quality.result import CheckRun
+
+__all__ = ["pandera_task"]
+
+
+class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
+    """Call the function, judge what it returns, write the valid rows to ``path``."""
+
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        *PanderaCheckOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
+    custom_operator_name: str = "@task.pandera"
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name in ("valid_path", "engine", "spark"):
+            if name in kwargs:
+                raise TypeError(
+                    f"@task.pandera takes no {name}: valid rows are written to path, by this task"
+                )
+        super().__init__(
+            python_callable=python_callable,
+            op_args=op_args,
+            op_kwargs=op_kwargs,
+            kwargs_to_upstream={},
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Call the function and judge its frame."""
+        arguments = determine_kwargs(self.python_callable, self.op_args, {**context, **self.op_kwargs})
+        self._frame = self.python_callable(*self.op_args, **arguments)
+        try:
+            return self._checked(context, self._check)
+        finally:
+            del self._frame
+
+    def _check(self, options: CheckOptions) -> CheckRun:
+        from io_intelligence_provider.datasets.run import check_frame
+
+        return check_frame(self._frame, self.path, self.schema, options, filesystem=self._filesystem())
+
+
+def pandera_task(
+    python_callable: Callable[..., Any] | None = None,
+    multiple_outputs: bool | None = None,
+    **kwargs: Any,
+) -> TaskDecorator:
+    """Make a task of a function that returns a frame: pandas, polars, a LazyFrame or an Arrow table.
+
+    The valid rows are written to ``path``, replaced in one step, and only when no finding stops the task.
+
+    :param python_callable: the function.
+    :param kwargs: arguments of :class:`~io_intelligence_provider.operators.pandera.PanderaCheckOperator`,
+        ``path`` and ``schema`` among them.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=_PanderaDecoratedOperator,
+        **kwargs,
+    )

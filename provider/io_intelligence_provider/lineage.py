@@ -1,0 +1,159 @@
+"""Results as OpenLineage facets: what was read, what was checked, what was written.
+
+OpenLineage asks a task for them in a forked process, after the task is done. So nothing here touches polars
+or pyarrow, whose threads do not survive a fork: all figures come from the finished result.
+
+Without the OpenLineage provider nobody asks, and nothing here is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from io_intelligence_provider.lineage_facets import (
+    assertions,
+    input_metrics,
+    output_metrics,
+    output_statistics,
+    run_facets,
+    schema,
+)
+from io_intelligence_provider.quality.result import CheckRun
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    Lineage: TypeAlias = OperatorLineage[Any, Any]
+
+__all__ = ["SnapshotResult", "check_lineage", "dataset_name", "snapshot_lineage"]
+
+log = logging.getLogger(__name__)
+
+_GLOB: Final = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class SnapshotResult:
+    """What the lineage of a snapshot task is told from.
+
+    :param run: its report, by :func:`~io_intelligence_provider.quality.result_of_report.check_run_of`.
+    :param source_url: the endpoint that was asked.
+    :param root: root of the store, a path or a URL.
+    """
+
+    run: CheckRun
+    source_url: str
+    root: str
+
+
+Result = TypeVar("Result", CheckRun, SnapshotResult)
+
+
+def check_lineage(run: CheckRun | None) -> Lineage | None:
+    """Return what a check task read and wrote.
+
+    :param run: the result; ``None`` before there is one (the data could not be read, say).
+    :returns: the checked data set with schema, assertions and metrics, and as outputs the valid rows and the
+        quarantine where they were written; ``None`` when there is nothing to tell. Never raises.
+    """
+    return _safely(_check_lineage, run)
+
+
+def snapshot_lineage(result: SnapshotResult | None) -> Lineage | None:
+    """Return what a snapshot task read and wrote, also when a check stopped the commit.
+
+    :returns: the endpoint with assertions and metrics, and as outputs the models and the quarantine;
+        ``None`` when there is nothing to tell. Never raises.
+    """
+    return _safely(_snapshot_lineage, result)
+
+
+def _safely(build: Callable[[Result], Lineage], result: Result | None) -> Lineage | None:
+    if result is None:
+        return None
+    try:
+        return build(result)
+    except Exception as error:  # noqa: BLE001 - lineage that is lost must not fail a run that is not
+        log.warning("The lineage of this task could not be told: %r", error)
+        return None
+
+
+def _check_lineage(run: CheckRun) -> Lineage:
+    from openlineage.client.event_v2 import InputDataset
+
+    outputs = []
+    if run.valid_path:
+        outputs.append(_output(run.valid_path, run.valid, schema(run.columns)))
+    if run.quarantine_path:
+        # A folder that gets a file each run is one data set, not a new one every day.
+        folder = run.quarantine_path.removesuffix(f"/{run.run_id}.parquet")
+        outputs.append(_output(folder, run.quarantined))
+    namespace, name = dataset_name(run.dataset)
+    facets = {"dataQualityAssertions": assertions(run), "dataQualityMetrics": input_metrics(run, run.profile)}
+    source = InputDataset(namespace=namespace, name=name, facets=schema(run.columns), inputFacets=facets)
+    return _lineage(run, source, outputs)
+
+
+def _snapshot_lineage(result: SnapshotResult) -> Lineage:
+    from openlineage.client.event_v2 import InputDataset
+
+    run, outputs = result.run, []
+    if run.outcome != "failed":
+        # The profile is that of the models, not of the records that were served.
+        models = schema(run.columns) | output_metrics(run)
+        outputs.append(_output(f"{result.root}/models", run.valid, models))
+    if run.quarantined:
+        outputs.append(_output(f"{result.root}/quarantine", run.quarantined))
+    url = urlsplit(result.source_url)
+    source = InputDataset(
+        namespace=f"{url.scheme}://{url.netloc.rpartition('@')[2]}",
+        name=url.path or "/",
+        inputFacets={"dataQualityAssertions": assertions(run), "dataQualityMetrics": input_metrics(run, ())},
+    )
+    return _lineage(run, source, outputs)
+
+
+def _lineage(run: CheckRun, source: Any, outputs: list[Any]) -> Lineage:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    return OperatorLineage(inputs=[source], outputs=outputs, run_facets=run_facets(run))
+
+
+def _output(path: str, rows: int, facets: dict[str, Any] | None = None) -> Any:
+    from openlineage.client.event_v2 import OutputDataset
+
+    namespace, name = dataset_name(path)
+    return OutputDataset(
+        namespace=namespace, name=name, facets=facets or {}, outputFacets=output_statistics(rows)
+    )
+
+
+def dataset_name(path: str) -> tuple[str, str]:
+    """Return a path's namespace and name by OpenLineage's naming rules, without a credential.
+
+    A glob stands for the folder that holds all it can match. See
+    https://openlineage.io/docs/spec/naming: ``file`` and the absolute path; ``s3://bucket`` and the key.
+    """
+    scheme, found, rest = path.partition("://")
+    if not found:
+        scheme, rest = "file", path
+    if scheme in ("file", "local"):
+        return "file", _before_glob(os.path.abspath(rest or "/"))  # noqa: PTH100 - pathlib keeps `..`
+    host, _, key = rest.partition("/")
+    user, at, bare = host.rpartition("@")
+    # `container@account` names a container; `user:password@host` holds a credential.
+    host = bare if at and ":" in user else host
+    return f"{scheme}://{host}", _before_glob(key.strip("/")) or "/"
+
+
+def _before_glob(path: str) -> str:
+    parts = path.split("/")
+    for number, part in enumerate(parts):
+        if _GLOB & set(part):
+            return "/".join(parts[:number]) or "/"
+    return path

@@ -1,0 +1,189 @@
+"""The operator that judges any Parquet data set by any pandera schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from io_intelligence_provider.assets import RESULT_KEY
+from io_intelligence_provider.hooks.storage import filesystem_of
+from io_intelligence_provider.operators.arguments import number
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from io_intelligence_provider.datasets.options import CheckOptions
+    from io_intelligence_provider.quality.result import CheckRun
+
+__all__ = ["PanderaCheckOperator"]
+
+
+class PanderaCheckOperator(BaseOperator):
+    """Judge Parquet files by a pandera schema, refuse rows to quarantine, fail when the findings say so.
+
+    Every check is evaluated whatever the others say. Quarantine and valid rows are written first, the
+    outcome is decided then. The schema is loaded when the task runs, never when the Dag is parsed. Each
+    outlet gets the summary and, under ``airflow.dataquality.result``, the counts of checks as the extra of
+    its event.
+
+    :param path: a file, a glob or a folder, partitioned (``key=value``) or not; a path or an fsspec URL.
+    :param schema: ``"module:object"``, the path of a pandera YAML file, or a ``DataFrameModel`` or
+        ``DataFrameSchema``, for pandas or for polars.
+    :param quarantine_path: where refused rows go with every reason: a ``.parquet`` file, or a folder that
+        gets one file a run. ``None``: they are counted only.
+    :param fail_on: ``error``, ``warn`` or ``never``: which findings fail the task.
+    :param max_quarantine_share: share of refused rows, 0 to 1, above which the task fails.
+    :param storage_conn_id: Airflow connection of the object store, for all paths.
+    :param valid_path: where valid rows go, as the schema parses them; replaced in one step.
+    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``.
+    :param thresholds: how many rows may fail a check, by the same names: a count (int) or a share (float).
+    :param memory_limit: what a data set may take in memory when a check needs all its rows at once.
+    :param engine: ``local``, or ``spark`` to judge on Spark's workers.
+    :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; else the active session.
+    :param history_checks: what to compare with earlier runs of ``dataset``: ``True`` for the usual checks,
+        or a mapping of their names to their settings.
+    :param dataset: the name under which runs are compared; the path as the Dag file has it if not given.
+    :param results_root: root of the result history; ``[io_intelligence] root`` unless given.
+    :param profile: whether to measure the columns; always when ``history_checks`` are asked for.
+    :returns: the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
+    :raises QualityError: when a finding fails the task; its ``report`` is the ``CheckRun``.
+    """
+
+    template_fields: Sequence[str] = (
+        "path",
+        "quarantine_path",
+        "valid_path",
+        "fail_on",
+        "max_quarantine_share",
+        "severity",
+        "thresholds",
+        "memory_limit",
+        "storage_conn_id",
+        "history_checks",
+        "dataset",
+        "results_root",
+    )
+
+    def __init__(  # noqa: PLR0913 - each is an argument that a Dag may want to set
+        self,
+        *,
+        path: str,
+        schema: Any,
+        quarantine_path: str | None = None,
+        fail_on: str = "error",
+        max_quarantine_share: float | str = 0.0,
+        storage_conn_id: str | None = None,
+        valid_path: str | None = None,
+        severity: Mapping[str, str] | None = None,
+        thresholds: Mapping[str, int | float | str] | None = None,
+        memory_limit: int | str = "2GiB",
+        engine: str = "local",
+        spark: Any = None,
+        history_checks: bool | Mapping[str, Any] | None = None,
+        dataset: str | None = None,
+        results_root: str | None = None,
+        profile: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+        self.schema = schema
+        self.quarantine_path = quarantine_path
+        self.fail_on = fail_on
+        self.max_quarantine_share = max_quarantine_share
+        self.storage_conn_id = storage_conn_id
+        self.valid_path = valid_path
+        self.severity = severity
+        self.thresholds = thresholds
+        self.memory_limit = memory_limit
+        self.engine = engine
+        self.spark = spark
+        self.history_checks = history_checks
+        self.dataset = dataset
+        self.results_root = results_root
+        self.profile = profile
+        # As the Dag file has it: rendered, it may name another day in every run. An XCom is no name.
+        self._path_as_written = path if isinstance(path, str) else None  # type: ignore[redundant-expr]
+        self._run: CheckRun | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Judge the data set."""
+        return self._checked(context, self._check)
+
+    def _check(self, options: CheckOptions) -> CheckRun:
+        if self.engine == "spark":
+            from io_intelligence_provider.datasets.spark import check_on_spark
+
+            return check_on_spark(
+                self.path, self.schema, options, spark=self.spark, filesystem=self._filesystem()
+            )
+        if self.engine != "local":
+            from io_intelligence_provider.errors import ConfigurationError
+
+            raise ConfigurationError(f"engine is {self.engine!r}; it is 'local' or 'spark'.")
+        from io_intelligence_provider.datasets.run import check_dataset
+
+        return check_dataset(self.path, self.schema, options, filesystem=self._filesystem())
+
+    def _filesystem(self) -> Any:
+        return filesystem_of(self.path, self.storage_conn_id)
+
+    def _checked(self, context: Context, check: Any) -> dict[str, Any]:
+        """Check by a function of the options, keep the result whatever it is, and return its summary."""
+        from io_intelligence_provider.errors import QualityError
+        from io_intelligence_provider.operators.keep import keep_run
+        from io_intelligence_provider.quality.result import CheckRun
+
+        name = self.dataset or self._path_as_written or f"{self.dag_id}.{self.task_id}"
+        try:
+            run = self._run = check(self._options(name))
+        except QualityError as error:
+            if isinstance(error.report, CheckRun):
+                self._run = error.report
+            raise
+        finally:
+            if self._run is not None:
+                keep_run(
+                    self._run, dataset=name, root=self.results_root, storage_conn_id=self._results_conn_id()
+                )
+        summary: dict[str, Any] = run.summary()
+        self.log.info("Judged %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = summary | {RESULT_KEY: run.result()}
+        return summary
+
+    def _options(self, name: str) -> CheckOptions:
+        from io_intelligence_provider.datasets.options import CheckOptions
+
+        return CheckOptions(
+            quarantine_path=self.quarantine_path,
+            valid_path=self.valid_path,
+            fail_on=self.fail_on,
+            max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
+            severity=self.severity,
+            thresholds=self.thresholds,
+            memory_limit=self.memory_limit,
+            profile=bool(self.profile or self.history_checks),
+            extra_checks=self._history(name) if self.history_checks else None,
+        )
+
+    def _history(self, name: str) -> Any:
+        from io_intelligence_provider.operators.keep import open_history
+        from io_intelligence_provider.quality.history_checks import HistoryChecks
+        from io_intelligence_provider.store.results import read_past
+
+        checks = HistoryChecks.from_config(self.history_checks)
+        past = read_past(open_history(self.results_root, self._results_conn_id()), name)
+        return lambda run: checks.evaluate(run, past)
+
+    def _results_conn_id(self) -> str | None:
+        # A root of its own may lie in the same storage; the configured one has its configured connection.
+        return self.storage_conn_id if self.results_root and "://" in self.results_root else None
+
+    def get_openlineage_facets_on_complete(self, _: Any) -> Any:
+        """Return the lineage of the run, passed or failed."""
+        from io_intelligence_provider.lineage import check_lineage
+
+        return check_lineage(self._run)

@@ -1,0 +1,153 @@
+"""What one run of checks over one data set found. Its JSON form is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.report import CheckResult, Outcome
+
+__all__ = ["CheckRun"]
+
+_SHOWN_IN_SUMMARY: Final = 8
+"""Failed checks named in a summary; with names cut at 40 characters it stays below 2 KB."""
+_LONGEST_NAME: Final = 40
+_LONGEST_PATH: Final = 200
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """One schema judged over one data set, passed or not.
+
+    :param run_id: ``<UTC time>-<8 hex digits>``, unique.
+    :param dataset: what was checked: the path, glob or folder as it was given, never a credential.
+    :param schema: the schema's name, ``module:object`` or path.
+    :param checked_at: when the run began, UTC.
+    :param seconds: how long it took.
+    :param engine: ``local`` or ``spark``.
+    :param mode: ``rows``: judged group by group; ``whole``: in one piece, as a check may look at all.
+    :param outcome: ``failed`` when the run was stopped, ``warned`` when it passed with any finding.
+    :param score: valid rows / rows x passed data-set checks / evaluated ones, 0 to 1; 1 for a data set
+        without rows whose data-set checks all passed.
+    :param rows: rows read; always ``valid + quarantined``.
+    :param files: files read.
+    :param checks: one result per check and column; level ``row``, or ``dataset`` for what speaks of no row.
+    :param columns: the columns that the data have: (name, type in Arrow's words).
+    :param quarantine_path: the file of the refused rows; ``None``: none was asked for.
+    :param valid_path: the file of the valid rows; ``None``: none was asked for, the run was stopped, or the
+        data set as a whole failed a check.
+    :param profile: per column what the history checks compare; empty unless asked for.
+    """
+
+    run_id: str
+    dataset: str
+    schema: str
+    checked_at: datetime
+    seconds: float
+    engine: str
+    mode: str
+    outcome: Outcome
+    score: float
+    rows: int
+    valid: int
+    quarantined: int
+    files: int
+    checks: tuple[CheckResult, ...]
+    columns: tuple[tuple[str, str], ...] = ()
+    quarantine_path: str | None = None
+    valid_path: str | None = None
+    profile: tuple[ColumnProfile, ...] = field(default=())
+
+    def result(self) -> dict[str, float | int]:
+        """Return the counts that asset events carry under ``airflow.dataquality.result``."""
+        evaluated = [check for check in self.checks if check.evaluated]
+        failed = sum(not check.passed and check.severity == "error" for check in evaluated)
+        warned = sum(not check.passed and check.severity == "warn" for check in evaluated)
+        passed = len(evaluated) - failed - warned
+        return {"score": self.score, "passed": passed, "failed": failed, "warned": warned}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the published form, plain JSON values only."""
+        return {
+            "run_id": self.run_id,
+            "dataset": self.dataset,
+            "schema": self.schema,
+            "checked_at": self.checked_at.isoformat(),
+            "seconds": self.seconds,
+            "engine": self.engine,
+            "mode": self.mode,
+            "outcome": self.outcome,
+            "score": self.score,
+            "rows": {"read": self.rows, "valid": self.valid, "quarantined": self.quarantined},
+            "files": self.files,
+            "checks": [check.to_dict() for check in self.checks],
+            "columns": [{"name": name, "type": type_} for name, type_ in self.columns],
+            "quarantine_path": self.quarantine_path,
+            "valid_path": self.valid_path,
+            "profile": [column.to_dict() for column in self.profile],
+        }
+
+    def to_json(self) -> str:
+        """Return the published form as ASCII JSON."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CheckRun:
+        """Read the published form back.
+
+        :raises AttributeError, KeyError, TypeError, ValueError: when it is not that form.
+        """
+        return cls(
+            run_id=data["run_id"],
+            dataset=data["dataset"],
+            schema=data["schema"],
+            checked_at=datetime.fromisoformat(data["checked_at"]),
+            seconds=data["seconds"],
+            engine=data["engine"],
+            mode=data["mode"],
+            outcome=data["outcome"],
+            score=data["score"],
+            rows=data["rows"]["read"],
+            valid=data["rows"]["valid"],
+            quarantined=data["rows"]["quarantined"],
+            files=data["files"],
+            checks=tuple(CheckResult.from_dict(check) for check in data["checks"]),
+            columns=tuple((column["name"], column["type"]) for column in data["columns"]),
+            quarantine_path=data["quarantine_path"],
+            valid_path=data["valid_path"],
+            profile=tuple(ColumnProfile.from_dict(column) for column in data["profile"]),
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return what goes to XCom: plain JSON, under 2 KB whatever was found."""
+        failed = [check for check in self.checks if not check.passed]
+        failed.sort(key=lambda check: (check.severity, -check.failed))
+        shown = [
+            {
+                "check": check.check[:_LONGEST_NAME],
+                "column": check.column and check.column[:_LONGEST_NAME],
+                "severity": check.severity,
+                "failed": check.failed,
+            }
+            for check in failed[:_SHOWN_IN_SUMMARY]
+        ]
+        return {
+            "run_id": self.run_id,
+            "dataset": self.dataset[:_LONGEST_PATH],
+            "outcome": self.outcome,
+            "score": self.score,
+            "rows": self.rows,
+            "valid": self.valid,
+            "quarantined": self.quarantined,
+            "files": self.files,
+            "engine": self.engine,
+            "mode": self.mode,
+            "quarantine_path": self.quarantine_path and self.quarantine_path[:_LONGEST_PATH],
+            "valid_path": self.valid_path and self.valid_path[:_LONGEST_PATH],
+            "findings": len(failed),
+            "checks": shown,
+        }

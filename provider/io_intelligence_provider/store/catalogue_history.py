@@ -1,0 +1,102 @@
+"""The snapshots on file as results: history checks and notebooks read the catalogue like any data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.store import SnapshotStore, When
+
+__all__ = ["catalogue_runs", "footer_profile", "snapshot_profile"]
+
+
+def catalogue_runs(
+    store: SnapshotStore, start: When | None = None, end: When | None = None
+) -> list[CheckRun]:
+    """Return every run on file as a result, those of stopped runs included, oldest first.
+
+    The committed ones carry the profile of their models. A replay reads all days within minutes, so
+    ``checked_at`` is the beginning of the snapshot's date where the catalogue was not read on that date.
+
+    :param start: first snapshot date, all unless given.
+    :param end: last one, included.
+    :raises StorageError: when a snapshot cannot be read.
+    """
+    return list(_runs(store, start, end))
+
+
+def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[CheckRun]:
+    committed = {day: store.info(day).snapshot_id for day in store.dates()}
+    for report in store.runs(start, end):
+        on_file = committed.get(report.snapshot_date) == report.snapshot_id
+        profile = snapshot_profile(store, report.snapshot_date) if on_file else ()
+        yield replace(check_run_of(report, profile=profile), checked_at=_when(report))
+
+
+def _when(report: QualityReport) -> datetime:
+    if report.fetched_at.astimezone(UTC).date() == report.snapshot_date:
+        return report.fetched_at
+    return datetime.combine(report.snapshot_date, time(), UTC)
+
+
+def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
+    """Return the profile of a snapshot's models.
+
+    :raises NotOnFileError: when there is no such snapshot.
+    """
+    import polars as pl
+
+    from io_intelligence_provider.quality.profiler import Profiler
+
+    profiler = Profiler()
+    models = pl.DataFrame(store.read(when))
+    profiler.add(models)
+    return profiler.finish()
+
+
+def footer_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
+    """Return what the footer of a snapshot's file says of its columns: rows, nulls, bounds. No data are read.
+
+    Lists have leaves of other names and are left out, as is a column whose nulls nobody counted.
+
+    :raises NotOnFileError: when there is no such snapshot.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(store.files.source(models_path(store.resolve(when)))) as file:
+        metadata = file.metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    profiles = (
+        _footer(column.name, metadata.num_rows, [group.column(number).statistics for group in groups])
+        for number, column in enumerate(columns)
+        if column.path == column.name
+    )
+    return tuple(profile for profile in profiles if profile is not None)
+
+
+def _footer(name: str, rows: int, statistics: list[Any]) -> ColumnProfile | None:
+    if any(group is None or not group.has_null_count for group in statistics):
+        return None
+    bounds = [(group.min, group.max) for group in statistics if group.has_min_max]
+    smallest = _plain(min((low for low, _ in bounds), default=None))
+    greatest = _plain(max((high for _, high in bounds), default=None))
+    return ColumnProfile(
+        name, rows, sum(group.null_count for group in statistics), min=smallest, max=greatest
+    )
+
+
+def _plain(bound: Any) -> float | str | None:
+    """Return numbers and moments; not texts, which may be anything, nor booleans."""
+    if isinstance(bound, datetime):
+        return bound.isoformat()
+    is_number = isinstance(bound, (int, float, Decimal)) and not isinstance(bound, bool)
+    return float(bound) if is_number else None

@@ -1,0 +1,218 @@
+"""The history of results: one small Parquet file for each run, appended, never rewritten.
+
+``<root>/results/dataset_id=<id>/<run_id>.parquet`` holds one row: the run, with its checks, columns and
+profile as lists. A run is thus in the history whole or not at all, and runs at once never meet in one file.
+
+``<root>/reports/dataset_id=<id>/<run_id>.json`` and ``.html`` are its report, for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError, NotOnFileError
+from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
+from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.results_schema import result_row, results_schema, run_of_row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ResultHistory", "dataset_id", "read_past", "runs_table"]
+
+log = logging.getLogger(__name__)
+
+Kind: TypeAlias = Literal["runs", "checks", "columns"]
+
+RESULTS: Final = "results"
+REPORTS: Final = "reports"
+_LONGEST_SLUG: Final = 60
+_READERS: Final = 8
+"""Files read at once from an object store, where each costs a round trip."""
+_LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
+_OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
+"""What each row of ``checks`` and ``columns`` repeats of its run."""
+
+
+def dataset_id(dataset: str) -> str:
+    """Return a data set's name as part of a path: readable, and its own whatever characters it has."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", dataset).strip("-.")[-_LONGEST_SLUG:].strip("-.")
+    return f"{slug}-{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
+
+
+class ResultHistory:
+    """Appends and reads the results below one root.
+
+    :param root: a local path or an fsspec URL.
+    :param filesystem: an fsspec file system to use instead of the one the URL names.
+    :param storage_options: arguments for the file system the URL names.
+    :raises ConfigurationError: when no file system serves the URL.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        filesystem: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.files = Files(root, filesystem, storage_options)
+
+    @classmethod
+    def of(cls, files: Files) -> ResultHistory:
+        """Return the history below the root of ``files``."""
+        history = cls.__new__(cls)
+        history.files = files
+        return history
+
+    def __repr__(self) -> str:
+        return f"ResultHistory({self.files.root!r})"
+
+    def add(self, run: CheckRun, dataset: str | None = None) -> str:
+        """Append a run and return where its file lies. The same run added twice is there once.
+
+        :param dataset: the name under which runs are compared; the run's own ``dataset`` unless given.
+        :raises StorageError: when it cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        name = dataset or run.dataset
+        table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        path = f"{RESULTS}/dataset_id={dataset_id(name)}/{run.run_id}.parquet"
+        self.files.put(path, buffer.getvalue())
+        return self.files.url(path)
+
+    def add_report(self, run: CheckRun, dataset: str | None = None) -> str:
+        """Write a run's report as JSON and as HTML and return where the page lies.
+
+        :raises StorageError: when it cannot be written.
+        """
+        from io_intelligence_provider.quality.html import report_html
+
+        folder = f"{REPORTS}/dataset_id={dataset_id(dataset or run.dataset)}"
+        self.files.put(f"{folder}/{run.run_id}.json", run.to_json().encode())
+        self.files.put(f"{folder}/{run.run_id}.html", report_html(run).encode("utf-8", "replace"))
+        return self.files.url(f"{folder}/{run.run_id}.html")
+
+    def runs(self, dataset: str | None = None, limit: int | None = None) -> list[CheckRun]:
+        """Return the runs on file, oldest first. Their ``dataset`` is the name they were filed under.
+
+        :param dataset: the name to read, all unless given.
+        :param limit: only the latest so many of each data set.
+        :raises StorageError: when the history cannot be listed. A file that is no result is passed over
+            with a warning.
+        """
+        rows = [row for table in self._tables(dataset, limit) for row in table.to_pylist()]
+        return sorted((run_of_row(row) for row in rows), key=lambda run: run.checked_at)
+
+    def table(self, kind: Kind = "runs", dataset: str | None = None) -> pa.Table:
+        """Return the history as a table, oldest first, ready to be plotted.
+
+        :param kind: ``runs``: one row a run; ``checks``: one row for each check of each run; ``columns``: one
+            row for each profiled column of each run.
+        :param dataset: the name to read, all unless given.
+        """
+        import pyarrow as pa
+
+        tables = list(self._tables(dataset, None))
+        return _flat(pa.concat_tables(tables) if tables else results_schema().empty_table(), kind)
+
+    def _tables(self, dataset: str | None, limit: int | None) -> Iterator[pa.Table]:
+        paths: list[str] = []
+        for folder in self._folders(dataset):
+            names = sorted(name for name in self.files.list(folder) if name.endswith(".parquet"))
+            kept = (
+                names if limit is None else names[max(len(names) - limit, 0) :]
+            )  # their names begin with the time
+            paths += [f"{folder}/{name}" for name in kept]
+        found: Iterator[pa.Table | None]
+        if self.files.is_local:
+            found = map(self._read, paths)
+            yield from (table for table in found if table is not None)
+            return
+        with ThreadPoolExecutor(_READERS) as pool:
+            yield from (table for table in pool.map(self._read, paths) if table is not None)
+
+    def _folders(self, dataset: str | None) -> list[str]:
+        if dataset is not None:
+            return [f"{RESULTS}/dataset_id={dataset_id(dataset)}"]
+        return [f"{RESULTS}/{name}" for name in self.files.list(RESULTS) if name.startswith("dataset_id=")]
+
+    def _read(self, path: str) -> pa.Table | None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(io.BytesIO(self.files.read(path))) as file:
+                return _as_known(file.read())
+        except NotOnFileError:
+            log.debug("%s was deleted while the history was read", path)
+        except (pa.ArrowException, KeyError, ValueError) as error:
+            log.warning("%s is no result and is passed over: %s", self.files.url(path), error)
+        return None
+
+
+def runs_table(runs: Iterable[CheckRun], kind: Kind = "runs") -> pa.Table:
+    """Return runs as :meth:`ResultHistory.table` does, wherever they come from."""
+    import pyarrow as pa
+
+    rows = [result_row(run, run.dataset) for run in runs]
+    return _flat(pa.Table.from_pylist(rows, schema=results_schema()), kind)
+
+
+def _flat(runs: pa.Table, kind: Kind) -> pa.Table:
+    if kind not in _LISTED:
+        raise ConfigurationError(f"There is no table {kind!r} of results. There are: {', '.join(_LISTED)}.")
+    runs = runs.sort_by([("checked_at", "ascending"), ("run_id", "ascending")])
+    if (nested := _LISTED[kind]) is None:
+        return runs.drop_columns(["checks", "columns", "profile"])
+    return _unnested(runs, nested)
+
+
+def _as_known(table: pa.Table) -> pa.Table:
+    """Return the table in today's schema: a column that is newer than the file is null."""
+    import pyarrow as pa
+
+    schema = results_schema()
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema)
+
+
+def _unnested(runs: pa.Table, nested: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = runs[nested].combine_chunks()
+    parents = pc.list_parent_indices(lists)
+    values = pc.list_flatten(lists)
+    names = [values.type.field(number).name for number in range(values.type.num_fields)]
+    repeated = {name: runs[name].take(parents) for name in _OF_RUN}
+    fields = dict(zip(names, values.flatten(), strict=True))
+    return pa.table(repeated | {"of_rows" if name == "rows" else name: data for name, data in fields.items()})
+
+
+def read_past(history: ResultHistory, dataset: str, limit: int = 2 * LONGEST_WINDOW) -> list[CheckRun]:
+    """Return the latest runs on a data set for the history checks, oldest first; stopped ones among them.
+
+    A history that cannot be read is a warning in the log and an empty list: the checks then say that they
+    lack earlier runs, and the data are judged all the same.
+    """
+    try:
+        return history.runs(dataset, limit)
+    except IOIntelligenceError as error:
+        log.warning("The history of %s cannot be read, so nothing is compared with it: %s", dataset, error)
+        return []

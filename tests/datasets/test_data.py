@@ -1,0 +1,213 @@
+"""Nested types, empty files, many files, partitions: what a data set may look like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandera.pandas
+import pandera.polars as pa
+import polars as pl
+import pyarrow as arrow
+import pyarrow.parquet as pq
+import pytest
+
+from io_intelligence_provider.datasets.options import CheckOptions
+from io_intelligence_provider.datasets.run import check_dataset, check_frame
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
+
+POSITIVE = pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))})
+
+
+def test_nested_values_pass_through_and_are_quarantined_whole(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    row = {
+        "a": -1,
+        "list": [1, None],
+        "struct": {"x": 1.5, "y": [float("nan"), float("inf")]},
+        "decimal": Decimal("12345678901234567890.123456789"),
+        "when": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+        "day": date(2026, 1, 2),
+        "took": timedelta(seconds=1.5),
+        "raw": b"\xff\x00",
+        "text": "ü\u2028",
+        "kind": "k",
+    }
+    frame = pl.DataFrame([row, row | {"a": 1}]).with_columns(pl.col("kind").cast(pl.Categorical))
+    checked = check(write(frame), POSITIVE)
+    text = checked.refused[0]["record"]
+    assert text.isascii()
+    record = json.loads(text, parse_float=Decimal)
+    assert record["struct"] == {"x": Decimal("1.5"), "y": ["NaN", "Infinity"]}
+    assert record["decimal"] == row["decimal"]
+    assert record["when"] == "2026-01-02T03:04:05.000006+00:00"
+    assert (record["day"], record["took"], record["raw"]) == ("2026-01-02", Decimal("1.5"), "/wA=")
+    assert (record["text"], record["list"], record["kind"]) == ("ü\u2028", [1, None], "k")
+    assert checked.valid.num_rows == 1
+    assert pl.from_arrow(checked.valid).drop("kind", "struct").equals(frame[1:].drop("kind", "struct"))
+
+
+def test_nanoseconds_keep_their_digits(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    when = arrow.array([1_700_000_000_123_456_789], arrow.timestamp("ns"))
+    checked = check(write(arrow.table({"a": [-1], "when": when})), POSITIVE)
+    assert json.loads(checked.refused[0]["record"])["when"] == "2023-11-14T22:13:20.123456789"
+
+
+@pytest.mark.parametrize("groups", [0, 1])
+def test_an_empty_file_is_judged_by_its_columns(
+    write: Callable[..., str], check: Callable[..., Any], groups: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.parquet"
+    schema = arrow.schema([("a", arrow.int64())])
+    with pq.ParquetWriter(path, schema) as writer:
+        if groups:
+            writer.write_table(schema.empty_table())
+    checked = check(str(path), POSITIVE)
+    assert (checked.run.rows, checked.run.outcome, checked.run.score) == (0, "passed", 1.0)
+    assert checked.valid.schema.names == ["a"]
+    missing = check(str(path), pa.DataFrameSchema({"b": pa.Column(int)}))
+    assert missing.result("column_in_dataframe", "b").failed == 1
+    assert missing.stopped is not None
+
+
+def test_partitions_become_columns(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    for day, region, value in (("2026-01-01", "eu", 1), ("2026-01-02", "a%20b", -1)):
+        write(pl.DataFrame({"a": [value]}), f"set/day={day}/region={region}/hour=7/x.parquet")
+    (tmp_path / "set" / "day=2026-01-02" / "_SUCCESS").write_text("")
+    write(pl.DataFrame({"a": [-9]}), "set/_temporary/x.parquet")
+    schema = POSITIVE.add_columns(
+        {
+            "day": pa.Column(pl.Date),
+            "region": pa.Column(str, pa.Check.isin(["eu", "a b"])),
+            "hour": pa.Column(int),
+        }
+    )
+    for path in (str(tmp_path / "set"), f"{tmp_path}/set/day=*/*/*/*.parquet", f"{tmp_path}/set/day=2026*"):
+        checked = check(path, schema)
+        assert (checked.run.rows, checked.run.files, checked.run.quarantined) == (2, 2, 1), path
+        assert json.loads(checked.refused[0]["record"]) == {
+            "a": -1,
+            "day": "2026-01-02",
+            "region": "a b",
+            "hour": 7,
+        }
+        assert checked.refused[0]["file"].endswith("day=2026-01-02/region=a%20b/hour=7/x.parquet")
+
+
+def test_one_file_of_a_partition_has_no_partition_columns(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    path = write(pl.DataFrame({"a": [1]}), "day=1/x.parquet")
+    assert check(path, POSITIVE).valid.column_names == ["a"]
+
+
+def test_files_that_differ_are_brought_together_and_named(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    write(pl.DataFrame({"a": [1]}, schema={"a": pl.Int32}), "in/1.parquet")
+    write(pl.DataFrame({"a": [2**40], "b": ["x"]}), "in/2.parquet")
+    schema = POSITIVE.add_columns({"b": pa.Column(str)})
+    checked = check(str(tmp_path / "in"), schema)
+    assert checked.failures == {(0, "b", "not_nullable")}
+    finding = checked.result("same_columns")
+    assert (finding.severity, finding.failed) == ("warn", 1)
+    assert finding.examples[0]["message"] == "has the further column b"
+    strict = check(str(tmp_path / "in"), schema, severity={"same_columns": "error"})
+    assert strict.stopped is not None
+
+
+def test_files_that_cannot_be_brought_together_are_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/1.parquet")
+    write(pl.DataFrame({"a": ["x"]}), "in/2.parquet")
+    with pytest.raises(StorageError, match=r"2\.parquet differs"):
+        check(str(tmp_path / "in"), POSITIVE)
+
+
+@pytest.mark.parametrize("path", ["nothing.parquet", "nothing/*.parquet", "empty"])
+def test_a_path_that_matches_nothing(check: Callable[..., Any], tmp_path: Path, path: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotOnFileError, match="matches no Parquet file"):
+        check(str(tmp_path / path), POSITIVE)
+
+
+def test_a_file_that_is_no_parquet(check: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_text("no")
+    with pytest.raises(StorageError, match=r"x\.parquet"):
+        check(str(path), POSITIVE)
+
+
+def test_another_storage(write: Callable[..., str]) -> None:
+    files: Any = fsspec.filesystem("memory")
+    with open(write(pl.DataFrame({"a": [1, -1]})), "rb") as local:  # noqa: PTH123
+        files.pipe_file("/bucket/in/day=3/x.parquet", local.read())
+    options = CheckOptions(
+        quarantine_path="memory://bucket/refused",
+        valid_path="memory://bucket/valid.parquet",
+        max_quarantine_share=1,
+    )
+    run = check_dataset("memory://bucket/in", POSITIVE, options)
+    assert run.quarantine_path == f"memory:///bucket/refused/{run.run_id}.parquet"
+    with files.open(run.valid_path) as file:
+        assert pq.read_table(file).to_pylist() == [{"a": 1, "day": 3}]
+    with files.open(run.quarantine_path) as file:
+        assert pq.read_table(file)["file"].to_pylist() == ["memory:///bucket/in/day=3/x.parquet"]
+    files.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize("name", ["quarantine_path", "valid_path"])
+@pytest.mark.parametrize("target", ["in", "in/refused.parquet", "in/1.parquet"])
+def test_an_output_among_the_input_is_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, name: str, target: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/1.parquet")
+    with pytest.raises(ConfigurationError, match=name):
+        check(str(tmp_path / "in"), POSITIVE, **{name: str(tmp_path / target)})
+
+
+def test_what_is_there_stays_when_a_run_is_stopped(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    check(write(pl.DataFrame({"a": [1]})), POSITIVE)
+    stopped = check(write(pl.DataFrame({"a": [-1]})), POSITIVE, max_quarantine_share=0)
+    assert stopped.stopped is not None
+    assert pq.read_table(tmp_path / "out" / "valid.parquet")["a"].to_pylist() == [1]
+    assert [path.name for path in (tmp_path / "out").iterdir() if "tmp" in path.name] == []
+
+
+@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "arrow"])
+@pytest.mark.parametrize("backend", ["polars", "pandas"])
+def test_a_frame_is_judged_whatever_its_kind(tmp_path: Path, kind: str, backend: str) -> None:
+    """A LazyFrame too: pandera alone checks no value of one."""
+    frame = pl.DataFrame({"a": [1, -1]})
+    made: Any = {
+        "polars": lambda: frame,
+        "lazy": frame.lazy,
+        "pandas": lambda: frame.to_pandas(),
+        "arrow": frame.to_arrow,
+    }[kind]()
+    library: Any = pa if backend == "polars" else pandera.pandas
+    schema = library.DataFrameSchema({"a": library.Column(int, library.Check.ge(0))})
+    target = str(tmp_path / "valid.parquet")
+    with pytest.raises(QualityError):
+        check_frame(made, target, schema)
+    assert not Path(target).exists()
+    run = check_frame(made, target, schema, CheckOptions(max_quarantine_share=0.5))
+    assert (run.rows, run.valid, run.valid_path) == (2, 1, target)
+    assert pq.read_table(target)["a"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("made", [[1, 2], None, "text"])
+def test_what_is_no_frame_is_refused(tmp_path: Path, made: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a pandas or polars frame"):
+        check_frame(made, str(tmp_path / "x.parquet"), POSITIVE)

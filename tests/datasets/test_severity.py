@@ -1,0 +1,144 @@
+"""Severity, thresholds and fail_on: which finding stops a run, and that none is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+import pytest
+
+from io_intelligence_provider.datasets.options import CheckOptions
+from io_intelligence_provider.errors import ConfigurationError
+
+FRAME = pl.DataFrame({"a": [1, -1, -2, 4], "b": ["x", "y", "zz", "zz"]})
+
+
+def schema(**arguments: Any) -> pa.DataFrameSchema:
+    short = pa.Check.str_length(max_value=1, name="short", **arguments)
+    return pa.DataFrameSchema(
+        {"a": pa.Column(int, pa.Check.ge(0, name="positive")), "b": pa.Column(str, short)}
+    )
+
+
+def test_a_warning_is_reported_and_refuses_no_row(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    checked = check(write(FRAME), schema(raise_warning=True))
+    assert checked.result("short", "b").severity == "warn"
+    assert checked.result("short", "b").failed == 2
+    assert checked.failures == {(1, "a", "positive"), (2, "a", "positive")}
+    assert checked.run.outcome == "warned"
+
+
+def test_a_severity_of_the_run_goes_before_that_of_the_schema(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    path = write(FRAME)
+    louder = check(path, schema(raise_warning=True), severity={"short": "error"})
+    assert louder.run.quarantined == 3
+    softer = check(path, schema(), severity={"a.positive": "warn", "short": "warn"})
+    assert softer.run.quarantined == 0
+    assert softer.run.result()["warned"] == 2
+    assert softer.valid.num_rows == 4
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "share", "stopped"),
+    [
+        ("error", 0.0, True),
+        ("error", 0.5, True),
+        ("error", 0.75, False),
+        ("warn", 1.0, True),
+        ("never", 0.0, False),
+    ],
+)
+def test_what_stops_a_run(
+    write: Callable[..., str], check: Callable[..., Any], fail_on: str, share: float, stopped: bool
+) -> None:
+    checked = check(write(FRAME), schema(), fail_on=fail_on, max_quarantine_share=share)
+    assert (checked.stopped is not None) is stopped
+    assert checked.run.outcome == ("failed" if stopped else "warned")
+    assert checked.run.quarantined == 3
+    assert (checked.valid is None) is stopped  # quarantine in every mode, valid rows only then
+
+
+@pytest.mark.parametrize(
+    ("threshold", "stopped"),
+    [(2, False), (1, True), (0.5, False), (0.49, True), ("2", False), ("0.49", True)],
+)
+def test_a_threshold_is_a_count_or_a_share(
+    write: Callable[..., str], check: Callable[..., Any], threshold: Any, stopped: bool
+) -> None:
+    """Rows that only such a check refuses do not count for the share."""
+    thresholds = {"positive": threshold, "b.short": 2}
+    checked = check(write(FRAME), schema(), max_quarantine_share=0.0, thresholds=thresholds)
+    assert (checked.stopped is not None) is stopped
+    assert checked.run.quarantined == 3
+    assert checked.result("positive", "a").passed is not stopped
+
+
+def test_a_row_that_another_check_refuses_counts_for_the_share(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    checked = check(write(FRAME), schema(), max_quarantine_share=0.5, thresholds={"positive": 4})
+    assert checked.stopped is None
+    assert check(write(FRAME), schema(), max_quarantine_share=0.49, thresholds={"positive": 4}).stopped
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"severity": {"positve": "warn"}},
+        {"severity": {"positive": "warning"}},
+        {"severity": {"coerce_dtype": "warn"}},
+        {"thresholds": {"b.positive": 1}},
+        {"thresholds": {"positive": -1}},
+        {"thresholds": {"positive": 1.5}},
+        {"thresholds": {"positive": "many"}},
+        {"fail_on": "always"},
+        {"max_quarantine_share": 2},
+        {"memory_limit": "a lot"},
+    ],
+)
+def test_a_mistaken_argument_is_refused_by_name(
+    write: Callable[..., str], check: Callable[..., Any], options: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check(write(FRAME), schema(), **options)
+    name = next(iter(options))
+    assert name.rstrip("s") in str(caught.value)
+
+
+def test_limited_reports_hide_no_row(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    limited = pa.DataFrameSchema(
+        {"a": pa.Column(int, pa.Check.ge(0, n_failure_cases=1))}, drop_invalid_rows=True
+    )
+    checked = check(write(FRAME), limited)
+    assert {row for row, *_ in checked.failures} == {1, 2}
+    assert limited.columns["a"].checks[0].n_failure_cases == 1  # the user's own schema stays as it was
+
+
+def test_two_checks_of_one_name_are_told_apart(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    column = pa.Column(str, [pa.Check.str_matches("^[xyz]"), pa.Check.str_matches("^.$")])
+    checked = check(write(FRAME), pa.DataFrameSchema({"b": column}), severity={"str_matches('^.$')": "warn"})
+    names = [item.check for item in checked.run.checks if item.check.startswith("str_matches")]
+    assert names == ["str_matches('^[xyz]')", "str_matches('^.$')"]
+    assert checked.result("str_matches('^.$')", "b").failed == 2
+
+
+def test_extra_checks_count_like_any_other(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    from io_intelligence_provider.quality.report import CheckResult
+
+    extra = CheckResult("volume", None, "dataset", "error", 1, 1, [{"rows": 4}])
+    checked = check(write(FRAME), schema(), extra_checks=lambda run: [extra] if run.rows == 4 else [])
+    assert checked.stopped is not None
+    assert "volume" in str(checked.stopped)
+    assert checked.run.checks[-1] == extra
+
+
+def test_options_read_sizes() -> None:
+    assert CheckOptions(memory_limit="2GiB").memory_bytes == 2**31
+    assert CheckOptions(memory_limit="1.5 MB").memory_bytes == 1_500_000
+    assert CheckOptions(memory_limit=5).memory_bytes == 5

@@ -1,0 +1,147 @@
+"""Missing and further columns, wrong types, checks that raise: said of the data set, none hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pandera.pandas
+import pandera.polars as pa
+import polars as pl
+import pytest
+
+from io_intelligence_provider.errors import ConfigurationError
+
+FRAME = pl.DataFrame({"a": [1, -1], "b": ["x", "y"]})
+
+
+def test_every_finding_of_the_columns_is_reported(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    schema = pa.DataFrameSchema(
+        {"c": pa.Column(int, pa.Check.ge(0)), "d": pa.Column(int), "a": pa.Column(int, pa.Check.ge(0))},
+        strict=True,
+        ordered=True,
+    )
+    frame = FRAME.with_columns(z=pl.lit(1), y=pl.lit(2))
+    checked = check(write(frame), schema)
+    assert checked.stopped is not None
+    assert checked.valid is None
+    assert checked.result("column_in_dataframe", "c").failed == 1
+    assert checked.result("column_in_dataframe", "d").failed == 1
+    extras = checked.result("column_in_schema").examples
+    assert {example["column"] for example in extras} == {"b", "y", "z"}
+    assert checked.failures == {(1, "a", "greater_than_or_equal_to")}
+    assert checked.result("greater_than_or_equal_to", "c").evaluated == 0
+
+
+def test_a_wrong_type_stops_and_what_could_not_be_evaluated_says_so(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    schema = pa.DataFrameSchema({"b": pa.Column(int, pa.Check.ge(0)), "a": pa.Column(int, pa.Check.ge(0))})
+    checked = check(write(FRAME), schema)
+    assert checked.stopped is not None
+    assert (
+        checked.result("dtype", "b").examples[0]["message"]
+        == "expected column 'b' to have type Int64, got String"
+    )
+    raised = checked.result("greater_than_or_equal_to", "b")
+    assert (raised.level, raised.failed) == ("dataset", 1)
+    assert "could not be evaluated" in raised.examples[0]["message"]
+    assert checked.failures == {(1, "a", "greater_than_or_equal_to")}
+
+
+def test_a_failing_row_and_a_failing_whole_of_one_column(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    """pandera's own report raises on that (0.35)."""
+    mean = pa.Check(lambda data: bool(data.lazyframe.collect()[data.key].mean() > 100), name="mean")
+    schema = pa.DataFrameSchema({"a": pa.Column(int, [pa.Check.ge(0), mean])})
+    checked = check(write(FRAME), schema)
+    assert checked.result("mean", "a").level == "dataset"
+    assert checked.failures == {(1, "a", "greater_than_or_equal_to")}
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_check_that_raises_is_a_finding(
+    write: Callable[..., str], check: Callable[..., Any], kind: str
+) -> None:
+    def broken(_: Any) -> Any:
+        raise ZeroDivisionError("oh")
+
+    backend: Any = pa if kind == "polars" else pandera.pandas
+    schema = backend.DataFrameSchema(
+        {"a": backend.Column(int, [backend.Check(broken, name="broken"), backend.Check.ge(0)])}
+    )
+    checked = check(write(FRAME), schema)
+    assert checked.stopped is not None
+    assert "ZeroDivisionError" in checked.result("broken", "a").examples[0]["message"]
+    assert checked.failures == {(1, "a", "greater_than_or_equal_to")}
+
+
+def test_a_parser_that_raises_is_a_finding(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    def broken(_: Any) -> Any:
+        raise ValueError("oh")
+
+    schema = pandera.pandas.DataFrameSchema(
+        {"a": pandera.pandas.Column(int)}, parsers=pandera.pandas.Parser(broken)
+    )
+    checked = check(write(FRAME), schema)
+    assert "ValueError: oh" in checked.result("validate").examples[0]["message"]
+
+
+def test_a_row_that_a_parser_drops_is_refused(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    drop = pandera.pandas.Parser(lambda frame: frame[frame["a"] > 0])
+    schema = pandera.pandas.DataFrameSchema({"a": pandera.pandas.Column(int)}, parsers=drop)
+    checked = check(write(FRAME), schema)
+    assert checked.failures == {(1, None, "dropped_by_parser")}
+
+
+def test_a_null_among_integers_refuses_that_row_only(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    """To pandas one null makes floats of all integers; the others are integers all the same."""
+    frame = pl.DataFrame({"a": [1, None, 3], "f": [1, None, 3]})
+    schema = pandera.pandas.DataFrameSchema(
+        {"a": pandera.pandas.Column(int), "f": pandera.pandas.Column(float, nullable=True)}
+    )
+    checked = check(write(frame), schema)
+    assert {row for row, *_ in checked.failures} == {1}
+    assert checked.result("dtype", "f").failed == 0
+    assert checked.stopped is None
+
+
+def test_pandera_switched_off_is_switched_on_here(
+    write: Callable[..., str], check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pandera.config import CONFIG
+
+    monkeypatch.setattr(CONFIG, "validation_enabled", False)
+    assert check(write(FRAME), pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))})).run.quarantined == 1
+
+
+@pytest.mark.parametrize("kind", ["unique", "unique labels", "repeated labels"])
+def test_an_index_is_judged(write: Callable[..., str], check: Callable[..., Any], kind: str) -> None:
+    labels = {"unique": ["x", "y"], "unique labels": ["x", "yy"], "repeated labels": ["yy", "yy"]}[kind]
+    frame = pd.DataFrame({"a": [1, -1]}, index=pd.Index(labels, name="key"))
+    schema = pandera.pandas.DataFrameSchema(
+        {"a": pandera.pandas.Column(int, pandera.pandas.Check.ge(0))},
+        index=pandera.pandas.Index(str, pandera.pandas.Check.str_length(max_value=1), name="key"),
+    )
+    checked = check(write(frame), schema)
+    assert checked.run.mode == "whole"
+    expected = {(row, "key") for row, label in enumerate(labels) if len(label) > 1} | {(1, "a")}
+    assert {(row, column) for row, column, _ in checked.failures} == expected
+
+
+def test_a_schema_that_needs_all_rows_must_fit(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    mean = pa.Check(
+        lambda data: data.lazyframe.select(pl.col(data.key) < pl.col(data.key).max()), name="below top"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        check(write(FRAME), pa.DataFrameSchema({"a": pa.Column(int, mean)}), memory_limit=10)
+    message = str(caught.value)
+    assert "'below top' of column 'a'" in message
+    assert "element_wise" in message
+    assert "memory_limit" in message

@@ -1,0 +1,150 @@
+"""Profiles of columns: exact while short, close when long, the same however the rows are cut."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import statistics
+from decimal import Decimal
+
+import polars as pl  # noqa: TID253 - what is profiled
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.profiler import EXACT_DISTINCT, SAMPLE, Profiler
+
+
+def profiled(*frames: pl.DataFrame) -> dict[str, ColumnProfile]:
+    profiler = Profiler()
+    for frame in frames:
+        profiler.add(frame)
+    return {column.column: column for column in profiler.finish()}
+
+
+def one(values: list[object], dtype: object = None) -> ColumnProfile:
+    return profiled(pl.DataFrame({"x": pl.Series(values, dtype=dtype, strict=False)}))["x"]
+
+
+def test_a_column_of_numbers():
+    assert one([3, 1, None, 2, 10]) == ColumnProfile("x", 5, 1, 4, True, 1.0, 10.0, 2.5, 1.0)
+
+
+def test_nan_is_no_value_and_infinity_no_bound():
+    profile = one([float("nan"), float("inf"), float("-inf"), 1.0, 3.0, None])
+    assert (profile.rows, profile.nulls) == (6, 2)
+    assert (profile.min, profile.max, profile.median, profile.mad) == (1.0, 3.0, 2.0, 1.0)
+
+
+def test_exact_decimals_dates_moments_and_texts():
+    assert one([Decimal("0.1"), Decimal("0.3")]).median == 0.2
+    assert (one([dt.date(2026, 1, 2), None]).min, one([dt.date(2026, 1, 2)]).max) == ("2026-01-02",) * 2
+    assert one([dt.datetime(2026, 1, 2, tzinfo=dt.UTC)]).max == "2026-01-02T00:00:00+00:00"
+    text = one(["b", "a", "a"])
+    assert (text.min, text.max, text.median, text.distinct) == (None, None, None, 2)
+
+
+def test_what_is_unknown_is_not_zero():
+    empty = one([None, None], pl.Float64)
+    assert (empty.nulls, empty.distinct) == (2, 0)
+    assert (empty.min, empty.max, empty.median, empty.mad) == (None,) * 4
+    assert empty.distinct_share is None
+    assert ColumnProfile("x", 0, 0).null_share is None
+    assert profiled(pl.DataFrame({"x": []})) == {}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[1, 2], [3], [1, 2]], [{"a": 1}, {"a": 2}, {"a": 1}], [b"a", b"b", b"a"], [True, False, True]],
+)
+def test_nested_types_and_others_are_told_apart(values):
+    assert one(values).distinct == 2
+
+
+def test_a_category_is_its_text_whatever_its_code():
+    frames = [
+        pl.DataFrame({"x": pl.Series(["b", "a"], dtype=pl.Categorical)}),
+        pl.DataFrame({"x": ["b", "c"]}),  # another file, written without a dictionary
+        pl.DataFrame({"x": pl.Series(["c"], dtype=pl.Enum(["c", "b"]))}),
+    ]
+    assert profiled(*frames)["x"].distinct == 3
+
+
+def test_a_column_that_comes_later_counts_from_there():
+    profiles = profiled(pl.DataFrame({"a": [1]}), pl.DataFrame({"a": [1], "b": [2.0]}))
+    assert (profiles["a"].rows, profiles["b"].rows, profiles["b"].median) == (2, 1, 2.0)
+
+
+numbers = st.lists(st.none() | st.integers(-50, 50) | st.floats(-9, 9, width=32), max_size=60)
+
+
+@given(values=numbers, cut=st.integers(0, 60))
+@settings(deadline=None)
+def test_cut_anywhere_it_is_what_statistics_says(values, cut):
+    whole = pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64)})
+    profile = profiled(whole[:cut], whole[cut:]).get("x")
+    if profile is None:
+        assert not values
+        return
+    known = [float(value) for value in values if value is not None]
+    assert profile.nulls == len(values) - len(known)
+    assert profile.distinct == len(set(known))
+    if known:
+        median = statistics.median(known)
+        assert profile.median == pytest.approx(median)
+        assert profile.mad == pytest.approx(statistics.median(abs(value - median) for value in known))
+        assert (profile.min, profile.max) == (min(known), max(known))
+
+
+def test_the_last_number_that_is_exact_and_the_first_that_is_not():
+    exact = one(list(range(EXACT_DISTINCT)))
+    assert (exact.distinct, exact.distinct_exact) == (EXACT_DISTINCT, True)
+    more = one(list(range(EXACT_DISTINCT + 1)))
+    assert not more.distinct_exact
+    assert more.distinct == pytest.approx(EXACT_DISTINCT, rel=0.1)
+
+
+def test_a_long_column_is_close_and_bounded():
+    rows = 20 * SAMPLE
+    values = list(range(rows))
+    random.Random(5).shuffle(values)  # noqa: S311 - no secret
+    frame = pl.DataFrame({"id": values, "few": [value % 1_000 for value in values]})
+    profiler = Profiler()
+    for start in range(0, rows, 50_000):
+        profiler.add(frame[start : start + 50_000])
+    ids, few = profiler.finish()
+    # Four standard errors, of the sample's rank and of the estimate.
+    assert ids.median == pytest.approx(rows / 2, abs=4 * rows * 0.5 / SAMPLE**0.5)
+    assert ids.mad == pytest.approx(rows / 4, rel=0.03)
+    assert ids.distinct == pytest.approx(rows, rel=4 * 0.016)
+    assert (few.distinct, few.distinct_exact, few.max) == (1_000, True, 999.0)
+    # 8 bytes: the hashes of both columns; the sample of both, and of its rows.
+    assert len(profiler.state()) < 8 * (2 * (EXACT_DISTINCT + 1) + 3 * SAMPLE) + 10_000
+
+
+def test_merged_partitions_are_as_good_as_one_pass():
+    frame = pl.DataFrame({"x": [float(value) for value in range(1_000)], "s": ["a", None] * 500})
+    states = []
+    for seed in range(4):
+        part = Profiler(seed)
+        part.add(frame[seed::4])
+        states.append(part.state())
+    merged = {column.column: column for column in Profiler.merged(states).finish()}
+    assert merged == profiled(frame)
+    assert Profiler.merged([]).finish() == ()
+
+
+def test_partitions_are_sampled_independently():
+    frame = pl.DataFrame({"x": list(range(3 * SAMPLE))})
+    medians = set()
+    for seed in range(3):
+        profiler = Profiler(seed)
+        profiler.add(frame)
+        medians.add(profiler.finish()[0].median)
+    assert len(medians) == 3
+
+
+def test_there_and_back():
+    profile = one([1, None])
+    assert ColumnProfile.from_dict(profile.to_dict()) == profile

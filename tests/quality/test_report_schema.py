@@ -1,0 +1,138 @@
+"""The published JSON schema: every result validates against it, and little else does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.quality.tally import RowTally
+
+SCHEMA = json.loads(files("io_intelligence_provider.quality").joinpath("report.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+checks = st.builds(
+    CheckResult,
+    check=st.text(min_size=1),
+    column=st.none() | st.text(),
+    level=st.sampled_from(["row", "dataset"]),
+    severity=st.sampled_from(["error", "warn"]),
+    evaluated=st.integers(0, 2**60),
+    failed=st.integers(0, 2**60),
+    examples=st.lists(st.dictionaries(st.text(), st.none() | st.text() | st.integers()), max_size=5),
+    threshold=st.none() | st.integers(0, 99) | st.floats(0, 1),
+)
+bounds = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.just("2026-01-01")
+columns = st.builds(
+    ColumnProfile,
+    column=st.text(),
+    rows=st.integers(0, 9),
+    nulls=st.integers(0, 9),
+    distinct=st.none() | st.integers(0, 9),
+    distinct_exact=st.booleans(),
+    min=bounds,
+    max=bounds,
+    median=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    mad=st.none() | st.floats(0, 9),
+)
+
+
+def errors(data: Any) -> list[str]:
+    """Return what is wrong, with the form that was meant; ``oneOf`` alone would only say "no"."""
+    form = "check_run" if "run_id" in data else "snapshot_report"
+    schema = {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]}
+    found = Draft202012Validator(schema, format_checker=VALIDATOR.format_checker).iter_errors(data)
+    return [error.message for error in found]
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@given(
+    found=st.lists(checks, max_size=4),
+    profile=st.lists(columns, max_size=3),
+    names=st.lists(st.tuples(st.text(), st.text()), max_size=3),
+    path=st.none() | st.text(),
+)
+@settings(deadline=None, max_examples=60)
+def test_every_result_of_a_run_validates_and_comes_back(check_run, found, profile, names, path):
+    run = check_run(
+        *found, profile=tuple(profile), columns=tuple(names), quarantine_path=path, valid_path=path
+    )
+    data = json.loads(run.to_json())
+    assert errors(data) == []
+    assert VALIDATOR.is_valid(data)
+    assert CheckRun.from_dict(data) == run
+
+
+def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates(documented, judge):
+    tally = RowTally(WireShape.DOCUMENTED)
+    tally.add(judge(documented(), documented(model_id="x", name=5), documented({"new": 1}, status=None), []))
+    report = QualityReport(
+        snapshot_id="x",
+        snapshot_date=date(2026, 1, 1),
+        fetched_at=datetime(2026, 1, 1, tzinfo=UTC),
+        source_url="",
+        wire_shape="documented",
+        outcome="warned",
+        score=1 / 3,
+        served=tally.served,
+        valid=tally.valid,
+        quarantined=tally.quarantined,
+        checks=tuple(tally.results()),
+        fields=tuple(tally.fields),
+        unknown_fields=tuple(tally.unknown),
+    )
+    data = json.loads(report.to_json())
+    assert any(not check["passed"] for check in data["checks"])
+    assert errors(data) == []
+    assert VALIDATOR.is_valid(data)
+    as_run = json.loads(check_run_of(report, seconds=2).to_json())
+    assert errors(as_run) == []
+    assert as_run["rows"] == {"read": 4, "valid": tally.valid, "quarantined": tally.quarantined}
+
+
+def _without(data: dict[str, Any], *path: str) -> None:
+    for step in path[:-1]:
+        data = data[step]
+    del data[path[-1]]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: _without(data, "rows", "valid"),
+        lambda data: _without(data, "outcome"),
+        lambda data: data.update(outcome="fine"),
+        lambda data: data.update(score=1.5),
+        lambda data: data.update(more=1),
+        lambda data: data.update(checked_at=5),
+        lambda data: data["checks"][0].update(failed=-1),
+        lambda data: data["checks"][0].update(level="table"),
+        lambda data: data["checks"][0].update(threshold=None),
+        lambda data: data["checks"][0].update(examples=[{}] * 6),
+        lambda data: data["profile"][0].update(median="5"),
+    ],
+)
+def test_what_is_no_result_does_not_validate(check_run: Callable[..., CheckRun], spoil: Any):
+    good = check_run(
+        CheckResult("c", "a", "row", "error", 2, 1), profile=(ColumnProfile("a", 2, 0),)
+    ).to_dict()
+    bad = copy.deepcopy(good)
+    spoil(bad)
+    assert VALIDATOR.is_valid(good)
+    assert not VALIDATOR.is_valid(bad)

@@ -1,0 +1,58 @@
+"""A result in the terminal: readable, and foreign text stays text."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from io import StringIO
+
+from rich.console import Console  # noqa: TID253 - what it is printed with
+
+from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.quality.terminal import result_table
+
+CHECKS = (
+    CheckResult("in_range", "price", "row", "error", 9, 1, [{"value": "[red]-1[/]\x1b[2J", "why": None}]),
+    CheckResult("quiet", "price", "row", "error", 9, 0),
+    CheckResult("volume", None, "dataset", "warn", 1, 1, [{"value": 1, "usual": 9}]),
+    CheckResult("null_share", None, "dataset", "warn", 0, 0, [{"message": "not evaluated: too early"}]),
+    CheckResult("column_drift", None, "dataset", "warn", 1, 0),
+)
+
+
+def printed(result: object, **options: bool) -> str:
+    out = StringIO()
+    Console(file=out, width=140, force_terminal=False).print(result_table(result, **options))
+    return out.getvalue()
+
+
+def test_findings_and_checks_of_the_whole_are_shown(check_run):
+    text = printed(check_run(*CHECKS))
+    lines = [line.split() for line in text.splitlines()]
+    assert [
+        "in_range",
+        "price",
+        "failed",
+        "1",
+        "9",
+        "value:",
+        "[red]-1[/]\N{REPLACEMENT CHARACTER}[2J",
+    ] in lines
+    assert ["volume", "flagged", "1", "1", "value:", "1,", "usual:", "9"] in lines
+    assert ["column_drift", "passed", "0", "1"] in lines
+    assert "not evaluated: too early" in text
+    assert "Data quality of s3://lake/orders/*.parquet: warned, score 0.500" in text
+    assert "2 rows = 1 valid + 1 quarantined" in text
+    assert "\x1b" not in text
+    assert "quiet" not in text
+    assert "quiet" in printed(check_run(*CHECKS), every=True)
+
+
+def test_the_report_of_a_snapshot_is_shown_alike():
+    report = QualityReport(
+        "x", date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC), "", "documented", "passed", 1.0, 5, 5, 0,
+        (CheckResult("not_empty", None, "snapshot", "error", 1, 0),), (),
+    )  # fmt: skip
+    text = printed(report)
+    assert "Data quality of 2026-01-02: passed, score 1.000" in text
+    assert "5 served = 5 valid + 0 quarantined" in text
+    assert "not_empty" in text

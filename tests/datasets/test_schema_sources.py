@@ -56,8 +56,7 @@ def test_a_schema_by_name(
 def test_a_schema_in_yaml(
     write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, kind: str
 ) -> None:
-    import pandera.io.pandas_io as pandas_io
-    import pandera.io.polars_io as polars_io
+    from pandera.io import pandas_io, polars_io
 
     library: Any = pa if kind == "polars" else pandera.pandas
     schema = library.DataFrameSchema(

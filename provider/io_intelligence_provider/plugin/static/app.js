@@ -61,7 +61,13 @@ async function loadStatus() {
 
 async function show({ view, params }) {
   if (current?.view === view && current.change) {
-    current.change(params);
+    try {
+      await current.change(params);
+    } catch (error) {
+      current?.stop();
+      current = null;
+      tellOf(error, view);
+    }
     return;
   }
   const mine = (turn += 1);
@@ -90,7 +96,7 @@ async function show({ view, params }) {
     }
     current = { view, ...shown };
     put(main, warnings(status, shown.warnings), node);
-    shown.placed?.();
+    await shown.placed?.();
   } catch (error) {
     if (mine === turn) tellOf(error, view);
   }

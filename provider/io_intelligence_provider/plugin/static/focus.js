@@ -2,12 +2,21 @@
 
 const FOCUSABLE = "a[href], button, input, select, [tabindex='0']";
 
-/** Run `rebuild`, which replaces what `node` holds, and give the focus back to the same place. */
+/** What a control is to its reader, the same before and after it is rebuilt. */
+function known(element) {
+  return [element.tagName, element.getAttribute("aria-label"), element.textContent.slice(0, 60)].join("|");
+}
+
+/** Run `rebuild`, which replaces what `node` holds, and give the focus back to the same control, else to its place. */
 export function keepFocus(node, rebuild) {
   const active = document.activeElement;
   const index = node.contains(active) ? [...node.querySelectorAll(FOCUSABLE)].indexOf(active) : -1;
+  const name = index < 0 ? null : known(active);
   rebuild();
   if (index < 0) return;
-  const target = active.isConnected ? active : node.querySelectorAll(FOCUSABLE)[index];
+  const controls = [...node.querySelectorAll(FOCUSABLE)];
+  const target = active.isConnected
+    ? active
+    : (controls.find((control) => known(control) === name) ?? controls[index]);
   if (target !== document.activeElement) target?.focus({ preventScroll: true });
 }

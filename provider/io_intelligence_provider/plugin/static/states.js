@@ -54,6 +54,7 @@ export function emptyStore(status) {
 
 /** The banners above a view: an old snapshot, days that cannot be read, and what the view itself has to say. */
 export function warnings(status, others = []) {
+  const told = (text) => status.unreadable.some(({ date }) => text.includes(date));
   const dag = hostLink(`dags/${encodeURIComponent(status.dag_id)}`);
   const found = [];
   if (status.unreadable?.length) {
@@ -85,6 +86,7 @@ export function warnings(status, others = []) {
       ),
     );
   }
-  for (const text of new Set([...status.warnings, ...others])) found.push(banner("warn", text));
+  for (const text of new Set([...status.warnings, ...others].filter((said) => !told(said))))
+    found.push(banner("warn", text));
   return found;
 }

@@ -80,8 +80,11 @@ export function modelCombo(models, label, note, choose) {
   input.onblur = close;
   input.onkeydown = (event) => {
     if (event.key === "Escape") close();
-    else if (event.key === "Enter") take(active);
-    else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    else if (event.key === "Enter") {
+      // Else the same key would press what the rebuilt controls put here.
+      event.preventDefault();
+      take(active);
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (list.hidden) open();
       else {

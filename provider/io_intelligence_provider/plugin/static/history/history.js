@@ -7,7 +7,17 @@ import { download } from "../csv.js";
 import { h, icon, put } from "../dom.js";
 import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
 import { keepFocus } from "../focus.js";
-import { banner, cardHead, csvButton, dayInput, daysField, nothing, segments, shortName } from "../parts.js";
+import {
+  banner,
+  cardHead,
+  csvButton,
+  dayInput,
+  daysField,
+  nothing,
+  segments,
+  shortName,
+  still,
+} from "../parts.js";
 import { update } from "../route.js";
 import { colour, stepChart } from "../charts/stepchart.js";
 import { at, value } from "../charts/steps.js";
@@ -77,7 +87,8 @@ export async function history({ node, params, status }, kind) {
     put(table, comparison(state, seriesOf(answer), kind));
   }
 
-  await draw(params);
+  put(card, still(6));
+  table.hidden = true;
   return { placed: () => draw(params), stop: () => stop(), change: draw };
 }
 

@@ -38,8 +38,8 @@ export function lead(data) {
     );
   }
   const parts = [];
-  if (dearer) parts.push([counted("up", dearer), h("span", { class: "up move" }, " dearer")]);
-  if (cheaper) parts.push([counted("down", cheaper), h("span", { class: "down move" }, " cheaper")]);
+  if (dearer) parts.push(counted("up", dearer, "dearer"));
+  if (cheaper) parts.push(counted("down", cheaper, "cheaper"));
   if (both) parts.push(`${both} both ways`);
   const told = parts.flatMap((part, index) => (index ? [", ", part] : [part]));
   return h(

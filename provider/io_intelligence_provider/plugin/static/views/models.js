@@ -70,7 +70,6 @@ export async function show({ node, params, status }) {
   }
 
   let before = params;
-  draw(params);
   return {
     warnings: data.warnings,
     placed() {

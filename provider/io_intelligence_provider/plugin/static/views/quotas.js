@@ -75,12 +75,11 @@ export async function show({ node, params, status }) {
     });
   }
 
-  draw(params);
   const shown = known ? await history({ node: past, params, status }, KIND) : null;
   return {
     placed() {
       draw(params);
-      shown?.placed();
+      return shown?.placed();
     },
     stop() {
       forget();
@@ -88,7 +87,7 @@ export async function show({ node, params, status }) {
     },
     change(now) {
       draw(now);
-      shown?.change(now);
+      return shown?.change(now);
     },
   };
 }

@@ -56,7 +56,9 @@ def test_it_serves_and_ends_and_serves_again(tmp_path: Path) -> None:
             assert "io_intelligence_daily_pricing" in {dag["dag_id"] for dag in dags}
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(120) == 0
+            said, _ = process.communicate(timeout=120)
+            assert "All stopped." in said
+            assert process.returncode == 0
         deadline = time.monotonic() + 30
         while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in started):
             assert time.monotonic() < deadline, started

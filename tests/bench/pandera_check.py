@@ -53,7 +53,9 @@ def schema(kind: str) -> Any:
             "id": pa.Column(int, pa.Check.ge(0)),
             "count": pa.Column(int, pa.Check.in_range(0, 1_000)),
             "price": pa.Column(float, [pa.Check.ge(0), pa.Check.lt(1)]),
-            "name": pa.Column(str, [pa.Check.isin(["alpha", "beta", "gamma", "delta"]), pa.Check.str_matches("^[a-z]+$")]),
+            "name": pa.Column(
+                str, [pa.Check.isin(["alpha", "beta", "gamma", "delta"]), pa.Check.str_matches("^[a-z]+$")]
+            ),
         }
     )
 
@@ -89,7 +91,8 @@ def overhead(folder: Path) -> None:
     for kind in KINDS:
         made = schema(kind)
         alone, checked = median_seconds(
-            lambda kind=kind, made=made: direct(path, kind, made), lambda made=made: check_dataset(str(path), made)
+            lambda kind=kind, made=made: direct(path, kind, made),
+            lambda made=made: check_dataset(str(path), made),
         )
         print(f"{kind}, a million rows: check / (read + validate) = {checked / alone:.2f} ({checked:.2f} s)")
 
@@ -110,8 +113,12 @@ def peak(path: str, kind: str, unique: bool) -> None:
 def memory(folder: Path, rows: int) -> None:
     path = folder / "large.parquet"
     write(path, rows)
-    size = sum(pq.ParquetFile(path).metadata.row_group(group).total_byte_size for group in range(rows // GROUP))
-    print(f"{rows:,} rows: {path.stat().st_size / 2**20:,.0f} MiB on disk, {size / 2**20:,.0f} MiB uncompressed")
+    size = sum(
+        pq.ParquetFile(path).metadata.row_group(group).total_byte_size for group in range(rows // GROUP)
+    )
+    print(
+        f"{rows:,} rows: {path.stat().st_size / 2**20:,.0f} MiB on disk, {size / 2**20:,.0f} MiB uncompressed"
+    )
     for arguments in (["polars"], ["polars", "unique"], ["pandas"]):
         subprocess.run([sys.executable, __file__, "--peak", str(path), *arguments], check=True)
 

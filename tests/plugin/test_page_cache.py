@@ -78,6 +78,10 @@ def test_a_failure_is_not_kept() -> None:
     def fail() -> Made[int]:
         raise StorageError("no")
 
+    for number in range(3):
+        with pytest.raises(StorageError):
+            cache.get(number, fail)
+    assert not cache._entries  # a thousand failures leave nothing behind
     with pytest.raises(StorageError):
         cache.get("key", fail)
     assert cache.get("key", lambda: Made(1, 1)) == 1

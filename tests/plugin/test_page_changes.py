@@ -70,6 +70,13 @@ def test_a_model_stays_whole_when_one_of_its_changes_passes(page: Any) -> None:
     assert (found["total"], found["days"][0]["shown"], found["days"][0]["hidden"]) == (5, 5, 1)
 
 
+def test_a_fall_counts_by_its_size(page: Any, world: Any, model: Any, day: Any) -> None:
+    world.file(2, model("org/b", output_token_price="51"), changes=True)
+    found = page.api("changes", start=day(2).isoformat(), min_pct=50, kinds="price_changed")
+    assert told(found) == [("org/b", "output_token_price", True)]
+    assert page.api("changes", start=day(2).isoformat(), min_pct=50.1, kinds="price_changed")["total"] == 0
+
+
 def test_direction_is_asked_of_each_row(page: Any) -> None:
     found = page.api("changes", direction="down")
     assert told(found) == [("org/a", "input_token_price", True), ("org/a", "output_token_price", False)]

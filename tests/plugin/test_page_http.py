@@ -53,7 +53,7 @@ def test_an_answer_that_is_held_already_is_not_sent_again(
     assert {"Cookie", "Authorization", "Accept-Encoding"} <= set(first.headers["vary"].split(", "))
     assert first.headers["last-modified"].endswith("GMT")
     assert first.headers["content-type"] == "application/json"
-    for held in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
+    for held in (etag, etag.removeprefix("W/"), f'"other", {etag}'):
         again = page.get(f"api/{route}", JSON_ROUTES[route], If_None_Match=held)
         assert (again.status, again.data) == (304, b"")
         assert again.headers["etag"] == etag

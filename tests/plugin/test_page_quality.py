@@ -50,7 +50,7 @@ def test_states_are_letters_and_row_checks_one_row(world: Any, model: Any, serve
     world.file(
         0, model("a"), checks=[check("price", 0, "x"), check("price", 0, "y"), check("volume", evaluated=0)]
     )
-    world.file(1, model("a"), checks=[check("price", 0, "x"), check("price", 2, "y"), check("volume")])
+    world.file(1, model("a"), checks=[check("price", 2, "x"), check("price", 0, "y"), check("volume")])
     world.file(
         2, model("a"), checks=[check("price", 0, "x", evaluated=0), check("volume", 1, severity="warn")]
     )
@@ -64,7 +64,7 @@ def test_states_are_letters_and_row_checks_one_row(world: Any, model: Any, serve
     assert found["flagged_days"] == 2
     assert [(flag["check"], flag["column"], flag["failed"]) for flag in found["flagged"]] == [
         ("volume", None, 1),
-        ("price", "y", 2),
+        ("price", "x", 2),
     ]
 
 

@@ -57,7 +57,7 @@ def etag_of(*parts: str | bytes) -> str:
 def has(request: Request, etag: str) -> bool:
     """Tell whether the asker holds the answer of that ETag already."""
     held = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
-    return "*" in held or etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in held]
+    return etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in held]
 
 
 def respond(

@@ -198,18 +198,15 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
 
 def _medians(rows: pl.DataFrame, field: str, days: int) -> list[Decimal | None]:
     """Return the median of each day, exactly; ``None`` where no model publishes a price."""
-    import polars as pl
 
-    published = rows.group_by("day", maintain_order=True).agg(
-        pl.col(field).drop_nulls().sort().alias("prices")
-    )
-    count = pl.col("prices").list.len()
-    middle = published.filter(count > 0).select(
-        "day",
-        pl.col("prices").list.get((count - 1) // 2).alias("low"),
-        pl.col("prices").list.get(count // 2).alias("high"),
-    )
+    # By position in one sorted column: polars 1.35 loses the scale of a decimal taken out of a list.
+    published = rows.select("day", field).drop_nulls().sort("day", field)
+    counts = published.group_by("day", maintain_order=True).len()
+    count = counts["len"]
+    first = count.cum_sum() - count
+    low = published[field].gather(first + (count - 1) // 2)
+    high = published[field].gather(first + count // 2)
     medians: list[Decimal | None] = [None] * days
-    for day, low, high in middle.iter_rows():
-        medians[day] = mean(low, high)
+    for day, *middle in zip(counts["day"], low, high, strict=True):
+        medians[day] = mean(*middle)
     return medians

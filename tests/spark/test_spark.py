@@ -130,7 +130,9 @@ def test_keys_that_the_schema_changes_are_refused(spark: Any, tmp_path: Path) ->
 
 def test_no_row_at_all(spark: Any, tmp_path: Path) -> None:
     pl.DataFrame({"a": []}, schema={"a": pl.Int64}).write_parquet(tmp_path / "x.parquet")
-    local, there = both(str(tmp_path / "x.parquet"), pa.DataFrameSchema({"b": pa.Column(int)}), spark, tmp_path)
+    local, there = both(
+        str(tmp_path / "x.parquet"), pa.DataFrameSchema({"b": pa.Column(int)}), spark, tmp_path
+    )
     assert plain(there[0]) == plain(local[0])
     assert there[0].outcome == "failed"
 
@@ -152,7 +154,9 @@ def test_a_path_that_matches_nothing(spark: Any, tmp_path: Path) -> None:
         check_on_spark(str(tmp_path / "nothing"), pa.DataFrameSchema({"a": pa.Column(int)}), spark=spark)
 
 
-def test_the_operator_runs_on_the_active_session(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_runs_on_the_active_session(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", str(tmp_path / "root"))
     from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.record import plain_rows, record_text, value_text
 from io_intelligence_provider.datasets.rows import RowJudge
-from io_intelligence_provider.datasets.source import Piece
 from io_intelligence_provider.datasets.tally import Tally
 from io_intelligence_provider.datasets.write import RefusedRow
 from io_intelligence_provider.quality.judge import Failed
@@ -38,7 +38,7 @@ class Repeats:
 
     def of(self, piece: Piece) -> Failed | None:
         """Return those of one piece as a failure."""
-        rows = self.marks[piece.offset : piece.offset + piece.table.num_rows].nonzero()[0].tolist()
+        rows = self.marks[piece.offset : piece.offset + piece.rows].nonzero()[0].tolist()
         return repeated(self.check, self.columns, rows) if rows else None
 
 
@@ -91,8 +91,7 @@ def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[F
     """
     import numpy as np
 
-    table = piece.table
-    refused, governed = (np.zeros(table.num_rows, dtype=np.bool_) for _ in range(2))
+    refused, governed = (np.zeros(piece.rows, dtype=np.bool_) for _ in range(2))
     reasons: dict[int, list[Failed]] = defaultdict(list)
 
     def count(failed: Failed) -> None:
@@ -108,11 +107,11 @@ def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[F
             for row in failed.rows:
                 reasons[row].append(failed)
 
-    for failed in [*judge.examine(table), *(item for item in repeats if item is not None)]:
+    for failed in [*judge.examine_piece(piece), *(item for item in repeats if item is not None)]:
         count(failed)
-    if dropped := judge.dropped(table):
+    if dropped := judge.dropped(piece):
         count(dropped)
-    tally.rows += table.num_rows
+    tally.rows += piece.rows
     tally.quarantined += int(refused.sum())
     tally.governed += int(governed.sum())
     return Judged(piece, refused, reasons)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from io_intelligence_provider.datasets.frames import frame_columns, to_frame
 from io_intelligence_provider.datasets.judgement import Repeats
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.datasets.rows import RowJudge
-from io_intelligence_provider.datasets.source import Piece, Source
+from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.datasets.unique import Repeated, key_hashes
 
 if TYPE_CHECKING:

@@ -78,17 +78,21 @@ class Prepared:
     """What the engine works with.
 
     :param schema: the checks; uniqueness is not among them.
-    :param parser: the same columns without any check: it only turns data into what is judged.
     :param declared: every check, uniqueness included.
     :param index: columns that are the index of the user's pandas schema.
     """
 
     loaded: LoadedSchema
     schema: Schema
-    parser: Schema
     declared: tuple[Declared, ...]
     unique: tuple[Unique, ...]
     index: tuple[str, ...] = ()
+
+    @cached_property
+    def parser(self) -> Schema:
+        """The same columns without any check: it only turns data into what is judged."""
+        parser: Schema = _parser(self.schema)
+        return parser
 
     @cached_property
     def parses(self) -> bool:
@@ -126,7 +130,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     declared += _of_checks(None, schema.checks)
     schema.unique = None
     schema.drop_invalid_rows = False
-    return Prepared(loaded, schema, _parser(schema), tuple(declared), tuple(unique), index)
+    return Prepared(loaded, schema, tuple(declared), tuple(unique), index)
 
 
 def _index_to_columns(schema: Any) -> tuple[str, ...]:
@@ -220,7 +224,8 @@ def _name(check: Any) -> str:
 
 
 def _parser(schema: Any) -> Any:
-    parser = copy.deepcopy(schema)
+    parser = copy.copy(schema)
+    parser.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
     parser.checks = []
     if parser.strict is True:
         parser.strict = False

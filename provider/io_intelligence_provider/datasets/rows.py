@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.datasets.frames import to_frame, to_table
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.judge import NOT_NULLABLE, Failed, examine, lean
@@ -40,18 +41,21 @@ class RowJudge:
         self._parser: Schema | None = None
 
     def examine(self, table: pa.Table) -> list[Failed]:
-        """Judge a table; positions are those of its rows.
+        """Judge a table, see :meth:`examine_piece`."""
+        return self.examine_piece(Piece(table, "", 0, 0))
+
+    def examine_piece(self, piece: Piece) -> list[Failed]:
+        """Judge some rows; positions are those in the piece.
 
         A row whose value cannot be read as the schema's type is refused for that, and the others are judged
         as they would be without it: one bad value does not hide what the other checks have to say.
         """
         import numpy as np
 
-        alive = np.arange(table.num_rows)
+        alive = np.arange(piece.rows)
         found: list[Failed] = []
         while True:
-            part = table if len(alive) == table.num_rows else table.take(alive)
-            failures = self._examine(part)
+            failures = self._examine(piece if len(alive) == piece.rows else _some(piece, alive))
             blocked = _blocked(failures)
             if not blocked:
                 return found + [_at(failed, alive) for failed in failures]
@@ -59,10 +63,12 @@ class RowJudge:
             found += [_at(failed, alive) for failed in _of_removed(failures, blocked, removed)]
             alive = np.delete(alive, removed)
 
-    def _examine(self, table: pa.Table) -> list[Failed]:
+    def _examine(self, piece: Piece) -> list[Failed]:
         from pandera.errors import SchemaDefinitionError
 
-        frame = to_frame(table, self.prepared, self.floats)
+        frame: Any = piece.frame
+        if frame is None:
+            frame = to_frame(piece.table, self.prepared, self.floats)
         if self._lean is None:
             self._lean = lean(self.prepared.schema, frame)
         try:
@@ -108,17 +114,21 @@ class RowJudge:
         parsed = self.parsed(kept)
         return kept if parsed is None else to_table(parsed[0], like)
 
-    def dropped(self, table: pa.Table) -> Failed | None:
+    def dropped(self, piece: Piece) -> Failed | None:
         """Return the rows that a parser of the schema drops, which are refused then."""
         if not getattr(self.prepared.schema, "parsers", None):
             return None
-        parsed = self.parsed(table)
+        parsed = self.parsed(piece.table)
         if parsed is None:
             return None
-        missing = sorted(set(range(table.num_rows)) - set(parsed[1]))
+        missing = sorted(set(range(piece.rows)) - set(parsed[1]))
         if not missing:
             return None
         return Failed(DROPPED, None, missing, "is dropped by a parser of the schema")
+
+
+def _some(piece: Piece, rows: Any) -> Piece:
+    return Piece(piece.table.take(rows), piece.file, 0, 0)
 
 
 def _positions(frame: Any, rows: int) -> list[int]:

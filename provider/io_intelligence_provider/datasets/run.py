@@ -18,10 +18,11 @@ from io_intelligence_provider.datasets.keys import find_repeats
 from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.datasets.outcome import score, stopping
 from io_intelligence_provider.datasets.paths import refuse_output_among_input
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import Prepared, prepare
 from io_intelligence_provider.datasets.rows import RowJudge
 from io_intelligence_provider.datasets.schema import load_schema
-from io_intelligence_provider.datasets.source import InMemory, Piece, Source, open_files
+from io_intelligence_provider.datasets.source import InMemory, Source, open_files
 from io_intelligence_provider.datasets.tally import Tally
 from io_intelligence_provider.datasets.whole import read_whole, wanted_floats
 from io_intelligence_provider.datasets.write import ParquetTarget, quarantine_schema, quarantine_table
@@ -109,8 +110,8 @@ class _Run:
             return
         repeats = find_repeats(self.source, self.prepared, judge)
         read = 0
-        for piece in self.source.pieces():
-            read += piece.table.num_rows
+        for piece in self.source.pieces(native=self.prepared.loaded.backend == "polars"):
+            read += piece.rows
             yield piece, repeats
         if not read:  # the columns can be judged without any row
             yield Piece(self.source.schema.empty_table(), "", 0, 0), []
@@ -234,4 +235,4 @@ def _profiler() -> Profiler:
 def _polars(piece: Piece) -> Any:
     import polars as pl
 
-    return pl.from_arrow(piece.table)
+    return pl.from_arrow(piece.table) if piece.frame is None else piece.frame

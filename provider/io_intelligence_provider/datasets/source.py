@@ -7,34 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from io_intelligence_provider.datasets.find import Found, FoundFile
+from io_intelligence_provider.datasets.native import native_groups, read_native
 from io_intelligence_provider.datasets.partitions import partition_types, with_partitions
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.errors import StorageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["Files", "InMemory", "Piece", "Source", "open_files"]
+__all__ = ["Files", "InMemory", "Source", "open_files"]
 
 _PIECE_BYTES: Final = 64 * 2**20
 """Uncompressed bytes judged at a time."""
-_MOST_ROWS: Final = 524_288
+_MOST_ROWS: Final = 1_048_576
 _FEWEST_ROWS: Final = 8_192
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some rows of one file.
-
-    :param file: the file's name; empty for a table in memory.
-    :param first: position of the first row in that file.
-    :param offset: position of the first row in the data set.
-    """
-
-    table: pa.Table
-    file: str
-    first: int
-    offset: int
 
 
 class Source(Protocol):
@@ -54,8 +41,11 @@ class Source(Protocol):
     @property
     def files(self) -> int: ...
 
-    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
-        """Yield the rows in order; none at all for a data set without rows."""
+    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
+        """Yield the rows in order; none at all for a data set without rows.
+
+        :param native: they are judged as polars frames, and may be read as such.
+        """
 
     def with_nulls(self) -> frozenset[str]: ...
 
@@ -73,7 +63,7 @@ class InMemory:
         self.rows = self.table.num_rows
         self.bytes = self.table.nbytes
 
-    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:  # noqa: ARG002
         """Yield the table's rows in slices."""
         table = self.table if columns is None else self.table.select(list(columns))
         step = _rows_at_a_time(self.rows, self.bytes)
@@ -101,7 +91,7 @@ class Files:
         """How many there are."""
         return len(self.found.files)
 
-    def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
+    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
         """Yield the rows of all files, a bounded number of bytes at a time, whatever the row groups."""
         import pyarrow as pa
 
@@ -110,6 +100,13 @@ class Files:
         for file in self.found.files:
             first = 0
             with _opened(self.found, file) as parquet, _reading(file):
+                groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
+                for start, stop in groups:
+                    frame = read_native(file.path, start, stop)
+                    yield Piece.of_frame(frame, self.schema, file.path, start, offset + start)
+                if groups:
+                    offset += groups[-1][1]
+                    continue
                 there = set(parquet.schema_arrow.names)
                 wanted = None if columns is None else [name for name in columns if name in there]
                 for batch in parquet.iter_batches(step, columns=wanted):
@@ -117,6 +114,11 @@ class Files:
                     yield Piece(table, file.path, first, offset)
                     first += batch.num_rows
                     offset += batch.num_rows
+
+    def _as_it_is(self, columns: Sequence[str] | None, native: bool) -> bool:
+        """Whether each file can be read as it lies there: all its columns, and no others."""
+        partitioned = any(file.partitions for file in self.found.files)
+        return native and columns is None and self.found.is_local and not partitioned and not self.differing
 
     def with_nulls(self) -> frozenset[str]:
         """Name the columns that hold a null, as the files' statistics say."""

@@ -22,11 +22,12 @@ from io_intelligence_provider.datasets.find import partitions_of
 from io_intelligence_provider.datasets.judgement import judge_piece
 from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.datasets.outcome import score, stopping
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import Prepared, Unique, prepare
 from io_intelligence_provider.datasets.rows import RowJudge
 from io_intelligence_provider.datasets.run import dataset_checks, finish, unsound, with_extra_checks
 from io_intelligence_provider.datasets.schema import load_schema
-from io_intelligence_provider.datasets.source import InMemory, Piece
+from io_intelligence_provider.datasets.source import InMemory
 from io_intelligence_provider.datasets.spark_worker import (
     FILE,
     REPEATED,

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from io_intelligence_provider.datasets.frames import to_table
 from io_intelligence_provider.datasets.judgement import Judged, judge_piece, repeated
+from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.datasets.rows import RowJudge
-from io_intelligence_provider.datasets.source import Piece
 from io_intelligence_provider.datasets.tally import Policy, Tally
 from io_intelligence_provider.datasets.write import quarantine_schema
 

@@ -34,7 +34,7 @@ def read_whole(source: Source, limit: int, path: str, reasons: Sequence[str]) ->
         tables.append(piece.table)
         size += piece.table.nbytes
         if size * _COPIES > limit:
-            whole = size * _COPIES * source.rows // max(1, piece.offset + piece.table.num_rows)
+            whole = size * _COPIES * source.rows // max(1, piece.offset + piece.rows)
             raise _too_large(source, whole, limit, path, reasons)
     return pa.concat_tables(tables) if tables else source.schema.empty_table()
 

@@ -98,11 +98,13 @@ def lean(schema: Schema, frame: Frame) -> Schema:
 
     :param frame: one of the kind that will be judged.
     """
-    schema = copy.deepcopy(schema)
+    schema = copy.copy(schema)
+    schema.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
     lazy = frame.lazy() if hasattr(frame, "lazy") else frame
     parts = [(schema, frame), *((column, lazy) for column in schema.columns.values())]
     if index := getattr(schema, "index", None):
-        parts.append((index, frame))
+        schema.index = copy.copy(index)
+        parts.append((schema.index, frame))
     for part, kind in parts:
         _spare_report(part, kind)
     return schema

@@ -193,7 +193,7 @@ def test_a_frame_is_judged_whatever_its_kind(tmp_path: Path, kind: str, backend:
     made: Any = {
         "polars": lambda: frame,
         "lazy": frame.lazy,
-        "pandas": lambda: frame.to_pandas(),
+        "pandas": frame.to_pandas,
         "arrow": frame.to_arrow,
     }[kind]()
     library: Any = pa if backend == "polars" else pandera.pandas

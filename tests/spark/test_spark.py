@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandera.polars as pa  # noqa: TID253 - what is tested
-import polars as pl  # noqa: TID253
-import pyarrow.parquet as pq  # noqa: TID253
+import pandera.polars as pa
+import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from io_intelligence_provider.datasets.options import CheckOptions

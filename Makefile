@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: demo ui system-deps test test-browser test-standalone screenshots lint bench notebooks docs test-floor wheel constraints clean help
+.PHONY: demo ui system-deps test test-browser test-standalone test-spark screenshots lint bench notebooks docs test-floor wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,6 +42,10 @@ $(BROWSER): $(READY)
 
 test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
 	$(BIN)/python -m pytest -m browser
+
+test-spark: $(READY) ## the checks on a real local Spark; needs Java 17
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[spark]' --group dev
+	$(BIN)/python -m pytest -m spark
 
 screenshots: $(BROWSER) ## renew the pictures of the page in docs/images; needs `make system-deps`
 	$(BIN)/python docs/screenshots.py

@@ -108,12 +108,11 @@ def test_the_decorator_writes_the_valid_rows(
 
 @pytest.mark.parametrize("name", ["valid_path", "engine", "spark"])
 def test_the_decorator_refuses_what_it_cannot_do(name: str) -> None:
-    with pytest.raises(TypeError, match=name), DAG("refused", schedule=None):
+    def frame() -> None: ...
 
-        @task.pandera(schema="x:y", path="z", **{name: "w"})
-        def frame() -> None: ...
-
-        frame()
+    decorated = task.pandera(schema="x:y", path="z", **{name: "w"})(frame)
+    with DAG("refused", schedule=None), pytest.raises(TypeError, match=name):
+        decorated()
 
 
 def test_history_is_compared(run_dag: Callable[..., Any], tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ from airflow.sdk import DAG, task
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 
 with DAG("parsed", schedule=None):
-    PanderaCheckOperator(task_id="a", path="nowhere", schema="exploding:schema", max_quarantine_share="{{{{ x }}}}")
+    PanderaCheckOperator(task_id="a", path="{{{{ x }}}}", schema="exploding:schema", fail_on="{{{{ y }}}}")
 
     @task.pandera(path="nowhere", schema="exploding:schema")
     def b(): raise RuntimeError("called")

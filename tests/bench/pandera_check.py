@@ -1,7 +1,7 @@
 """What the engine costs over pandera alone, and how much memory a large file takes.
 
-``python tests/bench/pandera_check.py`` prints, for a million rows, the time of a check against that of reading
-the file and calling ``schema.validate(lazy=True)``; then, for ten million rows, the peak memory of a
+``python tests/bench/pandera_check.py`` prints, for a million rows, the time of a check against that of
+reading the file and calling ``schema.validate(lazy=True)``; then, for ten million rows, the peak memory of a
 check that reads row group by row group. ``--rows`` changes the second figure.
 """
 

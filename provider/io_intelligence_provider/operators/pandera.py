@@ -170,12 +170,11 @@ class PanderaCheckOperator(BaseOperator):
         )
 
     def _history(self, name: str) -> Any:
-        from io_intelligence_provider.operators.keep import open_history
+        from io_intelligence_provider.operators.keep import read_history
         from io_intelligence_provider.quality.history_checks import HistoryChecks
-        from io_intelligence_provider.store.results import read_past
 
         checks = HistoryChecks.from_config(self.history_checks)
-        past = read_past(open_history(self.results_root, self._results_conn_id()), name)
+        past = read_history(name, self.results_root, self._results_conn_id())
         return lambda run: checks.evaluate(run, past)
 
     def _results_conn_id(self) -> str | None:

@@ -51,11 +51,13 @@ def execute(root: Path, names: Sequence[str] = NOTEBOOKS) -> dict[str, nbformat.
     import matplotlib.font_manager  # noqa: F401 - a first import says on stderr that it looks for fonts
 
     notebooks = {name: nbformat.read(path_of(name), as_version=4) for name in names}
-    cells = [
-        cell
-        for notebook in notebooks.values()
-        for cell in (nbformat.v4.new_code_cell("%reset -f"), *notebook.cells)
-    ]
+    cells = []
+    for name, notebook in notebooks.items():
+        for number, cell in enumerate(notebook.cells, start=1):
+            cell.id = (
+                f"{name}-{number:02}"  # each counts its own cells; together they need names of their own
+            )
+        cells += [nbformat.v4.new_code_cell("%reset -f"), *notebook.cells]
     with tempfile.TemporaryDirectory() as scratch, _environment(root, Path(scratch)):
         client = NotebookClient(
             nbformat.v4.new_notebook(cells=cells),

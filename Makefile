@@ -56,8 +56,11 @@ lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## print ratios: against a floor, by hand, concurrency, Dag parsing (MILLION=0 is shorter)
+bench: $(READY) ## print ratios: snapshot, changes, Dag parsing, store, page, checks of other data (MILLION=0 is shorter)
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/store.py
+	$(BIN)/python tests/bench/page.py
+	$(BIN)/python tests/bench/pandera_check.py
 
 notebooks: $(READY) ## run the notebooks and keep their output
 	$(BIN)/python docs/notebooks/run.py --write

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import matplotlib.pyplot as plt
@@ -128,7 +128,7 @@ def dates_on(ax: Axes, most: int = 8) -> None:
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
-def steps(rows: Iterable[dict[str, object]], end: date) -> tuple[list[date], list[float]]:
+def steps(rows: Iterable[dict[str, Any]], end: date) -> tuple[list[date], list[float]]:
     """Return the periods of one price as a line for ``drawstyle="steps-post"``.
 
     A price holds until it changes; where it is unknown the line is broken.
@@ -144,9 +144,9 @@ def steps(rows: Iterable[dict[str, object]], end: date) -> tuple[list[date], lis
         if until_then is not None and until_then != start:
             days.append(until_then)
             prices.append(float("nan"))
-        days.append(start)  # type: ignore[arg-type]
-        prices.append(float(row["price"]))  # type: ignore[arg-type]
-        until = row["valid_to"] or end  # type: ignore[assignment]
+        days.append(start)
+        prices.append(float(row["price"]))
+        until = row["valid_to"] or end
     if until is not None:
         days.append(until)
         prices.append(prices[-1])

@@ -15,6 +15,7 @@ from io_intelligence_provider.plugin.cache import Cache, Made
 from io_intelligence_provider.plugin.listing import take_listing
 from io_intelligence_provider.plugin.reading import Reader
 from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.store.layout import changes_path
 
 
@@ -167,17 +168,55 @@ def test_a_new_day_does_not_read_the_old_ones_again(
     cache = Cache()
     Reader(take_listing(world.store), cache).changes()
     asked: list[Any] = []
-    real = SnapshotStore.changes
+    real = SnapshotStore.changes_frame
 
     def changes(self: Any, start: Any = None, end: Any = None) -> Any:
         asked.append((start, end))
         return real(self, start, end)
 
-    monkeypatch.setattr(SnapshotStore, "changes", changes)
+    monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
     world.file(131, model("a", output_token_price="9"), changes=True)
     found = Reader(take_listing(world.store), cache).changes()
     assert len(asked) == 1  # the quarter that has it
     assert found.rows["snapshot_date"].n_unique() == 4
+
+
+def test_quarters_that_are_not_at_hand_are_read_together(
+    world: Any, model: Any, day: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 40, 100, 130):
+        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
+    world.damage(world.root / f"changes/snapshot_date={day(100)}/changes.parquet")
+    asked: list[Any] = []
+    real = SnapshotStore.changes_frame
+
+    def changes(self: Any, start: Any = None, end: Any = None) -> Any:
+        asked.append((start, end))
+        return real(self, start, end)
+
+    monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
+    import polars as pl
+
+    reader = Reader(take_listing(world.store), Cache())
+    found = reader.changes()
+    assert asked[0] == (day(0), day(130))
+    assert list(found.damaged) == [day(100)]
+    asked.clear()
+    one_by_one = [reader.changes(day(number), day(number)) for number in (0, 40, 100, 130)]
+    assert asked == []  # each is at hand now
+    assert pl.concat([part.rows for part in one_by_one]).equals(found.rows)
+    assert [list(part.damaged) for part in one_by_one] == [[], [], [day(100)], []]
+
+
+def test_what_is_read_ahead_may_fail(world: Any, model: Any) -> None:
+    world.file(0, model("a"))
+    reader = Reader(take_listing(world.store), Cache())
+
+    def fail() -> None:
+        raise StorageError("away for a moment")
+
+    with reader.ahead(fail):
+        assert reader.timeline().dates
 
 
 def test_ranges_of_changes_are_cut_at_the_day(world: Any, model: Any, day: Any) -> None:
@@ -196,4 +235,8 @@ def test_the_whole_history_fits_the_bound_many_times(real_root: Any) -> None:
     assert 0 < timeline.size < 2_000_000
     assert cache.size == timeline.size
     rows = reader.store.history().num_rows
+    quotas = reader.timeline(QUOTA_COLUMNS)
+    assert set(timeline.steps) == set(PRICE_COLUMNS)
+    assert set(quotas.steps) == set(QUOTA_COLUMNS)
+    assert quotas.bearings == timeline.bearings
     assert sum(frame.height for frame in timeline.steps.values()) < rows * len(timeline.steps) / 3

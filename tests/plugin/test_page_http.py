@@ -6,14 +6,18 @@ import gzip
 import importlib.metadata
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin import routes
+from io_intelligence_provider.plugin.page import Page
 from io_intelligence_provider.plugin.shell import SECURITY_HEADERS
+from io_intelligence_provider.plugin.source import StoreSource
 
 JSON_ROUTES = {
     "status": {},
@@ -26,6 +30,10 @@ JSON_ROUTES = {
     "quality": {},
     "quarantine": {},
 }
+READS = (
+    "history", "history_frame", "read", "changes", "changes_frame", "quality", "runs", "quarantine", "info"
+)  # fmt: skip
+"""Everything that reads a file of the store."""
 PLOTLY = importlib.metadata.version("plotly")
 
 
@@ -74,8 +82,8 @@ def test_a_304_reads_no_parquet(
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("something was read")
 
-    for name in ("history", "read", "changes", "quality", "runs", "quarantine", "info"):
-        monkeypatch.setattr(f"io_intelligence_provider.store.store.SnapshotStore.{name}", fail)
+    for name in READS:
+        monkeypatch.setattr(SnapshotStore, name, fail)
     assert fresh.get(f"api/{route}", JSON_ROUTES[route], If_None_Match=etag).status == 304
 
 
@@ -85,8 +93,8 @@ def test_a_warm_answer_reads_nothing(page: Any, monkeypatch: pytest.MonkeyPatch)
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("something was read")
 
-    for name in ("history", "read", "changes", "quality", "runs", "quarantine", "info"):
-        monkeypatch.setattr(f"io_intelligence_provider.store.store.SnapshotStore.{name}", fail)
+    for name in READS:
+        monkeypatch.setattr(SnapshotStore, name, fail)
     for route, params in JSON_ROUTES.items():
         again = page.get(f"api/{route}", params)
         assert again.status == 200
@@ -96,6 +104,36 @@ def test_a_warm_answer_reads_nothing(page: Any, monkeypatch: pytest.MonkeyPatch)
     assert page.api("models", limit=2)["total"] == 8
     assert page.api("changes", q="h")["total"] == 2
     assert page.api("overview", days=30)["days"] == 30
+
+
+def test_who_opens_the_page_has_its_first_view_read_ahead(
+    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.file(0, model("a"))
+    world.file(1, model("a", output_token_price="2"), changes=True)
+    done = threading.Event()
+    real = Page.read_ahead
+
+    def read_ahead(self: Any) -> None:
+        real(self)
+        done.set()
+
+    monkeypatch.setattr(Page, "read_ahead", read_ahead)
+    page = serve(world.root)
+    assert page.get("").status == 200
+    assert done.wait(60)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was read")
+
+    for name in READS:
+        monkeypatch.setattr(SnapshotStore, name, fail)
+    assert page.api("overview")["models"] == 1
+
+
+def test_a_store_out_of_reach_is_no_trouble_to_who_reads_ahead(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("no folder")
+    Page(StoreSource(lambda: SnapshotStore(tmp_path))).read_ahead()
 
 
 def test_different_questions_have_different_etags(page: Any) -> None:

@@ -270,7 +270,7 @@ def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     world.file(0, model("a"))
     world.file(1, model("a"))
     page = serve(world.root)
-    real = SnapshotStore.history
+    real = SnapshotStore.history_frame
 
     def broken(self: Any, start: Any = None, end: Any = None, **options: Any) -> Any:
         from io_intelligence_provider.errors import StorageError
@@ -279,10 +279,10 @@ def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
             raise StorageError("the storage was away for a moment")
         return real(self, start, end, **options)
 
-    monkeypatch.setattr(SnapshotStore, "history", broken)
+    monkeypatch.setattr(SnapshotStore, "history_frame", broken)
     first = page.get("api/models")
     assert "away for a moment" in first.text
-    monkeypatch.setattr(SnapshotStore, "history", real)
+    monkeypatch.setattr(SnapshotStore, "history_frame", real)
     again = page.get("api/models", If_None_Match=first.headers["etag"])
     assert again.status == 200
     assert again.json()["warnings"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -144,8 +145,8 @@ def test_what_may_not_be_read_is_a_storage_error(local_store, models_file, monke
     with pytest.raises(StorageError, match="Permission denied"):
         local_store.files.source("models/snapshot_date=2026-01-01/models.parquet")
     monkeypatch.undo()
-    for name in ("info", "ls", "cat_file"):
-        monkeypatch.setattr(local.LocalFileSystem, name, refuse)
+    monkeypatch.setattr(local.LocalFileSystem, "info", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
     for read in (local_store.dates, local_store.runs, lambda: local_store.read("2026-01-01")):
         with pytest.raises(StorageError, match="Permission denied"):
             read()

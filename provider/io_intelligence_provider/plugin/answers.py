@@ -16,7 +16,8 @@ __all__ = ["Body", "body", "etag_of", "has", "respond"]
 
 _LEAST: Final = 1_000
 """Bytes from which compressing is worth it."""
-_LEVEL: Final = 6
+_LEVEL: Final = 3
+"""A tenth larger than the usual 6, in half the time."""
 _VARY: Final = "Cookie, Authorization, Accept-Encoding"
 
 

@@ -58,7 +58,7 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     from fastapi import Depends, FastAPI
 
     page = Page(source)
-    statics = Statics(page.cache, on_index=_once(_warm_up))
+    statics = Statics(page.cache, on_index=_in_background(page.read_ahead))
     api = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -93,20 +93,18 @@ async def _failed(_: Request, error: Exception) -> Response:
     return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
 
 
-def _once(work: Callable[[], None]) -> Callable[[], None]:
-    """Return a function whose first call does the work, in the background."""
-    first = iter((True,))
+def _in_background(work: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that starts the work in a thread, unless that still runs."""
+    free = threading.Lock()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            free.release()
 
     def start() -> None:
-        if next(first, False):
-            threading.Thread(target=work, name="io-intelligence-imports", daemon=True).start()
+        if free.acquire(blocking=False):
+            threading.Thread(target=run, name="io-intelligence-read-ahead", daemon=True).start()
 
     return start
-
-
-def _warm_up() -> None:
-    """Import what the first answer needs, while the browser still loads the page."""
-    import polars as pl  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-
-    import io_intelligence_provider.store.store  # noqa: F401

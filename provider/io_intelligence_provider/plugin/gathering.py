@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -10,45 +10,37 @@ from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.problems import scrub
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import polars as pl
 
-__all__ = ["gathered", "quarter_of", "quarters", "within"]
+__all__ = ["gathered", "within"]
 
 _GIVE_UP: Final = 30
 """Days that fail before one succeeds until the store counts as broken, not its files."""
 
 
 def gathered(
-    days: Sequence[date], read: Callable[[date, date], pa.Table]
-) -> tuple[list[pa.Table], dict[date, str]]:
+    days: Sequence[date], read: Callable[[date, date], pl.DataFrame]
+) -> tuple[list[pl.DataFrame], dict[date, str]]:
     """Read a range of days; where that fails, halve it until the days that cannot be read stand alone.
 
     :raises StorageError: when the first thirty all fail: then it is not the files.
     """
-    tables: list[pa.Table] = []
+    frames: list[pl.DataFrame] = []
     damaged: dict[date, str] = {}
     waiting = [days] if days else []
     while waiting:
         part = waiting.pop()
         try:
-            tables.append(read(part[0], part[-1]))
+            frames.append(read(part[0], part[-1]))
         except (StorageError, NotOnFileError) as error:
             if len(part) > 1:
                 middle = len(part) // 2
                 waiting += [part[middle:], part[:middle]]
                 continue
             damaged[part[0]] = scrub(str(error))
-            if not tables and len(damaged) >= _GIVE_UP:
+            if not frames and len(damaged) >= _GIVE_UP:
                 raise
-    return tables, damaged
-
-
-def quarter_of(day: date) -> tuple[int, int]:
-    return day.year, (day.month - 1) // 3
-
-
-def quarters(days: Iterable[date]) -> list[tuple[int, int]]:
-    return list(dict.fromkeys(map(quarter_of, days)))
+    return frames, damaged
 
 
 def within(day: date, start: date | None, end: date | None) -> bool:

@@ -14,7 +14,7 @@ from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.layout import MODELS, MODELS_FILE, date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["PARTS", "Listing", "take_listing"]
+__all__ = ["PARTS", "Listing", "quarter_of", "take_listing"]
 
 PARTS: Final = (MODELS, "changes", "quality", "quarantine")
 _CHANGES_FILE: Final = "changes.parquet"
@@ -53,6 +53,20 @@ class Listing:
         return self._days_with("changes", _CHANGES_FILE)
 
     @cached_property
+    def change_dates_by_quarter(self) -> Mapping[tuple[int, int], Sequence[date]]:
+        """The same by year and quarter, oldest first."""
+        found: dict[tuple[int, int], list[date]] = {}
+        for day in self.change_dates:
+            found.setdefault(quarter_of(day), []).append(day)
+        return found
+
+    @cached_property
+    def change_tags(self) -> Mapping[tuple[int, int], str]:
+        """The fingerprint of the changes of each quarter."""
+        quarters = self.change_dates_by_quarter
+        return {quarter: self.tag_of(("changes",), days) for quarter, days in quarters.items()}
+
+    @cached_property
     def tag(self) -> str:
         """Fingerprint of all the files."""
         return self.tag_of(PARTS)
@@ -70,6 +84,11 @@ class Listing:
 
     def _days_with(self, part: str, name: str) -> tuple[date, ...]:
         return tuple(sorted(day for day, names in self.files[part].items() if name in names))
+
+
+def quarter_of(day: date) -> tuple[int, int]:
+    """Return the year of a day, and its quarter, 0 to 3."""
+    return day.year, (day.month - 1) // 3
 
 
 def take_listing(store: SnapshotStore) -> Listing:

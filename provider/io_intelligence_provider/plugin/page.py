@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC
 from typing import Any, Final
 
@@ -15,9 +16,10 @@ from starlette.responses import JSONResponse, Response
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
+from io_intelligence_provider.plugin.answering.overview import get_overview
 from io_intelligence_provider.plugin.answers import Body, body, etag_of, has, respond
 from io_intelligence_provider.plugin.cache import Cache, Made
-from io_intelligence_provider.plugin.parameters import Parameters, parse
+from io_intelligence_provider.plugin.parameters import OverviewParameters, Parameters, parse
 from io_intelligence_provider.plugin.problems import Problem, UnreachableError, problem_of, scrub
 from io_intelligence_provider.plugin.reading import DAMAGE_SECONDS, Reader
 from io_intelligence_provider.plugin.routes import STATUS, JsonRoute
@@ -53,6 +55,14 @@ class Page:
 
         serve.__name__ = route.path.strip("/").replace("/", "_")
         return serve
+
+    def read_ahead(self) -> None:
+        """Read what the first view needs, while the browser still loads the page.
+
+        What goes wrong is told to who asks for it.
+        """
+        with suppress(IOIntelligenceError):
+            get_overview(Reader(self._listing(), self.cache), OverviewParameters())
 
     def _answer(self, route: JsonRoute, request: Request) -> Response:
         try:

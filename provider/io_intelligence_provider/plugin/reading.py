@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError, StorageError
 from io_intelligence_provider.plugin.cache import Cache, Made
-from io_intelligence_provider.plugin.gathering import gathered, quarter_of, quarters, within
-from io_intelligence_provider.plugin.listing import Listing
+from io_intelligence_provider.plugin.gathering import gathered, within
+from io_intelligence_provider.plugin.listing import Listing, quarter_of
 from io_intelligence_provider.plugin.problems import scrub
-from io_intelligence_provider.plugin.views.timeline import HISTORY_COLUMNS, Timeline, build_timeline
-from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.plugin.views.timeline import KEYS, Timeline, build_timeline
+from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.layout import MODELS
 from io_intelligence_provider.store.store import SnapshotInfo
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -115,34 +118,34 @@ class Reader:
 
         return self._cache.get(("day", day, self.listing.tag_of((MODELS,), (day,))), make)
 
-    def timeline(self) -> Timeline:
-        """Return the history of all prices and quotas."""
-        return self._cache.get(self._timeline_key(), self._make_timeline)
+    def timeline(self, fields: tuple[str, ...] = PRICE_COLUMNS) -> Timeline:
+        """Return the history of all prices, or of the fields of another timeline."""
+        return self._cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
 
     def known_timeline(self) -> Timeline | None:
-        """Return it if it is at hand, without reading anything."""
-        found: Timeline | None = self._cache.peek(self._timeline_key())
+        """Return that of the prices if it is at hand, without reading anything."""
+        found: Timeline | None = self._cache.peek(self._timeline_key(PRICE_COLUMNS))
         return found
 
-    def _timeline_key(self) -> tuple[str, str]:
-        return "timeline", self.listing.tag_of((MODELS,))
+    def _timeline_key(self, fields: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
+        return "timeline", fields, self.listing.tag_of((MODELS,))
 
-    def _make_timeline(self) -> Made[Timeline]:
+    def _make_timeline(self, fields: tuple[str, ...]) -> Made[Timeline]:
         import polars as pl
 
         dates = self.listing.dates
         if not dates:
             raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
 
-        def read(start: date, end: date) -> pa.Table:
-            return self.store.history(start, end, columns=HISTORY_COLUMNS)
+        def read(start: date, end: date) -> pl.DataFrame:
+            return self.store.history_frame(start, end, columns=(*KEYS, *fields))
 
-        tables, damaged = gathered(dates, read)
-        if not tables:
+        frames, damaged = gathered(dates, read)
+        if not frames:
             raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
-        rows = pl.concat([pl.DataFrame(table) for table in tables])
+        rows = pl.concat(frames)
         rows = rows.filter(pl.col("snapshot_date").is_in(pl.Series(dates).implode()))
-        timeline = build_timeline(dates, damaged, rows)
+        timeline = build_timeline(dates, damaged, rows, fields)
         return Made(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
@@ -150,8 +153,12 @@ class Reader:
         import polars as pl
 
         days = [day for day in self.listing.change_dates if within(day, start, end)]
-        parts = [self._changes_of(quarter) for quarter in quarters(days)]
-        rows = pl.concat([part.rows for part in parts]) if parts else _typed(changes_schema().empty_table())
+        quarters = sorted(set(map(quarter_of, days)))
+        if len(quarters) > 1:
+            # One thread at a time, and kept for no time: what it leaves behind are the quarters.
+            self._cache.get(("changes", "together"), lambda: self._read_together(quarters))
+        parts = [self._changes_of(quarter) for quarter in quarters]
+        rows = pl.concat([part.rows for part in parts]) if parts else _rows([])
         if days:
             rows = rows.filter(pl.col("snapshot_date").is_between(days[0], days[-1]))
         damaged = {
@@ -161,25 +168,59 @@ class Reader:
 
     def changes_backwards(self, end: date) -> Iterator[Changes]:
         """Yield the changes up to ``end``, the newest quarter of a year first."""
-        days = [day for day in self.listing.change_dates if day <= end]
-        for year, quarter in reversed(quarters(days)):
-            part = [day for day in days if quarter_of(day) == (year, quarter)]
-            yield self.changes(part[0], part[-1])
+        for days in reversed(list(self.listing.change_dates_by_quarter.values())):
+            if days[0] <= end:
+                yield self.changes(days[0], min(days[-1], end))
 
     def _changes_of(self, quarter: tuple[int, int]) -> Changes:
-        days = [day for day in self.listing.change_dates if quarter_of(day) == quarter]
+        days = self._days_of(quarter)
 
         def make() -> Made[Changes]:
-            import polars as pl
+            frames, damaged = gathered(days, self.store.changes_frame)
+            return _made(_rows(frames), damaged)
 
-            tables, damaged = gathered(days, self.store.changes)
-            frames = [_typed(table) for table in tables] or [_typed(changes_schema().empty_table())]
-            rows = pl.concat(frames)
-            return Made(
-                Changes(rows, damaged), int(rows.estimated_size()), DAMAGE_SECONDS if damaged else None
-            )
+        return self._cache.get(self._changes_key(quarter), make)
 
-        return self._cache.get(("changes", quarter, self.listing.tag_of(("changes",), days)), make)
+    def _read_together(self, quarters: Sequence[tuple[int, int]]) -> Made[None]:
+        """Read the quarters that are not at hand at once: one by one they take half as long again."""
+        import polars as pl
+
+        missing = [one for one in quarters if self._cache.peek(self._changes_key(one)) is None]
+        days = [day for quarter in missing for day in self._days_of(quarter)]
+        if len(missing) > 1:
+            frames, damaged = gathered(days, self.store.changes_frame)
+            rows = _rows(frames)
+            for quarter in missing:
+                mine = self._days_of(quarter)
+                part = rows.filter(pl.col("snapshot_date").is_between(mine[0], mine[-1]))
+                said = {day: message for day, message in damaged.items() if day in mine}
+                self._cache.get(self._changes_key(quarter), partial(_made, part, said))
+        return Made(None, 0, 0.0)
+
+    def _days_of(self, quarter: tuple[int, int]) -> Sequence[date]:
+        return self.listing.change_dates_by_quarter[quarter]
+
+    def _changes_key(self, quarter: tuple[int, int]) -> tuple[str, tuple[int, int], str]:
+        return "changes", quarter, self.listing.change_tags[quarter]
+
+    @contextmanager
+    def ahead(self, read: Callable[[], object]) -> Iterator[None]:
+        """Read something beside what the block reads, which then finds it made or waits for it.
+
+        One of the two cores is idle while the history is reduced to steps. What goes wrong is raised where
+        the thing is asked for, which tries it again.
+        """
+
+        def work() -> None:
+            with suppress(IOIntelligenceError):
+                read()
+
+        thread = threading.Thread(target=work, name="io-intelligence-ahead", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
     def runs(self) -> Sequence[QualityReport]:
         """Return the reports of all runs, oldest first; a file that is no report is passed over."""
@@ -191,7 +232,9 @@ class Reader:
 
         def make() -> Made[Sequence[QualityReport]]:
             reports = self.store.runs(days[0], days[-1])
-            return Made(reports, sum(map(_report_size, reports)))
+            # Equal checks of reports that follow one another are one object.
+            checks = {id(check): check for report in reports for check in report.checks}
+            return Made(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
 
         return self._cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
 
@@ -234,16 +277,25 @@ class Reader:
         return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
 
 
-def _typed(table: pa.Table) -> pl.DataFrame:
+def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> Made[Changes]:
+    return Made(Changes(rows, damaged), int(rows.estimated_size()), DAMAGE_SECONDS if damaged else None)
+
+
+def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return changes with their repeated texts as numbers: a third of the memory."""
     import polars as pl
 
-    rows = pl.DataFrame(table)
-    if "snapshot_date" not in rows.columns:
-        rows.insert_column(0, pl.Series("snapshot_date", [], pl.Date))
-    return rows.with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
+    no_rows = (
+        pl.Series("snapshot_date", [], pl.Date)
+        .to_frame()
+        .hstack(pl.DataFrame(changes_schema().empty_table()))
+    )
+    return pl.concat(frames or [no_rows]).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
 
 
 def _report_size(report: QualityReport) -> int:
-    examples = sum(len(check.examples) for check in report.checks)
-    return 1_000 + 500 * len(report.checks) + 500 * examples + 100 * len(report.fields)
+    return 2_000 + sum(map(_check_size, report.checks))
+
+
+def _check_size(check: CheckResult) -> int:
+    return 500 + 500 * len(check.examples)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from io_intelligence_provider.quality.profile import ColumnProfile
-from io_intelligence_provider.quality.report import CheckResult, Outcome
+from io_intelligence_provider.quality.report import CheckResult, Outcome, counted
 
 __all__ = ["CheckRun"]
 
@@ -64,11 +66,7 @@ class CheckRun:
 
     def result(self) -> dict[str, float | int]:
         """Return the counts that asset events carry under ``airflow.dataquality.result``."""
-        evaluated = [check for check in self.checks if check.evaluated]
-        failed = sum(not check.passed and check.severity == "error" for check in evaluated)
-        warned = sum(not check.passed and check.severity == "warn" for check in evaluated)
-        passed = len(evaluated) - failed - warned
-        return {"score": self.score, "passed": passed, "failed": failed, "warned": warned}
+        return counted(self.score, self.checks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the published form, plain JSON values only."""
@@ -99,7 +97,7 @@ class CheckRun:
     def from_dict(cls, data: Mapping[str, Any]) -> CheckRun:
         """Read the published form back.
 
-        :raises AttributeError, KeyError, TypeError, ValueError: when it is not that form.
+        :raises KeyError, TypeError, ValueError, msgspec.ValidationError: when it is not that form.
         """
         return cls(
             run_id=data["run_id"],
@@ -115,7 +113,7 @@ class CheckRun:
             valid=data["rows"]["valid"],
             quarantined=data["rows"]["quarantined"],
             files=data["files"],
-            checks=tuple(CheckResult.from_dict(check) for check in data["checks"]),
+            checks=msgspec.convert(data["checks"], tuple[CheckResult, ...]),
             columns=tuple((column["name"], column["type"]) for column in data["columns"]),
             quarantine_path=data["quarantine_path"],
             valid_path=data["valid_path"],

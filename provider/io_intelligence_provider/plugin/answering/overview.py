@@ -19,7 +19,8 @@ _EVENTS: Final = 10
 def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     """What happened."""
     day = reader.shown(asked.date)
-    rows, timeline = reader.day(day).rows, reader.timeline()
+    with reader.ahead(lambda: _events(reader, day)):
+        rows, timeline = reader.day(day).rows, reader.timeline()
     warnings = gaps(timeline)
     names = movers.named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)

@@ -120,14 +120,25 @@ def filtered(
 
     rows = changes.filter(wanted.hard(changes)).with_columns(wanted.passes().alias("passes"))
     rows = _brought_along(rows) if wanted.is_soft else rows.with_columns(pl.col("passes").alias("shown"))
-    shown = rows.filter("shown").sort("snapshot_date", descending=True, maintain_order=True)
-    items = shown.slice(page.start, page.stop - page.start)
-    items = items.select(pl.col("snapshot_date").alias("date"), *_KEYS, "passes")
+    shown = rows.filter("shown")
+    items = _newest_first(shown, page).select(pl.col("snapshot_date").alias("date"), *_KEYS, "passes")
     return {
         "total": shown.height,
-        "items": list(items.iter_rows(named=True)),
+        "items": items.to_dicts(),
         "days": _days(changes, rows, days, dates),
     }
+
+
+def _newest_first(rows: pl.DataFrame, page: slice) -> pl.DataFrame:
+    """Return a page of rows, the newest day first; only the days up to that page are sorted.
+
+    :param rows: oldest day first.
+    """
+    last = max(rows.height - page.stop, 0)
+    if last:
+        last = int(rows["snapshot_date"].search_sorted(rows["snapshot_date"][last], "left"))
+    rows = rows.slice(last).sort("snapshot_date", descending=True, maintain_order=True)
+    return rows.slice(page.start, page.stop - page.start)
 
 
 def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:

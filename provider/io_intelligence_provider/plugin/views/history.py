@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,31 +15,37 @@ __all__ = ["history"]
 
 
 def history(
-    timeline: Timeline, models: Sequence[str], fields: Sequence[str], start: date | None, end: date | None
+    timelines: Mapping[str, Timeline],
+    models: Sequence[str],
+    fields: Sequence[str],
+    start: date | None,
+    end: date | None,
 ) -> dict[str, Any]:
     """Return the steps of some fields of some models; of the whole history unless a range is given.
 
+    :param timelines: of each field.
     :raises NotOnFileError: when one of the models is in no snapshot.
     :raises InvalidError: when two bear a name.
     """
-    start = start or timeline.dates[0]
-    end = end or max(timeline.dates[-1], start)
-    first = sum(day < start for day in timeline.dates)
-    last = timeline.position(end)
-    names = {row["track"]: row for row in timeline.tracks.iter_rows(named=True)}
+    dates = timelines[fields[0]].dates
+    start = start or dates[0]
+    end = end or max(dates[-1], start)
+    first, last = bisect_left(dates, start), bisect_right(dates, end) - 1
     series = []
     for model in dict.fromkeys(models):
-        track = find(timeline, model)
         for field in dict.fromkeys(fields):
+            timeline = timelines[field]
+            track = find(timeline, model)
+            name, model_id = timeline.last_bearing(track)
             steps, before = steps_between(timeline, field, track, first, last)
             series.append(
                 {
                     "model": model,
-                    "model_id": names[track]["model_id"],
-                    "name": names[track]["name"],
+                    "model_id": model_id,
+                    "name": name,
                     "field": field,
                     "steps": steps,
                     "before": before,
                 }
             )
-    return {"start": start, "end": end, "dates": timeline.dates[first : last + 1], "series": series}
+    return {"start": start, "end": end, "dates": dates[first : last + 1], "series": series}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from io_intelligence_provider.changes.kinds import PRICE
-from io_intelligence_provider.changes.values import direction, percent
+from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.plugin.views.lookup import tracks_on
 from io_intelligence_provider.plugin.views.steps import Spark, sparks
 from io_intelligence_provider.plugin.views.text import plain
@@ -41,9 +42,9 @@ class Move:
     spark: Spark = dataclasses.field(default_factory=list)
 
     def rank(self) -> tuple[Any, ...]:
-        """Sort key: the largest first; what has no percentage (from 0) after all that have one."""
+        """Return the sort key."""
         place = PRICE_COLUMNS.index(self.field) if self.field in PRICE_COLUMNS else _NEVER
-        return self.pct is None, -abs(self.pct or 0), self.name, place, self.model_id
+        return _rank(self.pct, self.name, place, self.model_id)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the published form."""
@@ -66,31 +67,56 @@ def movers(timeline: Timeline, names: Names, since: date | None, day: date) -> d
     :param names: the models on file on ``day``.
     :param since: ``None``: there is no day to compare with.
     """
-    best: dict[tuple[int, str], Move] = {}
+    best: dict[tuple[int, str], _Moved] = {}
     for move in _moves(timeline, names, since, day) if since else ():
-        key = (move.track or 0, move.direction or "")
-        if key not in best or move.rank() < best[key].rank():
+        key = (move.track, move.direction)
+        if key not in best or move.rank < best[key].rank:
             best[key] = move
     found = {
-        way: sorted((m for (_, w), m in best.items() if w == way), key=Move.rank) for way in ("up", "down")
+        way: sorted((m for (_, w), m in best.items() if w == way), key=lambda move: move.rank)
+        for way in ("up", "down")
     }
+    shown = {way: [move.full(names) for move in moves[:_SHOWN]] for way, moves in found.items()}
     return {
         "since": since,
-        "up": with_sparks(timeline, day, found["up"][:_SHOWN]),
-        "down": with_sparks(timeline, day, found["down"][:_SHOWN]),
+        "up": with_sparks(timeline, day, shown["up"]),
+        "down": with_sparks(timeline, day, shown["down"]),
         "up_total": len(found["up"]),
         "down_total": len(found["down"]),
     }
 
 
-def _moves(timeline: Timeline, names: Names, since: date, day: date) -> Iterable[Move]:
-    for price in PRICE_COLUMNS:
+class _Moved(NamedTuple):
+    """One of the thousands of prices that differ between two days; few are shown and become a `Move`."""
+
+    rank: tuple[Any, ...]
+    track: int
+    field: str
+    old: Decimal
+    new: Decimal
+    pct: float | None
+    direction: str
+
+    def full(self, names: Names) -> Move:
+        values = plain(self.old), plain(self.new)
+        return Move(self.track, *names[self.track], self.field, *values, self.pct, self.direction)
+
+
+def _moves(timeline: Timeline, names: Names, since: date, day: date) -> Iterable[_Moved]:
+    for place, price in enumerate(PRICE_COLUMNS):
         before, now = timeline.values_on(price, since), timeline.values_on(price, day)
         for track, (name, model_id) in names.items():
             old, new = before.get(track), now.get(track)
-            way = direction(old, new)
-            if way is not None:
-                yield Move(track, name, model_id, price, plain(old), plain(new), percent(old, new), way)
+            if old is None or new is None or old == new:
+                continue  # unknown is neither more nor less than a number
+            pct = percent(old, new)
+            rank = _rank(pct, name, place, model_id)
+            yield _Moved(rank, track, price, old, new, pct, "up" if new > old else "down")
+
+
+def _rank(pct: float | None, name: str, place: int, model_id: str) -> tuple[Any, ...]:
+    """Sort key: the largest first; what has no percentage (from 0) after all that have one."""
+    return pct is None, -abs(pct or 0), name, place, model_id
 
 
 def largest_move(changes: pl.DataFrame, names: Names) -> Move | None:

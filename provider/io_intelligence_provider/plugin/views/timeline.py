@@ -21,20 +21,26 @@ from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUM
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FIELDS", "HISTORY_COLUMNS", "Timeline", "build_timeline"]
+__all__ = ["FIELDS", "KEYS", "Timeline", "build_timeline", "fields_with"]
 
 FIELDS: Final = (*PRICE_COLUMNS, *QUOTA_COLUMNS)
-"""Columns whose history is kept."""
+"""Columns that have a timeline: prices in one, quotas in another, as most views need no quotas."""
 
 MEDIANS: Final = ("output_token_price", "input_token_price")
 """Columns whose median over all models is kept."""
 
-HISTORY_COLUMNS: Final = ("model_id", "name", *FIELDS)
+KEYS: Final = ("model_id", "name")
+"""Columns that say which model a row is of."""
+
+
+def fields_with(field: str) -> tuple[str, ...]:
+    """Return the columns whose timeline is that of ``field``."""
+    return PRICE_COLUMNS if field in PRICE_COLUMNS else QUOTA_COLUMNS
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Prices and quotas of all models over all days.
+    """Prices, or quotas, of all models over all days.
 
     :param dates: days on file, oldest first; positions in them are the ``day`` of the frames.
     :param damaged: what is wrong with the days that cannot be read.
@@ -67,6 +73,15 @@ class Timeline:
     def by_name(self) -> Mapping[str, frozenset[int]]:
         """The tracks that ever bore a name."""
         return _grouped((name, track) for (name, _, _), track in self.bearings.items())
+
+    def last_bearing(self, track: int) -> tuple[str, str]:
+        """Return the name and id that a model had last."""
+        return self._last_bearings[track]
+
+    @cached_property
+    def _last_bearings(self) -> Mapping[int, tuple[str, str]]:
+        rows = self.tracks.select("track", "name", "model_id").iter_rows()
+        return {track: (name, model_id) for track, name, model_id in rows}
 
     @cached_property
     def readable(self) -> tuple[date, ...]:
@@ -102,7 +117,7 @@ class Timeline:
         import polars as pl
 
         steps = self.of(field, tracks).filter(pl.col("day") <= position)
-        return steps.group_by("track", maintain_order=True).last()
+        return steps.filter((pl.col("track") != pl.col("track").shift(-1)).fill_null(value=True))
 
     def of(self, field: str, tracks: Collection[int] | None = None) -> pl.DataFrame:
         """Return the steps of a field, of some tracks if they are given."""
@@ -125,12 +140,14 @@ def _grouped(pairs: Iterable[tuple[str, int]]) -> dict[str, frozenset[int]]:
     return {key: frozenset(tracks) for key, tracks in found.items()}
 
 
-def build_timeline(dates: Sequence[date], damaged: Mapping[date, str], rows: pl.DataFrame) -> Timeline:
+def build_timeline(
+    dates: Sequence[date], damaged: Mapping[date, str], rows: pl.DataFrame, fields: Sequence[str]
+) -> Timeline:
     """Reduce rows to steps.
 
     :param dates: all days on file, oldest first.
     :param damaged: those that could not be read.
-    :param rows: ``snapshot_date`` and :data:`HISTORY_COLUMNS`, of all the others, oldest first.
+    :param rows: ``snapshot_date``, :data:`KEYS` and ``fields``, of all the others, oldest first.
     """
     import polars as pl
 
@@ -139,18 +156,18 @@ def build_timeline(dates: Sequence[date], damaged: Mapping[date, str], rows: pl.
     rows = rows.with_columns(day)
     track, bearings = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
-    medians = {field: _medians(rows, field, len(dates)) for field in MEDIANS}
+    medians = {field: _medians(rows, field, len(dates)) for field in MEDIANS if field in fields}
     tracks = _tracks(rows)
     # Texts are left behind here: sorting moves numbers only, and those by one number.
     order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
-    rows = rows.select("track", "day", *FIELDS)[order]
+    rows = rows.select("track", "day", *fields)[order]
     gaps = _gaps(rows, len(dates))
     return Timeline(
         dates=tuple(dates),
         damaged=dict(damaged),
         tracks=tracks,
         bearings=bearings,
-        steps={field: _steps(rows, field, gaps) for field in FIELDS},
+        steps={field: _steps(rows, field, gaps) for field in fields},
         medians=medians,
     )
 

@@ -44,7 +44,7 @@ from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, QU
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.layout import changes_path, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
-from io_intelligence_provider.store.table import file_metadata
+from io_intelligence_provider.store.table import file_metadata, writer_options
 
 LAST: Final = date(2026, 6, 30)
 _TIMES: Final = 30
@@ -145,7 +145,7 @@ def fill(root: Path, count: int, days: int) -> None:
         _write(root / quality_path(day, run), report_of(day, run, when, count).to_json().encode())
         sink = pa.BufferOutputStream()
         table = rows_of(names, now, when).replace_schema_metadata(file_metadata(metadata))
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, **writer_options())
         _write(root / models_path(day), sink.getvalue().to_pybytes())
         changed = changes_of(names, prices, now, previous) if previous else changes_schema().empty_table()
         _write(root / changes_path(day), to_parquet(changed, metadata))

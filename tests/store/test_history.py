@@ -70,6 +70,36 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
         filed.files.delete_tree(path.rpartition("/")[0])
 
 
+@pytest.mark.parametrize("batch", [1, 512])
+@pytest.mark.parametrize("models", [None, ["a"], ["nobody"]])
+def test_frames_are_the_same_in_polars(filed, monkeypatch, models, batch):
+    import polars as pl
+
+    monkeypatch.setattr(module, "_BATCH_FILES", batch)
+    for ends in [(None, None), (DAYS[1], DAYS[2]), (date(2000, 1, 1), date(2000, 1, 2))]:
+        frame = filed.history_frame(*ends, models=models)
+        assert frame.schema == pl.DataFrame(filed.history(*ends, models=models)).schema
+        assert frame.equals(pl.DataFrame(filed.history(*ends, models=models)))
+        assert filed.changes_frame(*ends).equals(pl.DataFrame(filed.changes(*ends)))
+
+
+def test_a_null_where_there_must_be_none_is_named(store, take, model):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    take(store, [model("a")], DAYS[0])
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"name": ["a", None]}), sink)
+    damage(store, DAYS[1], sink.getvalue().to_pybytes())
+    for read in (
+        lambda: store.history(columns=["name"]),
+        lambda: store.history_frame(columns=["name"]),
+        lambda: store.read(DAYS[1], columns=["name"]),
+    ):
+        with pytest.raises(StorageError, match=f"{DAYS[1]}/models.parquet is no file of this store"):
+            read()
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batches_change_nothing(filed, monkeypatch, batch):
     whole = filed.history()

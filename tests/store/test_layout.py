@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.quality.contract import arrow_schema
+from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.store.layout import date_of
 
 DAY = "snapshot_date=2026-01-02"
@@ -74,6 +74,9 @@ def test_zstd_and_statistics_on_every_column(filed):
         column = group.column(number)
         assert column.compression == "ZSTD"
         assert column.is_stats_set, column.path_in_schema
+        distinct = column.path_in_schema in {"model_id", "name", "description", *PRICE_COLUMNS}
+        has_none = distinct or column.physical_type == "BOOLEAN"
+        assert column.has_dictionary_page != has_none, column.path_in_schema
     prices = group.column(file.schema_arrow.get_field_index("input_token_price"))
     assert (prices.statistics.min, prices.statistics.max) == (Decimal("0.15"), Decimal(1))
 

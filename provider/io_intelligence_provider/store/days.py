@@ -171,6 +171,8 @@ def _scan(
         runs = frame.drop_in_place(_FILE).rle().struct.unnest()
         stamps = pl.DataFrame({"day": [day_of_file[file] for file in runs["value"]], "len": runs["len"]})
         column = stamps.select(pl.col("day").cast(pl.Date).repeat_by("len").explode()).to_series()
+        if any(frame[field.name].null_count() for field in schema if not field.nullable):
+            return None
         return convert(frame.insert_column(0, column.alias("snapshot_date")))
     except (
         pl.exceptions.PolarsError,

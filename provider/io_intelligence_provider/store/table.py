@@ -6,17 +6,27 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.quality.contract import COLUMNS, arrow_schema
+from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, Kind, arrow_schema
 from io_intelligence_provider.store.sorting import SLICE
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["METADATA_PREFIX", "SerialisedModels", "content_hash", "file_metadata", "serialise_models"]
+__all__ = [
+    "METADATA_PREFIX",
+    "SerialisedModels",
+    "content_hash",
+    "file_metadata",
+    "serialise_models",
+    "writer_options",
+]
 
 METADATA_PREFIX: Final = "io_intelligence."
+
+_DISTINCT: Final = frozenset({"model_id", "name", "description", *PRICE_COLUMNS})
+"""Columns that differ from row to row: a dictionary of them is one page more to decode, and no smaller."""
 
 
 class _ContentHash:
@@ -72,6 +82,13 @@ def file_metadata(values: Mapping[str, str]) -> dict[str, str]:
     return {f"{METADATA_PREFIX}{key}": value for key, value in values.items()}
 
 
+def writer_options() -> dict[str, Any]:
+    """Return how a models file is written: zstd, statistics, dictionaries where values repeat."""
+    columns = [column for column in COLUMNS if column.name not in _DISTINCT]
+    paths = [f"{column.name}.list.element" if column.kind is Kind.TAGS else column.name for column in columns]
+    return {"compression": "zstd", "write_statistics": True, "use_dictionary": paths}
+
+
 @dataclass(frozen=True)
 class SerialisedModels:
     """A models file, ready to be put."""
@@ -83,7 +100,7 @@ class SerialisedModels:
 def serialise_models(
     slices: Iterable[pl.DataFrame], fetched_at: datetime, metadata: Mapping[str, str]
 ) -> SerialisedModels:
-    """Serialise sorted models as Parquet: zstd, statistics, one row group per slice.
+    """Serialise sorted models as Parquet, one row group per slice.
 
     :param slices: the models in order, :data:`~io_intelligence_provider.store.sorting.SLICE` rows each.
     """
@@ -94,7 +111,7 @@ def serialise_models(
     schema = arrow_schema().with_metadata(file_metadata(metadata))
     stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
     digest, sink = _ContentHash(), pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=True) as writer:
+    with pq.ParquetWriter(sink, schema, **writer_options()) as writer:
         for models in slices:
             if models.height:
                 digest.update(models)

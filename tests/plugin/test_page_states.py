@@ -288,12 +288,18 @@ def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     assert again.json()["warnings"] == []
 
 
+def test_an_old_date_is_stale_however_lately_it_was_fetched(world: Any, model: Any, serve: Any) -> None:
+    world.file(0, model("a"))
+    status = serve(world.root).api("status")
+    assert (status["stale"], status["age_hours"] < 1) == (True, True)
+
+
 def test_a_stale_snapshot_is_called_so(
-    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+    world: Any, model: Any, serve: Any, day: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from datetime import UTC, datetime, timedelta
 
-    world.file(0, model("a"))
+    world.file((datetime.now(UTC).date() - day(0)).days, model("a"))
     page = serve(world.root)
     fresh = page.get("api/status")
     assert (fresh.json()["stale"], fresh.json()["age_hours"] < 1) == (False, True)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import MODELS, MODELS_FILE, date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -99,11 +100,13 @@ def take_listing(store: SnapshotStore) -> Listing:
     root = store.files.url("")
     files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
     try:
-        found = _on_disk(root) if store.files.is_local else _on_object_store(store)
+        found = _on_disk(root) if store.files.is_local else _on_object_store(store.files)
         for part, folder, name, stamp in found:
             day = date_of(folder)
             if day is not None:
                 files[part].setdefault(day, {})[name] = stamp
+    except StorageError:
+        raise
     except Exception as error:
         raise StorageError(
             f"Could not list {root}: {error}. Check the path, the storage connection and its rights."
@@ -134,17 +137,10 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
-def _on_object_store(store: SnapshotStore) -> Iterator[tuple[str, str, str, str]]:
-    filesystem = store.files._fs  # noqa: SLF001 - the store's own listing gives names without stamps
+def _on_object_store(files: Files) -> Iterator[tuple[str, str, str, str]]:
     for part in PARTS:
-        base = filesystem._strip_protocol(store.files.url(part))  # noqa: SLF001 - fsspec's own name for it
-        filesystem.invalidate_cache(base)
-        try:
-            found: dict[str, dict[str, Any]] = filesystem.find(base, detail=True)
-        except FileNotFoundError:
-            continue
-        for path, details in found.items():
-            pieces = path[len(base) :].strip("/").split("/")
-            if len(pieces) == 2:
+        for path, details in files.details(part).items():
+            folder, _, name = path.partition("/")
+            if name and "/" not in name:
                 stamp = "-".join(str(details[key]) for key in _STAMPS if details.get(key) is not None)
-                yield part, pieces[0], pieces[1], stamp
+                yield part, folder, name, stamp

@@ -15,6 +15,7 @@ from io_intelligence_provider.plugin.cache import Cache, Made
 from io_intelligence_provider.plugin.gathering import gathered, within
 from io_intelligence_provider.plugin.listing import Listing, quarter_of
 from io_intelligence_provider.plugin.problems import scrub
+from io_intelligence_provider.plugin.views.counts import tally
 from io_intelligence_provider.plugin.views.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
@@ -57,9 +58,10 @@ class Latest:
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes of some days, ``snapshot_date`` first, and the days whose file cannot be read."""
+    """Changes of some days, ``snapshot_date`` first, counted, and the days whose file cannot be read."""
 
     rows: pl.DataFrame
+    tallied: pl.DataFrame
     damaged: Mapping[date, str]
 
 
@@ -158,13 +160,14 @@ class Reader:
             # One thread at a time, and kept for no time: what it leaves behind are the quarters.
             self._cache.get(("changes", "together"), lambda: self._read_together(quarters))
         parts = [self._changes_of(quarter) for quarter in quarters]
-        rows = pl.concat([part.rows for part in parts]) if parts else _rows([])
-        if days:
-            rows = rows.filter(pl.col("snapshot_date").is_between(days[0], days[-1]))
-        damaged = {
-            day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)
-        }
-        return Changes(rows, damaged)
+        if not parts:
+            return Changes(_rows([]), tally(_rows([])), {})
+        within_days = pl.col("snapshot_date").is_between(days[0], days[-1])
+        return Changes(
+            pl.concat([part.rows for part in parts]).filter(within_days),
+            pl.concat([part.tallied for part in parts]).filter(within_days),
+            {day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)},
+        )
 
     def changes_backwards(self, end: date) -> Iterator[Changes]:
         """Yield the changes up to ``end``, the newest quarter of a year first."""
@@ -278,7 +281,9 @@ class Reader:
 
 
 def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> Made[Changes]:
-    return Made(Changes(rows, damaged), int(rows.estimated_size()), DAMAGE_SECONDS if damaged else None)
+    changes = Changes(rows, tally(rows), damaged)
+    size = int(rows.estimated_size()) + int(changes.tallied.estimated_size())
+    return Made(changes, size, DAMAGE_SECONDS if damaged else None)
 
 
 def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

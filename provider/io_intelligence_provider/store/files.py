@@ -138,6 +138,17 @@ class Files:
         parts = (file.strip("/").split("/") for file in found)
         return sorted((part[-2], part[-1]) for part in parts if len(part) == depth)
 
+    def details(self, path: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return what an object store says of each file below ``path``: by its path below that."""
+        base = self._full(path)
+        with self._storage("list", path):
+            try:
+                self._fs.invalidate_cache(base)
+                found = self._fs.find(base, detail=True)
+            except FileNotFoundError:
+                return {}
+        return {file[len(base) :].strip("/"): said for file, said in found.items()}
+
     def _names_in(self, path: str, folder: str) -> Collection[str]:
         try:
             return self.list(f"{path}/{folder}")

@@ -35,7 +35,7 @@ def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
     return {
         "start": start,
         "end": end,
-        **filtered(found.rows, days, dates, wanted, page),
+        **filtered(found.rows, found.tallied, days, dates, wanted, page),
         "warnings": missing_changes(missing, found.damaged),
     }
 
@@ -51,6 +51,6 @@ def get_changes_by_day(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
     found = reader.changes()
     days = [day for day in reader.listing.change_dates if day not in found.damaged]
     return {
-        "days": count_days(found.rows, days, reader.listing.dates),
+        "days": count_days(found.tallied, days, reader.listing.dates),
         "warnings": missing_changes([], found.damaged),
     }

@@ -17,7 +17,9 @@ __all__ = ["get_status"]
 DAG_ID: Final = "io_intelligence_daily_pricing"
 CONN_ID: Final = "io_intelligence_default"
 STALE_HOURS: Final = 36
-"""A daily snapshot that is older is late by half a day."""
+"""A daily snapshot that was fetched longer ago is late by half a day."""
+STALE_DAYS: Final = 1
+"""Nor is one up to date that was fetched today and filed under an older date than yesterday's: a replay."""
 
 
 def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def _age(reader: Reader, day: date | None, now: datetime) -> dict[str, Any]:
         "fetched_at": found.info.fetched_at,
         "wire_shape": found.info.wire_shape,
         "age_hours": round(age, 2),
-        "stale": age > STALE_HOURS,
+        "stale": age > STALE_HOURS or (now.date() - day).days > STALE_DAYS,
         "models": found.rows.height,
         "changes": _number_of_changes(reader, day),
         "now": now,

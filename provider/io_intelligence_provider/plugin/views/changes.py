@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.changes.kinds import PRICE
-from io_intelligence_provider.plugin.views.counts import day_before
+from io_intelligence_provider.plugin.views.counts import count_prices, day_before
 
 if TYPE_CHECKING:
     import polars as pl
@@ -106,13 +105,19 @@ def _any_of(column: str, values: Collection[str]) -> pl.Expr:
 
 
 def filtered(
-    changes: pl.DataFrame, days: Sequence[date], dates: Sequence[date], wanted: Filter, page: slice
+    changes: pl.DataFrame,
+    tallied: pl.DataFrame,
+    days: Sequence[date],
+    dates: Sequence[date],
+    wanted: Filter,
+    page: slice,
 ) -> dict[str, Any]:
     """Return a page of the changes and the counts of each day, newest first.
 
     A model's changes of a day are shown together when one of them passes.
 
     :param changes: of ``days``, oldest first, each day sorted by name, change, field.
+    :param tallied: the same by :func:`~io_intelligence_provider.plugin.views.counts.tally`.
     :param days: whose changes were detected.
     :param dates: all dates on file.
     """
@@ -125,7 +130,7 @@ def filtered(
     return {
         "total": shown.height,
         "items": items.to_dicts(),
-        "days": _days(changes, rows, days, dates),
+        "days": _days(tallied, rows, days, dates),
     }
 
 
@@ -155,24 +160,18 @@ def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _days(
-    changes: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
+    tallied: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
 ) -> list[dict[str, Any]]:
     import polars as pl
 
-    price, way = pl.col("change") == PRICE, pl.col("direction")
-    found = changes.group_by("snapshot_date").agg(
-        pl.len().alias("changes"),
-        price.sum().alias("price_changes"),
-        (price & (way == "up")).fill_null(value=False).sum().alias("up"),
-        (price & (way == "down")).fill_null(value=False).sum().alias("down"),
-    )
     seen = rows.group_by("snapshot_date").agg(
         pl.col("shown").sum().alias("shown"), (~pl.col("shown")).sum().alias("hidden")
     )
     counts: dict[date, dict[str, Any]] = {
         day: dict.fromkeys(("changes", "price_changes", "up", "down", "shown", "hidden"), 0) for day in days
     }
-    for frame in (found, seen):
-        for row in frame.iter_rows(named=True):
-            counts[row.pop("snapshot_date")].update(row)
+    for day, found in count_prices(tallied).items():
+        counts[day].update(found)
+    for row in seen.iter_rows(named=True):
+        counts[row.pop("snapshot_date")].update(row)
     return [{"date": day, "previous_date": day_before(dates, day)} | counts[day] for day in reversed(days)]

@@ -12,7 +12,7 @@ from io_intelligence_provider.changes.kinds import LIMIT, MODEL_ADDED, MODEL_REM
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["count_days", "day_before", "events", "price_changes", "repriced"]
+__all__ = ["count_days", "count_prices", "day_before", "events", "price_changes", "repriced", "tally"]
 
 _EVENTS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, LIMIT, STATUS)
 
@@ -26,22 +26,30 @@ def day_before(dates: Sequence[date], day: date) -> date | None:
     return dates[place - 1] if place else None
 
 
-def count_days(changes: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
+def tally(changes: pl.DataFrame) -> pl.DataFrame:
+    """Count changes by ``snapshot_date``, ``change`` and ``direction``: a few rows a day stand for all."""
+    import polars as pl
+
+    return changes.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
+
+
+def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
     """Count the changes of some days, oldest first; the six counts add up to all changes.
 
+    :param tallied: see :func:`tally`.
     :param days: days whose changes were detected, with or without any.
     :param dates: all dates on file.
     """
     import polars as pl
 
     kind, way = pl.col("change"), pl.col("direction")
-    counted = changes.group_by("snapshot_date").agg(
-        ((kind == PRICE) & (way == "up")).fill_null(value=False).sum().alias("up"),
-        ((kind == PRICE) & (way == "down")).fill_null(value=False).sum().alias("down"),
-        (kind == MODEL_ADDED).sum().alias("added"),
-        (kind == MODEL_REMOVED).sum().alias("removed"),
-        (kind == QUOTA).sum().alias("quota"),
-        pl.len().alias("all"),
+    counted = tallied.group_by("snapshot_date").agg(
+        _number((kind == PRICE) & (way == "up")).alias("up"),
+        _number((kind == PRICE) & (way == "down")).alias("down"),
+        _number(kind == MODEL_ADDED).alias("added"),
+        _number(kind == MODEL_REMOVED).alias("removed"),
+        _number(kind == QUOTA).alias("quota"),
+        pl.col("number").sum().alias("all"),
     )
     nothing = {"up": 0, "down": 0, "added": 0, "removed": 0, "quota": 0, "all": 0}
     by_day = {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
@@ -51,6 +59,26 @@ def count_days(changes: pl.DataFrame, days: Sequence[date], dates: Sequence[date
         row["other"] = row.pop("all") - sum(row.values())
         found.append({"date": day, "previous_date": day_before(dates, day)} | row)
     return found
+
+
+def count_prices(tallied: pl.DataFrame) -> dict[date, dict[str, int]]:
+    """Count all changes of each day, and those of prices: all, up, down."""
+    import polars as pl
+
+    price, way = pl.col("change") == PRICE, pl.col("direction")
+    counted = tallied.group_by("snapshot_date").agg(
+        pl.col("number").sum().alias("changes"),
+        _number(price).alias("price_changes"),
+        _number(price & (way == "up")).alias("up"),
+        _number(price & (way == "down")).alias("down"),
+    )
+    return {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
+
+
+def _number(wanted: pl.Expr) -> pl.Expr:
+    import polars as pl
+
+    return pl.col("number").filter(wanted.fill_null(value=False)).sum()
 
 
 def price_changes(changes: pl.DataFrame) -> dict[str, int]:

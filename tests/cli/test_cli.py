@@ -103,6 +103,8 @@ def test_replay_files_every_state_of_a_range(tmp_path: Path, capsys: pytest.Capt
     assert "2026-05-26" in days
     outcomes = {report.snapshot_date.isoformat(): report.outcome for report in SnapshotStore(root).runs()}
     assert outcomes["2026-05-26"] == "warned"  # GLM-4.5-Air read 0 for one day
+    assert set(days) == {folder.name.partition("=")[2] for folder in (tmp_path / "changes").iterdir()}
+    assert "2026-05-26" in map(str, SnapshotStore(root).changes()["snapshot_date"].to_pylist())
 
 
 def test_init_dag_copies_the_sample_and_keeps_what_was_edited(

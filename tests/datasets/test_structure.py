@@ -115,10 +115,15 @@ def test_a_null_among_integers_refuses_that_row_only(
 def test_pandera_switched_off_is_switched_on_here(
     write: Callable[..., str], check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pandera.config import CONFIG
+    from pandera.config import CONFIG, ValidationDepth, config_context
 
+    path, schema = write(FRAME), pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))})
     monkeypatch.setattr(CONFIG, "validation_enabled", False)
-    assert check(write(FRAME), pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))})).run.quarantined == 1
+    monkeypatch.setattr(CONFIG, "validation_depth", ValidationDepth.SCHEMA_ONLY)
+    assert check(path, schema).run.quarantined == 1
+    for off in ({"validation_enabled": False}, {"validation_depth": ValidationDepth.SCHEMA_ONLY}):
+        with config_context(**off):
+            assert check(path, schema).run.quarantined == 1
 
 
 @pytest.mark.parametrize("kind", ["unique", "unique labels", "repeated labels"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.store.layout import models_path, quarantine_path
+from io_intelligence_provider.store.parquet import read_parquet
 from io_intelligence_provider.store.store import SnapshotStore
 from io_intelligence_provider.store.table import METADATA_PREFIX
 
@@ -108,7 +109,8 @@ def open_parquet(store: SnapshotStore, path: str) -> Any:
 
 def _refused(store: SnapshotStore, path: str) -> pl.DataFrame:
     import polars as pl
+    import pyarrow as pa
 
-    with open_parquet(store, path) as parquet:
-        frame = pl.DataFrame(parquet.read(["model_id", "name"]))
+    keys = pa.schema([("model_id", pa.string()), ("name", pa.string())])
+    frame = pl.DataFrame(read_parquet(store.files, path, keys))
     return frame.filter(pl.col("model_id").is_not_null() | pl.col("name").is_not_null())

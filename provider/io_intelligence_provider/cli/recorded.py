@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -14,31 +14,40 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from io_intelligence_provider.emulator.server import EmulatorServer
+    from io_intelligence_provider.store.snapshot import SnapshotSummary
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["file_missing_changes", "file_recorded"]
+__all__ = ["file_missing_changes", "file_recorded", "replayed"]
+
+
+def replayed(server: EmulatorServer, store: SnapshotStore, days: Sequence[date]) -> Iterator[SnapshotSummary]:
+    """File the snapshot and the changes of each day, as the daily Dag would have done; yield its summary.
+
+    :param server: a running emulator whose catalogue has those days.
+    :param days: recorded states, oldest first.
+    """
+    for summary in replay(server, store, days):
+        detect_changes(store, summary.snapshot_date)
+        yield summary
 
 
 def file_recorded(
     server: EmulatorServer, store: SnapshotStore, days: Sequence[date], console: Console | None = None
 ) -> None:
-    """File the snapshot and the changes of each day, as the runs of the daily Dag would have done.
+    """Do the same with a progress bar, and let the emulator serve its last state afterwards.
 
-    :param server: a running emulator whose catalogue has those days; it serves its last state afterwards.
-    :param days: recorded states, oldest first.
     :param console: where to show progress.
     """
     from rich.progress import track
 
-    filed = track(
-        replay(server, store, days),
+    for _ in track(
+        replayed(server, store, days),
         "Replaying the price history",
         len(days),
         console=console,
         disable=console is None,
-    )
-    for summary in filed:
-        detect_changes(store, summary.snapshot_date)
+    ):
+        pass
     server.set_as_of(None)
 
 

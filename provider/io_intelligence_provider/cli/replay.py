@@ -10,8 +10,8 @@ from io_intelligence_provider.cli.arguments import add_json_argument, add_root_a
 __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
-Serve the recorded price history from an emulator and file one snapshot for each recorded state, through
-the same client, checks and store as the daily Dag. A quota that nobody published is 0 in the emulated
+Serve the recorded price history from an emulator and file one snapshot for each recorded state, and what
+changed with it, through the same client, checks and store as the daily Dag. A quota that nobody published is 0 in the emulated
 records.
 """
 
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
+    from io_intelligence_provider.cli.recorded import replayed
     from io_intelligence_provider.emulator.history import PriceHistory
-    from io_intelligence_provider.emulator.replay import replay
     from io_intelligence_provider.emulator.server import EmulatorServer
     from io_intelligence_provider.store.store import SnapshotStore
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     with EmulatorServer(catalogue=history, shape=args.shape) as server:
         summaries = list(
             track(
-                replay(server, SnapshotStore(args.root), days),
+                replayed(server, SnapshotStore(args.root), days),
                 "Replaying",
                 total=len(days),
                 console=progress,

@@ -8,24 +8,20 @@ has no place there and is refused by name.
 from __future__ import annotations
 
 import json
-import secrets
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.datasets.classify import needs_all_rows
+from io_intelligence_provider.datasets.conclude import Begun
 from io_intelligence_provider.datasets.find import partitions_of
 from io_intelligence_provider.datasets.judgement import judge_piece
 from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.outcome import score, stopping
 from io_intelligence_provider.datasets.piece import Piece
-from io_intelligence_provider.datasets.prepare import Prepared, Unique, prepare
+from io_intelligence_provider.datasets.prepare import Unique, prepare
 from io_intelligence_provider.datasets.rows import RowJudge
-from io_intelligence_provider.datasets.run import dataset_checks, finish, unsound, with_extra_checks
 from io_intelligence_provider.datasets.schema import load_schema
 from io_intelligence_provider.datasets.source import InMemory
 from io_intelligence_provider.datasets.spark_worker import (
@@ -85,7 +81,7 @@ def check_on_spark(
             "value at a time element_wise=True, use a built-in one, or check with engine='local'."
         )
     with _session(spark) as session:
-        return _SparkRun(path, prepared, options, session, filesystem).execute()
+        return _SparkRun(Begun.now(path, prepared, options), session, filesystem).execute()
 
 
 @contextmanager
@@ -115,18 +111,10 @@ def _session(spark: Any) -> Iterator[SparkSession]:
             made.stop()
 
 
-@dataclass
 class _SparkRun:
-    path: str
-    prepared: Prepared
-    options: CheckOptions
-    spark: SparkSession
-    filesystem: Any
-
-    def __post_init__(self) -> None:
-        self.started = time.monotonic()
-        self.checked_at = datetime.now(UTC)
-        self.run_id = f"{self.checked_at:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
+    def __init__(self, begun: Begun, spark: SparkSession, filesystem: Any) -> None:
+        self.begun, self.spark, self.filesystem = begun, spark, filesystem
+        self.path, self.prepared, self.options = begun.path, begun.prepared, begun.options
 
     def execute(self) -> CheckRun:
         data = self._read()
@@ -135,14 +123,13 @@ class _SparkRun:
         judged = self._judged(data, source.schema)
         with _kept(judged), ExitStack() as stack:
             run = self._result(judged, source)
-            stopped = stopping(run.checks, self.options.fail_on)
-            if quarantine := self.options.quarantine_file(self.run_id):
+            if quarantine := self.options.quarantine_file(self.begun.run_id):
                 target = stack.enter_context(ParquetTarget(quarantine, self.filesystem))
                 rows = self._refused(judged) if run.quarantined else iter(())
                 run = replace(run, quarantine_path=self._quarantine(rows, target))
-            if self.options.valid_path and not stopped and not unsound(run.checks):
+            if self.begun.keeps_valid_rows(run):
                 run = replace(run, valid_path=self._valid(judged))
-        return finish(run, stopped, self.started)
+        return self.begun.finish(run)
 
     def _read(self) -> DataFrame:
         from pyspark.errors import AnalysisException
@@ -213,26 +200,7 @@ class _SparkRun:
             profiles += [bytes(row["profile"])] if row["profile"] else []
         if not tally.rows:  # the columns can be judged without any row
             judge_piece(RowJudge(self.prepared), tally, Piece(source.table, "", -1, 0), ())
-        checks = [*tally.results(source.schema.names), *dataset_checks(tally, self.options, source)]
-        run = CheckRun(
-            run_id=self.run_id,
-            dataset=self.path,
-            schema=self.prepared.loaded.name,
-            checked_at=self.checked_at,
-            seconds=0.0,
-            engine="spark",
-            mode="rows",
-            outcome="passed",
-            score=score(tally.rows, tally.rows - tally.quarantined, checks),
-            rows=tally.rows,
-            valid=tally.rows - tally.quarantined,
-            quarantined=tally.quarantined,
-            files=source.files,
-            checks=tuple(checks),
-            columns=tuple((field.name, str(field.type)) for field in source.schema),
-            profile=_profile(profiles),
-        )
-        return with_extra_checks(run, self.options)
+        return self.begun.result(tally, source, source.schema.names, _profile(profiles), engine="spark")
 
     def _refused(self, judged: DataFrame) -> Iterator[RefusedRow]:
         """Fetch the refused rows, a partition at a time."""
@@ -244,11 +212,11 @@ class _SparkRun:
     def _quarantine(self, refused: Iterator[RefusedRow], target: ParquetTarget) -> str:
         target.write(quarantine_schema().empty_table())
         while rows := list(islice(refused, _ROWS_AT_A_TIME)):
-            target.write(quarantine_table(rows, self.run_id, self.checked_at))
+            target.write(quarantine_table(rows, self.begun.run_id, self.begun.checked_at))
         return target.commit()
 
     def _valid(self, judged: DataFrame) -> str:
-        path = f"{str(self.options.valid_path).rstrip('/')}/{self.run_id}"
+        path = f"{str(self.options.valid_path).rstrip('/')}/{self.begun.run_id}"
         judged.where("tally is null and record is null").select("row.*").write.parquet(path)
         return path
 

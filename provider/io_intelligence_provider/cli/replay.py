@@ -11,8 +11,8 @@ __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
 Serve the recorded price history from an emulator and file one snapshot for each recorded state, and what
-changed with it, through the same client, checks and store as the daily Dag. A quota that nobody published is 0 in the emulated
-records.
+changed with it, through the same client, checks and store as the daily Dag. A quota that nobody published
+is 0 in the emulated records.
 """
 
 

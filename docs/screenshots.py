@@ -51,7 +51,7 @@ def main() -> None:
         with EmulatorServer(catalogue=history) as server:
             file_recorded(server, SnapshotStore(root), history.dates)
         noon = f"{history.dates[-1]}T12:00:00Z"
-        with served(root, Path(folder) / "log") as url, chromium() as browser:
+        with served(root, Path(folder) / "log", noon) as url, chromium() as browser:
             for theme in ("light", "dark"):
                 for name, address in VIEWS.items():
                     path = images / f"page-{name}-{theme}.png"

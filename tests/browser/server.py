@@ -21,16 +21,17 @@ _PATIENCE: Final = 120.0
 
 
 @contextmanager
-def served(root: Path | str, log: Path) -> Iterator[str]:
+def served(root: Path | str, log: Path, now: str | None = None) -> Iterator[str]:
     """Serve the page over a store in a process of its own, and give its URL.
 
     :param log: where its output goes.
+    :param now: what it takes for the present, in ISO form.
     :raises RuntimeError: when it does not answer; the message holds the end of its output.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}/io-intelligence/"
     with log.open("wb") as output:
-        command = [sys.executable, str(_SCRIPT), str(root), str(port)]
+        command = [sys.executable, str(_SCRIPT), str(root), str(port), *([now] if now else [])]
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + _PATIENCE

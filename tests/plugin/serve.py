@@ -1,16 +1,19 @@
 """Serve the page over any store, without Airflow and WITHOUT access control: for development only.
 
-``python tests/plugin/serve.py ROOT [PORT]``, then open http://127.0.0.1:PORT/io-intelligence/.
+``python tests/plugin/serve.py ROOT [PORT [NOW]]``, then open http://127.0.0.1:PORT/io-intelligence/. NOW is
+what the page takes for the present, in ISO form: how old a snapshot is hangs on it.
 """
 
 from __future__ import annotations
 
 import sys
+from datetime import datetime, tzinfo
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin.answering import status
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.lazy import ASGIApp
 from io_intelligence_provider.plugin.source import StoreSource
@@ -26,11 +29,24 @@ def application(root: str) -> ASGIApp:
     return Starlette(routes=[Mount("/io-intelligence", page)])
 
 
+def take_for_present(now: str) -> None:
+    """Let the page's clock stand."""
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.fromisoformat(now).astimezone(tz)
+
+    status.datetime = Then  # type: ignore[misc]
+
+
 def main() -> None:
     """Serve until interrupted."""
     import uvicorn
 
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 8765
+    if len(sys.argv) > 3:
+        take_for_present(sys.argv[3])
     print(f"http://127.0.0.1:{port}/io-intelligence/")  # noqa: T201
     uvicorn.run(application(sys.argv[1]), host="127.0.0.1", port=port, log_level="warning")
 

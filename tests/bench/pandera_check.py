@@ -28,7 +28,7 @@ from io_intelligence_provider.datasets.run import check_dataset
 
 KINDS = {"polars": pandera.polars, "pandas": pandera.pandas}
 GROUP = 250_000
-ROUNDS = 7
+ROUNDS = 25
 
 
 def frame(rows: int, seed: int) -> pl.DataFrame:

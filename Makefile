@@ -2,6 +2,8 @@
 # Everything runs in .venv, which is set up from constraints.txt when that or pyproject.toml changes.
 
 PYTHON ?= python3
+# A file at a time on each of up to four cores, in the order in which they were collected.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -31,7 +33,7 @@ system-deps: ## install the Debian packages that the browser tests need (as root
 	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
 
 test: $(READY) ## run every test that needs no Debian package
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -s
@@ -41,7 +43,7 @@ $(BROWSER): $(READY)
 	@touch $@
 
 test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser $(PARALLEL)
 
 test-spark: $(READY) ## the checks on a real local Spark; needs Java 17
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[spark]' --group dev

@@ -33,6 +33,17 @@ _BY_REQUEST = {
 }
 
 
+_LONG = {
+    "test_page_access.py",
+    "test_notebooks.py",
+    "test_killed_writer.py",
+    "test_s3.py",
+    "test_changes_replay.py",
+    "test_in_airflow.py",
+}
+"""Files that take longest. They come first: one that begins last would keep a single core busy at the end."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in _BY_REQUEST.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
@@ -45,3 +56,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+    items.sort(key=lambda item: item.path.name not in _LONG)

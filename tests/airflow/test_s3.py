@@ -5,7 +5,9 @@ The relay forwards bytes, keeps what was asked, and cuts connections in the midd
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import socket
 import threading
@@ -21,7 +23,9 @@ from moto.server import ThreadedMotoServer
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.hooks.storage import filesystem_of
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import models_path
 
 BUCKET = "io-intelligence-relayed"
@@ -321,3 +325,42 @@ def test_the_daily_dag_and_what_follows_on_s3(
     assert held == [prices.output]
     assert store.prune(keep_days=1) == [DAY]
     assert store.dates() == [today]
+
+
+def test_any_data_set_is_checked_on_s3(relay: Relay, s3: Any, run_dag: Callable[..., Any]) -> None:
+    """Glob, quarantine, valid rows and the history of results, all by one connection of Airflow's."""
+    import pandera.polars as pa
+    import polars as pl
+    from airflow.sdk import DAG
+
+    from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+    from io_intelligence_provider.store.results import ResultHistory
+
+    for name, values in {"a": [1, -2, 3], "b": [4, -5]}.items():
+        sink = io.BytesIO()
+        pl.DataFrame({"value": values}).write_parquet(sink)
+        s3.put_object(Bucket=BUCKET, Key=f"in/day={name}/part.parquet", Body=sink.getvalue())
+    connection = os.environ["AIRFLOW__IO_INTELLIGENCE__STORAGE_CONN_ID"]
+    with DAG("checked_on_s3") as dag:
+        PanderaCheckOperator(
+            task_id="check",
+            path=f"s3://{BUCKET}/in/*/*.parquet",
+            schema=pa.DataFrameSchema({"value": pa.Column(int, pa.Check.ge(0))}),
+            quarantine_path=f"s3://{BUCKET}/refused",
+            valid_path=f"s3://{BUCKET}/valid.parquet",
+            max_quarantine_share=1.0,
+            storage_conn_id=connection,
+            results_root=f"s3://{BUCKET}/results",
+            fail_on="never",
+        )
+    assert run_dag(dag).state == "success"
+    filesystem = filesystem_of(f"s3://{BUCKET}", connection)
+    files = Files(f"s3://{BUCKET}", filesystem)
+    valid = pl.read_parquet(files.read("valid.parquet"))
+    assert sorted(valid["value"]) == [1, 3, 4]
+    (refused,) = files.list("refused")
+    rows = pl.read_parquet(files.read(f"refused/{refused}"))
+    assert sorted(json.loads(record)["value"] for record in rows["record"]) == [-5, -2]
+    (run,) = ResultHistory(f"s3://{BUCKET}/results", filesystem=filesystem).runs()
+    assert (run.rows, run.valid, run.quarantined, run.files) == (5, 3, 2, 2)
+    assert run.quarantine_path == f"s3://{BUCKET}/refused/{refused}"

@@ -150,3 +150,43 @@ def test_a_schema_that_needs_all_rows_must_fit(write: Callable[..., str], check:
     assert "'below top' of column 'a'" in message
     assert "element_wise" in message
     assert "memory_limit" in message
+
+
+def test_a_hypothesis_looks_at_all_rows(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    def above(limit: float) -> Any:
+        return pandera.pandas.Hypothesis(
+            test=lambda values: (values.mean(), 0.01),
+            relationship=lambda statistic, p, alpha=0.05: p < alpha and statistic > limit,
+            error=f"mean above {limit:g}",
+        )
+
+    path = write(pl.DataFrame({"a": [1.0, 2.0, 6.0]}))
+    for limit, failed in ((2.0, 0), (100.0, 1)):
+        checked = check(
+            path, pandera.pandas.DataFrameSchema({"a": pandera.pandas.Column(float, above(limit))})
+        )
+        assert checked.run.mode == "whole"
+        assert checked.result(f"mean above {limit:g}", "a").failed == failed
+        assert checked.run.quarantined == 0
+
+
+def test_a_pydantic_model_judges_row_by_row(
+    write: Callable[..., str], check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pandera.engines.pandas_engine import PydanticModel
+    from pydantic import BaseModel
+
+    monkeypatch.setenv("SILENCE_WARNING_PYDANTIC_MODEL", "true")
+
+    class Offer(BaseModel):
+        price: float
+        name: str
+
+    class Offers(pandera.pandas.DataFrameModel):
+        class Config:
+            dtype = PydanticModel(Offer)
+            coerce = True
+
+    checked = check(write(pl.DataFrame({"price": ["1", "x", "3"], "name": ["a", "b", "c"]})), Offers)
+    assert {row for row, *_ in checked.failures} == {1}
+    assert checked.run.valid == 2

@@ -9,12 +9,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
 
-__all__ = ["LIMIT_BYTES", "Cache", "Made"]
+__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "Cache", "Made"]
 
 T = TypeVar("T")
 
 LIMIT_BYTES: Final = 256 * 2**20
 """Most that one process keeps. Three years of daily snapshots of 500 models take about a third of it."""
+
+
+DAMAGE_SECONDS: Final = 60.0
+"""How long something is kept that rests on a file which could not be read."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from io_intelligence_provider import __version__
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.plugin.answering.overview import get_overview
 from io_intelligence_provider.plugin.answers import Body, body, etag_of, has, respond
-from io_intelligence_provider.plugin.cache import Cache, Made
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
 from io_intelligence_provider.plugin.parameters import OverviewParameters, Parameters, parse
 from io_intelligence_provider.plugin.problems import Problem, UnreachableError, problem_of, scrub
-from io_intelligence_provider.plugin.reading import DAMAGE_SECONDS, Reader
+from io_intelligence_provider.plugin.reading import Reader
 from io_intelligence_provider.plugin.routes import STATUS, JsonRoute
 from io_intelligence_provider.plugin.source import StoreSource
 

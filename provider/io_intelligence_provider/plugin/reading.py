@@ -11,15 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError, StorageError
-from io_intelligence_provider.plugin.cache import Cache, Made
-from io_intelligence_provider.plugin.gathering import gathered, within
-from io_intelligence_provider.plugin.listing import Listing, quarter_of
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
+from io_intelligence_provider.plugin.changes_reading import Changes, ChangesReader
+from io_intelligence_provider.plugin.gathering import gathered
+from io_intelligence_provider.plugin.listing import Listing
 from io_intelligence_provider.plugin.problems import scrub
-from io_intelligence_provider.plugin.views.counts import tally
 from io_intelligence_provider.plugin.views.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
-from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.layout import MODELS
 from io_intelligence_provider.store.store import SnapshotInfo
 
@@ -28,15 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["DAMAGE_SECONDS", "Changes", "Day", "Latest", "Reader"]
-
-DAMAGE_SECONDS: Final = 60.0
-"""How long something is kept that rests on a file which could not be read."""
+__all__ = ["Day", "Latest", "Reader"]
 
 _UNREADABLE: Final = 7
 """Days tried from the newest back for one that can be read."""
-
-_CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
 
 
 @dataclass(frozen=True)
@@ -56,15 +50,6 @@ class Latest:
     unreadable: Mapping[date, str]
 
 
-@dataclass(frozen=True)
-class Changes:
-    """Changes of some days, ``snapshot_date`` first, counted, and the days whose file cannot be read."""
-
-    rows: pl.DataFrame
-    tallied: pl.DataFrame
-    damaged: Mapping[date, str]
-
-
 class Reader:
     """Reads the parts of a store as they stood at one listing, through the store's public functions."""
 
@@ -72,6 +57,7 @@ class Reader:
         self.listing = listing
         self.store = listing.store
         self._cache = cache
+        self._changes = ChangesReader(listing, cache)
 
     def latest(self) -> Latest:
         """Return the newest readable day."""
@@ -152,59 +138,11 @@ class Reader:
 
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        import polars as pl
-
-        days = [day for day in self.listing.change_dates if within(day, start, end)]
-        quarters = sorted(set(map(quarter_of, days)))
-        if len(quarters) > 1:
-            # One thread at a time, and kept for no time: what it leaves behind are the quarters.
-            self._cache.get(("changes", "together"), lambda: self._read_together(quarters))
-        parts = [self._changes_of(quarter) for quarter in quarters]
-        if not parts:
-            return Changes(_rows([]), tally(_rows([])), {})
-        within_days = pl.col("snapshot_date").is_between(days[0], days[-1])
-        return Changes(
-            pl.concat([part.rows for part in parts]).filter(within_days),
-            pl.concat([part.tallied for part in parts]).filter(within_days),
-            {day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)},
-        )
+        return self._changes.between(start, end)
 
     def changes_backwards(self, end: date) -> Iterator[Changes]:
         """Yield the changes up to ``end``, the newest quarter of a year first."""
-        for days in reversed(list(self.listing.change_dates_by_quarter.values())):
-            if days[0] <= end:
-                yield self.changes(days[0], min(days[-1], end))
-
-    def _changes_of(self, quarter: tuple[int, int]) -> Changes:
-        days = self._days_of(quarter)
-
-        def make() -> Made[Changes]:
-            frames, damaged = gathered(days, self.store.changes_frame)
-            return _made(_rows(frames), damaged)
-
-        return self._cache.get(self._changes_key(quarter), make)
-
-    def _read_together(self, quarters: Sequence[tuple[int, int]]) -> Made[None]:
-        """Read the quarters that are not at hand at once: one by one they take half as long again."""
-        import polars as pl
-
-        missing = [one for one in quarters if self._cache.peek(self._changes_key(one)) is None]
-        days = [day for quarter in missing for day in self._days_of(quarter)]
-        if len(missing) > 1:
-            frames, damaged = gathered(days, self.store.changes_frame)
-            rows = _rows(frames)
-            for quarter in missing:
-                mine = self._days_of(quarter)
-                part = rows.filter(pl.col("snapshot_date").is_between(mine[0], mine[-1]))
-                said = {day: message for day, message in damaged.items() if day in mine}
-                self._cache.get(self._changes_key(quarter), partial(_made, part, said))
-        return Made(None, 0, 0.0)
-
-    def _days_of(self, quarter: tuple[int, int]) -> Sequence[date]:
-        return self.listing.change_dates_by_quarter[quarter]
-
-    def _changes_key(self, quarter: tuple[int, int]) -> tuple[str, tuple[int, int], str]:
-        return "changes", quarter, self.listing.change_tags[quarter]
+        return self._changes.backwards(end)
 
     @contextmanager
     def ahead(self, read: Callable[[], object]) -> Iterator[None]:
@@ -278,24 +216,6 @@ class Reader:
             return Made(rows, int(rows.estimated_size()))
 
         return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
-
-
-def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> Made[Changes]:
-    changes = Changes(rows, tally(rows), damaged)
-    size = int(rows.estimated_size()) + int(changes.tallied.estimated_size())
-    return Made(changes, size, DAMAGE_SECONDS if damaged else None)
-
-
-def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return changes with their repeated texts as numbers: a third of the memory."""
-    import polars as pl
-
-    no_rows = (
-        pl.Series("snapshot_date", [], pl.Date)
-        .to_frame()
-        .hstack(pl.DataFrame(changes_schema().empty_table()))
-    )
-    return pl.concat(frames or [no_rows]).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
 
 
 def _report_size(report: QualityReport) -> int:

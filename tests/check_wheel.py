@@ -27,8 +27,14 @@ assert version("airflow-provider-io-intelligence") == io_intelligence_provider._
 info = entry.load()()
 from jsonschema import validate
 validate(info, json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text()))
-for name in ("py.typed", "emulator/data/io_net_prices_2026h1.jsonl", "quality/report.html.j2"):
+for name in (
+    "py.typed", "emulator/data/io_net_prices_2026h1.jsonl",
+    "quality/report.html.j2", "quality/report.schema.json",
+    "plugin/static/index.html", "plugin/static/app.js", "plugin/static/css/page.css",
+):
     assert (package / name).is_file(), name
+(plugin,) = [e for e in entry_points(group="airflow.plugins") if "io_intelligence" in e.value]
+assert plugin.load().external_views, "no page in the plugin"
 assert list((package / "example_dags").glob("*.py")), "no sample Dag in the wheel"
 print("wheel:", version("airflow-provider-io-intelligence"), "metadata valid")
 """

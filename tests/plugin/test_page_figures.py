@@ -56,6 +56,25 @@ def test_the_known_figures_of_the_last_day(real: Any) -> None:
     assert found["warnings"] == []
 
 
+@pytest.mark.parametrize(
+    ("prices", "median"),
+    [
+        (["99999999999999999999.999999999999999999", "0.000000000000000001"], "50000000000000000000"),
+        (["99999999999999999999.999999999999999999"], "99999999999999999999.999999999999999999"),
+        (["0.000000000000000001", "0.000000000000000002"], "0.0000000000000000015"),
+        (["3", "1", None, "2"], "2"),
+        ([None, None], None),
+    ],
+)
+def test_a_median_is_exact_to_the_last_digit(
+    world: Any, model: Any, serve: Any, prices: list[str | None], median: str | None
+) -> None:
+    world.file(
+        0, *(model(name, output_token_price=price) for name, price in zip("abcd", prices, strict=False))
+    )
+    assert serve(world.root).api("overview")["medians"]["output"]["value"] == median
+
+
 def test_medians_are_exact_on_every_day(real: Any, recorded: Any) -> None:
     for column, series in real.api("overview")["median_series"].items():
         told: dict[date, Fraction | None] = {date.fromisoformat(when): exact(value) for when, value in series}

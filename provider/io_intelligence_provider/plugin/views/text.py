@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
+from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, PRICE_SCALE, Kind
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["column_text", "json_value", "mean", "plain"]
+__all__ = ["column_text", "json_value", "mean", "plain", "unscaled"]
 
 _EXACT: Final = Context(prec=60)
 
@@ -28,6 +28,11 @@ def column_text(values: pl.Series) -> pl.Series:
     import polars as pl
 
     return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+
+
+def unscaled(stored: int) -> Decimal:
+    """Return the price of an integer that a column of prices is stored as."""
+    return _EXACT.scaleb(Decimal(stored), -PRICE_SCALE)
 
 
 def mean(one: Decimal, other: Decimal) -> Decimal:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from io_intelligence_provider.plugin.views.identity import Bearing, number_rows
-from io_intelligence_provider.plugin.views.text import mean
+from io_intelligence_provider.plugin.views.text import mean, unscaled
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
 
 if TYPE_CHECKING:
@@ -215,15 +215,15 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
 
 def _medians(rows: pl.DataFrame, field: str, days: int) -> list[Decimal | None]:
     """Return the median of each day, exactly; ``None`` where no model publishes a price."""
+    import polars as pl
 
-    # By position in one sorted column: polars 1.35 loses the scale of a decimal taken out of a list.
-    published = rows.select("day", field).drop_nulls().sort("day", field)
-    counts = published.group_by("day", maintain_order=True).len()
-    count = counts["len"]
-    first = count.cum_sum() - count
-    low = published[field].gather(first + (count - 1) // 2)
-    high = published[field].gather(first + count // 2)
+    # By the integers that a decimal is stored as: they sort faster, and polars 1.35 loses decimals in groups.
+    published = rows.select("day", pl.col(field).to_physical()).drop_nulls()
+    value, count = pl.col(field).sort(), pl.len()
+    middle = published.group_by("day").agg(
+        value.get((count - 1) // 2).alias("low"), value.get(count // 2).alias("high")
+    )
     medians: list[Decimal | None] = [None] * days
-    for day, *middle in zip(counts["day"], low, high, strict=True):
-        medians[day] = mean(*middle)
+    for day, low, high in middle.iter_rows():
+        medians[day] = mean(unscaled(low), unscaled(high))
     return medians

@@ -113,6 +113,28 @@ def test_there_and_back(texts, example):
     text = report.to_json()
     assert text.isascii()
     assert QualityReport.from_dict(json.loads(text)) == report
+    assert QualityReport.from_json(text) == QualityReport.from_json(text.encode()) == report
+
+
+def test_a_lone_surrogate_comes_back():
+    data = {**FORM, "fields": ["n\ud800"]}
+    assert QualityReport.from_json(json.dumps(data)).fields == ("n\ud800",)
+
+
+def test_equal_checks_are_shared_and_others_are_not():
+    one = QualityReport.from_dict(FORM)
+    changed = {**FORM, "checks": [{**FORM["checks"][0], "failed": 99}, *FORM["checks"][1:]]}
+    other = QualityReport.from_dict(changed)
+    shared = other.sharing(one)
+    assert shared == other
+    assert [mine is held for mine, held in zip(shared.checks, one.checks, strict=True)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    fewer = QualityReport.from_dict({**FORM, "checks": FORM["checks"][:1]})
+    assert fewer.sharing(one) is fewer
 
 
 @pytest.mark.parametrize(
@@ -131,5 +153,13 @@ def test_there_and_back(texts, example):
     ],
 )
 def test_what_is_no_report_says_so(data: Any):
-    with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
+    with pytest.raises(ValueError, match=r"\S"):
         QualityReport.from_dict(data)
+    with pytest.raises(ValueError, match=r"\S"):
+        QualityReport.from_json(json.dumps(data))
+
+
+def test_what_is_no_json_says_so():
+    for data in (b"", b"{", b"\xff", "nonsense"):
+        with pytest.raises(ValueError, match=r"\S"):
+            QualityReport.from_json(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, tzinfo
+from unittest.mock import patch
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -37,7 +38,7 @@ def take_for_present(now: str) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:
             return datetime.fromisoformat(now).astimezone(tz)
 
-    status.datetime = Then  # type: ignore[misc]
+    patch.object(status, "datetime", Then).start()
 
 
 def main() -> None:

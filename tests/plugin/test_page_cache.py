@@ -160,13 +160,8 @@ def test_every_change_of_a_file_changes_the_fingerprint(world: Any, model: Any, 
     assert after.tag_of(("changes",), [day(1)]) != before.tag_of(("changes",), [day(1)])
 
 
-def test_a_new_day_does_not_read_the_old_ones_again(
-    world: Any, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in (0, 40, 100, 130):  # March, April, June, July
-        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
-    cache = Cache()
-    Reader(take_listing(world.store), cache).changes()
+def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return what fills with the first and last day of each reading of changes."""
     asked: list[Any] = []
     real = SnapshotStore.changes_frame
 
@@ -175,6 +170,17 @@ def test_a_new_day_does_not_read_the_old_ones_again(
         return real(self, start, end)
 
     monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
+    return asked
+
+
+def test_a_new_day_does_not_read_the_old_ones_again(
+    world: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 40, 100, 130):  # March, April, June, July
+        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
+    cache = Cache()
+    Reader(take_listing(world.store), cache).changes()
+    asked = changes_asked_for(monkeypatch)
     world.file(131, model("a", output_token_price="9"), changes=True)
     found = Reader(take_listing(world.store), cache).changes()
     assert len(asked) == 1  # the quarter that has it
@@ -187,14 +193,7 @@ def test_quarters_that_are_not_at_hand_are_read_together(
     for number in (0, 40, 100, 130):
         world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
     world.damage(world.root / f"changes/snapshot_date={day(100)}/changes.parquet")
-    asked: list[Any] = []
-    real = SnapshotStore.changes_frame
-
-    def changes(self: Any, start: Any = None, end: Any = None) -> Any:
-        asked.append((start, end))
-        return real(self, start, end)
-
-    monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
+    asked = changes_asked_for(monkeypatch)
     import polars as pl
 
     reader = Reader(take_listing(world.store), Cache())

@@ -14,7 +14,7 @@ __all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "Cache", "Made"]
 T = TypeVar("T")
 
 LIMIT_BYTES: Final = 256 * 2**20
-"""Most that one process keeps. Three years of daily snapshots of 500 models take about a third of it."""
+"""Most that one process keeps. Three years of daily snapshots of 500 models take about a fifth of it."""
 
 
 DAMAGE_SECONDS: Final = 60.0

@@ -191,22 +191,9 @@ class _Form(msgspec.Struct):
 
     def report(self) -> QualityReport:
         """Return it as the report."""
-        return QualityReport(
-            snapshot_id=self.snapshot_id,
-            snapshot_date=self.snapshot_date,
-            fetched_at=self.fetched_at,
-            source_url=self.source_url,
-            wire_shape=self.wire_shape,
-            outcome=self.outcome,
-            score=self.score,
-            served=self.rows.served,
-            valid=self.rows.valid,
-            quarantined=self.rows.quarantined,
-            checks=self.checks,
-            fields=self.fields,
-            unknown_fields=self.drift.unknown_fields,
-            missing_fields=self.drift.missing_fields,
-        )
+        flat = msgspec.structs.asdict(self)
+        rows, drift = flat.pop("rows"), flat.pop("drift")
+        return QualityReport(**flat, **msgspec.structs.asdict(rows), **msgspec.structs.asdict(drift))
 
 
 _DECODER: Final = msgspec.json.Decoder(_Form)

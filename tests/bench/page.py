@@ -150,6 +150,7 @@ def fill(root: Path, count: int, days: int) -> None:
         changed = changes_of(names, prices, now, previous) if previous else changes_schema().empty_table()
         _write(root / changes_path(day), to_parquet(changed, metadata))
         prices, previous, day = now, day, day + timedelta(days=1)
+    store.compact()
     assert len(store.dates()) == days
 
 

@@ -77,6 +77,7 @@ def main(days: int = 1_095, models: int = 500) -> None:
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder), days, models)
         store = SnapshotStore(folder)
+        store.compact()
         name = store.read(columns=["name"])["name"][models // 2].as_py()
         prices = ["name", *PRICE_COLUMNS]
         paths = [Path(folder, models_path(day)) for day in store.dates()]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.quality.report import CheckResult, KnownChecks, QualityReport
 
 FORM = {
     "snapshot_id": "20260102T030405Z-0a1b2c3d",
@@ -122,19 +122,16 @@ def test_a_lone_surrogate_comes_back():
 
 
 def test_equal_checks_are_shared_and_others_are_not():
-    one = QualityReport.from_dict(FORM)
     changed = {**FORM, "checks": [{**FORM["checks"][0], "failed": 99}, *FORM["checks"][1:]]}
-    other = QualityReport.from_dict(changed)
-    shared = other.sharing(one)
-    assert shared == other
-    assert [mine is held for mine, held in zip(shared.checks, one.checks, strict=True)] == [
-        False,
-        True,
-        True,
-        True,
-    ]
-    fewer = QualityReport.from_dict({**FORM, "checks": FORM["checks"][:1]})
-    assert fewer.sharing(one) is fewer
+    known = KnownChecks()
+    one, other, again = (
+        QualityReport.from_json(json.dumps(data), known) for data in (FORM, changed, changed)
+    )
+    assert one == QualityReport.from_dict(FORM)
+    assert other == again == QualityReport.from_dict(changed)
+    same = [mine is held for mine, held in zip(other.checks, one.checks, strict=True)]
+    assert same == [False, True, True, True]
+    assert again.checks is other.checks
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_a_missing_file_of_an_object_store(recorder):
     files = Files("/root", recorder)
     assert not files.exists("x")
     assert files.list("x") == []
-    assert files.folders_with("y", "x") == []
+    assert files.folders_with("y", "x") == {}
     with pytest.raises(NotOnFileError):
         files.source("x")
     files.delete("x")

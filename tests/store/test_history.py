@@ -11,6 +11,7 @@ import pytest
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.store import days as module
+from io_intelligence_provider.store import scan
 from io_intelligence_provider.store.ahead import read_ahead
 from io_intelligence_provider.store.days import read_days
 from io_intelligence_provider.store.layout import models_path
@@ -63,7 +64,7 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
     pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
     path = models_path(DAYS[0] - timedelta(days=1))
     filed.files.put(path, older.getvalue().to_pybytes())
-    monkeypatch.setattr(module, "_one_by_one", lambda *_: pytest.fail("read one by one"))
+    monkeypatch.setattr(module._Reading, "_one_by_one", lambda *_: pytest.fail("read one by one"))
     try:
         assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
     finally:
@@ -111,7 +112,7 @@ def test_batches_change_nothing(filed, monkeypatch, batch):
 
 @pytest.mark.parametrize("statistics", [0, 1 << 40])
 def test_models_by_name_and_id(filed, model, monkeypatch, statistics):
-    monkeypatch.setattr(module, "_STATISTICS_FROM", statistics)
+    monkeypatch.setattr(scan, "_STATISTICS_FROM", statistics)
     strange = "00000000-0000-4000-8000-000000000000"
     for wanted, names in [
         (["a"], ["a"]),
@@ -164,7 +165,7 @@ def test_no_column_but_the_date(store, take, model, monkeypatch):
     expected = [DAYS[0], DAYS[0], DAYS[1], DAYS[1]]
     assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
     assert store.history(columns=[], models=["b"])["snapshot_date"].to_pylist() == DAYS[:2]
-    monkeypatch.setattr(module, "_scan", lambda *_: None)
+    monkeypatch.setattr(module, "scan_days", lambda *_: None)
     assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
 
 
@@ -189,7 +190,8 @@ def test_an_integer_column_that_was_narrower_is_widened(store, take, model):
 def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, take, model, monkeypatch):
     for day in DAYS:
         take(store, [model("a")], day)
-    monkeypatch.setattr(store, "dates", lambda: DAYS)
+    listed = store.files.folders_with("models.parquet", "models")
+    monkeypatch.setattr(store.files, "folders_with", lambda *_: listed)
     store.files.delete(models_path(DAYS[3]))
     expected = [day for day in DAYS if day != DAYS[3]]
     assert store.history()["snapshot_date"].to_pylist() == expected

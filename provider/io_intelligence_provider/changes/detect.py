@@ -15,7 +15,7 @@ from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.changes.table import to_parquet
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.store.layout import changes_path
-from io_intelligence_provider.store.store import SnapshotStore, When, as_date
+from io_intelligence_provider.store.store import SnapshotStore, When, as_date, compact_or_warn
 
 __all__ = ["ChangesSummary", "compare_days", "detect_changes"]
 
@@ -71,6 +71,7 @@ def detect_changes(
     for later in (other for other in store.dates() if other > day):
         if not _refresh(store, later).has_refused:
             break
+    compact_or_warn(store)
     return _summary(comparison, store.files.url(changes_path(day)))
 
 

@@ -19,6 +19,7 @@ from io_intelligence_provider.changes.kinds import FIELDS, MODEL_ADDED, MODEL_RE
 from io_intelligence_provider.changes.match import in_quarantine, match
 from io_intelligence_provider.changes.table import SORTED_BY
 from io_intelligence_provider.store.changes import changes_schema
+from io_intelligence_provider.store.parquet import no_rows
 from io_intelligence_provider.store.store import SnapshotStore
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def as_table(rows: list[pl.DataFrame]) -> pa.Table:
 
     schema = changes_schema()
     if not any(frame.height for frame in rows):
-        return schema.empty_table()
+        return no_rows(schema)
     # Kinds are few, names repeat: sorting moves row numbers, not texts.
     frame = pl.concat([frame for frame in rows if frame.height]).sort(*SORTED_BY)
     return frame.select(schema.names).to_arrow().cast(schema)

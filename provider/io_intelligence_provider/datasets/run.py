@@ -25,6 +25,7 @@ from io_intelligence_provider.datasets.whole import read_whole, wanted_floats
 from io_intelligence_provider.datasets.write import ParquetTarget, quarantine_schema, quarantine_table
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.store.parquet import no_rows
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.profiler import Profiler
@@ -111,7 +112,7 @@ class _Run:
             read += piece.rows
             yield piece, repeats
         if not read:  # the columns can be judged without any row
-            yield Piece(self.source.schema.empty_table(), "", 0, 0), []
+            yield Piece(no_rows(self.source.schema), "", 0, 0), []
         if read != self.source.rows:
             raise StorageError(
                 f"{self.begun.path} changed while it was read: {self.source.rows} rows, then {read}."
@@ -121,7 +122,7 @@ class _Run:
         profiler = _profiler() if self.options.profile else None
         judge = RowJudge(self.prepared, wanted_floats(self.prepared, self.source))
         if refused is not None:
-            refused.write(quarantine_schema().empty_table())
+            refused.write(no_rows(quarantine_schema()))
         for piece, repeats in self._pieces(judge):
             judged = judge_piece(judge, self.tally, piece, (item.of(piece) for item in repeats))
             if refused is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.store.parquet import no_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ def read_whole(source: Source, limit: int, path: str, reasons: Sequence[str]) ->
         if size * _COPIES > limit:
             whole = size * _COPIES * source.rows // max(1, piece.offset + piece.rows)
             raise _too_large(source, whole, limit, path, reasons)
-    return pa.concat_tables(tables) if tables else source.schema.empty_table()
+    return pa.concat_tables(tables) if tables else no_rows(source.schema)
 
 
 def _too_large(

@@ -8,32 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.files import Files
-from io_intelligence_provider.store.layout import MODELS, MODELS_FILE, date_of
+from io_intelligence_provider.store.layout import CHANGES, CHANGES_FILE, MODELS, MODELS_FILE, date_of
+from io_intelligence_provider.store.stamps import disk_stamp, object_stamp
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["PARTS", "Listing", "quarter_of", "take_listing"]
+__all__ = ["PARTS", "Listing", "Quarter", "quarter_of", "take_listing"]
 
-PARTS: Final = (MODELS, "changes", "quality", "quarantine")
-_CHANGES_FILE: Final = "changes.parquet"
-_STAMPS: Final = (
-    "size",
-    "etag",
-    "ETag",
-    "generation",
-    "md5Hash",
-    "content_md5",
-    "mtime",
-    "created",
-    "modified",
-    "last_modified",
-    "LastModified",
-    "updated",
-)
-"""What the file systems call the things that a rewrite changes; each knows some of them."""
+Quarter: TypeAlias = tuple[int, int]
+"""A year, and the quarter of it, 0 to 3."""
+
+PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
 
 
 @dataclass(frozen=True)
@@ -51,21 +39,20 @@ class Listing:
     @cached_property
     def change_dates(self) -> tuple[date, ...]:
         """Days that have a changes file, oldest first."""
-        return self._days_with("changes", _CHANGES_FILE)
+        return self._days_with(CHANGES, CHANGES_FILE)
 
     @cached_property
-    def change_dates_by_quarter(self) -> Mapping[tuple[int, int], Sequence[date]]:
-        """The same by year and quarter, oldest first."""
-        found: dict[tuple[int, int], list[date]] = {}
-        for day in self.change_dates:
-            found.setdefault(quarter_of(day), []).append(day)
-        return found
+    def days_by_quarter(self) -> Mapping[str, Mapping[Quarter, Sequence[date]]]:
+        """The days of snapshots, and those of changes, oldest first, by quarter of a year."""
+        return {MODELS: _by_quarter(self.dates), CHANGES: _by_quarter(self.change_dates)}
 
     @cached_property
-    def change_tags(self) -> Mapping[tuple[int, int], str]:
-        """The fingerprint of the changes of each quarter."""
-        quarters = self.change_dates_by_quarter
-        return {quarter: self.tag_of(("changes",), days) for quarter, days in quarters.items()}
+    def tags_by_quarter(self) -> Mapping[str, Mapping[Quarter, str]]:
+        """The fingerprints of those."""
+        return {
+            part: {quarter: self.tag_of((part,), days) for quarter, days in quarters.items()}
+            for part, quarters in self.days_by_quarter.items()
+        }
 
     @cached_property
     def tag(self) -> str:
@@ -87,9 +74,16 @@ class Listing:
         return tuple(sorted(day for day, names in self.files[part].items() if name in names))
 
 
-def quarter_of(day: date) -> tuple[int, int]:
-    """Return the year of a day, and its quarter, 0 to 3."""
+def quarter_of(day: date) -> Quarter:
+    """Return the quarter of a year that a day lies in."""
     return day.year, (day.month - 1) // 3
+
+
+def _by_quarter(days: Sequence[date]) -> dict[Quarter, list[date]]:
+    found: dict[Quarter, list[date]] = {}
+    for day in days:
+        found.setdefault(quarter_of(day), []).append(day)
+    return found
 
 
 def take_listing(store: SnapshotStore) -> Listing:
@@ -124,9 +118,8 @@ def _on_disk(root: str) -> Iterator[tuple[str, str, str, str]]:
                     status = file.stat()
                 except FileNotFoundError:
                     continue
-                # The time of the last change of any kind: a file that lost its rights is another one.
-                stamp = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
-                yield part, folder.name, file.name, stamp
+                # With the time of the last change of any kind: a file that lost its rights is another one.
+                yield part, folder.name, file.name, f"{disk_stamp(status)}-{status.st_ctime_ns}"
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -142,5 +135,4 @@ def _on_object_store(files: Files) -> Iterator[tuple[str, str, str, str]]:
         for path, details in files.details(part).items():
             folder, _, name = path.partition("/")
             if name and "/" not in name:
-                stamp = "-".join(str(details[key]) for key in _STAMPS if details.get(key) is not None)
-                yield part, folder, name, stamp
+                yield part, folder, name, str(object_stamp(details))

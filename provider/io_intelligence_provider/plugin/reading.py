@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -14,8 +14,10 @@ from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError,
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
 from io_intelligence_provider.plugin.changes_reading import Changes, ChangesReader
 from io_intelligence_provider.plugin.gathering import gathered
-from io_intelligence_provider.plugin.listing import Listing
+from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of
 from io_intelligence_provider.plugin.problems import scrub
+from io_intelligence_provider.plugin.quarters import Quarters
+from io_intelligence_provider.plugin.views.medians import MEDIANS, Medians, medians_of
 from io_intelligence_provider.plugin.views.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
@@ -58,6 +60,7 @@ class Reader:
         self.store = listing.store
         self._cache = cache
         self._changes = ChangesReader(listing, cache)
+        self._medians = Quarters(listing, cache, "medians", MODELS, self._make_medians)
 
     def latest(self) -> Latest:
         """Return the newest readable day."""
@@ -119,22 +122,42 @@ class Reader:
         return "timeline", fields, self.listing.tag_of((MODELS,))
 
     def _make_timeline(self, fields: tuple[str, ...]) -> Made[Timeline]:
+        dates = self.listing.dates
+        rows, damaged = self._history((*KEYS, *fields), dates)
+        timeline = build_timeline(dates, damaged, rows, fields)
+        return Made(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
+
+    def medians(self, days: Iterable[date]) -> Medians:
+        """Return the median prices of some days at least: of the quarters they lie in."""
+        parts = self._medians.get(sorted(set(map(quarter_of, days))))
+        return {field: {day: one for part in parts for day, one in part[field].items()} for field in MEDIANS}
+
+    def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Medians]]:
+        days = [day for mine in quarters.values() for day in mine]
+        rows, damaged = self._history(MEDIANS, days)
+        found = medians_of(rows)
+        made: dict[Quarter, Made[Medians]] = {}
+        for quarter, mine in quarters.items():
+            part = {field: {day: of[day] for day in mine if day in of} for field, of in found.items()}
+            seconds = None if damaged.keys().isdisjoint(mine) else DAMAGE_SECONDS
+            made[quarter] = Made(part, 200 * len(MEDIANS) * len(mine), seconds)
+        return made
+
+    def _history(self, columns: Sequence[str], days: Sequence[date]) -> tuple[pl.DataFrame, dict[date, str]]:
+        """Return columns of the days that can be read, and what is wrong with the others."""
         import polars as pl
 
-        dates = self.listing.dates
-        if not dates:
+        if not days:
             raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
 
         def read(start: date, end: date) -> pl.DataFrame:
-            return self.store.history_frame(start, end, columns=(*KEYS, *fields))
+            return self.store.history_frame(start, end, columns=columns)
 
-        frames, damaged = gathered(dates, read)
+        frames, damaged = gathered(days, read)
         if not frames:
             raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
         rows = pl.concat(frames)
-        rows = rows.filter(pl.col("snapshot_date").is_in(pl.Series(dates).implode()))
-        timeline = build_timeline(dates, damaged, rows, fields)
-        return Made(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
+        return rows.filter(pl.col("snapshot_date").is_in(pl.Series(days).implode())), damaged
 
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""
@@ -148,8 +171,8 @@ class Reader:
     def ahead(self, read: Callable[[], object]) -> Iterator[None]:
         """Read something beside what the block reads, which then finds it made or waits for it.
 
-        One of the two cores is idle while the history is reduced to steps. What goes wrong is raised where
-        the thing is asked for, which tries it again.
+        A core is idle most of the time in which the history is reduced to steps. What goes wrong is raised
+        where the thing is asked for, which tries it again.
         """
 
         def work() -> None:
@@ -174,7 +197,8 @@ class Reader:
         def make() -> Made[Sequence[QualityReport]]:
             reports = self.store.runs(days[0], days[-1])
             # Equal checks of reports that follow one another are one object.
-            checks = {id(check): check for report in reports for check in report.checks}
+            lists = {id(report.checks): report.checks for report in reports}
+            checks = {id(check): check for checks in lists.values() for check in checks}
             return Made(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
 
         return self._cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)

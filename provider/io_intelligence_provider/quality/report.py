@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ __all__ = [
     "LONGEST_IN_EXAMPLE",
     "MAX_EXAMPLES",
     "CheckResult",
+    "KnownChecks",
     "Outcome",
     "QualityReport",
     "Severity",
@@ -103,17 +104,6 @@ class QualityReport:
         """Return the summary that asset events carry."""
         return counted(self.score, self.checks)
 
-    def sharing(self, other: QualityReport) -> QualityReport:
-        """Return this report with the checks that ``other`` has alike taken from it.
-
-        Years of reports hold few different results; a hundred thousand equal objects keep Python's garbage
-        collector busy for longer than it takes to read them.
-        """
-        if len(self.checks) != len(other.checks):
-            return self
-        pairs = zip(self.checks, other.checks, strict=True)
-        return replace(self, checks=tuple(held if held == mine else mine for mine, held in pairs))
-
     def to_dict(self) -> dict[str, Any]:
         """Return the published form, plain JSON values only."""
         return {
@@ -144,23 +134,50 @@ class QualityReport:
         :raises ValueError: when it is not that form.
         """
         try:
-            return msgspec.convert(data, _Form).report()
+            form = msgspec.convert(data, _Form)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
+        return form.report(form.checks)
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> QualityReport:
+    def from_json(cls, data: bytes | str, known: KnownChecks | None = None) -> QualityReport:
         """Read the published form back from its text.
 
+        :param known: the checks of reports read before; it gains those of this one.
         :raises ValueError: when it is not that form.
         """
         try:
-            return _DECODER.decode(data).report()
+            form = _TEXT.decode(data)
+            return form.report((known or KnownChecks()).read(bytes(form.checks)))
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             # A lone surrogate is JSON to Python only.
             return cls.from_dict(json.loads(data))
+
+
+class KnownChecks:
+    """The checks of reports that are read one after another: equal texts are decoded once, to one object.
+
+    Years of reports hold few different results. A hundred thousand equal objects would take longer to make,
+    and keep Python's garbage collector busy for longer, than all the rest of reading them.
+    """
+
+    def __init__(self) -> None:
+        self._checks: dict[bytes, CheckResult] = {}
+        self._last: tuple[bytes, tuple[CheckResult, ...]] = b"[]", ()
+
+    def read(self, text: bytes) -> tuple[CheckResult, ...]:
+        """Return the checks of a report by their text, the same tuple as before if the text is the same."""
+        if text != self._last[0]:
+            self._last = text, tuple(self._check(bytes(one)) for one in _TEXTS.decode(text))
+        return self._last[1]
+
+    def _check(self, text: bytes) -> CheckResult:
+        found = self._checks.get(text)
+        if found is None:
+            found = self._checks[text] = _CHECK.decode(text)
+        return found
 
 
 class _Rows(msgspec.Struct):
@@ -174,8 +191,8 @@ class _Drift(msgspec.Struct):
     missing_fields: tuple[str, ...]
 
 
-class _Form(msgspec.Struct):
-    """The published form, as it is decoded: years of reports are read at once."""
+class _Head(msgspec.Struct):
+    """The published form but for its checks."""
 
     snapshot_id: str
     snapshot_date: date
@@ -185,15 +202,28 @@ class _Form(msgspec.Struct):
     outcome: Outcome
     score: float
     rows: _Rows
-    checks: tuple[CheckResult, ...]
     fields: tuple[str, ...]
     drift: _Drift
 
-    def report(self) -> QualityReport:
+    def report(self, checks: tuple[CheckResult, ...]) -> QualityReport:
         """Return it as the report."""
-        flat = msgspec.structs.asdict(self)
+        flat = msgspec.structs.asdict(self) | {"checks": checks}
         rows, drift = flat.pop("rows"), flat.pop("drift")
         return QualityReport(**flat, **msgspec.structs.asdict(rows), **msgspec.structs.asdict(drift))
 
 
-_DECODER: Final = msgspec.json.Decoder(_Form)
+class _Form(_Head):
+    """The published form."""
+
+    checks: tuple[CheckResult, ...]
+
+
+class _Text(_Head):
+    """The published form with its checks as they are written."""
+
+    checks: msgspec.Raw
+
+
+_TEXT: Final = msgspec.json.Decoder(_Text)
+_TEXTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_CHECK: Final = msgspec.json.Decoder(CheckResult)

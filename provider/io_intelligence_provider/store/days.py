@@ -1,9 +1,9 @@
 """The same file of many days as one table, the day first.
 
 Three years of daily snapshots are a thousand files. Polars scans them in parallel, a batch at a time, and
-the columns and models that are asked for are pushed down into the scan. Objects of an object store are
-fetched several at a time into a temporary folder and scanned there. Whatever a scan stumbles over is read
-again file by file, so that an error names the file.
+the columns and models that are asked for are pushed down into the scan. A month that was rolled up is one
+file. Objects of an object store are fetched several at a time into a temporary folder and scanned there.
+Whatever a scan stumbles over is read again file by file, so that an error names the file.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.store.files import Files, OnDisk
-from io_intelligence_provider.store.parquet import read_parquet
+from io_intelligence_provider.store.parquet import no_rows, read_parquet
+from io_intelligence_provider.store.scan import is_one_of, scan_days, scan_months, with_keys
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["dated", "read_days", "read_frame"]
+__all__ = ["Piece", "dated", "dated_schema", "read_days", "read_frame"]
 
 T = TypeVar("T")
 
@@ -34,23 +36,30 @@ _BATCH_FILES: Final = 512
 _BATCH_BYTES: Final = 64 << 20
 """What is scanned at once: it bounds what is in memory beside the result."""
 
-_STATISTICS_FROM: Final = 1 << 20
-"""Bytes from which a file's statistics are worth a look: a smaller one has a single row group."""
+_BATCH_MONTHS: Final = 12
 
-_FILE: Final = "__file"
+
+@dataclass(frozen=True)
+class Piece:
+    """Days to read: one, or those of a month that was rolled up.
+
+    :param days: each day and the path of its own file, oldest first.
+    :param month: the path of the file that holds them all; ``None``: the piece is one day.
+    :param whole: that file holds no other days.
+    """
+
+    days: tuple[tuple[date, str], ...]
+    month: str | None = None
+    whole: bool = True
 
 
 def read_days(
-    files: Files,
-    days: Iterable[tuple[date, str]],
-    schema: pa.Schema,
-    models: Collection[str] | None = None,
+    files: Files, pieces: Iterable[Piece], schema: pa.Schema, models: Collection[str] | None = None
 ) -> pa.Table:
     """Return the files of several days as one table, in the order given, ``snapshot_date`` first.
 
     A day whose file was deleted since it was listed has no rows.
 
-    :param days: each day and the path of its file.
     :param schema: the columns to read; one that is newer than a file is null there.
     :param models: names or ids of the rows to keep, all unless given; the files hold ``name`` and
         ``model_id`` then.
@@ -59,72 +68,105 @@ def read_days(
     import polars as pl
     import pyarrow as pa
 
-    full = _dated_schema(schema)
+    full = dated_schema(schema)
 
     def to_arrow(frame: pl.DataFrame) -> pa.Table:
         return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(full)
 
-    parts = _read(files, days, schema, models, to_arrow)
-    return pa.concat_tables(parts) if parts else _no_rows(full)
+    parts = list(_Reading(files, schema, models, to_arrow).all(pieces))
+    return pa.concat_tables(parts) if parts else no_rows(full)
 
 
 def read_frame(
-    files: Files,
-    days: Iterable[tuple[date, str]],
-    schema: pa.Schema,
-    models: Collection[str] | None = None,
+    files: Files, pieces: Iterable[Piece], schema: pa.Schema, models: Collection[str] | None = None
 ) -> pl.DataFrame:
     """Return the same as :func:`read_days` in polars, which saves a third of the time."""
     import polars as pl
 
-    parts = _read(files, days, schema, models, lambda frame: frame)
-    return pl.concat(parts) if parts else pl.DataFrame(_no_rows(_dated_schema(schema)))
+    parts = list(_Reading(files, schema, models, lambda frame: frame).all(pieces))
+    return pl.concat(parts) if parts else pl.DataFrame(no_rows(dated_schema(schema)))
 
 
-def _read(
-    files: Files,
-    days: Iterable[tuple[date, str]],
-    schema: pa.Schema,
-    models: Collection[str] | None,
-    convert: Callable[[pl.DataFrame], T],
-) -> list[T]:
-    """Read batch after batch, each converted before the next: only one form of all is in memory."""
-    day_of = {path: day for day, path in days}
-    parts = []
-    with tempfile.TemporaryDirectory() as folder:
-        for batch in _batches(files.on_disk(day_of, Path(folder))):
-            found = _scan(batch, day_of, schema, models, convert)
-            parts.append(
-                convert(_one_by_one(files, batch, day_of, schema, models)) if found is None else found
-            )
-            for item in batch:
-                item.release()
-    return parts
+@dataclass(frozen=True)
+class _Reading(Generic[T]):
+    """One question. Each batch is converted before the next: only one form of all is in memory."""
+
+    files: Files
+    schema: pa.Schema
+    models: Collection[str] | None
+    convert: Callable[[pl.DataFrame], T]
+
+    def all(self, pieces: Iterable[Piece]) -> Iterator[T]:
+        for rolled_up, group in groupby(pieces, key=lambda piece: piece.month is not None):
+            if rolled_up:
+                for batch in _chunks(list(group), _BATCH_MONTHS):
+                    yield from self._months(batch)
+            else:
+                yield from self._days([day for piece in group for day in piece.days])
+
+    def _months(self, pieces: Sequence[Piece]) -> Iterator[T]:
+        days = [day for piece in pieces for day in piece.days]
+        between = None if all(piece.whole for piece in pieces) else (days[0][0], days[-1][0])
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [piece.month for piece in pieces if piece.month is not None]
+            items = list(self.files.on_disk(paths, Path(folder)))
+            found = None
+            if len(items) == len(pieces):
+                found = scan_months(items, between, self.schema, self.models, self.convert)
+        if found is None:
+            log.info("Months of %s cannot be read, their daily files are", self.files.url(""))
+            yield from self._days(days)
+        else:
+            yield found
+
+    def _days(self, days: Iterable[tuple[date, str]]) -> Iterator[T]:
+        day_of = {path: day for day, path in days}
+        with tempfile.TemporaryDirectory() as folder:
+            for batch in _batches(self.files.on_disk(day_of, Path(folder))):
+                found = scan_days(batch, day_of, self.schema, self.models, self.convert)
+                yield self.convert(self._one_by_one(batch, day_of)) if found is None else found
+                for item in batch:
+                    item.release()
+
+    def _one_by_one(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> pl.DataFrame:
+        import polars as pl
+
+        parts = []
+        for item in batch:
+            try:
+                table = read_parquet(self.files, item.path, with_keys(self.schema, self.models))
+            except NotOnFileError:
+                log.debug("%s was pruned while it was read", item.path)
+                continue
+            if self.models is not None:
+                keys = pl.DataFrame(table.select(["model_id", "name"]))
+                table = table.filter(keys.select(is_one_of(self.models)).to_series().to_arrow())
+            parts.append((day_of[item.path], table.select(self.schema.names)))
+        return pl.DataFrame(dated(parts, self.schema))
 
 
 def dated(parts: Iterable[tuple[date, pa.Table]], schema: pa.Schema) -> pa.Table:
     """Join the tables of several days, ``snapshot_date`` first."""
     import pyarrow as pa
 
-    full = _dated_schema(schema)
+    full = dated_schema(schema)
     tables = [
         table.add_column(0, full.field(0), pa.repeat(pa.scalar(day, pa.date32()), table.num_rows)).cast(full)
         for day, table in parts
     ]
-    return pa.concat_tables(tables) if tables else _no_rows(full)
+    return pa.concat_tables(tables) if tables else no_rows(full)
 
 
-def _dated_schema(schema: pa.Schema) -> pa.Schema:
+def dated_schema(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with ``snapshot_date`` before the columns of a daily file."""
     import pyarrow as pa
 
     return pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
 
 
-def _no_rows(schema: pa.Schema) -> pa.Table:
-    """Return an empty table. Not ``empty_table``: making arrays of lists imports pandas, for a second."""
-    import pyarrow as pa
-
-    return pa.Table.from_batches([], schema)
+def _chunks(pieces: Sequence[Piece], size: int) -> Iterator[Sequence[Piece]]:
+    for start in range(0, len(pieces), size):
+        yield pieces[start : start + size]
 
 
 def _batches(files: Iterable[OnDisk]) -> Iterator[list[OnDisk]]:
@@ -138,102 +180,3 @@ def _batches(files: Iterable[OnDisk]) -> Iterator[list[OnDisk]]:
         size += file.size
     if batch:
         yield batch
-
-
-def _scan(
-    batch: Sequence[OnDisk],
-    day_of: dict[str, date],
-    schema: pa.Schema,
-    models: Collection[str] | None,
-    convert: Callable[[pl.DataFrame], T],
-) -> T | None:
-    """Read a batch at once; ``None`` when anything is wrong with it."""
-    import polars as pl
-    import pyarrow as pa
-
-    types = dict(pl.DataFrame(_no_rows(_with_keys(schema, models))).schema)
-    scan = pl.scan_parquet(
-        [file.file for file in batch],
-        schema=types,
-        glob=False,
-        hive_partitioning=False,
-        missing_columns="insert",
-        extra_columns="ignore",
-        use_statistics=sum(file.size for file in batch) > _STATISTICS_FROM * len(batch),
-        include_file_paths=_FILE,
-    )
-    if models is not None:
-        scan = scan.filter(_is_one_of(models))
-    day_of_file = {file.file: day_of[file.path] for file in batch}
-    try:
-        frame = scan.select(_FILE, *schema.names).collect().rechunk()
-        # Runs of equal paths, not a look-up per row: half a million rows are a thousand runs.
-        runs = frame.drop_in_place(_FILE).rle().struct.unnest()
-        stamps = pl.DataFrame({"day": [day_of_file[file] for file in runs["value"]], "len": runs["len"]})
-        column = stamps.select(pl.col("day").cast(pl.Date).repeat_by("len").explode()).to_series()
-        if any(frame[field.name].null_count() for field in schema if not field.nullable):
-            return None
-        return convert(frame.insert_column(0, column.alias("snapshot_date")))
-    except (
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-        pa.ArrowException,
-        OSError,
-        ValueError,
-    ) as error:
-        log.debug("Reading %s files one by one: %s", len(batch), error)
-        return None
-
-
-def _one_by_one(
-    files: Files,
-    batch: Sequence[OnDisk],
-    day_of: dict[str, date],
-    schema: pa.Schema,
-    models: Collection[str] | None,
-) -> pl.DataFrame:
-    import polars as pl
-
-    parts = []
-    for item in batch:
-        try:
-            table = read_parquet(files, item.path, _with_keys(schema, models))
-        except NotOnFileError:
-            log.debug("%s was pruned while it was read", item.path)
-            continue
-        if models is not None:
-            keep = pl.DataFrame(table.select(["model_id", "name"])).select(_is_one_of(models)).to_series()
-            table = table.filter(keep.to_arrow())
-        parts.append((day_of[item.path], table.select(schema.names)))
-    return pl.DataFrame(dated(parts, schema))
-
-
-def _with_keys(schema: pa.Schema, models: Collection[str] | None) -> pa.Schema:
-    """Return a schema that also has the columns that models are known by, or one to count rows by."""
-    import pyarrow as pa
-
-    keys = ("model_id", "name") if models is not None else () if len(schema) else ("name",)
-    return pa.schema([*schema, *(pa.field(key, pa.string()) for key in keys if key not in schema.names)])
-
-
-def _is_one_of(models: Collection[str]) -> pl.Expr:
-    """Return the condition that a row is of one of these models, by name or id."""
-    ids = [model for model in models if _is_uuid(model)]
-    condition = _in("name", models)
-    return condition | _in("model_id", ids) if ids else condition
-
-
-def _in(column: str, values: Collection[str]) -> pl.Expr:
-    import polars as pl
-
-    if len(values) == 1:
-        return pl.col(column) == next(iter(values))
-    return pl.col(column).is_in(pl.Series(list(values), dtype=pl.String).implode())
-
-
-def _is_uuid(text: str) -> bool:
-    """Tell whether a text can be a ``model_id``; what cannot spares reading that column."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

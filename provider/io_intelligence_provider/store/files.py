@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final
 
 import fsspec
@@ -24,6 +25,7 @@ from fsspec.spec import AbstractFileSystem
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.store.ahead import read_ahead
 from io_intelligence_provider.store.local import create_local, put_local, sweep_local, temporary_name
+from io_intelligence_provider.store.stamps import Stamp, disk_stamp, object_stamp
 
 __all__ = ["Files", "OnDisk"]
 
@@ -114,12 +116,32 @@ class Files:
     def _full(self, path: str) -> str:
         return f"{self._base}/{path}" if path else self._base
 
-    def folders_with(self, name: str, path: str) -> list[str]:
-        """Return the folders right below ``path`` that hold a file ``name``, sorted."""
+    def folders_with(self, name: str, path: str) -> dict[str, Stamp]:
+        """Return the folders right below ``path`` that hold a file ``name``, sorted, each with its stamp."""
         if self.is_local:
-            base = self._full(path)
-            return [folder for folder in self.list(path) if os.path.isfile(f"{base}/{folder}/{name}")]  # noqa: PTH113 - thousands of them
-        return [folder for folder, found in self.in_folders(path) if found == name]
+            found = self._stamped_on_disk(name, path)
+        elif self._lists_trees:
+            parts = ((*file.rpartition("/")[::2], said) for file, said in self.details(path).items())
+            found = {
+                folder: object_stamp(said)
+                for folder, file, said in parts
+                if file == name and "/" not in folder
+            }
+        else:
+            found = {folder: Stamp(0, None) for folder, file in self.in_folders(path) if file == name}
+        return dict(sorted(found.items()))
+
+    def _stamped_on_disk(self, name: str, path: str) -> dict[str, Stamp]:
+        found = {}
+        for folder in self.list(path):
+            with self._storage("look up", f"{path}/{folder}/{name}"):
+                try:
+                    status = os.stat(f"{self._full(path)}/{folder}/{name}")  # noqa: PTH116 - thousands of them
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+            if S_ISREG(status.st_mode):
+                found[folder] = disk_stamp(status)
+        return found
 
     def in_folders(self, path: str) -> list[tuple[str, str]]:
         """Return the folder and name of every file in the folders right below ``path``, sorted.

@@ -7,9 +7,13 @@ from datetime import date
 from typing import Final
 
 __all__ = [
+    "CHANGES",
+    "CHANGES_FILE",
     "MODELS",
     "MODELS_FILE",
     "changes_path",
+    "compacted_folder",
+    "daily_path",
     "date_of",
     "models_path",
     "quality_path",
@@ -18,12 +22,14 @@ __all__ = [
 
 MODELS: Final = "models"
 MODELS_FILE: Final = "models.parquet"
+CHANGES: Final = "changes"
+CHANGES_FILE: Final = "changes.parquet"
 _PARTITION: Final = re.compile(r"snapshot_date=([0-9]{4}-[0-9]{2}-[0-9]{2})")
 
 
 def models_path(day: date) -> str:
     """Return the path of a day's snapshot: the commit point."""
-    return f"{MODELS}/{_partition(day)}/{MODELS_FILE}"
+    return daily_path(MODELS, MODELS_FILE, day)
 
 
 def quarantine_path(day: date, snapshot_id: str) -> str:
@@ -38,7 +44,17 @@ def quality_path(day: date, snapshot_id: str, suffix: str = "json") -> str:
 
 def changes_path(day: date) -> str:
     """Return the path of a day's changes."""
-    return f"changes/{_partition(day)}/changes.parquet"
+    return daily_path(CHANGES, CHANGES_FILE, day)
+
+
+def daily_path(part: str, name: str, day: date) -> str:
+    """Return the path of a day's file in a part that has one file a day."""
+    return f"{part}/{_partition(day)}/{name}"
+
+
+def compacted_folder(part: str) -> str:
+    """Return the folder of the months of a part, one file each."""
+    return f"compacted/{part}"
 
 
 def _partition(day: date) -> str:

@@ -13,7 +13,7 @@ from io_intelligence_provider.store.files import Files
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["chosen_columns", "open_parquet", "read_parquet"]
+__all__ = ["chosen_columns", "no_rows", "open_parquet", "read_parquet"]
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa
         if file.num_row_groups:
             table: pa.Table = file.read(None if chosen is None else chosen.names)
         else:  # pyarrow 18 fails to read no row group; quarantines once had none when they were empty
-            table = pa.Table.from_batches([], file.schema_arrow)
+            table = no_rows(file.schema_arrow)
     if chosen is None:
         return table
     columns = [
@@ -76,3 +76,10 @@ def chosen_columns(columns: Iterable[str]) -> pa.Schema:
         if name not in schema.names:
             raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
     return pa.schema([schema.field(name) for name in columns])
+
+
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """Return an empty table. Not ``empty_table``: that makes arrays, which imports pandas, for a second."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([], schema)

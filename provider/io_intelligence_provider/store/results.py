@@ -21,6 +21,7 @@ from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceEr
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.parquet import no_rows
 from io_intelligence_provider.store.results_schema import result_row, results_schema, run_of_row
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class ResultHistory:
         import pyarrow as pa
 
         tables = list(self._tables(dataset, None))
-        return _flat(pa.concat_tables(tables) if tables else results_schema().empty_table(), kind)
+        return _flat(pa.concat_tables(tables) if tables else no_rows(results_schema()), kind)
 
     def _tables(self, dataset: str | None, limit: int | None) -> Iterator[pa.Table]:
         paths: list[str] = []

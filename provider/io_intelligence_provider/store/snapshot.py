@@ -29,7 +29,7 @@ from io_intelligence_provider.quality.tally import RowTally
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.sorting import ModelSorter
-from io_intelligence_provider.store.store import SnapshotStore, When, as_date
+from io_intelligence_provider.store.store import SnapshotStore, When, as_date, compact_or_warn
 from io_intelligence_provider.store.table import serialise_models
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def run_snapshot(
             raise _stopped(report, fail_on, store)
         serialised = serialise_models(models.slices(), report.fetched_at, _metadata(report, query))
     _commit(store, report, serialised.data)
+    compact_or_warn(store)
     return SnapshotRun(_summary(store, report, serialised.content_hash), report)
 
 

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
-from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.quality.report import KnownChecks, QualityReport
 from io_intelligence_provider.store.changes import changes_schema
-from io_intelligence_provider.store.days import dated, read_days, read_frame
+from io_intelligence_provider.store.daily import DailyFiles
+from io_intelligence_provider.store.days import Piece, dated, read_days, read_frame
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.info import SnapshotInfo, read_info
 from io_intelligence_provider.store.layout import (
+    CHANGES,
+    CHANGES_FILE,
     MODELS,
     MODELS_FILE,
-    changes_path,
     date_of,
     models_path,
     quality_path,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "in_utc"]
+__all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn", "in_utc"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ class SnapshotStore:
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.files = Files(root, filesystem, storage_options)
+        self._models = DailyFiles(self.files, MODELS, MODELS_FILE, arrow_schema)
+        self._changes = DailyFiles(self.files, CHANGES, CHANGES_FILE, changes_schema)
 
     def __repr__(self) -> str:
         return f"SnapshotStore({self.files.root!r})"
@@ -71,9 +75,7 @@ class SnapshotStore:
 
         :raises StorageError: when the store cannot be listed. A root that is not there has no dates.
         """
-        # A folder without its file is what a run leaves that was killed before its first commit.
-        found = [date_of(name) for name in self.files.folders_with(MODELS_FILE, MODELS)]
-        return sorted(day for day in found if day is not None)
+        return self._models.dates()
 
     def resolve(self, when: When = "latest") -> date:
         """Return the date of a snapshot on file.
@@ -139,11 +141,11 @@ class SnapshotStore:
         end: When | None,
         models: Collection[str] | None,
         columns: Collection[str] | None,
-    ) -> tuple[Files, list[tuple[date, str]], pa.Schema, Collection[str] | None]:
+    ) -> tuple[Files, list[Piece], pa.Schema, Collection[str] | None]:
         chosen = arrow_schema() if columns is None else chosen_columns(columns)
-        days = [(day, models_path(day)) for day in self._between(start, end)]
         # A string is a collection of its letters, and never meant as one.
-        return self.files, days, chosen, [models] if isinstance(models, str) else models
+        kept = [models] if isinstance(models, str) else models
+        return self.files, self._models.pieces(start, end), chosen, kept
 
     def price_at(self, model: str, when: When = "latest") -> Prices:
         """Return what a model cost on a day, in USD per million tokens.
@@ -159,7 +161,7 @@ class SnapshotStore:
         """
         day = self._holding(when)
         columns = chosen_columns(["model_id", "name", *PRICE_COLUMNS])
-        rows = read_days(self.files, [(day, models_path(day))], columns, [model])
+        rows = read_days(self.files, [Piece(((day, models_path(day)),))], columns, [model])
         try:
             return prices_of(model, day, rows)
         except NotOnFileError as error:
@@ -244,16 +246,11 @@ class SnapshotStore:
 
         :raises StorageError: when a file cannot be read.
         """
-        return read_days(self.files, self._changes_files(start, end), changes_schema())
+        return read_days(self.files, self._changes.pieces(start, end), changes_schema())
 
     def changes_frame(self, start: When | None = None, end: When | None = None) -> pl.DataFrame:
         """Return the same as :meth:`changes` as a polars DataFrame, in two thirds of the time."""
-        return read_frame(self.files, self._changes_files(start, end), changes_schema())
-
-    def _changes_files(self, start: When | None, end: When | None) -> list[tuple[date, str]]:
-        found = [date_of(name) for name in self.files.list("changes")]
-        days = sorted(day for day in found if day is not None and within(day, start, end))
-        return [(day, changes_path(day)) for day in days]
+        return read_frame(self.files, self._changes.pieces(start, end), changes_schema())
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.
@@ -267,9 +264,9 @@ class SnapshotStore:
         path = quality_path(day, snapshot_id)
         return self._parsed(path, self.files.read(path))
 
-    def _parsed(self, path: str, data: bytes) -> QualityReport:
+    def _parsed(self, path: str, data: bytes, known: KnownChecks | None = None) -> QualityReport:
         try:
-            return QualityReport.from_json(data)
+            return QualityReport.from_json(data, known)
         except ValueError as error:
             raise _NoReportError(f"{self.files.url(path)} is no quality report: {error}.") from error
 
@@ -285,13 +282,12 @@ class SnapshotStore:
         A file that is no report is passed over with a warning.
         """
         reports: list[QualityReport] = []
+        known = KnownChecks()
         for path, data in self.files.read_many(self._report_paths(start, end)):
             try:
-                report = self._parsed(path, data)
+                reports.append(self._parsed(path, data, known))
             except _NoReportError as error:
                 log.warning("%s", error)
-                continue
-            reports.append(report.sharing(reports[-1]) if reports else report)
         return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
 
     def prune(self, keep_days: int) -> list[date]:
@@ -304,12 +300,25 @@ class SnapshotStore:
             raise ConfigurationError(f"keep_days is {keep_days}; it is at least 1.")
         oldest = datetime.now(UTC).date() - timedelta(days=keep_days)
         gone = [day for day in self.dates() if day < oldest]
-        for part in (MODELS, "changes", "alerts", "quarantine", "quality"):
+        for part in (MODELS, CHANGES, "alerts", "quarantine", "quality"):
             for folder in self.files.list(part):
                 day = date_of(folder)
                 if day is not None and day < oldest:
                     self.files.delete_tree(f"{part}/{folder}")
+        self.compact()
         return gone
+
+    def compact(self) -> None:
+        """Roll up the daily files of each month that is over, so that years are read fast.
+
+        ``take_snapshot`` and ``detect_changes`` do it for what they file; by hand it is for a store that was
+        copied or filled by other means. It adds and deletes files below ``compacted/`` only, which hold
+        nothing that the daily files do not.
+
+        :raises StorageError: when a file cannot be listed, written or deleted.
+        """
+        self._models.compact()
+        self._changes.compact()
 
     def _between(self, start: When | None, end: When | None) -> Iterator[date]:
         return (day for day in self.dates() if within(day, start, end))
@@ -331,6 +340,14 @@ class SnapshotStore:
             except NotOnFileError:
                 continue
         raise StorageError(f"The evidence of snapshot {seen} of {day} is missing in {self.files.url('')}.")
+
+
+def compact_or_warn(store: SnapshotStore) -> None:
+    """Roll up months after something was filed, which is on file whether or not this succeeds."""
+    try:
+        store.compact()
+    except StorageError as error:
+        log.warning("Filed, but months could not be rolled up, which the next run tries again: %s", error)
 
 
 class _NoReportError(StorageError):

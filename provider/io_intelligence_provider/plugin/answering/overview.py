@@ -19,8 +19,11 @@ _EVENTS: Final = 10
 def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     """What happened."""
     day = reader.shown(asked.date)
-    with reader.ahead(lambda: _events(reader, day)):
+    series = overview.series_days(reader.listing.dates, day)
+    with reader.ahead(lambda: _events(reader, day)), reader.ahead(lambda: reader.medians(series)):
         rows, timeline = reader.day(day).rows, reader.timeline()
+    compared = overview.compared_days(timeline, day)
+    medians = reader.medians(one for one in (*series, *compared.values()) if one)
     warnings = gaps(timeline)
     names = movers.named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)
@@ -32,7 +35,7 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     )
     return {
         "date": day,
-        "previous_date": timeline.before(day),
+        "previous_date": compared["previous"],
         "days": asked.days,
         "models": rows.height,
         "added": counted and counted["added"],
@@ -41,8 +44,8 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
         "price_changes": None if changes is None else counts.price_changes(changes),
         "repriced": None if changes is None else counts.repriced(changes),
         "largest": movers.with_sparks(timeline, day, [largest])[0] if largest else None,
-        "medians": overview.medians(timeline, day),
-        "median_series": overview.median_series(timeline, day),
+        "medians": overview.medians(medians, compared),
+        "median_series": overview.median_series(medians, series),
         "quality": report and overview.quality_figures(report),
         "movers": movers.movers(timeline, names, since, day),
         "per_day": _per_day(reader, day),

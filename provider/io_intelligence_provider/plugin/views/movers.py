@@ -76,11 +76,12 @@ def movers(timeline: Timeline, names: Names, since: date | None, day: date) -> d
         way: sorted((m for (_, w), m in best.items() if w == way), key=lambda move: move.rank)
         for way in ("up", "down")
     }
-    shown = {way: [move.full(names) for move in moves[:_SHOWN]] for way, moves in found.items()}
+    up, down = ([move.full(names) for move in found[way][:_SHOWN]] for way in ("up", "down"))
+    shown = with_sparks(timeline, day, [*up, *down])
     return {
         "since": since,
-        "up": with_sparks(timeline, day, shown["up"]),
-        "down": with_sparks(timeline, day, shown["down"]),
+        "up": shown[: len(up)],
+        "down": shown[len(up) :],
         "up_total": len(found["up"]),
         "down_total": len(found["down"]),
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 
@@ -36,16 +37,18 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
     :param dates: all dates with a snapshot; one without a report is a dot.
     :param runs: all reports, oldest first.
     """
-    committed = {day: run for day, run in committed_runs(runs).items() if day in set(dates)}
+    on_file = set(dates)
+    committed = {day: run for day, run in committed_runs(runs).items() if day in on_file}
     failed = [run for run in runs if run.outcome == "failed"]
+    found = _Found()
     flags = [
         (day, check)
         for day in reversed(dates)
         if day in committed
-        for check in _failed(committed[day].checks)
+        for check in found.of(committed[day].checks).flagged
     ]
     return {
-        "history": _history(dates, committed),
+        "history": _history(dates, committed, found),
         "flagged": [_flag(day, check) for day, check in flags[:_FLAGGED]],
         "failed_runs": [
             {
@@ -53,17 +56,13 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
                 "date": run.snapshot_date,
                 "fetched_at": run.fetched_at,
                 "score": run.score,
-                "checks": list(dict.fromkeys(check.check for check in _failed(run.checks))),
+                "checks": list(dict.fromkeys(check.check for check in found.of(run.checks).flagged)),
             }
             for run in failed[: -_FAILED_RUNS - 1 : -1]
         ],
         "flagged_days": len({day for day, _ in flags}),
         "runs": len(runs),
     }
-
-
-def _failed(checks: Iterable[CheckResult]) -> list[CheckResult]:
-    return [check for check in checks if not check.passed]
 
 
 def _flag(day: date, check: CheckResult) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def _flag(day: date, check: CheckResult) -> dict[str, Any]:
     }
 
 
-def _history(dates: Sequence[date], committed: Mapping[date, QualityReport]) -> dict[str, Any]:
+def _history(dates: Sequence[date], committed: Mapping[date, QualityReport], found: _Found) -> dict[str, Any]:
     runs = [committed.get(day) for day in dates]
     return {
         "dates": list(dates),
@@ -86,35 +85,86 @@ def _history(dates: Sequence[date], committed: Mapping[date, QualityReport]) -> 
         "served": [run and run.served for run in runs],
         "valid": [run and run.valid for run in runs],
         "quarantined": [run and run.quarantined for run in runs],
-        "checks": _check_rows(runs),
+        "checks": _check_rows(runs, found),
     }
 
 
-def _check_rows(runs: Sequence[QualityReport | None]) -> list[dict[str, Any]]:
+def _check_rows(runs: Sequence[QualityReport | None], found: _Found) -> list[dict[str, Any]]:
     """Return one row per check, in the order of the newest report that has it.
 
     A row check runs on many columns: its row is flagged when one of them is, and names them all.
     """
-    rows: dict[tuple[str, str | None, str], dict[str, Any]] = {}
-    states: dict[tuple[str, str | None, str], list[str]] = {}
+    rows: dict[_Key, dict[str, Any]] = {}
+    states: dict[_Key, list[str]] = {}
     for position in reversed(range(len(runs))):
         run = runs[position]
-        for check in run.checks if run else ():
-            key = (check.check, check.column if check.level == "snapshot" else None, check.level)
+        for key, one in found.of(run.checks).rows.items() if run else ():
             if key not in rows:
-                rows[key] = {"check": key[0], "column": key[1], "columns": [], "level": key[2]}
-                rows[key]["severity"] = check.severity
+                name, column, level = key
+                rows[key] = {"check": name, "column": column, "columns": [], "level": level}
+                rows[key]["severity"] = one.severity
                 states[key] = ["-"] * len(runs)
             row = rows[key]
-            if check.column is not None and check.column not in row["columns"]:
-                row["columns"].append(check.column)
-            if check.severity == "error":
+            row["columns"] += [column for column in one.columns if column not in row["columns"]]
+            if one.severity == "error":
                 row["severity"] = "error"
-            states[key][position] = max(states[key][position], _state(check))
+            states[key][position] = one.state
     return [
         row | {"states": "".join(states[key]).replace("q", "f"), "flagged": states[key].count("q")}
         for key, row in rows.items()
     ]
+
+
+_Key: TypeAlias = tuple[str, str | None, str]
+"""Name, column and level of a row."""
+
+
+@dataclass
+class _Row:
+    """What one report says of a row."""
+
+    severity: str
+    columns: list[str] = field(default_factory=list)
+    state: str = "-"
+
+    def add(self, check: CheckResult) -> None:
+        if check.column is not None and check.column not in self.columns:
+            self.columns.append(check.column)
+        if check.severity == "error":
+            self.severity = "error"
+        self.state = max(self.state, _state(check))
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """The checks of a report.
+
+    :param flagged: those that did not pass.
+    """
+
+    checks: tuple[CheckResult, ...]
+    flagged: list[CheckResult]
+    rows: Mapping[_Key, _Row]
+
+
+class _Found:
+    """Looks through the checks of reports; those that follow one another often share them."""
+
+    def __init__(self) -> None:
+        # With the checks themselves: as long as they are held, nothing else gets their id.
+        self._known: dict[int, _Checks] = {}
+
+    def of(self, checks: tuple[CheckResult, ...]) -> _Checks:
+        """Return what the checks of a report say."""
+        known = self._known.get(id(checks))
+        if known is None:
+            rows: dict[_Key, _Row] = {}
+            for check in checks:
+                key = (check.check, check.column if check.level == "snapshot" else None, check.level)
+                rows.setdefault(key, _Row(check.severity)).add(check)
+            flagged = [check for check in checks if not check.passed]
+            known = self._known[id(checks)] = _Checks(checks, flagged, rows)
+        return known
 
 
 def _state(check: CheckResult) -> str:

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from io_intelligence_provider.plugin.views.identity import Bearing, number_rows
-from io_intelligence_provider.plugin.views.text import mean, unscaled
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ __all__ = ["FIELDS", "KEYS", "Timeline", "build_timeline", "fields_with"]
 
 FIELDS: Final = (*PRICE_COLUMNS, *QUOTA_COLUMNS)
 """Columns that have a timeline: prices in one, quotas in another, as most views need no quotas."""
-
-MEDIANS: Final = ("output_token_price", "input_token_price")
-"""Columns whose median over all models is kept."""
 
 KEYS: Final = ("model_id", "name")
 """Columns that say which model a row is of."""
@@ -48,7 +44,6 @@ class Timeline:
         ``last`` of its days on file, and their number ``days``.
     :param bearings: the track of every name and id.
     :param steps: per field ``track``, ``day``, ``value`` (decimal), ``on_file``, sorted.
-    :param medians: per price column the exact median over the models that publish it, day by day.
     """
 
     dates: tuple[date, ...]
@@ -56,13 +51,12 @@ class Timeline:
     tracks: pl.DataFrame
     bearings: Mapping[Bearing, int]
     steps: Mapping[str, pl.DataFrame]
-    medians: Mapping[str, Sequence[Decimal | None]]
 
     @property
     def size(self) -> int:
         """Size in bytes, about."""
         frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
-        return int(frames) + 400 * len(self.bearings) + 100 * len(self.dates) * len(self.medians)
+        return int(frames) + 400 * len(self.bearings) + 100 * len(self.dates)
 
     @cached_property
     def by_id(self) -> Mapping[str, frozenset[int]]:
@@ -156,7 +150,6 @@ def build_timeline(
     rows = rows.with_columns(day)
     track, bearings = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
-    medians = {field: _medians(rows, field, len(dates)) for field in MEDIANS if field in fields}
     tracks = _tracks(rows)
     # Texts are left behind here: sorting moves numbers only, and those by one number.
     order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
@@ -168,7 +161,6 @@ def build_timeline(
         tracks=tracks,
         bearings=bearings,
         steps={field: _steps(rows, field, gaps) for field in fields},
-        medians=medians,
     )
 
 
@@ -211,19 +203,3 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
     on = came.select("track", "day", value.cast(decimal).alias("value"), pl.lit(value=True).alias("on_file"))
     off = gaps.with_columns(pl.lit(None, decimal).alias("value"), pl.lit(value=False).alias("on_file"))
     return on if off.is_empty() else pl.concat([on, off]).sort("track", "day")
-
-
-def _medians(rows: pl.DataFrame, field: str, days: int) -> list[Decimal | None]:
-    """Return the median of each day, exactly; ``None`` where no model publishes a price."""
-    import polars as pl
-
-    # By the integers that a decimal is stored as: they sort faster, and polars 1.35 loses decimals in groups.
-    published = rows.select("day", pl.col(field).to_physical()).drop_nulls()
-    value, count = pl.col(field).sort(), pl.len()
-    middle = published.group_by("day").agg(
-        value.get((count - 1) // 2).alias("low"), value.get(count // 2).alias("high")
-    )
-    medians: list[Decimal | None] = [None] * days
-    for day, low, high in middle.iter_rows():
-        medians[day] = mean(unscaled(low), unscaled(high))
-    return medians

@@ -218,6 +218,32 @@ def test_listing_is_bounded_by_pages_and_not_by_days(
         assert len(relay.asked) <= more, relay.asked
 
 
+def test_months_that_are_over_are_one_request_each(
+    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    take(store, DAY)
+    days = copy_days(s3, store, 80)  # 20 in April, 31 in May, 29 in June
+    whole = store.history()
+    relay.cut("PUT .*compacted")
+    take(store, DAY)  # the run stands; what rolls up comes with the next one
+    assert "months could not be rolled up" in caplog.text
+    relay.mend()
+    take(store, DAY)
+    relay.asked.clear()
+    table = store.history(columns=["name"])
+    assert len(relay.asked) == 2 + 2 + 29, relay.asked  # listings, months, days of the month that goes on
+    assert sorted(set(table["snapshot_date"].to_pylist())) == days
+    until = date(2026, 5, 31)
+    months = store.history(end=until)
+    assert months.equals(whole.slice(0, months.num_rows))
+    assert months["snapshot_date"].to_pylist()[-1] == until
+    relay.asked.clear()
+    take(store, DAY)
+    looks = [line for line in relay.asked if "compacted" in line]
+    assert len(looks) <= 3, looks  # s3fs looks twice for a folder that is not there
+    assert all(line.startswith("GET ") for line in looks)
+
+
 def test_reports_are_listed_at_once(relay: Relay, store: SnapshotStore, take: Callable[..., Any]) -> None:
     for _ in range(2):
         take(store, DAY)

@@ -166,6 +166,20 @@ def test_medians_are_exact_to_the_last_digit(
     assert found["median_series"][PRICE][0][1] == median
 
 
+def test_medians_of_days_that_lie_years_apart(world: Any, model: Any, serve: Any, day: Any) -> None:
+    for number, price in ((0, "1"), (700, "2"), (1_000, "3"), (1_200, "4"), (1_201, None)):
+        world.file(number, model("a", output_token_price=price))
+    world.damage(world.models_file(1_000))
+    page = serve(world.root)
+    found = page.api("overview", date=str(day(700)))
+    assert found["medians"]["output"] == {
+        "value": "2", "previous": "1", "then": "1", "then_date": str(day(0)),
+    }  # fmt: skip
+    assert found["median_series"][PRICE] == [[str(day(700)), "2"]]
+    series = page.api("overview", date=str(day(1_201)))["median_series"][PRICE]
+    assert series == [[str(day(1_000)), None], [str(day(1_200)), "4"], [str(day(1_201)), None]]
+
+
 def test_prices_and_quotas_keep_every_digit(world: Any, model: Any, serve: Any) -> None:
     price, quota = "12345678901234567890.123456789012345678", 9_007_199_254_740_993
     world.file(0, model("a", output_token_price=price, chat_daily_quota_tier_1=quota))

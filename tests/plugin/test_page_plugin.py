@@ -38,6 +38,33 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
     assert len(added) < 20, added
 
 
+ANSWERING = """
+import sys
+from starlette.testclient import TestClient
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.routes import ROUTES
+from io_intelligence_provider.plugin.source import StoreSource
+
+client = TestClient(build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None))
+asked = {"/api/model": {"model": "a"}, "/api/history": {"models": "a", "fields": "output_token_price"}}
+for route in ROUTES:
+    answer = client.get(route.path, params=asked.get(route.path))
+    assert answer.status_code == 200, (route.path, answer.text)
+print("pandas" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_answering_does_not_import_pandas(world: Any, model: Any, changes: bool) -> None:
+    """It takes half a second of the first answer, and nothing needs it."""
+    for number in range(3):
+        world.file(number, model("a", output_token_price="1"), changes=changes)
+    command = [sys.executable, "-c", ANSWERING, str(world.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+
+
 def test_the_entry_point_leads_to_the_plugin() -> None:
     (entry,) = importlib.metadata.entry_points(group="airflow.plugins", name="io_intelligence")
     assert entry.load() is IOIntelligencePlugin

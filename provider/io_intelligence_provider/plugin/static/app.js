@@ -77,7 +77,7 @@ async function show({ view, params }) {
   window.scrollTo(0, 0);
   put(main, still());
   try {
-    if (!status) await loadStatus();
+    const [module] = await Promise.all([import(`./views/${view}.js`), status ?? loadStatus()]);
     drawTabs(view);
     if (status.state === "empty") {
       put(main, emptyStore(status));
@@ -87,7 +87,6 @@ async function show({ view, params }) {
       put(main, warnings(status));
       return;
     }
-    const module = await import(`./views/${view}.js`);
     const node = h("div", { class: `view ${view}` });
     const shown = await module.show({ node, params, status });
     if (mine !== turn) {

@@ -1,4 +1,4 @@
-// Plotly, fetched when the first chart is drawn, and what all charts have in common.
+// Plotly, and what all charts have in common.
 
 import { token } from "../dom.js";
 
@@ -18,6 +18,11 @@ function plotly() {
     document.head.append(script);
   });
   return loading;
+}
+
+/** Begin to load the library, while the data of a view that opens with charts are still awaited. */
+export function prepareCharts() {
+  plotly().catch(() => null); // told, after another try, by the first chart
 }
 
 const CONFIG = { displayModeBar: false, staticPlot: true, responsive: false };

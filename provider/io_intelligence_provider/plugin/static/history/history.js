@@ -19,9 +19,12 @@ import {
   still,
 } from "../parts.js";
 import { update } from "../route.js";
+import { prepareCharts } from "../charts/plot.js";
 import { colour, stepChart } from "../charts/stepchart.js";
 import { at, value } from "../charts/steps.js";
 import { comparison } from "./comparison.js";
+
+prepareCharts();
 
 const RANGES = [
   ["30d", "30 d"],

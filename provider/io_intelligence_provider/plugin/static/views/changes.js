@@ -2,6 +2,7 @@
 
 import { get } from "../api.js";
 import { bars } from "../charts/bars.js";
+import { prepareCharts } from "../charts/plot.js";
 import { catalogue, find } from "../catalogue.js";
 import { h, icon, put } from "../dom.js";
 import { drawFeed, PAGE } from "../changes/feed.js";
@@ -20,6 +21,8 @@ import {
 } from "../parts.js";
 import { query, KINDS, save, SIZES, stateOf } from "../changes/query.js";
 import { update } from "../route.js";
+
+prepareCharts();
 
 /** Show the view; its parameters: q, kind, size, direction, start, end, model. */
 export async function show({ node, params, status }) {

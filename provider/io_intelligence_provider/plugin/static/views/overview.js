@@ -1,10 +1,13 @@
 // What happened, what moved, whether to trust it.
 
 import { get } from "../api.js";
+import { prepareCharts } from "../charts/plot.js";
 import { h, put } from "../dom.js";
 import { drawMovers, SPANS } from "../overview/movers.js";
 import { events, medians, perDay } from "../overview/panels.js";
 import { lead, tiles } from "../overview/tiles.js";
+
+prepareCharts();
 
 /** Show the view; its parameters: days. */
 export async function show({ node, params, status }) {

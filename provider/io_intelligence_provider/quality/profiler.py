@@ -62,7 +62,7 @@ class _Column:
 
         try:
             hashes = _comparable(values.drop_nulls()).hash().alias("hash")
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # older ones panic at lists
             self.hashable, self.hashes = False, None
             return
         self._keep(hashes)

@@ -47,10 +47,7 @@ def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa
     import pyarrow as pa
 
     with open_parquet(files, path) as file:
-        if file.num_row_groups:
-            table: pa.Table = file.read(None if chosen is None else chosen.names)
-        else:  # pyarrow 18 fails to read no row group; quarantines once had none when they were empty
-            table = no_rows(file.schema_arrow)
+        table: pa.Table = file.read(None if chosen is None else chosen.names)
     if chosen is None:
         return table
     columns = [

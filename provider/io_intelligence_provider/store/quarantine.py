@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from io_intelligence_provider.quality.row_checks import RefusedRecord
+from io_intelligence_provider.store.parquet import no_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,10 +83,8 @@ class QuarantineFile:
 
     def finish(self) -> bytes:
         """Close the file and return it."""
-        import pyarrow as pa
-
-        if self._is_empty:  # pyarrow 18 cannot read a file without a row group
-            self._writer.write_table(pa.Table.from_batches([], quarantine_schema()))
+        if self._is_empty:  # pyarrow before 19.0.1 cannot read a file without a row group
+            self._writer.write_table(no_rows(quarantine_schema()))
             self._is_empty = False
         self._writer.close()
         self._file.seek(0)

@@ -207,6 +207,18 @@ def test_quarters_that_are_not_at_hand_are_read_together(
     assert [list(part.damaged) for part in one_by_one] == [[], [], [day(100)], []]
 
 
+def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(world: Any, model: Any, day: Any) -> None:
+    for number in (0, 40, *range(125, 165)):  # March, April, and most of July
+        world.file(number, model("a", output_token_price=str(number + 1)))
+    for number in range(125, 165):
+        world.damage(world.models_file(number))
+    reader = Reader(take_listing(world.store), Cache())
+    together = reader.medians([day(0), day(40), day(130)])["output_token_price"]
+    assert {on: int(price) for on, price in together.items()} == {day(0): 1, day(40): 41}
+    alone = Reader(take_listing(world.store), Cache()).medians([day(130)])
+    assert alone == {"output_token_price": {}, "input_token_price": {}}
+
+
 def test_what_is_read_ahead_may_fail(world: Any, model: Any) -> None:
     world.file(0, model("a"))
     reader = Reader(take_listing(world.store), Cache())

@@ -156,6 +156,12 @@ def test_what_is_no_report_says_so(data: Any):
         QualityReport.from_json(json.dumps(data))
 
 
+def test_an_error_says_where_it_is() -> None:
+    checks = [FORM["checks"][0], {**FORM["checks"][1], "failed": "two"}]
+    with pytest.raises(ValueError, match=r"\$\.checks\[1\]\.failed"):
+        QualityReport.from_json(json.dumps({**FORM, "checks": checks}))
+
+
 def test_what_is_no_json_says_so():
     for data in (b"", b"{", b"\xff", "nonsense"):
         with pytest.raises(ValueError, match=r"\S"):

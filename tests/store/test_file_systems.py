@@ -10,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
 
+from io_intelligence_provider import detect_changes
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.store import SnapshotStore
@@ -245,11 +246,26 @@ def test_leftovers_of_killed_writers_are_swept_when_they_are_old(tmp_path, take,
     assert (old.exists(), fresh.exists(), foreign.exists()) == (False, True, True)
 
 
+def test_where_folders_are_listed_one_by_one_few_are(take, model):
+    """SFTP and the like: nothing is rolled up, and a question about one day looks at that day."""
+    fs = Walking()
+    store = SnapshotStore("/root", filesystem=fs)
+    for number in range(1, 13):
+        take(store, [model()], f"2026-03-{number:02d}")
+        detect_changes(store, f"2026-03-{number:02d}")
+    take(store, [model()], "2026-04-01")
+    assert not [path for path in fs.store if "compacted" in path]
+    fs.log.clear()
+    assert store.changes("2026-03-05", "2026-03-05").num_rows == 0
+    assert store.history("2026-03-05", "2026-03-05").num_rows == 1
+    assert sum(verb == "ls" for verb, *_ in fs.log) <= 4, fs.log
+
+
 def test_a_missing_file_of_an_object_store(recorder):
     files = Files("/root", recorder)
     assert not files.exists("x")
     assert files.list("x") == []
-    assert files.folders_with("y", "x") == {}
+    assert files.folders_with("y", "x", bool) == {}
     with pytest.raises(NotOnFileError):
         files.source("x")
     files.delete("x")

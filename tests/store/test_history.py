@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.store import days as module
 from io_intelligence_provider.store import scan
@@ -131,6 +131,11 @@ def test_models_by_name_and_id(filed, model, monkeypatch, statistics):
     assert prices["snapshot_date"].to_pylist() == DAYS
 
 
+def test_a_column_asked_for_twice_is_refused(filed):
+    with pytest.raises(ConfigurationError, match="'name' is asked for twice"):
+        filed.history(columns=["name", "tags", "name"])
+
+
 def damage(store, day, data):
     store.files.put(models_path(day), data)
 
@@ -190,7 +195,7 @@ def test_an_integer_column_that_was_narrower_is_widened(store, take, model):
 def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, take, model, monkeypatch):
     for day in DAYS:
         take(store, [model("a")], day)
-    listed = store.files.folders_with("models.parquet", "models")
+    listed = store.files.folders_with("models.parquet", "models", bool)
     monkeypatch.setattr(store.files, "folders_with", lambda *_: listed)
     store.files.delete(models_path(DAYS[3]))
     expected = [day for day in DAYS if day != DAYS[3]]

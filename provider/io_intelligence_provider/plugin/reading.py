@@ -122,9 +122,15 @@ class Reader:
         return "timeline", fields, self.listing.tag_of((MODELS,))
 
     def _make_timeline(self, fields: tuple[str, ...]) -> Made[Timeline]:
+        import polars as pl
+
         dates = self.listing.dates
-        rows, damaged = self._history((*KEYS, *fields), dates)
-        timeline = build_timeline(dates, damaged, rows, fields)
+        if not dates:
+            raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
+        frames, damaged = self._history((*KEYS, *fields), dates)
+        if not frames:
+            raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
+        timeline = build_timeline(dates, damaged, pl.concat(frames), fields)
         return Made(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
     def medians(self, days: Iterable[date]) -> Medians:
@@ -134,8 +140,12 @@ class Reader:
 
     def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Medians]]:
         days = [day for mine in quarters.values() for day in mine]
-        rows, damaged = self._history(MEDIANS, days)
-        found = medians_of(rows)
+        try:
+            frames, damaged = self._history(MEDIANS, days)
+        except StorageError as error:
+            # A quarter of which nothing can be read has no medians; others may have.
+            frames, damaged = [], dict.fromkeys(days, str(error))
+        found = medians_of(frames)
         made: dict[Quarter, Made[Medians]] = {}
         for quarter, mine in quarters.items():
             part = {field: {day: of[day] for day in mine if day in of} for field, of in found.items()}
@@ -143,21 +153,19 @@ class Reader:
             made[quarter] = Made(part, 200 * len(MEDIANS) * len(mine), seconds)
         return made
 
-    def _history(self, columns: Sequence[str], days: Sequence[date]) -> tuple[pl.DataFrame, dict[date, str]]:
+    def _history(
+        self, columns: Sequence[str], days: Sequence[date]
+    ) -> tuple[list[pl.DataFrame], dict[date, str]]:
         """Return columns of the days that can be read, and what is wrong with the others."""
         import polars as pl
 
-        if not days:
-            raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
+        on_file = pl.Series(days, dtype=pl.Date).implode()
 
         def read(start: date, end: date) -> pl.DataFrame:
-            return self.store.history_frame(start, end, columns=columns)
+            rows = self.store.history_frame(start, end, columns=columns)
+            return rows.filter(pl.col("snapshot_date").is_in(on_file))
 
-        frames, damaged = gathered(days, read)
-        if not frames:
-            raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
-        rows = pl.concat(frames)
-        return rows.filter(pl.col("snapshot_date").is_in(pl.Series(days).implode())), damaged
+        return gathered(days, read)
 
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""

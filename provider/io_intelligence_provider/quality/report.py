@@ -149,10 +149,8 @@ class QualityReport:
         try:
             form = _TEXT.decode(data)
             return form.report((known or KnownChecks()).read(bytes(form.checks)))
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # A lone surrogate is JSON to Python only.
+            # The whole at once: it says where it is wrong, and a lone surrogate is JSON to Python only.
             return cls.from_dict(json.loads(data))
 
 

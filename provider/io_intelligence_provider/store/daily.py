@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,9 +19,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.store.days import Piece, dated_schema, read_days
+from io_intelligence_provider.store.days import Piece, dated, dated_schema
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import compacted_folder, daily_path, date_of
+from io_intelligence_provider.store.parquet import read_parquet
 from io_intelligence_provider.store.stamps import Stamp
 from io_intelligence_provider.store.when import When, within
 
@@ -43,7 +45,13 @@ _LARGEST_MONTH: Final = 64 << 20
 _PIECE_BYTES: Final = 8 << 20
 """Bytes of daily files that are rolled up at a time."""
 
+_DICTIONARY_BYTES: Final = 8 << 20
+"""A month's texts repeat day after day: room for a dictionary of all of them."""
+
 _ROW_GROUP: Final = 65_536
+
+_SETTLED_SECONDS: Final = 3.0
+"""Some file systems tell the time of a write by the second, or by two."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,17 @@ class _Month:
 
     days: tuple[tuple[date, str, Stamp], ...]
     path: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of its daily files."""
+        return sum(stamp.size for _, _, stamp in self.days)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether another write of one of its files would bear another time for certain."""
+        written = (stamp.written for _, _, stamp in self.days if stamp.written is not None)
+        return max(written, default=0.0) <= time.time() - _SETTLED_SECONDS
 
 
 class DailyFiles:
@@ -81,7 +100,7 @@ class DailyFiles:
 
     def pieces(self, start: When | None = None, end: When | None = None) -> list[Piece]:
         """Return what is to be read for the days from ``start`` to ``end``, both included, oldest first."""
-        listed = self._listed()
+        listed = self._listed(start, end)
         asked = [day for day in listed if within(day, start, end)]
         rolled_up = self._rolled_up(listed, asked)
         pieces = []
@@ -90,7 +109,8 @@ class DailyFiles:
             if month is None:
                 pieces += [Piece((day,)) for day in days]
             else:
-                pieces.append(Piece(days, month.path, whole=len(days) == len(month.days)))
+                whole = len(days) == len(month.days)
+                pieces.append(Piece(days, month.path, month.size, whole))
         return pieces
 
     def _rolled_up(self, listed: Mapping[date, Stamp], asked: Sequence[date]) -> dict[date, _Month]:
@@ -100,31 +120,58 @@ class DailyFiles:
             for month in self._months(listed)
             if asked and month.days[0][0] <= asked[-1] and asked[0] <= month.days[-1][0]
         ]
-        there = set(self._files.list(compacted_folder(self._part))) if months else set()
-        return {day: month for month in months if _name(month.path) in there for day, _, _ in month.days}
+        try:
+            there = self._there() if months else set()
+        except StorageError as error:
+            log.warning("The months of %s cannot be listed, so daily files are read: %s", self._part, error)
+            return {}
+        return {day: month for month in months if month.path in there for day, _, _ in month.days}
 
-    def compact(self) -> None:
-        """Roll up the months that are over, and delete what was rolled up of other files than stand now.
+    def drop_stale(self) -> list[_Month]:
+        """Delete what was rolled up of other files than stand now.
 
-        A month with a damaged file is passed over with a warning.
+        :returns: the months that are over and not rolled up, oldest first.
+        :raises StorageError: when a file cannot be listed or deleted.
+        """
+        # Listed before the daily files: what is there now and not wanted then is old for certain.
+        there = self._there()
+        months = self._months(self._listed())
+        for path in there - {month.path for month in months}:
+            self._files.delete(path)
+        return [month for month in months if month.path not in there]
 
+    def compact(self, most: int | None = None) -> None:
+        """Do that, and roll up the months that are over, the newest first.
+
+        A month that cannot be read is passed over with a warning.
+
+        :param most: how many at most, all unless given.
         :raises StorageError: when a file cannot be listed, written or deleted.
         """
+        if not self._files.tells_stamps:
+            return
+        missing = [month for month in self.drop_stale() if month.is_settled]
+        for month in missing[::-1][:most]:
+            self._roll_up(month)
+
+    def _there(self) -> set[str]:
         folder = compacted_folder(self._part)
-        # Listed before the daily files: what is there now and not wanted then is old for certain.
-        there = {f"{folder}/{name}" for name in self._files.list(folder) if name.endswith(".parquet")}
-        wanted = {month.path: month for month in self._months(self._listed())}
-        for path in wanted.keys() - there:
-            self._roll_up(wanted[path])
-        for path in there - wanted.keys():
-            self._files.delete(path)
+        return {f"{folder}/{name}" for name in self._files.list(folder) if name.endswith(".parquet")}
 
     def _path(self, day: date) -> str:
         return daily_path(self._part, self._name, day)
 
-    def _listed(self) -> dict[date, Stamp]:
+    def _listed(self, start: When | None = None, end: When | None = None) -> dict[date, Stamp]:
+        """Return the days that have a file; those of a range are enough where nothing is rolled up."""
+        if self._files.tells_stamps:
+            start = end = None
+
+        def wanted(folder: str) -> bool:
+            day = date_of(folder)
+            return day is not None and within(day, start, end)
+
         # A folder without its file is what a run leaves that was killed before its first commit.
-        found = self._files.folders_with(self._name, self._part)
+        found = self._files.folders_with(self._name, self._part, wanted)
         days = ((date_of(folder), stamp) for folder, stamp in found.items())
         return dict(sorted((day, stamp) for day, stamp in days if day is not None))
 
@@ -136,11 +183,12 @@ class DailyFiles:
         months = []
         for month, group in groupby(listed.items(), key=lambda item: _month_of(item[0])):
             days = tuple((day, self._path(day), stamp) for day, stamp in group)
-            small = sum(stamp.size for _, _, stamp in days) <= _LARGEST_MONTH
-            known = all(stamp.tag is not None for _, _, stamp in days)
-            if month < last and len(days) >= _FEWEST_DAYS and small and known:
-                path = f"{compacted_folder(self._part)}/{month}-{self._fingerprint(days)}.parquet"
-                months.append(_Month(days, path))
+            if month == last or len(days) < _FEWEST_DAYS or any(stamp.tag is None for _, _, stamp in days):
+                continue
+            path = f"{compacted_folder(self._part)}/{month}-{self._fingerprint(days)}.parquet"
+            found = _Month(days, path)
+            if found.size <= _LARGEST_MONTH:
+                months.append(found)
         return months
 
     def _fingerprint(self, days: Sequence[tuple[date, str, Stamp]]) -> str:
@@ -152,42 +200,38 @@ class DailyFiles:
     def _roll_up(self, month: _Month) -> None:
         try:
             data = self._serialised(month)
-        except StorageError as error:
-            log.warning("%s is not rolled up: %s", _name(month.path), error)
+        except Exception as error:  # noqa: BLE001 - whatever a damaged file makes pyarrow raise
+            log.warning("%s is not rolled up: %s", month.path, error)
             return
-        # What was read is what the fingerprint says only if nothing was written meanwhile.
-        if any(found.path == month.path for found in self._months(self._listed())):
-            self._files.put(month.path, data)
+        self._files.put(month.path, data)
+        # Written, replaced or pruned meanwhile: then it is not what its name says, or must not be there.
+        if all(found.path != month.path for found in self._months(self._listed())):
+            self._files.delete(month.path)
 
     def _serialised(self, month: _Month) -> bytes:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        sink = pa.BufferOutputStream()
-        options: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": _PIECE_BYTES}
-        with pq.ParquetWriter(sink, dated_schema(self._schema()), **options) as writer:
-            for pieces in _few_at_a_time(month):
-                rows = read_days(self._files, pieces, self._schema())
-                writer.write_table(rows, row_group_size=_ROW_GROUP)
+        schema, sink = self._schema(), pa.BufferOutputStream()
+        options: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": _DICTIONARY_BYTES}
+        with pq.ParquetWriter(sink, dated_schema(schema), **options) as writer:
+            for days in _few_at_a_time(month):
+                # By pyarrow, file by file: at damaged bytes a scan by polars can end the process.
+                parts = ((day, read_parquet(self._files, path, schema)) for day, path, _ in days)
+                writer.write_table(dated(parts, schema), row_group_size=_ROW_GROUP)
         data: bytes = sink.getvalue().to_pybytes()
         return data
 
 
-def _few_at_a_time(month: _Month) -> Iterator[list[Piece]]:
-    pieces: list[Piece] = []
-    size = 0
-    for day, path, stamp in month.days:
-        if pieces and size + stamp.size > _PIECE_BYTES:
-            yield pieces
-            pieces, size = [], 0
-        pieces.append(Piece(((day, path),)))
-        size += stamp.size
-    yield pieces
+def _few_at_a_time(month: _Month) -> Iterator[list[tuple[date, str, Stamp]]]:
+    few: list[tuple[date, str, Stamp]] = []
+    for one in month.days:
+        if few and sum(stamp.size for _, _, stamp in [*few, one]) > _PIECE_BYTES:
+            yield few
+            few = []
+        few.append(one)
+    yield few
 
 
 def _month_of(day: date) -> str:
     return day.isoformat()[:7]
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]

@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from io_intelligence_provider.errors import NotOnFileError
+from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.store.files import Files, OnDisk
 from io_intelligence_provider.store.parquet import no_rows, read_parquet
 from io_intelligence_provider.store.scan import is_one_of, scan_days, scan_months, with_keys
@@ -34,9 +34,7 @@ log = logging.getLogger(__name__)
 
 _BATCH_FILES: Final = 512
 _BATCH_BYTES: Final = 64 << 20
-"""What is scanned at once: it bounds what is in memory beside the result."""
-
-_BATCH_MONTHS: Final = 12
+"""What is scanned at once, months by their daily files: it bounds what is in memory beside the result."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,13 @@ class Piece:
 
     :param days: each day and the path of its own file, oldest first.
     :param month: the path of the file that holds them all; ``None``: the piece is one day.
+    :param size: bytes of all daily files that month was made of.
     :param whole: that file holds no other days.
     """
 
     days: tuple[tuple[date, str], ...]
     month: str | None = None
+    size: int = 0
     whole: bool = True
 
 
@@ -99,25 +99,37 @@ class _Reading(Generic[T]):
     def all(self, pieces: Iterable[Piece]) -> Iterator[T]:
         for rolled_up, group in groupby(pieces, key=lambda piece: piece.month is not None):
             if rolled_up:
-                for batch in _chunks(list(group), _BATCH_MONTHS):
+                for batch in _months_at_once(group):
                     yield from self._months(batch)
             else:
                 yield from self._days([day for piece in group for day in piece.days])
 
     def _months(self, pieces: Sequence[Piece]) -> Iterator[T]:
+        found = self._scan_months(pieces)
+        if found is not None:
+            yield found
+        elif len(pieces) > 1:
+            for piece in pieces:
+                yield from self._months([piece])
+        else:
+            (piece,) = pieces
+            where = self.files.url(piece.month or "")
+            log.warning("%s cannot be read; its daily files are. If it stays so, delete it.", where)
+            yield from self._days(piece.days)
+
+    def _scan_months(self, pieces: Sequence[Piece]) -> T | None:
         days = [day for piece in pieces for day in piece.days]
         between = None if all(piece.whole for piece in pieces) else (days[0][0], days[-1][0])
+        paths = [piece.month for piece in pieces if piece.month is not None]
         with tempfile.TemporaryDirectory() as folder:
-            paths = [piece.month for piece in pieces if piece.month is not None]
-            items = list(self.files.on_disk(paths, Path(folder)))
-            found = None
-            if len(items) == len(pieces):
-                found = scan_months(items, between, self.schema, self.models, self.convert)
-        if found is None:
-            log.info("Months of %s cannot be read, their daily files are", self.files.url(""))
-            yield from self._days(days)
-        else:
-            yield found
+            try:
+                items = list(self.files.on_disk(paths, Path(folder)))
+            except StorageError as error:
+                log.debug("Months cannot be read: %s", error)
+                return None
+            if len(items) < len(pieces):
+                return None
+            return scan_months(items, between, self.schema, self.models, self.convert)
 
     def _days(self, days: Iterable[tuple[date, str]]) -> Iterator[T]:
         day_of = {path: day for day, path in days}
@@ -164,9 +176,14 @@ def dated_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
 
 
-def _chunks(pieces: Sequence[Piece], size: int) -> Iterator[Sequence[Piece]]:
-    for start in range(0, len(pieces), size):
-        yield pieces[start : start + size]
+def _months_at_once(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    batch: list[Piece] = []
+    for piece in pieces:
+        if batch and sum(one.size for one in batch) + piece.size > _BATCH_BYTES:
+            yield batch
+            batch = []
+        batch.append(piece)
+    yield batch
 
 
 def _batches(files: Iterable[OnDisk]) -> Iterator[list[OnDisk]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,24 +116,31 @@ class Files:
     def _full(self, path: str) -> str:
         return f"{self._base}/{path}" if path else self._base
 
-    def folders_with(self, name: str, path: str) -> dict[str, Stamp]:
-        """Return the folders right below ``path`` that hold a file ``name``, sorted, each with its stamp."""
+    @property
+    def tells_stamps(self) -> bool:
+        """Whether a listing tells one state of a file from another."""
+        return self.is_local or self._lists_trees
+
+    def folders_with(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, Stamp]:
+        """Return the folders right below ``path`` that hold a file ``name``, sorted, each with its stamp.
+
+        :param wanted: tells by its name whether to look into a folder at all: others may be of any kind.
+        """
         if self.is_local:
-            found = self._stamped_on_disk(name, path)
+            found = self._stamped_on_disk(name, path, wanted)
         elif self._lists_trees:
             parts = ((*file.rpartition("/")[::2], said) for file, said in self.details(path).items())
             found = {
-                folder: object_stamp(said)
-                for folder, file, said in parts
-                if file == name and "/" not in folder
+                folder: object_stamp(said) for folder, file, said in parts if file == name and wanted(folder)
             }
         else:
-            found = {folder: Stamp(0, None) for folder, file in self.in_folders(path) if file == name}
+            folders = filter(wanted, self.list(path))
+            found = {folder: Stamp(0, None) for folder in folders if name in self._names_in(path, folder)}
         return dict(sorted(found.items()))
 
-    def _stamped_on_disk(self, name: str, path: str) -> dict[str, Stamp]:
+    def _stamped_on_disk(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, Stamp]:
         found = {}
-        for folder in self.list(path):
+        for folder in filter(wanted, self.list(path)):
             with self._storage("look up", f"{path}/{folder}/{name}"):
                 try:
                     status = os.stat(f"{self._full(path)}/{folder}/{name}")  # noqa: PTH116 - thousands of them

@@ -64,12 +64,14 @@ def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa
 def chosen_columns(columns: Iterable[str]) -> pa.Schema:
     """Return the schema of some columns of ``models.parquet``, in that order.
 
-    :raises ConfigurationError: when there is no such column.
+    :raises ConfigurationError: when there is no such column, or one is named twice.
     """
     import pyarrow as pa
 
-    schema = arrow_schema()
+    schema, columns = arrow_schema(), list(columns)
     for name in columns:
+        if columns.count(name) > 1:
+            raise ConfigurationError(f"The column {name!r} is asked for twice.")
         if name not in schema.names:
             raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
     return pa.schema([schema.field(name) for name in columns])

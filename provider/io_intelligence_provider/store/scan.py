@@ -49,7 +49,13 @@ def scan_days(
 
     def read() -> T | None:
         large = sum(item.size for item in items) > _STATISTICS_FROM * len(items)
-        scan = _scan(items, _types(with_keys(schema, models)), use_statistics=large, include_file_paths=_FILE)
+        scan = _scan(
+            items,
+            _types(with_keys(schema, models)),
+            use_statistics=large,
+            include_file_paths=_FILE,
+            missing_columns="insert",
+        )
         frame = _filtered(scan, models).select(_FILE, *schema.names).collect().rechunk()
         # Runs of equal paths, not a look-up per row: half a million rows are a thousand runs.
         runs = frame.drop_in_place(_FILE).rle().struct.unnest()
@@ -75,7 +81,9 @@ def scan_months(
     import polars as pl
 
     def read() -> T | None:
-        scan = _scan(items, {"snapshot_date": pl.Date, **_types(with_keys(schema, models))})
+        # Nothing is filled in: the fingerprint in its name says that a month has every column.
+        types = {"snapshot_date": pl.Date, **_types(with_keys(schema, models))}
+        scan = _scan(items, types, missing_columns="raise")
         if between is not None:
             scan = scan.filter(pl.col("snapshot_date").is_between(*between))
         frame = _filtered(scan, models).select("snapshot_date", *schema.names).collect().rechunk()
@@ -92,7 +100,6 @@ def _scan(items: Sequence[OnDisk], types: Mapping[str, Any], **options: Any) -> 
         schema=types,
         glob=False,
         hive_partitioning=False,
-        missing_columns="insert",
         extra_columns="ignore",
         **options,
     )

@@ -20,10 +20,13 @@ class Stamp(NamedTuple):
 
     :param size: its size in bytes.
     :param tag: what every rewrite changes; ``None`` where the file system tells nothing of that kind.
+    :param written: when it was written, in seconds since 1970, where the tag is that time: two writes in
+        one tick of its clock have the same.
     """
 
     size: int
     tag: str | None
+    written: float | None = None
 
     def __str__(self) -> str:
         return f"{self.size}-{self.tag}"
@@ -31,7 +34,7 @@ class Stamp(NamedTuple):
 
 def disk_stamp(status: os.stat_result) -> Stamp:
     """Return the stamp of a file on disk. A copy that keeps the time of the last write keeps it as well."""
-    return Stamp(status.st_size, str(status.st_mtime_ns))
+    return Stamp(status.st_size, str(status.st_mtime_ns), status.st_mtime)
 
 
 def object_stamp(details: Mapping[str, Any]) -> Stamp:

@@ -9,7 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    NotOnFileError,
+    StorageError,
+)
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import KnownChecks, QualityReport
 from io_intelligence_provider.store.changes import changes_schema
@@ -45,6 +49,9 @@ Evidence = TypeVar("Evidence")
 
 _TRIES: Final = 5
 """Reads of snapshot and evidence before giving up: each further one means another commit in between."""
+
+_MONTHS_A_RUN: Final = 3
+"""Rolled up by a run at most: years that are found at once, after a copy, take several."""
 
 
 class SnapshotStore:
@@ -305,20 +312,25 @@ class SnapshotStore:
                 day = date_of(folder)
                 if day is not None and day < oldest:
                     self.files.delete_tree(f"{part}/{folder}")
-        self.compact()
+        # Nothing of what was deleted stays in a month, whatever becomes of rolling up the rest.
+        for daily in (self._models, self._changes):
+            daily.drop_stale()
+        compact_or_warn(self)
         return gone
 
-    def compact(self) -> None:
+    def compact(self, most: int | None = None) -> None:
         """Roll up the daily files of each month that is over, so that years are read fast.
 
         ``take_snapshot`` and ``detect_changes`` do it for what they file; by hand it is for a store that was
         copied or filled by other means. It adds and deletes files below ``compacted/`` only, which hold
-        nothing that the daily files do not.
+        nothing that the daily files do not. A month of which a file was written within the last seconds is
+        left to the next time.
 
+        :param most: how many months of each kind at most, the newest first; all unless given.
         :raises StorageError: when a file cannot be listed, written or deleted.
         """
-        self._models.compact()
-        self._changes.compact()
+        self._models.compact(most)
+        self._changes.compact(most)
 
     def _between(self, start: When | None, end: When | None) -> Iterator[date]:
         return (day for day in self.dates() if within(day, start, end))
@@ -343,10 +355,10 @@ class SnapshotStore:
 
 
 def compact_or_warn(store: SnapshotStore) -> None:
-    """Roll up months after something was filed, which is on file whether or not this succeeds."""
+    """Roll up a few months after something was filed, which is on file whether or not this succeeds."""
     try:
-        store.compact()
-    except StorageError as error:
+        store.compact(_MONTHS_A_RUN)
+    except Exception as error:  # noqa: BLE001 - a full disk, say: the run has committed
         log.warning("Filed, but months could not be rolled up, which the next run tries again: %s", error)
 
 

@@ -78,6 +78,7 @@ async function show({ view, params }) {
   put(main, still());
   try {
     const [module] = await Promise.all([import(`./views/${view}.js`), status ?? loadStatus()]);
+    if (mine !== turn) return;
     drawTabs(view);
     if (status.state === "empty") {
       put(main, emptyStore(status));

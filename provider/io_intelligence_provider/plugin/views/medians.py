@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -21,12 +21,15 @@ Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
 """By column and day; a day on which no model publishes the price has none."""
 
 
-def medians_of(rows: pl.DataFrame) -> Medians:
+def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
     """Return the medians over the models that publish a price.
 
-    :param rows: ``snapshot_date`` and :data:`MEDIANS` of all models and days.
+    :param frames: ``snapshot_date`` and :data:`MEDIANS` of all models, each of other days.
     """
-    return {field: _by_day(rows, field) for field in MEDIANS}
+    return {
+        field: {day: median for rows in frames for day, median in _by_day(rows, field).items()}
+        for field in MEDIANS
+    }
 
 
 def _by_day(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:

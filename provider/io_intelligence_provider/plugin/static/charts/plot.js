@@ -20,9 +20,16 @@ function plotly() {
   return loading;
 }
 
-/** Begin to load the library, while the data of a view that opens with charts are still awaited. */
+const PATIENCE = 300;
+
+/**
+ * Begin to load the library while a view that opens with charts still waits for its data.
+ *
+ * Not at once: to run it for the first time keeps the browser busy for as long as all the rest takes, and where
+ * the data come quickly the figures should stand before.
+ */
 export function prepareCharts() {
-  plotly().catch(() => null); // told, after another try, by the first chart
+  setTimeout(() => plotly().catch(() => null), PATIENCE); // a failure is told, after another try, by the first chart
 }
 
 const CONFIG = { displayModeBar: false, staticPlot: true, responsive: false };

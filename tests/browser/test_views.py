@@ -12,7 +12,7 @@ import pytest
 from chromium import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -69,6 +69,27 @@ def test_each_tab_opens_its_view(show: Callable[..., Page]) -> None:
         expect(tabs.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
         expect(page).to_have_title(f"{name} · IO Intelligence")
         expect(page.locator(".banner.error")).to_have_count(0)
+
+
+def test_a_view_that_was_left_while_it_loaded_draws_nothing(show: Callable[..., Page]) -> None:
+    page = show()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/views/prices.js", hold)
+    tabs = page.get_by_role("navigation", name="Views")
+    with page.expect_request("**/views/prices.js"):
+        tabs.get_by_role("link", name="Prices").click()
+    tabs.get_by_role("link", name="Quality").click()
+    expect(page.locator("main .view.quality")).to_be_visible()
+    with page.expect_response("**/views/prices.js"):
+        held[0].continue_()
+    page.evaluate("() => import('./static/views/prices.js')")  # it has arrived, and what waited for it ran
+    expect(tabs.get_by_role("link", name="Quality")).to_have_attribute("aria-current", "page")
+    expect(page.locator("main .view.quality")).to_be_visible()
+    expect(page).to_have_title("Quality · IO Intelligence")
 
 
 def test_search_filters_and_says_how_many_are_left(show: Callable[..., Page]) -> None:

@@ -73,6 +73,21 @@ def model() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def three_models(model: Callable[..., dict[str, Any]]) -> Callable[[int], list[dict[str, Any]]]:
+    """Return a function that gives the models of a day, one of which bears the id of nobody as its name."""
+
+    def of_day(number: int) -> list[dict[str, Any]]:
+        price = f"{number}.000000000000000001"
+        return [
+            model("zai-org/GLM", {"input_token_price": price, "tags": ["x", "y"]}, description="é\U0001f600"),
+            model("a", {"output_token_price": "12345678901234567890"}),
+            model("00000000-0000-4000-8000-000000000000", {"max_tokens": number}),
+        ]
+
+    return of_day
+
+
+@pytest.fixture(scope="session")
 def prepared() -> type[PreparedClient]:
     return PreparedClient
 

@@ -39,17 +39,11 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, model: Any, take: Any) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, three_models: Any, take: Any) -> Path:
     """Two months of ten days and three days of the next, with a change each day, never rolled up."""
     store = SnapshotStore(tmp_path_factory.mktemp("template"))
     for number, day in enumerate(DAYS):
-        price = f"{number}.000000000000000001"
-        records = [
-            model("zai-org/GLM", {"input_token_price": price, "tags": ["x", "y"]}, description="é\U0001f600"),
-            model("a", {"output_token_price": "12345678901234567890"}),
-            model("00000000-0000-4000-8000-000000000000", {"max_tokens": number}),
-        ]
-        take(store, records, day)
+        take(store, three_models(number), day)
         detect_changes(store, day)
     shutil.rmtree(store.files.url("compacted"), ignore_errors=True)
     return Path(store.files.url(""))
@@ -254,6 +248,16 @@ def test_a_run_rolls_up_a_few_months_the_newest_first(
     assert months(store) == ["2026-03", "2026-04", "2026-05"]
     take(store, [model()], date(2026, 6, 1))
     assert months(store) == [f"2026-0{month}" for month in range(1, 6)]
+
+
+def test_damaged_months_keep_no_older_one_from_its_turn(
+    filed: SnapshotStore, take: Any, model: Any, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("io_intelligence_provider.store.store._MONTHS_A_RUN", 1)
+    filed.files.put(models_path(APRIL[4]), b"no parquet at all")
+    refile(filed, take, model, MAY[3])
+    assert months(filed) == ["2026-03"]
+    assert "compacted/models/2026-04" in caplog.text
 
 
 def test_what_was_written_a_moment_ago_waits(

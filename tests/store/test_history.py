@@ -23,18 +23,12 @@ DAYS = [FIRST + timedelta(days=number) for number in range(5)]
 
 
 @pytest.fixture(params=["local", "memory"], scope="module")
-def filed(request, take, model, tmp_path_factory):
-    """Five days of three models, one of which bears the id of nobody as its name."""
+def filed(request, take, three_models, tmp_path_factory):
+    """Five days of three models."""
     root = tmp_path_factory.mktemp("env=prod") / "a store [1]"
     store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
     for number, day in enumerate(DAYS):
-        price = f"{number}.000000000000000001"
-        records = [
-            model("zai-org/GLM", {"input_token_price": price, "tags": ["x", "y"]}, description="é\U0001f600"),
-            model("a", {"output_token_price": "12345678901234567890"}),
-            model("00000000-0000-4000-8000-000000000000", {"max_tokens": number}),
-        ]
-        take(store, records, day)
+        take(store, three_models(number), day)
     return store
 
 

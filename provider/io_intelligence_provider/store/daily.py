@@ -150,9 +150,12 @@ class DailyFiles:
         """
         if not self._files.tells_stamps:
             return
-        missing = [month for month in self.drop_stale() if month.is_settled]
-        for month in missing[::-1][:most]:
-            self._roll_up(month)
+        done = 0
+        for month in reversed(self.drop_stale()):
+            if done == most:
+                break
+            # One that fails takes nobody's turn: it would each time, and older ones would never be rolled up.
+            done += month.is_settled and self._roll_up(month)
 
     def _there(self) -> set[str]:
         folder = compacted_folder(self._part)
@@ -197,16 +200,18 @@ class DailyFiles:
             digest.update(f"\n{day} {stamp.size} {stamp.tag}".encode())
         return digest.hexdigest()
 
-    def _roll_up(self, month: _Month) -> None:
+    def _roll_up(self, month: _Month) -> bool:
+        """Write a month; tell whether it could be read."""
         try:
             data = self._serialised(month)
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes pyarrow raise
             log.warning("%s is not rolled up: %s", month.path, error)
-            return
+            return False
         self._files.put(month.path, data)
         # Written, replaced or pruned meanwhile: then it is not what its name says, or must not be there.
         if all(found.path != month.path for found in self._months(self._listed())):
             self._files.delete(month.path)
+        return True
 
     def _serialised(self, month: _Month) -> bytes:
         import pyarrow as pa

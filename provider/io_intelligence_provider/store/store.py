@@ -9,11 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from io_intelligence_provider.errors import (
-    ConfigurationError,
-    NotOnFileError,
-    StorageError,
-)
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import KnownChecks, QualityReport
 from io_intelligence_provider.store.changes import changes_schema

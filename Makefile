@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: demo ui system-deps test test-browser test-standalone test-spark screenshots lint bench notebooks docs test-floor wheel constraints clean help
+.PHONY: demo ui system-deps test test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,9 @@ bench: $(READY) ## print ratios: snapshot, changes, Dag parsing, store, page, ch
 	$(BIN)/python tests/bench/store.py
 	$(BIN)/python tests/bench/page.py
 	$(BIN)/python tests/bench/pandera_check.py
+
+bench-browser: $(BROWSER) ## print what the page takes to draw in Chromium; needs `make system-deps`
+	$(BIN)/python tests/bench/draw.py
 
 notebooks: $(READY) ## run the notebooks and keep their output
 	$(BIN)/python docs/notebooks/run.py --write

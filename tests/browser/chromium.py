@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["PATIENCE", "chromium", "expect"]
+__all__ = ["FLAGS", "PATIENCE", "chromium", "expect", "find"]
 
 PATIENCE: Final = 30_000.0
 """Milliseconds until what holds mostly at once is given up."""
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS: Final = (
+FLAGS: Final = (
     "--no-sandbox",  # containers rarely permit the sandbox's name spaces
     "--disable-gpu",
     "--disable-quic",
@@ -26,21 +26,30 @@ _FLAGS: Final = (
 )
 
 
+def find() -> str:
+    """Return the path of the system's Chromium.
+
+    :raises RuntimeError: when there is none.
+    """
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        raise RuntimeError("There is no Chromium. As root: make system-deps")
+    return path
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Run the system's Chromium, with a fresh profile for each context, while the ``with`` block does.
 
     :raises RuntimeError: when there is none, or the Python packages are missing.
     """
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
-    if path is None:
-        raise RuntimeError("There is no Chromium. As root: make system-deps")
+    path = find()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise RuntimeError(f"{error}. The target test-browser of the Makefile installs it.") from error
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
 

@@ -68,6 +68,30 @@ def test_the_page_never_scrolls_sideways(show: Callable[..., Page], view: str, w
     assert inner <= outer, widest(page)
 
 
+@pytest.mark.parametrize("width", [PHONE, 768, 1150, 1376])
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_number_is_cut_and_each_table_fills_its_card(
+    show: Callable[..., Page], view: str, width: int
+) -> None:
+    page = show(VIEWS[view], width=width, height=800)
+    cut = page.evaluate(
+        """[...document.querySelectorAll("main .number, main .move, main .to, main td.large:not(.middle)")]
+        .map((node) => node.closest("td, th") ?? node)
+        .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
+        .filter((node) => getComputedStyle(node).overflowX !== "visible")
+        .map((node) => node.outerHTML.slice(0, 160))"""
+    )
+    assert cut == []
+    short = page.evaluate(
+        """[...document.querySelectorAll("main thead tr:last-child")].filter((row) => row.checkVisibility())
+        .map((row) => [row.closest("table"), [...row.cells].findLast((cell) => cell.checkVisibility())])
+        .filter(([table, cell]) =>
+          Math.abs(table.getBoundingClientRect().right - cell.getBoundingClientRect().right) > 1)
+        .map(([, cell]) => cell.outerHTML.slice(0, 160))"""
+    )
+    assert short == []
+
+
 def widest(page: Page) -> Any:
     """Return what reaches beyond the window, for the message."""
     return page.evaluate(

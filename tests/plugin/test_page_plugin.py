@@ -65,6 +65,32 @@ def test_answering_does_not_import_pandas(world: Any, model: Any, changes: bool)
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
 
 
+WARMING_UP = """
+import gzip, sys, threading
+from starlette.testclient import TestClient
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.source import StoreSource
+
+def fail(*_, **__):
+    raise AssertionError("Nobody asked for this.")
+
+client = TestClient(build_app(StoreSource(fail), lambda: None))
+for thread in threading.enumerate():
+    if thread.name == "io-intelligence-warm-up":
+        thread.join()
+gzip.compress = fail
+answer = client.get("/static/plotly.min.js")
+loaded = {"polars", "pyarrow.parquet"} <= set(sys.modules)
+print(answer.status_code, answer.headers["content-encoding"], loaded)
+"""
+
+
+def test_a_server_warms_up_before_anyone_opens_the_page() -> None:
+    done = subprocess.run([sys.executable, "-c", WARMING_UP], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["200 gzip True"], done.stderr
+    assert "Nobody" not in done.stderr
+
+
 def test_the_entry_point_leads_to_the_plugin() -> None:
     (entry,) = importlib.metadata.entry_points(group="airflow.plugins", name="io_intelligence")
     assert entry.load() is IOIntelligencePlugin

@@ -58,7 +58,8 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     from fastapi import Depends, FastAPI
 
     page = Page(source)
-    statics = Statics(page.cache, on_index=_in_background(page.read_ahead))
+    statics = Statics(page.cache, on_index=_in_background(page.read_ahead, "io-intelligence-read-ahead"))
+    _in_background(lambda: _warm_up(statics), "io-intelligence-warm-up")()
     api = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -93,8 +94,19 @@ async def _failed(_: Request, error: Exception) -> Response:
     return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
 
 
-def _in_background(work: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that starts the work in a thread, unless that still runs."""
+def _warm_up(statics: Statics) -> None:
+    """Do what every server must do once before its first answer; the store is not touched.
+
+    Airflow's side bar asks for our icon, and with that for this app, before anyone opens the page.
+    """
+    import polars as pl  # noqa: F401 - to import them takes longer than to read a store with them
+    import pyarrow.parquet  # noqa: F401
+
+    statics.prepare()
+
+
+def _in_background(work: Callable[[], None], name: str) -> Callable[[], None]:
+    """Return a function that starts the work in a thread of that name, unless it still runs."""
     free = threading.Lock()
 
     def run() -> None:
@@ -105,6 +117,6 @@ def _in_background(work: Callable[[], None]) -> Callable[[], None]:
 
     def start() -> None:
         if free.acquire(blocking=False):
-            threading.Thread(target=run, name="io-intelligence-read-ahead", daemon=True).start()
+            threading.Thread(target=run, name=name, daemon=True).start()
 
     return start

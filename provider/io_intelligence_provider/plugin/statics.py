@@ -58,6 +58,10 @@ class Statics:
         self._folder = folder
         self._on_index = on_index
 
+    def prepare(self) -> None:
+        """Read and compress the chart library, of several megabytes, before it is asked for."""
+        self._file(_PLOTLY)
+
     async def index(self, request: Request) -> Response:
         """Return the page itself."""
         self._on_index()

@@ -10,9 +10,10 @@ const STEP = 6; // the window moves in steps: most scroll events then change not
  *
  * @returns a function that forgets it all when the view goes.
  */
-export function windowed(body, rows, columns, make) {
-  const above = h("td", { colspan: columns });
-  const below = h("td", { colspan: columns });
+export function windowed(body, rows, make) {
+  // One cell: to span columns that a narrow window hides would give them a width again.
+  const above = h("td");
+  const below = h("td");
   const before = h("tr", { class: "space", "aria-hidden": "true" }, above);
   const after = h("tr", { class: "space", "aria-hidden": "true" }, below);
   const shown = new Map();

@@ -5,6 +5,8 @@ import { h, put, svg, token } from "../dom.js";
 import { plusDays } from "../format.js";
 import { keepDrawn, layout } from "./plot.js";
 
+const DAY = 86_400_000;
+
 /**
  * Draw the bars.
  *
@@ -41,14 +43,8 @@ export function bars(node, { days, title, marks = false, selected = null, choose
         (size) => size <= 0.8 * Math.max(high, low),
       ) ?? 1;
     const values = marks ? [0] : [-step, 0, step].filter((value) => value <= high && -value <= low);
-    const pixels = (width - margin.l - margin.r) / ((Date.parse(end) - Date.parse(start)) / 86_400_000 + 2);
-    const bar = (side, sign) => ({
-      type: "bar",
-      x: days.map((day) => day.date),
-      y: days.map((day) => sign * day[side]),
-      marker: { color: token(side) },
-      width: Math.min(0.8, 18 / pixels) * 86_400_000,
-    });
+    const pixels = (width - margin.l - margin.r) / ((Date.parse(end) - Date.parse(start)) / DAY + 2);
+    const wide = Math.min(0.8, 18 / pixels) * DAY;
     const form = layout(
       margin,
       {
@@ -68,8 +64,8 @@ export function bars(node, { days, title, marks = false, selected = null, choose
       },
     );
     return {
-      data: [bar("up", 1), bar("down", -1)],
-      layout: { ...form, barmode: "overlay", bargap: 0.2 },
+      data: [outline(days, "up", 1, wide), outline(days, "down", -1, wide)],
+      layout: form,
       after: (found) => {
         scale = found;
         overlay.replaceChildren();
@@ -116,4 +112,21 @@ export function bars(node, { days, title, marks = false, selected = null, choose
       },
     };
   });
+}
+
+/** All bars of a side as one filled line: plotly's own bars, an element each, take a second for three years. */
+function outline(days, side, sign, wide) {
+  const drawn = days.filter((day) => day[side]);
+  return {
+    type: "scatter",
+    mode: "lines",
+    x: drawn.flatMap(({ date }) => {
+      const [from, to] = [Date.parse(date) - wide / 2, Date.parse(date) + wide / 2];
+      return [from, from, to, to];
+    }),
+    y: drawn.flatMap((day) => [0, sign * day[side], sign * day[side], 0]),
+    line: { width: 0, simplify: false },
+    fill: "tozeroy",
+    fillcolor: token(side),
+  };
 }

@@ -20,16 +20,9 @@ function plotly() {
   return loading;
 }
 
-const PATIENCE = 300;
-
-/**
- * Begin to load the library while a view that opens with charts still waits for its data.
- *
- * Not at once: to run it for the first time keeps the browser busy for as long as all the rest takes, and where
- * the data come quickly the figures should stand before.
- */
+/** Begin to load the library while a view that opens with charts waits for its data: both take about as long. */
 export function prepareCharts() {
-  setTimeout(() => plotly().catch(() => null), PATIENCE); // a failure is told, after another try, by the first chart
+  plotly().catch(() => null); // a failure is told, after another try, by the first chart
 }
 
 const CONFIG = { displayModeBar: false, staticPlot: true, responsive: false };

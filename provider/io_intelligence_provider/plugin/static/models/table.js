@@ -122,7 +122,7 @@ export function drawTable(card, rows, data, params) {
       body,
     ),
   );
-  return windowed(body, rows, COLUMNS.length, (model) => row(model, widths, data, opened));
+  return windowed(body, rows, (model) => row(model, widths, data, opened));
 }
 
 function clear() {

@@ -56,20 +56,6 @@ export function checks(data) {
     checkRow(row, latest.get(row.check + row.level), shown[index - 1]?.level !== row.level, width),
   );
   body.unshift(scoreRow(data, width));
-  if (silent.length)
-    body.push(
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, "Not run"),
-        h(
-          "td",
-          { colspan: 7, class: "muted" },
-          h("code", {}, [...new Set(silent.map((row) => row.check))].join("  ")),
-          "  the answers so far gave them nothing to look at",
-        ),
-      ),
-    );
   return h(
     "section",
     { class: "card" },
@@ -109,6 +95,14 @@ export function checks(data) {
       ),
       h("tbody", {}, body),
     ),
+    silent.length > 0 &&
+      h(
+        "p",
+        { class: "not-run muted" },
+        h("b", {}, "Not run "),
+        h("code", {}, [...new Set(silent.map((row) => row.check))].join(", ")),
+        " the answers so far gave them nothing to look at",
+      ),
   );
 }
 

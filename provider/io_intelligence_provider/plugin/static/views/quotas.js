@@ -144,7 +144,7 @@ function drawTable(card, rows, sort, data, params) {
       body,
     ),
   );
-  return windowed(body, rows, COLUMNS.length, (model) =>
+  return windowed(body, rows, (model) =>
     h(
       "tr",
       {},

@@ -6,7 +6,6 @@ import gzip
 import importlib.metadata
 import json
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +14,6 @@ import pytest
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin import routes
-from io_intelligence_provider.plugin.page import Page
 from io_intelligence_provider.plugin.shell import SECURITY_HEADERS
 from io_intelligence_provider.plugin.source import StoreSource
 
@@ -104,36 +102,6 @@ def test_a_warm_answer_reads_nothing(page: Any, monkeypatch: pytest.MonkeyPatch)
     assert page.api("models", limit=2)["total"] == 8
     assert page.api("changes", q="h")["total"] == 2
     assert page.api("overview", days=30)["days"] == 30
-
-
-def test_who_opens_the_page_has_its_first_view_read_ahead(
-    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.file(0, model("a"))
-    world.file(1, model("a", output_token_price="2"), changes=True)
-    done = threading.Event()
-    real = Page.read_ahead
-
-    def read_ahead(self: Any) -> None:
-        real(self)
-        done.set()
-
-    monkeypatch.setattr(Page, "read_ahead", read_ahead)
-    page = serve(world.root)
-    assert page.get("").status == 200
-    assert done.wait(60)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise AssertionError("something was read")
-
-    for name in READS:
-        monkeypatch.setattr(SnapshotStore, name, fail)
-    assert page.api("overview")["models"] == 1
-
-
-def test_a_store_out_of_reach_is_no_trouble_to_who_reads_ahead(tmp_path: Path) -> None:
-    (tmp_path / "models").write_text("no folder")
-    Page(StoreSource(lambda: SnapshotStore(tmp_path))).read_ahead()
 
 
 def test_different_questions_have_different_etags(page: Any) -> None:
@@ -229,7 +197,6 @@ def test_the_address_without_the_slash_leads_to_the_one_with_it(world: Any) -> N
     from starlette.testclient import TestClient
 
     from io_intelligence_provider.plugin.app import build_app
-    from io_intelligence_provider.plugin.source import StoreSource
 
     page = build_app(StoreSource(lambda: world.store), lambda: None)
     with TestClient(page, base_url="http://host", root_path="/team/airflow/io-intelligence") as client:

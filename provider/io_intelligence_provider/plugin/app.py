@@ -58,8 +58,8 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     from fastapi import Depends, FastAPI
 
     page = Page(source)
-    statics = Statics(page.cache, on_index=_in_background(page.read_ahead, "io-intelligence-read-ahead"))
-    _in_background(lambda: _warm_up(statics), "io-intelligence-warm-up")()
+    statics = Statics(page.cache)
+    threading.Thread(target=_warm_up, args=(statics,), name="io-intelligence-warm-up", daemon=True).start()
     api = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -103,20 +103,3 @@ def _warm_up(statics: Statics) -> None:
     import pyarrow.parquet  # noqa: F401
 
     statics.prepare()
-
-
-def _in_background(work: Callable[[], None], name: str) -> Callable[[], None]:
-    """Return a function that starts the work in a thread of that name, unless it still runs."""
-    free = threading.Lock()
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            free.release()
-
-    def start() -> None:
-        if free.acquire(blocking=False):
-            threading.Thread(target=run, name=name, daemon=True).start()
-
-    return start

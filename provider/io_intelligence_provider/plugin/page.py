@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC
 from typing import Any, Final
 
@@ -16,10 +15,9 @@ from starlette.responses import JSONResponse, Response
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
-from io_intelligence_provider.plugin.answering.overview import get_overview
 from io_intelligence_provider.plugin.answers import Body, body, etag_of, has, respond
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
-from io_intelligence_provider.plugin.parameters import OverviewParameters, Parameters, parse
+from io_intelligence_provider.plugin.parameters import Parameters, parse
 from io_intelligence_provider.plugin.problems import Problem, UnreachableError, problem_of, scrub
 from io_intelligence_provider.plugin.reading import Reader
 from io_intelligence_provider.plugin.routes import STATUS, JsonRoute
@@ -55,14 +53,6 @@ class Page:
 
         serve.__name__ = route.path.strip("/").replace("/", "_")
         return serve
-
-    def read_ahead(self) -> None:
-        """Read what the first view needs, while the browser still loads the page.
-
-        What goes wrong is told to who asks for it.
-        """
-        with suppress(IOIntelligenceError):
-            get_overview(Reader(self._listing(), self.cache), OverviewParameters())
 
     def _answer(self, route: JsonRoute, request: Request) -> Response:
         try:

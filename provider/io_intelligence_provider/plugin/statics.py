@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -48,15 +47,11 @@ class Statics:
     """Serves files of one folder, each read and compressed once per version of it.
 
     :param cache: where they are kept.
-    :param on_index: called when someone opens the page, not when Airflow shows its icon.
     """
 
-    def __init__(
-        self, cache: Cache, folder: Path = FOLDER, on_index: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
         self._cache = cache
         self._folder = folder
-        self._on_index = on_index
 
     def prepare(self) -> None:
         """Read and compress the chart library, of several megabytes, before it is asked for."""
@@ -64,7 +59,6 @@ class Statics:
 
     async def index(self, request: Request) -> Response:
         """Return the page itself."""
-        self._on_index()
         file = self._folder / "index.html"
         answer = await anyio.to_thread.run_sync(self._index, file)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")

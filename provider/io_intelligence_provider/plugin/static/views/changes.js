@@ -26,6 +26,9 @@ prepareCharts();
 
 /** Show the view; its parameters: q, kind, size, direction, start, end, model. */
 export async function show({ node, params, status }) {
+  const ask = (state, signal) => get("changes", { ...query(state), limit: PAGE }, signal);
+  let first = ask(stateOf(params, status)); // while the days are awaited: neither needs the other
+  first.catch(() => null); // told by draw
   const history = await get("changes/days");
   const controls = h("div", { class: "controls" });
   const pills = h("div", { class: "pills" });
@@ -53,7 +56,9 @@ export async function show({ node, params, status }) {
     stopStrip();
     stopStrip = drawStrip(strip, state, history.days, status);
     try {
-      const data = await get("changes", { ...query(state), limit: PAGE }, signal);
+      const answer = first ?? ask(state, signal);
+      first = null;
+      const data = await answer;
       if (!signal.aborted) drawFeed(feed, data, state);
     } catch (error) {
       if (error.name !== "AbortError")

@@ -5,7 +5,8 @@ attached one (playwright, the developer tools) makes V8 parse plotly a second ti
 errors. ``figures`` is when the view stands with its numbers and tables, ``charts`` when each of its charts is
 drawn too. The medians of ROUNDS (5) are of
 
-* a new server: it was asked for nothing but its icon, by Airflow's side bar; the browser never saw the page;
+* a new server: it was asked for nothing but its icon, by Airflow's side bar, five seconds before, and the
+  browser never saw the page;
 * a new browser: it never saw the page, and the server has answered before;
 * both known: what whoever comes back gets.
 
@@ -22,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -29,10 +31,12 @@ from typing import Final
 TESTS: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS / "browser"))
 
-from chromium import FLAGS, find  # noqa: E402 - the browser tests' own
+from chromium import FLAGS, find_chromium  # noqa: E402 - the browser tests' own
 
 VIEWS: Final = "overview,models,prices,quotas,changes,quality"
 MOMENTS: Final = ("figures", "charts")
+PATIENCE: Final = 120.0
+"""Seconds until a view that does not get drawn ends the run."""
 
 
 class Server:
@@ -50,7 +54,9 @@ class Server:
         assert self._process.stdout
         line = self._process.stdout.readline().strip()
         if not line:
-            raise RuntimeError("The page's server went away; what it printed is above.")
+            raise RuntimeError(
+                f"Not drawn within {PATIENCE:.0f} s, or the server went away: what it printed is above."
+            )
         return line
 
     def draw(self, profile: str, view: str) -> dict[str, float]:
@@ -59,11 +65,14 @@ class Server:
         :returns: by moment, seconds since the navigation.
         """
         url = f"http://127.0.0.1:{self._port}/start#/{view}"
-        command = [find(), "--headless=new", *FLAGS, f"--user-data-dir={profile}", url]
+        command = [find_chromium(), "--headless=new", *FLAGS, f"--user-data-dir={profile}", url]
         browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        limit = threading.Timer(PATIENCE, self._process.kill)
+        limit.start()
         try:
             told = json.loads(self._told())
         finally:
+            limit.cancel()
             browser.terminate()
             browser.wait()
         return {moment: told[moment] / 1000 for moment in MOMENTS}

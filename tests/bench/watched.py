@@ -1,7 +1,7 @@
 """Serves the page over a store together with a script that tells when it is drawn: ``watched.py ROOT``.
 
-Prints its port, then a line of JSON for each page that was drawn. It imports what the page needs and nothing
-else, so that its first answer costs what that of a new server does.
+Prints its port, then a line of JSON for each page that was drawn. As in Airflow, the page's app is made by
+its first request, in a process that has loaded FastAPI and nothing else of what the page needs.
 """
 
 from __future__ import annotations
@@ -9,21 +9,19 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import Any, Final
+from typing import Final
 
+import fastapi  # noqa: F401 - Airflow's API server has it
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 
-from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.lazy import ASGIApp, Message, Receive, Scope, Send
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.lazy import ASGIApp, LazyApp, Message, Receive, Scope, Send
 
-_SETTLING: Final = 1_500
-"""Milliseconds that the browser is given for its own start, in a page with our icon, as Airflow's are."""
+_SETTLING: Final = 5_000
+"""Milliseconds between a page that shows our icon, as all of Airflow's do, and ours."""
 _START: Final = f"""<!doctype html><title>Airflow</title><img src="/io-intelligence/static/icon.svg"><script>
 setTimeout(() => location.replace("/io-intelligence/" + location.hash), {_SETTLING});
 </script>"""
@@ -90,14 +88,22 @@ def _tell_port(server: uvicorn.Server) -> None:
     print(server.servers[0].sockets[0].getsockname()[1], flush=True)
 
 
-def main(root: str) -> None:
+def create_app() -> ASGIApp:
+    """Return the page over the store that the command line names."""
+    from io_intelligence_provider import SnapshotStore
+    from io_intelligence_provider.plugin.app import build_app
+    from io_intelligence_provider.plugin.source import StoreSource
+
+    return build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None)
+
+
+def main() -> None:
     """Serve until interrupted."""
-    page: Any = build_app(StoreSource(lambda: SnapshotStore(root)), lambda: None)
     routes = [
         Route("/start", _start),
         Route("/watch.js", _script),
         Route("/drawn", _drawn, methods=["POST"]),
-        Mount("/io-intelligence", _Watched(page)),
+        Mount("/io-intelligence", _Watched(LazyApp("__main__:create_app"))),
     ]
     config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="warning")
     server = uvicorn.Server(config)
@@ -106,4 +112,4 @@ def main(root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["FLAGS", "PATIENCE", "chromium", "expect", "find"]
+__all__ = ["FLAGS", "PATIENCE", "chromium", "expect", "find_chromium"]
 
 PATIENCE: Final = 30_000.0
 """Milliseconds until what holds mostly at once is given up."""
@@ -26,7 +26,7 @@ FLAGS: Final = (
 )
 
 
-def find() -> str:
+def find_chromium() -> str:
     """Return the path of the system's Chromium.
 
     :raises RuntimeError: when there is none.
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 
     :raises RuntimeError: when there is none, or the Python packages are missing.
     """
-    path = find()
+    path = find_chromium()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:

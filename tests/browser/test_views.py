@@ -92,6 +92,19 @@ def test_a_view_that_was_left_while_it_loaded_draws_nothing(show: Callable[..., 
     expect(page).to_have_title("Quality · IO Intelligence")
 
 
+def test_bars_of_rises_stand_on_those_of_falls(show: Callable[..., Page]) -> None:
+    page = show("#/changes")
+    bars = page.locator(".strip .js-fill")
+    expect(bars).to_have_count(2)
+    up, down = (bars.nth(side).bounding_box() for side in (0, 1))
+    assert up
+    assert down
+    assert min(up["height"], down["height"]) > 5
+    assert abs(up["y"] + up["height"] - down["y"]) < 2
+    fills = bars.evaluate_all("(nodes) => nodes.map((node) => getComputedStyle(node).fill)")
+    assert len(set(fills)) == 2
+
+
 def test_search_filters_and_says_how_many_are_left(show: Callable[..., Page]) -> None:
     page = show("#/models")
     page.keyboard.press("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -99,7 +100,9 @@ def _warm_up(statics: Statics) -> None:
 
     Airflow's side bar asks for our icon, and with that for this app, before anyone opens the page.
     """
-    import polars as pl  # noqa: F401 - to import them takes longer than to read a store with them
-    import pyarrow.parquet  # noqa: F401
-
+    for library in (
+        "polars",
+        "pyarrow.parquet",
+    ):  # to import them takes longer than to read a store with them
+        importlib.import_module(library)
     statics.prepare()

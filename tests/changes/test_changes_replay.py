@@ -24,14 +24,14 @@ VALUES = {
     Kind.JSON_TEXT: TEXT,
     Kind.INTEGER: st.integers(0, 2**63 - 1) | st.integers(0, 2),
     Kind.BOOLEAN: st.booleans(),
-    Kind.TAGS: st.lists(TEXT, max_size=2),
+    Kind.STRING_LIST: st.lists(TEXT, max_size=2),
     Kind.PRICE: st.decimals(0, 10**20 - 1, places=18).map(str) | st.sampled_from(["0", "1", "1.10"]),
     Kind.TIMESTAMP: st.datetimes(datetime(1970, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 }
 READ = {
     Kind.INTEGER: int,
     Kind.BOOLEAN: {"true": True, "false": False}.__getitem__,
-    Kind.TAGS: json.loads,
+    Kind.STRING_LIST: json.loads,
     Kind.PRICE: Decimal,
     Kind.TIMESTAMP: datetime.fromisoformat,
 }

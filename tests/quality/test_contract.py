@@ -41,6 +41,15 @@ output_token_price decimal128(38, 18)
 cache_write_token_price decimal128(38, 18)
 cache_read_token_price decimal128(38, 18)
 precision string
+display_name string
+min_access_tier string
+supports_tools bool
+supports_reasoning bool
+supports_attestation bool
+input_modalities list<item: string>
+output_modalities list<item: string>
+avg_latency_ms_per_day double
+avg_throughput_per_day double
 created_at timestamp[us, tz=UTC]
 updated_at timestamp[us, tz=UTC]
 extra string

@@ -29,7 +29,8 @@ def test_identity_name_and_display_name(observed, observed_outcomes):
     (row,) = observed_outcomes(observed(id="meta-llama/Llama", name="Llama!"))
     assert row["name"] == "meta-llama/Llama"
     assert row["model_id"] == str(uuid5(NAMESPACE_URL, URL + "meta-llama/Llama"))
-    assert json.loads(row["extra"]) == {"object": "model", "name": "Llama!"}
+    assert row["display_name"] == "Llama!"
+    assert json.loads(row["extra"]) == {"object": "model"}
 
 
 def test_only_the_id_is_required_and_nothing_takes_a_default(observed_outcomes):
@@ -134,9 +135,10 @@ def test_flags_limits_and_tags_are_read_from_the_top_level(observed, observed_ou
 def test_known_keys_without_a_column_are_kept_and_no_drift(observed, judge_observed):
     keys = {key: [1] for key in OBSERVED_KEYS_WITHOUT_COLUMN}
     verdict = judge_observed(observed(**keys, brand_new=1))
-    assert json.loads(verdict.valid["extra"][0]) == {**keys, "brand_new": 1}
+    stored = {key: value for key, value in keys.items() if key != "permission"}
+    assert json.loads(verdict.valid["extra"][0]) == {**stored, "brand_new": 1}
     assert verdict.unknown == {"brand_new"}
-    assert verdict.fields == {*OBSERVED_KEYS_WITHOUT_COLUMN, "id", "created", "brand_new"}
+    assert verdict.fields == {*OBSERVED_KEYS_WITHOUT_COLUMN, "id", "created", "name", "brand_new"}
 
 
 def test_metadata_and_model_id_mean_nothing_here(observed, judge_observed):

@@ -54,10 +54,11 @@ def is_faithful(kind: Kind, value, kept, shape: WireShape) -> bool:
     if kind is Kind.PRICE:
         return kept == Decimal(value) * (1 if shape is WireShape.DOCUMENTED else 1_000_000)
     if kind is Kind.TIMESTAMP:
-        if isinstance(value, str):
-            return kept == datetime.fromisoformat(value.upper())
-        return shape is WireShape.OPENAI and kept.timestamp() == value
-    if kind is Kind.TAGS:
+        wanted = datetime.fromisoformat(value.upper()).timestamp() if isinstance(value, str) else value
+        return kept.timestamp() == wanted
+    if kind is Kind.FLOAT:  # what is no number becomes null
+        return kept is None or (isinstance(value, int | Decimal) and kept == float(value))
+    if kind is Kind.STRING_LIST:
         return kept in (value, [value])
     if kind is Kind.JSON_TEXT and not isinstance(value, str):
         return decode_record(kept.encode()) == value

@@ -33,7 +33,7 @@ WRONG = {
     Kind.INTEGER: ["true", "false", '"7"', "5.5", "[5]", "{}", "1e-1", "9223372036854775808", "1" * 1000,
                    "1" * 5000, "9223372036854775807.5", "1e19", "1e999999999", "-1e999999999999999999999"],
     Kind.BOOLEAN: ["0", "1", '"true"', "[]", "{}", "1.0"],
-    Kind.TAGS: ["5", "{}", "true", '["a", 5]', '["a", null]', '[["a"]]', r'["\ud800"]', r'"\ud800"'],
+    Kind.STRING_LIST: ["5", "{}", "true", '["a", 5]', '["a", null]', '[["a"]]', r'["\ud800"]', r'"\ud800"'],
     Kind.TIMESTAMP: ["5", "true", "[]", "{}", r'"\ud800"'],
 }  # fmt: skip
 
@@ -95,6 +95,35 @@ def test_license_and_tool_support_keep_other_values_as_their_json(with_json, out
     }
     found = outcomes(*(with_json(column, text) for text in cases))
     assert {text: row[column] for text, row in zip(cases, found, strict=True)} == cases
+
+
+MEASUREMENTS = [column.name for column in COLUMNS if column.measurement]
+NO_MEASUREMENTS = [
+    "true", '"812.25"', "[]", "{}", r'"\ud800"', "1e400", "-1e400", "1e-400", "1e999999999999999999999",
+    "1" * 400, "1" * 5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", MEASUREMENTS)
+def test_a_measurement_is_stored_as_a_double(with_json, outcomes, column):
+    cases = {"812.25": 812.25, "0": 0.0, "-0.0": 0.0, "7": 7.0, "null": None, "0e-999": 0.0, "1e-7": 1e-7}
+    found = outcomes(*(with_json(column, text) for text in cases))
+    assert {text: row[column] for text, row in zip(cases, found, strict=True)} == cases
+    assert OF_KIND[Kind.FLOAT] == MEASUREMENTS
+
+
+@pytest.mark.parametrize("column", MEASUREMENTS)
+def test_a_measurement_that_is_none_becomes_null_and_refuses_nothing(with_json, judge, column):
+    verdict = judge(*(with_json(column, text) for text in NO_MEASUREMENTS), with_json(column, "5"))
+    assert verdict.refused == []
+    assert verdict.valid[column].to_list() == [None] * len(NO_MEASUREMENTS) + [5.0]
+    ((key, rows),) = verdict.warned.items()
+    assert (key, len(rows)) == (("coerced", column), len(NO_MEASUREMENTS))
+
+
+@pytest.mark.parametrize("column", ["input_modalities", "output_modalities"])
+def test_one_string_is_no_list_but_of_tags(with_json, outcomes, column):
+    assert outcomes(with_json(column, '"text"')) == [[("type", column)]]
 
 
 def test_tags_keep_their_order(with_json, outcomes):

@@ -52,7 +52,9 @@ def test_warnings_are_counted_over_all_batches_with_five_examples(judge, documen
     tally = RowTally(WireShape.DOCUMENTED)
     for batch in range(3):
         tally.add(judge(*(documented({"tags": "New"}, name=f"{batch}-{n}") for n in range(4))))
-    (coerced,) = (result for result in tally.results() if result.check == "coerced")
+    coerced = next(
+        result for result in tally.results() if (result.check, result.column) == ("coerced", "tags")
+    )
     assert (coerced.failed, coerced.evaluated, tally.quarantined) == (12, 12, 0)
     assert [example["name"] for example in coerced.examples] == ["0-0", "0-1", "0-2", "0-3", "1-0"]
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
-from io_intelligence_provider.quality.contract import COLUMNS, Kind
-from io_intelligence_provider.store.table import content_hash
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, COLUMNS, Kind
+from io_intelligence_provider.store.table import content_hash as hash_of
+
+content_hash = partial(hash_of, shape=WireShape.DOCUMENTED)
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
 VALUES: dict[Kind, tuple[Any, Any]] = {
     Kind.STRING: ("a", "b"),
     Kind.JSON_TEXT: ("a", "b"),
     Kind.INTEGER: (1, 2),
+    Kind.FLOAT: (1.5, 2.5),
     Kind.BOOLEAN: (True, False),
-    Kind.TAGS: (["a", "b"], ["a,b"]),
+    Kind.STRING_LIST: (["a", "b"], ["a,b"]),
     Kind.PRICE: (Decimal("0.1"), Decimal("0.100000000000000001")),
     Kind.TIMESTAMP: (MOMENT, MOMENT.replace(microsecond=7)),
 }
-HASHED = [column for column in COLUMNS if column.name != "fetched_at"]
+STORED = [column for column in COLUMNS if column.name != "fetched_at"]
+HASHED = [column for column in STORED if not column.measurement]
 
 
 def frame(*rows: dict[str, Any]):
@@ -29,19 +35,20 @@ def frame(*rows: dict[str, Any]):
 
     types: dict[Kind, Any] = {
         Kind.INTEGER: pl.Int64,
+        Kind.FLOAT: pl.Float64,
         Kind.BOOLEAN: pl.Boolean,
-        Kind.TAGS: pl.List(pl.String),
+        Kind.STRING_LIST: pl.List(pl.String),
         Kind.PRICE: pl.Decimal(38, 18),
         Kind.TIMESTAMP: pl.Datetime("us", "UTC"),
     }
-    base = {column.name: VALUES[column.kind][0] for column in HASHED}
-    schema = {column.name: types.get(column.kind, pl.String) for column in HASHED}
+    base = {column.name: VALUES[column.kind][0] for column in STORED}
+    schema = {column.name: types.get(column.kind, pl.String) for column in STORED}
     return pl.DataFrame([base | row for row in rows], schema=schema, orient="row")
 
 
 def test_a_fixed_table_has_a_fixed_hash():
     table = frame({"name": "a"}, {"name": "é", "tags": None, "description": "", "input_token_price": None})
-    assert content_hash(table) == "3237db309c863a1a39ab0182c937c1c4d5bf6f7655c9fcae1ef99afaf8d5cc23"
+    assert content_hash(table) == "a34f2359553e2c8e44856054909dc6effad536539aa38ac04ab924bf026ce0f4"
 
 
 @pytest.mark.parametrize("column", HASHED, ids=lambda column: column.name)
@@ -52,6 +59,15 @@ def test_one_value_of_one_column_makes_the_difference(column):
         changed = [rows[0], {**rows[1], column.name: other}]
         hashes.add(content_hash(frame(*changed)))
     assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("shape", WireShape)
+def test_what_moves_by_itself_makes_no_difference(shape):
+    moving = [column.name for column in COLUMNS if column.measurement]
+    assert moving == ["avg_latency_ms_per_day", "avg_throughput_per_day"]
+    moving += ["created_at"] if shape is WireShape.OPENAI else []
+    rows = [{name: VALUES[COLUMN_BY_NAME[name].kind][at] for name in moving} for at in (0, 1)]
+    assert len({hash_of(frame(row), shape) for row in [*rows, dict.fromkeys(moving)]}) == 1
 
 
 @pytest.mark.parametrize(

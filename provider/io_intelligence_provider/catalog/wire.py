@@ -18,6 +18,8 @@ import msgspec
 from io_intelligence_provider.errors import ResponseError
 
 __all__ = [
+    "MEASUREMENTS",
+    "UNSTORED_OBSERVED",
     "Page",
     "UnstorableNumber",
     "WireShape",
@@ -27,6 +29,13 @@ __all__ = [
     "dump_json",
     "record_id",
 ]
+
+
+MEASUREMENTS: Final = frozenset({"avg_latency_ms_per_day", "avg_throughput_per_day"})
+"""Keys of figures that the API measures anew all the time: stored, but they make no difference."""
+
+UNSTORED_OBSERVED: Final = frozenset({"permission"})
+"""Keys of the observed shape that are new on each request and stored nowhere."""
 
 
 class WireShape(StrEnum):

@@ -12,9 +12,11 @@ from io_intelligence_provider.quality.contract import (
     PRICE_COLUMNS,
     QUOTA_COLUMNS,
     Kind,
+    volatile_columns,
 )
 
 __all__ = [
+    "ACCESS",
     "ATTRIBUTE",
     "FIELDS",
     "KINDS",
@@ -36,11 +38,14 @@ PRICE: Final = "price_changed"
 QUOTA: Final = "quota_changed"
 LIMIT: Final = "limit_changed"
 STATUS: Final = "status_changed"
+ACCESS: Final = "access_changed"
 ATTRIBUTE: Final = "attribute_changed"
-KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA, LIMIT, STATUS, ATTRIBUTE)
+KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA, LIMIT, STATUS, ACCESS, ATTRIBUTE)
 
-FIELDS: Final = tuple(column.name for column in COLUMNS if column.name not in ("updated_at", "fetched_at"))
-"""Fields that are compared. The other two say when somebody looked, not what was found."""
+_NOT_COMPARED: Final = volatile_columns(WireShape.DOCUMENTED) | {"updated_at"}
+
+FIELDS: Final = tuple(column.name for column in COLUMNS if column.name not in _NOT_COMPARED)
+"""Fields that are compared. The others say when somebody looked or measured, not what is offered."""
 
 NUMERIC_FIELDS: Final = frozenset(
     name for name in FIELDS if COLUMN_BY_NAME[name].kind in (Kind.PRICE, Kind.INTEGER)
@@ -51,7 +56,7 @@ _KIND_OF: Final = (
     dict.fromkeys(PRICE_COLUMNS, PRICE)
     | dict.fromkeys(QUOTA_COLUMNS, QUOTA)
     | dict.fromkeys(("max_tokens", "context_window"), LIMIT)
-    | {"status": STATUS}
+    | {"status": STATUS, "min_access_tier": ACCESS}
 )
 
 _IN_BOTH_SHAPES: Final = frozenset(
@@ -70,6 +75,8 @@ _IN_BOTH_SHAPES: Final = frozenset(
 _OF_ONE_SHAPE: Final = frozenset({"model_id", "extra"})
 """Fields that mean something else in each shape: a derived id, and whatever has no column there."""
 
+_VOLATILE: Final = {shape: volatile_columns(shape) for shape in WireShape}
+
 
 def kind_of(field: str) -> str:
     """Return the kind of a change of that field."""
@@ -78,6 +85,8 @@ def kind_of(field: str) -> str:
 
 def comparable(field: str, one: WireShape, other: WireShape) -> bool:
     """Tell whether a field can be compared at all between snapshots of two wire shapes."""
+    if field in _VOLATILE[one] | _VOLATILE[other]:
+        return False
     return one is other or field not in _OF_ONE_SHAPE
 
 

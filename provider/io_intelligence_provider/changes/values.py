@@ -30,7 +30,7 @@ def as_text(field: str, values: pl.Series) -> pl.Series:
     if kind is Kind.PRICE:
         # The column's scale is 18, so that there is always a point to stop at.
         return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
-    if kind is Kind.TAGS:
+    if kind is Kind.STRING_LIST:
         texts = [None if tags is None else json.dumps(tags, ensure_ascii=False) for tags in values.to_list()]
         return pl.Series(values.name, texts, dtype=pl.String)
     if kind is Kind.TIMESTAMP:

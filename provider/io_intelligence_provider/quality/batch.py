@@ -44,7 +44,7 @@ class Batch:
         A value that could not enter is null here and has an entry in ``failures``.
     :param rows: number of records.
     :param failures: what was wrong before any value was looked at.
-    :param coerced: positions whose ``tags`` came as one string.
+    :param coerced: per column, positions whose value was stored as another than the one served.
     :param fields: every key that was seen.
     :param unknown: those of them that the contract does not know.
     """
@@ -53,7 +53,7 @@ class Batch:
     frame: pl.DataFrame
     rows: int
     failures: list[RowFailure] = field(default_factory=list)
-    coerced: list[int] = field(default_factory=list)
+    coerced: dict[str, list[int]] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
 
@@ -94,8 +94,9 @@ def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
 
     dtype = {
         Kind.INTEGER: pl.Int64(),
+        Kind.FLOAT: pl.Float64(),
         Kind.BOOLEAN: pl.Boolean(),
-        Kind.TAGS: pl.List(pl.String()),
+        Kind.STRING_LIST: pl.List(pl.String()),
     }.get(column.kind, pl.String())
     default = column.default if batch.shape is WireShape.DOCUMENTED and column.default is not ABSENT else None
     types = set(map(type, values))
@@ -107,11 +108,11 @@ def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
             return pl.Series(column.name, values, dtype=dtype, strict=True)
         except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
             pass  # an integer beyond int64, a lone surrogate: find which, value by value
-    is_tags = column.kind is Kind.TAGS
-    stored = values if is_tags and _are_string_lists(values, types) else _stored(column, values, batch)
-    if is_tags:
+    is_list = column.kind is Kind.STRING_LIST
+    stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, batch)
+    if is_list:
         # By way of JSON: polars builds lists from Python ones fifteen times slower.
-        text = [None if tags is None else msgspec.json.encode(tags).decode() for tags in stored]
+        text = [None if items is None else msgspec.json.encode(items).decode() for items in stored]
         return pl.Series(column.name, text, dtype=pl.String).str.json_decode(dtype)
     return pl.Series(column.name, stored, dtype=dtype, strict=True)
 
@@ -138,7 +139,7 @@ def _plain_types(column: Column, shape: WireShape) -> set[type]:
         return null | {int}
     if column.kind is Kind.BOOLEAN:
         return null | {bool}
-    if column.kind is Kind.TAGS or (
+    if column.kind in (Kind.STRING_LIST, Kind.FLOAT) or (
         shape is WireShape.OPENAI and column.kind in (Kind.PRICE, Kind.TIMESTAMP)
     ):
         return set()
@@ -147,16 +148,20 @@ def _plain_types(column: Column, shape: WireShape) -> set[type]:
 
 def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
     store = storer(column, batch.shape)
-    stored = []
+    stored, coerced = [], []
     for row, value in enumerate(values):
         try:
             stored.append(None if value is None else store(value))
         except (MistypedError, RecursionError) as error:
             stored.append(None)
+            if column.measurement:
+                coerced.append(row)
+                continue
             check = "price" if column.kind is Kind.PRICE else "type"
             batch.failures.append(RowFailure(row, check, column.name, shown_value(value), str(error)))
-        if column.kind is Kind.TAGS and type(value) is str and stored[-1] is not None:
-            batch.coerced.append(row)
+        if column.takes_one_string and type(value) is str and stored[-1] is not None:
+            coerced.append(row)
+    batch.coerced[column.name] = coerced
     return stored
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.catalog.wire import MEASUREMENTS, UNSTORED_OBSERVED, WireShape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +35,7 @@ __all__ = [
     "NonNegative",
     "Place",
     "arrow_schema",
+    "volatile_columns",
 ]
 
 PRICE_PRECISION: Final = 38
@@ -47,8 +48,9 @@ class Kind(Enum):
     STRING = "string"
     JSON_TEXT = "string (other JSON values as their JSON text)"
     INTEGER = "int64"
+    FLOAT = "float64"
     BOOLEAN = "bool"
-    TAGS = "list<string>"
+    STRING_LIST = "list<string>"
     PRICE = f"decimal128({PRICE_PRECISION}, {PRICE_SCALE})"
     TIMESTAMP = "timestamp[us, UTC]"
 
@@ -119,6 +121,9 @@ class Column:
     :param default: what the documentation says an absent key means; ``ABSENT`` where it says nothing.
         It is used in the documented shape only: in the observed one an absent key is unknown.
     :param observed_key: the key in the observed shape, always at the top level; ``None``: never read.
+    :param takes_one_string: one string is stored as a list of it, with a ``coerced`` finding.
+    :param measurement: a figure that the API measures anew all the time. It is stored, but neither hashed
+        nor compared, and one of a wrong type becomes null with a ``coerced`` finding.
     """
 
     name: str
@@ -131,6 +136,8 @@ class Column:
     default: Any = ABSENT
     observed_key: str | None = ""
     check: ValueCheck | None = None
+    takes_one_string: bool = False
+    measurement: bool = False
 
     def __post_init__(self) -> None:
         if self.observed_key == "":
@@ -165,8 +172,12 @@ def _price(name: str, words: str) -> Column:
     return Column(name, Kind.PRICE, f"Price of {words}", unit="USD per million tokens")
 
 
-def _flag(name: str, words: str, default: bool) -> Column:
+def _flag(name: str, words: str, default: Any = ABSENT) -> Column:
     return Column(name, Kind.BOOLEAN, words, default=default)
+
+
+def _measurement(name: str, words: str, unit: str) -> Column:
+    return Column(name, Kind.FLOAT, words, unit=unit, measurement=name in MEASUREMENTS)
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
@@ -204,7 +215,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _quota("audio_transcriptions", "audio transcription", "seconds per day"),
     _quota("audio_speech", "speech generation", "characters per day"),
     Column("image_url", Kind.STRING, "URL of the picture shown for the model"),
-    Column("tags", Kind.TAGS, "Tags that describe features and standing"),
+    Column("tags", Kind.STRING_LIST, "Tags that describe features and standing", takes_one_string=True),
     Column("version", Kind.STRING, "Version of the model"),
     Column("developer", Kind.STRING, "Organisation that developed the model"),
     Column("short_description", Kind.STRING, "Description in one line"),
@@ -233,6 +244,24 @@ COLUMNS: Final[tuple[Column, ...]] = (
     _price("cache_write_token_price", "tokens written to the prompt cache"),
     _price("cache_read_token_price", "tokens read from the prompt cache"),
     Column("precision", Kind.STRING, "Quantisation the model is served with, such as fp8"),
+    Column(
+        "display_name",
+        Kind.STRING,
+        "Name shown to people; in the observed shape its `name`, which may repeat",
+        observed_key="name",
+    ),
+    Column("min_access_tier", Kind.STRING, "Lowest access tier that may call the model, such as standard"),
+    _flag("supports_tools", "Can call tools"),
+    _flag("supports_reasoning", "Can reason before it answers"),
+    _flag("supports_attestation", "Can attest the hardware it runs on"),
+    Column("input_modalities", Kind.STRING_LIST, "What the model takes, such as text and image"),
+    Column("output_modalities", Kind.STRING_LIST, "What the model gives, such as text"),
+    _measurement("avg_latency_ms_per_day", "Mean latency of the last day, as the API measures it", "ms"),
+    _measurement(
+        "avg_throughput_per_day",
+        "Mean throughput of the last day, as the API measures it",
+        "tokens per second",
+    ),
     Column(
         "created_at",
         Kind.TIMESTAMP,
@@ -269,26 +298,24 @@ COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
 PRICE_COLUMNS: Final = tuple(column.name for column in COLUMNS if column.kind is Kind.PRICE)
 QUOTA_COLUMNS: Final = tuple(column.name for column in COLUMNS if "_daily_quota_" in column.name)
 
-OBSERVED_KEYS_WITHOUT_COLUMN: Final = frozenset(
-    {
-        "object",
-        "owned_by",
-        "name",
-        "max_model_len",
-        "supports_tools",
-        "supports_reasoning",
-        "supports_attestation",
-        "input_modalities",
-        "output_modalities",
-        "min_access_tier",
-        "avg_latency_ms_per_day",
-        "avg_throughput_per_day",
-    }
+OBSERVED_KEYS_WITHOUT_COLUMN: Final = (
+    frozenset({"object", "owned_by", "root", "parent", "max_model_len"}) | UNSTORED_OBSERVED
 )
-"""Keys that public clients of the observed shape are served and that no column holds.
+"""Keys that public clients of the observed shape are served and that no column holds: no drift.
 
-They go to ``extra`` like any other key without a column, but their presence is no drift.
+They go to ``extra`` like any other key without a column, except those of ``UNSTORED_OBSERVED``, which are
+new on each request and stored nowhere.
 """
+
+
+def volatile_columns(shape: WireShape) -> frozenset[str]:
+    """Return the columns of that shape that move while the model stays as it is.
+
+    They are neither hashed nor compared: when the catalogue was read, the measurements, and ``created`` of
+    the observed shape, which is the time of the request.
+    """
+    created = {"created_at"} if shape is WireShape.OPENAI else set()
+    return frozenset({column.name for column in COLUMNS if column.measurement} | {"fetched_at"} | created)
 
 
 def arrow_schema() -> pa.Schema:
@@ -299,8 +326,9 @@ def arrow_schema() -> pa.Schema:
         Kind.STRING: pa.string(),
         Kind.JSON_TEXT: pa.string(),
         Kind.INTEGER: pa.int64(),
+        Kind.FLOAT: pa.float64(),
         Kind.BOOLEAN: pa.bool_(),
-        Kind.TAGS: pa.list_(pa.string()),
+        Kind.STRING_LIST: pa.list_(pa.string()),
         Kind.PRICE: pa.decimal128(PRICE_PRECISION, PRICE_SCALE),
         Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
     }

@@ -126,7 +126,8 @@ def _findings(
     reported = {(failure.row, failure.column) for failure in batch.failures}
     whole = {failure.row for failure in batch.failures if failure.column == "record"}
     warned: dict[tuple[str, str], list[int]] = defaultdict(list)
-    warned[COERCED, "tags"] = batch.coerced
+    for column_name, rows in batch.coerced.items():
+        warned[COERCED, column_name] = rows
     served: dict[int, Any] = {}
     for finding in judge(frame, batch_schema(batch.shape)):
         row, column = finding.row, finding.column

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from io_intelligence_provider.catalog.wire import WireShape, decode_record, dump_json
+from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape, decode_record, dump_json
 from io_intelligence_provider.quality.contract import ABSENT, COLUMNS, Column, Place
 from io_intelligence_provider.quality.failure import RowFailure, cut, escaped, shown_value
 from io_intelligence_provider.quality.values import type_name
@@ -94,6 +94,8 @@ def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, str | None
         names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
         known = {name: source.pop(key) for name, key in names if key in source}
         parts.append(kind(**({"metadata": None} if "metadata" in kind.__struct_fields__ else {}) | known))
+    if rows.shape is WireShape.OPENAI:
+        rows.fields |= {key for key in UNSTORED_OBSERVED if record.pop(key, ABSENT) is not ABSENT}
     return parts[0], parts[1], _extra(row, record, metadata, rows)
 
 

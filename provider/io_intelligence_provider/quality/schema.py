@@ -49,8 +49,9 @@ def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
 
     dtypes: dict[Kind, Any] = {
         Kind.INTEGER: pl.Int64,
+        Kind.FLOAT: pl.Float64,
         Kind.BOOLEAN: pl.Boolean,
-        Kind.TAGS: pl.List(pl.String),
+        Kind.STRING_LIST: pl.List(pl.String),
     }
     columns = {
         column.name: pa.Column(

@@ -15,7 +15,10 @@ from io_intelligence_provider.quality.schema import NOT_BEFORE
 
 __all__ = ["RowTally"]
 
-_WARNINGS: Final = ((COERCED, "tags"), (NOT_BEFORE, "updated_at"))
+_WARNINGS: Final = (
+    *((COERCED, column.name) for column in COLUMNS if column.takes_one_string or column.measurement),
+    (NOT_BEFORE, "updated_at"),
+)
 
 
 class RowTally:
@@ -80,7 +83,7 @@ def _row_checks(shape: WireShape) -> list[tuple[str, str, Severity]]:
         if column.place is Place.PROVIDER:
             continue
         checks = ["required"] if column.required(shape) else []
-        if column.key(shape) and column.kind is not Kind.PRICE:
+        if column.key(shape) and column.kind is not Kind.PRICE and not column.measurement:
             checks.append("type")
         checks += {Kind.PRICE: ["price"], Kind.TIMESTAMP: ["timestamp"]}.get(column.kind, [])
         checks += [column.check.name] if column.check else []

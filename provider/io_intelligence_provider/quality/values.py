@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow
@@ -46,18 +47,33 @@ def _integer(value: Any) -> int:
     return value
 
 
+def _float(value: Any) -> float:
+    """Return a measurement; a number that a double cannot hold is none, rather than infinite or 0."""
+    if type(value) not in (int, Decimal, UnstorableNumber):
+        raise MistypedError(f"is {type_name(value)}, not a number")
+    try:
+        stored = math.inf if type(value) is UnstorableNumber else float(value)
+    except OverflowError:
+        stored = math.inf
+    if not math.isfinite(stored) or (value and not stored):
+        raise MistypedError("is a number too large or too small for 64 bits")
+    return stored
+
+
 def _boolean(value: Any) -> bool:
     if type(value) is not bool:
         raise MistypedError(f"is {type_name(value)}, not a boolean")
     return value
 
 
-def _tags(value: Any) -> list[str]:
-    if type(value) is str:
-        return [_string(value)]
+def _strings(value: Any) -> list[str]:
     if type(value) is not list:
         raise MistypedError(f"is {type_name(value)}, not a list of strings")
     return [_string(item) for item in value]
+
+
+def _one_or_more_strings(value: Any) -> list[str]:
+    return _strings([value] if type(value) is str else value)
 
 
 def _json_text(value: Any) -> str:
@@ -99,8 +115,9 @@ _STORE: Final[dict[Kind, Callable[[Any], Any]]] = {
     Kind.TIMESTAMP: _string,
     Kind.JSON_TEXT: _json_text,
     Kind.INTEGER: _integer,
+    Kind.FLOAT: _float,
     Kind.BOOLEAN: _boolean,
-    Kind.TAGS: _tags,
+    Kind.STRING_LIST: _strings,
     Kind.PRICE: _price_text,
 }
 
@@ -125,4 +142,4 @@ def storer(column: Column, shape: WireShape) -> Callable[[Any], Any]:
         return _price_per_million
     if shape is WireShape.OPENAI and column.observed_key == "created":
         return _unix_seconds
-    return _STORE[column.kind]
+    return _one_or_more_strings if column.takes_one_string else _STORE[column.kind]

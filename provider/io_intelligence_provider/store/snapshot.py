@@ -49,7 +49,8 @@ class SnapshotSummary:
 
     :param path: where the models file lies.
     :param score: valid rows / served rows x passed snapshot checks / evaluated ones.
-    :param content_hash: SHA-256 of the models without ``fetched_at``.
+    :param content_hash: SHA-256 of the models without ``fetched_at``, the measurements and, in the observed
+        shape, ``created_at``: equal for equal catalogues.
     """
 
     snapshot_date: date

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, Kind, arrow_schema
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.quality.contract import (
+    COLUMNS,
+    PRICE_COLUMNS,
+    Kind,
+    arrow_schema,
+    volatile_columns,
+)
 from io_intelligence_provider.store.sorting import SLICE
 
 if TYPE_CHECKING:
@@ -30,36 +37,36 @@ _DISTINCT: Final = frozenset({"model_id", "name", "description", *PRICE_COLUMNS}
 
 
 class _ContentHash:
-    """SHA-256 over the sorted models without ``fetched_at``.
+    """SHA-256 over the sorted models without what moves while they stay as they are.
 
     It is taken over values, not over bytes of a file, so that neither a new library version nor
     another compression changes it: per slice of 8,192 rows and column, the lengths of the values as
     text in bytes (-1 for null), then the texts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shape: WireShape) -> None:
         self._digest = hashlib.sha256()
+        volatile = volatile_columns(shape)
+        self._columns = [column.name for column in COLUMNS if column.name not in volatile]
 
     def update(self, models: pl.DataFrame) -> None:
         """Take the next slice."""
         import polars as pl
 
-        for column in COLUMNS:
-            if column.name == "fetched_at":
-                continue
-            text = _as_text(models[column.name])
+        for column in self._columns:
+            text = _as_text(models[column])
             lengths = text.str.len_bytes().cast(pl.Int64).fill_null(-1).cast(pl.String)
             for part in (lengths.str.join(","), text.str.join("", ignore_nulls=True)):
-                self._digest.update(f"{column.name}:{part.item() or ''};".encode())
+                self._digest.update(f"{column}:{part.item() or ''};".encode())
 
     def hexdigest(self) -> str:
         """Return the hash of the slices so far."""
         return self._digest.hexdigest()
 
 
-def content_hash(models: pl.DataFrame) -> str:
+def content_hash(models: pl.DataFrame, shape: WireShape) -> str:
     """Return the content hash of sorted models: equal for equal models, whenever they were fetched."""
-    digest = _ContentHash()
+    digest = _ContentHash(shape)
     for start in range(0, models.height, SLICE):
         digest.update(models.slice(start, SLICE))
     return digest.hexdigest()
@@ -85,7 +92,10 @@ def file_metadata(values: Mapping[str, str]) -> dict[str, str]:
 def writer_options() -> dict[str, Any]:
     """Return how a models file is written: zstd, statistics, dictionaries where values repeat."""
     columns = [column for column in COLUMNS if column.name not in _DISTINCT]
-    paths = [f"{column.name}.list.element" if column.kind is Kind.TAGS else column.name for column in columns]
+    paths = [
+        f"{column.name}.list.element" if column.kind is Kind.STRING_LIST else column.name
+        for column in columns
+    ]
     return {"compression": "zstd", "write_statistics": True, "use_dictionary": paths}
 
 
@@ -103,6 +113,7 @@ def serialise_models(
     """Serialise sorted models as Parquet, one row group per slice.
 
     :param slices: the models in order, :data:`~io_intelligence_provider.store.sorting.SLICE` rows each.
+    :param metadata: of the file, without our prefix; ``wire_shape`` is one of them.
     """
     import polars as pl
     import pyarrow as pa
@@ -110,7 +121,7 @@ def serialise_models(
 
     schema = arrow_schema().with_metadata(file_metadata(metadata))
     stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
-    digest, sink = _ContentHash(), pa.BufferOutputStream()
+    digest, sink = _ContentHash(WireShape(metadata["wire_shape"])), pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, **writer_options()) as writer:
         for models in slices:
             if models.height:

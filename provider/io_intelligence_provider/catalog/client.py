@@ -11,6 +11,7 @@ from io_intelligence_provider.catalog.settings import DEFAULT_BASE_URL, ClientSe
 from io_intelligence_provider.catalog.transport import Transport
 from io_intelligence_provider.catalog.walk import Catalogue, walk_catalogue
 from io_intelligence_provider.catalog.wire import Page, decode_page, decode_record
+from io_intelligence_provider.errors import PaginationError
 
 __all__ = ["MODELS_PATH", "IOIntelligenceClient"]
 
@@ -106,14 +107,20 @@ class IOIntelligenceClient:
         return walk_catalogue(fetch, concurrency=settings.concurrency, deadline=Deadline(settings.deadline))
 
     def iter_models(self, q: str | None = None, page_size: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield every record of the catalogue as served, once the whole walk has proved consistent.
+        """Yield every record of the catalogue as served, once the whole walk proved consistent and complete.
 
         Numbers are int or :class:`~decimal.Decimal`, so that no digit of a price is lost.
         A record that is not an object is yielded as it is; :func:`take_snapshot` would refuse it.
 
-        :raises PaginationError: when the catalogue kept changing while it was read.
+        :raises PaginationError: when the catalogue kept changing while it was read, or is incomplete.
         """
         with self.fetch_catalogue(q, page_size) as catalogue:
+            if not catalogue.is_complete:
+                raise PaginationError(
+                    f"GET {self.source_url} gave {catalogue.received} models where its total is "
+                    f"{catalogue.total}, twice: {catalogue.inconsistency}. None was yielded, as some may be "
+                    "missing. Try again later; a proxy or a cache that ignores `page` can be the cause."
+                )
             for records in catalogue.pages():
                 for raw in records:
                     yield decode_record(raw)

@@ -1,11 +1,17 @@
 """All pages of the catalogue, once, and the proof that they belong together.
 
 The API has no snapshot of its own: a model that is added or removed while the pages are fetched moves
-others across a page border. A walk is inconsistent when the total changes between its pages, a page or
-an id repeats, a page in the middle is empty, or the count is not the total. Then it starts over, up to
-three times. Two successive walks with identical records are accepted: that is how the catalogue is.
-What no client can see is a swap of equal size between two pages; up to 100 models fit into one page,
-and one page is atomic.
+others across a page border. A walk is inconsistent when the total changes between its pages, an id comes
+on two pages, a page in the middle is empty, or the count is not the total. Then it starts over, up to
+three times. Two successive walks that list the same models with the same stored values are accepted: that
+is how the catalogue is, and the check `complete` decides whether it may be filed. Never accepted are pages
+that name different totals and pages that promise more than comes.
+
+The observed shape has no pagination that could be believed: page 2 is always asked for, and so on while a
+page brings a model that no earlier one had.
+
+What no client can see is a swap of equal size between two pages; up to 100 models fit into one page, and
+one page is atomic.
 """
 
 from __future__ import annotations
@@ -21,8 +27,14 @@ from typing import Final, Self
 
 from io_intelligence_provider.catalog.deadline import Deadline
 from io_intelligence_provider.catalog.spool import Spool
-from io_intelligence_provider.catalog.wire import Page, WireShape, record_id
-from io_intelligence_provider.errors import PaginationError, ResponseError
+from io_intelligence_provider.catalog.wire import Page, WireShape, record_id, stored_form
+from io_intelligence_provider.errors import (
+    HTTPStatusError,
+    NotFoundError,
+    PaginationError,
+    RequestError,
+    ResponseError,
+)
 
 __all__ = ["MAX_RESTARTS", "Catalogue", "walk_catalogue"]
 
@@ -32,6 +44,9 @@ MAX_RESTARTS: Final = 3
 _SLACK_PAGES: Final = 100
 """Pages beyond twice the expected number, or in a row without a new record, after which ``has_next`` is
 taken for endless."""
+_MOST_UNPROMISED_PAGES: Final = 10_000
+"""Pages of the observed shape after which a server is taken for one that invents models."""
+_SHOWN_IDS: Final = 5
 
 FetchPage = Callable[[int, Deadline], Page]
 """Fetches the page of that number (from 1), with its retries."""
@@ -41,9 +56,11 @@ FetchPage = Callable[[int, Deadline], Page]
 class Catalogue:
     """The records of one accepted walk, spooled; close it, or use it as a context manager.
 
-    :param received: records that came, identical repeats included.
+    :param received: records that came, those included that one page lists twice, and not those whose id an
+        earlier page had brought.
     :param total: what the server says there are, ``None`` where its shape does not say.
-    :param repeated: ids that more than one record bears.
+    :param repeated: ids of more than one record.
+    :param on_two_pages: the first few ids that came on more than one page.
     :param fetched_at: when the last page of the accepted walk had come, UTC.
     :param inconsistency: what is odd about the catalogue's own state, ``None`` when nothing is.
     """
@@ -55,6 +72,12 @@ class Catalogue:
     fetched_at: datetime
     inconsistency: str | None
     spool: Spool
+    on_two_pages: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every model came that the server counts, each on one page only."""
+        return self.total is None or (self.received == self.total and not self.on_two_pages)
 
     def pages(self) -> Iterator[list[bytes]]:
         """Yield the raw records page by page."""
@@ -76,118 +99,172 @@ class _Walk:
     """What one walk has seen so far."""
 
     spool: Spool = field(default_factory=Spool)
-    shape: WireShape | None = None
+    shape: WireShape = WireShape.DOCUMENTED
+    pages: int = 0
     total: int | None = None
+    total_pages: int | None = None
+    """The most that any page of the observed shape named; the documented one is not asked."""
     received: int = 0
     ids: set[str] = field(default_factory=set)
+    unidentified: set[int] = field(default_factory=set)
+    """Hashes of the records without an id."""
     repeated: set[str] = field(default_factory=set)
-    page_digests: set[int] = field(default_factory=set)
-    digest: int = 0
+    on_two_pages: list[str] = field(default_factory=list)
     problem: str | None = None
+    is_provable: bool = True
+    """Whether a second walk alike may prove that the catalogue is so."""
     idle_pages: int = 0
-    """Pages in a row, up to the last one, that were empty or repetitions."""
+    """Pages in a row, up to the last one, that brought nothing new."""
     ended: bool = False
     """Whether the server itself said that there is no more; a walk cut short proves nothing."""
 
-    def take(self, number: int, page: Page) -> bool:
-        """Add a page, noting what makes the walk inconsistent; tell whether it is empty or a repetition.
+    def take(self, page: Page) -> bool:
+        """Add the next page and note what makes the walk inconsistent.
 
+        :returns: whether it brought nothing new.
         :raises ResponseError: when its shape is not that of the first page.
         """
-        if self.shape is None:
-            self.shape, self.total = page.shape, page.total
+        self.pages += 1
+        if self.pages == 1:
+            self.shape = page.shape
         if page.shape is not self.shape:
             raise ResponseError(
-                f"Page {number} came in the {page.shape.value} shape, page 1 in the {self.shape.value} one."
+                f"Page {self.pages} came in the {page.shape.value} shape, page 1 in the {self.shape.value} "
+                "one. Check the host and the proxy: two servers seem to answer."
             )
-        if page.total != self.total:
-            self.note(f"the total went from {self.total} to {page.total} at page {number}")
+        if page.total is not None:
+            if self.total not in (None, page.total):
+                change = f"the total went from {self.total} to {page.total} at page {self.pages}"
+                self.note(change, final=True)
             self.total = page.total
+        if page.total_pages is not None:
+            self.total_pages = max(page.total_pages, self.total_pages or 0)
         if not page.records and page.has_next:
-            self.note(f"page {number} is empty although more follows")
+            self.note(f"page {self.pages} is empty although more follows")
         self.ended = not page.has_next
-        repeats = self._take_records(number, page.records)
-        idle = repeats or not page.records
-        self.idle_pages = self.idle_pages + 1 if idle else 0
-        return idle
+        ids = [record_id(raw, self.shape) for raw in page.records]
+        is_idle = not self._is_news(page.records, ids)
+        self.idle_pages = self.idle_pages + 1 if is_idle else 0
+        self._take_records(page.records, ids)
+        return is_idle
 
-    def _take_records(self, number: int, records: list[bytes]) -> bool:
-        # A sum does not depend on the order: the same records in another order are the same. Python's
-        # own hash has 64 bits and a seed of the process, and nothing outlives the process here.
-        page_digest = sum(map(hash, records))
-        for raw in records:
-            identity = record_id(raw, self.shape or WireShape.DOCUMENTED)
+    def brings_nothing_new(self, page: Page) -> bool:
+        """Tell whether a page of the same shape lists no model that the pages before it had not."""
+        if page.shape is not self.shape:
+            return False
+        return not self._is_news(page.records, [record_id(raw, self.shape) for raw in page.records])
+
+    def _is_news(self, records: list[bytes], ids: list[str | None]) -> bool:
+        known = [identity for identity in ids if identity is not None]
+        if known:
+            return not self.ids.issuperset(known)
+        return any(_state_of(raw, self.shape) not in self.unidentified for raw in records)
+
+    def _take_records(self, records: list[bytes], ids: list[str | None]) -> None:
+        on_this_page: set[str] = set()
+        for raw, identity in zip(records, ids, strict=True):
             if identity is None:
-                continue
-            if identity in self.ids:
+                self.unidentified.add(_state_of(raw, self.shape))
+            elif identity in self.ids:
                 self.repeated.add(identity)
-                self.note(f"id {identity[:100]!r} came again on page {number}")
-            self.ids.add(identity)
-        repeats = bool(records) and page_digest in self.page_digests
-        if repeats:
-            self.note(f"page {number} repeats an earlier page")
-        self.page_digests.add(page_digest)
-        self.digest += page_digest
-        self.received += len(records)
+                self.note(f"id {identity[:100]!r} came again on page {self.pages}")
+                if len(self.on_two_pages) < _SHOWN_IDS:
+                    self.on_two_pages.append(identity[:100])
+                continue
+            elif identity in on_this_page:
+                self.repeated.add(identity)
+            else:
+                on_this_page.add(identity)
+            self.received += 1
+        self.ids |= on_this_page
         self.spool.append(records)
-        return repeats
+
+    def promised(self, page: Page) -> str | None:
+        """Return what promises more after the last page of the observed shape, ``None`` when nothing does."""
+        if page.has_next:
+            return "it says that more follows"
+        if self.total is not None and self.total > self.received:
+            return f"its total is {self.total}"
+        if self.total_pages is not None and self.total_pages > self.pages:
+            return f"it counts {self.total_pages} pages"
+        return None
 
     def finish(self) -> None:
-        """Judge the walk as a whole after its last page."""
-        if self.total is not None and self.received != self.total:
+        """Check the walk as a whole after its last page."""
+        if self.shape is WireShape.OPENAI:
+            if self.on_two_pages:
+                self.is_provable = False  # no total could tell whether a model was missed
+        elif self.received != self.total:
             self.note(f"{self.received} records came where the total is {self.total}")
 
-    def note(self, problem: str) -> None:
-        """Remember the first thing that makes the walk inconsistent."""
+    def note(self, problem: str, *, final: bool = False) -> None:
+        """Remember the first thing that makes the walk inconsistent.
+
+        :param final: no second walk can make it the catalogue's own state.
+        """
         self.problem = self.problem or problem
+        self.is_provable = self.is_provable and not final
+
+    def state(self) -> tuple[int, int]:
+        """Return what two walks have in common that list the same models with the same stored values."""
+        # A sum does not depend on the order: the same records in another order are the same.
+        digest = sum(_state_of(raw, self.shape) for page in self.spool.pages() for raw in page)
+        return self.received, digest
 
     def catalogue(self) -> Catalogue:
         return Catalogue(
-            shape=self.shape or WireShape.DOCUMENTED,
+            shape=self.shape,
             received=self.received,
-            total=self.total,
+            total=self.total if self.shape is WireShape.DOCUMENTED else None,
             repeated=frozenset(self.repeated),
             fetched_at=datetime.now(UTC),
             inconsistency=self.problem,
             spool=self.spool,
+            on_two_pages=tuple(self.on_two_pages),
         )
 
 
+def _state_of(raw: bytes, shape: WireShape) -> int:
+    # Python's own hash has 64 bits and a seed of the process, and nothing outlives the process here.
+    return hash(stored_form(raw, shape, without_moving=True))
+
+
 def walk_catalogue(fetch: FetchPage, *, concurrency: int, deadline: Deadline) -> Catalogue:
-    """Walk over all pages until a walk is consistent, or two in a row brought identical records.
+    """Walk over all pages until a walk is consistent, or two in a row found the catalogue alike.
 
     :param fetch: fetches one page; called from ``concurrency`` threads at a time.
     :param deadline: bounds all walks together.
-    :raises PaginationError: when four walks in a row were inconsistent and differed.
+    :raises PaginationError: when four walks in a row were inconsistent and differed, or could prove nothing.
     """
-    before: _Walk | None = None
+    before: tuple[int, int] | None = None
+    problem = None
     for left in reversed(range(1 + MAX_RESTARTS)):
         walk = _walk_once(fetch, concurrency, deadline)
-        if walk.problem is None or _same_state(before, walk):
+        if walk.problem is None:
+            return walk.catalogue()
+        state = walk.state() if walk.ended and walk.is_provable else None
+        if state is not None and state == before:
             return walk.catalogue()
         walk.spool.close()
         consequence = "Starting over" if left else "Giving up"
         log.warning("The catalogue was inconsistent while it was read: %s. %s.", walk.problem, consequence)
-        before = walk
+        before, problem = state, walk.problem
     raise PaginationError(
-        f"{1 + MAX_RESTARTS} walks over the catalogue were inconsistent and no two in a row alike. The last: "
-        f"{before.problem if before else ''}. Nothing was stored; try again when the catalogue stands still."
-    )
-
-
-def _same_state(before: _Walk | None, walk: _Walk) -> bool:
-    return (
-        before is not None
-        and before.ended
-        and walk.ended
-        and (before.received, before.digest) == (walk.received, walk.digest)
+        f"{1 + MAX_RESTARTS} walks over the catalogue were inconsistent and no two in a row prove it whole. "
+        f"The last: {problem}. Nothing was stored. Try again later; if it stays so, a proxy or a cache may "
+        "answer instead of the API: check the host."
     )
 
 
 def _walk_once(fetch: FetchPage, concurrency: int, deadline: Deadline) -> _Walk:
     walk = _Walk()
     try:
-        _follow(walk, fetch, concurrency, deadline)
+        page = fetch(1, deadline)
+        walk.take(page)
+        if walk.shape is WireShape.OPENAI:
+            _follow_observed(walk, page, fetch, deadline)
+        elif page.has_next:
+            _follow_documented(walk, page, fetch, concurrency, deadline)
     except BaseException:
         walk.spool.close()
         raise
@@ -195,23 +272,49 @@ def _walk_once(fetch: FetchPage, concurrency: int, deadline: Deadline) -> _Walk:
     return walk
 
 
-def _follow(walk: _Walk, fetch: FetchPage, concurrency: int, deadline: Deadline) -> None:
+def _follow_documented(
+    walk: _Walk, first: Page, fetch: FetchPage, concurrency: int, deadline: Deadline
+) -> None:
     """Take page after page, until the server says that there is no more, or that is no longer believed."""
-    page = fetch(1, deadline)
-    walk.take(1, page)
     # `total_pages` is not asked: the total and the size of the page that really came say more.
-    expected = -(-page.total // len(page.records)) if page.total and page.records else 1
-    if not page.has_next:
-        return
+    expected = -(-first.total // len(first.records)) if first.total and first.records else 1
     with _pages_from_two(fetch, concurrency, deadline, expected) as pages:
         for number, page in pages:
-            idle = walk.take(number, page)
+            is_idle = walk.take(page)
             if walk.ended:
                 return
-            too_far = number > expected and (idle or number > 2 * expected + _SLACK_PAGES)
+            too_far = number > expected and (is_idle or number > 2 * expected + _SLACK_PAGES)
             if too_far or walk.idle_pages > _SLACK_PAGES:
                 walk.note(f"has_next is still true on page {number} of {expected}")
                 return
+
+
+def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadline) -> None:
+    """Take page after page while one brings something new.
+
+    :raises IOIntelligenceError: when a page that was promised cannot be read, or no answer comes at all.
+    """
+    while walk.pages < _MOST_UNPROMISED_PAGES:
+        promise = walk.promised(page)
+        try:
+            following = fetch(walk.pages + 1, deadline)
+        except (HTTPStatusError, ResponseError) as error:
+            # A server without pages may refuse the parameter in any way; one that has them says so by
+            # a bad request, not by falling over or by asking to wait.
+            means_no_page = walk.pages == 1 or isinstance(error, (RequestError, NotFoundError, ResponseError))
+            if promise or not means_no_page:
+                raise
+            log.info("Page %d of the catalogue ends it: %s", walk.pages + 1, error)
+            walk.ended = True
+            return
+        if walk.brings_nothing_new(following):
+            if promise:
+                walk.note(f"page {walk.pages + 1} brought nothing new although {promise}", final=True)
+            walk.ended = True
+            return
+        page = following
+        walk.take(page)
+    walk.note(f"page {walk.pages} still brought models that no page before had", final=True)
 
 
 @contextmanager

@@ -28,14 +28,17 @@ __all__ = [
     "decode_record",
     "dump_json",
     "record_id",
+    "stored_form",
 ]
-
 
 MEASUREMENTS: Final = frozenset({"avg_latency_ms_per_day", "avg_throughput_per_day"})
 """Keys of figures that the API measures anew all the time: stored, but they make no difference."""
 
 UNSTORED_OBSERVED: Final = frozenset({"permission"})
 """Keys of the observed shape that are new on each request and stored nowhere."""
+
+_MOVING_OBSERVED: Final = frozenset({"created"})
+"""Keys of the observed shape that are stored, but may differ from request to request."""
 
 
 class WireShape(StrEnum):
@@ -52,12 +55,14 @@ class Page:
     :param records: the raw records.
     :param total: models in the whole catalogue as the server counts them, ``None`` where it does not.
     :param has_next: whether the server says that more follows.
+    :param total_pages: pages as a server of the observed shape counts them, ``None`` where it does not.
     """
 
     shape: WireShape
     records: list[bytes]
     total: int | None = None
     has_next: bool = False
+    total_pages: int | None = None
 
 
 class UnstorableNumber:
@@ -71,6 +76,11 @@ class _Envelope(msgspec.Struct):
     data: list[msgspec.Raw]
     object: Any = None
     pagination: Any = None
+    has_more: Any = None
+    has_next: Any = None
+    next: Any = None
+    total: Any = None
+    total_pages: Any = None
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
@@ -89,11 +99,21 @@ def decode_page(body: bytes, asked: str) -> Page:
     if envelope.pagination is not None:
         return _documented(records, envelope.pagination, asked)
     if envelope.object == "list":
-        return Page(WireShape.OPENAI, records)
+        more = any(map(_says_yes, (envelope.has_more, envelope.has_next, envelope.next)))
+        return Page(WireShape.OPENAI, records, _count(envelope.total), more, _count(envelope.total_pages))
     raise ResponseError(
         f"{asked} answered neither known shape: there is `data`, but neither a `pagination` object nor "
         '`"object": "list"` beside it. Check the host; if the API has changed, upgrade the provider.'
     )
+
+
+def _says_yes(value: Any) -> bool:
+    return value not in (None, False, 0, "", "false", "False")
+
+
+def _count(value: Any) -> int | None:
+    """Return a count that a server of the observed shape may give; that shape documents none."""
+    return value if type(value) is int and value >= 0 else None
 
 
 def _documented(records: list[bytes], pagination: Any, asked: str) -> Page:
@@ -131,7 +151,7 @@ def _careful_envelope(body: bytes, asked: str) -> _Envelope:
         raise ResponseError(f"{asked} answered {kind} ({error}). Check the host and the proxy.") from None
     except RecursionError:
         raise ResponseError(f"{asked} answered JSON that is nested too deeply.") from None
-    return _Envelope(records, answer.get("object"), answer.get("pagination"))
+    return _Envelope(records, **{key: answer.get(key) for key in _Envelope.__struct_fields__[1:]})
 
 
 def decode_record(raw: bytes) -> Any:
@@ -197,6 +217,31 @@ def _careful_member(raw: bytes, key: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return value.get(key) if isinstance(value, dict) else None
+
+
+def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -> bytes:
+    """Return what of a record is stored, equal for records that differ in nothing that is.
+
+    White space, the order of keys, measurements and what is stored nowhere make no difference.
+
+    :param without_moving: leave out as well what is stored but may differ from request to request.
+    """
+    try:
+        value = decode_record(raw)
+        if shape is WireShape.OPENAI:
+            unstored = (
+                MEASUREMENTS | UNSTORED_OBSERVED | (_MOVING_OBSERVED if without_moving else frozenset())
+            )
+            value = _without(value, unstored)
+        elif isinstance(value, dict) and "metadata" in value:
+            value = value | {"metadata": _without(value["metadata"], MEASUREMENTS)}
+        return dump_json(value, sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        return raw
+
+
+def _without(value: Any, keys: frozenset[str]) -> Any:
+    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, dict) else value
 
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")

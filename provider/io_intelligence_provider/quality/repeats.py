@@ -1,4 +1,4 @@
-"""Records that came more than once: identical ones count once, differing ones of one id are refused."""
+"""Records that came more than once: those stored alike count once, differing ones of one id are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from io_intelligence_provider.catalog.walk import Catalogue
-from io_intelligence_provider.catalog.wire import decode_record, dump_json, record_id
+from io_intelligence_provider.catalog.wire import record_id, stored_form
 
 __all__ = ["Repeats"]
 
@@ -29,11 +29,11 @@ class Repeats:
         for page in catalogue.pages():
             for raw in page:
                 if (identity := record_id(raw, self._shape)) in self._repeated and identity is not None:
-                    variants[identity].add(_digest(raw))
+                    variants[identity].add(self._digest(raw))
         return frozenset(identity for identity, digests in variants.items() if len(digests) > 1)
 
     def distinct(self, pages: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
-        """Yield the pages without the second and later copies of identical records."""
+        """Yield the pages without the second and later copies of records that are stored alike."""
         for page in pages:
             yield [raw for raw in page if self._is_first(raw)]
 
@@ -41,17 +41,11 @@ class Repeats:
         identity = record_id(raw, self._shape)
         if identity is not None and identity not in self._repeated:
             return True
-        digest = _digest(raw)
+        digest = self._digest(raw)
         if digest in self._seen:
             return False
         self._seen.add(digest)
         return True
 
-
-def _digest(raw: bytes) -> bytes:
-    """Return the same bytes for records that differ only in white space and the order of their keys."""
-    try:
-        text = dump_json(decode_record(raw), sort_keys=True).encode()
-    except (ValueError, RecursionError):
-        text = raw
-    return hashlib.blake2b(text, digest_size=16).digest()
+    def _digest(self, raw: bytes) -> bytes:
+        return hashlib.blake2b(stored_form(raw, self._shape), digest_size=16).digest()

@@ -49,8 +49,9 @@ class RunFacts:
     """What a run brought.
 
     :param models: the valid rows.
-    :param received: records that came, identical repeats included.
+    :param received: records that came, without those whose id an earlier page had brought.
     :param total: what the server says there are, ``None`` where its shape does not say.
+    :param on_two_pages: ids that came on more than one page.
     """
 
     models: pl.DataFrame
@@ -61,6 +62,7 @@ class RunFacts:
     total: int | None
     max_quarantine_share: float
     previous: PreviousSnapshot | None
+    on_two_pages: tuple[str, ...] = ()
 
     @cached_property
     def prices(self) -> pl.DataFrame:
@@ -111,7 +113,10 @@ def _not_empty(facts: RunFacts) -> _Found:
 def _complete(facts: RunFacts) -> _Found:
     if facts.total is None:
         return _NOT_EVALUATED
-    return _one(facts.received == facts.total, {"received": facts.received, "total": facts.total})
+    counts: dict[str, Any] = {"received": facts.received, "total": facts.total}
+    if facts.on_two_pages:
+        counts["on_two_pages"] = [cut(identity, LONGEST_IN_EXAMPLE) for identity in facts.on_two_pages]
+    return _one(facts.received == facts.total and not facts.on_two_pages, counts)
 
 
 def _quarantine_share(facts: RunFacts) -> _Found:

@@ -138,6 +138,7 @@ def run_snapshot(
             source_url=client.source_url,
             received=catalogue.received,
             total=catalogue.total,
+            on_two_pages=catalogue.on_two_pages,
             max_quarantine_share=max_quarantine_share,
             previous=previous,
         )

@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: demo ui system-deps test test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel constraints clean help
+.PHONY: demo ui system-deps test test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -73,7 +73,7 @@ notebooks: $(READY) ## run the notebooks and keep their output
 docs: $(READY) ## renew the generated tables of the documentation
 	$(BIN)/python docs/generate.py
 
-# The oldest versions that pyproject.toml allows. Airflow 3.2.0 itself raises deprecation warnings there.
+# The oldest versions that pyproject.toml allows. Airflow 3.2.2 itself raises deprecation warnings there.
 test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-floor
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-floor
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --group test --output-file .venv-floor/pins.txt pyproject.toml
@@ -81,8 +81,11 @@ test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-f
 	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --no-deps --editable .
 	.venv-floor/bin/python -m pytest -W default
 
-wheel: $(READY) ## build the wheel and check it in an empty environment
+wheel: $(READY) ## build the wheel into dist/ and run all of it in empty environments
 	$(BIN)/python tests/check_wheel.py
+
+wheel-extras: $(READY) ## the same with the extras gcs, azure and spark; needs Java 17
+	$(BIN)/python tests/check_wheel.py --extras gcs azure spark
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
-from importlib.metadata import distribution, entry_points
+import sys
+import tomllib
+from importlib.metadata import distribution, entry_points, packages_distributions
 from pathlib import Path
 
 import jsonschema
@@ -13,11 +16,15 @@ import pytest
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk import BaseNotifier
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import airflow
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings
 from io_intelligence_provider.get_provider_info import get_provider_info
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
+
+REPO = Path(__file__).parents[2]
 
 
 def test_the_metadata_fit_airflows_schema() -> None:
@@ -90,3 +97,56 @@ def test_the_configuration_section_has_its_defaults(monkeypatch: pytest.MonkeyPa
 
     assert conf.get("io_intelligence", "root") == f"{AIRFLOW_HOME}/io_intelligence"
     assert not conf.get("io_intelligence", "storage_conn_id", fallback=None)
+
+
+OPTIONAL = {
+    "airflow.providers.openlineage": "openlineage",
+    "openlineage": "openlineage",
+    "pandas": "pandas",
+    "pyspark": "spark",
+}
+"""What is imported only where somebody installed the extra."""
+
+
+def imported(folder: Path) -> set[str]:
+    """Return the packages that the files of a folder import, anywhere in them; providers by their module."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [str(node.module)]
+            else:
+                continue
+            for module in modules:
+                is_provider = module.startswith("airflow.providers.")
+                found.add(".".join(module.split(".")[: 3 if is_provider else 1]))
+    return found - sys.stdlib_module_names - {"io_intelligence_provider"}
+
+
+def distributions_of(package: str) -> set[str]:
+    """Return the names of the distributions that an imported package may come from."""
+    if package.startswith("airflow"):
+        return {f"apache-{package.replace('.', '-')}"}
+    return {canonicalize_name(name) for name in packages_distributions().get(package, [package])}
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    """What comes with something else today may not tomorrow: numpy once came with the tests alone."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    always = declared(project["dependencies"])
+    extras = {name: declared(items) for name, items in project["optional-dependencies"].items()}
+    packages = imported(REPO / "provider") | imported(REPO / "dags")
+    undeclared = {
+        package
+        for package in packages
+        if not distributions_of(package) & (extras[OPTIONAL[package]] if package in OPTIONAL else always)
+    }
+    assert undeclared == set()
+    used = {name for package in packages for name in distributions_of(package)}
+    assert always - used == {"plotly"}  # a file of it is served to browsers, it is never imported

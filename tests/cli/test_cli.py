@@ -119,8 +119,35 @@ def test_init_dag_copies_the_sample_and_keeps_what_was_edited(
     assert target.read_text() == "# mine"
     assert main(["init-dag", str(tmp_path), "--force"]) == 0
     assert target.read_text() == original
-    assert main(["init-dag", str(tmp_path / "nowhere")]) == 2
-    assert "Dags folder" in capsys.readouterr().err
+
+
+def test_init_dag_makes_the_folder_that_a_new_airflow_does_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "airflow" / "dags"
+    assert main(["init-dag", str(folder)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"Made the folder {folder}"
+    assert printed[1:] == sorted(map(str, folder.iterdir()))
+    assert folder / "io_intelligence_daily_pricing.py" in folder.iterdir()
+
+
+def test_init_dag_copies_nothing_beside_what_was_edited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "io_intelligence_watchdog.py").write_text("# mine")
+    assert main(["init-dag", str(tmp_path)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["io_intelligence_watchdog.py"]
+
+
+def test_init_dag_says_why_a_folder_cannot_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "dags"):
+        assert main(["init-dag", str(folder)]) == 2
+        assert f"could not be copied into {folder}: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["snapshot", "show", "changes", "alert", "replay", "emulate", "init-dag"])

@@ -94,7 +94,7 @@ def test_repeats_are_those_of_pandas(keys: list[Any], keep: Any, step: int, in_m
         for start in range(0, frame.height, step):
             part = frame[start : start + step]
             repeated.add(key_hashes(part, range(start, start + part.height)))
-        marks = repeated.finish().tolist()
+        marks = repeated.finish().to_list()
     assert marks == frame.to_pandas().duplicated(keep=keep).tolist()
 
 
@@ -104,4 +104,4 @@ def test_nested_and_categorical_keys() -> None:
     )
     with Repeated(keep=False, rows=3) as repeated:
         repeated.add(key_hashes(frame, range(3)))
-        assert repeated.finish().tolist() == [True, True, False]
+        assert repeated.finish().to_list() == [True, True, False]

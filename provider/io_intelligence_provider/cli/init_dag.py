@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "init-dag", help="copy the sample Dags into a Dags folder", description="Copy the sample Dags."
     )
-    parser.add_argument("folder", metavar="FOLDER", help="the Dags folder")
+    parser.add_argument("folder", metavar="FOLDER", help="the Dags folder; made when it is not there")
     parser.add_argument("--force", action="store_true", help="replace Dags of the same name that differ")
     parser.set_defaults(run=run)
 
@@ -34,14 +34,25 @@ def example_dags() -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Copy the Dags; one that is there and differs is kept unless ``--force``."""
-    folder = Path(args.folder)
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is no folder; give the Dags folder of your Airflow.")
-    for source in example_dags():
-        target, text = folder / source.name, source.read_text("utf-8")
-        if target.exists() and target.read_text("utf-8") != text and not args.force:
-            raise ConfigurationError(f"{target} is there and differs; --force replaces it.")
-        target.write_text(text, "utf-8")
-        print(target)
+    """Copy the Dags into a folder, which is made if need be: a new Airflow has none.
+
+    When one is there and differs, nothing is copied unless ``--force``.
+    """
+    folder = Path(args.folder).expanduser()
+    dags = {folder / source.name: source.read_text("utf-8") for source in example_dags()}
+    try:
+        if not args.force:
+            for target, text in dags.items():
+                if target.exists() and target.read_text("utf-8") != text:
+                    raise ConfigurationError(f"{target} is there and differs; --force replaces it.")
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            print(f"Made the folder {folder}")
+        for target, text in dags.items():
+            target.write_text(text, "utf-8")
+            print(target)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The sample Dags could not be copied into {folder}: {error}. Give another folder."
+        ) from error
     return 0

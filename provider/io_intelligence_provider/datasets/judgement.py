@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.datasets.piece import Piece
@@ -16,7 +16,7 @@ from io_intelligence_provider.quality.judge import Failed
 from io_intelligence_provider.quality.report import MAX_EXAMPLES
 
 if TYPE_CHECKING:
-    import numpy as np
+    import polars as pl
     import pyarrow as pa
 
 __all__ = ["Judged", "Repeats", "judge_piece"]
@@ -34,11 +34,11 @@ class Repeats:
 
     check: str
     columns: tuple[str, ...]
-    marks: np.ndarray[Any, Any]
+    marks: pl.Series
 
     def of(self, piece: Piece) -> Failed | None:
         """Return those of one piece as a failure."""
-        rows = self.marks[piece.offset : piece.offset + piece.rows].nonzero()[0].tolist()
+        rows = self.marks.slice(piece.offset, piece.rows).arg_true().to_list()
         return repeated(self.check, self.columns, rows) if rows else None
 
 
@@ -53,21 +53,23 @@ def repeated(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> Faile
 class Judged:
     """A piece and its verdict.
 
-    :param refused: a mark for every row.
+    :param reasons: the failures of each refused row.
     """
 
     piece: Piece
-    refused: np.ndarray[Any, Any]
-    _reasons: dict[int, list[Failed]] = field(default_factory=dict)
+    reasons: Mapping[int, Sequence[Failed]]
 
     @property
-    def valid(self) -> np.ndarray[Any, Any]:
+    def valid(self) -> pl.Series:
         """A mark for every row."""
-        return ~self.refused
+        import polars as pl
+
+        marks = pl.repeat(value=True, n=self.piece.rows, dtype=pl.Boolean, eager=True)
+        return marks.scatter(list(self.reasons), False)
 
     def refused_rows(self) -> Iterator[list[RefusedRow]]:
         """Yield the refused rows with their reasons, some thousands at a time."""
-        rows = self.refused.nonzero()[0].tolist()
+        rows = sorted(self.reasons)
         for start in range(0, len(rows), _AT_A_TIME):
             chunk = rows[start : start + _AT_A_TIME]
             plain = plain_rows(self.piece.table, chunk)
@@ -76,7 +78,7 @@ class Judged:
     def _refused(self, row: int, values: dict[str, Any]) -> RefusedRow:
         failures = tuple(
             (failed.check, failed.column, value_text(values.get(failed.column or "")), failed.message)
-            for failed in self._reasons[row]
+            for failed in self.reasons[row]
         )
         first = self.piece.first
         return RefusedRow(
@@ -89,10 +91,8 @@ def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[F
 
     :param repeats: failures of uniqueness, which looks beyond these rows.
     """
-    import numpy as np
-
-    refused, governed = (np.zeros(piece.rows, dtype=np.bool_) for _ in range(2))
     reasons: dict[int, list[Failed]] = defaultdict(list)
+    governed: set[int] = set()
 
     def count(failed: Failed) -> None:
         if failed.rows is None:
@@ -101,9 +101,8 @@ def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[F
             return
         tally.count_rows(failed.check, failed.column, len(failed.rows), _examples(piece, failed))
         if tally.severity(failed.check, failed.column) == "error":
-            refused[failed.rows] = True
             if tally.policy.threshold_of(failed.check, failed.column) is None:
-                governed[failed.rows] = True
+                governed.update(failed.rows)
             for row in failed.rows:
                 reasons[row].append(failed)
 
@@ -112,9 +111,9 @@ def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[F
     if dropped := judge.dropped(piece):
         count(dropped)
     tally.rows += piece.rows
-    tally.quarantined += int(refused.sum())
-    tally.governed += int(governed.sum())
-    return Judged(piece, refused, reasons)
+    tally.quarantined += len(reasons)
+    tally.governed += len(governed)
+    return Judged(piece, reasons)
 
 
 def _examples(piece: Piece, failed: Failed) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.datasets.unique import Repeated, key_hashes
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 __all__ = ["find_repeats", "key_frame"]
@@ -57,12 +58,11 @@ def _whole(source: Any) -> list[Piece]:
     return [Piece(source.table, "", 0, 0)]
 
 
-def key_frame(table: pa.Table, prepared: Prepared, judge: RowJudge) -> tuple[Any, Any]:
+def key_frame(table: pa.Table, prepared: Prepared, judge: RowJudge) -> tuple[Any, pl.Series]:
     """Return what the schema makes of a table, and the positions of the rows that are left."""
-    import numpy as np
     import polars as pl
 
-    rows = np.arange(table.num_rows)
+    rows = pl.int_range(table.num_rows, eager=True)
     if not prepared.parses:
         return to_frame(table, prepared) if prepared.index else pl.from_arrow(table), rows
     parsed = judge.parsed(table)
@@ -73,9 +73,10 @@ def key_frame(table: pa.Table, prepared: Prepared, judge: RowJudge) -> tuple[Any
             if failed.check in (COERCION, DTYPE)
             for row in failed.rows or ()
         }
-        rows = np.delete(rows, sorted(unreadable))
-        parsed = judge.parsed(table.take(rows))
+        rows = rows.filter(~rows.is_in(sorted(unreadable)))
+        table = table.take(rows.to_arrow())
+        parsed = judge.parsed(table)
         if parsed is None:  # the whole column has the wrong type: compared as it is
-            return pl.from_arrow(table.take(rows)), rows
+            return pl.from_arrow(table), rows
     frame, left = parsed
-    return frame, rows[left]
+    return frame, rows.gather(left)

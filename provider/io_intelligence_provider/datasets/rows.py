@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.judge import NOT_NULLABLE, Failed, examine, lean
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
     from io_intelligence_provider.quality.judge import Frame, Schema
@@ -50,18 +52,19 @@ class RowJudge:
         A row whose value cannot be read as the schema's type is refused for that, and the others are judged
         as they would be without it: one bad value does not hide what the other checks have to say.
         """
-        import numpy as np
+        import polars as pl
 
-        alive = np.arange(piece.rows)
+        alive = pl.int_range(piece.rows, eager=True)
         found: list[Failed] = []
         while True:
             failures = self._examine(piece if len(alive) == piece.rows else _some(piece, alive))
             blocked = _blocked(failures)
             if not blocked:
                 return found + [_at(failed, alive) for failed in failures]
-            removed = np.unique(np.concatenate([list(rows) for rows in blocked.values()]))
+            removed = set().union(*blocked.values())
             found += [_at(failed, alive) for failed in _of_removed(failures, blocked, removed)]
-            alive = np.delete(alive, removed)
+            places = pl.int_range(len(alive), eager=True)
+            alive = alive.filter(~places.is_in(sorted(removed)))
 
     def _examine(self, piece: Piece) -> list[Failed]:
         from pandera.errors import SchemaDefinitionError
@@ -100,15 +103,13 @@ class RowJudge:
             return None
         return parsed, _positions(parsed, table.num_rows)
 
-    def valid_table(self, table: pa.Table, valid: Any, like: pa.Schema | None) -> pa.Table:
+    def valid_table(self, table: pa.Table, valid: pl.Series, like: pa.Schema | None) -> pa.Table:
         """Return the valid rows as the schema parses them, or as they are when it parses nothing.
 
         :param valid: a mark for every row.
         :param like: the schema that earlier tables were written with.
         """
-        import pyarrow as pa
-
-        kept = table.filter(pa.array(valid))
+        kept = table.filter(valid.to_arrow())
         if not self.prepared.parses:
             return kept
         parsed = self.parsed(kept)
@@ -127,8 +128,8 @@ class RowJudge:
         return Failed(DROPPED, None, missing, "is dropped by a parser of the schema")
 
 
-def _some(piece: Piece, rows: Any) -> Piece:
-    return Piece(piece.table.take(rows), piece.file, 0, 0)
+def _some(piece: Piece, rows: pl.Series) -> Piece:
+    return Piece(piece.table.take(rows.to_arrow()), piece.file, 0, 0)
 
 
 def _positions(frame: Any, rows: int) -> list[int]:
@@ -154,14 +155,15 @@ def _blocked(failures: Sequence[Failed]) -> dict[str, set[int]]:
     return blocked
 
 
-def _of_removed(failures: Sequence[Failed], blocked: Mapping[str, set[int]], removed: Any) -> list[Failed]:
+def _of_removed(
+    failures: Sequence[Failed], blocked: Mapping[str, set[int]], removed: AbstractSet[int]
+) -> list[Failed]:
     """Return what is said of the removed rows: of the blocking columns only that they block."""
-    gone = set(removed.tolist())
     kept = []
     for failed in failures:
         if not failed.rows or (failed.column in blocked and failed.check not in (*_TYPE, NOT_NULLABLE)):
             continue
-        if rows := [row for row in failed.rows if row in gone]:
+        if rows := [row for row in failed.rows if row in removed]:
             kept.append(replace(failed, rows=rows, message=_TYPE_MESSAGE.get(failed.check, failed.message)))
     return kept
 
@@ -172,8 +174,8 @@ _TYPE_MESSAGE: Final = {
 }
 
 
-def _at(failed: Failed, alive: Any) -> Failed:
-    return failed if failed.rows is None else replace(failed, rows=alive[list(failed.rows)].tolist())
+def _at(failed: Failed, alive: pl.Series) -> Failed:
+    return failed if failed.rows is None else replace(failed, rows=alive.gather(list(failed.rows)).to_list())
 
 
 def _further_extras(failures: Sequence[Failed], schema: Any, present: Sequence[str]) -> list[Failed]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -60,6 +63,8 @@ def _imported(text: str) -> Any:
         for name in path.split("."):
             found = getattr(found, name)
     except (ImportError, AttributeError) as error:
+        if _is_for_pandas(error):
+            raise _needs_pandas(text, error) from error
         raise ConfigurationError(
             f"The schema {text!r} could not be imported: {error}. "
             "The module has to be importable where the task runs."
@@ -77,11 +82,59 @@ def _from_yaml(path: Path) -> Any:
         raise ConfigurationError(f"The schema file {str(path)!r} could not be read: {error}.") from error
     if not isinstance(document, dict) or "columns" not in document:
         raise ConfigurationError(f"{str(path)!r} is no schema that pandera wrote: it has no columns.")
-    module = "polars_io" if document.get("schema_type") == "polars_dataframe" else "pandas_io"
+    is_polars = document.get("schema_type") == "polars_dataframe"
     try:
-        return importlib.import_module(f"pandera.io.{module}").from_yaml(text)
+        if is_polars and not _has_pandas():
+            return _polars_without_pandas(document)
+        return importlib.import_module(f"pandera.io.{'polars' if is_polars else 'pandas'}_io").from_yaml(text)
     except Exception as error:
+        if _is_for_pandas(error):
+            raise _needs_pandas(str(path), error) from error
         raise ConfigurationError(f"pandera could not read the schema {str(path)!r}: {error}") from error
+
+
+def _polars_without_pandas(document: Mapping[str, Any]) -> Any:
+    """Make a polars schema of a YAML document without pandas.
+
+    pandera (0.35) imports pandas for every check of a column that has a type, although it needs it for times
+    alone. So the checks are read without the types, and the types are set afterwards.
+
+    :raises ImportError: when a check compares times.
+    """
+    import polars as pl
+    from pandera.io import polars_io
+
+    deserialize: Any = polars_io.deserialize_schema
+    columns = copy.deepcopy(document["columns"] or {})
+    types = {name: {"dtype": column.pop("dtype", None)} for name, column in columns.items()}
+    typed = deserialize({**document, "checks": None, "columns": types}).columns
+    schema = deserialize({**document, "columns": columns})
+    for name, column in schema.columns.items():
+        dtype = typed[name].dtype
+        if column.checks and isinstance(getattr(dtype, "type", None), (pl.Datetime, pl.Duration)):
+            raise ModuleNotFoundError(f"column {name!r} has checks of times", name="pandas")
+        column.dtype = dtype
+    return schema
+
+
+def _has_pandas() -> bool:
+    return all(find_spec(name) is not None for name in ("pandas", "numpy"))
+
+
+def _is_for_pandas(error: Exception) -> bool:
+    """Whether an import failed for want of pandas: pandera has no names for pandas schemas then."""
+    if _has_pandas():
+        return False
+    # An AttributeError names the module that was asked, an ImportError the one that is missing.
+    module = getattr(getattr(error, "obj", None), "__name__", None) or getattr(error, "name", None)
+    return str(module).partition(".")[0] in ("pandas", "numpy", "pandera")
+
+
+def _needs_pandas(schema: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"The schema {schema!r} needs pandas, which is not installed ({error}). Install the extra where the "
+        "task runs: pip install 'airflow-provider-io-intelligence[pandas]'; or use pandera.polars."
+    )
 
 
 def _of_object(found: Any, name: str | None) -> LoadedSchema:

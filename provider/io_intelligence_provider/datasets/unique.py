@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
 
 __all__ = ["Repeated", "key_hashes"]
@@ -87,12 +86,10 @@ class Repeated:
         hashes = pl.concat(self._kept)
         for (bucket,), part in hashes.group_by(pl.col("a") % _BUCKETS):
             with Path(self._folder.name, str(bucket)).open("ab") as file:
-                # Three 64-bit numbers a row; the position is never negative.
-                part.with_columns(pl.col("row").cast(pl.UInt64)).to_numpy(order="c").tofile(file)
+                part.write_ipc_stream(file)
         self._kept, self._count = [], 0
 
     def _groups(self) -> Iterator[pl.DataFrame]:
-        import numpy as np
         import polars as pl
 
         if self._folder is None:
@@ -102,15 +99,13 @@ class Repeated:
         if self._kept:
             self._spill()
         for path in sorted(Path(self._folder.name).iterdir()):
-            numbers = np.fromfile(path, dtype=np.uint64).reshape(-1, 3)
-            yield pl.DataFrame(numbers, schema=["row", "a", "b"])
+            yield _read(path)
 
-    def finish(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def finish(self) -> pl.Series:
         """Return a mark for every row of the data set: whether it repeats a key."""
-        import numpy as np
         import polars as pl
 
-        marks = np.zeros(self._rows, dtype=np.bool_)
+        marks = pl.repeat(value=False, n=self._rows, dtype=pl.Boolean, eager=True)
         for group in self._groups():
             key = pl.struct("a", "b")
             if self._keep is False:
@@ -118,5 +113,17 @@ class Repeated:
             else:
                 kept = key.is_first_distinct() if self._keep == "first" else key.is_last_distinct()
                 repeats = group.sort("row").filter(~kept)
-            marks[repeats["row"].to_numpy()] = True
+            marks.scatter(repeats["row"], True)
         return marks
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Return what was spilled to a file: one Arrow stream after another."""
+    import polars as pl
+    import pyarrow as pa
+
+    tables = []
+    with pa.OSFile(str(path)) as file:
+        while file.tell() < file.size():
+            tables.append(pa.ipc.open_stream(file).read_all())
+    return pl.DataFrame(pa.concat_tables(tables))

@@ -1,0 +1,264 @@
+"""What ``check_wheel.py`` runs with the Python of an environment in which the wheel is installed.
+
+``inside.py STEP ARGUMENT…``; each step is a function below. It fails with the traceback of what went wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import pkgutil
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import io_intelligence_provider
+
+PACKAGE: Final = Path(io_intelligence_provider.__file__).parent
+DISTRIBUTION: Final = "airflow-provider-io-intelligence"
+NEEDS_AN_EXTRA: Final = {"io_intelligence_provider.lineage_facets": "openlineage"}
+"""Modules that cannot be imported with the declared dependencies alone."""
+FILES: Final = (
+    "py.typed",
+    "emulator/data/io_net_prices_2026h1.jsonl",
+    "quality/report.html.j2",
+    "quality/report.schema.json",
+    "plugin/static/index.html",
+    "plugin/static/app.js",
+    "plugin/static/css/page.css",
+)
+WITH_PARAMETERS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
+    "/api/model": lambda model: {"model": model},
+    "/api/history": lambda model: {"models": model, "fields": "input_token_price"},
+}
+
+
+def installed(*extras: str) -> None:
+    """Look at the installation: files, metadata, Airflow's view of it, every module."""
+    assert "site-packages" in PACKAGE.parts, PACKAGE
+    assert importlib.metadata.version(DISTRIBUTION) == io_intelligence_provider.__version__
+    for name in FILES:
+        assert (PACKAGE / name).is_file(), name
+    if not extras:
+        for name in ("numpy", "pandas", "pyspark", "openlineage", "s3fs"):
+            assert importlib.util.find_spec(name) is None, f"{name} is installed, which hides what lacks it"
+    _metadata()
+    lacking = {name for name, extra in NEEDS_AN_EXTRA.items() if extra not in extras}
+    walked = 0
+    for module in pkgutil.walk_packages([str(PACKAGE)], "io_intelligence_provider.", onerror=_fail):
+        if module.name in lacking or ".example_dags" in module.name:
+            continue
+        importlib.import_module(module.name)
+        walked += 1
+    print(f"{walked} modules imported, not without an extra: {', '.join(sorted(lacking)) or 'none'}")
+
+
+def _fail(name: str) -> None:
+    raise ImportError(f"{name} cannot be imported") from sys.exception()
+
+
+def _metadata() -> None:
+    from jsonschema import validate
+
+    import airflow
+
+    (entry,) = (
+        item
+        for item in importlib.metadata.entry_points(group="apache_airflow_provider")
+        if item.value.startswith("io_intelligence_provider")
+    )
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    info = entry.load()()
+    validate(info, schema)
+    for kind in ("hooks", "operators", "triggers"):
+        for name in (module for item in info[kind] for module in item["python-modules"]):
+            importlib.import_module(name)
+    (plugin,) = (
+        item
+        for item in importlib.metadata.entry_points(group="airflow.plugins")
+        if item.value.startswith("io_intelligence_provider")
+    )
+    assert plugin.load().external_views, "no page in the plugin"
+
+
+def exports(url: str, root: str) -> None:
+    """Use every export of the package, without Airflow."""
+    import io_intelligence_provider as package
+
+    names = set(package.__all__)
+    store = package.SnapshotStore(root)
+    with package.IOIntelligenceClient(url) as client:
+        for day in (date(2026, 6, 28), date(2026, 6, 29)):
+            summary: Any = package.take_snapshot(client, store, snapshot_date=day)
+    assert isinstance(summary, package.SnapshotSummary)
+    assert json.loads(json.dumps(summary.to_dict()))["rows"] > 20
+    changes = package.detect_changes(store)
+    assert isinstance(changes, package.ChangesSummary)
+    assert package.AlertRule(name="all", changes="price_changed", min_pct=1).name == "all"
+    model = store.read()["name"][0].as_py()
+    assert store.history(models=[model]).num_rows == 2
+    assert store.changes().num_rows == store.quarantine().num_rows == 0
+    assert store.quality().outcome in {"passed", "warned"}
+    assert len(list(store.runs())) == 2
+    assert store.price_at(model, "latest").snapshot_date == date(2026, 6, 29)
+    store.cost(model, input_tokens=1)
+    used = {
+        "AlertRule", "ChangesSummary", "IOIntelligenceClient", "SnapshotStore", "SnapshotSummary",
+        "__version__", "detect_changes", "take_snapshot",
+    }  # fmt: skip
+    assert names == used, f"no check here uses {sorted(names ^ used)}"
+    assert not [name for name in sys.modules if name.partition(".")[0] == "airflow"], "Airflow was imported"
+
+
+def in_airflow() -> None:
+    """Look at what Airflow finds: the provider, and every Dag of the Dags folder."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+    from airflow.providers_manager import ProvidersManager
+    from airflow.sdk import conf
+
+    assert DISTRIBUTION in ProvidersManager().providers
+    folder = Path(conf.get("core", "dags_folder"))
+    bag = BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags-folder")
+    assert not bag.import_errors, "\n".join(bag.import_errors.values())
+    wanted = {path.stem for path in (PACKAGE / "example_dags").glob("*.py")}
+    assert wanted, "no sample Dag in the wheel"
+    assert wanted <= set(bag.dags), wanted - set(bag.dags)
+
+
+def routes(url: str, user: str, password: str) -> None:
+    """Ask a running Airflow for every route of the page and every file beside it."""
+    import urllib3
+    from starlette.routing import Route
+
+    from io_intelligence_provider.plugin import URL_PREFIX
+    from io_intelligence_provider.plugin.app import build_api
+    from io_intelligence_provider.plugin.source import StoreSource
+
+    pool = urllib3.PoolManager(retries=False, timeout=120)
+    login = pool.request("POST", f"{url}/auth/token", json={"username": user, "password": password})
+    assert login.status == 201, (login.status, login.data)
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+    def ask(path: str, fields: Any = None) -> Any:
+        answer = pool.request("GET", f"{url}{URL_PREFIX}{path}", fields=fields, headers=headers)
+        assert answer.status == 200, f"GET {path} {fields}: {answer.status} {answer.data[:2_000]!r}"
+        return answer
+
+    model = ask("/api/models").json()["models"][0]["name"]
+    app = build_api(StoreSource(_no_store), lambda: None)
+    paths = [
+        route.path for route in app.routes if isinstance(route, Route) and "GET" in (route.methods or ())
+    ]
+    assert "/static/{path:path}" in paths
+    for path in paths:
+        if path == "/static/{path:path}":
+            continue
+        anonymous = pool.request("GET", f"{url}{URL_PREFIX}{path}", redirect=False)
+        assert anonymous.status == 401, f"GET {path} without a login: {anonymous.status}"
+        answer = ask(path, WITH_PARAMETERS[path](model) if path in WITH_PARAMETERS else None)
+        assert path == "/" or answer.json(), path
+    static = PACKAGE / "plugin" / "static"
+    files = [str(file.relative_to(static)) for file in static.rglob("*") if file.is_file()]
+    for name in [*files, "plotly.min.js"]:
+        assert ask(f"/static/{name}").data, name
+    print(f"{len(paths)} routes and {len(files) + 1} files served")
+
+
+def _no_store() -> Any:
+    raise AssertionError("the store is not asked for")
+
+
+def without_pandas(folder: str) -> None:
+    """See that a pandas schema names the extra that it needs."""
+    from io_intelligence_provider.datasets.schema import load_schema
+    from io_intelligence_provider.errors import ConfigurationError
+
+    for source in _pandas_schemas(Path(folder)):
+        said = ""
+        try:
+            load_schema(source)
+        except ConfigurationError as error:
+            said = str(error)
+        assert f"pip install '{DISTRIBUTION}[pandas]'" in said, (source, said)
+
+
+def with_pandas(folder: str) -> None:
+    """Check by pandas schemas: by name, as YAML, and of a pandas frame."""
+    import pandas as pd
+
+    from io_intelligence_provider.datasets.options import CheckOptions
+    from io_intelligence_provider.datasets.run import check_dataset, check_frame
+
+    frame = pd.DataFrame({"a": [1, 2, 2, -1]})
+    path = str(Path(folder) / "pandas.parquet")
+    frame.to_parquet(path)
+    options = CheckOptions(max_quarantine_share=1.0)
+    for source in _pandas_schemas(Path(folder)):
+        run = check_dataset(path, source, options)
+        assert (run.rows, run.valid) == (4, 1), run
+        run = check_frame(frame, str(Path(folder) / "valid.parquet"), source, options)
+        assert (run.rows, run.valid) == (4, 1), run
+
+
+def _pandas_schemas(folder: Path) -> tuple[str, str]:
+    yaml, module = folder / "pandas.yaml", folder / "schemas_of_pandas.py"
+    yaml.write_text("columns:\n  a: {dtype: int64, unique: true, checks: {greater_than_or_equal_to: 0}}\n")
+    module.write_text(
+        "import pandera.pandas as pa\n"
+        "schema = pa.DataFrameSchema({'a': pa.Column(int, pa.Check.ge(0), unique=True)})\n"
+    )
+    sys.path.insert(0, str(folder))
+    return "schemas_of_pandas:schema", str(yaml)
+
+
+def with_openlineage(folder: str) -> None:
+    """Check a data set by the operator and look at the facets that OpenLineage gets of it."""
+    facets = _checked(folder).get_openlineage_facets_on_complete(None)
+    (source,) = facets.inputs
+    assert {"dataQualityAssertions", "dataQualityMetrics"} <= set(source.inputFacets), source
+    assert facets.outputs, "no valid rows among the outputs"
+
+
+def with_spark(folder: str) -> None:
+    """Check a data set on a local Spark."""
+    run = _checked(folder, engine="spark", spark="local[1]")._run
+    assert (run.engine, run.rows, run.valid) == ("spark", 3, 2), run
+
+
+def _checked(folder: str, **arguments: Any) -> Any:
+    import pandera.polars as pa
+    import polars as pl
+
+    from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+
+    path = Path(folder) / "facets.parquet"
+    pl.DataFrame({"a": [1, 2, -1]}).write_parquet(path)
+    operator = PanderaCheckOperator(
+        task_id="facets",
+        path=str(path),
+        schema=pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))}),
+        valid_path=f"{folder}/facets-valid.parquet",
+        max_quarantine_share=1.0,
+        results_root=f"{folder}/results",
+        **arguments,
+    )
+    operator.execute({})
+    return operator
+
+
+def with_file_system(url: str, connection: str, kind: str) -> None:
+    """Open a store and a data set on an object store, without asking it anything."""
+    from io_intelligence_provider.hooks.storage import filesystem_of
+    from io_intelligence_provider.hooks.store import open_store
+
+    assert open_store(url, connection).root
+    found = type(filesystem_of(url, connection)).__name__
+    assert found == kind, f"{url} is served by {found}"
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

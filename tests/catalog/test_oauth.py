@@ -242,7 +242,7 @@ def test_a_late_401_does_not_throw_a_newer_token_away() -> None:
     settings = ClientSettings(
         token_url="https://127.0.0.1/t", client_id="me", client_secret=Secret(CLIENT["client_secret"])
     )
-    auth = ClientCredentials(settings, lambda *_: next(fetched), Redactor())
+    auth = ClientCredentials(settings, lambda *_: (200, next(fetched)), Redactor())
     deadline = Deadline(60)
     old = auth.headers(deadline)
     for _ in range(3):  # three threads were refused with the old token, one after the other

@@ -46,6 +46,7 @@ class Catalogue:
     :param repeated: ids that more than one record bears.
     :param fetched_at: when the last page of the accepted walk had come, UTC.
     :param inconsistency: what is odd about the catalogue's own state, ``None`` when nothing is.
+    :param redacted: records in which the server repeated a credential; it is masked in them.
     """
 
     shape: WireShape
@@ -55,6 +56,7 @@ class Catalogue:
     fetched_at: datetime
     inconsistency: str | None
     spool: Spool
+    redacted: int = 0
 
     def pages(self) -> Iterator[list[bytes]]:
         """Yield the raw records page by page."""
@@ -79,6 +81,7 @@ class _Walk:
     shape: WireShape | None = None
     total: int | None = None
     received: int = 0
+    redacted: int = 0
     ids: set[str] = field(default_factory=set)
     repeated: set[str] = field(default_factory=set)
     page_digests: set[int] = field(default_factory=set)
@@ -106,6 +109,7 @@ class _Walk:
         if not page.records and page.has_next:
             self.note(f"page {number} is empty although more follows")
         self.ended = not page.has_next
+        self.redacted += page.redacted
         repeats = self._take_records(number, page.records)
         idle = repeats or not page.records
         self.idle_pages = self.idle_pages + 1 if idle else 0
@@ -150,6 +154,7 @@ class _Walk:
             fetched_at=datetime.now(UTC),
             inconsistency=self.problem,
             spool=self.spool,
+            redacted=self.redacted,
         )
 
 

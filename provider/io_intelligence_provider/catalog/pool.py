@@ -119,7 +119,8 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
 
 def open_manager(proxy: str | None = None, **options: Any) -> urllib3.PoolManager:
     """Return a pool manager whose connections print nothing; use it within :func:`quiet`."""
-    manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    with quiet():
+        manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     return manager
 
@@ -233,6 +234,8 @@ def _matches(entry: str, host: str, port: int | None, address: _Address | None) 
     """
     if entry == "*":
         return True
+    if entry.count("[") != entry.count("]"):
+        raise ValueError(entry)
     if "/" in entry:
         network = ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
         return address is not None and address.version == network.version and address in network

@@ -152,8 +152,8 @@ class _Patterns:
         # The longest first: a secret may be part of another. %2f is %2F, hence the case.
         parts = [
             *map(re.escape, sorted(literals, key=len, reverse=True)),
-            # What surrounds the core of a base64 text holds the first and the last letters.
-            *(rf"[\w+/-]{{0,4}}{re.escape(core)}[\w+/-]{{0,4}}={{0,2}}" for core in sorted(cores)),
+            # The letters around the core of a base64 text hold the rest of the first and the last character.
+            *(rf"[\w+/-]?{re.escape(core)}[\w+/-]?={{0,2}}" for core in sorted(cores)),
         ]
         self._pattern = re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
@@ -217,16 +217,24 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else found[3]
 
 
+_DECODERS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
+    ("\\", lambda text: _ESCAPE.sub(_unescaped, text)),
+    ("%", unquote),
+    ("&", html.unescape),
+)
+
+
 def _decodings(text: str) -> Iterator[str]:
-    """Yield ``text`` with its escapes of JSON, URLs and HTML undone, then those of that, and so on."""
+    """Yield ``text`` with its escapes of JSON, of URLs or of HTML undone, then those of each of these.
+
+    One kind at a time: what is left of a secret that itself looks escaped would be no longer the secret.
+    """
+    seen, latest = {text}, [text]
     for _ in range(_LAYERS):
-        decoded = _ESCAPE.sub(_unescaped, text) if "\\" in text else text
-        decoded = unquote(decoded) if "%" in decoded else decoded
-        decoded = html.unescape(decoded) if "&" in decoded else decoded
-        if decoded == text:
-            return
-        yield decoded
-        text = decoded
+        decoded = {decode(one) for one in latest for sign, decode in _DECODERS if sign in one} - seen
+        yield from decoded
+        seen |= decoded
+        latest = list(decoded)
 
 
 def redact_url(url: str) -> str:

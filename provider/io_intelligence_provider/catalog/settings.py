@@ -271,9 +271,8 @@ def connection_settings(
             f"Known are: {', '.join(EXTRA_FIELDS)}."
         )
     values: dict[str, Any] = {key: _typed(key, value) for key, value in given.items()}
-    if password and password.strip():
-        values["token"] = Secret(password.strip())
-    if url := _url(host, port, schema):
+    values["token"] = _credential("password", None if password is None else Secret(password))
+    if url := _url(_stripped("host", host), port, schema):
         values["base_url"] = url
     return ClientSettings(**values)
 

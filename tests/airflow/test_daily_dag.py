@@ -94,29 +94,6 @@ def test_a_failing_api_fails_the_run_and_leaves_the_last_file(
     assert SnapshotStore(root).info() == before
 
 
-def test_no_log_xcom_or_file_holds_the_key(
-    dag: Any,
-    api: EmulatorServer,
-    root: Path,
-    run_dag: Callable[..., Any],
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-    key: str,
-    airflow_home: Path,
-) -> None:
-    caplog.set_level("DEBUG")
-    run = run_dag(dag)
-    assert run.state == "success"
-    printed = capfd.readouterr()
-    assert "snapshot" in caplog.text + printed.out + printed.err
-    xcom = json.dumps(snapshot_task(run).xcom_pull(task_ids="snapshot"))
-    for text in (caplog.text, printed.out, printed.err, xcom):
-        assert key not in text
-    files = [path for folder in (root, airflow_home) for path in folder.rglob("*") if path.is_file()]
-    assert any(path.suffix == ".parquet" for path in files)
-    assert [path for path in files if key.encode() in path.read_bytes()] == []
-
-
 def test_the_dag_is_what_the_documentation_says(dag: Any) -> None:
     assert dag.dag_id == "io_intelligence_daily_pricing"
     assert dag.catchup is False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +111,100 @@ def test_threads_share_one_renewal(guarded: EmulatorServer, log_in: Any) -> None
         thread.join()
     assert failures == []
     assert guarded.state.tokens.issued == 2
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206, 299])
+def test_any_2xx_of_the_token_endpoint_is_read(scripted: Any, log_in: Any, tools: Any, status: int) -> None:
+    server = scripted(issuer(tools, [tools.Reply(status, b'{"access_token":"one"}')]))
+    log_in(server).fetch_page()
+    assert server.requests[-1].headers["Authorization"] == "Bearer one"
+
+
+@pytest.mark.parametrize("status", [201, 202, 203])
+def test_a_2xx_of_the_api_with_a_body_is_read(scripted: Any, connect: Any, tools: Any, status: int) -> None:
+    body = tools.page(tools.models(2)).body
+    assert len(connect(scripted(tools.Reply(status, body)).url).fetch_page().records) == 2
+
+
+FRESH = "fre5h-t0ken-of-the-issuer"
+LEAKS = {
+    "other fields": json.dumps({"token": FRESH, "id_token": FRESH, "data": {"access_token": FRESH}}).encode(),
+    "html": f"<html>access_token={FRESH}</html>".encode(),
+    "form": f"access_token={FRESH}&error=x".encode(),
+    "base64": base64.b64encode(FRESH.encode()),
+    "in the description": json.dumps({"access_token": FRESH, "error_description": f"took {FRESH}"}).encode(),
+    "error is no text": json.dumps({"error": {"token": FRESH}, "error_description": [FRESH]}).encode(),
+    "detail": json.dumps({"detail": [{"loc": [FRESH], "msg": FRESH, "type": FRESH}]}).encode(),
+    "list": json.dumps([FRESH]).encode(),
+    "too deep": b"[" * 100_000 + FRESH.encode(),
+    "utf-16": json.dumps({"access_token": FRESH}).encode("utf-16"),
+    "unusable": json.dumps({"access_token": f"{FRESH}\x00"}).encode(),
+    "unusable life": json.dumps({"access_token": FRESH, "expires_in": "soon"}).encode(),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "leak"),
+    [
+        (status, leak)
+        for status in (200, 201, 204, 302, 304, 400, 401, 403, 404, 422, 429, 500)
+        for leak in LEAKS
+        if status >= 204 or leak != "in the description"  # that one is a good token, and read
+    ],
+)
+def test_a_token_answer_is_quoted_by_its_error_alone(
+    scripted: Any,
+    log_in: Any,
+    tools: Any,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    leak: str,
+) -> None:
+    caplog.set_level("DEBUG")
+    server = scripted(issuer(tools, [tools.Reply(status, LEAKS[leak])]))
+    with pytest.raises(IOIntelligenceError) as caught:
+        log_in(server, max_retries=0).fetch_page()
+    shown = f"{caught.value!r} {vars(caught.value)} {caplog.text}"
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    shown += "".join(repr(frame.locals) for frame in frames if "/tests/" not in frame.filename)
+    assert FRESH not in shown
+    assert base64.b64encode(FRESH.encode()).decode() not in shown
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"access_token":"%b"}',
+        b"HTTP/1.1 %b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1, %b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%b\r\n",
+        b"HTTP/1.1 200 OK\r\nno header %b\r\n\r\n",
+    ],
+)
+def test_a_token_answer_that_is_no_http_is_not_quoted(
+    scripted: Any, log_in: Any, tools: Any, caplog: pytest.LogCaptureFixture, raw: bytes
+) -> None:
+    caplog.set_level("DEBUG")
+    server = scripted(issuer(tools, [tools.Reply(raw=raw.replace(b"%b", FRESH.encode()))]))
+    with pytest.raises(IOIntelligenceError) as caught:
+        log_in(server, max_retries=0).fetch_page()
+    assert FRESH not in f"{caught.value!r} {vars(caught.value)} {caplog.text}"
+
+
+def test_what_a_token_endpoint_may_say_is_said(scripted: Any, log_in: Any, tools: Any) -> None:
+    said = {
+        "error": "invalid_scope",
+        "error_description": "no\nsuch scope " + "x" * 500,
+        "error_uri": "hidden",
+    }
+    server = scripted(issuer(tools, [tools.Reply(400, json.dumps(said).encode())]))
+    with pytest.raises(
+        AuthenticationError, match=r"answered 400: invalid_scope: no such scope x+…"
+    ) as caught:
+        log_in(server).fetch_page()
+    assert "hidden" not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_a_second_401_is_reported(scripted: Any, log_in: Any, tools: Any) -> None:
@@ -242,7 +338,7 @@ def test_a_late_401_does_not_throw_a_newer_token_away() -> None:
     settings = ClientSettings(
         token_url="https://127.0.0.1/t", client_id="me", client_secret=Secret(CLIENT["client_secret"])
     )
-    auth = ClientCredentials(settings, lambda *_: next(fetched), Redactor())
+    auth = ClientCredentials(settings, lambda *_: (200, next(fetched)), Redactor())
     deadline = Deadline(60)
     old = auth.headers(deadline)
     for _ in range(3):  # three threads were refused with the old token, one after the other

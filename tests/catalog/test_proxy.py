@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient
+from io_intelligence_provider.catalog.pool import environment_proxy
 from io_intelligence_provider.errors import (
     ConfigurationError,
     IOIntelligenceError,
@@ -158,6 +159,181 @@ def test_the_environment_exempts_a_host(
     connect(server.url).fetch_page()
     assert proxy.heads == []
     assert len(server.requests) == 1
+
+
+def test_every_hop_of_a_redirect_is_looked_up_anew(
+    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = scripted(tools.page(tools.models(1)))
+    server = scripted(tools.Reply(302, headers={"Location": f"{other.url}/x"}))
+    monkeypatch.setenv("http_proxy", f"http://{USER}@{proxy.address}")
+    monkeypatch.setenv("no_proxy", server.url.removeprefix("http://"))
+    client = connect(server.url)
+    client.fetch_page()
+    assert [head.split(" ")[1] for head in proxy.heads] == [f"{other.url}/x"]
+    monkeypatch.setenv("no_proxy", "*")  # and so is every request
+    client.fetch_page()
+    assert len(proxy.heads) == 1
+    assert len(other.requests) == 2
+
+
+PROXY = {"http_proxy": "http://proxy:3128", "https_proxy": "http://proxy:3128"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ("*", "https://example.org"),
+        ("x, *", "https://example.org"),
+        ("example.org", "https://example.org"),
+        ("example.org", "https://api.example.org"),
+        (".example.org", "https://api.example.org"),
+        (".example.org", "https://example.org"),
+        ("*.example.org", "https://api.example.org"),
+        ("EXAMPLE.org", "https://Api.Example.ORG"),
+        ("example.org.", "https://example.org"),
+        ("example.org", "https://example.org."),
+        (" a,\n example.org \n", "https://example.org"),
+        ("a example.org", "https://example.org"),
+        ("example.org:443", "https://example.org"),
+        ("example.org:80", "http://example.org"),
+        ("example.org:8443", "https://example.org:8443"),
+        (".example.org:8443", "https://api.example.org:8443"),
+        ("10.0.0.0/8", "http://10.1.2.3"),
+        ("10.1.2.3/8", "http://10.1.2.3:8080"),
+        ("10.1.2.3", "http://10.1.2.3:8080"),
+        ("10.1.2.3:8080", "http://10.1.2.3:8080"),
+        ("127.0.0.0/8", "http://127.0.0.1"),
+        ("fd00::/8", "http://[fd12::1]:80"),
+        ("[fd00::]/8", "http://[fd12::1]"),
+        ("[fd00::/8]", "http://[fd12::1]"),
+        ("fd00:0::1", "http://[fd00::1]"),
+        ("[fd00::1]", "http://[fd00::1]:99"),
+        ("[fd00::1]:99", "http://[fd00::1]:99"),
+        ("::1", "http://[0:0:0:0:0:0:0:1]"),
+        ("fe80::1", "http://[fe80::1%25eth0]"),
+        ("10.0.0.0/8", "http://[::ffff:10.1.2.3]"),
+    ],
+)
+def test_no_proxy_exempts(entry: str, url: str) -> None:
+    for name in ("no_proxy", "NO_PROXY", "No_Proxy"):
+        assert environment_proxy(url, PROXY | {name: entry}) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ("", "https://example.org"),
+        (" \n", "https://example.org"),
+        ("ample.org", "https://example.org"),
+        ("example.org", "https://example.org.evil.org"),
+        ("example.org:443", "https://example.org:8443"),
+        ("10.0.0.0/8", "http://11.1.2.3"),
+        ("10.0.0.0/8", "http://[fd00::1]"),
+        ("fd00::/8", "http://10.0.0.1"),
+        ("10.1.2.3", "http://10.1.2.30"),
+        ("0.0.1", "http://127.0.0.1"),
+        ("[fd00::1]:99", "http://[fd00::1]:98"),
+        ("::1", "http://[::2]"),
+        ("127.0.0.0/8", "http://localhost"),
+    ],
+)
+def test_no_proxy_exempts_nothing_else(entry: str, url: str) -> None:
+    assert environment_proxy(url, PROXY | {"no_proxy": entry}) is not None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "10.0.0.0/33",
+        "10.0.0/8",
+        "fd00::/129",
+        "example.org/24",
+        "http://s3cret",
+        "host:port",
+        "host:99999",
+        "host:",
+        "[::1",
+        "[s3cret]",
+        "fd00:::1",
+        "[::1]x",
+        "a|b",
+        "<local>",
+        "u:s3cret@h",
+    ],
+)
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_what_is_no_entry_of_no_proxy_is_refused_by_the_name_of_the_variable(
+    monkeypatch: pytest.MonkeyPatch, entry: str, name: str
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv(name, f"127.0.0.1,{entry}")
+    with pytest.raises(ConfigurationError, match=f"variable {name} has") as caught:
+        IOIntelligenceClient("http://127.0.0.1:1")
+    assert entry not in str(caught.value)
+    monkeypatch.delenv("http_proxy")  # it matters only where there is a proxy
+    IOIntelligenceClient("http://127.0.0.1:1").close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": "http://up:1"}, ("http://up:1", "HTTP_PROXY")),
+        ({"HTTP_PROXY": "http://up:1", "http_proxy": "http://low:1"}, ("http://low:1", "http_proxy")),
+        ({"HTTP_PROXY": "http://up:1", "http_proxy": ""}, None),
+        ({"HTTP_PROXY": "http://up:1", "http_proxy": " \n"}, None),
+        ({"Http_Proxy": " http://up:1\n"}, ("http://up:1", "Http_Proxy")),
+        ({"HTTPS_PROXY": "http://up:1", "ALL_PROXY": "http://all:1"}, None),
+        ({"HTTP_PROXY": "http://from-a-request:1", "REQUEST_METHOD": "GET"}, None),
+        ({"http_proxy": "http://low:1", "REQUEST_METHOD": "GET"}, ("http://low:1", "http_proxy")),
+    ],
+)
+def test_the_variable_is_chosen_as_urllib_does(
+    environ: dict[str, str], expected: tuple[str, str] | None
+) -> None:
+    assert environment_proxy("http://example.org", environ) == expected
+
+
+def test_the_system_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    import urllib.request
+
+    for name in ("getproxies", "proxy_bypass", "getproxies_environment", "proxy_bypass_environment"):
+        monkeypatch.setattr(urllib.request, name, None)
+    IOIntelligenceClient("https://example.org").close()
+
+
+@pytest.mark.parametrize(
+    "value", ["http://u:s3cret@h:port", "http://exa mple", "socks5://s3cret:1", "http://[s3cret"]
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_a_variable_that_is_no_proxy_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"environment variable {name} is no http") as caught:
+        IOIntelligenceClient("https://example.org")
+    assert value not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_proxy_that_goes_wrong_on_the_way_is_a_configuration_error(
+    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = scripted(tools.Reply(302, headers={"Location": "https://example.invalid/"}))
+    client = connect(server.url)
+    monkeypatch.setenv("https_proxy", "http://exa mple:s3cret")
+    with pytest.raises(ConfigurationError, match="variable https_proxy") as caught:
+        client.fetch_page()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_white_space_around_a_variable_is_stripped(
+    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f" http://{USER}@{proxy.address}\n")
+    connect(scripted(tools.page()).url).fetch_page()
+    assert len(proxy.heads) == 1
 
 
 def test_a_configured_proxy_outranks_the_environment(

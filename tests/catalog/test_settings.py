@@ -89,6 +89,62 @@ def test_an_unknown_extra_is_named() -> None:
         connection_settings(extra={"page-size": 1, "headers": {"X": "secret-value"}, "page_size": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pagesize", r"pagesize \(did you mean page_size\?\)"),
+        ("readTimeout", r"readTimeout \(did you mean read_timeout\?\)"),
+        ("X-Api-Key", "X-Api-Key"),
+        ("headers", "headers"),
+        ("https_proxy", "https_proxy"),
+        ("retry.max.attempts", "retry.max.attempts"),
+    ],
+)
+def test_a_plain_word_is_named(name: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        connection_settings(extra={name: 1})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sk-abc123",
+        "sk-live",
+        "ghp_abcdefgh",
+        "io-v2-eyJhbGciOiJIUzI1NiJ9",
+        "qWjRtZxKpLmN",
+        "a" * 15,
+        "a-b-c-d-e",
+        "xkcdqwrtz",
+        "has space",
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "the-password-itself",
+        "",
+        "ключ",
+        "x\ny",
+    ],
+)
+def test_what_may_be_a_secret_is_counted_and_not_named(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="1 that may be a secret") as caught:
+        connection_settings(password="password-itself", extra={name: 1})
+    assert not name or name not in str(caught.value)
+
+
+@pytest.mark.parametrize("rest", ["//:KEY@host", "//me:KEY@host:80/path", ":KEY", "//KEY@"])
+def test_a_uri_with_an_underscore_is_explained(rest: str) -> None:
+    extra = {"x": "KEY"}  # a query lands in the extra
+    with pytest.raises(ConfigurationError, match=r"Begin it with io-intelligence://") as caught:
+        connection_settings(host="", schema=f"o_intelligence{rest}", extra=extra)
+    assert "KEY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("schema", ["hunter", "s3cr", "api/v1", "sk-abc", "ftp x"])
+def test_a_schema_that_is_no_plain_word_is_not_shown(schema: str) -> None:
+    with pytest.raises(ConfigurationError, match="schema is http, https or blank") as caught:
+        connection_settings(host="h", schema=schema)
+    assert schema not in str(caught.value)
+
+
 def test_a_login_is_no_place_for_the_key() -> None:
     with pytest.raises(ConfigurationError, match="password") as caught:
         connection_settings(login="the-key")

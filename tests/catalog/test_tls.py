@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import threading
@@ -139,5 +138,6 @@ def test_what_is_no_authority_is_refused_at_once(verify: Any) -> None:
 def test_a_file_that_holds_no_authority_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("nothing")
-    with pytest.raises(ConfigurationError, match=f"no usable CA: .*{os.sep}ca.pem"):
+    with pytest.raises(ConfigurationError, match=r"no usable CA: .*no certificate") as caught:
         IOIntelligenceClient("https://localhost", verify=str(path))
+    assert "ca.pem" not in str(caught.value)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from io_intelligence_provider.catalog.secret import MASK
 from io_intelligence_provider.errors import (
     STATUS_ERRORS,
     ErrorDetail,
@@ -49,7 +50,7 @@ def error_for(
     :param retry_after: seconds the server asks to wait, ``None`` when it did not say.
     :param for_token: whether it was the token endpoint that was asked, not the API.
     """
-    said = excerpt(body.decode("utf-8", "replace"), clean)
+    said = oauth_error(body, clean) if for_token else excerpt(body.decode("utf-8", "replace"), clean)
     said = said and f": {said}"
     if for_token:
         advice = _TOKEN_ADVICE.get(status, "Check token_url, client_id, client_secret and scope.")
@@ -64,10 +65,10 @@ def error_for(
     if status >= 500:
         return ServerError(f"{failed}{said}. The server is in trouble; try later.", status=status)
     if status >= 400:
-        details = _details(body, clean)
+        details = () if for_token else _details(body, clean)
         listed = f": {excerpt('; '.join(map(str, details)), clean)}" if details else said
         return RequestError(f"{failed}{listed}. {advice}", status=status, details=details)
-    return ResponseError(f"{failed}{said}. Only 200 carries an answer; check the host.")
+    return ResponseError(f"{failed}{said}. Only 2xx with a body is an answer; check the host.")
 
 
 def excerpt(text: str, clean: Clean) -> str:
@@ -78,6 +79,24 @@ def excerpt(text: str, clean: Clean) -> str:
     )
     line = " ".join(clean(visible).split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"
+
+
+def oauth_error(body: bytes, clean: Clean) -> str:
+    """Return what RFC 6749 (5.2) lets a token endpoint say, cleaned and cut; nothing else of its answer.
+
+    The rest of the body may be an access token, in any field and in any encoding.
+    """
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+    if not isinstance(answer, dict):
+        return ""
+    said = [_text(answer.get(key)) for key in ("error", "error_description")]
+    for key in ("access_token", "refresh_token", "id_token"):  # not known as secrets yet, if it repeats them
+        if token := _text(answer.get(key)):
+            said = [text.replace(token, MASK) for text in said]
+    return ": ".join(filter(None, (excerpt(text, clean) for text in said)))
 
 
 def _details(body: bytes, clean: Clean) -> tuple[ErrorDetail, ...]:

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 
 from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Redactor, Secret, redact_url
+from io_intelligence_provider.catalog.secret import Redactor, Secret, redact_url, sendable
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, RequestError
 
@@ -58,8 +58,8 @@ class FixedCredential:
         return False
 
 
-TokenRequest = Callable[[str, Credential, bytes, Deadline], bytes]
-"""Posts (URL, headers, form body) and returns the body of the 200 answer, or raises the typed error."""
+TokenRequest = Callable[[str, Credential, bytes, Deadline], tuple[int, bytes]]
+"""Posts (URL, headers, form body) and returns status and body of a 2xx answer, or raises the typed error."""
 
 
 class _Token(msgspec.Struct):
@@ -117,18 +117,20 @@ class ClientCredentials:
         form = {"grant_type": "client_credentials"} | ({"scope": settings.scope} if settings.scope else {})
         basic = _basic(settings.client_id, settings.client_secret)
         self._redactor.add(basic)
+        self._redactor.add(Secret(settings.client_id), identifier=True)
         credential = {"Authorization": Secret(f"Basic {basic.reveal()}")}
         asked_at = time.monotonic()  # the token's life may begin before its answer arrives
         try:
-            body = self._request(settings.token_url, credential, urlencode(form).encode(), deadline)
+            status, body = self._request(settings.token_url, credential, urlencode(form).encode(), deadline)
         except RequestError as error:  # RFC 6749, 5.2: a refused client or scope is a 400 as well
             raise AuthenticationError(str(error), status=error.status) from None
         token = _decode_token(body)
+        del body
         if token is None:
             raise AuthenticationError(
                 f"The token endpoint {redact_url(settings.token_url)} answered without a usable "
                 "access_token. Check token_url, client_id and scope.",
-                status=200,
+                status=status,
             )
         self._token, lifetime = token
         self._redactor.add(self._token)
@@ -147,7 +149,7 @@ def _decode_token(body: bytes) -> tuple[Secret, float] | None:
         token = msgspec.json.decode(body, type=_Token, strict=False)  # "3600" is a number to some servers
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    value = token.access_token
-    if not value or not value.isascii() or not value.isprintable():
+    value = token.access_token.strip()
+    if not value or not sendable(value):
         return None
     return Secret(value), _DEFAULT_LIFETIME if token.expires_in is None else token.expires_in

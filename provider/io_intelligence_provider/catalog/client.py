@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Never, Self
 
 from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Secret
-from io_intelligence_provider.catalog.settings import DEFAULT_BASE_URL, ClientSettings
+from io_intelligence_provider.catalog.secret import Secret, bare, without_frames
+from io_intelligence_provider.catalog.settings import DEFAULT_BASE_URL, ClientSettings, named
 from io_intelligence_provider.catalog.transport import Transport
 from io_intelligence_provider.catalog.walk import Catalogue, walk_catalogue
 from io_intelligence_provider.catalog.wire import Page, decode_page, decode_record
-from io_intelligence_provider.errors import PaginationError
+from io_intelligence_provider.errors import ConfigurationError, PaginationError
 
 __all__ = ["MODELS_PATH", "IOIntelligenceClient"]
 
@@ -21,39 +21,103 @@ MODELS_PATH: Final = "/api/v1/models"
 class IOIntelligenceClient:
     """Reads the models catalogue of IO Intelligence. Threads may share it; close it after use.
 
-    Every parameter but ``base_url`` is by keyword; what each one means and its bounds stand in
-    :class:`~io_intelligence_provider.catalog.settings.ClientSettings`.
+    The parameters are the fields of the connection, by the same names.
 
-    :raises ConfigurationError: when a setting is out of bounds or contradicts another.
+    :param base_url: scheme, host, port and path prefix; ``/api/v1/models`` is appended.
+    :param token: API key or access token, sent as a bearer token.
+    :param guest_session_id: sent as ``X-Guest-Session-ID``.
+    :param page_size: models asked for per page, 1 to 100.
+    :param concurrency: pages fetched at a time, 1 to 64.
+    :param connect_timeout: seconds to connect.
+    :param read_timeout: seconds without a byte.
+    :param max_retries: further tries of one page after a retryable failure.
+    :param deadline: seconds that one walk over the catalogue may take in all.
+    :param verify: ``True``, the path of a CA bundle, or ``False`` (loopback hosts only).
+    :param proxy: URL of an HTTP proxy, for every host; without one the environment's proxies apply.
+    :param token_url: OAuth2 token endpoint; needs ``client_id`` and ``client_secret``.
+    :param client_id: OAuth2 client id.
+    :param client_secret: OAuth2 client secret.
+    :param scope: OAuth2 scope asked for.
+    :param backoff: seconds; the n-th wait between tries is drawn from 0 to ``backoff * 2**(n-1)``.
+    :param max_backoff: seconds; upper bound of that draw.
+    :raises ConfigurationError: when a setting is out of bounds or contradicts another; the message names
+        it, and never shows its value.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every field of the connection is a keyword of its own
         self,
         base_url: str = DEFAULT_BASE_URL,
         *,
         token: str | None = None,
         guest_session_id: str | None = None,
+        page_size: int = 100,
+        concurrency: int = 4,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        max_retries: int = 5,
+        deadline: float = 600.0,
+        verify: bool | str = True,
+        proxy: str | None = None,
+        token_url: str | None = None,
+        client_id: str | None = None,
         client_secret: str | None = None,
-        **settings: Any,
+        scope: str | None = None,
+        backoff: float = 0.5,
+        max_backoff: float = 30.0,
+        **unknown: Never,
     ) -> None:
-        secrets: dict[str, Any] = {
-            "token": _wrapped(token),
-            "guest_session_id": _wrapped(guest_session_id),
-            "client_secret": _wrapped(client_secret),
-        }
-        del token, guest_session_id, client_secret  # a traceback that prints variables must not show them
-        self._setup(ClientSettings(base_url, **secrets, **settings))
+        refused: Exception
+        try:
+            if not unknown:
+                self._setup(
+                    ClientSettings(
+                        base_url=base_url,
+                        token=_wrapped(token),
+                        guest_session_id=_wrapped(guest_session_id),
+                        page_size=page_size,
+                        concurrency=concurrency,
+                        connect_timeout=connect_timeout,
+                        read_timeout=read_timeout,
+                        max_retries=max_retries,
+                        deadline=deadline,
+                        verify=verify,
+                        proxy=proxy,
+                        token_url=token_url,
+                        client_id=client_id,
+                        client_secret=_wrapped(client_secret),
+                        scope=scope,
+                        backoff=backoff,
+                        max_backoff=max_backoff,
+                    )
+                )
+                return
+            # Python's own error would name whatever was given: a credential pasted in the wrong place, too.
+            names = named(unknown, ClientSettings.__dataclass_fields__)
+            refused = TypeError(f"IOIntelligenceClient() has no such keyword(s): {names}.")
+        except ConfigurationError as error:
+            refused = bare(error)
+        # A traceback that prints variables must not show them: each may be a credential in the wrong place.
+        del base_url, token, guest_session_id, page_size, concurrency, connect_timeout, read_timeout
+        del max_retries, deadline, verify, proxy, token_url, client_id, client_secret, scope
+        del backoff, max_backoff, unknown
+        raise refused
 
     @classmethod
-    def from_settings(cls, settings: ClientSettings) -> IOIntelligenceClient:
-        """Return a client with settings that were validated elsewhere (a connection's)."""
+    def from_settings(
+        cls, settings: ClientSettings, on_secret: Callable[[str], None] | None = None
+    ) -> IOIntelligenceClient:
+        """Return a client with settings that were validated elsewhere (a connection's).
+
+        :param on_secret: is called with each credential, those that come later (a token) included, so that
+            a log masker may learn it. Any thread may call it.
+        """
         client = cls.__new__(cls)
-        client._setup(settings)  # noqa: SLF001 - its own class
+        without_frames(lambda: client._setup(settings, on_secret))  # noqa: SLF001 - its own class
         return client
 
-    def _setup(self, settings: ClientSettings) -> None:
+    def _setup(self, settings: ClientSettings, on_secret: Callable[[str], None] | None = None) -> None:
+        self._transport = Transport(settings, on_secret)
         self.settings = settings
-        self._transport = Transport(settings)
 
     def __repr__(self) -> str:
         settings = getattr(self, "settings", None)  # None while a setting is being refused
@@ -82,16 +146,19 @@ class IOIntelligenceClient:
         page_size: int | None = None,
         deadline: Deadline | None = None,
     ) -> Page:
-        """Fetch one page, with retries.
+        """Fetch one page, with retries. A credential that the server repeats is masked in the records.
 
         :param page: number of the page, from 1.
         :param q: the API's own search term; ``None`` or blank lists all.
         """
+        return without_frames(lambda: self._fetch_page(page, q, page_size, deadline))
+
+    def _fetch_page(self, page: int, q: str | None, page_size: int | None, deadline: Deadline | None) -> Page:
         params: dict[str, str | int] = {"page": page, "page_size": self.settings.with_page_size(page_size)}
         if q and q.strip():
             params["q"] = q
         body = self._transport.get(MODELS_PATH, params, deadline or Deadline(self.settings.deadline))
-        return decode_page(body, f"GET {self.source_url} (page {page})")
+        return decode_page(body, f"GET {self.source_url} (page {page})", self._transport.redactor)
 
     def fetch_catalogue(self, q: str | None = None, page_size: int | None = None) -> Catalogue:
         """Walk over all pages and return the raw records of a consistent walk, spooled to disk.
@@ -126,5 +193,5 @@ class IOIntelligenceClient:
                     yield decode_record(raw)
 
 
-def _wrapped(value: str | None) -> Secret | None:
-    return Secret(value.strip()) if value and value.strip() else None
+def _wrapped(value: Any) -> Secret | None:
+    return None if value is None else Secret(value)

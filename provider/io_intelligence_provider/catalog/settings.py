@@ -1,10 +1,15 @@
-"""What a client is told: the connection's fields, validated, by the same names everywhere."""
+"""What a client is told: the connection's fields, validated, by the same names everywhere.
+
+No message shows the value of a field that is refused: it may be a secret that was pasted into the wrong one.
+"""
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +18,10 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.secret import Secret, redact_url
+from io_intelligence_provider.catalog.secret import Secret, redact_url, sendable
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "ClientSettings", "connection_settings"]
+__all__ = ["DEFAULT_BASE_URL", "ClientSettings", "connection_settings", "named"]
 
 DEFAULT_BASE_URL: Final = "https://api.intelligence.io.solutions"
 _MAX_PAGE_SIZE: Final = 100  # the vendor's OpenAPI document: page_size is 1 to 100
@@ -36,7 +41,7 @@ class ClientSettings:
     :param max_retries: further tries of one page after a retryable failure.
     :param deadline: seconds that one walk over the catalogue may take in all.
     :param verify: ``True``, the path of a CA bundle, or ``False`` (loopback hosts only).
-    :param proxy: URL of an HTTP proxy; without one the environment's proxies apply.
+    :param proxy: URL of an HTTP proxy, for every host; without one the environment's proxies apply.
     :param token_url: OAuth2 token endpoint; needs ``client_id`` and ``client_secret``.
     :param scope: OAuth2 scope asked for.
     :param backoff: seconds; the n-th wait between tries is drawn from 0 to ``backoff * 2**(n-1)``.
@@ -53,17 +58,21 @@ class ClientSettings:
     read_timeout: float = 30.0
     max_retries: int = 5
     deadline: float = 600.0
-    verify: bool | str = True
+    verify: bool | str = field(default=True, repr=False)
     proxy: str | None = field(default=None, repr=False)
-    token_url: str | None = None
-    client_id: str | None = None
+    token_url: str | None = field(default=None, repr=False)
+    client_id: str | None = field(default=None, repr=False)
     client_secret: Secret | None = None
-    scope: str | None = None
+    scope: str | None = field(default=None, repr=False)
     backoff: float = 0.5
     max_backoff: float = 30.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "base_url", normalise_base_url(self.base_url))
+        for name in _SECRET_FIELDS:
+            object.__setattr__(self, name, _credential(name, getattr(self, name)))
+        for name in _TEXT_FIELDS:
+            object.__setattr__(self, name, _stripped(name, getattr(self, name)))
+        object.__setattr__(self, "base_url", normalise_base_url(self.base_url or DEFAULT_BASE_URL))
         _bounded("page_size", self.page_size, 1, _MAX_PAGE_SIZE)
         _bounded("concurrency", self.concurrency, 1, 64)
         _bounded("max_retries", self.max_retries, 0, 100)
@@ -71,8 +80,6 @@ class ClientSettings:
             _bounded(name, getattr(self, name), 1e-3, 86_400)
         for name in ("backoff", "max_backoff"):
             _bounded(name, getattr(self, name), 0, 3_600)
-        for name in ("token", "guest_session_id", "client_secret"):
-            _sendable(name, getattr(self, name))
         self._check_oauth()
         self._check_verify()
 
@@ -98,14 +105,15 @@ class ClientSettings:
                     )
             return
         if not isinstance(self.verify, str) or not self.verify.strip():  # type: ignore[redundant-expr]
-            raise ConfigurationError(f"verify must be true, false or the path of a CA, not {self.verify!r}.")
-        path = Path(self.verify)
+            raise ConfigurationError("verify must be true, false or the path of a CA.")
         try:
+            path = Path(self.verify)
             ssl.create_default_context(
                 cafile=None if path.is_dir() else self.verify, capath=self.verify if path.is_dir() else None
             )
-        except OSError as error:  # SSLError is one
-            raise ConfigurationError(f"verify names no usable CA: {self.verify} ({error})") from None
+        except (OSError, ValueError) as error:  # SSLError is an OSError, a NUL in a path a ValueError
+            why = (error.strerror if isinstance(error, OSError) else None) or "it is no certificate"
+            raise ConfigurationError(f"verify names no usable CA: {why}.") from None
 
     def _check_oauth(self) -> None:
         given = {name for name in ("token_url", "client_id", "client_secret") if getattr(self, name)}
@@ -126,9 +134,7 @@ class ClientSettings:
 def _check_token_url(url: str) -> None:
     parts = _split("token_url", url)
     if parts.scheme != "https" and not is_loopback(url):
-        raise ConfigurationError(
-            f"token_url must be https, as the client secret goes there: {redact_url(url)}"
-        )
+        raise ConfigurationError("token_url must be https, as the client secret goes there.")
 
 
 def normalise_base_url(url: str) -> str:
@@ -141,7 +147,7 @@ def normalise_base_url(url: str) -> str:
         text = f"https://{text}"
     parts = _split("host", text)
     if parts.query or parts.fragment:
-        raise ConfigurationError(f"The host has a query or a fragment; give {redact_url(text)!r} alone.")
+        raise ConfigurationError("The host has a query or a fragment; give the base URL alone.")
     path = parts.path.rstrip("/").removesuffix("/api/v1").rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
@@ -180,22 +186,44 @@ def _bounded(name: str, value: Any, low: float, high: float) -> None:
     kinds = (int,) if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
-        raise ConfigurationError(f"{name} must be {kind} from {low:g} to {high:g}, not {value!r}.")
+        raise ConfigurationError(f"{name} must be {kind} from {low:g} to {high:g}.")
 
 
-def _sendable(name: str, secret: Secret | None) -> None:
-    """Refuse what no header can carry, without showing it: the HTTP library's own error would."""
+def _credential(name: str, secret: Any) -> Secret | None:
+    """Return a secret without the white space around it, as mounted files have it; ``None`` when blank.
+
+    What no header can carry is refused without being shown: the HTTP library's own error would show it.
+    """
+    if secret is None:
+        return None
+    if not isinstance(secret, Secret) or not isinstance(secret.reveal(), str):
+        raise ConfigurationError(f"The {name} must be a string.")
     # No variable holds the value: a traceback that prints them must not show it.
-    if secret and not (secret.reveal().isascii() and secret.reveal().isprintable()):
+    if not secret.reveal().strip():
+        return None
+    if not sendable(secret.reveal().strip()):
         raise ConfigurationError(
             f"The {name} has characters that an HTTP header cannot carry (a line break or a quotation "
             "mark pasted along?). Paste it again."
         )
+    return Secret(secret.reveal().strip())
 
 
+def _stripped(name: str, value: Any) -> str | None:
+    """Return a text without the white space around it; ``None`` when it is blank."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"The {name} must be a string.")
+    text = (value or "").strip()
+    if not text.isprintable():
+        raise ConfigurationError(f"The {name} has a line break or another control character within.")
+    return text or None
+
+
+_SECRET_FIELDS: Final = ("token", "guest_session_id", "client_secret")
+_TEXT_FIELDS: Final = ("base_url", "proxy", "token_url", "client_id", "scope")
 _FLOATS: Final = ("connect_timeout", "read_timeout")
 _INTEGERS: Final = ("page_size", "concurrency", "max_retries")
-_SECRETS: Final = ("guest_session_id", "client_secret")
+SECRET_EXTRAS: Final = ("guest_session_id", "client_secret", "proxy")
 EXTRA_FIELDS: Final = (
     "guest_session_id",
     "page_size",
@@ -228,21 +256,69 @@ def connection_settings(
     :raises ConfigurationError: for an unknown extra (it is named, never sent), a login, or a value
         that does not fit.
     """
+    _check_schema(schema)
     if login and login.strip():
-        raise ConfigurationError("The connection has a login; the API key belongs into its password.")
-    given = {key: value for key, value in (extra or {}).items() if not _blank(value)}
-    unknown = sorted(set(extra or {}) - set(EXTRA_FIELDS))
-    if unknown:
         raise ConfigurationError(
-            f"Unknown extra field(s) in the connection: {', '.join(unknown)}. "
+            "The connection has a login; the API key belongs into its password (in a URI, after the colon: "
+            "io-intelligence://:KEY@HOST)."
+        )
+    given = {key: value for key, value in (extra or {}).items() if not _blank(value)}
+    unknown = set(extra or {}) - set(EXTRA_FIELDS)
+    if unknown:
+        secrets = [password, *(given.get(name) for name in _SECRET_FIELDS)]
+        raise ConfigurationError(
+            f"Unknown extra field(s) in the connection: {named(unknown, EXTRA_FIELDS, secrets)}. "
             f"Known are: {', '.join(EXTRA_FIELDS)}."
         )
     values: dict[str, Any] = {key: _typed(key, value) for key, value in given.items()}
-    if password and password.strip():
-        values["token"] = Secret(password.strip())
-    if url := _url(host, port, schema):
+    values["token"] = _credential("password", None if password is None else Secret(password))
+    if url := _url(_stripped("host", host), port, schema):
         values["base_url"] = url
     return ClientSettings(**values)
+
+
+def _check_schema(schema: str | None) -> None:
+    text = (schema or "").strip().lower()
+    if text in ("", "http", "https"):
+        return
+    if text.startswith("o_intelligence"):
+        # Airflow takes the underscore for the end of the scheme: all the rest, the key too, lands here.
+        raise ConfigurationError(
+            "The connection's URI begins with io_intelligence:, which Airflow cannot split, as no scheme has "
+            "an underscore. Begin it with io-intelligence:// (a hyphen)."
+        )
+    # No credential is as short as this.
+    shown = f" is {text!r}; it" if re.fullmatch("[a-z]{1,5}", text) else ""
+    raise ConfigurationError(
+        f"The connection's schema{shown} is http, https or blank (in a URI, what follows the host's slash)."
+    )
+
+
+_WORD: Final = re.compile("(?:[A-Z]?[a-z]{1,13}|[A-Z]{1,14})(?:[A-Z][a-z]{1,13}){0,3}")
+_NO_WORD: Final = re.compile("^(?:sk|pk|rk|ak|gh[a-z]|xox[a-z])[-_.]|[^aeiouy_.-]{6}", re.IGNORECASE)
+
+
+def named(names: Iterable[str], known: Iterable[str], secrets: Iterable[Any] = ()) -> str:
+    """List names that are not known, each with the known one that it resembles.
+
+    A name that is no plain word is only counted, as it may be a secret that was pasted there. A plain word
+    is one to four words in letters alone, joined by ``_``, ``-`` or ``.``, 32 characters at most.
+
+    :param secrets: the credentials, none of which is a plain word.
+    """
+    hidden = [text.strip().lower() for text in secrets if isinstance(text, str) and text.strip()]
+    shown, others = [], 0
+    for name in sorted(names):
+        words = re.split("[_.-]", name)
+        plain = len(name) <= 32 and len(words) <= 4 and all(map(_WORD.fullmatch, words))
+        if not plain or _NO_WORD.search(name) or any(secret in name.lower() for secret in hidden):
+            others += 1
+            continue
+        like = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), 1, 0.8)
+        shown.append(f"{name} (did you mean {like[0]}?)" if like else name)
+    if others:
+        shown.append(f"{others} that may be a secret in the wrong place, hence not shown")
+    return ", ".join(shown)
 
 
 def _blank(value: Any) -> bool:
@@ -252,8 +328,6 @@ def _blank(value: Any) -> bool:
 def _url(host: str | None, port: int | None, schema: str | None) -> str | None:
     text = (host or "").strip()
     scheme = (schema or "").strip().lower()
-    if scheme not in ("", "http", "https"):
-        raise ConfigurationError(f"The connection's schema is {scheme!r}; it is http, https or blank.")
     if not text:
         return None
     if _is_ipv6(text):
@@ -277,7 +351,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _typed(key: str, value: Any) -> Any:
-    if key in _SECRETS:
+    if key in _SECRET_FIELDS:
         return Secret(_text(key, value))
     if key == "verify":
         return _verify(value)
@@ -288,7 +362,7 @@ def _typed(key: str, value: Any) -> Any:
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"The extra {key} must be a string, not {type(value).__name__}.")
+        raise ConfigurationError(f"The extra {key} must be a string.")
     return value.strip()
 
 
@@ -305,5 +379,5 @@ def _number(key: str, value: Any) -> int | float:
     except (ValueError, OverflowError):
         number = None
     if number is None or isinstance(value, bool):
-        raise ConfigurationError(f"The extra {key} must be a number, not {value!r}.")
+        raise ConfigurationError(f"The extra {key} must be a number.")
     return int(number) if key in _INTEGERS and number.is_integer() else number

@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Final, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError, ProxyError, SSLError
+from urllib3.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    InvalidHeader,
+    LocationValueError,
+    ProxyError,
+    SSLError,
+)
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.answers import error_for, excerpt
@@ -21,9 +29,9 @@ from io_intelligence_provider.catalog.auth import (
     FixedCredential,
 )
 from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.pool import Pools
+from io_intelligence_provider.catalog.pool import Pools, quiet
 from io_intelligence_provider.catalog.retry import RetryableError, parse_retry_after, retrying
-from io_intelligence_provider.catalog.secret import Redactor, redact_url
+from io_intelligence_provider.catalog.secret import Redactor, redact_url, without_frames
 from io_intelligence_provider.catalog.settings import ClientSettings, is_loopback
 from io_intelligence_provider.errors import (
     AuthenticationError,
@@ -58,9 +66,10 @@ class _Answer(NamedTuple):
 class Transport:
     """Sends requests for one client; threads may share it."""
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, on_secret: Callable[[str], None] | None = None) -> None:
         self.settings = settings
-        self.redactor = Redactor((settings.token, settings.guest_session_id, settings.client_secret))
+        secrets = (settings.token, settings.guest_session_id, settings.client_secret)
+        self.redactor = Redactor(secrets, on_secret)
         self._pools = Pools(settings, self.redactor)
         self._auth: Authenticator = FixedCredential(settings.token, settings.guest_session_id)
         if settings.token_url:
@@ -84,13 +93,15 @@ class Transport:
     def _get_once(self, url: str, deadline: Deadline) -> bytes:
         credential = self._auth.headers(deadline)
         try:
-            return self._send("GET", url, credential, deadline)
+            return self._send("GET", url, credential, deadline)[1]
         except AuthenticationError as error:
             if error.status != 401 or not self._auth.renew(credential):
                 raise
-        return self._send("GET", url, self._auth.headers(deadline), deadline)
+        return self._send("GET", url, self._auth.headers(deadline), deadline)[1]
 
-    def _post_form(self, url: str, credential: Credential, body: bytes, deadline: Deadline) -> bytes:
+    def _post_form(
+        self, url: str, credential: Credential, body: bytes, deadline: Deadline
+    ) -> tuple[int, bytes]:
         # The token endpoint gets a retry policy of its own, within the time that the walk still has.
         settings = self.settings
         policy = retrying(settings.max_retries, settings.backoff, settings.max_backoff, deadline)
@@ -98,16 +109,20 @@ class Transport:
 
     def _send(
         self, method: str, url: str, credential: Credential, deadline: Deadline, body: bytes | None = None
-    ) -> bytes:
-        """Send one request, follow its redirects; the credential stays with the host it is meant for."""
-        asked = f"{method} {self._shown(url, whole=method == 'GET')}"
+    ) -> tuple[int, bytes]:
+        """Send one request, follow its redirects, and return status and body of the 2xx at their end.
+
+        The credential stays with the host it is meant for.
+        """
+        for_token = method != "GET"
+        asked = f"{method} {self._shown(url, whole=not for_token)}"
         failed, target = asked, url
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._exchange(method, target, credential, deadline, body, failed)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or not location:
                 break
-            if method != "GET":
+            if for_token:
                 raise ResponseError(f"{asked} was answered with a redirect; give the final URL.")
             target = self._hop(asked, url, target, location)
             failed = f"{asked} (redirected to {self._shown(target)})"
@@ -115,11 +130,13 @@ class Transport:
                 credential = {}  # for good: whoever was asked in between may have written the way back
         else:
             raise ResponseError(f"{asked} was redirected more than {_MAX_REDIRECTS} times.")
-        if answer.status == 200:
-            return answer.body
+        log.debug("%s answered %d", failed, answer.status)
+        # Gateways do answer 201 or 203. Without a body there is nothing to read, whatever the status means.
+        if answer.status == 200 or (200 <= answer.status < 300 and (for_token or answer.body)):
+            return answer.status, answer.body
         if not credential and target != url:
             failed += " without the credential, which no other host gets,"
-        raise self._refusal(f"{failed} answered {answer.status}", answer, for_token=method != "GET")
+        raise self._refusal(f"{failed} answered {answer.status}", answer, for_token=for_token)
 
     def _hop(self, asked: str, url: str, target: str, location: str) -> str:
         """Return where a redirect leads to.
@@ -166,8 +183,12 @@ class Transport:
         """Send one request and read the answer whole; every failure to do so may be tried again."""
         deadline.check()
         try:
-            return self._attempt(method, url, credential, deadline, body, asked)
-        except (HTTPError, OSError) as error:
+            # Whatever comes, a task's timeout too: the library's frames hold the headers as text.
+            with quiet():
+                return without_frames(
+                    lambda: self._attempt(method, url, credential, deadline, body, asked), BaseException
+                )
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
             broken = self._broken(asked, error)
         # Raised out here, so that it has no context: the library's own error may hold what was sent.
         deadline.check()
@@ -210,7 +231,7 @@ class Transport:
 
     def _broken(self, asked: str, error: Exception) -> TransportError | RetryableError:
         """Say what broke, without the library's own exception."""
-        reason = excerpt(f"{type(error).__name__}: {error}", self.redactor.clean)
+        reason = excerpt(_reason(error), self.redactor.clean)
         broken = TransportError(f"{asked} failed: {reason}. Check the host, the network and the proxy.")
         if _is_final(error):
             return broken
@@ -247,7 +268,8 @@ def _unpacked(body: bytes, headers: Mapping[str, str], asked: str) -> bytes:
     if encoding in ("", "identity") or not body:
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise ResponseError(f"{asked} answered in an encoding that was not asked for: {encoding[:30]!r}.")
+        shown = f": {encoding!r}" if encoding in ("br", "compress", "deflate", "zstd") else ""
+        raise ResponseError(f"{asked} answered in an encoding that was not asked for{shown}.")
     parts, size = [], 0
     while body:
         unpacker = zlib.decompressobj(wbits=31)
@@ -262,6 +284,19 @@ def _unpacked(body: bytes, headers: Mapping[str, str], asked: str) -> bytes:
         parts.append(part)
         body = unpacker.unused_data
     return b"".join(parts)
+
+
+def _reason(error: Exception) -> str:
+    """Return what broke in the words of the libraries, without those that quote what the server sent.
+
+    That may be anything: a token in the place of a status line, a header line, the size of a chunk.
+    """
+    cause = next((arg for arg in error.args if isinstance(arg, Exception)), error)
+    for one in (error, cause):
+        quotes = isinstance(one, (HTTPException, InvalidHeader, ValueError)) and not isinstance(one, OSError)
+        if quotes and type(one) is not IncompleteRead:
+            return " of ".join(dict.fromkeys(type(part).__name__ for part in (error, one)))
+    return f"{type(error).__name__}: {error}"
 
 
 def _is_final(error: Exception) -> bool:

@@ -63,6 +63,7 @@ class Catalogue:
     :param on_two_pages: the first few ids that came on more than one page.
     :param fetched_at: when the last page of the accepted walk had come, UTC.
     :param inconsistency: what is odd about the catalogue's own state, ``None`` when nothing is.
+    :param redacted: records in which the server repeated a credential; it is masked in them.
     """
 
     shape: WireShape
@@ -73,6 +74,7 @@ class Catalogue:
     inconsistency: str | None
     spool: Spool
     on_two_pages: tuple[str, ...] = ()
+    redacted: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -105,6 +107,7 @@ class _Walk:
     total_pages: int | None = None
     """The most that any page of the observed shape named; the documented one is not asked."""
     received: int = 0
+    redacted: int = 0
     ids: set[str] = field(default_factory=set)
     unidentified: set[int] = field(default_factory=set)
     """Hashes of the records without an id."""
@@ -142,6 +145,7 @@ class _Walk:
         if not page.records and page.has_next:
             self.note(f"page {self.pages} is empty although more follows")
         self.ended = not page.has_next
+        self.redacted += page.redacted
         ids = [record_id(raw, self.shape) for raw in page.records]
         is_idle = not self._is_news(page.records, ids)
         self.idle_pages = self.idle_pages + 1 if is_idle else 0
@@ -221,6 +225,7 @@ class _Walk:
             inconsistency=self.problem,
             spool=self.spool,
             on_two_pages=tuple(self.on_two_pages),
+            redacted=self.redacted,
         )
 
 

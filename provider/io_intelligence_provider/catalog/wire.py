@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
+from io_intelligence_provider.catalog.secret import MASK, Redactor
 from io_intelligence_provider.errors import ResponseError
 
 __all__ = [
@@ -56,6 +57,7 @@ class Page:
     :param total: models in the whole catalogue as the server counts them, ``None`` where it does not.
     :param has_next: whether the server says that more follows.
     :param total_pages: pages as a server of the observed shape counts them, ``None`` where it does not.
+    :param redacted: records in which the server repeated a credential; it is masked in them.
     """
 
     shape: WireShape
@@ -63,6 +65,7 @@ class Page:
     total: int | None = None
     has_next: bool = False
     total_pages: int | None = None
+    redacted: int = 0
 
 
 class UnstorableNumber:
@@ -88,13 +91,33 @@ _VALUE: Final = msgspec.json.Decoder(float_hook=Decimal)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeError, InvalidOperation)
 
 
-def decode_page(body: bytes, asked: str) -> Page:
+def decode_page(body: bytes, asked: str, redactor: Redactor | None = None) -> Page:
     """Cut an answer into raw records and tell its shape.
 
     :param asked: what was asked, for the messages.
+    :param redactor: takes the credentials out of the records: what is stored holds none.
     :raises ResponseError: when it is not JSON, or neither of the known shapes.
     """
-    envelope = _envelope(body, asked)
+    page = _cut(_envelope(body, asked), asked)
+    if redactor is None or not redactor.may_be_in(body):
+        return page
+    records = [_redacted(raw, redactor) for raw in page.records]
+    touched = sum(new is not old for new, old in zip(records, page.records, strict=True))
+    return replace(page, records=records, redacted=touched)
+
+
+def _redacted(raw: bytes, redactor: Redactor) -> bytes:
+    """Return a raw record without the credentials: itself when it holds none, in whichever spelling."""
+    if not redactor.may_be_in(raw):
+        return raw
+    try:
+        clean = dump_json(redactor.clean_value(decode_record(raw))).encode("ascii")
+    except RecursionError:
+        clean = raw
+    return f'"{MASK}"'.encode() if redactor.may_be_in(clean) else clean
+
+
+def _cut(envelope: _Envelope, asked: str) -> Page:
     records = [bytes(raw) for raw in envelope.data]
     if envelope.pagination is not None:
         return _documented(records, envelope.pagination, asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -55,7 +56,9 @@ def api_key(variable: str | None) -> str | None:
     """
     key = os.environ.get(variable or KEY_VARIABLE)
     if variable and not key:
-        raise ConfigurationError(f"The environment variable {variable} holds no API key.")
+        # Not shown where it may be the key itself, given in the place of its variable.
+        shown = variable if re.fullmatch("[A-Z]+(_[A-Z0-9]{1,16})*", variable) else "of --api-key-env"
+        raise ConfigurationError(f"The environment variable {shown} holds no API key.")
     return key or None
 
 

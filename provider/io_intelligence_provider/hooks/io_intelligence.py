@@ -39,11 +39,13 @@ class IOIntelligenceHook(BaseHook):
         :raises ConfigurationError: when a field of the connection does not fit; the message names it.
         """
         from io_intelligence_provider.catalog.client import IOIntelligenceClient
+        from io_intelligence_provider.catalog.secret import without_frames
 
-        return IOIntelligenceClient.from_settings(self._settings())
+        # Airflow's connection shows its password in its repr: no frame that holds one is in a traceback.
+        return IOIntelligenceClient.from_settings(without_frames(self._settings), mask_secret)
 
     def _settings(self) -> ClientSettings:
-        from io_intelligence_provider.catalog.settings import connection_settings
+        from io_intelligence_provider.catalog.settings import SECRET_EXTRAS, connection_settings
 
         connection = self.get_connection(self.io_intelligence_conn_id)
         try:
@@ -55,7 +57,10 @@ class IOIntelligenceHook(BaseHook):
             raise ConfigurationError(
                 f"The extra of connection {self.io_intelligence_conn_id!r} is no JSON object."
             )
-        settings = connection_settings(
+        # Airflow masks the password, and extras by the names that are configured as sensitive.
+        for name in SECRET_EXTRAS:
+            mask_secret(extra.get(name))
+        return connection_settings(
             host=connection.host,
             port=connection.port,
             schema=connection.schema,
@@ -63,11 +68,6 @@ class IOIntelligenceHook(BaseHook):
             password=connection.password,
             extra=extra,
         )
-        # Our own code logs none of them; this is for what users log.
-        for secret in (settings.guest_session_id, settings.client_secret):
-            if secret:
-                mask_secret(secret.reveal())
-        return settings
 
     def iter_models(self, q: str | None = None, page_size: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield every record of the catalogue as served, once the whole walk has proved consistent.

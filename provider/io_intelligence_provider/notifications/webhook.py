@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk.log import mask_secret
 
 from io_intelligence_provider.errors import ConfigurationError, NotificationError
 
@@ -22,7 +23,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
 
     Slack, Mattermost and their like show ``text`` and ``blocks`` and pass over the rest. The URL is the
     host of an Airflow connection of type HTTP, with scheme and path; a password is sent as bearer token.
-    Both are secret: neither is in a message or a log. Redirects are not followed, proxies of the
+    Both are secret: neither is in a message, a log or a traceback. Redirects are not followed, proxies of the
     environment not used, and a failure is not tried again here: the alert task's retry does that.
 
     :param webhook_conn_id: the connection of the receiver.
@@ -56,22 +57,31 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:  # noqa: ARG002 - all of it is rendered by now
         """Send one message.
 
-        :raises ConfigurationError: when the connection names no http or https URL.
+        :raises ConfigurationError: when the connection names no http or https URL, or no header can carry
+            its password.
         :raises NotificationError: when no answer came, or one other than 2xx.
         """
+        from io_intelligence_provider.catalog.pool import quiet
+        from io_intelligence_provider.catalog.secret import without_frames
+
+        # Whatever comes, a task's timeout too: the frames below hold the password and the URL as text.
+        with quiet():
+            without_frames(self._post, BaseException)
+
+    def _post(self) -> None:
         import urllib3
+
+        from io_intelligence_provider.catalog.pool import open_manager
 
         connection = BaseHook.get_connection(self.webhook_conn_id)
         url = _url(connection)
-        headers = {"Content-Type": "application/json"}
-        if connection.password:
-            headers["Authorization"] = f"Bearer {connection.password}"
+        headers = {"Content-Type": "application/json", **_credential(connection)}
         body = json.dumps({"text": self.text, "blocks": self.blocks, "digest": self.digest}).encode()
         who = f"The receiver of connection {self.webhook_conn_id!r}"
         try:
-            with urllib3.PoolManager(timeout=self.timeout, retries=False) as pool:
+            with open_manager(timeout=self.timeout, retries=False) as pool:
                 answer = pool.request("POST", url, body=body, headers=headers, redirect=False)
-        except (urllib3.exceptions.HTTPError, UnicodeError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # Its text, and that of its causes, would name the URL.
             kind = type(error).__name__
             raise NotificationError(f"{who} was not reached: {kind}. Check host and network.") from None
@@ -79,12 +89,31 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
             raise NotificationError(f"{who} answered {answer.status}. Check the URL and the password.")
 
 
+def _credential(connection: Connection) -> dict[str, str]:
+    """Return the header of the password, without the white space around it that mounted files have.
+
+    :raises ConfigurationError: when no header can carry it; the message does not show it.
+    """
+    from io_intelligence_provider.catalog.secret import sendable
+
+    password = (connection.password or "").strip()
+    if not password:
+        return {}
+    mask_secret(password)  # Airflow itself masks it as it is stored, with the white space
+    if not sendable(password):
+        raise ConfigurationError(
+            f"The password of connection {connection.conn_id!r} has characters that an HTTP header cannot "
+            "carry (a line break within, or a quotation mark pasted along?). Paste it again."
+        )
+    return {"Authorization": f"Bearer {password}"}
+
+
 def _url(connection: Connection) -> str:
     """Return the URL of a connection.
 
     :raises ConfigurationError: when there is none; the message does not show what there is.
     """
-    host = connection.host or ""
+    host = (connection.host or "").strip()
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
     try:

@@ -15,6 +15,7 @@ from io_intelligence_provider.quality.schema import NOT_BEFORE
 
 __all__ = ["RowTally"]
 
+_REDACTED: Final = "redacted"
 _WARNINGS: Final = (
     *((COERCED, column.name) for column in COLUMNS if column.takes_one_string or column.measurement),
     (NOT_BEFORE, "updated_at"),
@@ -22,10 +23,14 @@ _WARNINGS: Final = (
 
 
 class RowTally:
-    """Adds up verdicts; keeps counts, the keys seen and up to five examples per check."""
+    """Adds up verdicts; keeps counts, the keys seen and up to five examples per check.
 
-    def __init__(self, shape: WireShape) -> None:
+    :param redacted: records in which the client masked a credential.
+    """
+
+    def __init__(self, shape: WireShape, redacted: int = 0) -> None:
         self._shape = shape
+        self._redacted = redacted
         self._failed: Counter[tuple[str, str]] = Counter()
         self._examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.served = 0
@@ -64,14 +69,24 @@ class RowTally:
             kept.append({name: text and cut(text, LONGEST_IN_EXAMPLE) for name, text in example.items()})
 
     def results(self) -> list[CheckResult]:
-        """Return one result per row check of the contract, those that found nothing included."""
-        return [
+        """Return one result per row check of the contract, those that found nothing included.
+
+        ``redacted`` is among them only when it found something: no server should ever repeat a credential.
+        """
+        results = [
             CheckResult(
                 check, column, "row", severity, self.served, self._failed[check, column],
                 self._examples.get((check, column), []),
             )
             for check, column, severity in _row_checks(self._shape)
         ]  # fmt: skip
+        if self._redacted:
+            # Identical repeats were counted when they came, but are served once.
+            failed, advice = min(self._redacted, self.served), "the server repeats the credential; renew it"
+            results.append(
+                CheckResult(_REDACTED, None, "row", "warn", self.served, failed, [{"message": advice}])
+            )
+        return results
 
 
 def _row_checks(shape: WireShape) -> list[tuple[str, str, Severity]]:

@@ -187,7 +187,7 @@ def _judge(
     """Judge all records; return the tally, and of the valid ones what the snapshot checks look at."""
     import polars as pl
 
-    tally, checked = RowTally(catalogue.shape), []
+    tally, checked = RowTally(catalogue.shape, catalogue.redacted), []
     repeats = Repeats(catalogue)
     for records in _groups(repeats.distinct(catalogue.pages())):
         verdict = judge_records(records, catalogue.shape, repeats.conflicting)

@@ -7,6 +7,7 @@ from typing import Final
 from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape
 from io_intelligence_provider.quality.contract import (
     ABSENT,
+    ACCESS_COLUMN,
     COLUMN_BY_NAME,
     COLUMNS,
     PRICE_COLUMNS,
@@ -63,7 +64,7 @@ _KIND_OF: Final = (
     dict.fromkeys(PRICE_COLUMNS, PRICE)
     | dict.fromkeys(QUOTA_COLUMNS, QUOTA)
     | dict.fromkeys(("max_tokens", "context_window"), LIMIT)
-    | {"status": STATUS, "min_access_tier": ACCESS}
+    | {"status": STATUS, ACCESS_COLUMN: ACCESS}
 )
 
 _IN_BOTH_SHAPES: Final = frozenset(

@@ -24,7 +24,7 @@ __all__ = ["UNKNOWN", "CurrentValues"]
 
 
 class _Unknown:
-    """No value: the model is in quarantine, or has none because it is gone."""
+    """No value: the model is in quarantine, has none because it is gone, or the file lacks the column."""
 
 
 UNKNOWN: Final = _Unknown()
@@ -68,6 +68,8 @@ class CurrentValues:
             return PRESENCE[MODEL_ADDED]
         if told.field.partition(".")[0] == EXTRA:
             return self._extra_value(told, told.field, row)
+        if not self._today.has(told.field):
+            return UNKNOWN
         value = self._column(told.field)[row]
         return value if self._comparable(told, told.field, value) else UNKNOWN
 

@@ -37,7 +37,7 @@ RULES = [
     AlertRule(
         name="prices that moved by 10 % or more", changes="price_changed", min_pct=10, baseline="last_alert"
     ),
-    AlertRule(name="quotas", changes="quota_changed"),
+    AlertRule(name="quotas and access tiers", changes=("quota_changed", "access_changed")),
     AlertRule(name="models and their status", changes=("model_added", "model_removed", "status_changed")),
 ]
 

@@ -2,7 +2,7 @@
 
 An example of how another team reacts: this Dag starts when the daily one found a change of a price or a
 quota, and only then. It reads the changes from the store, writes the biggest moves to its log, and tells of
-quotas that fell or vanished.
+quotas that fell or vanished, and of models that another access tier may call now.
 
 * **What it gets**: the events that started it, each with the date, the counts of changes and the path.
 * **Who hears of quotas**: nobody but the log of the task `quota_alert`, until `NOTIFIERS` names somebody.
@@ -25,6 +25,7 @@ QUOTA_RULES = [
     AlertRule(name="quotas that fell", changes="quota_changed", direction="down"),
     # From and to "not published" has no per cent and passes any threshold; other moves are left out.
     AlertRule(name="quotas that vanished or came back", changes="quota_changed", min_pct=1_000_000),
+    AlertRule(name="access tiers", changes="access_changed"),
 ]
 
 NOTIFIERS: list[BaseNotifier] = []  # as in io_intelligence_daily_pricing

@@ -48,7 +48,7 @@ def changes_table() -> str:
 _WHOLE: Final = {
     MODEL_ADDED: "the whole model: it was not listed before",
     MODEL_REMOVED: "the whole model: it is not listed any more",
-    ATTRIBUTE: "every other column",
+    ATTRIBUTE: "every other column; each key of `extra` as `extra.<key>`",
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias
 
-from io_intelligence_provider.changes.kinds import PRICE, QUOTA
+from io_intelligence_provider.changes.kinds import ACCESS, PRICE, QUOTA
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.report import QualityReport
@@ -30,9 +30,9 @@ PRICE_CHANGES: Final = Asset("io_intelligence_price_changes")
 """Prices of a snapshot differ from those before."""
 
 QUOTA_CHANGES: Final = Asset("io_intelligence_quota_changes")
-"""Quotas of a snapshot differ from those before."""
+"""Quotas or access tiers, which the live API has in their place, differ from those before."""
 
-CHANGES: Final = {PRICE: PRICE_CHANGES, QUOTA: QUOTA_CHANGES}
+CHANGES: Final = {PRICE: PRICE_CHANGES, QUOTA: QUOTA_CHANGES, ACCESS: QUOTA_CHANGES}
 """The asset of each kind of change that has one."""
 
 CHANGES_ALIAS: Final = AssetAlias("io_intelligence_changes")
@@ -53,7 +53,7 @@ def told_dates(triggering_asset_events: Mapping[Any, Any]) -> list[str]:
     """
     events = [
         event
-        for asset in (MODELS, *CHANGES.values())
+        for asset in (MODELS, *dict.fromkeys(CHANGES.values()))
         if asset in triggering_asset_events
         for event in triggering_asset_events[asset]
     ]

@@ -106,6 +106,25 @@ def test_a_quota_alone_gives_the_quota_asset_its_event(
     assert events_of(run, PRICES) == []
 
 
+@pytest.mark.parametrize("quota_too", [False, True])
+def test_an_access_tier_counts_as_a_quota_and_gives_one_event(
+    file_day: Callable[..., Any],
+    records: Callable[..., Any],
+    run_dag: Callable[..., Any],
+    events_of: Callable[..., list[dict[str, Any]]],
+    quota_too: bool,
+) -> None:
+    served = records()
+    file_day(yesterday(), served)
+    served[0]["metadata"]["min_access_tier"] = "professional"
+    served[0]["chat_daily_quota_tier_1"] -= quota_too
+    file_day(today(), served)
+    run = run_dag(dag_of())
+    (extra,) = events_of(run, QUOTAS)
+    assert (extra["counts"]["access_changed"], extra["counts"]["quota_changed"]) == (1, quota_too)
+    assert events_of(run, PRICES) == []
+
+
 def test_against_an_earlier_date_counts_and_tells_nobody(
     root: Path,
     file_day: Callable[..., Any],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -31,6 +31,25 @@ def dag() -> Any:
 def snapshot_task(run: Any) -> Any:
     (instance,) = (item for item in run.get_task_instances() if item.task_id == "snapshot")
     return instance
+
+
+def test_two_runs_over_the_live_shape_pass_and_find_no_change(
+    dag: Any, api: EmulatorServer, root: Path, key: str, run_dag: Callable[..., Any]
+) -> None:
+    """What moves from request to request there is no finding and no change."""
+    store, today = SnapshotStore(root), datetime.now(UTC).date()
+    api.state.shape = "openai"
+    try:
+        with IOIntelligenceClient(api.url, token=key) as client:
+            before = take_snapshot(client, store, snapshot_date=today - timedelta(days=1))
+        run = run_dag(dag)
+    finally:
+        api.state.shape = "documented"
+    assert run.state == "success"
+    summary = snapshot_task(run).xcom_pull(task_ids="snapshot")
+    assert (summary["outcome"], summary["score"], summary["wire_shape"]) == ("passed", 1, "openai")
+    assert summary["content_hash"] == before.content_hash
+    assert store.changes(today, today).num_rows == 0
 
 
 def test_it_files_todays_snapshot_and_says_so(

@@ -123,11 +123,19 @@ def test_without_a_snapshot_it_says_so(load_dag: Callable[[str], Any], airflow_d
 def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(
     load_dag: Callable[[str], Any], airflow_db: None
 ) -> None:
-    fell, vanished = load_dag("io_intelligence_on_change").get_task("quota_alert").rules
+    fell, vanished, access = load_dag("io_intelligence_on_change").get_task("quota_alert").rules
     assert fell.passes("2", "1", -50.0, "down")
     assert not fell.passes("1", "2", 100.0, "up")
     assert vanished.passes("2", None, None, None)
     assert not vanished.passes("1", "5000", 499_900.0, "up")
+    assert access.wants("access_changed", "org/model", "min_access_tier")
+
+
+def test_the_daily_one_has_access_tiers_in_its_rules(
+    load_dag: Callable[[str], Any], airflow_db: None
+) -> None:
+    rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules()
+    assert any(rule.wants("access_changed", "org/model", "min_access_tier") for rule in rules)
 
 
 def test_the_watching_one_is_content_with_a_fresh_snapshot(

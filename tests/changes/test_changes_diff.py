@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS, KINDS, kind_of
+from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.quality.contract import COLUMNS
 
 
 def rows_of(world, when=None, against="previous"):
@@ -46,7 +50,12 @@ STAMP = datetime(2026, 1, 2, 3, 4, 5, 60, tzinfo=UTC)
         ("trendiness", 1, 2, "attribute_changed", ("1", "2")),
         ("created_at", STAMP, STAMP.replace(microsecond=0), "attribute_changed",
          ("2026-01-02T03:04:05.000060Z", "2026-01-02T03:04:05Z")),
-        ("extra", '{"a": 1}', '{"a": 2}', "attribute_changed", ('{"a": 1}', '{"a": 2}')),
+        ("min_access_tier", "standard", "professional", "access_changed", ("standard", "professional")),
+        ("min_access_tier", None, "standard", "access_changed", (None, "standard")),
+        ("display_name", "A", "a", "attribute_changed", ("A", "a")),
+        ("supports_tools", False, True, "attribute_changed", ("false", "true")),
+        ("input_modalities", ["text"], ["text", "image"], "attribute_changed",
+         ('["text"]', '["text", "image"]')),
     ],
 )  # fmt: skip
 def test_a_field_that_differs_is_one_change_of_its_kind(world, model, field, old, new, kind, texts):
@@ -63,14 +72,80 @@ def test_a_field_that_differs_is_one_change_of_its_kind(world, model, field, old
         ("input_token_price", "0", "0.000"),
         ("tags", ["a"], ["a"]),
         ("extra", '{"a": 1, "b": {"c": 2, "d": 3}}', '{"b": {"d": 3, "c": 2}, "a": 1}'),
+        ("extra", '{"a": 1.50, "b": [2.0, -0.0]}', '{"a": 15e-1, "b": [2, 0]}'),
+        ("extra", None, "{}"),
         ("updated_at", STAMP, STAMP.replace(year=2027)),
         ("updated_at", None, STAMP),
+        ("avg_latency_ms_per_day", 812.25, 7.0),
+        ("avg_throughput_per_day", None, 1.5),
     ],
 )
 def test_the_same_value_written_differently_is_no_change(world, model, field, old, new):
     world.file(1, model("m", **{field: old}))
     world.file(2, model("m", **{field: new}))
     assert rows_of(world) == []
+
+
+EXTRA = [
+    ({"a": 1}, {"a": 2}, {"a": ("1", "2")}),
+    ({"a": 1}, {}, {"a": ("1", None)}),
+    ({}, {"a": None}, {"a": (None, "null")}),
+    ({"a": "1", "b": True}, {"a": 1, "b": 1}, {"a": ('"1"', "1"), "b": ("true", "1")}),
+    ({"a.b": "x", "c d\n*": 0, "": 1}, {"a.b": "y", "c d\n*": 1, "": 2},
+     {"a.b": ('"x"', '"y"'), "c d\n*": ("0", "1"), "": ("1", "2")}),
+    ({"\ud800": "é"}, {"\ud800": "\udfff"}, {r"\ud800": ('"\\u00e9"', '"\\udfff"')}),
+    ({"a": {"y": 1, "x": [1, {"q": 1}]}}, {"a": {"x": [1, {"q": 2}], "y": 1}},
+     {"a": ('{"x": [1, {"q": 1}], "y": 1}', '{"x": [1, {"q": 2}], "y": 1}')}),
+    ({"same": 1, "z": 1, "b": 1}, {"b": 2, "same": 1, "z": 3}, {"b": ("1", "2"), "z": ("1", "3")}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", WireShape)
+@pytest.mark.parametrize(("old", "new", "wanted"), EXTRA)
+def test_extra_is_compared_key_by_key(world, model, shape, old, new, wanted):
+    world.file(1, model("m", extra=json.dumps(old)), shape=shape)
+    world.file(2, model("m", extra=json.dumps(new)), shape=shape)
+    assert rows_of(world) == [
+        ("m", "attribute_changed", f"extra.{key}", *values) for key, values in sorted(wanted.items())
+    ]
+    assert [found[2:] for found in values_of(world)] == [(None, None)] * len(wanted)
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("shape", WireShape)
+def test_a_key_of_extra_that_has_become_a_column_is_not_compared(world, model, shape, back):
+    keys = [column.key(shape) for column in COLUMNS if column.key(shape)]
+    moved = ["permission", *keys] if shape == "openai" else [key for key in keys if key != "model_id"]
+    before = {"object": "model", **{key: f"was {key}" for key in moved}}
+    days = [json.dumps({"object": "model"}), json.dumps(before)]
+    for when, extra in enumerate(days if back else days[::-1]):
+        world.file(when, model("m", extra=extra), shape=shape)
+    assert rows_of(world) == []
+
+
+def test_a_key_that_waited_below_metadata_is_not_compared_either(world, model, day):
+    world.file(1, model("m", extra='{"display_name": 1, "metadata": {"display_name": 2}}'))
+    world.file(2, model("m", extra='{"display_name": 1}', display_name="2"))
+    world.file(3, model("m", extra='{"a": 1, "metadata": {"a": 2}}', display_name="2"))
+    assert [row[2] for row in rows_of(world, day(2))] == ["display_name"]
+    assert rows_of(world) == [
+        ("m", "attribute_changed", "extra.a", None, "1"),
+        ("m", "attribute_changed", "extra.metadata", None, '{"a": 2}'),
+    ]
+
+
+def test_an_extra_that_is_no_object_is_an_error(world, model):
+    world.file(1, model("m", extra="[1]"))
+    world.file(2, model("m", extra="{}"))
+    with pytest.raises(StorageError, match=r"`extra` that is no JSON object: '\[1\]'"):
+        rows_of(world)
+
+
+def test_created_is_compared_where_it_says_when_a_model_was_made(world, model):
+    for shape, wanted in (("documented", 1), ("openai", 0)):
+        for when in (1, 2):
+            world.file(when, model("m", created_at=STAMP.replace(year=2020 + when)), shape=shape)
+        assert len(rows_of(world)) == wanted
 
 
 def test_the_least_difference_a_price_can_have_is_seen(world, model):
@@ -167,7 +242,8 @@ def test_rows_are_sorted_and_carry_the_day_they_were_compared_with(world, model,
 
 def test_every_field_belongs_to_a_kind():
     assert set(map(kind_of, FIELDS)) == set(KINDS) - {"model_added", "model_removed"}
-    assert {"updated_at", "fetched_at"}.isdisjoint(FIELDS)
+    measured = {column.name for column in COLUMNS if column.measurement}
+    assert set(FIELDS) == {column.name for column in COLUMNS} - {"updated_at", "fetched_at"} - measured
 
 
 FULL = {
@@ -194,8 +270,13 @@ class TestShapes:
             "m",
             model_id=uid("derived"),
             input_token_price="1",
-            created_at=STAMP.replace(microsecond=0),
-            extra='{"name": "M"}',
+            created_at=STAMP.replace(year=2030),
+            display_name="M",
+            min_access_tier="standard",
+            supports_tools=True,
+            input_modalities=["text"],
+            avg_latency_ms_per_day=1.5,
+            extra='{"object": "model"}',
         )
         world.file(1, observed if back else documented, shape="openai" if back else "documented")
         world.file(2, documented if back else observed, shape="documented" if back else "openai")
@@ -223,6 +304,14 @@ class TestShapes:
             ("m", "price_changed", "output_token_price", None, "0"),
             ("m", "status_changed", "status", "active", "inactive"),
             ("new", "model_added", None, None, None),
+        ]
+
+    def test_newer_columns_are_compared_where_both_say_something(self, world, model):
+        world.file(1, model("m", min_access_tier="standard", supports_tools=True, display_name="M"))
+        world.file(2, model("m", min_access_tier="developer", supports_tools=False), shape="openai")
+        assert rows_of(world) == [
+            ("m", "access_changed", "min_access_tier", "standard", "developer"),
+            ("m", "attribute_changed", "supports_tools", "true", "false"),
         ]
 
     def test_two_models_of_one_name_are_not_told_apart(self, world, model, uid):

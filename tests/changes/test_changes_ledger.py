@@ -232,6 +232,29 @@ class TestLastAlert:
         world.file(3, model("m"), shape="openai")
         assert send(world, [rule]) == {}
 
+    def test_a_key_of_extra_is_remembered_until_it_is_a_column(self, world, model):
+        rule = AlertRule("r", changes="attribute_changed", fields="extra.*", baseline="last_alert")
+        sent = []
+        for when, extra in enumerate(
+            ['{"a": 1, "b": 1}', '{"a": 2, "b": 1}', '{"b": 1}', '{"a": 2.0, "b": 1}', '{"a": 2, "b": "1"}']
+        ):
+            world.file(when, model("m", extra=extra))
+            sent.append(send(world, [rule], run=str(when)).get("a"))
+        assert sent == [None, [("1", "2", False)], [("2", None, False)], [(None, "2", False)],
+                        [("1", '"1"', False)]]  # fmt: skip
+
+    @pytest.mark.parametrize("field", ["extra", "extra.supports_tools", "created_at"])
+    def test_what_is_not_compared_any_more_is_no_news(self, world, model, field):
+        rule = AlertRule("r", changes="attribute_changed", baseline="last_alert")
+        for when, text in enumerate("abb"):
+            world.file(when, model("m", description=text), shape="openai")
+            if when == 1:
+                send(world, [rule])
+                (name,) = ledger(world)
+                told = world.store.files.read(name).decode().replace('"description"', json.dumps(field))
+                world.store.files.put(name, told.encode())
+        assert send(world, [rule], run="later") == {"a": [("a", "b", False)]}
+
     def test_null_and_back(self, world, prices):
         prices(1, "1")
         prices(2, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
@@ -170,22 +171,23 @@ class Tags(HTMLParser):
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_name_stays_a_name(name):
-    """As the model, as the rule, and as a value."""
+    """As the model, as the rule, as a value, and as a key of `extra`."""
     value = alert(
         change="attribute_changed", field="description", old=name, new=name + "!", pct=None, direction=None
     )
-    found = blocks(digest((name, [alert(name), value])))
+    key = replace(value, field=f"extra.{name}", old_value="1", new_value='"2"')
+    found = blocks(digest((name, [alert(name), value, key])))
     shown = clean(name)
 
     text = to_text(found)
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 6
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e\u2066\u2067]", text)
 
     markdown = to_markdown(found)
-    assert len(markdown.splitlines()) == 6
+    assert len(markdown.splitlines()) == 7
     bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", markdown)  # without what is escaped, only our own marks are left
     assert re.findall(r"[<>`\[\]_~|&@]", bare) == []
-    assert bare.count("*") == 3 * 4
+    assert bare.count("*") == 4 * 4
     assert "www.evil" not in markdown
 
     page = Tags()
@@ -201,7 +203,7 @@ def test_a_hostile_name_stays_a_name(name):
         assert "<" not in content
         assert ">" not in content
         assert re.fullmatch(r"(?:[^&]|&(?:amp|lt|gt);)*", content)
-        assert len(content.splitlines()) == 3
+        assert len(content.splitlines()) == 4
         for line in content.splitlines():
             rest = re.sub(r"`[^`]*`", "", line, count=1)
             assert not re.search(r"(?<!\u2060)[*_~`]|[*_~`](?!\u2060)", rest)

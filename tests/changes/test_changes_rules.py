@@ -33,6 +33,11 @@ def heard(world, *rules, when=None):
         ({"fields": "status"}, "fields of price_changed"),
         ({"fields": "Input*"}, "fields"),
         ({"changes": "model_added", "fields": "status"}, "none"),
+        ({"fields": "extra.*"}, "fields of price_changed"),
+        ({"changes": "attribute_changed", "fields": "extra"}, r"extra\.<key>"),
+        ({"changes": "attribute_changed", "fields": "extr"}, r"extra\.<key>"),
+        ({"changes": "attribute_changed", "fields": "min_access_tier"}, "fields of attribute_changed"),
+        ({"changes": "access_changed", "fields": "*_price"}, "fields of access_changed are min_access_tier"),
         ({"models": ""}, "models"),
         ({"models": []}, "models"),
         ({"min_pct": -1}, "min_pct"),
@@ -53,6 +58,36 @@ def heard(world, *rules, when=None):
 def test_a_rule_that_cannot_be_meant_is_refused(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         AlertRule(**{"name": "r", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("globs", "fields"),
+    [
+        ("*", ["extra.a", "extra.a.b", "extra.c d", "version"]),
+        ("extra.*", ["extra.a", "extra.a.b", "extra.c d"]),
+        ("extra.a", ["extra.a"]),
+        ("*.b", ["extra.a.b"]),
+        ("e?tra.c*", ["extra.c d"]),
+        ("[ev]*[dn]", ["extra.c d", "version"]),
+        ("version", ["version"]),
+        (["extra.A", "extra."], []),
+    ],
+)
+def test_globs_over_the_keys_of_extra(world, model, globs, fields):
+    world.file(1, model("m", version="1", extra='{"a": 1, "a.b": "x", "c d": null, "s": 0}'))
+    world.file(2, model("m", version="2", extra='{"a": 2, "a.b": "y", "s": 0}'))
+    rule = AlertRule("r", changes="attribute_changed", fields=globs, min_pct=50)
+    assert sorted(row[1] for row in heard(world, rule)) == fields
+
+
+def test_access_tiers(world, model):
+    world.file(1, model("m", min_access_tier="standard"), model("n", min_access_tier="standard"))
+    world.file(2, model("m", min_access_tier="professional"), model("n"))
+    for baseline in ("previous", "last_alert", 1):
+        assert heard(world, AlertRule("r", changes="access_changed", baseline=baseline)) == [
+            ("m", "min_access_tier", "standard", "professional"),
+            ("n", "min_access_tier", "standard", None),
+        ]
 
 
 @pytest.mark.parametrize("value", [0, 5, 0.5, None])

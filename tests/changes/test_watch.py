@@ -64,10 +64,10 @@ def endpoint(_server: EmulatorServer, tmp_path: Path) -> Iterator[Endpoint]:
 
 def changed(position: int = 0, **values: Any) -> list[dict[str, Any]]:
     def new(record: dict[str, Any]) -> dict[str, Any]:
-        prices = {key: value for key, value in values.items() if key.endswith("_price")}
-        return record | values_of_record | {"metadata": record["metadata"] | prices}
+        return record | values_of_record | {"metadata": record["metadata"] | metadata}
 
-    values_of_record = {key: value for key, value in values.items() if not key.endswith("_price")}
+    metadata = {key: value for key, value in values.items() if key.endswith(("_price", "_tier"))}
+    values_of_record = {key: value for key, value in values.items() if key not in metadata}
     return [new(record) if at == position else record for at, record in enumerate(RECORDS)]
 
 
@@ -100,6 +100,7 @@ def test_the_first_look_compares_with_the_snapshot_on_file(endpoint: Endpoint) -
         (changed(cache_read_token_price=None), ("prices",)),
         (changed(input_token_price="free"), ("prices",)),
         (changed(chat_daily_quota_tier_1=7), ("quotas",)),
+        (changed(min_access_tier="professional"), ("quotas",)),
         (changed(input_token_price="77", chat_daily_quota_tier_1=7), ("prices", "quotas")),
         (RECORDS[1:], ("prices", "quotas")),
         (changed(name="another/name"), ("prices", "quotas")),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +135,46 @@ def test_openai_shape_is_one_list_whatever_the_page(emulate: Start, ask: Any) ->
     assert answer.keys() == {"object", "data"}
     assert answer["object"] == "list"
     assert len(answer["data"]) == len(PriceHistory.load().records())
+
+
+LIVE = Path(__file__).parents[1] / "data" / "live_body.json"
+"""Put together from what public clients of the endpoint declare and publish, 2026-08 and -09."""
+
+
+def json_types(value: Any) -> Any:
+    """Return a value with the names of JSON types in the place of its leaves."""
+    if isinstance(value, dict):
+        return {key: json_types(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [json_types(value[0])] if value else []
+    return type(value).__name__
+
+
+def types_by_key(records: list[Any]) -> dict[str, set[str]]:
+    return {
+        key: {json.dumps(json_types(record[key])).replace('"int"', '"float"') if key.endswith("_price")
+              else json.dumps(json_types(record[key])) for record in records}
+        for key in records[0]
+    }  # fmt: skip
+
+
+def test_the_openai_shape_is_that_of_the_live_answer_key_by_key(emulate: Start, ask: Any) -> None:
+    live = json.loads(LIVE.read_bytes())
+    answer = ask(emulate(shape="openai")).json()
+    assert list(answer) == list(live)
+    assert {tuple(record) for record in answer["data"]} == {tuple(record) for record in live["data"]}
+    found, wanted = types_by_key(answer["data"]), types_by_key(live["data"])
+    assert [key for key in wanted if not found[key] <= wanted[key]] == []
+
+
+def test_what_moves_from_request_to_request(emulate: Start, ask: Any) -> None:
+    server, again = emulate(shape="openai"), emulate(shape="openai")
+    first, second = (ask(server).json()["data"] for _ in range(2))
+    moving = {key for one, other in zip(first, second, strict=True) for key in one if one[key] != other[key]}
+    assert moving == {"created", "permission", "avg_latency_ms_per_day", "avg_throughput_per_day"}
+    permissions = [record["permission"][0] for record in (first[0], second[0])]
+    assert {key for key in permissions[0] if permissions[0][key] != permissions[1][key]} == {"id", "created"}
+    assert [ask(again).json()["data"] for _ in range(2)] == [first, second], "the same in every process"
 
 
 def test_prices_per_token_are_exact_in_the_text(emulate: Start, ask: Any) -> None:

@@ -30,6 +30,26 @@ def page(world: Any, model: Any, serve: Any) -> Any:
     return serve(world.root)
 
 
+def test_access_tiers_and_keys_of_extra(world: Any, model: Any, serve: Any, day: Any) -> None:
+    for number, (tier, extra) in enumerate(
+        [("standard", '{"a": 1}'), ("professional", '{"a": 2, "b.c": 1}')]
+    ):
+        world.file(number, model("m", min_access_tier=tier, extra=extra), changes=True)
+    page = serve(world.root)
+    assert told(page.api("changes", kinds=["quota_changed", "access_changed"])) == [
+        ("m", "min_access_tier", True)
+    ]
+    assert told(page.api("changes", fields=["extra.a", "extra.b.c"])) == [
+        ("m", "extra.a", True),
+        ("m", "extra.b.c", True),
+    ]
+    assert told(page.api("changes", fields="extra.z")) == []
+    newest = page.api("changes/days")["days"][-1]
+    assert (newest["date"], newest["quota"], newest["other"]) == (day(1).isoformat(), 1, 2)
+    (event,) = page.api("overview")["events"]
+    assert (event["change"], event["new_value"]) == ("access_changed", "professional")
+
+
 def told(found: Any) -> list[tuple[str, str | None, bool]]:
     return [(item["name"], item["field"], item["passes"]) for item in found["items"]]
 

@@ -190,6 +190,40 @@ def test_prices_and_quotas_keep_every_digit(world: Any, model: Any, serve: Any) 
     assert str(quota).encode() in page.get("api/models").data
 
 
+def test_access_tiers_over_time(world: Any, model: Any, serve: Any) -> None:
+    tier = "min_access_tier"
+    for number, said in enumerate(["standard", "standard", "tier.100", None, "professional"]):
+        world.file(number, model("a", min_access_tier=said), *([model("b")] if number < 2 else []),
+                   shape="openai", changes=True)  # fmt: skip
+    page = serve(world.root)
+    assert steps(page, "a", tier) == [
+        ("standard", True), ("tier.100", True), (None, True), ("professional", True),
+    ]  # fmt: skip
+    assert steps(page, "b", tier) == [(None, True), (None, False)]
+    (item,) = page.api("models")["items"]
+    assert item[tier] == "professional"
+    found = page.api("model", model="a")["model"]
+    assert found[tier] == "professional"
+    assert tier not in {fact["column"] for fact in found["facts"]}
+    both = page.api("history", models="a", fields=[tier, "chat_daily_quota_tier_1"])["series"]
+    assert [series["field"] for series in both] == [tier, "chat_daily_quota_tier_1"]
+
+
+def test_what_the_live_api_says_of_a_model_is_among_its_facts(world: Any, model: Any, serve: Any) -> None:
+    world.file(
+        0,
+        model("a", display_name="A!", supports_tools=True, supports_reasoning=True, input_modalities=["text"],
+              avg_latency_ms_per_day=812.25, supports_attestation=False),
+        shape="openai",
+    )  # fmt: skip
+    found = serve(world.root).api("model", model="a")["model"]
+    assert found["capabilities"] == ["reasoning", "tools"]
+    facts = {fact["column"]: (fact["value"], fact["unit"]) for fact in found["facts"]}
+    assert facts["avg_latency_ms_per_day"] == (812.25, "ms")
+    assert facts["display_name"] == ("A!", None)
+    assert facts["input_modalities"] == (["text"], None)
+
+
 def test_a_first_snapshot_has_nothing_to_be_compared_with(world: Any, model: Any, serve: Any) -> None:
     world.file(0, model("a", output_token_price="1"), changes=True)
     page = serve(world.root)

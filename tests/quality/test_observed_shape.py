@@ -8,9 +8,18 @@ from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import COLUMNS, OBSERVED_KEYS_WITHOUT_COLUMN, PRICE_COLUMNS
+from io_intelligence_provider.catalog.wire import WireShape, decode_record
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.quality.contract import (
+    COLUMN_BY_NAME,
+    COLUMNS,
+    OBSERVED_KEYS_WITHOUT_COLUMN,
+    PRICE_COLUMNS,
+)
+from io_intelligence_provider.quality.values import storer
 
 URL = "https://api.intelligence.io.solutions/api/v1/models/"
 
@@ -64,12 +73,29 @@ PRICES = {
     "0e999999999999999999": "0",
     "1": "1000000",
     "1e-24": "0.000000000000000001",
-    "99999999999999.999999999999999999999999": "99999999999999999999.999999999999999999",
+    "99999999999999.9": "99999999999999900000",
+    "9.999999999999999e-08": "0.1",
+    "0.00000009999999999999999": "0.1",
+    "1.3333333333333333e-09": "0.00133333333333333",
+    "1.5666666666666667e-07": "0.156666666666667",
+    "1.234567890123449e-7": "0.123456789012345",
+    "1.234567890123445e-7": "0.123456789012344",  # half to even
+    "1.234567890123455e-7": "0.123456789012346",
+    "1.234567890123450001e-7": "0.123456789012345",
+    "1.23456789012345e-7": "0.123456789012345",  # 15 digits are exact
+    "1.2345678901234567e-20": "0.000000000000012346",
+    "1.5000000000000001e-24": "0.000000000000000002",
+    "2.5000000000000001e-24": "0.000000000000000002",  # 2.5 once it has 15 digits: to the even one
+    "1.23456789012345678901e3": "1234567890.12346",
     "1.0000000000000000000000000000000000000": "1000000",
     "null": None,
 }
 NO_PRICES = [
-    '"1e-07"', '"0"', '""', "true", "[]", "{}", "-1e-9", "1e-25", "1.5e-24", "1e14", "100000000000000",
+    '"1e-07"', '"0"', '""', "true", "[]", "{}", "-1e-9", "1e-25", "1.5e-24",
+    "1e-30", "1.2345678901234567e-30", "5.0000000000000001e-25", "1.23456789012345e-11",
+    "9.9999999999999999e999999999999999993", "-1.2345678901234567e-30", "-9.999999999999999e-08",
+    "99999999999999.999999999999999999999999",
+    "1.2345678901234567e999999", "1.2345678901234567e-999999999999999999", "1e14", "100000000000000",
     "1e999", "1e-999", "1e999999999999999999", "-1e999999999999999999999", "9" * 5_000,
 ]  # fmt: skip
 
@@ -88,6 +114,44 @@ def test_what_is_no_price_is_refused(observed, observed_outcomes):
     found = observed_outcomes(*(with_price(observed, text) for text in NO_PRICES))
     wanted = [("price", "input_token_price")]
     assert [text for text, outcome in zip(NO_PRICES, found, strict=True) if outcome != wanted] == []
+
+
+REAL = sorted(
+    {
+        price
+        for state in PriceHistory.load().states
+        for entry in state.models
+        for price in (
+            entry.input_token_price,
+            entry.output_token_price,
+            entry.cache_read_token_price,
+            entry.cache_write_token_price,
+        )
+        if price is not None
+    }
+)
+
+
+@pytest.mark.parametrize("per_token", [lambda price: price * 1e-6, lambda price: price / 1e6, str])
+def test_every_real_price_survives_the_arithmetic_of_a_client(observed, observed_outcomes, per_token):
+    """As a float times 1e-6, as a float over 1e6, and as the exact decimal."""
+    assert len(REAL) > 500
+    if per_token is str:
+        texts = [str(Decimal(price).scaleb(-6)) for price in REAL]
+    else:
+        texts = [json.dumps(per_token(float(price))) for price in REAL]
+    rows = observed_outcomes(*(with_price(observed, text) for text in texts))
+    found = [row["input_token_price"] for row in rows]
+    assert found == [Decimal(price) for price in REAL]
+
+
+@given(st.decimals("0.00001", "1000", places=5), st.sampled_from([lambda p: p * 1e-6, lambda p: p / 1e6]))
+@settings(deadline=None, max_examples=200)
+def test_a_price_with_five_decimals_survives_it(price, per_token):
+    text = storer(COLUMN_BY_NAME["input_token_price"], WireShape.OPENAI)(
+        decode_record(json.dumps(per_token(float(price))).encode())
+    )
+    assert Decimal(text) == price
 
 
 def test_each_price_column_is_checked(observed, observed_outcomes):
@@ -122,6 +186,29 @@ def test_a_created_of_another_kind_is_refused(observed, observed_outcomes):
     beyond = [253402300800, -62135596801, 2**63 - 1]
     found = observed_outcomes(*(observed(created=created) for created in [*mistyped, *beyond]))
     assert found == [[("type", "created_at")]] * 4 + [[("timestamp", "created_at")]] * 3
+
+
+@pytest.mark.parametrize(
+    ("created", "message"),
+    [
+        (1789049414000, "looks like milliseconds (2026-09-10); Unix seconds are expected"),
+        (1789049414000.0, "looks like milliseconds (2026-09-10); Unix seconds are expected"),
+        (1789049414123456, "looks like microseconds (2026-09-10); Unix seconds are expected"),
+        (1789049414123456789, "looks like nanoseconds (2026-09-10); Unix seconds are expected"),
+        (253402300800, "looks like milliseconds (1978-01-11); Unix seconds are expected"),
+        (-(2**63), "looks like nanoseconds (1677-09-21); Unix seconds are expected"),
+        ("1789049414", "is a string, not an integer; Unix seconds are expected"),
+        ("2026-09-10T00:00:00Z", "is a string, not an integer; Unix seconds are expected"),
+        (1789049414.5, "is a number with a fraction, not an integer; Unix seconds are expected"),
+        (True, "is a boolean, not an integer; Unix seconds are expected"),
+        ([], "is a list, not an integer; Unix seconds are expected"),
+        (2**63, "is an integer beyond 64 bits; Unix seconds are expected"),
+    ],
+)
+def test_what_is_no_created_says_what_it_is(observed, judge_observed, created, message):
+    (refused,) = judge_observed(observed(created=created)).refused
+    (failure,) = refused.failures
+    assert failure.message == message
 
 
 def test_flags_limits_and_tags_are_read_from_the_top_level(observed, observed_outcomes):

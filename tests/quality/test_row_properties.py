@@ -52,7 +52,9 @@ def dump(value):
 
 def is_faithful(kind: Kind, value, kept, shape: WireShape) -> bool:
     if kind is Kind.PRICE:
-        return kept == Decimal(value) * (1 if shape is WireShape.DOCUMENTED else 1_000_000)
+        wanted = Decimal(value) * (1 if shape is WireShape.DOCUMENTED else 1_000_000)
+        rounded = shape is WireShape.OPENAI and len(Decimal(value).as_tuple().digits) > 15
+        return abs(kept - wanted) <= (wanted / 10**14 + Decimal("1e-18") if rounded else 0)
     if kind is Kind.TIMESTAMP:
         wanted = datetime.fromisoformat(value.upper()).timestamp() if isinstance(value, str) else value
         return kept.timestamp() == wanted

@@ -7,16 +7,24 @@ from typing import Final
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.day import Day
-from io_intelligence_provider.changes.kinds import MODEL_ADDED, MODEL_REMOVED, comparable, null_means_unsaid
+from io_intelligence_provider.changes.kinds import (
+    EXTRA,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    comparable,
+    extra_field,
+    is_compared_key,
+    null_means_unsaid,
+)
 from io_intelligence_provider.changes.ledger import PRESENCE, Told
 from io_intelligence_provider.changes.match import in_quarantine
-from io_intelligence_provider.changes.values import as_text
+from io_intelligence_provider.changes.values import as_text, extra_texts
 
 __all__ = ["UNKNOWN", "CurrentValues"]
 
 
 class _Unknown:
-    """No value: the model is in quarantine, or has none because it is gone."""
+    """No value: the model is in quarantine, has none because it is gone, or the file lacks the column."""
 
 
 UNKNOWN: Final = _Unknown()
@@ -58,10 +66,25 @@ class CurrentValues:
             return UNKNOWN if told.field is not None or self._refused(told) else PRESENCE[MODEL_REMOVED]
         if told.field is None:
             return PRESENCE[MODEL_ADDED]
-        if told.field not in self._columns:
-            self._columns[told.field] = as_text(told.field, self._today.column(told.field)).to_list()
-        value = self._columns[told.field][row]
+        if told.field.partition(".")[0] == EXTRA:
+            return self._extra_value(told, told.field, row)
+        if not self._today.has(told.field):
+            return UNKNOWN
+        value = self._column(told.field)[row]
         return value if self._comparable(told, told.field, value) else UNKNOWN
+
+    def _column(self, name: str) -> list[str | None]:
+        if name not in self._columns:
+            self._columns[name] = as_text(name, self._today.column(name)).to_list()
+        return self._columns[name]
+
+    def _extra_value(self, told: Told, field: str, row: int) -> str | _Unknown | None:
+        """Return the value of a key of ``extra``; one that is not compared any more has none."""
+        key = field.removeprefix(extra_field(""))
+        if key == field or not is_compared_key(key, self._today.shape):
+            return UNKNOWN
+        value = extra_texts(self._column(EXTRA)[row], self._today.shape).get(field)
+        return value if self._comparable(told, field, value) else UNKNOWN
 
     def _comparable(self, told: Told, field: str, value: str | None) -> bool:
         """Tell whether a value of today can be held against one that another wire shape may have told."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.quality.contract import COLUMN_BY_NAME
 from io_intelligence_provider.store.layout import models_path, quarantine_path
 from io_intelligence_provider.store.parquet import read_parquet
 from io_intelligence_provider.store.store import SnapshotStore
@@ -83,6 +84,10 @@ class Day:
         import polars as pl
 
         return pl.DataFrame([self.column("model_id"), self.column("name")]).with_row_index("row")
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file has a column of today's: one that was written before it existed has not."""
+        return name in COLUMN_BY_NAME and name in self._parquet.schema_arrow.names
 
     def column(self, name: str) -> pl.Series:
         """Read one column."""

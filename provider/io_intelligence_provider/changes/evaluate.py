@@ -19,7 +19,7 @@ from io_intelligence_provider.changes.current import UNKNOWN, CurrentValues
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.diff import compare
 from io_intelligence_provider.changes.first_seen import changes_since_first_seen
-from io_intelligence_provider.changes.kinds import FIELDS, NUMERIC_FIELDS, kind_of
+from io_intelligence_provider.changes.kinds import FIELDS, NUMERIC_FIELDS
 from io_intelligence_provider.changes.ledger import PRESENCE, Told, told_by
 from io_intelligence_provider.changes.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.changes.values import direction, percent
@@ -173,10 +173,8 @@ class _Evaluation:
 
     @cached_property
     def _fields(self) -> list[str]:
-        """The fields that any rule asks for: no others are read."""
-        return [
-            field for field in FIELDS if any(rule.wants_field(kind_of(field), field) for rule in self._rules)
-        ]
+        """The columns that any rule asks for: no others are read."""
+        return [column for column in FIELDS if any(rule.reads(column) for rule in self._rules)]
 
     @cached_property
     def _since_first_seen(self) -> list[Alert]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from io_intelligence_provider.changes.baseline import Baseline
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.kinds import (
+    EXTRA,
     NUMERIC_FIELDS,
     comparable,
     kind_of,
     null_means_unsaid,
 )
-from io_intelligence_provider.changes.values import as_text, canonical_json, direction, percent
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
+from io_intelligence_provider.changes.values import as_text, direction, extra_texts, percent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,40 +53,68 @@ def field_changes(today: Day, pairs: Sequence[Pairs], field: str) -> list[pl.Dat
     """
     import polars as pl
 
+    if not today.has(field):
+        return []
     new_values = today.column(field)
     found = []
     for part in pairs:
-        if not comparable(field, part.day.shape, today.shape):
+        if not part.day.has(field) or not comparable(field, part.day.shape, today.shape):
             continue
         old = part.day.column(field).gather(part.old)
         new = new_values.gather(part.new)
         differs = _differs(field, old, part.day, new, today)
-        if not differs.is_empty():
-            where = pl.DataFrame({"new": part.new.gather(differs)}).with_columns(
-                pl.lit(part.part, pl.UInt32).alias("part")
-            )
-            found.append(pl.concat([where, _described(field, old[differs], new[differs])], how="horizontal"))
+        if differs.is_empty():
+            continue
+        rows = part.new.gather(differs)
+        if field == EXTRA:
+            rows, changes = _extra_changes(rows, old[differs], part.day, new[differs], today)
+        else:
+            changes = _described(field, old[differs], new[differs])
+        where = pl.DataFrame({"new": rows}).with_columns(pl.lit(part.part, pl.UInt32).alias("part"))
+        found.append(pl.concat([where, changes], how="horizontal"))
     return found
 
 
 def _differs(field: str, old: pl.Series, old_day: Day, new: pl.Series, new_day: Day) -> pl.Series:
     """Return the positions at which two columns differ; a null equals a null."""
-    import polars as pl
-
-    if old_day.shape is not new_day.shape and COLUMN_BY_NAME[field].kind is Kind.TIMESTAMP:
-        # The observed shape counts in whole seconds.
-        old, new = old.dt.truncate("1s"), new.dt.truncate("1s")
     differs = old.ne_missing(new)
     if null_means_unsaid(field, old_day.shape, new_day.shape):
         differs &= old.is_not_null()
     if null_means_unsaid(field, new_day.shape, old_day.shape):
         differs &= new.is_not_null()
-    positions = differs.arg_true()
-    if field == "extra":
-        pairs = zip(old.gather(positions), new.gather(positions), strict=True)
-        unequal = [canonical_json(one) != canonical_json(other) for one, other in pairs]
-        positions = positions.filter(pl.Series(unequal, dtype=pl.Boolean))
-    return positions
+    return differs.arg_true()
+
+
+def _extra_changes(
+    rows: pl.Series, old: pl.Series, old_day: Day, new: pl.Series, new_day: Day
+) -> tuple[pl.Series, pl.DataFrame]:
+    """Compare ``extra`` key by key.
+
+    :returns: a row for each key that differs: whose it is, of ``rows``, and the change.
+    """
+    import polars as pl
+
+    owners: list[int] = []
+    fields: list[str] = []
+    values: list[tuple[str | None, str | None]] = []
+    for row, one, other in zip(rows, old, new, strict=True):
+        before, after = extra_texts(one, old_day.shape), extra_texts(other, new_day.shape)
+        for field in before | after:
+            if before.get(field) != after.get(field):
+                owners.append(row)
+                fields.append(field)
+                values.append((before.get(field), after.get(field)))
+    changes = pl.DataFrame(
+        {
+            "change": pl.repeat(kind_of(EXTRA), len(fields), dtype=pl.String, eager=True),
+            "field": pl.Series(fields, dtype=pl.String),
+            "old_value": pl.Series([pair[0] for pair in values], dtype=pl.String),
+            "new_value": pl.Series([pair[1] for pair in values], dtype=pl.String),
+            "pct": pl.repeat(None, len(fields), dtype=pl.Float64, eager=True),
+            "direction": pl.repeat(None, len(fields), dtype=pl.String, eager=True),
+        }
+    )
+    return pl.Series(owners, dtype=rows.dtype), changes
 
 
 def _described(field: str, old: pl.Series, new: pl.Series) -> pl.DataFrame:

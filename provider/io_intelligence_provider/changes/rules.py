@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -12,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from io_intelligence_provider.changes.kinds import FIELDS, KINDS, PRICE, QUOTA, kind_of
+from io_intelligence_provider.changes.kinds import EXTRA, FIELDS, KINDS, PRICE, QUOTA, extra_field, kind_of
 from io_intelligence_provider.errors import ConfigurationError
 
 __all__ = ["AlertRule", "Globs", "RulesSource", "rules_from"]
@@ -29,8 +30,8 @@ class AlertRule:
 
     :param name: what the rule is called; the ledger knows it by this name.
     :param changes: kinds of change.
-    :param fields: globs over the columns of ``models.parquet``. A change of a whole model (added, removed)
-        has no field and passes every ``fields``.
+    :param fields: globs over the columns of ``models.parquet``, and over the keys of ``extra`` as
+        ``extra.<key>``. A change of a whole model (added, removed) has no field and passes every ``fields``.
     :param models: globs over the names of models.
     :param min_pct: least per cent, up or down. A change whose per cent is null passes.
     :param direction: ``up`` or ``down``: only numbers that rose, or that fell. From and to null is neither.
@@ -77,8 +78,9 @@ class AlertRule:
     def _check_fields(self) -> None:
         possible = [field for field in FIELDS if kind_of(field) in self.changes]
         for glob in self.fields:
-            if glob != "*" and not any(fnmatchcase(field, glob) for field in possible):
-                known = ", ".join(possible) or "none: those changes are of whole models"
+            if glob != "*" and not any(_may_match(glob, field) for field in possible):
+                shown = [extra_field("<key>") if field == EXTRA else field for field in possible]
+                known = ", ".join(shown) or "none: those changes are of whole models"
                 raise self._wrong("fields", glob, f"fields of {', '.join(self.changes)} are {known}")
 
     def _check_min_pct(self) -> None:
@@ -103,12 +105,12 @@ class AlertRule:
 
     def wants(self, change: str, name: str, field: str | None) -> bool:
         """Tell whether kind, model and field are among those of the rule."""
-        listed = change in self.changes if field is None else self.wants_field(change, field)
-        return listed and any(fnmatchcase(name, glob) for glob in self.models)
+        listed = field is None or any(fnmatchcase(field, glob) for glob in self.fields)
+        return listed and change in self.changes and any(fnmatchcase(name, glob) for glob in self.models)
 
-    def wants_field(self, change: str, field: str) -> bool:
-        """Tell whether that kind of change of that field is among those of the rule, whatever the model."""
-        return change in self.changes and any(fnmatchcase(field, glob) for glob in self.fields)
+    def reads(self, column: str) -> bool:
+        """Tell whether the rule may want a change of that column, whatever the model and the key."""
+        return kind_of(column) in self.changes and any(_may_match(glob, column) for glob in self.fields)
 
     def passes(self, old: str | None, new: str | None, pct: float | None, direction: str | None) -> bool:
         """Tell whether a change is large enough and of the right direction.
@@ -122,6 +124,18 @@ class AlertRule:
             return True
         before, after = Decimal(old), Decimal(new)
         return abs(after - before) * 100 >= Decimal(str(self.min_pct)) * abs(before)
+
+
+_LITERAL: Final = re.compile(r"[^*?\[]*")
+
+
+def _may_match(glob: str, column: str) -> bool:
+    """Tell whether a glob matches a column; of ``extra``, whether there is a key that it could match."""
+    if column != EXTRA:
+        return fnmatchcase(column, glob)
+    found = _LITERAL.match(glob)
+    start, prefix = found.group() if found else "", extra_field("")
+    return start.startswith(prefix) or (start != glob and prefix.startswith(start))
 
 
 RulesSource: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any]

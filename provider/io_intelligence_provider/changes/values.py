@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Final
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.catalog.wire import decode_record, dump_json
+from io_intelligence_provider.catalog.wire import WireShape, decode_record, dump_json
+from io_intelligence_provider.changes.kinds import extra_field, is_compared_key
+from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["as_text", "canonical_json", "direction", "percent"]
+__all__ = ["as_text", "direction", "extra_texts", "percent"]
 
 # 38 digits a side: a difference of two is exact, the quotient is rounded far beyond a double.
 _EXACT: Final = Context(prec=60)
+_UNBOUNDED: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_LONGEST_INTEGER: Final = 100  # digits; a Decimal beyond keeps its exponent
 
 
 def as_text(field: str, values: pl.Series) -> pl.Series:
@@ -38,9 +42,46 @@ def as_text(field: str, values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
 
-def canonical_json(text: str | None) -> str | None:
-    """Return a JSON text with sorted keys: the order in which an API writes them is no content."""
-    return None if text is None else dump_json(decode_record(text.encode()), sort_keys=True)
+def extra_texts(extra: str | None, shape: WireShape) -> dict[str, str]:
+    """Return what ``extra`` of a file says, as ``changes.parquet`` writes it, by ``extra.<key>``.
+
+    A value is its canonical JSON, whatever it is: a string in quotation marks, an object as a whole, with
+    sorted keys. A key that ``extra`` does not have is not there, which differs from a JSON null.
+
+    :raises StorageError: when it is no JSON object.
+    """
+    if extra is None:
+        return {}
+    try:
+        keys = decode_record(extra.encode())
+    except ValueError:
+        keys = None
+    if type(keys) is not dict:
+        raise StorageError(f"A models file has an `extra` that is no JSON object: {extra[:80]!r}.")
+    if shape is WireShape.DOCUMENTED and type(inner := keys.get("metadata")) is dict:
+        # Keys of the inner level wait here when the outer one has them too.
+        kept = {key: value for key, value in inner.items() if is_compared_key(key, shape)}
+        keys = {key: value for key, value in keys.items() if key != "metadata"} | (
+            {"metadata": kept} if kept else {}
+        )
+    return {
+        extra_field(key): dump_json(_plain(value), sort_keys=True)
+        for key, value in keys.items()
+        if is_compared_key(key, shape)
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a decoded JSON value whose equal numbers are written alike: ``1.0`` and ``1`` are one."""
+    if type(value) is dict:
+        return {key: _plain(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_plain(item) for item in value]
+    if type(value) is not Decimal:
+        return value
+    if not value or (value.adjusted() < _LONGEST_INTEGER and value == value.to_integral_value()):
+        return int(value)
+    return value.normalize(_UNBOUNDED)
 
 
 def percent(old: Decimal | int | None, new: Decimal | int | None) -> float | None:

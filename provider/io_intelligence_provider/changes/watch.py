@@ -27,7 +27,7 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.values import as_text
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.batch import read_batch
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.quality.parse import parse_prices
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -42,6 +42,7 @@ UNSENT: Final = timedelta(minutes=1)
 _KEPT: Final = 50
 """Numbers of the chain that stay: far more than a slow writer can be behind."""
 _GROUP: Final = 5_000
+_QUOTAS: Final = (*QUOTA_COLUMNS, ACCESS_COLUMN)
 _TRIES: Final = 5
 
 
@@ -53,7 +54,7 @@ class Fingerprint:
     checks refuse counts with the prices and quotas that can be read from it.
 
     :param prices: SHA-256 over name and prices of every model, in no order.
-    :param quotas: the same of the quotas.
+    :param quotas: the same of the quotas and the access tiers.
     """
 
     wire_shape: str
@@ -125,7 +126,7 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
                 f"{q or ''!r}. A root belongs to one query: give this one a root of its own."
             )
         lines = _Lines(WireShape(info.wire_shape))
-        lines.add_rows(_polars(store.read(day, ["name", *PRICE_COLUMNS, *QUOTA_COLUMNS])))
+        lines.add_rows(_polars(store.read(day, ["name", *PRICE_COLUMNS, *_QUOTAS])))
         refused = store.quarantine(day, day)
         if store.info(day).snapshot_id == info.snapshot_id:
             lines.add_records(text.encode() for text in refused["record"].to_pylist())
@@ -265,7 +266,7 @@ class _Lines:
     def add_rows(self, rows: pl.DataFrame) -> None:
         """Take typed rows."""
         texts = rows.with_columns([as_text(column, rows[column]) for column in PRICE_COLUMNS])
-        for columns, lines in ((PRICE_COLUMNS, self._prices), (QUOTA_COLUMNS, self._quotas)):
+        for columns, lines in ((PRICE_COLUMNS, self._prices), (_QUOTAS, self._quotas)):
             lines.append(texts.select("name", *columns).to_struct("line").struct.json_encode())
 
     def fingerprint(self) -> Fingerprint:

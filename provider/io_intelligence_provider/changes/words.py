@@ -43,7 +43,8 @@ def described(alert: Alert) -> str:
         text = _presence(alert)
     else:
         text = f"{_label(alert.field)}: {_value(alert, alert.old_value)} → {_value(alert, alert.new_value)}"
-        if unit := COLUMN_BY_NAME[alert.field].unit:
+        column = COLUMN_BY_NAME.get(alert.field)  # a key of `extra` is none
+        if column and (unit := column.unit):
             text += f" {unit.replace('million', '1M')}"
         if alert.pct is not None:
             text += f", {_per_cent(alert.pct)}"
@@ -62,6 +63,8 @@ def _presence(alert: Alert) -> str:
 
 
 def _label(field: str) -> str:
+    if field not in COLUMN_BY_NAME:
+        return clean(field, _LONGEST_VALUE)  # a key of `extra`: foreign text, shown as it is
     return field.removesuffix("_tier_1").replace("_", " ")
 
 

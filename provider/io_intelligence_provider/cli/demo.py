@@ -39,7 +39,7 @@ _KEY: Final = "demo"
 _RULES: Final[list[dict[str, Any]]] = [
     {"name": "prices that moved by 10 % or more", "changes": "price_changed", "min_pct": 10}
     | {"baseline": "last_alert"},
-    {"name": "quotas", "changes": "quota_changed"},
+    {"name": "quotas and access tiers", "changes": ["quota_changed", "access_changed"]},
     {"name": "models and their status", "changes": ["model_added", "model_removed", "status_changed"]},
 ]
 """Those of the sample Dag; the demo gives them to it as the Airflow Variable, and uses them itself."""

@@ -119,7 +119,7 @@ async def get_models_list(
     state: EmulatorState = request.app.emulator
     records = state.records(q)
     if state.shape == "openai":
-        body = openai_body(records)
+        body = openai_body(records, state.next_request())
     else:
         body = page_body(records, page, page_size, state.quirks)
     return Response(body, media_type="application/json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,10 +26,18 @@ _MARKED: Final = re.compile(r'"\\u0000decimal:([^"\\]+)"')
 
 @dataclass(frozen=True)
 class Rendered:
-    """One record: its JSON as it goes over the wire, and the text that ``q`` is looked for in."""
+    """One record: its JSON as it goes over the wire, and the text that ``q`` is looked for in.
+
+    :param anew: writes the JSON for the request of that number, where some of it moves.
+    """
 
     body: bytes
     haystack: str
+    anew: Callable[[int], bytes] | None = None
+
+    def served(self, request: int) -> bytes:
+        """Return the JSON that the request of that number gets."""
+        return self.body if self.anew is None else self.anew(request)
 
 
 class Catalogue(Protocol):

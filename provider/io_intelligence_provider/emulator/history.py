@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from io_intelligence_provider.emulator.catalogue import Rendered, Shape, render
+from io_intelligence_provider.emulator.catalogue import Rendered, Shape, encode, render
 from io_intelligence_provider.emulator.quotas import QuotaTable, last_published_quotas
 from io_intelligence_provider.emulator.shapes import documented_record, openai_record
 from io_intelligence_provider.errors import ConfigurationError
@@ -82,18 +83,18 @@ class PriceHistory:
     def records(self, as_of: date | None = None, shape: Shape = "documented") -> list[dict[str, Any]]:
         """Return the records valid on a day, ``None`` the last one, in the order of the history.
 
-        In the ``openai`` shape prices are ``Decimal``, in USD per one token.
+        In the ``openai`` shape prices are ``Decimal``, in USD per one token, and what moves from request
+        to request is that of none.
 
         :raises ConfigurationError: the day is before the first state.
         """
         index = self._index(as_of)
         records = []
         for entry in self.states[index].models:
-            created = self._created[entry.id]
             if shape == "openai":
-                records.append(openai_record(entry, created))
+                records.append(openai_record(entry, self.dates[index]))
             else:
-                updated = self._updated[index][entry.id]
+                created, updated = self._created[entry.id], self._updated[index][entry.id]
                 records.append(documented_record(entry, self._quotas.get(entry.id), created, updated))
         return records
 
@@ -102,7 +103,16 @@ class PriceHistory:
         return self._render(self._index(as_of), shape)
 
     def _render_uncached(self, index: int, shape: Shape) -> tuple[Rendered, ...]:
-        return tuple(render(record) for record in self.records(self.dates[index], shape))
+        day = self.dates[index]
+        rendered = tuple(render(record) for record in self.records(day, shape))
+        if shape != "openai":
+            return rendered
+
+        def moving(entry: Entry) -> Callable[[int], bytes]:
+            return lambda request: encode(openai_record(entry, day, request))
+
+        pairs = zip(rendered, self.states[index].models, strict=True)
+        return tuple(replace(record, anew=moving(entry)) for record, entry in pairs)
 
     def _index(self, as_of: date | None) -> int:
         if as_of is None:

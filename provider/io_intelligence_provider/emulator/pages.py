@@ -30,6 +30,9 @@ def page_body(records: Sequence[Rendered], page: int, page_size: int, quirks: Qu
     return b'{"data":[%b],"pagination":%b}' % (data, json.dumps(pagination).encode())
 
 
-def openai_body(records: Sequence[Rendered]) -> bytes:
-    """Return the whole list in the shape that public clients observe; it has no pages."""
-    return b'{"object":"list","data":[%b]}' % b",".join(record.body for record in records)
+def openai_body(records: Sequence[Rendered], request: int) -> bytes:
+    """Return the whole list in the shape that public clients observe; it has no pages.
+
+    :param request: number of the request.
+    """
+    return b'{"object":"list","data":[%b]}' % b",".join(record.served(request) for record in records)

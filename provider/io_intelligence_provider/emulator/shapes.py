@@ -1,6 +1,8 @@
 """One entry of the price history as a record of either shape.
 
-What the history does not know is left out of a record, except where the documented shape requires it.
+What the history does not know is left out of a documented record, except where the shape requires it. An
+observed record has every key that public clients of the live URL are served (``docs/api.md``), so that
+none is a surprise: what the history does not know of those is made up, and some of it moves.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from io_intelligence_provider.emulator.quotas import QuotaRow
 
 __all__ = ["documented_record", "model_id", "openai_record"]
+
+_TIERS: Final = ("standard", "developer", "professional")
 
 _ID_PREFIX: Final = "https://api.intelligence.io.solutions/api/v1/models/"
 
@@ -55,21 +59,60 @@ def documented_record(entry: Entry, quotas: QuotaRow | None, created: date, upda
     }
 
 
-def openai_record(entry: Entry, created: date) -> dict[str, Any]:
-    """Return the shape that public clients observe. Prices are ``Decimal``, USD per one token."""
-    midnight = datetime(created.year, created.month, created.day, tzinfo=UTC)
+def openai_record(entry: Entry, day: date, request: int = 0) -> dict[str, Any]:
+    """Return the shape that public clients observe. Prices are ``Decimal``, USD per one token.
+
+    :param day: of the state that is served.
+    :param request: number of the request. As with the live API ``created``, ``permission`` and the two
+        measurements differ from one to the next.
+    """
+    now = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + request
+    # The tier stays with the model; a sum over the name is the same in every process, unlike hash().
+    of_model = sum(entry.id.encode())
     return {
         "id": entry.id,
         "object": "model",
-        "created": int(midnight.timestamp()),
+        "created": now,
         "owned_by": "io-intelligence",
+        "root": None,
+        "parent": None,
+        "max_model_len": None,
+        "permission": [_permission(now, request)],
         "name": entry.display_name,
+        "max_tokens": None,
         "context_window": entry.context_window,
         "supports_images_input": entry.supports_images_input,
+        "supports_prompt_cache": entry.cache_read_token_price is not None,
+        "supports_tools": True,
+        "supports_reasoning": True,
+        "input_modalities": ["text", "image"] if entry.supports_images_input else ["text"],
+        "output_modalities": ["text"],
         "input_token_price": _per_token(entry.input_token_price),
         "output_token_price": _per_token(entry.output_token_price),
-        "cache_read_token_price": _per_token(entry.cache_read_token_price),
         "cache_write_token_price": _per_token(entry.cache_write_token_price),
+        "cache_read_token_price": _per_token(entry.cache_read_token_price),
+        "precision": "fp8",
+        "avg_latency_ms_per_day": 90.5 + (of_model + 7 * request) % 700,
+        "avg_throughput_per_day": 30.25 + (of_model + 3 * request) % 110,
+        "supports_attestation": False,
+        "min_access_tier": _TIERS[of_model % len(_TIERS)],
+    }
+
+
+def _permission(now: int, request: int) -> dict[str, Any]:
+    return {
+        "id": f"modelperm-{request}",
+        "object": "model_permission",
+        "created": now,
+        "allow_create_engine": False,
+        "allow_sampling": True,
+        "allow_logprobs": True,
+        "allow_search_indices": False,
+        "allow_view": True,
+        "allow_fine_tuning": False,
+        "organization": "*",
+        "group": None,
+        "is_blocking": False,
     }
 
 

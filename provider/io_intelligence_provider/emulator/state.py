@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,7 @@ class EmulatorState:
         self._lock = Lock()
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
         self._drifts: list[Drift] = []
+        self._requests = count(1)
         self._as_of: date | None = None
         self.set_as_of(as_of)
 
@@ -100,6 +102,10 @@ class EmulatorState:
             return records
         return [record for record in records if q.lower() in record.haystack]
 
+    def next_request(self) -> int:
+        """Return the number of a request, from 1: what moves from one to the next moves by it alone."""
+        return next(self._requests)
+
     def note(self, entry: dict[str, Any]) -> None:
         """Add one request to the log; the oldest fall out beyond 1,000."""
         with self._lock:
@@ -125,9 +131,14 @@ def _drifted(records: Sequence[Rendered], how: Drift, number: int) -> list[Rende
 def _newcomer(records: Sequence[Rendered], number: int) -> Rendered:
     """Return a model like the first one, under a name and identifier of its own."""
     name = f"emulator/newcomer-{number}"
-    like = next((found for record in records if (found := _as_object(record.body))), {})
-    ours = {"id": name} if "id" in like else {"model_id": model_id(name)}
-    return render({**like, **ours, "name": name})
+    like = next((record for record in records if _as_object(record.body)), Rendered(b"{}", ""))
+    ours = {"id": name} if "id" in _as_object(like.body) else {"model_id": model_id(name)}
+
+    def renamed(body: bytes) -> Rendered:
+        return render({**_as_object(body), **ours, "name": name})
+
+    newcomer, anew = renamed(like.body), like.anew
+    return newcomer if anew is None else replace(newcomer, anew=lambda number: renamed(anew(number)).body)
 
 
 def _as_object(body: bytes) -> dict[str, Any]:

@@ -22,7 +22,8 @@ class IOIntelligenceChangesOperator(BaseOperator):
     """Compare the snapshot of the run's date with the one before and file the changes.
 
     The assets ``io_intelligence_price_changes`` and ``io_intelligence_quota_changes`` get an event when
-    there was such a change, and none when there was not. A run whose date has no snapshot is skipped.
+    there was such a change, and none when there was not; access tiers count as quotas. A run whose date
+    has no snapshot is skipped.
 
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
     :param storage_conn_id: Airflow connection of the object store.
@@ -62,7 +63,8 @@ class IOIntelligenceChangesOperator(BaseOperator):
         counts = {kind: count for kind, count in summary["counts"].items() if count}
         self.log.info("Changes from %s to %s: %s", summary["previous_date"], day, counts or "none")
         if self.against == "previous":
-            for kind in CHANGES.keys() & counts.keys():
+            # Two kinds may have one asset: it gets one event.
+            for asset in dict.fromkeys(asset for kind, asset in CHANGES.items() if kind in counts):
                 extra = event_extra(summary, store.quality(day))
-                context["outlet_events"][CHANGES_ALIAS].add(CHANGES[kind], extra=extra)
+                context["outlet_events"][CHANGES_ALIAS].add(asset, extra=extra)
         return summary

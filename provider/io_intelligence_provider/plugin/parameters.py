@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
-from io_intelligence_provider.changes.kinds import KINDS
+from io_intelligence_provider.changes.kinds import KINDS, extra_field
 from io_intelligence_provider.plugin.views.timeline import FIELDS
 
 __all__ = [
@@ -51,10 +51,16 @@ def _one_of(*allowed: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _changed_field(value: object) -> object:
+    if value in CHANGED_FIELDS or (isinstance(value, str) and value.startswith(extra_field(""))):
+        return value
+    raise ValueError(f"is none of {', '.join(CHANGED_FIELDS)}, {extra_field('<key>')}")
+
+
 Day = Annotated[Date, BeforeValidator(_iso_date)]
 ModelKey = Annotated[str, Field(min_length=1, max_length=512)]
 HistoryField = Annotated[str, _one_of(*FIELDS)]
-ChangedField = Annotated[str, _one_of(*CHANGED_FIELDS)]
+ChangedField = Annotated[str, Field(max_length=512), BeforeValidator(_changed_field)]
 ChangeKind = Annotated[str, _one_of(*KINDS)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
@@ -111,7 +117,7 @@ class HistoryParameters(RangeParameters):
     """Which models and fields."""
 
     models: Annotated[list[ModelKey], Field(min_length=1, max_length=10)]
-    fields: Annotated[list[HistoryField], Field(min_length=1, max_length=9)]
+    fields: Annotated[list[HistoryField], Field(min_length=1, max_length=len(FIELDS))]
 
 
 class ChangesParameters(RangeParameters):

@@ -157,7 +157,7 @@ def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
             if column.measurement:
                 coerced.append(row)
                 continue
-            check = "price" if column.kind is Kind.PRICE else "type"
+            check = getattr(error, "check", None) or ("price" if column.kind is Kind.PRICE else "type")
             batch.failures.append(RowFailure(row, check, column.name, shown_value(value), str(error)))
         if column.takes_one_string and type(value) is str and stored[-1] is not None:
             coerced.append(row)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "ACCESS_COLUMN",
     "COLUMNS",
     "COLUMN_BY_NAME",
     "OBSERVED_KEYS_WITHOUT_COLUMN",
@@ -297,6 +298,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
 COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
 PRICE_COLUMNS: Final = tuple(column.name for column in COLUMNS if column.kind is Kind.PRICE)
 QUOTA_COLUMNS: Final = tuple(column.name for column in COLUMNS if "_daily_quota_" in column.name)
+ACCESS_COLUMN: Final = "min_access_tier"
+"""What the live API publishes in the place of quotas."""
 
 OBSERVED_KEYS_WITHOUT_COLUMN: Final = (
     frozenset({"object", "owned_by", "root", "parent", "max_model_len"}) | UNSTORED_OBSERVED

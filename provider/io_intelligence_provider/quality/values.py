@@ -5,20 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow
+from decimal import (
+    MAX_EMAX,
+    MAX_PREC,
+    MIN_EMIN,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    InvalidOperation,
+    Overflow,
+)
 from typing import Any, Final
 
 from io_intelligence_provider.catalog.wire import UnstorableNumber, WireShape, dump_json
-from io_intelligence_provider.quality.contract import Column, Kind
+from io_intelligence_provider.quality.contract import PRICE_SCALE, Column, Kind
 
 __all__ = ["MistypedError", "storer", "type_name"]
 
 _EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow])
 _INT64: Final = range(-(2**63), 2**63)
+_DIGITS_OF_A_DOUBLE: Final = 15
+_DOUBLE: Final = Context(prec=_DIGITS_OF_A_DOUBLE, rounding=ROUND_HALF_EVEN, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_STEP: Final = Decimal(1).scaleb(-PRICE_SCALE)
+_FINER_UNITS: Final = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 
 class MistypedError(Exception):
-    """A value whose JSON type the column does not take; the argument says what it is."""
+    """A value that the column does not take; the argument says what it is.
+
+    :param check: the row check that it fails, ``None``: the one about the type of its column.
+    """
+
+    def __init__(self, message: str, check: str | None = None) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 def _string(value: Any) -> str:
@@ -40,6 +60,8 @@ def _encodable(value: str) -> bool:
 def _integer(value: Any) -> int:
     if type(value) is Decimal and (not value or value.adjusted() < 20) and value == value.to_integral_value():
         value = int(value)  # 5.0 is the integer 5
+    if type(value) is Decimal and value.adjusted() < 20:
+        raise MistypedError("is a number with a fraction, not an integer")
     if type(value) is not int:
         raise MistypedError(f"is {type_name(value)}, not an integer")
     if value not in _INT64:
@@ -87,7 +109,12 @@ def _price_text(value: Any) -> str:
 
 
 def _price_per_million(value: Any) -> str:
-    """Return an observed price, USD for one token, as text in USD per million tokens."""
+    """Return an observed price, USD for one token, as text in USD per million tokens.
+
+    The number is a binary float in decimal digits. Those of its digits that a double does not hold are
+    noise of the server's arithmetic: more than 15 are rounded to 15, and then to 18 decimals. What would
+    become 0 by that keeps its digits and is refused later: unknown is not free.
+    """
     if type(value) is UnstorableNumber:
         raise MistypedError("is a number too large or too small for a price")
     if type(value) not in (int, Decimal):
@@ -96,18 +123,43 @@ def _price_per_million(value: Any) -> str:
     if not number:
         return "0"  # also for JSON's negative zero
     try:
-        return str(number.scaleb(6, _EXACT))
+        price = number.scaleb(6, _EXACT)
+        if len(number.as_tuple().digits) > _DIGITS_OF_A_DOUBLE:
+            price = _rounded(price)
     except (InvalidOperation, Overflow):
         raise MistypedError("is a number too large or too small for a price") from None
+    return str(price)
+
+
+def _rounded(price: Decimal) -> Decimal:
+    price = _DOUBLE.plus(price) or price
+    exponent = price.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -PRICE_SCALE:
+        price = price.quantize(_STEP, context=_EXACT) or price
+    return price
 
 
 def _unix_seconds(value: Any) -> str:
-    """Return ``created``, Unix seconds, as RFC 3339; as its digits where the calendar has no such day."""
-    seconds = _integer(value)
+    """Return ``created``, Unix seconds, as RFC 3339."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
+        seconds = _integer(value)
+    except MistypedError as error:
+        raise MistypedError(f"{error}; Unix seconds are expected") from None
+    if (moment := _moment(seconds)) is not None:
+        return moment.isoformat()
+    for unit, factor in _FINER_UNITS.items():
+        if (moment := _moment(seconds // factor)) is not None:
+            raise MistypedError(
+                f"looks like {unit} ({moment:%Y-%m-%d}); Unix seconds are expected", "timestamp"
+            )
+    raise MistypedError("is, as Unix seconds, beyond the years 1 to 9999", "timestamp")
+
+
+def _moment(seconds: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        return str(seconds)
+        return None
 
 
 _STORE: Final[dict[Kind, Callable[[Any], Any]]] = {

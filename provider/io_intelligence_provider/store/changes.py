@@ -29,7 +29,7 @@ def changes_schema() -> pa.Schema:
             field("model_id", text, "Identifier of the model, the new one when it changed", nullable=False),
             field("name", text, "Name of the model, the new one when it changed", nullable=False),
             field("change", text, "Kind of change", nullable=False),
-            field("field", text, "Column of models.parquet that changed; null for a whole model"),
+            field("field", text, "Column that changed, or extra.<key>; null for a whole model"),
             field("old_value", text, "Value before, as text; null: not published"),
             field("new_value", text, "Value now, as text; null: not published"),
             field(

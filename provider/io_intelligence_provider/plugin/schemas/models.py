@@ -31,6 +31,7 @@ class Model(Answer):
     trendiness: int | None
     prices: Texts
     quotas: dict[str, int | None]
+    min_access_tier: str | None
     capabilities: list[str]
     spark: Spark
     change: OutputChange

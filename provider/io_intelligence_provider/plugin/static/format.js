@@ -102,6 +102,7 @@ const QUOTA_NAMES = {
   audio_transcriptions_daily_quota_tier_1: "transcription",
   audio_speech_daily_quota_tier_1: "speech",
 };
+const OTHER_NAMES = { context_window: "context", min_access_tier: "access tier" };
 export const PRICES = [
   "input_token_price",
   "output_token_price",
@@ -109,13 +110,16 @@ export const PRICES = [
   "cache_write_token_price",
 ];
 export const QUOTAS = Object.keys(QUOTA_NAMES);
+/** What the live API publishes in the place of quotas. */
+export const ACCESS = "min_access_tier";
 
 /** The short name of a column: "output", "chat", "context". */
 export function field(column) {
   if (column === null) return "";
   const known = PRICE_NAMES[column] || QUOTA_NAMES[column];
   if (known) return known;
-  return column === "context_window" ? "context" : column.replaceAll("_", " ");
+  if (column.startsWith("extra.")) return cut(column, 80); // a key of the API's own
+  return OTHER_NAMES[column] ?? column.replaceAll("_", " ");
 }
 
 export function capital(text) {

@@ -7,14 +7,22 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.changes.kinds import LIMIT, MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA, STATUS
+from io_intelligence_provider.changes.kinds import (
+    ACCESS,
+    LIMIT,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    PRICE,
+    QUOTA,
+    STATUS,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["count_days", "count_prices", "day_before", "events", "price_changes", "repriced", "tally"]
 
-_EVENTS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, LIMIT, STATUS)
+_EVENTS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)
 
 
 def day_before(dates: Sequence[date], day: date) -> date | None:
@@ -36,6 +44,8 @@ def tally(changes: pl.DataFrame) -> pl.DataFrame:
 def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
     """Count the changes of some days, oldest first; the six counts add up to all changes.
 
+    Access tiers count as quotas.
+
     :param tallied: see :func:`tally`.
     :param days: days whose changes were detected, with or without any.
     :param dates: all dates on file.
@@ -48,7 +58,7 @@ def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date
         _number((kind == PRICE) & (way == "down")).alias("down"),
         _number(kind == MODEL_ADDED).alias("added"),
         _number(kind == MODEL_REMOVED).alias("removed"),
-        _number(kind == QUOTA).alias("quota"),
+        _number((kind == QUOTA) | (kind == ACCESS)).alias("quota"),
         pl.col("number").sum().alias("all"),
     )
     nothing = {"up": 0, "down": 0, "added": 0, "removed": 0, "quota": 0, "all": 0}
@@ -103,7 +113,7 @@ def repriced(changes: pl.DataFrame) -> dict[str, int]:
 
 
 def events(changes: pl.DataFrame, most: int) -> list[dict[str, Any]]:
-    """Return the newest changes of models, quotas, limits and status, newest day first.
+    """Return the newest changes of models, quotas, access, limits and status, newest day first.
 
     :param changes: oldest day first.
     """

@@ -12,7 +12,7 @@ from io_intelligence_provider.plugin.views.overview import PERIOD
 from io_intelligence_provider.plugin.views.steps import Spark, sparks
 from io_intelligence_provider.plugin.views.text import json_value, plain
 from io_intelligence_provider.plugin.views.timeline import Timeline
-from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.quality.contract import ACCESS_COLUMN, COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,6 +28,8 @@ _CAPABILITIES: Final = {
     "enable_audio_tts": "text to speech",
     "supports_images_input": "image input",
     "supports_prompt_cache": "prompt cache",
+    "supports_reasoning": "reasoning",
+    "supports_attestation": "attestation",
 }
 
 _IN_ROW: Final = frozenset(
@@ -39,6 +41,7 @@ _IN_ROW: Final = frozenset(
         "context_window",
         "max_tokens",
         "trendiness",
+        ACCESS_COLUMN,
         *PRICE_COLUMNS,
         *QUOTA_COLUMNS,
     }
@@ -81,6 +84,7 @@ def _model(row: dict[str, Any], spark: Spark) -> dict[str, Any]:
         **{key: row[key] for key in ("status", "context_window", "max_tokens", "trendiness")},
         "prices": {price: plain(row[price]) for price in PRICE_COLUMNS},
         "quotas": {quota: row[quota] for quota in QUOTA_COLUMNS},
+        ACCESS_COLUMN: row.get(ACCESS_COLUMN),
         "capabilities": _capabilities(row),
         "spark": spark,
     }
@@ -93,8 +97,9 @@ def _prefix(name: str) -> str | None:
 
 
 def _capabilities(row: dict[str, Any]) -> list[str]:
-    found = [words for column, words in _CAPABILITIES.items() if row[column]]
-    return found if row["tool_support"] in (None, "no") else [*found, "tools"]
+    found = [words for column, words in _CAPABILITIES.items() if row.get(column)]
+    has_tools = row.get("supports_tools") or row["tool_support"] not in (None, "no")
+    return [*found, "tools"] if has_tools else found
 
 
 def _doubtful(
@@ -127,7 +132,7 @@ def facts(row: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "column": column.name,
             "label": column.description,
-            "value": json_value(column.name, row[column.name]),
+            "value": json_value(column.name, row.get(column.name)),
             "unit": column.unit,
         }
         for column in COLUMNS

@@ -24,9 +24,11 @@ def plain(value: Decimal | int | None) -> str | None:
 
 
 def column_text(values: pl.Series) -> pl.Series:
-    """Do the same to a column of decimals with a scale of 18."""
+    """Do the same to a column of decimals with a scale of 18; texts stay as they are."""
     import polars as pl
 
+    if values.dtype == pl.String:
+        return values
     return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
 
 

@@ -15,15 +15,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from io_intelligence_provider.plugin.views.identity import Bearing, number_rows
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["FIELDS", "KEYS", "Timeline", "build_timeline", "fields_with"]
 
-FIELDS: Final = (*PRICE_COLUMNS, *QUOTA_COLUMNS)
-"""Columns that have a timeline: prices in one, quotas in another, as most views need no quotas."""
+_LIMITS: Final = (*QUOTA_COLUMNS, ACCESS_COLUMN)
+
+FIELDS: Final = (*PRICE_COLUMNS, *_LIMITS)
+"""Columns that have a timeline: prices in one, quotas and access in another, as most views need none."""
 
 KEYS: Final = ("model_id", "name")
 """Columns that say which model a row is of."""
@@ -31,19 +33,19 @@ KEYS: Final = ("model_id", "name")
 
 def fields_with(field: str) -> tuple[str, ...]:
     """Return the columns whose timeline is that of ``field``."""
-    return PRICE_COLUMNS if field in PRICE_COLUMNS else QUOTA_COLUMNS
+    return PRICE_COLUMNS if field in PRICE_COLUMNS else _LIMITS
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Prices, or quotas, of all models over all days.
+    """Prices, or quotas and access tiers, of all models over all days.
 
     :param dates: days on file, oldest first; positions in them are the ``day`` of the frames.
     :param damaged: what is wrong with the days that cannot be read.
     :param tracks: one row a model: ``track``, ``name`` and ``model_id`` it had last, positions ``first`` and
         ``last`` of its days on file, and their number ``days``.
     :param bearings: the track of every name and id.
-    :param steps: per field ``track``, ``day``, ``value`` (decimal), ``on_file``, sorted.
+    :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
     """
 
     dates: tuple[date, ...]
@@ -192,7 +194,7 @@ def _gaps(rows: pl.DataFrame, days: int) -> pl.DataFrame:
 def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    decimal = pl.Decimal(38, 18)
+    kind = pl.String() if rows.schema[field] == pl.String else pl.Decimal(38, 18)
     value = pl.col(field)
     same_model = pl.col("track") == pl.col("track").shift(1)
     next_day = pl.col("day") == pl.col("day").shift(1) + 1
@@ -200,6 +202,6 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
     came = rows.select("track", "day", value, held.fill_null(value=False).alias("held")).filter(
         ~pl.col("held")
     )
-    on = came.select("track", "day", value.cast(decimal).alias("value"), pl.lit(value=True).alias("on_file"))
-    off = gaps.with_columns(pl.lit(None, decimal).alias("value"), pl.lit(value=False).alias("on_file"))
+    on = came.select("track", "day", value.cast(kind).alias("value"), pl.lit(value=True).alias("on_file"))
+    off = gaps.with_columns(pl.lit(None, kind).alias("value"), pl.lit(value=False).alias("on_file"))
     return on if off.is_empty() else pl.concat([on, off]).sort("track", "day")

@@ -10,6 +10,7 @@ export const KINDS = {
     kinds: [
       "price_changed",
       "quota_changed",
+      "access_changed",
       "limit_changed",
       "status_changed",
       "model_added",
@@ -17,7 +18,7 @@ export const KINDS = {
     ],
   },
   price: { text: "Prices", kinds: ["price_changed"] },
-  quota: { text: "Quotas", kinds: ["quota_changed"] },
+  quota: { text: "Quotas and access", kinds: ["quota_changed", "access_changed"] },
   model: { text: "Models added, removed", kinds: ["model_added", "model_removed"] },
   limit: { text: "Limits", kinds: ["limit_changed"] },
   status: { text: "Status", kinds: ["status_changed"] },

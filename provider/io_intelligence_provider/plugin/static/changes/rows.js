@@ -95,6 +95,12 @@ function written(value) {
   return /^\d+$/.test(value) ? count(value) : cut(value, 80);
 }
 
+function label(change) {
+  const name = field(change.field);
+  if (change.field.startsWith("extra.")) return name; // a key, as the API writes it
+  return `${capital(name)}${change.change === "quota_changed" ? " quota" : ""}`;
+}
+
 function other(change) {
   if (WHOLE_MODEL.includes(change.change)) {
     const added = change.change === "model_added";
@@ -109,7 +115,7 @@ function other(change) {
     "span",
     { class: "event" },
     icon("pencil", 14),
-    h("b", {}, ` ${capital(field(change.field))}${change.change === "quota_changed" ? " quota" : ""} `),
+    h("b", { dir: "auto" }, ` ${label(change)} `),
     h("span", { class: "muted", dir: "auto" }, written(change.old_value)),
     " → ",
     h("span", { dir: "auto" }, written(change.new_value)),

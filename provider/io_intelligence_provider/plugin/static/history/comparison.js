@@ -1,7 +1,7 @@
 // The table beneath a chart: what each line was, is, and between which values it moved. It is the chart as text.
 
 import { h } from "../dom.js";
-import { field } from "../format.js";
+import { cut, days, field, plusDays } from "../format.js";
 import { modelName, move, notPublished } from "../parts.js";
 import { colour } from "../charts/stepchart.js";
 import { at, change, moves, value } from "../charts/steps.js";
@@ -26,7 +26,11 @@ export function comparison(state, series, kind) {
       moves: moves(inRange(item)),
     };
   });
-  const cells = (key) => kind.cells(rows.map((row) => row[key]));
+  const cells = (key) => kind.cells(
+    rows.map((row) => row[key]),
+    state.column,
+  );
+  const text = kind.isText?.(state.column) ?? false;
   const [olds, nows, lows, highs] = ["old", "now", "low", "high"].map(cells);
   const th = (text, className = "") => h("th", { scope: "col", class: `number ${className}` }, text);
   return h(
@@ -35,7 +39,9 @@ export function comparison(state, series, kind) {
     h(
       "caption",
       { class: "unseen" },
-      `${field(state.column)} ${kind.word}, ${kind.unit(state.column)}, ${from} compared with ${state.end}`,
+      text
+        ? `${field(state.column)}, ${from} compared with ${state.end}`
+        : `${field(state.column)} ${kind.word}, ${kind.unit(state.column)}, ${from} compared with ${state.end}`,
     ),
     h(
       "thead",
@@ -46,10 +52,12 @@ export function comparison(state, series, kind) {
         h("th", { scope: "col", class: "w-model" }, "Model"),
         th(from, "large"),
         th(state.end),
-        th("Change"),
-        th("Factor", "wide"),
-        th("Lowest", "large middle"),
-        th("Highest", "large middle"),
+        !text && [
+          th("Change"),
+          th("Factor", "wide"),
+          th("Lowest", "large middle"),
+          th("Highest", "large middle"),
+        ],
         th("Changes in range", "wide w-count"),
       ),
     ),
@@ -72,12 +80,51 @@ export function comparison(state, series, kind) {
           ),
           h("td", { class: "number large" }, olds[index]),
           h("td", { class: "number strong" }, nows[index]),
-          h("td", { class: "number" }, move(change(row.old, row.now))),
-          h("td", { class: "number wide muted" }, factor(row.old, row.now)),
-          h("td", { class: "number large middle" }, lows[index]),
-          h("td", { class: "number large middle" }, highs[index]),
+          !text && [
+            h("td", { class: "number" }, move(change(row.old, row.now))),
+            h("td", { class: "number wide muted" }, factor(row.old, row.now)),
+            h("td", { class: "number large middle" }, lows[index]),
+            h("td", { class: "number large middle" }, highs[index]),
+          ],
           h("td", { class: "number wide" }, row.moves),
         ),
+      ),
+    ),
+  );
+}
+
+/** Texts over a range of days: a lane for each model, cut where its text changes. */
+export function states(state, series) {
+  const whole = days(state.start, state.end) + 1;
+  const lane = (item) => {
+    const parts = item.steps.filter((step) => step[0] <= state.end);
+    return parts.map((step, index) => {
+      const next = parts[index + 1]?.[0];
+      const until = next ? plusDays(next, -1) : state.end;
+      const said = value(step);
+      const words = step[2] ? (said === null ? "not published" : cut(said, 80)) : "not on file";
+      const share = (100 * (days(step[0], until) + 1)) / whole;
+      return h(
+        "li",
+        {
+          class: `state ${said === null ? "none" : ""}`,
+          style: { width: `${share}%` },
+          title: `${step[0]} to ${until}: ${words}`,
+        },
+        h("span", { class: "unseen" }, `${step[0]} to ${until}: `),
+        h("span", { class: "text", dir: "auto" }, words),
+      );
+    });
+  };
+  return h(
+    "div",
+    { class: "lanes" },
+    series.map((item) =>
+      h(
+        "div",
+        { class: "lane" },
+        h("div", { class: "of" }, modelName(item.name)),
+        h("ol", { class: "states", "aria-label": cut(item.name, 80) }, lane(item)),
       ),
     ),
   );

@@ -22,7 +22,7 @@ import { update } from "../route.js";
 import { prepareCharts } from "../charts/plot.js";
 import { colour, stepChart } from "../charts/stepchart.js";
 import { at, value } from "../charts/steps.js";
-import { comparison } from "./comparison.js";
+import { comparison, states } from "./comparison.js";
 
 prepareCharts();
 
@@ -38,9 +38,10 @@ const MOST = 10;
 /**
  * Make the part of a view that shows histories.
  *
- * @param kind {fields, fallback, unit, word, format, cell, whole, choose}: columns and the one shown unless the
- *             address names another, their unit, what one is called, how a value is written, as text and in a
- *             cell, whether values are whole numbers, and which models are shown when the address names none.
+ * @param kind {fields, fallback, unit, word, format, cells, whole, choose, isText}: columns and the one shown
+ *             unless the address names another, their unit, what one is called, how a value is written, as text
+ *             and in cells, whether values are whole numbers, which models are shown when the address names
+ *             none, and whether a column holds texts, if any does.
  */
 export async function history({ node, params, status }, kind) {
   const listed = await catalogue();
@@ -227,15 +228,16 @@ function controlsOf(state, kind, save_) {
       daysField("Days", [state.start, state.end], { min: state.first, max: state.last }, (start, end) =>
         update({ start, end }),
       ),
-    segments(
-      "Scale",
-      [
-        { value: false, text: "Linear" },
-        { value: true, text: "Log" },
-      ],
-      state.log,
-      (log) => update({ scale: log ? "log" : null }),
-    ),
+    !kind.isText?.(state.column) &&
+      segments(
+        "Scale",
+        [
+          { value: false, text: "Linear" },
+          { value: true, text: "Log" },
+        ],
+        state.log,
+        (log) => update({ scale: log ? "log" : null }),
+      ),
     compare,
     h("span", { class: "end" }, csvButton(save_)),
   ];
@@ -247,6 +249,15 @@ function seriesOf(answer) {
 }
 
 function drawChart(card, state, answer, kind) {
+  if (kind.isText?.(state.column)) {
+    const series = seriesOf(answer).map((item) => ({ ...item, steps: clipped(item.steps, state.start) }));
+    put(
+      card,
+      cardHead(capital(field(state.column)), `${state.start} to ${state.end}; one holds until it changes`),
+      states(state, series),
+    );
+    return () => {};
+  }
   const title = `${capital(field(state.column))} ${kind.word}`;
   const plot = h("div", { class: "plot tall" });
   const series = seriesOf(answer).map((item) => ({ ...item, steps: clipped(item.steps, state.start) }));

@@ -10,7 +10,8 @@ function written(fact) {
   if (value === null || value === undefined) return notPublished();
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length ? value.join(", ") : "none";
-  if (typeof value === "number") return count(value);
+  if (typeof value === "number")
+    return `${Number.isInteger(value) ? count(value) : value}${fact.unit ? ` ${fact.unit}` : ""}`;
   // Timestamps are in UTC; seconds say nothing here.
   if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value)) return `${value.slice(0, 10)} ${value.slice(11, 16)}`;
   return cut(String(value), 2000);
@@ -29,6 +30,7 @@ export function facts(data) {
         ? notPublished()
         : `${count(model.quotas[key])}${QUOTA_UNITS[key] ?? " a day"}`,
     ]),
+    ["Access tier", model.min_access_tier === null ? notPublished() : cut(model.min_access_tier, 200)],
     ["Status", model.status ?? notPublished()],
     ["In the store since", data.first_seen],
     [
@@ -82,7 +84,14 @@ const LABELS = {
   enable_chat_ui: "Chat page",
   supports_images_input: "Image input",
   supports_prompt_cache: "Prompt cache",
-  tool_support: "Tools",
+  tool_support: "Tool support",
+  supports_tools: "Tools",
+  supports_reasoning: "Reasoning",
+  supports_attestation: "Attestation",
+  input_modalities: "Takes",
+  output_modalities: "Gives",
+  avg_latency_ms_per_day: "Mean latency",
+  avg_throughput_per_day: "Mean throughput",
   created_at: "Created",
   updated_at: "Updated",
   fetched_at: "Fetched",

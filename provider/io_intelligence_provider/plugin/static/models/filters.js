@@ -5,7 +5,7 @@ import { h, icon } from "../dom.js";
 import { select } from "../parts.js";
 import { update } from "../route.js";
 import { sortOptions } from "../sorting.js";
-import { COLUMNS, DEFAULT_SORT } from "./table.js";
+import { columnsOf, DEFAULT_SORT } from "./table.js";
 
 export function filtered(items, params) {
   const matches = matcher(params.get("q") ?? "");
@@ -60,7 +60,7 @@ export function filters(data, params) {
   );
   const opened = ["developer", "status", "capability"].some((key) => params.get(key));
   box.classList.toggle("shown", opened);
-  const sort = select("Sort", sortOptions(COLUMNS), params.get("sort") ?? DEFAULT_SORT, (value) =>
+  const sort = select("Sort", sortOptions(columnsOf(data.items)), params.get("sort") ?? DEFAULT_SORT, (value) =>
     update({ sort: value === DEFAULT_SORT ? null : value }),
   );
   sort.classList.add("phone-only");

@@ -2,7 +2,7 @@
 
 import { find, reference } from "../catalogue.js";
 import { h, put } from "../dom.js";
-import { byNumber, byText, capital, count, field, plural, PRICES, QUOTAS } from "../format.js";
+import { ACCESS, byNumber, byText, capital, count, cut, field, plural, PRICES, QUOTAS } from "../format.js";
 import { modelName, move, nothing, notPublished, places, priceCell } from "../parts.js";
 import { update } from "../route.js";
 import { windowed } from "../rows.js";
@@ -13,7 +13,7 @@ const SHOWN_QUOTAS = QUOTAS.slice(0, 2);
 
 export const DEFAULT_SORT = "-output_token_price";
 
-export const COLUMNS = [
+const COLUMNS = [
   { key: "name", text: "Model", pick: (model) => model.name, order: byText, className: "w-model" },
   ...PRICES.map((key) => ({
     key,
@@ -45,17 +45,38 @@ export const COLUMNS = [
     number: true,
     className: "w-count large",
   },
-  ...SHOWN_QUOTAS.map((key) => ({
-    key,
-    text: capital(field(key)),
-    pick: (model) => model.quotas[key],
-    order: byNumber,
-    number: true,
-    className: "w-count wide",
-  })),
 ];
 
-function head(params) {
+const QUOTA_COLUMNS = SHOWN_QUOTAS.map((key) => ({
+  key,
+  text: capital(field(key)),
+  pick: (model) => model.quotas[key],
+  order: byNumber,
+  number: true,
+  className: "w-count wide",
+}));
+
+const ACCESS_COLUMN = {
+  key: ACCESS,
+  text: capital(field(ACCESS)),
+  pick: (model) => model[ACCESS],
+  order: byText,
+  className: "w-tier wide",
+};
+
+/** The columns; an API that publishes access tiers in the place of quotas has one of those instead. */
+export function columnsOf(items) {
+  return [...COLUMNS, ...(hasTiersOnly(items) ? [ACCESS_COLUMN] : QUOTA_COLUMNS)];
+}
+
+function hasTiersOnly(items) {
+  return (
+    items.some((model) => model[ACCESS] !== null) &&
+    items.every((model) => SHOWN_QUOTAS.every((key) => model.quotas[key] === null))
+  );
+}
+
+function head(params, items) {
   const now = params.get("sort") ?? DEFAULT_SORT;
   const group = (text, columns, className = "") =>
     h("th", { scope: "colgroup", colspan: columns, class: `group ${className}` }, h("span", {}, text));
@@ -70,7 +91,7 @@ function head(params) {
     group("Output price, 30 days", 2, "middle"),
     gap("narrowest"),
     gap(""),
-    group("Quota per day", SHOWN_QUOTAS.length, "wide"),
+    hasTiersOnly(items) ? gap("wide") : group("Quota per day", SHOWN_QUOTAS.length, "wide"),
   );
   return h(
     "thead",
@@ -79,7 +100,7 @@ function head(params) {
     h(
       "tr",
       {},
-      COLUMNS.map((column) =>
+      columnsOf(items).map((column) =>
         sortable(column, now, (value) => update({ sort: value === DEFAULT_SORT ? null : value })),
       ),
     ),
@@ -117,12 +138,13 @@ export function drawTable(card, rows, data, params) {
       "table",
       { class: "table sticky models-table" },
       h("caption", { class: "unseen" }, `Models of ${data.date}`),
-      widthsOf(COLUMNS),
-      head(params),
+      widthsOf(columnsOf(data.items)),
+      head(params, data.items),
       body,
     ),
   );
-  return windowed(body, rows, (model) => row(model, widths, data, opened));
+  const tiers = hasTiersOnly(data.items);
+  return windowed(body, rows, (model) => row(model, widths, data, opened, tiers));
 }
 
 function clear() {
@@ -130,7 +152,7 @@ function clear() {
   update({ q: null, developer: null, status: null, capability: null });
 }
 
-function row(model, widths, data, opened) {
+function row(model, widths, data, opened, tiers) {
   const open = () => update({ model: reference(model, data.items) }, { push: true });
   const name = modelName(model.name, { href: "#" });
   name.onclick = (event) => {
@@ -169,13 +191,15 @@ function row(model, widths, data, opened) {
       { class: "number large" },
       model.context_window === null ? notPublished() : count(model.context_window),
     ),
-    SHOWN_QUOTAS.map((key) =>
-      h(
-        "td",
-        { class: "number wide" },
-        model.quotas[key] === null ? notPublished() : count(model.quotas[key]),
-      ),
-    ),
+    tiers
+      ? h("td", { class: "wide", dir: "auto" }, model[ACCESS] === null ? notPublished() : cut(model[ACCESS], 60))
+      : SHOWN_QUOTAS.map((key) =>
+          h(
+            "td",
+            { class: "number wide" },
+            model.quotas[key] === null ? notPublished() : count(model.quotas[key]),
+          ),
+        ),
   );
   if (model.model_id === opened) made.classList.add("selected");
   return made;

@@ -118,6 +118,6 @@ export function events(data) {
     cardHead("Models and limits", null, h("a", { href: link("changes") }, "All changes")),
     data.events.length
       ? h("ul", { class: "events" }, data.events.map(row))
-      : nothing("No model came or went", "and no limit or quota moved"),
+      : nothing("No model came or went", "and no limit, quota or access tier moved"),
   );
 }

@@ -5,12 +5,12 @@ import { download } from "../csv.js";
 import { h, put, say } from "../dom.js";
 import { filtered, filters } from "../models/filters.js";
 import { keepFocus } from "../focus.js";
-import { QUOTAS, PRICES, plural } from "../format.js";
+import { ACCESS, QUOTAS, PRICES, plural } from "../format.js";
 import { openModel } from "../model/panel.js";
 import { csvButton, dayField, searchField } from "../parts.js";
 import { update } from "../route.js";
 import { sortOf } from "../sorting.js";
-import { COLUMNS, DEFAULT_SORT, drawTable, mark } from "../models/table.js";
+import { columnsOf, DEFAULT_SORT, drawTable, mark } from "../models/table.js";
 
 /** Show the view; its parameters: q, developer, status, capability, sort, date, model. */
 export async function show({ node, params, status }) {
@@ -28,7 +28,7 @@ export async function show({ node, params, status }) {
     const shownSearch = search.querySelector("input");
     if (shownSearch !== document.activeElement) shownSearch.value = now.get("q") ?? "";
     rows = filtered(data.items, now);
-    const { column, descending } = sortOf(now.get("sort") ?? DEFAULT_SORT, COLUMNS);
+    const { column, descending } = sortOf(now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items));
     rows.sort(column.order(column.pick, descending));
     keepFocus(node, () => {
       put(
@@ -111,7 +111,7 @@ function drawNotes(node, data) {
 }
 
 function save(rows, data) {
-  const keys = [...PRICES, ...QUOTAS];
+  const keys = [...PRICES, ...QUOTAS, ACCESS];
   const lines = rows.map((model) => [
     model.name,
     model.model_id,
@@ -119,6 +119,7 @@ function save(rows, data) {
     model.status,
     ...PRICES.map((key) => model.prices[key]),
     ...QUOTAS.map((key) => model.quotas[key]),
+    model.min_access_tier,
     model.context_window,
     model.max_tokens,
     model.capabilities.join("; "),

@@ -1,9 +1,10 @@
-// The five daily quotas of tier 1: of every model now, and of some over time.
+// Who may use a model and how much: the daily quotas of tier 1, and the access tiers that the live API
+// publishes in their place; of every model now, and of some over time.
 
 import { catalogue, matcher, reference } from "../catalogue.js";
 import { download } from "../csv.js";
 import { h, put } from "../dom.js";
-import { byNumber, byText, capital, count, field, plural, QUOTAS } from "../format.js";
+import { ACCESS, byNumber, byText, capital, count, cut, field, plural, QUOTAS } from "../format.js";
 import { keepFocus } from "../focus.js";
 import { history } from "../history/history.js";
 import { cardHead, csvButton, modelName, nothing, notPublished, searchField } from "../parts.js";
@@ -16,33 +17,59 @@ const UNITS = {
   audio_speech_daily_quota_tier_1: "characters per day",
 };
 const DEFAULT_SORT = "name";
-const COLUMNS = [
-  { key: "name", text: "Model", pick: (model) => model.name, order: byText, className: "w-model" },
-  ...QUOTAS.map((key, index) => ({
-    key,
-    text: capital(field(key)),
-    unit: UNITS[key] ?? "per day",
-    pick: (model) => model.quotas[key],
-    order: byNumber,
-    number: true,
-    className: index > 1 ? "large" : "",
-  })),
-];
-
-const KIND = {
-  fields: QUOTAS,
-  fallback: QUOTAS[0],
-  word: "quota",
-  unit: (column) => UNITS[column] ?? "per day",
-  format: (text) => (text === null ? "—" : count(text)),
-  cells: (texts) => texts.map((text) => (text === null ? notPublished() : count(text))),
-  whole: true,
-  choose: (models) =>
-    [...models]
-      .sort(byNumber((model) => model.quotas[QUOTAS[0]], true))
-      .filter((model) => model.quotas[QUOTAS[0]] !== null)
-      .slice(0, 4),
+const NAME = {
+  key: "name",
+  text: "Model",
+  pick: (model) => model.name,
+  order: byText,
+  className: "w-model",
 };
+const TIER = { key: ACCESS, text: capital(field(ACCESS)), pick: (model) => model[ACCESS], order: byText };
+const quotaColumn = (key, index) => ({
+  key,
+  text: capital(field(key)),
+  unit: UNITS[key] ?? "per day",
+  pick: (model) => model.quotas[key],
+  order: byNumber,
+  number: true,
+  className: index > 1 ? "large" : "",
+});
+
+/** What is published of some models: the columns that the view shows. */
+function published(items) {
+  const quotas = items.some((model) => QUOTAS.some((key) => model.quotas[key] !== null));
+  const tiers = items.some((model) => model[ACCESS] !== null);
+  return [...(tiers ? [TIER] : []), ...(quotas ? QUOTAS.map(quotaColumn) : [])];
+}
+
+function written(column, value) {
+  if (value === null) return notPublished();
+  return column.key === ACCESS ? cut(value, 80) : count(value);
+}
+
+const isText = (column) => column === ACCESS;
+
+/** What of the columns the history part needs to know. */
+function kindOf(columns) {
+  const fields = columns.map((column) => column.key);
+  const [first] = columns.filter((column) => column.number).concat(columns);
+  return {
+    fields,
+    fallback: first.key,
+    word: "quota",
+    isText,
+    unit: (column) => (isText(column) ? "" : (UNITS[column] ?? "per day")),
+    format: (text) => (text === null ? "—" : count(text)),
+    cells: (texts, column) =>
+      texts.map((text) => (text === null ? notPublished() : isText(column) ? cut(text, 80) : count(text))),
+    whole: true,
+    choose: (models) => {
+      const known = models.filter((model) => first.pick(model) !== null);
+      // Quotas: the largest. Tiers: some, as no tier is more than another.
+      return (first.number ? [...known].sort(byNumber(first.pick, true)) : known).slice(0, first.number ? 4 : 10);
+    },
+  };
+}
 
 /** Show the view; its parameters: q, sort, and those of a history. */
 export async function show({ node, params, status }) {
@@ -52,12 +79,14 @@ export async function show({ node, params, status }) {
   const card = h("section", { class: "card" });
   let forget = () => {};
   const search = searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
-  const known = data.items.some((model) => QUOTAS.some((key) => model.quotas[key] !== null));
-  put(node, controls, card, known ? [h("h2", { class: "part" }, "Quotas over time"), past] : null);
+  const columns = published(data.items);
+  const known = columns.length > 0;
+  const title = columns.some((column) => column.number) ? "Quotas over time" : "Access tiers over time";
+  put(node, controls, card, known ? [h("h2", { class: "part" }, title), past] : null);
 
   function draw(now) {
     const sort = now.get("sort") ?? DEFAULT_SORT;
-    const { column, descending } = sortOf(sort, COLUMNS);
+    const { column, descending } = sortOf(sort, [NAME, ...columns]);
     const rows = data.items.filter(matcher(now.get("q") ?? "")).sort(column.order(column.pick, descending));
     keepFocus(node, () => {
       put(
@@ -67,15 +96,15 @@ export async function show({ node, params, status }) {
           "span",
           { class: "end" },
           h("span", { class: "muted" }, plural(rows.length, "model")),
-          csvButton(() => save(rows, data.date)),
+          csvButton(() => save(rows, columns, data.date)),
         ),
       );
       forget();
-      forget = drawTable(card, rows, sort, data, now);
+      forget = drawTable(card, rows, columns, sort, data, now);
     });
   }
 
-  const shown = known ? await history({ node: past, params, status }, KIND) : null;
+  const shown = known ? await history({ node: past, params, status }, kindOf(columns)) : null;
   return {
     placed() {
       draw(params);
@@ -92,8 +121,13 @@ export async function show({ node, params, status }) {
   };
 }
 
-function drawTable(card, rows, sort, data, params) {
-  const title = cardHead("Daily quotas of tier 1", `as of ${data.date}`);
+function drawTable(card, rows, columns, sort, data, params) {
+  const words = columns.some((column) => column.number)
+    ? "Daily quotas of tier 1"
+    : columns.length
+      ? "Lowest access tier that may call a model"
+      : "Quotas and access tiers";
+  const title = cardHead(words, `as of ${data.date}`);
   if (!rows.length) {
     put(
       card,
@@ -113,12 +147,8 @@ function drawTable(card, rows, sort, data, params) {
     );
     return () => {};
   }
-  if (rows.every((model) => QUOTAS.every((key) => model.quotas[key] === null))) {
-    put(
-      card,
-      title,
-      nothing("No quotas are published", "The answers of this endpoint's observed form carry none."),
-    );
+  if (!columns.length) {
+    put(card, title, nothing("Neither quotas nor access tiers are published"));
     return () => {};
   }
   const body = h("tbody");
@@ -129,14 +159,14 @@ function drawTable(card, rows, sort, data, params) {
       "table",
       { class: "table sticky" },
       h("caption", { class: "unseen" }, `Quotas of ${data.date}`),
-      widthsOf(COLUMNS),
+      widthsOf([NAME, ...columns]),
       h(
         "thead",
         {},
         h(
           "tr",
           {},
-          COLUMNS.map((column) =>
+          [NAME, ...columns].map((column) =>
             sortable(column, sort, (value) => update({ sort: value === DEFAULT_SORT ? null : value })),
           ),
         ),
@@ -153,20 +183,20 @@ function drawTable(card, rows, sort, data, params) {
         { scope: "row" },
         modelName(model.name, { href: link("models", { model: reference(model, data.items) }) }),
       ),
-      QUOTAS.map((key, index) =>
+      columns.map((column) =>
         h(
           "td",
-          { class: `number ${index > 1 ? "large" : ""}` },
-          model.quotas[key] === null ? notPublished() : count(model.quotas[key]),
+          { class: `${column.number ? "number" : ""} ${column.className ?? ""}`, dir: column.number ? null : "auto" },
+          written(column, column.pick(model)),
         ),
       ),
     ),
   );
 }
 
-function save(rows, date) {
+function save(rows, columns, date) {
   download(`io-intelligence-quotas-${date}.csv`, [
-    ["name", "model_id", ...QUOTAS],
-    ...rows.map((model) => [model.name, model.model_id, ...QUOTAS.map((key) => model.quotas[key])]),
+    ["name", "model_id", ...columns.map((column) => column.key)],
+    ...rows.map((model) => [model.name, model.model_id, ...columns.map((column) => column.pick(model))]),
   ]);
 }

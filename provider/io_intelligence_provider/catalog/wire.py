@@ -20,6 +20,7 @@ from io_intelligence_provider.errors import ResponseError
 
 __all__ = [
     "MEASUREMENTS",
+    "MOVING_OBSERVED",
     "UNSTORED_OBSERVED",
     "Page",
     "UnstorableNumber",
@@ -38,7 +39,7 @@ MEASUREMENTS: Final = frozenset({"avg_latency_ms_per_day", "avg_throughput_per_d
 UNSTORED_OBSERVED: Final = frozenset({"permission"})
 """Keys of the observed shape that are new on each request and stored nowhere."""
 
-_MOVING_OBSERVED: Final = frozenset({"created"})
+MOVING_OBSERVED: Final = frozenset({"created"})
 """Keys of the observed shape that are stored, but may differ from request to request."""
 
 
@@ -252,9 +253,7 @@ def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -
     try:
         value = decode_record(raw)
         if shape is WireShape.OPENAI:
-            unstored = (
-                MEASUREMENTS | UNSTORED_OBSERVED | (_MOVING_OBSERVED if without_moving else frozenset())
-            )
+            unstored = MEASUREMENTS | UNSTORED_OBSERVED | (MOVING_OBSERVED if without_moving else frozenset())
             value = _without(value, unstored)
         elif isinstance(value, dict) and "metadata" in value:
             value = value | {"metadata": _without(value["metadata"], MEASUREMENTS)}

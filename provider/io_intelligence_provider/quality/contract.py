@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from io_intelligence_provider.catalog.wire import MEASUREMENTS, UNSTORED_OBSERVED, WireShape
+from io_intelligence_provider.catalog.wire import MEASUREMENTS, MOVING_OBSERVED, UNSTORED_OBSERVED, WireShape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -317,8 +317,12 @@ def volatile_columns(shape: WireShape) -> frozenset[str]:
     They are neither hashed nor compared: when the catalogue was read, the measurements, and ``created`` of
     the observed shape, which is the time of the request.
     """
-    created = {"created_at"} if shape is WireShape.OPENAI else set()
-    return frozenset({column.name for column in COLUMNS if column.measurement} | {"fetched_at"} | created)
+    moving = MOVING_OBSERVED if shape is WireShape.OPENAI else frozenset()
+    return frozenset(
+        column.name
+        for column in COLUMNS
+        if column.measurement or column.name == "fetched_at" or column.key(shape) in moving
+    )
 
 
 def arrow_schema() -> pa.Schema:

@@ -37,8 +37,9 @@ for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):
         del os.environ[_name]
 
-# How long one example takes says how busy the machine is.
-hypothesis.settings.register_profile("any machine", deadline=None)
+# How long one example takes, or the drawing of it, says how busy the machine is.
+_ANY_PACE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("any machine", **_ANY_PACE)
 hypothesis.settings.load_profile("any machine")
 
 _BY_REQUEST = {

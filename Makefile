@@ -4,12 +4,15 @@
 PYTHON ?= python3
 # A file at a time on each of up to four cores, in the order in which they were collected.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# How often `make test-random` runs, and the seeds of the orders; SEEDS=… repeats those of an earlier run.
+RUNS ?= 10
+SEEDS = $(shell $(PYTHON) -c 'import random; print(*random.sample(range(10**6), $(RUNS)))')
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: demo ui system-deps test test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps test test-random test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,6 +37,13 @@ system-deps: ## install the Debian packages that the browser tests need (as root
 
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest $(PARALLEL)
+
+test-random: $(READY) ## run the quick part of the tests in RUNS (10) random orders, and print their seeds
+	@for seed in $(SEEDS); do \
+		echo "test-random: seed $$seed"; \
+		$(BIN)/python -m pytest -m "not airflow and not browser" $(PARALLEL) \
+			--randomly-seed=$$seed -p no:cacheprovider --quiet || { echo "test-random: failed; repeat it with SEEDS=$$seed"; exit 1; }; \
+	done
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -s

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
-__all__ = ["FLAGS", "PATIENCE", "chromium", "expect", "find_chromium"]
+__all__ = ["FLAGS", "PATIENCE", "chromium", "expect", "find_chromium", "until_drawn"]
 
-PATIENCE: Final = 30_000.0
-"""Milliseconds until what holds mostly at once is given up."""
+PATIENCE: Final = 120_000.0
+"""Milliseconds until what holds mostly at once is given up: long, as other work may take the machine."""
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 FLAGS: Final = (
     "--no-sandbox",  # containers rarely permit the sandbox's name spaces
@@ -60,3 +60,15 @@ def expect(actual: Any) -> Any:
 
     made.set_options(timeout=PATIENCE)
     return made(actual)
+
+
+_DRAWN: Final = """() => {
+  const view = document.querySelector("#content > .view");
+  return view && !document.querySelector("[aria-busy=true]") && document.fonts.status === "loaded"
+    && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector(".main-svg"));
+}"""
+
+
+def until_drawn(page: Page) -> None:
+    """Wait until a view stands with all that it fetches, its charts among it."""
+    page.wait_for_function(_DRAWN, timeout=PATIENCE)

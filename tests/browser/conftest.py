@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -132,25 +132,24 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path | str], str]]:
-    """Return a function that serves the page over a root, without Airflow, and gives its URL."""
-    urls: dict[str, str] = {}
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+    """Return a function that serves the page over a root until the test is over, and gives its URL."""
     with ExitStack() as running:
-
-        def start(root: Path | str) -> str:
-            if str(root) not in urls:
-                log = tmp_path_factory.mktemp("serve") / "log"
-                urls[str(root)] = running.enter_context(served(root, log))
-            return urls[str(root)]
-
-        yield start
+        yield lambda root: running.enter_context(served(root, tmp_path / "log"))
 
 
 @pytest.fixture(scope="session")
-def bare(serve: Callable[[Path | str], str], recorded: Path) -> str:
+def serve_all(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], AbstractContextManager[str]]:
+    """Return what serves the page over a root for the tests of a file or of the session."""
+    return lambda root: served(root, tmp_path_factory.mktemp("serve") / "log")
+
+
+@pytest.fixture(scope="session")
+def bare(serve_all: Callable[[Path], AbstractContextManager[str]], recorded: Path) -> Iterator[str]:
     """URL of the page over the recorded history, without Airflow."""
-    return serve(recorded)
+    with serve_all(recorded) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chromium import expect
+from chromium import expect, until_drawn
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -33,9 +33,7 @@ def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
     def open_view(address: str = "#/overview", **options: Any) -> Page:
         page = new_page(**options)
         page.goto(bare + address)
-        expect(page.locator("main .view")).to_be_visible()
-        page.wait_for_load_state("networkidle")
-        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        until_drawn(page)
         return page
 
     return open_view

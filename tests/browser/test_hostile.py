@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chromium import expect
+from chromium import expect, until_drawn
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.changes.detect import detect_changes
@@ -78,19 +79,25 @@ def records(number: int) -> list[dict[str, Any]]:
     return [*served, refused]
 
 
+@pytest.fixture(scope="module")
+def url(serve_all: Callable[[Path], AbstractContextManager[str]], hostile: Path) -> Iterator[str]:
+    """URL of the page over that store."""
+    with serve_all(hostile) as found:
+        yield found
+
+
 @pytest.mark.parametrize("width", [375, 1376])
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_view_runs_or_overflows(
     new_page: Callable[..., Page],
-    serve: Callable[[Path], str],
-    hostile: Path,
+    url: str,
     view: str,
     width: int,
 ) -> None:
     page = new_page(width=width)
-    page.goto(f"{serve(hostile)}#/{view}")
+    page.goto(f"{url}#/{view}")
     expect(page.locator(f"main .view.{view}")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    until_drawn(page)
     expect(page.locator(".banner.error")).to_have_count(0)
     assert harmless(page) == []
     inner, outer = page.evaluate(
@@ -109,13 +116,11 @@ def harmless(page: Page) -> list[str]:
     return found
 
 
-def test_every_model_can_be_opened(
-    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path
-) -> None:
+def test_every_model_can_be_opened(new_page: Callable[..., Page], url: str, hostile: Path) -> None:
     page = new_page()
     for model_id in SnapshotStore(hostile).read()["model_id"].to_pylist():
         page.goto("about:blank")
-        page.goto(f"{serve(hostile)}#/models?model={model_id}")
+        page.goto(f"{url}#/models?model={model_id}")
         panel = page.get_by_role("dialog")
         expect(panel.get_by_role("table").first).to_be_visible()
         expect(panel.locator(".banner.error")).to_have_count(0)
@@ -125,31 +130,27 @@ def test_every_model_can_be_opened(
         )
 
 
-def test_a_refused_record_is_shown_as_text(
-    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path
-) -> None:
+def test_a_refused_record_is_shown_as_text(new_page: Callable[..., Page], url: str) -> None:
     page = new_page()
-    page.goto(f"{serve(hostile)}#/quality")
+    page.goto(f"{url}#/quality")
     expect(page.get_by_text(IMAGE).first).to_be_visible()
     assert harmless(page) == []
 
 
-def test_what_one_searches_for_is_text(
-    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path
-) -> None:
+def test_what_one_searches_for_is_text(new_page: Callable[..., Page], url: str) -> None:
     page = new_page()
-    page.goto(f"{serve(hostile)}#/models?q=%3Cimg%20src%3Dq%20onerror%3Dalert(6)%3E")
+    page.goto(f"{url}#/models?q=%3Cimg%20src%3Dq%20onerror%3Dalert(6)%3E")
     expect(page.get_by_text("No model matches")).to_be_visible()
     assert harmless(page) == []
 
 
 @pytest.mark.parametrize("view", ["models", "changes", "prices", "quotas"])
 def test_no_cell_of_a_download_is_a_formula(
-    new_page: Callable[..., Page], serve: Callable[[Path], str], hostile: Path, tmp_path: Path, view: str
+    new_page: Callable[..., Page], url: str, tmp_path: Path, view: str
 ) -> None:
     page = new_page()
-    page.goto(f"{serve(hostile)}#/{view}")
-    page.wait_for_load_state("networkidle")
+    page.goto(f"{url}#/{view}")
+    until_drawn(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").first.click()
     path = tmp_path / "table.csv"

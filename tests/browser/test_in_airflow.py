@@ -16,7 +16,7 @@ from io_intelligence_provider.cli.standalone import Standalone
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 DAILY = "io_intelligence_daily_pricing"
 
@@ -59,7 +59,7 @@ def test_its_icon_is_there(logged_in: Callable[..., Page], airflow: Standalone) 
     expect(link).to_be_visible()
     icon = link.locator("img")
     expect(icon).to_have_attribute("src", re.compile(r"io-intelligence/static/icon"))
-    assert icon.evaluate("(image) => image.complete && image.naturalWidth > 0")
+    icon.evaluate("(image) => image.decode()")  # waits for the image, and fails when it is none
 
 
 def test_it_follows_airflows_theme_live(logged_in: Callable[..., Page]) -> None:

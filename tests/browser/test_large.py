@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chromium import expect
+from chromium import expect, until_drawn
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.changes.detect import detect_changes
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 MODELS = 5_276
-GENEROUS = 20.0
-"""Seconds on a machine that does other things as well; on an idle one it is below two."""
+GENEROUS = 10.0
+"""Seconds of the processor, so that what else the machine does hardly counts; today it takes below two."""
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +56,38 @@ def records(factor: int) -> list[dict[str, Any]]:
     return made
 
 
+@pytest.fixture(scope="module")
+def url(serve_all: Callable[[Path], AbstractContextManager[str]], large: Path) -> Iterator[str]:
+    """URL of the page over that store."""
+    with serve_all(large) as found:
+        yield found
+
+
 @pytest.fixture
-def table(new_page: Callable[..., Page], serve: Callable[[Path], str], large: Path) -> Page:
+def table(new_page: Callable[..., Page], url: str) -> Page:
     page = new_page()
-    page.goto(f"{serve(large)}#/models")
-    expect(page.get_by_text("5\u202f276 models", exact=True).first).to_be_visible(timeout=60_000)
+    page.goto(f"{url}#/models")
+    expect(page.get_by_text("5\u202f276 models", exact=True).first).to_be_visible()
     return page
+
+
+class Work:
+    """Measures what a page's main thread works, in seconds of the processor."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._begun = self._read()
+
+    def _read(self) -> float:
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        found: float = next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+        return found
+
+    def done(self) -> float:
+        """Return what was worked since the last call, or since this was made."""
+        before, self._begun = self._begun, self._read()
+        return self._begun - before
 
 
 def rows(page: Page) -> int:
@@ -80,9 +106,7 @@ def test_the_table_holds_the_rows_in_sight_only(table: Page) -> None:
 
 def in_sight(page: Page) -> bool:
     """Tell whether a row of a model, not empty space, stands in the middle of the window."""
-    page.wait_for_function(
-        "document.elementFromPoint(500, 500)?.closest('tr')?.dataset.model !== undefined", timeout=10_000
-    )
+    page.wait_for_function("document.elementFromPoint(500, 500)?.closest('tr')?.dataset.model !== undefined")
     return True
 
 
@@ -91,48 +115,41 @@ def test_the_last_row_can_be_reached(table: Page) -> None:
     expect(table.get_by_role("link", name="org-0/model-0000")).to_be_visible()
 
 
-def test_scrolling_drops_few_frames(table: Page) -> None:
-    gaps = table.evaluate(
+def test_scrolling_costs_little(table: Page) -> None:
+    work = Work(table)
+    table.evaluate(
         """() => new Promise((resolve) => {
-          const times = [];
-          function frame(now) {
-            times.push(now);
+          let frames = 0;
+          function frame() {
             window.scrollBy(0, 240);
-            if (times.length < 120) requestAnimationFrame(frame);
-            else resolve(times.slice(1).map((time, index) => time - times[index]));
+            if ((frames += 1) < 120) requestAnimationFrame(frame);
+            else resolve();
           }
           requestAnimationFrame(frame);
         })"""
     )
-    gaps.sort()
-    print(f"frames while scrolling: median {gaps[60]:.0f} ms, worst {gaps[-1]:.0f} ms")  # noqa: T201
-    assert gaps[60] < 250
+    spent = work.done() / 120
+    print(f"a frame while scrolling: {1_000 * spent:.0f} ms of the processor")  # noqa: T201
+    assert spent < 0.1
 
 
 def test_typing_filters_at_once(table: Page) -> None:
-    began = time.monotonic()
+    work = Work(table)
     table.get_by_role("searchbox").fill("org-7/model-0047")
     expect(table.get_by_text("1 model", exact=True).first).to_be_visible()
-    spent = time.monotonic() - began
-    print(f"search in {MODELS} models: {spent:.2f} s")  # noqa: T201
+    spent = work.done()
+    print(f"search in {MODELS} models: {spent:.2f} s of the processor")  # noqa: T201
     assert spent < GENEROUS
 
 
 @pytest.mark.parametrize("view", ["overview", "models", "prices", "quotas", "changes", "quality"])
-def test_each_view_draws_soon(
-    new_page: Callable[..., Page], serve: Callable[[Path], str], large: Path, view: str
-) -> None:
+def test_each_view_draws_soon(new_page: Callable[..., Page], url: str, view: str) -> None:
     page = new_page()
-    url = serve(large)
-    page.goto(f"{url}#/{view}")  # the server reads the store once
-    expect(page.locator(f"main .view.{view}")).to_be_visible(timeout=60_000)
-    page.goto("about:blank")
-    began = time.monotonic()
+    work = Work(page)
     page.goto(f"{url}#/{view}")
-    expect(page.locator(f"main .view.{view}")).to_be_visible()
-    expect(page.locator("[aria-busy=true]")).to_have_count(0)
-    spent = time.monotonic() - began
-    print(f"{view} of {MODELS} models: {spent:.2f} s")  # noqa: T201
+    until_drawn(page)
+    spent = work.done()
+    print(f"{view} of {MODELS} models: {spent:.2f} s of the processor")  # noqa: T201
     assert spent < GENEROUS
     # The changes are shown a thousand at a time, all else within the window.
     assert page.evaluate("document.querySelectorAll('*').length") < 40_000

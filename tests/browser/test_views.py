@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chromium import expect
+from chromium import expect, until_drawn
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Locator, Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -32,10 +32,9 @@ def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
     return open_view
 
 
-def names(page: Page) -> list[str]:
+def names(page: Page) -> Locator:
     """Return the models of the table, from the top."""
-    found: list[str] = page.locator("table.models-table tbody th .name.row").all_inner_texts()
-    return found
+    return page.locator("table.models-table tbody th .name.row")
 
 
 def test_the_overview_says_what_happened_on_the_day(show: Callable[..., Page]) -> None:
@@ -110,7 +109,8 @@ def test_search_filters_and_says_how_many_are_left(show: Callable[..., Page]) ->
     page.keyboard.press("/")
     page.keyboard.type("glm 4.7")
     expect(page.get_by_text("2 models", exact=True).first).to_be_visible()
-    assert sorted(names(page)) == ["zai-org/GLM-4.7", "zai-org/GLM-4.7-Flash"]
+    expect(names(page)).to_have_count(2)
+    assert sorted(names(page).all_inner_texts()) == ["zai-org/GLM-4.7", "zai-org/GLM-4.7-Flash"]
     page.get_by_role("searchbox").fill("no such model")
     expect(page.get_by_text("No model matches “no such model”")).to_be_visible()
     page.get_by_role("button", name="Clear search and filter").click()
@@ -119,14 +119,16 @@ def test_search_filters_and_says_how_many_are_left(show: Callable[..., Page]) ->
 
 def test_columns_sort_both_ways_by_number(show: Callable[..., Page]) -> None:
     page = show("#/models")
-    assert names(page)[0] == "zai-org/GLM-5.2"
+    expect(names(page).first).to_have_text("zai-org/GLM-5.2")
     head = page.get_by_role("columnheader", name="Output", exact=True)
     expect(head).to_have_attribute("aria-sort", "descending")
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "ascending")
-    assert names(page)[0] == "openai/gpt-oss-20b"
-    page.get_by_role("columnheader", name="Model").get_by_role("button").click()
-    shown = names(page)
+    expect(names(page).first).to_have_text("openai/gpt-oss-20b")
+    head = page.get_by_role("columnheader", name="Model")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    shown = names(page).all_inner_texts()
     # Upper and lower case count as one, and 20b comes before 120b.
     assert shown == sorted(
         shown, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(9), name.lower())
@@ -137,7 +139,8 @@ def test_a_filter_by_developer(show: Callable[..., Page]) -> None:
     page = show("#/models")
     page.get_by_label("Developer").select_option("openai")
     expect(page.get_by_text("2 models", exact=True).first).to_be_visible()
-    assert sorted(names(page)) == ["openai/gpt-oss-120b", "openai/gpt-oss-20b"]
+    expect(names(page)).to_have_count(2)
+    assert sorted(names(page).all_inner_texts()) == ["openai/gpt-oss-120b", "openai/gpt-oss-20b"]
 
 
 def test_a_row_opens_the_model_and_escape_closes_it(show: Callable[..., Page]) -> None:
@@ -207,7 +210,7 @@ def test_pointing_at_a_chart_reads_every_value_of_the_day(show: Callable[..., Pa
 
 def test_a_model_is_added_to_the_comparison_by_typing(show: Callable[..., Page]) -> None:
     page = show("#/prices?model=openai/gpt-oss-120b&field=output_token_price")
-    page.wait_for_load_state("networkidle")
+    until_drawn(page)
     box = page.get_by_role("combobox", name="Add model")
     box.fill("glm-5.2")
     page.keyboard.press("Enter")
@@ -260,7 +263,7 @@ def test_what_is_not_on_file_says_so_and_leads_back(
 @pytest.mark.parametrize("view", ["models", "changes", "prices", "quotas"])
 def test_a_download_holds_the_table(show: Callable[..., Page], tmp_path: Path, view: str) -> None:
     page = show(f"#/{view}")
-    page.wait_for_load_state("networkidle")
+    until_drawn(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name=re.compile("^CSV")).first.click()
     path = tmp_path / "table.csv"

@@ -235,18 +235,6 @@ def emulator_pages(emulator: EmulatorServer) -> Callable[[], list[int]]:
     return lambda: [int(entry["page"]) for entry in emulator.state.requests() if entry["page"]]
 
 
-@pytest.fixture(autouse=True)
-def _home_without_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left() -> Iterator[None]:
-    yield
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("io-intelligence")]
-    assert not left
-
-
 @dataclass(frozen=True)
 class Authority:
     """A certificate authority of one's own: the file that clients trust, and what its server shows."""

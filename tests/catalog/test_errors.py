@@ -6,6 +6,7 @@ import json
 import pickle
 from typing import Any
 
+import psutil
 import pytest
 
 from io_intelligence_provider.emulator.faults import Fault
@@ -139,3 +140,22 @@ def test_an_answer_of_neither_shape_is_not_asked_for_again(
     with pytest.raises(ResponseError, match=r"api/v1/models \(page 1\)"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
+
+
+def test_a_closed_client_has_no_connection_left_while_its_error_is_kept(
+    scripted: Any, connect: Any, tools: Any
+) -> None:
+    server = scripted(tools.Reply(200, b"x", {"Content-Encoding": "br"}))
+    client = connect(server.url)
+    with pytest.raises(ResponseError) as kept:
+        client.fetch_page()
+    assert to_port(server.server_port) == 1
+    client.close()
+    assert to_port(server.server_port) == 0
+    assert kept.value.__traceback__
+
+
+def to_port(port: int) -> int:
+    """Return the number of this process's connections to a port."""
+    connections = psutil.Process().net_connections("tcp")
+    return sum(bool(one.raddr) and one.raddr.port == port for one in connections)

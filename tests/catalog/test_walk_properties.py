@@ -46,7 +46,7 @@ def plain(value: Any) -> Any:
     return ("number", str(value)) if isinstance(value, (int, Decimal)) else value
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(catalogues, st.integers(1, 100), st.integers(1, 8), quirk)
 def test_each_record_comes_once_and_in_order(
     emulator: Any, catalogue: list[Any], page_size: int, concurrency: int, quirks: Quirks
@@ -57,7 +57,7 @@ def test_each_record_comes_once_and_in_order(
         assert [plain(record) for record in client.iter_models()] == [plain(record) for record in catalogue]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(json_values | records, max_size=12), st.integers(1, 5), st.sampled_from(["documented", "openai"])
 )
@@ -84,7 +84,7 @@ def on_two_pages(catalogue: list[Any], page_size: int) -> bool:
     return any(len(found) > 1 for found in pages.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_walk_over_a_moving_catalogue_is_right_or_refused(data: st.DataObject) -> None:
     """Models come and go between any two requests; an accepted walk is a state the catalogue was in."""
@@ -124,7 +124,7 @@ def test_a_walk_over_a_moving_catalogue_is_right_or_refused(data: st.DataObject)
 FAULTS = st.sampled_from(["none", "none", "first page", "page before", "empty", "cut", "total", "has_next"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     count=st.integers(1, 9),
     size=st.integers(1, 4),

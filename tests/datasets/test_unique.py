@@ -80,7 +80,7 @@ KEYS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     keys=KEYS,
     keep=st.sampled_from([False, "first", "last"]),

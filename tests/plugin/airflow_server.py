@@ -1,12 +1,14 @@
 """Airflow's API server with users: run by the access tests, with its environment, in a process of its own.
 
-``python tests/plugin/airflow_server.py PORT`` prints one line of JSON, the token of each user, and serves.
+``python tests/plugin/airflow_server.py SOCKET`` prints one line of JSON, the token of each user, and serves
+on a listening socket that it inherits, named by its number.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 from typing import Any
 
@@ -55,7 +57,8 @@ def main() -> None:
     users = fab_users() if "Fab" in conf.get("core", "auth_manager") else simple_users()
     tokens = {name: get_auth_manager().generate_jwt(user) for name, user in users.items()}
     print(json.dumps(tokens), flush=True)  # noqa: T201 - read by the test
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
 if __name__ == "__main__":

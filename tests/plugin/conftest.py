@@ -183,14 +183,16 @@ def page_over(open_store: Any, access: Any = lambda: None, seconds: float = 0.0)
         ready.set()
 
     server.startup = started  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, name="page")
     thread.start()
-    assert ready.wait(60)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with urllib3.PoolManager() as pool:
-        yield Client(f"http://127.0.0.1:{port}", pool)
-    server.should_exit = True
-    thread.join(30)
+    try:
+        assert ready.wait(60)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with urllib3.PoolManager() as pool:
+            yield Client(f"http://127.0.0.1:{port}", pool)
+    finally:
+        server.should_exit = True
+        thread.join()  # with those of its event loop
 
 
 @pytest.fixture

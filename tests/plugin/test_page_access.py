@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,10 +98,8 @@ class Server:
 @contextmanager
 def airflow_server(home: Path, root: Path, **settings: str) -> Iterator[Server]:
     """Run Airflow's API server with a home of its own, below a base URL with a path."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    host = f"http://127.0.0.1:{port}"
+    listener = socket.create_server(("127.0.0.1", 0))  # the server's own: nobody can take the port before
+    host = f"http://127.0.0.1:{listener.getsockname()[1]}"
     home.mkdir()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = clean | {
@@ -114,34 +111,29 @@ def airflow_server(home: Path, root: Path, **settings: str) -> Iterator[Server]:
         **settings,
     }
     log = home / "server.log"
-    with log.open("wb") as output:
+    with listener, log.open("wb") as output:
         migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
         subprocess.run(migrate, env=environment, stdout=output, stderr=output, check=True)
-        command = [sys.executable, str(Path(__file__).with_name("airflow_server.py")), str(port)]
+        command = [sys.executable, str(Path(__file__).with_name("airflow_server.py")), str(listener.fileno())]
         process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=output, start_new_session=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=[listener.fileno()],
         )
+        listener.close()
         try:
             assert process.stdout is not None
             tokens = next((json.loads(line) for line in process.stdout if line.startswith(b"{")), None)
             assert tokens, log.read_text("utf-8", "replace")[-4_000:]
-            _wait_for(port, process)
             yield Server(f"{host}{BASE_PATH}", tokens)
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # the session that we started it in
             process.wait(30)
             if process.stdout is not None:
                 process.stdout.close()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise AssertionError("the API server does not serve")
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +170,12 @@ def check_table(server: Server, table: dict[str | None, int]) -> None:
     assert {server.status(path, signed_in, bearer=True) for path in paths()} == {200}
 
 
+@pytest.mark.airflow
 def test_with_the_simple_auth_manager(simple: Server) -> None:
     check_table(simple, {None: 401, "bad token": 403, "nobody": 403, "viewer": 200, "admin": 200})
 
 
+@pytest.mark.airflow
 def test_with_flask_appbuilder(fab: Server) -> None:
     # Viewer may not: "can read on Plugins", which Airflow asks of who sees a plugin's entry in the side bar,
     # is a right of Op there. A role that has it may.
@@ -191,6 +185,7 @@ def test_with_flask_appbuilder(fab: Server) -> None:
         assert fab.get("/api/v2/plugins", user, bearer=True).status == status
 
 
+@pytest.mark.airflow
 def test_what_the_anonymous_get(simple: Server) -> None:
     index = simple.get("/io-intelligence/", None)
     assert index.headers["content-type"].startswith("text/html")
@@ -209,6 +204,7 @@ def test_what_the_anonymous_get(simple: Server) -> None:
     assert icon.headers["content-security-policy"]
 
 
+@pytest.mark.airflow
 def test_below_a_base_url_with_a_path(simple: Server) -> None:
     answer = simple.get("/io-intelligence/", "viewer")
     assert answer.status == 200

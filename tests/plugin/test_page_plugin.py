@@ -74,21 +74,41 @@ from io_intelligence_provider.plugin.source import StoreSource
 def fail(*_, **__):
     raise AssertionError("Nobody asked for this.")
 
-client = TestClient(build_app(StoreSource(fail), lambda: None))
-for thread in threading.enumerate():
-    if thread.name == "io-intelligence-warm-up":
-        thread.join()
+app = build_app(StoreSource(fail), lambda: None)
+before = threading.active_count(), "polars" in sys.modules
+with TestClient(app) as client:
+    icon = client.get("/static/icon.svg").status_code
+after = threading.active_count(), {"polars", "pyarrow.parquet"} <= set(sys.modules)
 gzip.compress = fail
-answer = client.get("/static/plotly.min.js")
-loaded = {"polars", "pyarrow.parquet"} <= set(sys.modules)
-print(answer.status_code, answer.headers["content-encoding"], loaded)
+with TestClient(app) as client:
+    answer = client.get("/static/plotly.min.js")
+print(before, icon, after, answer.status_code, answer.headers["content-encoding"])
 """
 
 
-def test_a_server_warms_up_before_anyone_opens_the_page() -> None:
+def test_a_server_warms_up_before_anyone_opens_the_page_and_waits_for_that_when_it_stops() -> None:
     done = subprocess.run([sys.executable, "-c", WARMING_UP], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1:] == ["200 gzip True"], done.stderr
+    # Before: one thread, nothing imported. After the server ended: the same thread alone, all prepared.
+    assert done.stdout.splitlines()[-1:] == ["(1, False) 200 (1, True) 200 gzip"], done.stderr
     assert "Nobody" not in done.stderr
+
+
+def test_a_warm_up_that_fails_is_logged_and_takes_nothing_down(
+    world: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from starlette.testclient import TestClient
+
+    from io_intelligence_provider.plugin.app import build_app
+    from io_intelligence_provider.plugin.source import StoreSource
+    from io_intelligence_provider.plugin.statics import Statics
+
+    def fail(_: Statics) -> None:
+        raise OSError("no such library")
+
+    monkeypatch.setattr(Statics, "prepare", fail)
+    with TestClient(build_app(StoreSource(lambda: world.store), lambda: None)) as client:
+        assert client.get("/static/icon.svg").status_code == 200
+    assert "no such library" in caplog.text
 
 
 def test_the_entry_point_leads_to_the_plugin() -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl  # noqa: TID253 - what is profiled
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.quality.profile import ColumnProfile
@@ -80,7 +80,6 @@ numbers = st.lists(st.none() | st.integers(-50, 50) | st.floats(-9, 9, width=32)
 
 
 @given(values=numbers, cut=st.integers(0, 60))
-@settings(deadline=None)
 def test_cut_anywhere_it_is_what_statistics_says(values, cut):
     whole = pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64)})
     profile = profiled(whole[:cut], whole[cut:]).get("x")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.quality.report import CheckResult, KnownChecks, QualityReport
@@ -93,7 +93,6 @@ def test_the_summary_counts_what_was_evaluated():
     texts=st.lists(st.text(), max_size=5),
     example=st.dictionaries(st.text(), st.none() | st.text() | st.integers()),
 )
-@settings(deadline=None)
 def test_there_and_back(texts, example):
     report = QualityReport(
         snapshot_id="x",

@@ -68,7 +68,7 @@ def test_the_schema_is_one():
     names=st.lists(st.tuples(st.text(), st.text()), max_size=3),
     path=st.none() | st.text(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_result_of_a_run_validates_and_comes_back(check_run, found, profile, names, path):
     run = check_run(
         *found, profile=tuple(profile), columns=tuple(names), quarantine_path=path, valid_path=path

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.quality.contract import COLUMNS, Kind, Place
 
-quiet = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+quiet = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 numbers = st.one_of(
     st.integers(),

@@ -118,7 +118,7 @@ def test_the_answers_are_the_same_and_come_from_months(
     assert filed.history().schema.equals(before[0].schema, check_metadata=True)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     start=st.sampled_from(DAYS),
     length=st.integers(0, 23),

@@ -51,7 +51,7 @@ def run(prepared, catalogue, shape):
 
 @pytest.mark.parametrize("shape", WireShape)
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_nothing_is_lost_and_nothing_counted_twice(model, prepared, shape, data):
     one = values | records(model, shape)
     distinct = data.draw(st.lists(one, max_size=15))

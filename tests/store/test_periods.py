@@ -114,7 +114,7 @@ histories = st.dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(histories)
 def test_a_period_says_what_price_at_says(tmp_path_factory, take, model, days):
     store = SnapshotStore(tmp_path_factory.mktemp("periods"))

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError
@@ -137,7 +137,6 @@ def test_another_engine_reads_it(tmp_path, run_of):
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
-@settings(deadline=None)
 def test_each_name_has_a_safe_folder_of_its_own(one, other):
     folder = dataset_id(one)
     assert folder.isascii()

@@ -62,11 +62,18 @@ class Pools:
             return self._pools[proxy]
 
     def clear(self) -> None:
-        """Close every connection."""
+        """Close every connection.
+
+        ``PoolManager.clear`` alone leaves that to the garbage collector, which waits while anyone keeps an
+        error: the frames of its traceback hold the pool.
+        """
         with self._lock:
-            pools = list(self._pools.values())
-        for pool in pools:
-            pool.clear()
+            managers = list(self._pools.values())
+        for manager in managers:
+            for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated over
+                if pool := manager.pools.get(key):
+                    pool.close()
+            manager.clear()
 
     def _open(self, proxy: str | None, name: str) -> urllib3.PoolManager:
         settings = self._settings

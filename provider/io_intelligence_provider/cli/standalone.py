@@ -28,6 +28,7 @@ __all__ = ["AirflowError", "Standalone", "airflow_environment", "free_port"]
 HOST: Final = "127.0.0.1"
 PATIENCE: Final = 900.0
 """Seconds that a start may take: forty on an idle machine, minutes on a busy one."""
+_LOWEST, _HIGHEST = 20_000, 32_768
 FAREWELL: Final = 20.0
 """Seconds that Airflow's processes get to end by themselves."""
 
@@ -186,12 +187,16 @@ class Standalone:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return ``wanted`` when nothing listens there, else any free port of this machine."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-        except OSError:
-            probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return ``wanted`` when nothing listens there, else any free port of this machine.
+
+    Any: one below those that the system gives to outgoing connections and to servers that ask for none, so
+    that nobody gets it by chance before Airflow listens there.
+    """
+    tried = [wanted] if wanted else []
+    tried += [_LOWEST + secrets.randbelow(_HIGHEST - _LOWEST) for _ in range(100)]
+    for port in tried:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return port
+    raise AirflowError(f"No port between {_LOWEST} and {_HIGHEST} is free; name one.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-import threading
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from io_intelligence_provider.plugin.lazy import ASGIApp
+from io_intelligence_provider.plugin.lazy import ASGIApp, Receive, Scope, Send
 from io_intelligence_provider.plugin.page import Page
 from io_intelligence_provider.plugin.problems import Kind, Problem, problem_of
 from io_intelligence_provider.plugin.routes import ROUTES
@@ -21,6 +22,8 @@ from io_intelligence_provider.plugin.source import StoreSource
 from io_intelligence_provider.plugin.statics import Statics
 
 __all__ = ["build_api", "build_app"]
+
+log = logging.getLogger(__name__)
 
 _LOGIN: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>IO Intelligence</title>
@@ -60,7 +63,6 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
 
     page = Page(source)
     statics = Statics(page.cache)
-    threading.Thread(target=_warm_up, args=(statics,), name="io-intelligence-warm-up", daemon=True).start()
     api = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -74,6 +76,7 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     api.add_api_route("/", statics.index, response_class=HTMLResponse, response_model=None)
     # Not one of FastAPI's: the only route without the dependency. Icons are shown before anyone logs in.
     api.router.routes.append(Route("/static/{path:path}", statics.file))
+    api.add_middleware(_WarmUp, statics=statics)
     return api
 
 
@@ -95,14 +98,28 @@ async def _failed(_: Request, error: Exception) -> Response:
     return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
 
 
-def _warm_up(statics: Statics) -> None:
-    """Do what every server must do once before its first answer; the store is not touched.
+class _WarmUp:
+    """Does, beside the first request, what every server must do once; the store is not touched.
 
-    Airflow's side bar asks for our icon, and with that for this app, before anyone opens the page.
+    Airflow's side bar asks for our icon, and with that for this app, before anyone opens the page. A thread
+    of the event loop's own does the work: a server that stops closes its loop, which waits for it. An app
+    that nobody serves starts nothing. Lifespan events do not help: Airflow passes none on to what it mounts.
     """
-    for library in (
-        "polars",
-        "pyarrow.parquet",
-    ):  # to import them takes longer than to read a store with them
-        importlib.import_module(library)
-    statics.prepare()
+
+    def __init__(self, app: ASGIApp, statics: Statics) -> None:
+        self._app = app
+        self._statics = statics
+        self._begun: asyncio.Future[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._begun is None and scope["type"] == "http":
+            self._begun = asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        await self._app(scope, receive, send)
+
+    def _prepare(self) -> None:
+        try:
+            for library in ("polars", "pyarrow.parquet"):
+                importlib.import_module(library)  # it takes longer than to read a store with it
+            self._statics.prepare()
+        except Exception:  # whoever needs it gets the error as an answer
+            log.exception("The page could not prepare itself; its first answers take longer, or fail alike")

@@ -56,29 +56,39 @@ export async function history({ node, params, status }, kind) {
   async function draw(now) {
     const mine = (asked += 1);
     const state = stateOf(now, status, kind, listed.items);
-    let answer = null; // what the CSV button saves, once it is there
+    const answered = state.models.length
+      ? get("history", {
+          models: state.models,
+          fields: [state.column],
+          start: earliest(state),
+          end: state.end,
+        })
+      : null;
     keepFocus(node, () => {
       drawPills(pills, state, listed.items, kind);
       put(
         controls,
-        controlsOf(state, kind, () => save(state, answer)),
+        // Whoever presses the button before the answer is there gets the file as soon as it is.
+        controlsOf(state, kind, () =>
+          answered?.then(
+            (answer) => save(state, answer),
+            () => null,
+          ),
+        ),
       );
     });
-    if (!state.models.length) {
+    if (!answered) {
       stop();
       put(card, nothing("No model chosen", "Add up to ten above."));
       put(table);
       table.hidden = true;
       return;
     }
+    let answer;
     try {
-      answer = await get("history", {
-        models: state.models,
-        fields: [state.column],
-        start: earliest(state),
-        end: state.end,
-      });
+      answer = await answered;
     } catch (error) {
+      if (mine !== asked) return;
       if (error.kind !== "not_on_file" && error.kind !== "invalid") throw error;
       put(card, banner("warn", h("b", {}, `${error.title}. `), error.message));
       table.hidden = true;
@@ -301,7 +311,6 @@ function clipped(steps, start) {
 }
 
 function save(state, answer) {
-  if (!answer) return;
   const series = seriesOf(answer);
   const lines = answer.dates
     .filter((day) => day >= state.start)

@@ -3,8 +3,8 @@
 ``make wheel`` leaves the wheel in ``dist/``, installs it with its declared dependencies alone, and runs every
 module and export, every console command, every operator and decorator in a Dag by ``airflow dags test``, each
 sample Dag that needs no more, every route of the page behind Airflow's own login. Then what the extras
-``pandas``, ``openlineage`` and ``s3`` add, each in an environment of its own; ``make wheel-extras`` does so with
-``gcs``, ``azure`` and ``spark``.
+``pandas``, ``openlineage`` and ``s3`` add, each in an environment of its own; ``make wheel-extras`` does so
+with ``gcs``, ``azure`` and ``spark``.
 
 What runs inside lies in ``wheel/``. Not a pytest file: it installs packages, and pytest installs nothing.
 """
@@ -71,7 +71,8 @@ def run(*command: str | Path, **environment: str) -> str:
         check=False,
     )
     shown = " ".join(part.name if isinstance(part, Path) else part for part in command)
-    print(f"+ {shown}  {time.monotonic() - started:.0f} s", flush=True)
+    failed = "  FAILED" if done.returncode else ""
+    print(f"+ {shown}  {time.monotonic() - started:.0f} s{failed}", flush=True)
     if done.returncode:
         sys.exit(f"{done.stdout[-20_000:]}\n{done.stderr[-20_000:]}\nexit code {done.returncode}: {shown}")
     return done.stdout

@@ -71,7 +71,8 @@ def run(*command: str | Path, **environment: str) -> str:
         check=False,
     )
     shown = " ".join(part.name if isinstance(part, Path) else part for part in command)
-    print(f"+ {shown}  {time.monotonic() - started:.0f} s", flush=True)
+    failed = "  FAILED" if done.returncode else ""
+    print(f"+ {shown}  {time.monotonic() - started:.0f} s{failed}", flush=True)
     if done.returncode:
         sys.exit(f"{done.stdout[-20_000:]}\n{done.stderr[-20_000:]}\nexit code {done.returncode}: {shown}")
     return done.stdout

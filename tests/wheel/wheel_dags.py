@@ -89,10 +89,10 @@ def wheel_check() -> None:
     def verify(ti: Any) -> None:
         got = {name: ti.xcom_pull(task_ids=name) for name in (*names, "watch", "snapshot", "changes")}
         for name in names:
-            assert [got[name][key] for key in ("rows", "valid", "quarantined")] == [5, 2, 3], got[name]
-        assert pl.read_parquet(WORK / "made.parquet").rows() == [(1, 0.5), (2, 1.5)]
-        assert pl.read_parquet(WORK / "valid.parquet").height == 2
-        assert pl.read_parquet(WORK / "refused.parquet").height == 3
+            assert [got[name][key] for key in ("rows", "valid", "quarantined")] == [5, 3, 2], got[name]
+        assert pl.read_parquet(WORK / "made.parquet").rows() == [(1, 0.5), (2, 1.5), (5, 0.0)]
+        assert pl.read_parquet(WORK / "valid.parquet").height == 3
+        assert pl.read_parquet(WORK / "refused.parquet").height == 2
         assert got["watch"], "the trigger saw no move"
         assert got["snapshot"]["rows"] > 20, got["snapshot"]
         assert got["changes"]["counts"]["price_changed"], got["changes"]

@@ -91,7 +91,8 @@ def _session(spark: Any) -> Iterator[SparkSession]:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise ConfigurationError(
-            "engine='spark' needs pyspark: install airflow-provider-io-intelligence[spark]."
+            "engine='spark' needs pyspark, which is not installed. Install the extra: "
+            "pip install 'airflow-provider-io-intelligence[spark]'."
         ) from error
     if spark is not None and not isinstance(spark, str):
         yield spark

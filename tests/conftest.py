@@ -92,7 +92,7 @@ ALLOWED_VARIABLES = {
 }
 ALLOWED_THREADS = {
     "fsspecIO": "fsspec's one event loop for all asynchronous file systems of a process; it cannot be ended",
-    "InProcessExecutionAPI-loop": "Airflow's execution API for Dags that run in this process, one for all of them",
+    "InProcessExecutionAPI-loop": "the execution API for Dags that run in this process, one for all of them",
     "pytest_timeout": "the clock that pytest-timeout begins before and ends after all that belongs to a test",
 }
 ALLOWED_FILES = {

@@ -87,9 +87,12 @@ GRACE = 5.0
 ALLOWED_VARIABLES = {
     "PYTEST_CURRENT_TEST": "pytest's own; each phase of a test has another",
     "_RJEM_MALLOC_CONF": "polars tells its allocator how to free memory, when it is first imported",
+    "SPARK_LOCAL_IP": "pandera sets it when it is first imported, for Spark",
+    "PYARROW_IGNORE_TIMEZONE": "the same",
 }
 ALLOWED_THREADS = {
     "fsspecIO": "fsspec's one event loop for all asynchronous file systems of a process; it cannot be ended",
+    "InProcessExecutionAPI-loop": "the execution API for Dags that run in this process, one for all of them",
     "pytest_timeout": "the clock that pytest-timeout begins before and ends after all that belongs to a test",
 }
 ALLOWED_FILES = {
@@ -98,7 +101,10 @@ ALLOWED_FILES = {
         "airflow.cfg": "Airflow writes it when it is first imported",
         "logs": "Airflow's folder of task logs, made by the first task that runs",
     },
-    "HOME": {".cache": "libraries keep there what takes long to make, such as matplotlib's list of fonts"},
+    "HOME": {
+        ".cache": "libraries keep there what takes long to make, such as matplotlib's list of fonts",
+        ".config": "Chromium's place for reports of crashes",
+    },
     "TMPDIR": {},
 }
 """By folder: what the first test that needs it makes for all later ones. It goes when the session ends."""

@@ -100,8 +100,19 @@ def guards() -> Iterator[list[Guard]]:
 
 
 @pytest.fixture
-def new_page(browser: Browser, guards: list[Guard]) -> Iterator[Callable[..., Page]]:
+def serve(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+    """Return a function that serves the page over a root until the test is over, and gives its URL."""
+    with ExitStack() as running:
+        yield lambda root: running.enter_context(served(root, tmp_path / "log"))
+
+
+@pytest.fixture
+def new_page(
+    browser: Browser, guards: list[Guard], serve: Callable[[Path], str]
+) -> Iterator[Callable[..., Page]]:
     """Return a function that opens an empty, guarded page in a profile of its own.
+
+    The pages are closed before the servers of ``serve`` go: what they still fetch would fail.
 
     ``theme``: what the system prefers; ``width``, ``height``: CSS pixels; the rest goes to the context.
     """
@@ -130,13 +141,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with EmulatorServer(catalogue=history) as server:
         file_recorded(server, SnapshotStore(root), history.dates)
     return root
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
-    """Return a function that serves the page over a root until the test is over, and gives its URL."""
-    with ExitStack() as running:
-        yield lambda root: running.enter_context(served(root, tmp_path / "log"))
 
 
 @pytest.fixture(scope="session")

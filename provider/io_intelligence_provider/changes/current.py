@@ -16,7 +16,7 @@ __all__ = ["UNKNOWN", "CurrentValues"]
 
 
 class _Unknown:
-    """No value: the model is in quarantine, or has none because it is gone."""
+    """No value: the model is in quarantine, has none because it is gone, or the file lacks the column."""
 
 
 UNKNOWN: Final = _Unknown()
@@ -58,6 +58,8 @@ class CurrentValues:
             return UNKNOWN if told.field is not None or self._refused(told) else PRESENCE[MODEL_REMOVED]
         if told.field is None:
             return PRESENCE[MODEL_ADDED]
+        if not self._today.has(told.field):
+            return UNKNOWN
         if told.field not in self._columns:
             self._columns[told.field] = as_text(told.field, self._today.column(told.field)).to_list()
         value = self._columns[told.field][row]

@@ -53,10 +53,12 @@ def field_changes(today: Day, pairs: Sequence[Pairs], field: str) -> list[pl.Dat
     """
     import polars as pl
 
+    if not today.has(field):
+        return []
     new_values = today.column(field)
     found = []
     for part in pairs:
-        if not comparable(field, part.day.shape, today.shape):
+        if not part.day.has(field) or not comparable(field, part.day.shape, today.shape):
             continue
         old = part.day.column(field).gather(part.old)
         new = new_values.gather(part.new)

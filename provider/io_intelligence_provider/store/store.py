@@ -23,6 +23,7 @@ from io_intelligence_provider.store.layout import (
     MODELS,
     MODELS_FILE,
     date_of,
+    is_run_id,
     models_path,
     quality_path,
     quarantine_path,
@@ -269,9 +270,14 @@ class SnapshotStore:
 
     def _parsed(self, path: str, data: bytes, known: KnownChecks | None = None) -> QualityReport:
         try:
-            return QualityReport.from_json(data, known)
+            report = QualityReport.from_json(data, known)
         except ValueError as error:
             raise _NoReportError(f"{self.files.url(path)} is no quality report: {error}.") from error
+        if not is_run_id(report.snapshot_id):
+            raise _NoReportError(
+                f"{self.files.url(path)} is no quality report: its snapshot_id is no id of a run."
+            )
+        return report
 
     def _report_paths(self, start: When | None, end: When | None) -> Iterator[str]:
         for folder, name in self.files.in_folders("quality"):

@@ -368,8 +368,10 @@ class Files:
                     delete_tree_local(Path(self._full(path)))
                 elif self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
                     self._fs.invalidate_cache(self._full(path))
+                    folder = self._full(path).strip("/")
                     for file in self._fs.find(self._full(path)):
-                        self._fs.rm_file(file)
+                        if file.strip("/").startswith(f"{folder}/"):
+                            self._fs.rm_file(file)
                 else:
                     self._fs.rm(self._full(path), recursive=True)
             except FileNotFoundError:

@@ -109,11 +109,13 @@ class SnapshotStore:
     def read(self, when: When = "latest", columns: Collection[str] | None = None) -> pa.Table:
         """Return a snapshot, one row per model, by ``name`` then ``model_id``.
 
-        :param columns: the columns to read, all unless given.
+        A column that is newer than the file is null; one that a newer version wrote is left out.
+
+        :param columns: the columns to read, all of today's unless given.
         :raises NotOnFileError: when there is no such snapshot.
         """
         path = models_path(self.resolve(when))
-        return read_parquet(self.files, path, None if columns is None else chosen_columns(columns))
+        return read_parquet(self.files, path, arrow_schema() if columns is None else chosen_columns(columns))
 
     def history(
         self,
@@ -237,11 +239,17 @@ class SnapshotStore:
 
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
+        schema = quarantine_schema()
         parts = [
-            (day, self._evidence(day, lambda day, run: read_parquet(self.files, quarantine_path(day, run))))
+            (
+                day,
+                self._evidence(
+                    day, lambda day, run: read_parquet(self.files, quarantine_path(day, run), schema)
+                ),
+            )
             for day in self._between(start, end)
         ]
-        return dated(parts, quarantine_schema())
+        return dated(parts, schema)
 
     def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import open_store
 
 BUCKET = "io-intelligence-test"
@@ -69,11 +70,41 @@ def test_the_operator_files_a_snapshot_on_s3(
     assert summary["path"] == f"{bucket}/models/snapshot_date={today}/models.parquet"
 
 
-def test_a_user_info_names_the_connection_as_in_airflow(api: EmulatorServer, bucket: str) -> None:
-    store = open_store(bucket.replace("s3://", "s3://s3_try@"))
-    assert store.dates() == []
-    with pytest.raises(NotOnFileError, match="no snapshot yet"):
-        store.read()
+@pytest.mark.parametrize("user_info", ["s3_try", "AKIA:SECRET", "AKIA:SEC/RET", "SECRET"])
+@pytest.mark.parametrize("configured", [True, False])
+def test_user_info_in_a_root_is_refused_and_not_shown(
+    bucket: str, user_info: str, configured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also Airflow's own short form of a connection: what stands there may as well be a key."""
+    root = bucket.replace("s3://", f"s3://{user_info}@")
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", root)
+    with pytest.raises(ConfigurationError, match="storage_conn_id") as refused:
+        open_store(None if configured else root)
+    assert user_info not in str(refused.value)
+    frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)][1:]
+    assert frames
+    assert not [frame for frame in frames if user_info in repr(frame.f_locals)]
+    assert ("configuration section" in str(refused.value)) is configured
+
+
+def test_the_container_of_an_azure_url_is_no_user_info(monkeypatch: pytest.MonkeyPatch) -> None:
+    """adlfs is not installed here; what counts is whom Airflow is asked for, and which path is left."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    asked = []
+
+    class Storage:
+        fs = MemoryFileSystem()
+
+    def attach(*arguments: Any) -> Storage:
+        asked.append(arguments)
+        return Storage()
+
+    monkeypatch.setattr("io_intelligence_provider.hooks.storage.attach", attach)
+    root = "abfss://prices@account.dfs.core.windows.net/io"
+    store = open_store(root, "azure")
+    assert asked == [("abfss", "azure")]
+    assert store.files.root == root
 
 
 def test_the_configured_root_and_connection_are_the_defaults(

@@ -81,3 +81,82 @@ def test_who_is_not_on_file_is_told_so_in_short(page: Any, hostile: str) -> None
         assert answer.status == 404
         assert answer.headers["content-type"] == "application/json"
         assert len(answer.data) < 2_000
+
+
+@pytest.mark.parametrize("claimed", ["../../../victim", "/etc/passwd", "a/b", ""])
+def test_an_id_that_leads_elsewhere_is_never_followed(
+    world: Any, model: Any, serve: Any, refusal: Any, day: Any, claimed: str
+) -> None:
+    """The newest file claims an id that leads to a report outside; the page shows the day before."""
+    import pyarrow.parquet as pq
+
+    for number in range(2):
+        world.file(number, model("a", output_token_price="1"), refused=[refusal("b", "{}")], changes=True)
+    path = world.models_file(1)
+    report = next((world.root / "quality" / f"snapshot_date={day(1)}").glob("*.json")).read_text()
+    for part in ("quality", "quarantine"):
+        victim = world.root / part / f"snapshot_date={day(1)}" / "../../../victim.json"
+        victim.write_text(report.replace("http://example.test", "http://stolen.test"))
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(
+        table.replace_schema_metadata({**table.schema.metadata, b"io_intelligence.snapshot_id": claimed}),
+        path,
+    )
+    page = serve(world.root)
+    status = page.api("status")
+    assert (status["state"], status["latest"]) == ("partial", day(0).isoformat())
+    for route in ROUTES:
+        for params in ({}, {"date": day(1).isoformat()}):
+            answer = page.get(f"api/{route}", params)
+            assert answer.status in (200, 503), answer.text
+            assert "stolen" not in answer.text
+    code, error = page.problem("quarantine", date=day(1).isoformat())
+    assert (code, error["kind"]) == (503, "damaged")
+    assert f"snapshot_date={day(1)}/models.parquet" in error["message"]
+
+
+def test_an_id_or_a_date_in_a_request_is_no_path(page: Any) -> None:
+    for date in ("../../etc/passwd", "2026-03-01/../../x", "2026-03-01%2f..", "/", "..", "latest"):
+        for route in ("overview", "models", "quality", "quarantine"):
+            assert page.get(f"api/{route}", {"date": date}).status == 422
+    for name in ("../../../victim", "/etc/passwd", "..\\x"):
+        assert page.get("api/model", {"model": name}).status == 404
+        assert page.get("api/history", {"models": name, "fields": "output_token_price"}).status in (200, 404)
+    for path in ("static/../app.py", "static/..%2fapp.py", "static/%2e%2e/app.py", "static//etc/passwd"):
+        assert page.get(path).status == 404
+
+
+@pytest.mark.parametrize("old", [{0}, {1}, {0, 2}, {2}])
+def test_files_of_several_versions_side_by_side(
+    world: Any, model: Any, serve: Any, day: Any, old: set[int]
+) -> None:
+    """Some files lack columns, the others have one more than this version knows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    late = ["tags", "precision", "cache_read_token_price", "context_window", "chat_daily_quota_tier_1"]
+    for number in range(3):
+        row = model("a", output_token_price=str(number + 1), cache_read_token_price="1", precision="fp8")
+        world.file(number, row, model("b", context_window=7, tags=["x"]))
+        path = world.models_file(number)
+        table = pq.read_table(path, partitioning=None)
+        if number in old:
+            table = table.drop_columns(late)
+        else:
+            table = table.append_column("from_the_future", pa.array([1, 2]))
+        pq.write_table(table, path)
+    from io_intelligence_provider.changes.detect import detect_changes
+
+    for number in range(3):
+        detect_changes(world.store, day(number))
+    page = serve(world.root)
+    assert page.api("status")["state"] == "ok"
+    for number in range(3):
+        (first, _) = page.api("models", date=day(number).isoformat())["items"]
+        assert first["name"] == "a"
+        for route in ("overview", "quality", "quarantine"):
+            assert page.api(route, date=day(number).isoformat())["warnings"] == []
+        assert page.get("api/model", {"model": "b", "date": day(number).isoformat()}).status == 200
+    assert {item["field"] for item in page.api("changes")["items"]} == {"output_token_price"}
+    fields = ["cache_read_token_price", "chat_daily_quota_tier_1"]
+    assert page.get("api/history", {"models": ["a", "b"], "fields": fields}).status == 200

@@ -89,7 +89,7 @@ def test_a_store_out_of_reach_is_asked_once_for_many(serve: Any) -> None:
     def refuse() -> SnapshotStore:
         asked.append(1)
         return SnapshotStore(
-            "s3://key:hush@bucket/prices?token=hush",
+            "s3://bucket/prices",
             storage_options={
                 "key": "hush-key",
                 "secret": "hush-secret",
@@ -145,11 +145,21 @@ def test_a_file_system_that_is_not_installed(serve: Any, monkeypatch: pytest.Mon
     assert "gs://bucket/prices" in error["message"]
 
 
-def test_the_root_is_shown_without_credentials(serve: Any) -> None:
-    page = serve(lambda: SnapshotStore("memory://user:hush@somewhere/prices?token=hush"))
-    root = page.api("status")["root"]
-    assert "hush" not in root
-    assert root.startswith("memory://")
+@pytest.mark.parametrize(
+    "root", ["s3://user:hush@bucket/prices", "sftp://hush@host/prices", "s3://bucket/prices?token=hush"]
+)
+def test_a_root_with_credentials_is_refused_and_not_shown(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    from io_intelligence_provider.plugin.airflow_app import open_configured_store
+
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", root)
+    page = serve(open_configured_store)
+    for route in ("status", "overview", "quality"):
+        status, error = page.problem(route)
+        assert (status, error["kind"]) == (503, "configuration")
+        assert "storage_conn_id" in error["message"]
+        assert "hush" not in str(error)
 
 
 def test_a_damaged_latest_day_falls_back_on_the_one_before(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME
+from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, arrow_schema
+from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path, quarantine_path
 from io_intelligence_provider.store.parquet import read_parquet
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import METADATA_PREFIX
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,22 +50,19 @@ class Day:
         seen = None
         for _ in range(_TRIES):
             parquet = open_parquet(store, models_path(day))
-            metadata = parquet.schema_arrow.metadata or {}
-            snapshot_id = metadata.get(f"{METADATA_PREFIX}snapshot_id".encode(), b"").decode()
-            shape = metadata.get(f"{METADATA_PREFIX}wire_shape".encode(), b"").decode()
             try:
-                refused = _refused(store, quarantine_path(day, snapshot_id))
-                return cls(day, snapshot_id, WireShape(shape), parquet, refused)
-            except ValueError:
-                parquet.close()
-                where = store.files.url(models_path(day))
-                raise StorageError(f"{where} is no snapshot of this provider: no wire_shape.") from None
+                info = info_of(parquet.schema_arrow, store.files.url(models_path(day)))
+                refused = _refused(store, quarantine_path(day, info.snapshot_id))
+                return cls(day, info.snapshot_id, WireShape(info.wire_shape), parquet, refused)
             except NotOnFileError:
                 # A run that commits in between deletes the evidence of the one it supersedes.
                 parquet.close()
-                if snapshot_id == seen:
+                if info.snapshot_id == seen:
                     break
-                seen = snapshot_id
+                seen = info.snapshot_id
+            except BaseException:
+                parquet.close()
+                raise
         raise StorageError(f"The quarantine of snapshot {seen} of {day} is missing in {store.files.url('')}.")
 
     def __enter__(self) -> Self:
@@ -90,10 +87,22 @@ class Day:
         return name in COLUMN_BY_NAME and name in self._parquet.schema_arrow.names
 
     def column(self, name: str) -> pl.Series:
-        """Read one column."""
-        import polars as pl
+        """Read one column, as the type that it has today.
 
-        return pl.Series(name, self._parquet.read([name]).column(0))
+        :raises StorageError: when the file does not have it, or with values of another type. Ask :meth:`has`
+            first where a file may be older than the column.
+        """
+        import polars as pl
+        import pyarrow as pa
+
+        if not self.has(name):
+            raise StorageError(f"The models file of {self.day} has no column {name}.")
+        try:
+            return pl.Series(name, self._parquet.read([name])[name].cast(arrow_schema().field(name).type))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise StorageError(
+                f"The column {name} of the models file of {self.day} cannot be read: {error}. Restore it."
+            ) from error
 
 
 def open_parquet(store: SnapshotStore, path: str) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.store.location import scrubbed
 
 __all__ = [
     "add_client_arguments",
@@ -28,11 +29,13 @@ KEY_VARIABLE = "IO_INTELLIGENCE_API_KEY"
 def add_root_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--root``: where the store is."""
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    default = os.environ.get("AIRFLOW__IO_INTELLIGENCE__ROOT") or str(home / "io_intelligence")
+    shown = scrubbed(default).replace("%", "%%")  # it will be refused; the help shows no credentials either
     parser.add_argument(
         "--root",
         metavar="PATH",
-        default=os.environ.get("AIRFLOW__IO_INTELLIGENCE__ROOT") or str(home / "io_intelligence"),
-        help="root of the store, a path or an fsspec URL (default: Airflow's, %(default)s)",
+        default=default,
+        help=f"root of the store, a path or an fsspec URL (default: Airflow's, {shown})",
     )
 
 

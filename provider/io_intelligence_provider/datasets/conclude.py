@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from io_intelligence_provider.datasets.tally import Tally
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Outcome
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.store.layout import new_run_id
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.profile import ColumnProfile
@@ -42,9 +42,7 @@ class Begun:
     def now(cls, path: str, prepared: Prepared, options: CheckOptions) -> Begun:
         """Begin a run."""
         now = datetime.now(UTC)
-        return cls(
-            path, prepared, options, f"{now:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}", now, time.monotonic()
-        )
+        return cls(path, prepared, options, new_run_id(now), now, time.monotonic())
 
     def result(
         self,

@@ -10,8 +10,9 @@ from typing import Any, Final
 import fsspec
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.store.location import credentials_in, redacted
 
-__all__ = ["Found", "FoundFile", "find", "partitions_of", "storage_of"]
+__all__ = ["Found", "FoundFile", "find", "partitions_of", "storage_failure", "storage_of"]
 
 _ENDINGS: Final = (".parquet", ".parq", ".pq")
 _WILD: Final = frozenset("*?[")
@@ -37,17 +38,21 @@ class Found:
 
     path: str
     files: tuple[FoundFile, ...]
-    filesystem: Any
+    filesystem: Any = field(repr=False)
     is_local: bool
 
 
-def storage_of(path: str, filesystem: Any = None) -> tuple[Any, str, bool]:
+def storage_of(path: str, filesystem: Any = None, *, what: str = "path") -> tuple[Any, str, bool]:
     """Return the file system of a path, the path on it, and whether it is the local disk.
 
-    :raises ConfigurationError: when no file system serves the URL.
+    :param what: what the caller calls the path.
+    :raises ConfigurationError: when the path holds credentials, or no file system serves the URL.
     """
+    if refusal := credentials_in(path, what):
+        del path  # tracebacks may show local variables
+        raise ConfigurationError(refusal)
     if not path.strip():
-        raise ConfigurationError("The path of the data set is blank.")
+        raise ConfigurationError(f"The {what} of the data set is blank.")
     try:
         if filesystem is None:
             filesystem, key = fsspec.core.url_to_fs(path)
@@ -55,7 +60,7 @@ def storage_of(path: str, filesystem: Any = None) -> tuple[Any, str, bool]:
             key = filesystem._strip_protocol(path)  # noqa: SLF001 - fsspec's own name for it
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f"No file system for {path!r}: {error}. "
+            f"No file system for {path!r}: {redacted(error)}. "
             "Install the extra for it (s3, gcs, azure) or correct the URL."
         ) from None
     protocols = {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
@@ -63,6 +68,14 @@ def storage_of(path: str, filesystem: Any = None) -> tuple[Any, str, bool]:
     if is_local:
         key = os.path.abspath(os.path.expanduser(key))  # noqa: PTH100, PTH111 - a string for fsspec
     return filesystem, key, is_local
+
+
+def storage_failure(verb: str, path: str, error: Exception, filesystem: Any) -> StorageError:
+    """Return the error for what a file system or a reader of files raised, without its credentials."""
+    said = redacted(error, getattr(filesystem, "storage_options", None))
+    return StorageError(
+        f"Could not {verb} {path}: {said}. Check the path, the storage connection and its rights."
+    )
 
 
 def find(path: str, filesystem: Any = None) -> Found:
@@ -82,10 +95,8 @@ def find(path: str, filesystem: Any = None) -> Found:
             roots = sorted(filesystem.glob(key))
         base = key if roots == [key] else _fixed_part(key)
         keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
-    except Exception as error:
-        raise StorageError(
-            f"Could not look up {path}: {error}. Check the path, the storage connection and its rights."
-        ) from error
+    except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+        raise storage_failure("look up", path, error, filesystem) from None
     if not keys:
         raise NotOnFileError(f"{path} matches no Parquet file. Check the path, or let the task run later.")
     files = [

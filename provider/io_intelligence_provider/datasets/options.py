@@ -12,6 +12,7 @@ from io_intelligence_provider.datasets.tally import Policy
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.outcome import check_thresholds
 from io_intelligence_provider.quality.report import CheckResult
+from io_intelligence_provider.store.location import credentials_in
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.result import CheckRun
@@ -57,6 +58,9 @@ class CheckOptions:
     extra_checks: ExtraChecks | None = None
 
     def __post_init__(self) -> None:
+        for name in ("quarantine_path", "valid_path"):
+            if refusal := credentials_in(getattr(self, name) or "", name):
+                raise ConfigurationError(refusal)
         check_thresholds(self.fail_on, self.max_quarantine_share)
         _ = self.policy, self.memory_bytes
 

@@ -20,7 +20,7 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
         target = getattr(options, name)
         if not target:
             continue
-        filesystem, key, _ = storage_of(target, found.filesystem if "://" in target else None)
+        filesystem, key, _ = storage_of(target, found.filesystem if "://" in target else None, what=name)
         if type(filesystem) is not type(found.filesystem):
             continue
         _, read, _ = storage_of(found.path, found.filesystem)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from io_intelligence_provider.datasets.find import Found, FoundFile
+from io_intelligence_provider.datasets.find import Found, FoundFile, storage_failure
 from io_intelligence_provider.datasets.native import native_groups, read_native
 from io_intelligence_provider.datasets.partitions import partition_types, with_partitions
 from io_intelligence_provider.datasets.piece import Piece
@@ -99,7 +99,7 @@ class Files:
         step, offset = _rows_at_a_time(self.rows, self.bytes), 0
         for file in self.found.files:
             first = 0
-            with _opened(self.found, file) as parquet, _reading(file):
+            with _opened(self.found, file) as parquet, _reading(self.found, file):
                 groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
                 for start, stop in groups:
                     frame = read_native(file.path, start, stop)
@@ -169,7 +169,7 @@ def _rows_at_a_time(rows: int, size: int) -> int:
 def _opened(found: Found, file: FoundFile) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
-    with _reading(file):
+    with _reading(found, file):
         source: Any = file.path if found.is_local else found.filesystem.open(file.key, "rb")
         return pq.ParquetFile(source)
 
@@ -177,7 +177,8 @@ def _opened(found: Found, file: FoundFile) -> pq.ParquetFile:
 class _reading:  # noqa: N801 - reads as a verb
     """Turns what the storage and the reader raise into one error that names the file."""
 
-    def __init__(self, file: FoundFile) -> None:
+    def __init__(self, found: Found, file: FoundFile) -> None:
+        self._found = found
         self._file = file
 
     def __enter__(self) -> None:
@@ -187,10 +188,8 @@ class _reading:  # noqa: N801 - reads as a verb
         import pyarrow as pa
 
         if isinstance(error, (OSError, pa.ArrowException)):
-            raise StorageError(
-                f"Could not read {self._file.path} as Parquet: {error}. "
-                "Check the file, the storage connection and its rights."
-            ) from error
+            where = f"{self._file.path} as Parquet"
+            raise storage_failure("read", where, error, self._found.filesystem) from None
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str | None:

@@ -41,6 +41,7 @@ from io_intelligence_provider.datasets.write import (
 )
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.store.location import credentials_in, scrubbed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +73,9 @@ def check_on_spark(
     :param filesystem: an fsspec file system for the quarantine.
     :raises ConfigurationError: when pyspark is not installed, or the schema needs all rows at once.
     """
+    if refusal := credentials_in(path, "path"):
+        del path  # tracebacks may show local variables
+        raise ConfigurationError(refusal)
     options = options or CheckOptions()
     prepared = prepare(load_schema(schema))
     if reasons := needs_all_rows(prepared):
@@ -141,7 +145,7 @@ class _SparkRun:
         except AnalysisException as error:
             if "PATH_NOT_FOUND" in str(error) or "UNABLE_TO_INFER_SCHEMA" in str(error):
                 raise NotOnFileError(f"{self.path} matches no Parquet file that Spark can see.") from None
-            raise StorageError(f"Spark could not read {self.path}: {error}") from error
+            raise StorageError(f"Spark could not read {self.path}: {scrubbed(str(error))}") from None
         # Spark finds 32 bits in the name of a folder; everywhere else here they are 64.
         for name in {name for file in data.inputFiles() for name in partitions_of(file)}:
             if name in data.columns and data.schema[name].dataType.typeName() == "integer":

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from io_intelligence_provider.datasets.find import storage_of
+from io_intelligence_provider.datasets.find import storage_failure, storage_of
 from io_intelligence_provider.errors import StorageError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class ParquetTarget:
             if table.num_rows:
                 self._writer.write_table(table.cast(self._writer.schema))
         except OSError as error:
-            raise self._failed(error) from error
+            raise self._failed(error) from None
 
     def _new_file(self) -> Path:
         if not self._is_local:
@@ -148,8 +148,8 @@ class ParquetTarget:
                 self._temporary.replace(self._key)
             else:
                 self._upload(str(self._temporary))
-        except Exception as error:
-            raise self._failed(error) from error
+        except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+            raise self._failed(error) from None
         return self.path
 
     def _upload(self, temporary: str) -> None:
@@ -169,6 +169,4 @@ class ParquetTarget:
             raise
 
     def _failed(self, error: Exception) -> StorageError:
-        return StorageError(
-            f"Could not write {self.path}: {error}. Check the path, the storage connection and its rights."
-        )
+        return storage_failure("write", self.path, error, self._filesystem)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io import attach
 
 from io_intelligence_provider.errors import ConfigurationError
 
 __all__ = ["filesystem_of"]
 
 
-def filesystem_of(path: str, storage_conn_id: str | None = None) -> Any:
+def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = "path") -> Any:
     """Return the fsspec file system of a URL; ``None`` for a local path.
 
-    :raises ConfigurationError: when no file system serves the URL.
+    :param what: what the caller calls the path.
+    :raises ConfigurationError: when the path holds credentials, or no file system serves the URL.
     """
-    if "://" not in path:
+    from io_intelligence_provider.store.location import credentials_in, redacted
+
+    if refusal := credentials_in(path, what):
+        del path  # tracebacks may show local variables
+        raise ConfigurationError(refusal)
+    scheme, separator, _ = path.partition("://")
+    if not separator:
         if storage_conn_id:
-            raise ConfigurationError(
-                f"storage_conn_id {storage_conn_id!r} is set, but {path!r} is a local path."
-            )
+            raise ConfigurationError(f"storage_conn_id is set, but the {what} {path!r} is a local path.")
         return None
     try:
-        return ObjectStoragePath(path, conn_id=storage_conn_id).fs
+        # Not ObjectStoragePath: it takes the container of abfs://container@account… for a connection.
+        return attach(scheme, storage_conn_id).fs
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f"No file system for {path!r}: {error}. Install the provider that serves it."
-        ) from error
+            f"No file system for the {what} {path!r}: {redacted(error)}. Install the provider that serves it."
+        ) from None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import ObjectStoragePath, conf
+from airflow.sdk import conf
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.hooks.storage import filesystem_of
 
 if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
     from io_intelligence_provider.store.store import SnapshotStore
@@ -22,23 +23,18 @@ def open_store(root: str | None = None, storage_conn_id: str | None = None) -> S
     :param root: a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
     :param storage_conn_id: the Airflow connection of the object store; ``[io_intelligence]
         storage_conn_id`` unless given.
-    :raises ConfigurationError: when the URL's file system is not installed.
+    :raises ConfigurationError: when the root holds credentials, or the URL's file system is not installed.
     """
     from io_intelligence_provider.store.store import SnapshotStore
 
-    root = root or conf.get(_SECTION, "root")
-    if "://" not in root:
-        if storage_conn_id:
-            raise ConfigurationError(
-                f"storage_conn_id {storage_conn_id!r} is set, but {root!r} is a local path."
-            )
-        return SnapshotStore(root)
-    storage_conn_id = storage_conn_id or conf.get(_SECTION, "storage_conn_id", fallback=None) or None
-    path = ObjectStoragePath(root, conn_id=storage_conn_id)
+    what = "root"
+    if not root:
+        root, what = conf.get(_SECTION, "root"), f"root of the configuration section [{_SECTION}]"
+    if not storage_conn_id and "://" in root:
+        storage_conn_id = conf.get(_SECTION, "storage_conn_id", fallback=None) or None
     try:
-        filesystem = path.fs
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"No file system for the root {root!r}: {error}. Install the provider that serves it."
-        ) from error
-    return SnapshotStore(filesystem.unstrip_protocol(path.path), filesystem=filesystem)
+        filesystem = filesystem_of(root, storage_conn_id, what=what)
+    except ConfigurationError:
+        root = None  # it may hold credentials, and tracebacks may show local variables
+        raise
+    return SnapshotStore(root, filesystem=filesystem)

@@ -136,6 +136,7 @@ class PanderaCheckOperator(BaseOperator):
         from io_intelligence_provider.operators.keep import keep_run
         from io_intelligence_provider.quality.result import CheckRun
 
+        self._refuse_credentials()
         name = self.dataset or self._path_as_written or f"{self.dag_id}.{self.task_id}"
         try:
             run = self._run = check(self._options(name))
@@ -153,6 +154,22 @@ class PanderaCheckOperator(BaseOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = summary | {RESULT_KEY: run.result()}
         return summary
+
+    def _refuse_credentials(self) -> None:
+        """Refuse paths that hold credentials, before a name is made of one.
+
+        :raises ConfigurationError: then.
+        """
+        from io_intelligence_provider.errors import ConfigurationError
+        from io_intelligence_provider.store.location import credentials_in
+
+        for name in ("path", "quarantine_path", "valid_path", "results_root", "dataset"):
+            value = getattr(self, name) or ""
+            if name == "dataset" and "://" not in value:
+                continue  # a name of its own, no path
+            if refusal := credentials_in(value, name):
+                del value  # tracebacks may show local variables
+                raise ConfigurationError(refusal)
 
     def _options(self, name: str) -> CheckOptions:
         from io_intelligence_provider.datasets.options import CheckOptions

@@ -101,10 +101,11 @@ def take_listing(store: SnapshotStore) -> Listing:
                 files[part].setdefault(day, {})[name] = stamp
     except StorageError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+        said = store.files.redacted(error)
         raise StorageError(
-            f"Could not list {root}: {error}. Check the path, the storage connection and its rights."
-        ) from error
+            f"Could not list {root}: {said}. Check the path, the storage connection and its rights."
+        ) from (error if said == str(error) else None)
     return Listing(store, files)
 
 

@@ -13,6 +13,7 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
 )
+from io_intelligence_provider.store.location import scrubbed
 
 __all__ = ["InvalidError", "Kind", "Problem", "UnreachableError", "problem_of", "scrub"]
 
@@ -21,10 +22,6 @@ Kind: TypeAlias = Literal[
 ]
 
 _LONGEST: Final = 2_000
-_USERINFO: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://+)[^/\s'\"]*@")
-_BARE_USERINFO: Final = re.compile(r"[^\s/'\"@:]+:[^\s/'\"@]+@")
-"""A file system may take ``user:password@bucket`` for the bucket's name, and say so."""
-_QUERY: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s?'\"]*)\?[^\s'\"]*")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -120,6 +117,5 @@ def scrub(text: str) -> str:
 
     Surrogates, which file names may bring in, become question marks: JSON in UTF-8 cannot hold them.
     """
-    text = _QUERY.sub(r"\1", _BARE_USERINFO.sub("", _USERINFO.sub(r"\1", text)))
-    text = _SURROGATES.sub("?", text)
+    text = _SURROGATES.sub("?", scrubbed(text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -9,6 +9,7 @@ from typing import Final
 
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 from io_intelligence_provider.plugin.listing import Listing, take_listing
+from io_intelligence_provider.store.location import redacted
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["StoreSource"]
@@ -67,9 +68,9 @@ class StoreSource:
             return self._open_store()
         except IOIntelligenceError:
             raise
-        except Exception as error:
-            # What the secrets backends and the storage providers raise has no common type.
+        except Exception as error:  # noqa: BLE001 - secrets backends and storage providers raise anything
+            said = redacted(error)
             raise ConfigurationError(
-                f"The store cannot be opened: {str(error) or type(error).__name__}. Check the connection, "
+                f"The store cannot be opened: {said or type(error).__name__}. Check the connection, "
                 "and that the provider of its storage is installed."
-            ) from error
+            ) from (error if said == str(error) else None)

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from io_intelligence_provider.quality.contract import COLUMNS
 from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.result_of_report import check_run_of
 from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.parquet import open_parquet
 from io_intelligence_provider.store.store import SnapshotStore, When
 
 __all__ = ["catalogue_runs", "footer_profile", "snapshot_profile"]
@@ -48,7 +50,7 @@ def _when(report: QualityReport) -> datetime:
 
 
 def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
-    """Return the profile of a snapshot's models.
+    """Return the profile of a snapshot's models: of the columns that its file has.
 
     :raises NotOnFileError: when there is no such snapshot.
     """
@@ -56,9 +58,11 @@ def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[Colum
 
     from io_intelligence_provider.quality.profiler import Profiler
 
+    with open_parquet(store.files, models_path(store.resolve(when))) as file:
+        # A column that is newer than the file has no nulls there: nobody knows its values.
+        names = [column.name for column in COLUMNS if column.name in file.schema_arrow.names]
     profiler = Profiler()
-    models = pl.DataFrame(store.read(when))
-    profiler.add(models)
+    profiler.add(pl.DataFrame(store.read(when, names)))
     return profiler.finish()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 _FORMAT: Final = 1
 """Part of the fingerprint: a change of what is written makes every older file unknown."""
+
+_MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9a-f]{32}\.parquet")
+"""What a month's file is called: nothing else below ``compacted/`` is ours to delete."""
 
 _FEWEST_DAYS: Final = 8
 """A month of fewer reads as fast day by day."""
@@ -159,7 +163,7 @@ class DailyFiles:
 
     def _there(self) -> set[str]:
         folder = compacted_folder(self._part)
-        return {f"{folder}/{name}" for name in self._files.list(folder) if name.endswith(".parquet")}
+        return {f"{folder}/{name}" for name in self._files.list(folder) if _MONTH.fullmatch(name)}
 
     def _path(self, day: date) -> str:
         return daily_path(self._part, self._name, day)

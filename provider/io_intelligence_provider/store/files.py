@@ -3,6 +3,9 @@
 A file is serialised first and put in one piece. On an object store one object write commits; on disk a
 temporary file is written, synced and renamed. A write through an open fsspec handle is never used: it
 commits half a file when an exception passes through it.
+
+No path leaves the root: each is checked, here, for its parts. Symbolic links below the root are followed, as
+whoever administers the disk made them; a tree that is deleted is deleted up to a link, never through it.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +28,14 @@ from fsspec.spec import AbstractFileSystem
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.store.ahead import read_ahead
-from io_intelligence_provider.store.local import create_local, put_local, sweep_local, temporary_name
+from io_intelligence_provider.store.local import (
+    create_local,
+    delete_tree_local,
+    put_local,
+    sweep_local,
+    temporary_name,
+)
+from io_intelligence_provider.store.location import credentials_in, redacted
 from io_intelligence_provider.store.stamps import Stamp, disk_stamp, object_stamp
 
 __all__ = ["Files", "OnDisk"]
@@ -35,6 +46,15 @@ _OBJECT_STORES: Final = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory", "oci", "oss", "r2", "tos", "hf"}
 )
 """Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""
+
+_PART: Final = re.compile(r"[0-9A-Za-z._=-]+")
+"""Every folder and file name of a store is of these characters. A name of others is not ours."""
+_LONGEST_PART: Final = 255
+
+
+def _is_part(name: str) -> bool:
+    """Tell whether a name can be one of our folders or files: one step down, never up or away."""
+    return len(name) <= _LONGEST_PART and name not in (".", "..") and _PART.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -63,7 +83,8 @@ class Files:
     :param root: a local path, ``~`` included, or an fsspec URL such as ``s3://bucket/prefix``.
     :param filesystem: an fsspec file system to use instead of the one that the URL names.
     :param storage_options: arguments for the file system that the URL names.
-    :raises ConfigurationError: when no file system serves the URL.
+    :raises ConfigurationError: when no file system serves the URL, or it holds credentials.
+    :raises StorageError: when the file system cannot be opened.
     """
 
     def __init__(
@@ -72,7 +93,11 @@ class Files:
         filesystem: Any = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.root = os.fspath(root)
+        given = os.fspath(root)
+        if refusal := credentials_in(given, "root of the store"):
+            del given, root
+            raise ConfigurationError(refusal)
+        self.root = given
         if not self.root.strip():
             raise ConfigurationError("The root of the store is blank.")
         if filesystem is not None and storage_options:
@@ -82,16 +107,20 @@ class Files:
                 filesystem, base = fsspec.core.url_to_fs(self.root, **(storage_options or {}))
             else:
                 base = filesystem._strip_protocol(self.root)  # noqa: SLF001 - fsspec's own name for it
-        except (ImportError, ValueError) as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise ConfigurationError(
-                f"No file system for the root {self.root!r}: {error}. "
-                "Install the extra for it (s3, gcs, azure) or correct the URL."
+                f"No file system for the root {self.root!r}: {redacted(error, storage_options)}. "
+                "Install the extra for it (s3, gcs, azure), or correct the URL or the storage_options."
+            ) from None
+        except Exception as error:  # noqa: BLE001 - some file systems connect when they are made
+            raise StorageError(
+                f"Could not open the root {self.root!r}: {redacted(error, storage_options)}. "
+                "Check the URL, the storage_options and their rights."
             ) from None
         while isinstance(filesystem, DirFileSystem):
             base = f"{filesystem.path.rstrip('/')}/{base.lstrip('/')}"
             filesystem = filesystem.fs
         self._fs = filesystem
-        self._base = base.rstrip("/")
         protocols = (
             {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
         )
@@ -102,8 +131,8 @@ class Files:
         # The `find` of fsspec's base classes takes a listing that failed for an empty one.
         base_find = AsyncFileSystem._find, AbstractFileSystem.find  # noqa: SLF001
         self._lists_trees = getattr(type(filesystem), "_find", type(filesystem).find) not in base_find
-        if self.is_local:
-            self._base = os.path.abspath(os.path.expanduser(self._base))  # noqa: PTH100, PTH111 - a string for fsspec
+        # The root of a disk keeps its slash.
+        self._base: str = os.path.abspath(os.path.expanduser(base)) if self.is_local else base.rstrip("/")  # noqa: PTH100, PTH111 - a string for fsspec
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
@@ -114,7 +143,18 @@ class Files:
         return full if self.is_local else str(self._fs.unstrip_protocol(full))
 
     def _full(self, path: str) -> str:
-        return f"{self._base}/{path}" if path else self._base
+        """Return where a path of the store lies. Whatever is read, written or deleted comes through here.
+
+        :raises StorageError: when it does not lead to a place below the root.
+        """
+        if not path:
+            return self._base
+        if not all(map(_is_part, path.split("/"))):
+            raise StorageError(
+                f"{path[:200]!r} is no path of a store, so it is neither read, written nor deleted below "
+                f"{self.url('')}. What names it is damaged, or somebody tampered with it."
+            )
+        return f"{self._base}/{path}"
 
     @property
     def tells_stamps(self) -> bool:
@@ -165,7 +205,9 @@ class Files:
                 return []
         depth = self._full(path).strip("/").count("/") + 3
         parts = (file.strip("/").split("/") for file in found)
-        return sorted((part[-2], part[-1]) for part in parts if len(part) == depth)
+        return sorted(
+            (part[-2], part[-1]) for part in parts if len(part) == depth and all(map(_is_part, part[-2:]))
+        )
 
     def details(self, path: str) -> Mapping[str, Mapping[str, Any]]:
         """Return what an object store says of each file below ``path``: by its path below that."""
@@ -187,18 +229,21 @@ class Files:
             raise
 
     def list(self, path: str) -> list[str]:
-        """Return the names right below a folder, sorted; none when it is not there."""
+        """Return the names right below a folder, sorted; none when it is not there.
+
+        Foreign names that no file of a store can have are left out.
+        """
         with self._storage("list", path):
             try:
                 if self.is_local:  # a tenth of what fsspec takes for a thousand days
-                    return sorted(os.listdir(self._full(path)))  # noqa: PTH208
+                    return sorted(filter(_is_part, os.listdir(self._full(path))))  # noqa: PTH208
                 # Listings are never taken from fsspec's cache: another process may have written.
                 self._fs.invalidate_cache(self._full(path))
                 entries = self._fs.ls(self._full(path), detail=False)
             except FileNotFoundError:
                 return []
         names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
-        return sorted(names - {"", path.rpartition("/")[2]})
+        return sorted(filter(_is_part, names - {path.rpartition("/")[2]}))
 
     def read(self, path: str) -> bytes:
         """Return a file whole.
@@ -319,10 +364,14 @@ class Files:
         """Remove a folder and all in it; one that is not there any more is fine."""
         with self._storage("delete", path):
             try:
-                if self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
+                if self.is_local:
+                    delete_tree_local(Path(self._full(path)))
+                elif self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
                     self._fs.invalidate_cache(self._full(path))
+                    folder = self._full(path).strip("/")
                     for file in self._fs.find(self._full(path)):
-                        self._fs.rm_file(file)
+                        if file.strip("/").startswith(f"{folder}/"):
+                            self._fs.rm_file(file)
                 else:
                     self._fs.rm(self._full(path), recursive=True)
             except FileNotFoundError:
@@ -339,10 +388,17 @@ class Files:
     def _storage(self, verb: str, path: str) -> Iterator[None]:
         try:
             yield
+        except StorageError:
+            raise
         except FileNotFoundError:
             raise NotOnFileError(f"Not on file: {self.url(path)}") from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+            said = self.redacted(error)
             raise StorageError(
-                f"Could not {verb} {self.url(path)}: {error}. "
+                f"Could not {verb} {self.url(path)}: {said}. "
                 "Check the path, the storage connection and its rights."
-            ) from error
+            ) from (error if said == str(error) else None)
+
+    def redacted(self, error: object) -> str:
+        """Return what a library's error says, without the credentials of this file system."""
+        return redacted(error, getattr(self._fs, "storage_options", None))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.layout import is_run_id
 from io_intelligence_provider.store.parquet import open_parquet
 from io_intelligence_provider.store.table import METADATA_PREFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SnapshotInfo", "read_info"]
+__all__ = ["SnapshotInfo", "info_of", "read_info"]
 
 
 @dataclass(frozen=True)
@@ -29,32 +30,50 @@ class SnapshotInfo:
     provider_version: str
 
 
-def read_info(files: Files, path: str) -> SnapshotInfo:
+def read_info(files: Files, path: str, *, any_id: bool = False) -> SnapshotInfo:
     """Return the identity that a models file bears.
 
+    :param any_id: give the file's id as it is, also one that names no file.
     :raises NotOnFileError: when the file is not there.
-    :raises StorageError: when it is damaged, or none of ours.
+    :raises StorageError: when it is damaged, none of ours, or its id is none.
     """
     with open_parquet(files, path) as file:
-        schema = file.schema_arrow
+        return info_of(file.schema_arrow, files.url(path), any_id=any_id)
+
+
+def info_of(schema: pa.Schema, where: str, *, any_id: bool = False) -> SnapshotInfo:
+    """Return the identity in the metadata of a schema.
+
+    :param where: the file that it was read from.
+    :raises StorageError: when there is none, or the id of the run is none.
+    """
     try:
-        return _info(schema)
+        info = _info(schema)
     except (KeyError, ValueError) as error:
+        raise StorageError(f"{where} is no snapshot of this provider: its metadata lack {error}.") from error
+    if not any_id and not is_run_id(info.snapshot_id):
         raise StorageError(
-            f"{files.url(path)} is no snapshot of this provider: its metadata lack {error}."
-        ) from error
+            f"{where} names {info.snapshot_id[:100]!r} as its snapshot_id, which is no id of a run, so its "
+            "report and quarantine cannot be found. Restore the file, or let a run of that day replace it."
+        )
+    return info
 
 
 def _info(schema: pa.Schema) -> SnapshotInfo:
+    prefix = METADATA_PREFIX.encode()
     metadata = {
-        key.decode().removeprefix(METADATA_PREFIX): value.decode()
+        # What is no UTF-8 is no id either; it must not hide the rest.
+        key.decode().removeprefix(METADATA_PREFIX): value.decode("utf-8", "replace")
         for key, value in (schema.metadata or {}).items()
-        if key.startswith(METADATA_PREFIX.encode())
+        if key.startswith(prefix)
     }
+    shape = metadata["wire_shape"]
+    if shape not in ("documented", "openai"):
+        raise ValueError("a known wire_shape")
     return SnapshotInfo(
         snapshot_id=metadata["snapshot_id"],
         fetched_at=datetime.fromisoformat(metadata["fetched_at"]),
-        wire_shape="openai" if metadata["wire_shape"] == "openai" else "documented",
+        wire_shape="openai" if shape == "openai" else "documented",
         source_url=metadata["source_url"],
         query=metadata["query"],
         provider_version=metadata["provider_version"],

@@ -1,10 +1,18 @@
-"""Where each file of a store lies, relative to its root."""
+"""Where each file of a store lies, relative to its root.
+
+What names a file may come out of another file: the metadata of a models file say which run it belongs to.
+So every part that is no constant is checked here before it becomes part of a path, and
+:class:`~io_intelligence_provider.store.files.Files` checks every path once more.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import date
-from typing import Final
+import secrets
+from datetime import date, datetime
+from typing import Any, Final
+
+from io_intelligence_provider.errors import StorageError
 
 __all__ = [
     "CHANGES",
@@ -15,16 +23,48 @@ __all__ = [
     "compacted_folder",
     "daily_path",
     "date_of",
+    "is_run_id",
     "models_path",
+    "new_run_id",
     "quality_path",
     "quarantine_path",
+    "run_file",
 ]
 
 MODELS: Final = "models"
 MODELS_FILE: Final = "models.parquet"
 CHANGES: Final = "changes"
 CHANGES_FILE: Final = "changes.parquet"
+_RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _PARTITION: Final = re.compile(r"snapshot_date=([0-9]{4}-[0-9]{2}-[0-9]{2})")
+
+
+def new_run_id(moment: datetime) -> str:
+    """Return the id of a run that begins now: ``20260630T000012Z-1f2e3d4c``.
+
+    :param moment: of the run, in UTC.
+    """
+    return f"{moment:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
+
+
+def is_run_id(value: Any) -> bool:
+    """Tell whether a value can be the id of a run: ASCII letters, digits, ``-`` and ``_`` only.
+
+    That is more than :func:`new_run_id` writes, and nothing that leads out of a folder.
+    """
+    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
+
+
+def run_file(run_id: str, suffix: str) -> str:
+    """Return the name of a file of a run.
+
+    :raises StorageError: when the id is none.
+    """
+    if not is_run_id(run_id):
+        raise StorageError(
+            f"{str(run_id)[:100]!r} is no id of a run, so it names no file. Ids are letters, digits, - and _."
+        )
+    return f"{run_id}.{suffix}"
 
 
 def models_path(day: date) -> str:
@@ -34,12 +74,12 @@ def models_path(day: date) -> str:
 
 def quarantine_path(day: date, snapshot_id: str) -> str:
     """Return the path of the records that a run refused."""
-    return f"quarantine/{_partition(day)}/{snapshot_id}.parquet"
+    return f"quarantine/{_partition(day)}/{run_file(snapshot_id, 'parquet')}"
 
 
 def quality_path(day: date, snapshot_id: str, suffix: str = "json") -> str:
     """Return the path of a run's report."""
-    return f"quality/{_partition(day)}/{snapshot_id}.{suffix}"
+    return f"quality/{_partition(day)}/{run_file(snapshot_id, suffix)}"
 
 
 def changes_path(day: date) -> str:

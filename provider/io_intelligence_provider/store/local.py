@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
-__all__ = ["create_local", "put_local", "sweep_local", "temporary_name"]
+__all__ = ["create_local", "delete_tree_local", "put_local", "sweep_local", "temporary_name"]
 
+_TEMPORARY: Final = re.compile(r"\..+\.[0-9]+-[0-9a-f]+\.tmp", re.DOTALL)
 _LEFTOVER_SECONDS: Final = 86_400  # no write takes as long
 
 
@@ -67,6 +71,16 @@ def _sync(folder: Path) -> None:
 
 def sweep_local(root: Path) -> None:
     """Remove the temporary files of writers that were killed long ago."""
-    for leftover in root.glob(".*.*.tmp"):
-        if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+    for leftover in root.glob(".*.tmp"):
+        status = leftover.lstat()
+        is_ours = _TEMPORARY.fullmatch(leftover.name) and S_ISREG(status.st_mode)
+        if is_ours and status.st_mtime < time.time() - _LEFTOVER_SECONDS:
             leftover.unlink(missing_ok=True)
+
+
+def delete_tree_local(folder: Path) -> None:
+    """Remove a folder and all in it; of a symbolic link the link alone."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)

@@ -39,7 +39,7 @@ def open_parquet(files: Files, path: str) -> Iterator[Any]:
 
 
 def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa.Table:
-    """Read a file, or some columns of it; one that is newer than the file is null.
+    """Read a file as it is, or columns of it with its metadata; a column that is newer than the file is null.
 
     :raises NotOnFileError: when it is not there.
     :raises StorageError: when it is damaged, or a column holds another type.
@@ -56,7 +56,9 @@ def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa
     ]
     try:
         # Not `pa.table` alone: only a cast minds a null where there must be none.
-        return pa.table(columns, names=chosen.names).cast(chosen)
+        return (
+            pa.table(columns, names=chosen.names).cast(chosen).replace_schema_metadata(table.schema.metadata)
+        )
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise StorageError(f"{files.url(path)} is no file of this store: {error}.") from error
 

@@ -21,6 +21,7 @@ from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceEr
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.layout import run_file
 from io_intelligence_provider.store.parquet import no_rows
 from io_intelligence_provider.store.results_schema import result_row, results_schema, run_of_row
 
@@ -90,7 +91,7 @@ class ResultHistory:
         table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
-        path = f"{RESULTS}/dataset_id={dataset_id(name)}/{run.run_id}.parquet"
+        path = f"{RESULTS}/dataset_id={dataset_id(name)}/{run_file(run.run_id, 'parquet')}"
         self.files.put(path, buffer.getvalue())
         return self.files.url(path)
 
@@ -102,9 +103,10 @@ class ResultHistory:
         from io_intelligence_provider.quality.html import report_html
 
         folder = f"{REPORTS}/dataset_id={dataset_id(dataset or run.dataset)}"
-        self.files.put(f"{folder}/{run.run_id}.json", run.to_json().encode())
-        self.files.put(f"{folder}/{run.run_id}.html", report_html(run).encode("utf-8", "replace"))
-        return self.files.url(f"{folder}/{run.run_id}.html")
+        page = f"{folder}/{run_file(run.run_id, 'html')}"
+        self.files.put(f"{folder}/{run_file(run.run_id, 'json')}", run.to_json().encode())
+        self.files.put(page, report_html(run).encode("utf-8", "replace"))
+        return self.files.url(page)
 
     def runs(self, dataset: str | None = None, limit: int | None = None) -> list[CheckRun]:
         """Return the runs on file, oldest first. Their ``dataset`` is the name they were filed under.

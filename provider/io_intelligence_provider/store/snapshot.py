@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -26,10 +25,17 @@ from io_intelligence_provider.quality.snapshot_checks import (
     snapshot_checks,
 )
 from io_intelligence_provider.quality.tally import RowTally
-from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
+from io_intelligence_provider.store.info import read_info
+from io_intelligence_provider.store.layout import (
+    is_run_id,
+    models_path,
+    new_run_id,
+    quality_path,
+    quarantine_path,
+)
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.sorting import ModelSorter
-from io_intelligence_provider.store.store import SnapshotStore, When, as_date, compact_or_warn
+from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore, When, as_date, compact_or_warn
 from io_intelligence_provider.store.table import serialise_models
 
 if TYPE_CHECKING:
@@ -127,7 +133,7 @@ def run_snapshot(
     _check_query(store, query)
     previous = _previous(store, day)
     with ModelSorter() as models, client.fetch_catalogue(query or None, page_size) as catalogue:
-        snapshot_id = f"{catalogue.fetched_at:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
+        snapshot_id = new_run_id(catalogue.fetched_at)
         with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
             tally, checked = _judge(catalogue, models, quarantine)
             store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
@@ -155,7 +161,7 @@ def run_snapshot(
 
 def _check_query(store: SnapshotStore, query: str) -> None:
     try:
-        filed = store.info().query
+        filed = _claims(store).query
     except NotOnFileError:
         return
     if filed != query:
@@ -171,7 +177,7 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | None:
     before = store.before(day)
     if before is None:
         return None
-    info = store.info(before)
+    info = _claims(store, before)
     try:
         fields = store.quality(before).fields
     except StorageError as error:
@@ -262,18 +268,28 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
     """Put the models file, the commit point; then drop the evidence of the snapshot it supersedes."""
     day = report.snapshot_date
     try:
-        superseded = store.info(day).snapshot_id
+        claimed = _claims(store, day).snapshot_id
+        superseded = claimed if is_run_id(claimed) else None
     except NotOnFileError:
         superseded = None
     store.files.put(models_path(day), data)
     try:
         committed = store.info(day).snapshot_id
         # Another run may have committed since; what it read before it put may have been older than this.
-        for gone in {superseded, report.snapshot_id} - {None, committed}:
-            _drop_evidence(store, day, str(gone))
+        for gone in {superseded or committed, report.snapshot_id} - {committed}:
+            _drop_evidence(store, day, gone)
         store.files.sweep()
     except (NotOnFileError, StorageError) as error:
         log.warning("Committed, but old evidence of %s could not be deleted: %s", day, error)
+
+
+def _claims(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
+    """Return what a models file says about itself, an id that is none among it.
+
+    A file that was tampered with is replaced by a run of its date like any other; only its evidence is not
+    looked for.
+    """
+    return read_info(store.files, models_path(store.resolve(when)), any_id=True)
 
 
 def _drop_evidence(store: SnapshotStore, day: date, snapshot_id: str) -> None:

@@ -23,6 +23,7 @@ from io_intelligence_provider.store.layout import (
     MODELS,
     MODELS_FILE,
     date_of,
+    is_run_id,
     models_path,
     quality_path,
     quarantine_path,
@@ -108,11 +109,13 @@ class SnapshotStore:
     def read(self, when: When = "latest", columns: Collection[str] | None = None) -> pa.Table:
         """Return a snapshot, one row per model, by ``name`` then ``model_id``.
 
-        :param columns: the columns to read, all unless given.
+        A column that is newer than the file is null; one that a newer version wrote is left out.
+
+        :param columns: the columns to read, all of today's unless given.
         :raises NotOnFileError: when there is no such snapshot.
         """
         path = models_path(self.resolve(when))
-        return read_parquet(self.files, path, None if columns is None else chosen_columns(columns))
+        return read_parquet(self.files, path, arrow_schema() if columns is None else chosen_columns(columns))
 
     def history(
         self,
@@ -236,11 +239,17 @@ class SnapshotStore:
 
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
+        schema = quarantine_schema()
         parts = [
-            (day, self._evidence(day, lambda day, run: read_parquet(self.files, quarantine_path(day, run))))
+            (
+                day,
+                self._evidence(
+                    day, lambda day, run: read_parquet(self.files, quarantine_path(day, run), schema)
+                ),
+            )
             for day in self._between(start, end)
         ]
-        return dated(parts, quarantine_schema())
+        return dated(parts, schema)
 
     def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
@@ -269,9 +278,14 @@ class SnapshotStore:
 
     def _parsed(self, path: str, data: bytes, known: KnownChecks | None = None) -> QualityReport:
         try:
-            return QualityReport.from_json(data, known)
+            report = QualityReport.from_json(data, known)
         except ValueError as error:
             raise _NoReportError(f"{self.files.url(path)} is no quality report: {error}.") from error
+        if not is_run_id(report.snapshot_id):
+            raise _NoReportError(
+                f"{self.files.url(path)} is no quality report: its snapshot_id is no id of a run."
+            )
+        return report
 
     def _report_paths(self, start: When | None, end: When | None) -> Iterator[str]:
         for folder, name in self.files.in_folders("quality"):

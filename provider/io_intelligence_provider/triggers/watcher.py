@@ -18,6 +18,7 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.store.location import credentials_in
 
 if TYPE_CHECKING:
     from io_intelligence_provider.changes.watch import Sighting
@@ -48,7 +49,8 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
     :param storage_conn_id: Airflow connection of the object store.
     :param interval: seconds between two polls, at least 1.
     :param q: the API's own search term, that of the snapshots below the root.
-    :raises ConfigurationError: when the interval is less than 1.
+    :raises ConfigurationError: when the interval is less than 1, or the root holds credentials: Airflow keeps
+        what a trigger is made of in its database.
     """
 
     def __init__(
@@ -62,6 +64,9 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         if not interval >= 1:
             raise ConfigurationError(f"interval is {interval}; it is at least 1 second.")
+        if refusal := credentials_in(root or "", "root"):
+            root = None  # tracebacks may show local variables
+            raise ConfigurationError(refusal)
         self.io_intelligence_conn_id = io_intelligence_conn_id
         self.root = root
         self.storage_conn_id = storage_conn_id

@@ -1,0 +1,227 @@
+"""Credentials in a root or a path: refused everywhere, shown nowhere; what only looks like some is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli import main
+from io_intelligence_provider.datasets.options import CheckOptions
+from io_intelligence_provider.datasets.run import check_dataset, check_frame
+from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.store.location import credentials_in, redacted, scrubbed
+from io_intelligence_provider.store.results import ResultHistory
+
+CANARY = "c4nary"
+WITH_CREDENTIALS = [
+    f"sftp://u:{CANARY}@host/x",
+    f"sftp://{CANARY}@host/x",
+    f"SFTP://u:{CANARY}@host",
+    f" sftp://u:{CANARY}@host/x",
+    f"sftp:/u:{CANARY}@host/x",
+    f"sftp://u:p@{CANARY}@host/x",
+    f"sftp://u:{CANARY}@[::1]:22/x",
+    f"sftp://u:1::{CANARY}@host/x",
+    f"sftp://u%3A{CANARY}%40host/x",
+    f"u:{CANARY}@host/x",
+    f"s3://KEY:{CANARY}@bucket/prefix",
+    f"s3://KEY:{CANARY}/+more@bucket/prefix",
+    f"s3://KEY:9/{CANARY}@bucket/prefix",
+    f"s3:///KEY:{CANARY}@bucket/prefix",
+    f"s3:KEY:{CANARY}@bucket/prefix",
+    f"simplecache::sftp://u:{CANARY}@host/x",
+    f"zip://*.parquet::s3://KEY:{CANARY}@bucket/x.zip",
+    f"s3://bucket/prefix?token={CANARY}",
+    f"https://host/x.parquet?a=1&sig={CANARY}",
+    f"https://host/x#access_token={CANARY}",
+    f"filecache::https://host/x?sig={CANARY}",
+    f"memory://user:{CANARY}@x/prices",
+    f"file://u:{CANARY}@host/x",
+    f"abfss://container:{CANARY}@account.dfs.core.windows.net/x",
+    f"abfss://{CANARY}==@account.dfs.core.windows.net/x",
+]
+WITHOUT = [
+    "/data/io",
+    "~/io",
+    "me@work/data",
+    "/data/a:b@c",
+    "C:/data",
+    "file:///home/me@work/a:b",
+    "file:///data/what?is=this",
+    "memory:///x",
+    "memory://x/y",
+    "s3://bucket/me@work/x",
+    "s3://bucket/day=202?-0[1-3]-*/part-?.parquet",
+    "s3://bucket/day=?/region=eu/*.parquet",
+    "s3://arn:aws:s3:us-east-1:1234:accesspoint/point/key",
+    "simplecache::s3://bucket/x",
+    "zip://*.parquet::s3://bucket/x.zip",
+    "sftp://host:22/x",
+    "sftp://[::1]:22/x",
+    "abfs://container@account.dfs.core.windows.net/x",
+    "abfss://my-box1@account.blob.core.windows.net/x",
+    "hf://datasets/someone/set@main/x",
+]
+
+
+def open_files(root: str) -> Any:
+    return Files(root)
+
+
+def check_at(path: str) -> Any:
+    import pandera.polars as pa
+
+    return check_dataset(path, pa.DataFrameSchema({"a": pa.Column(int)}))
+
+
+def frame_at(path: str) -> Any:
+    import pandera.polars as pa
+    import polars as pl
+
+    return check_frame(pl.DataFrame({"a": [1]}), path, pa.DataFrameSchema({"a": pa.Column(int)}))
+
+
+def spark_at(path: str) -> Any:
+    from io_intelligence_provider.datasets.spark import check_on_spark
+
+    return check_on_spark(path, "pandera_of:nothing")
+
+
+def watch_at(root: str) -> Any:
+    from io_intelligence_provider.triggers.watcher import IOIntelligenceWatchTrigger
+
+    return IOIntelligenceWatchTrigger(root=root)
+
+
+TAKERS: dict[str, Callable[[str], Any]] = {
+    "store": SnapshotStore,
+    "store with a file system": lambda root: SnapshotStore(root, filesystem=MemoryFileSystem()),
+    "results": ResultHistory,
+    "files": open_files,
+    "data set": check_at,
+    "frame": frame_at,
+    "quarantine_path": lambda path: CheckOptions(quarantine_path=path),
+    "valid_path": lambda path: CheckOptions(valid_path=path),
+    "spark": spark_at,
+    "watcher": watch_at,
+}
+
+
+@pytest.mark.parametrize("location", WITH_CREDENTIALS)
+@pytest.mark.parametrize("taker", TAKERS)
+def test_a_location_with_credentials_is_refused_and_not_shown(taker: str, location: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        TAKERS[taker](location)
+    assert "storage_conn_id" in str(refused.value)
+    for text in (str(refused.value), repr(refused.value), repr(refused.value.__dict__)):
+        assert CANARY not in text
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("location", WITHOUT)
+def test_what_only_looks_like_credentials_is_taken(location: str) -> None:
+    assert credentials_in(location, "root") is None
+    assert CheckOptions(valid_path=location).valid_path == location
+
+
+@pytest.mark.parametrize(
+    "location", [item for item in WITH_CREDENTIALS if "%40" not in item and "#" not in item]
+)
+def test_a_text_with_a_url_is_shown_without_credentials(location: str) -> None:
+    assert CANARY not in scrubbed(f"Could not open '{location}': refused")
+
+
+@pytest.mark.parametrize("location", [item for item in WITHOUT if "?" not in item and ":b" not in item])
+def test_a_text_with_any_other_url_is_left_as_it_is(location: str) -> None:
+    text = f"Could not open '{location}': refused"
+    assert scrubbed(text) == text
+
+
+@pytest.mark.parametrize("command", ["show", "changes", "replay"])
+def test_commands_refuse_such_a_root(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--root", f"sftp://u:{CANARY}@host/x"]) == 2
+    out, err = capsys.readouterr()
+    assert CANARY not in out + err
+    assert "user info" in err
+
+
+def test_the_help_shows_no_credentials_of_the_configured_root(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", f"sftp://u:{CANARY}@host/100%25")
+    with pytest.raises(SystemExit):
+        main(["show", "--help"])
+    shown = capsys.readouterr().out
+    assert CANARY not in shown
+    assert "sftp://host/100%25" in shown.replace("\n", "").replace(" ", "")
+
+
+OPTIONS = {
+    "key": "AKIA-public",
+    "secret": CANARY,
+    "client_kwargs": {"aws_session_token": [f"{CANARY}/two"]},
+    "endpoint_url": "http://127.0.0.1:9",
+}
+
+
+def test_the_values_of_secret_options_are_masked() -> None:
+    error = ValueError(f"bad pair AKIA-public {CANARY} {CANARY}%2Ftwo at http://127.0.0.1:9/x?sig={CANARY}")
+    assert redacted(error, OPTIONS) == "bad pair *** *** *** at http://127.0.0.1:9/x"
+
+
+class Refusing(MemoryFileSystem):
+    """A file system that says its password when it refuses."""
+
+    protocol = "refusing"
+    cachable = False
+
+    def cat_file(self, path: str, *_: Any, **__: Any) -> bytes:
+        raise PermissionError(f"wrong password {self.storage_options['password']} for {path}")
+
+    info = ls = find = pipe_file = rm_file = cat_file
+
+
+def test_storage_options_stand_in_no_error_and_no_repr(take: Any, model: Any) -> None:
+    filesystem = Refusing(password=CANARY)
+    store = SnapshotStore("/root", filesystem=filesystem)
+    assert CANARY not in repr(store) + repr(store.files) + repr(ResultHistory.of(store.files))
+    for act in (
+        store.dates,
+        store.read,
+        store.runs,
+        lambda: store.files.put("a", b""),
+        lambda: take(store, [model()]),
+    ):
+        with pytest.raises(StorageError, match=r"wrong password \*\*\* for") as failed:
+            act()
+        assert failed.value.__cause__ is None  # a traceback shows that as well
+
+
+def test_a_file_system_that_cannot_be_made_shows_no_options() -> None:
+    class Connecting(MemoryFileSystem):
+        cachable = False
+
+        def __init__(self, **options: Any) -> None:
+            raise options["error"](f"no entry with {options['password']}")
+
+    fsspec.register_implementation("connecting", Connecting, clobber=True)
+    for error, ours in ((OSError, StorageError), (TypeError, ConfigurationError)):
+        with pytest.raises(ours, match=r"no entry with \*\*\*") as failed:
+            SnapshotStore("connecting://x", storage_options={"password": CANARY, "error": error})
+        assert failed.value.__cause__ is None
+
+
+def test_a_data_set_on_such_a_storage(tmp_path: Path) -> None:
+    from io_intelligence_provider.datasets.find import Found, find
+
+    filesystem = Refusing(password=CANARY)
+    with pytest.raises(StorageError, match=r"wrong password \*\*\*"):
+        find("refusing://x/*.parquet", filesystem)
+    assert "filesystem" not in repr(Found("x", (), filesystem, is_local=False))

@@ -126,6 +126,9 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
 
 def open_manager(proxy: str | None = None, **options: Any) -> urllib3.PoolManager:
     """Return a pool manager whose connections print nothing; use it within :func:`quiet`."""
+    for name in list(logging.root.manager.loggerDict):  # a copy: other threads make loggers meanwhile
+        if name == "urllib3" or name.startswith("urllib3."):
+            logging.getLogger(name).addFilter(_QUIET)  # again does nothing
     with quiet():
         manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
@@ -154,8 +157,6 @@ def quiet() -> Iterator[None]:
     the path of every URL, which is the secret of a webhook. A filter on the loggers themselves comes before
     every handler. What is worth knowing we log.
     """
-    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "urllib3"]:
-        logging.getLogger(name).addFilter(_QUIET)  # again does nothing; some loggers come late
     before = getattr(_QUIET.thread, "quiet", False)
     _QUIET.thread.quiet = True
     try:

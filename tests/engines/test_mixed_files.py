@@ -147,14 +147,14 @@ def test_duckdb(here: set[date], expected: list[dict[str, Any]]) -> None:
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 def test_pyspark(here: set[date], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     sql = pytest.importorskip("pyspark.sql")
+    # Java keeps the folder that it was started in.
+    code = python_of("SparkSession").replace(".demo/store", str(Path(".demo/store").resolve()))
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     monkeypatch.setenv("TZ", "UTC")
     builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     session = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     try:
-        models = ran(python_of("SparkSession").replace("import SparkSession", "import SparkSession"))[
-            "models"
-        ]
+        models = ran(code)["models"]
         rows = [row.asDict() for row in models.collect()]
     finally:
         session.stop()

@@ -15,7 +15,7 @@ from io_intelligence_provider.store.table import METADATA_PREFIX
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SnapshotInfo", "info_of", "read_info"]
+__all__ = ["NoRunIdError", "SnapshotInfo", "info_of", "read_info"]
 
 
 @dataclass(frozen=True)
@@ -30,31 +30,41 @@ class SnapshotInfo:
     provider_version: str
 
 
-def read_info(files: Files, path: str, *, any_id: bool = False) -> SnapshotInfo:
+class NoRunIdError(StorageError):
+    """A models file whose ``snapshot_id`` is no id of a run; ``info`` is what it says, that id included."""
+
+    def __init__(self, message: str, info: SnapshotInfo) -> None:
+        super().__init__(message)
+        self.info = info
+
+
+def read_info(files: Files, path: str) -> SnapshotInfo:
     """Return the identity that a models file bears.
 
-    :param any_id: give the file's id as it is, also one that names no file.
     :raises NotOnFileError: when the file is not there.
-    :raises StorageError: when it is damaged, none of ours, or its id is none.
+    :raises NoRunIdError: when its id is none.
+    :raises StorageError: when it is damaged, or none of ours.
     """
     with open_parquet(files, path) as file:
-        return info_of(file.schema_arrow, files.url(path), any_id=any_id)
+        return info_of(file.schema_arrow, files.url(path))
 
 
-def info_of(schema: pa.Schema, where: str, *, any_id: bool = False) -> SnapshotInfo:
+def info_of(schema: pa.Schema, where: str) -> SnapshotInfo:
     """Return the identity in the metadata of a schema.
 
     :param where: the file that it was read from.
-    :raises StorageError: when there is none, or the id of the run is none.
+    :raises NoRunIdError: when the id of the run is none.
+    :raises StorageError: when there is no such identity.
     """
     try:
         info = _info(schema)
     except (KeyError, ValueError) as error:
         raise StorageError(f"{where} is no snapshot of this provider: its metadata lack {error}.") from error
-    if not any_id and not is_run_id(info.snapshot_id):
-        raise StorageError(
+    if not is_run_id(info.snapshot_id):
+        raise NoRunIdError(
             f"{where} names {info.snapshot_id[:100]!r} as its snapshot_id, which is no id of a run, so its "
-            "report and quarantine cannot be found. Restore the file, or let a run of that day replace it."
+            "report and quarantine cannot be found. Restore the file, or let a run of that day replace it.",
+            info,
         )
     return info
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -48,19 +48,31 @@ def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa
 
     with open_parquet(files, path) as file:
         table: pa.Table = file.read(None if chosen is None else chosen.names)
+    metadata = _texts(table.schema.metadata)
     if chosen is None:
-        return table
+        return table.replace_schema_metadata(metadata)
     columns = [
         table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
         for field in chosen
     ]
     try:
         # Not `pa.table` alone: only a cast minds a null where there must be none.
-        return (
-            pa.table(columns, names=chosen.names).cast(chosen).replace_schema_metadata(table.schema.metadata)
-        )
+        return pa.table(columns, names=chosen.names).cast(chosen).replace_schema_metadata(metadata)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise StorageError(f"{files.url(path)} is no file of this store: {error}.") from error
+
+
+def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes]:
+    """Return the entries that are texts: polars panics at any other."""
+    return {key: value for key, value in (metadata or {}).items() if _is_text(key) and _is_text(value)}
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def chosen_columns(columns: Iterable[str]) -> pa.Schema:

@@ -25,7 +25,7 @@ from io_intelligence_provider.quality.snapshot_checks import (
     snapshot_checks,
 )
 from io_intelligence_provider.quality.tally import RowTally
-from io_intelligence_provider.store.info import read_info
+from io_intelligence_provider.store.info import NoRunIdError
 from io_intelligence_provider.store.layout import (
     is_run_id,
     models_path,
@@ -289,7 +289,10 @@ def _claims(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
     A file that was tampered with is replaced by a run of its date like any other; only its evidence is not
     looked for.
     """
-    return read_info(store.files, models_path(store.resolve(when)), any_id=True)
+    try:
+        return store.info(when)
+    except NoRunIdError as error:
+        return error.info
 
 
 def _drop_evidence(store: SnapshotStore, day: date, snapshot_id: str) -> None:

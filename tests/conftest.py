@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import fnmatch
 import logging
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -24,10 +26,18 @@ REPOSITORY = Path(__file__).parents[1]
 # ~/.aws. Airflow reads its home when it is first imported, so all is set before any test module is.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path stays where pytest keeps it
 _FOLDER_NAMES = (("AIRFLOW_HOME", "airflow"), ("HOME", "home"), ("TMPDIR", "tmp"))
-_OWN = tempfile.TemporaryDirectory(prefix="io-test-", dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
-_FOLDERS = {name: f"{_OWN.name}/{folder}" for name, folder in _FOLDER_NAMES}
+_OWN = tempfile.mkdtemp(prefix="io-test-", dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
+_FOLDERS = {name: f"{_OWN}/{folder}" for name, folder in _FOLDER_NAMES}
 for _folder in _FOLDERS.values():
     Path(_folder).mkdir()
+
+
+@atexit.register
+def _remove_own(owner: int = os.getpid()) -> None:
+    if os.getpid() == owner:  # not a fork of it, which may end in any way
+        shutil.rmtree(_OWN, ignore_errors=True)
+
+
 os.environ |= _FOLDERS
 tempfile.tempdir = _FOLDERS["TMPDIR"]
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
@@ -245,7 +255,7 @@ def airflow_home(request: pytest.FixtureRequest) -> Iterator[Path]:
     found = Surroundings()
     yield Path(_FOLDERS["AIRFLOW_HOME"])
     left = [] if request.session.shouldfail or request.session.shouldstop else found.begun_since()
-    _OWN.cleanup()
+    _remove_own()
     if left:
         pytest.fail(f"The session's fixtures left behind: {'; '.join(left)}", pytrace=False)
 

@@ -57,7 +57,9 @@ class Relay:
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._clients: list[socket.socket] = []
+        self._begin(self._accept)
 
     def cut(self, pattern: str, times: int = 10**6, *, answer: bool = False) -> None:
         """Lose the connection of the next requests that match, half-way."""
@@ -68,29 +70,44 @@ class Relay:
         self.asked.clear()
 
     def close(self) -> None:
+        """Hang up on everybody, and wait until nobody is served any more."""
+        for one in (self._listener, *self._clients):
+            _hang_up(one)  # to close it would not wake the thread that waits for it
+        for thread in self._threads:  # they may begin others meanwhile
+            thread.join()
         self._listener.close()
+
+    def _begin(self, target: Callable[..., None], *arguments: Any) -> threading.Thread:
+        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self._threads[-1].start()
+        return self._threads[-1]
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                self._clients.append(client)
+                self._begin(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         due: Cut | None = None
         limit: list[int] = []  # one number: what of the answer may pass
-        with client, socket.create_connection(self.target) as server, suppress(OSError):
-            threading.Thread(target=_answer, args=(server, client, limit), daemon=True).start()
-            while data := client.recv(1 << 20):
-                due = self._note(data) or due
-                if due and due.answer:
-                    limit.append(_SOME)
-                # The body of an upload comes by itself, after the server said that it may.
-                elif due and not data.endswith(b"\r\n\r\n"):
-                    server.sendall(data[: len(data) // 2])
-                    _reset(client)
-                    return
-                server.sendall(data)
+        with socket.create_connection(self.target) as server:
+            answering = threading.Thread(target=_answer, args=(server, client, limit), daemon=True)
+            answering.start()
+            with client, suppress(OSError):
+                while data := client.recv(1 << 20):
+                    due = self._note(data) or due
+                    if due and due.answer:
+                        limit.append(_SOME)
+                    # The body of an upload comes by itself, after the server said that it may.
+                    elif due and not data.endswith(b"\r\n\r\n"):
+                        server.sendall(data[: len(data) // 2])
+                        _reset(client)
+                        break
+                    server.sendall(data)
+            _hang_up(server)
+            answering.join()
 
     def _note(self, data: bytes) -> Cut | None:
         """Keep what is asked; return what is to be done about it."""
@@ -119,6 +136,11 @@ def _answer(server: socket.socket, client: socket.socket, limit: list[int]) -> N
         if limit:
             _reset(client)
         client.shutdown(socket.SHUT_RDWR)
+
+
+def _hang_up(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
 
 
 def _reset(client: socket.socket) -> None:

@@ -235,7 +235,7 @@ def check_wheel(work: Path, file: Path) -> None:
             work / "ui",
             work / "demo" / "store",
         )
-        page = r"(http://localhost:\d+)/plugin/.*Log in as +(\w+), password (\S+)"
+        page = r"(http://localhost:\d+)/plugin/.*?Log in as +(\w+), password (\S+)"
         with serving(page, *ui, PORT=str(free_port())) as welcome:
             wheel.inside("routes", *welcome.groups())
         check_extra(work, file, "pandas")
@@ -263,7 +263,7 @@ def check_s3(work: Path, file: Path, connections: dict[str, str]) -> None:
     server = (sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port))
     with serving("Running on", *server):
         url = f"http://127.0.0.1:{port}"
-        urllib3.request("PUT", f"{url}/wheel", retries=False)  # makes the bucket
+        urllib3.request("PUT", f"{url}/wheel", retries=False, timeout=60)  # makes the bucket
         extra = {"endpoint_url": url, "region_name": "us-east-1"}
         aws = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
         connections = connections | {"AIRFLOW_CONN_WHEEL_S3": json.dumps(aws)}

@@ -148,7 +148,7 @@ def routes(url: str, user: str, password: str) -> None:
         assert answer.status == 200, f"GET {path} {fields}: {answer.status} {answer.data[:2_000]!r}"
         return answer
 
-    model = ask("/api/models").json()["models"][0]["name"]
+    model = ask("/api/models").json()["items"][0]["name"]
     app = build_api(StoreSource(_no_store), lambda: None)
     paths = [
         route.path for route in app.routes if isinstance(route, Route) and "GET" in (route.methods or ())

@@ -128,7 +128,11 @@ def test_the_footer_says_what_the_data_say(store):
         assert (column.distinct, column.median) == (None, None), "a footer does not say"
         if whole.median is not None or isinstance(whole.max, str):
             assert (column.min, column.max) == pytest.approx((whole.min, whole.max))
-    assert set(read) - {column.column for column in footer_profile(store)} == {"tags"}
+    assert set(read) - {column.column for column in footer_profile(store)} == {
+        "tags",
+        "input_modalities",
+        "output_modalities",
+    }
 
 
 def test_what_is_not_on_file_says_so(tmp_path: Path):

@@ -118,7 +118,7 @@ def test_the_answers_are_the_same_and_come_from_months(
     assert filed.history().schema.equals(before[0].schema, check_metadata=True)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     start=st.sampled_from(DAYS),
     length=st.integers(0, 23),
@@ -512,7 +512,8 @@ def test_years_of_many_models_are_one_scan_a_year(local_store: SnapshotStore) ->
     for number in range(430):
         rows = [{"model_id": f"{n}", "name": f"m{n:03d}", "max_tokens": number} for n in range(60)]
         frame = pl.DataFrame(rows, schema=types)
-        data = serialise_models([frame], datetime(2024, 1, 1, tzinfo=UTC), {"wire_shape": "documented"}).data
+        metadata = {"wire_shape": "documented"}
+        data = serialise_models([frame], datetime(2024, 1, 1, tzinfo=UTC), metadata).data
         target = Path(local_store.files.url(models_path(first + timedelta(days=number))))
         target.parent.mkdir(parents=True)
         target.write_bytes(data)

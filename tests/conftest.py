@@ -110,6 +110,7 @@ ALLOWED_FILES = {
         "airflow.db*": "the database that the session's tests share",
         "airflow.cfg": "Airflow writes it when it is first imported",
         "logs": "Airflow's folder of task logs, made by the first task that runs",
+        "simple_auth_manager_passwords*": "Airflow's simple auth manager writes it when it is first made",
     },
     "HOME": {
         ".cache": "libraries keep there what takes long to make, such as matplotlib's list of fonts",

@@ -43,7 +43,6 @@ def page(world: Any, model: Any, serve: Any) -> Any:
         ("history", HISTORY | {"start": "2026-03-02", "end": "2026-03-01"}, "after"),
         ("changes", {"kinds": "price"}, "price_changed"),
         ("changes", {"fields": "price"}, "output_token_price"),
-        ("changes", {"fields": "extra"}, "output_token_price"),
         ("changes", {"q": "x" * 201}, "200"),
         ("changes", {"min_pct": -1}, "min_pct"),
         ("changes", {"min_pct": "nan"}, "min_pct"),

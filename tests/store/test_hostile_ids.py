@@ -192,12 +192,10 @@ def test_pruning_rolling_up_and_sweeping_keep_to_the_root(
     assert world.files.is_local is False or not gone
 
 
-@names
+@pytest.mark.parametrize("hostile", [OUT, f"../snapshot_date={FIRST}/{{first}}", "", "a/b", "/etc/victim"])
 def test_a_report_with_such_an_id_is_none(
-    world: SnapshotStore, hostile: str | bytes, caplog: pytest.LogCaptureFixture
+    world: SnapshotStore, hostile: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if isinstance(hostile, bytes):
-        pytest.skip("JSON is text")
     path = quality_path(date.fromisoformat(DAY), world.info(DAY).snapshot_id)
     report = json.loads(world.files.read(path)) | {"snapshot_id": claimed_by(hostile, world)}
     world.files.put(path, json.dumps(report).encode())

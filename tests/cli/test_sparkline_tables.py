@@ -28,12 +28,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def printed(root: Path, width: int, capsys: pytest.CaptureFixture[str], *command: str) -> list[str]:
-    os.environ["COLUMNS"] = str(width)
-    try:
-        capsys.readouterr()
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(width))
         assert main([*command, "--root", str(root)]) == 0
-    finally:
-        del os.environ["COLUMNS"]
     return capsys.readouterr().out.splitlines()
 
 

@@ -37,24 +37,22 @@ WITH_PARAMETERS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
 }
 
 
-def installed(*extras: str) -> None:
+def installed() -> None:
     """Look at the installation: files, metadata, Airflow's view of it, every module."""
     assert "site-packages" in PACKAGE.parts, PACKAGE
     assert importlib.metadata.version(DISTRIBUTION) == io_intelligence_provider.__version__
     for name in FILES:
         assert (PACKAGE / name).is_file(), name
-    if not extras:
-        for name in ("numpy", "pandas", "pyspark", "openlineage", "s3fs"):
-            assert importlib.util.find_spec(name) is None, f"{name} is installed, which hides what lacks it"
+    for name in ("numpy", "pandas", "pyspark", "openlineage", "s3fs"):
+        assert importlib.util.find_spec(name) is None, f"{name} is installed, which hides what lacks it"
     _metadata()
-    lacking = {name for name, extra in NEEDS_AN_EXTRA.items() if extra not in extras}
     walked = 0
     for module in pkgutil.walk_packages([str(PACKAGE)], "io_intelligence_provider.", onerror=_fail):
-        if module.name in lacking or ".example_dags" in module.name:
+        if module.name in NEEDS_AN_EXTRA or ".example_dags" in module.name:
             continue
         importlib.import_module(module.name)
         walked += 1
-    print(f"{walked} modules imported, not without an extra: {', '.join(sorted(lacking)) or 'none'}")
+    print(f"{walked} modules imported, not without an extra: {', '.join(sorted(NEEDS_AN_EXTRA))}")
 
 
 def _fail(name: str) -> None:
@@ -217,6 +215,9 @@ def _pandas_schemas(folder: Path) -> tuple[str, str]:
 
 def with_openlineage(folder: str) -> None:
     """Check a data set by the operator and look at the facets that OpenLineage gets of it."""
+    for name, extra in NEEDS_AN_EXTRA.items():
+        if extra == "openlineage":
+            importlib.import_module(name)
     facets = _checked(folder).get_openlineage_facets_on_complete(None)
     (source,) = facets.inputs
     assert {"dataQualityAssertions", "dataQualityMetrics"} <= set(source.inputFacets), source

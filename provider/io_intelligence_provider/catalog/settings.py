@@ -31,21 +31,9 @@ _MAX_PAGE_SIZE: Final = 100  # the vendor's OpenAPI document: page_size is 1 to 
 class ClientSettings:
     """Every setting of a client, checked on creation.
 
-    :param base_url: scheme, host, port and path prefix; ``/api/v1/models`` is appended.
-    :param token: API key or access token, sent as a bearer token.
-    :param guest_session_id: sent as ``X-Guest-Session-ID``.
-    :param page_size: models asked for per page, 1 to 100.
-    :param concurrency: pages fetched at a time, 1 to 64.
-    :param connect_timeout: seconds to connect.
-    :param read_timeout: seconds without a byte.
-    :param max_retries: further tries of one page after a retryable failure.
-    :param deadline: seconds that one walk over the catalogue may take in all.
-    :param verify: ``True``, the path of a CA bundle, or ``False`` (loopback hosts only).
-    :param proxy: URL of an HTTP proxy, for every host; without one the environment's proxies apply.
-    :param token_url: OAuth2 token endpoint; needs ``client_id`` and ``client_secret``.
-    :param scope: OAuth2 scope asked for.
-    :param backoff: seconds; the n-th wait between tries is drawn from 0 to ``backoff * 2**(n-1)``.
-    :param max_backoff: seconds; upper bound of that draw.
+    The fields are the parameters of :class:`~io_intelligence_provider.catalog.client.IOIntelligenceClient`,
+    which says what each one means.
+
     :raises ConfigurationError: when a value is out of its bounds or two of them contradict.
     """
 

@@ -52,7 +52,11 @@ SAMPLES: Final = {
 UNPINNED: Final = frozenset({"gcs"})
 """Extras that want older versions (protobuf, tenacity) than the tests: only Airflow is pinned for them."""
 OBJECT_STORES: Final = {
-    "gcs": ("gs://wheel/store", "GCSFileSystem", {"conn_type": "google_cloud_platform"}),
+    "gcs": (
+        "gs://wheel/store",
+        "GCSFileSystem",
+        {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "wheel"}},
+    ),
     "azure": (
         "abfs://wheel/store",
         "AzureBlobFileSystem",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAGS", "PATIENCE", "chromium", "expect", "find_chromium", "until_drawn"]
 
-PATIENCE: Final = 120_000.0
+PATIENCE: Final = 300_000.0
 """Milliseconds until what holds mostly at once is given up: long, as other work may take the machine."""
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 FLAGS: Final = (

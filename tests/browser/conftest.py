@@ -169,7 +169,7 @@ def airflow(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     daily = TESTS.parent / "dags" / "io_intelligence_daily_pricing.py"
     (dags / daily.name).write_text(daily.read_text("utf-8"), "utf-8")
     with EmulatorServer(catalogue=PriceHistory.load()) as server:
-        environment = airflow_environment(home, dags, store, server.url)
+        environment = airflow_environment(home, dags, store, server.url) | {"TMPDIR": str(home)}
         users = {"ada": "admin", "vera": "viewer"}
         with Standalone(home, environment, users, path="/team/airflow") as running:
             yield running

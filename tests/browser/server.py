@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,14 +19,17 @@ _SCRIPT: Final = Path(__file__).parents[1] / "plugin" / "serve.py"
 def served(root: Path | str, log: Path, now: str | None = None) -> Iterator[str]:
     """Serve the page over a store in a process of its own, and give its URL once it answers.
 
-    :param log: where its log goes.
+    :param log: where its log goes. Its temporary files go to the same folder: it is killed, and cleans up nothing.
     :param now: what it takes for the present, in ISO form.
     :raises RuntimeError: when it ends before it answers; the message holds the end of its log.
     """
     command = [sys.executable, str(_SCRIPT), str(root), "0", *([now] if now else [])]
+    environment = os.environ | {"TMPDIR": str(log.parent)}
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True) as process,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True
+        ) as process,
     ):
         try:
             assert process.stdout is not None

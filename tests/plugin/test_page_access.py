@@ -104,6 +104,7 @@ def airflow_server(home: Path, root: Path, **settings: str) -> Iterator[Server]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = clean | {
         "AIRFLOW_HOME": str(home),
+        "TMPDIR": str(home),  # it is killed in the end, and cleans up nothing
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__API__BASE_URL": f"{host}{BASE_PATH}",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),

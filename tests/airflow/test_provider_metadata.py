@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -125,11 +126,14 @@ def imported(folder: Path) -> set[str]:
     return found - sys.stdlib_module_names - {"io_intelligence_provider"}
 
 
+_distributions = functools.cache(packages_distributions)  # reads the files of each distribution for a second
+
+
 def distributions_of(package: str) -> set[str]:
     """Return the names of the distributions that an imported package may come from."""
     if package.startswith("airflow"):
         return {f"apache-{package.replace('.', '-')}"}
-    return {canonicalize_name(name) for name in packages_distributions().get(package, [package])}
+    return {canonicalize_name(name) for name in _distributions().get(package, [package])}
 
 
 def declared(requirements: list[str]) -> set[str]:

@@ -19,7 +19,7 @@ _SCRIPT: Final = Path(__file__).parents[1] / "plugin" / "serve.py"
 def served(root: Path | str, log: Path, now: str | None = None) -> Iterator[str]:
     """Serve the page over a store in a process of its own, and give its URL once it answers.
 
-    :param log: where its log goes. Its temporary files go to the same folder: it is killed, and cleans up nothing.
+    :param log: where its log goes. Its temporary files go to the same folder, as it is killed in the end.
     :param now: what it takes for the present, in ISO form.
     :raises RuntimeError: when it ends before it answers; the message holds the end of its log.
     """

@@ -9,7 +9,6 @@ Without the OpenLineage provider nobody asks, and nothing here is imported.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -24,6 +23,7 @@ from io_intelligence_provider.lineage_facets import (
     schema,
 )
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.store.location import local_path
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -139,11 +139,9 @@ def dataset_name(path: str) -> tuple[str, str]:
     A glob stands for the folder that holds all it can match. See
     https://openlineage.io/docs/spec/naming: ``file`` and the absolute path; ``s3://bucket`` and the key.
     """
-    scheme, found, rest = path.partition("://")
-    if not found:
-        scheme, rest = "file", path
-    if scheme in ("file", "local"):
-        return "file", _before_glob(os.path.abspath(rest or "/"))  # noqa: PTH100 - pathlib keeps `..`
+    if (on_disk := local_path(path)) is not None:
+        return "file", _before_glob(on_disk)
+    scheme, _, rest = path.partition("://")
     host, _, key = rest.partition("/")
     user, at, bare = host.rpartition("@")
     # `container@account` names a container; `user:password@host` holds a credential.

@@ -117,7 +117,7 @@ def test_a_task_with_a_store_of_its_own_has_no_link(
 ) -> None:
     with DAG("elsewhere", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         IOIntelligenceSnapshotOperator(task_id="elsewhere", root=str(tmp_path / "elsewhere"))
-        IOIntelligenceSnapshotOperator(task_id="named", root=str(root))
+        IOIntelligenceSnapshotOperator(task_id="named", root=f"file://{root}/")
     run = run_dag(dag)
     assert run.state == "success"
     assert links_of(run, "elsewhere") == {"Data quality": None}

@@ -47,6 +47,18 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{BUCKET}/prices"
 
 
+def test_a_relative_root_is_named_with_the_folder_it_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert open_store("prices").files.root == str(tmp_path / "prices")
+    assert f"the relative path 'prices'; this process takes it for {tmp_path}/prices" in caplog.text
+    caplog.clear()
+    for absolute in (str(tmp_path), f"file://{tmp_path}", "~/prices"):
+        open_store(absolute)
+    assert not caplog.records
+
+
 def test_the_operator_files_a_snapshot_on_s3(
     api: EmulatorServer, bucket: str, run_dag: Callable[..., Any]
 ) -> None:

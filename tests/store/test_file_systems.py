@@ -270,3 +270,9 @@ def test_a_missing_file_of_an_object_store(recorder):
         files.source("x")
     files.delete("x")
     files.delete_tree("x")
+
+
+def test_a_root_that_cannot_be_made_is_no_missing_file(take, model):
+    with pytest.raises(StorageError, match="Could not write /proc/") as failed:
+        take(SnapshotStore("/proc/nothing/x"), [model()])
+    assert not isinstance(failed.value, NotOnFileError)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from io_intelligence_provider import SnapshotStore
@@ -16,7 +18,7 @@ from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.datasets.run import check_dataset, check_frame
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.store.files import Files
-from io_intelligence_provider.store.location import credentials_in, redacted, scrubbed
+from io_intelligence_provider.store.location import local_path, redacted, refusal_of, scrubbed, storage_of
 from io_intelligence_provider.store.results import ResultHistory
 
 CANARY = "c4nary"
@@ -52,6 +54,7 @@ WITHOUT = [
     "~/io",
     "me@work/data",
     "/data/a:b@c",
+    "prices:2026/x",
     "C:/data",
     "file:///home/me@work/a:b",
     "file:///data/what?is=this",
@@ -61,8 +64,6 @@ WITHOUT = [
     "s3://bucket/day=202?-0[1-3]-*/part-?.parquet",
     "s3://bucket/day=?/region=eu/*.parquet",
     "s3://arn:aws:s3:us-east-1:1234:accesspoint/point/key",
-    "simplecache::s3://bucket/x",
-    "zip://*.parquet::s3://bucket/x.zip",
     "sftp://host:22/x",
     "sftp://[::1]:22/x",
     "abfs://container@account.dfs.core.windows.net/x",
@@ -127,7 +128,7 @@ def test_a_location_with_credentials_is_refused_and_not_shown(taker: str, locati
 
 @pytest.mark.parametrize("location", WITHOUT)
 def test_what_only_looks_like_credentials_is_taken(location: str) -> None:
-    assert credentials_in(location, "root") is None
+    assert refusal_of(location, "root") is None
     assert CheckOptions(valid_path=location).valid_path == location
 
 
@@ -225,3 +226,103 @@ def test_a_data_set_on_such_a_storage(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"wrong password \*\*\*"):
         find("refusing://x/*.parquet", filesystem)
     assert "filesystem" not in repr(Found("x", (), filesystem, is_local=False))
+
+
+NO_LOCATION = [
+    "",
+    "  ",
+    " s3://bucket/x",
+    "s3:/bucket/prefix",
+    "memory:/x",
+    "gs:bucket/prefix",
+    "s3:bucket/prefix",
+    "file:relative",
+    "file://relative/x",
+    "file://host/x",
+    "local://host/x",
+    "s3://",
+    "s3:///prefix",
+    "abfs://",
+    "s://bucket/x",
+    "my_store://bucket/x",
+    "s4://bucket/x",
+    "/data/a\0b",
+    "prices::2026",
+    "prices::2026/x.parquet",
+    "/data/prices::2026",
+    "simplecache::s3://bucket/x",
+    "filecache::file:///data",
+    "zip://*.parquet::s3://bucket/x.zip",
+    7,
+    b"/data/x",
+    Path("s3://bucket/prefix"),
+    Path("memory://x"),
+]
+
+
+@pytest.mark.parametrize("location", NO_LOCATION, ids=repr)
+@pytest.mark.parametrize("taker", ["store", "results", "files", "data set", "frame"])
+def test_what_is_no_location_is_refused(
+    taker: str, location: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError):
+        TAKERS[taker](location)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("/data/x", "/data/x"),
+        ("/data/a b%20c", "/data/a b%20c"),
+        ("file:///data/a%20b", "/data/a b"),
+        ("FILE:///data/a%2520b", "/data/a%20b"),
+        ("file://localhost/data", "/data"),
+        ("file:/data/x", "/data/x"),
+        ("local:///data/x", "/data/x"),
+        ("file:///data/100%", "/data/100%"),
+        (Path("file:///data/a%20b"), "/data/a b"),
+        (Path("/data/x"), "/data/x"),
+        ("x/../y", "{folder}/y"),
+        ("~/x", "{home}/x"),
+    ],
+)
+def test_a_local_location_is_one_absolute_path(
+    location: str | Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = path.format(folder=tmp_path, home=Path.home())
+    assert local_path(str(location)) == expected
+    assert storage_of(location).key == storage_of(location, LocalFileSystem()).key == expected
+    files = Files(location)
+    assert (files.root, files.url(""), files.is_local) == (expected, expected, True)
+
+
+def test_the_scheme_of_a_url_is_of_any_case() -> None:
+    assert storage_of("MEMORY://x/y").key == "/x/y"
+    assert local_path("MEMORY://x/y") is None
+
+
+def test_an_output_on_disk_beside_an_input_on_another_storage(tmp_path: Path) -> None:
+    """The file system of the input does not serve it: of an object store, it would name a bucket."""
+    import pandera.polars as pa
+    import polars as pl
+
+    filesystem = fsspec.filesystem("memory")
+    pl.DataFrame({"a": [1, -1]}).write_parquet(buffer := io.BytesIO())
+    filesystem.pipe_file("/beside/x.parquet", buffer.getvalue())
+    schema = pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))})
+    options = CheckOptions(
+        quarantine_path=str(tmp_path / "refused.parquet"),
+        valid_path="memory://beside-valid/x.parquet",
+        max_quarantine_share=1,
+    )
+    try:
+        run = check_dataset("memory://beside/x.parquet", schema, options, filesystem=filesystem)
+        assert run.quarantined == 1
+        assert pl.read_parquet(tmp_path / "refused.parquet").height == 1
+        assert filesystem.exists("/beside-valid/x.parquet")
+    finally:
+        for folder in ("/beside", "/beside-valid"):
+            filesystem.rm(folder, recursive=True)

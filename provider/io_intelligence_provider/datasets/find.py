@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import fsspec
+from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.store.location import redacted, storage_of
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
-from io_intelligence_provider.store.location import credentials_in, redacted
-
-__all__ = ["Found", "FoundFile", "find", "partitions_of", "storage_failure", "storage_of"]
+__all__ = ["Found", "FoundFile", "find", "partitions_of", "storage_failure"]
 
 _ENDINGS: Final = (".parquet", ".parq", ".pq")
 _WILD: Final = frozenset("*?[")
@@ -42,34 +39,6 @@ class Found:
     is_local: bool
 
 
-def storage_of(path: str, filesystem: Any = None, *, what: str = "path") -> tuple[Any, str, bool]:
-    """Return the file system of a path, the path on it, and whether it is the local disk.
-
-    :param what: what the caller calls the path.
-    :raises ConfigurationError: when the path holds credentials, or no file system serves the URL.
-    """
-    if refusal := credentials_in(path, what):
-        del path  # tracebacks may show local variables
-        raise ConfigurationError(refusal)
-    if not path.strip():
-        raise ConfigurationError(f"The {what} of the data set is blank.")
-    try:
-        if filesystem is None:
-            filesystem, key = fsspec.core.url_to_fs(path)
-        else:
-            key = filesystem._strip_protocol(path)  # noqa: SLF001 - fsspec's own name for it
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"No file system for {path!r}: {redacted(error)}. "
-            "Install the extra for it (s3, gcs, azure) or correct the URL."
-        ) from None
-    protocols = {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
-    is_local = bool(protocols & {"file", "local"})
-    if is_local:
-        key = os.path.abspath(os.path.expanduser(key))  # noqa: PTH100, PTH111 - a string for fsspec
-    return filesystem, key, is_local
-
-
 def storage_failure(verb: str, path: str, error: Exception, filesystem: Any) -> StorageError:
     """Return the error for what a file system or a reader of files raised, without its credentials."""
     said = redacted(error, getattr(filesystem, "storage_options", None))
@@ -87,7 +56,8 @@ def find(path: str, filesystem: Any = None) -> Found:
 
     :raises NotOnFileError: when there is none.
     """
-    filesystem, key, is_local = storage_of(path, filesystem)
+    storage = storage_of(path, filesystem)
+    filesystem, key, is_local = storage
     try:
         filesystem.invalidate_cache()
         roots = [key]
@@ -101,7 +71,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         raise NotOnFileError(f"{path} matches no Parquet file. Check the path, or let the task run later.")
     files = [
         FoundFile(
-            path=file if is_local else str(filesystem.unstrip_protocol(file)),
+            path=storage.url(file),
             key=file,
             partitions={} if [file] == [base] else partitions_of(file[len(base) :]),
         )

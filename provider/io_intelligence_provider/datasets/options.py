@@ -12,7 +12,7 @@ from io_intelligence_provider.datasets.tally import Policy
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.outcome import check_thresholds
 from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.store.location import credentials_in
+from io_intelligence_provider.store.location import refusal_of
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.result import CheckRun
@@ -59,7 +59,9 @@ class CheckOptions:
 
     def __post_init__(self) -> None:
         for name in ("quarantine_path", "valid_path"):
-            if refusal := credentials_in(getattr(self, name) or "", name):
+            given = getattr(self, name)
+            if given is not None and (refusal := refusal_of(given, name)):
+                del given  # tracebacks may show local variables
                 raise ConfigurationError(refusal)
         check_thresholds(self.fail_on, self.max_quarantine_share)
         _ = self.policy, self.memory_bytes

@@ -14,7 +14,7 @@ from io_intelligence_provider.datasets.frames import frame_columns, from_frame
 from io_intelligence_provider.datasets.judgement import Repeats, judge_piece
 from io_intelligence_provider.datasets.keys import find_repeats
 from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.paths import refuse_output_among_input
+from io_intelligence_provider.datasets.paths import output_filesystem, refuse_output_among_input
 from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import prepare
 from io_intelligence_provider.datasets.rows import RowJudge
@@ -83,7 +83,11 @@ class _Run:
     def execute(self) -> CheckRun:
         with ExitStack() as stack:
             refused, valid = (
-                stack.enter_context(ParquetTarget(path, self.filesystem)) if path else None
+                stack.enter_context(
+                    ParquetTarget(path, output_filesystem(path, self.begun.path, self.filesystem))
+                )
+                if path
+                else None
                 for path in (self.options.quarantine_file(self.begun.run_id), self.options.valid_path)
             )
             profile = self._judge(refused, valid)

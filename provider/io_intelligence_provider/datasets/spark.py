@@ -19,6 +19,7 @@ from io_intelligence_provider.datasets.conclude import Begun
 from io_intelligence_provider.datasets.find import partitions_of
 from io_intelligence_provider.datasets.judgement import judge_piece
 from io_intelligence_provider.datasets.options import CheckOptions
+from io_intelligence_provider.datasets.paths import output_filesystem
 from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import Unique, prepare
 from io_intelligence_provider.datasets.rows import RowJudge
@@ -41,7 +42,7 @@ from io_intelligence_provider.datasets.write import (
 )
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.location import credentials_in, scrubbed
+from io_intelligence_provider.store.location import refusal_of, scrubbed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +74,7 @@ def check_on_spark(
     :param filesystem: an fsspec file system for the quarantine.
     :raises ConfigurationError: when pyspark is not installed, or the schema needs all rows at once.
     """
-    if refusal := credentials_in(path, "path"):
+    if refusal := refusal_of(path, "path"):
         del path  # tracebacks may show local variables
         raise ConfigurationError(refusal)
     options = options or CheckOptions()
@@ -129,7 +130,9 @@ class _SparkRun:
         with _kept(judged), ExitStack() as stack:
             run = self._result(judged, source)
             if quarantine := self.options.quarantine_file(self.begun.run_id):
-                target = stack.enter_context(ParquetTarget(quarantine, self.filesystem))
+                target = stack.enter_context(
+                    ParquetTarget(quarantine, output_filesystem(quarantine, self.path, self.filesystem))
+                )
                 rows = self._refused(judged) if run.quarantined else iter(())
                 run = replace(run, quarantine_path=self._quarantine(rows, target))
             if self.begun.keeps_valid_rows(run):

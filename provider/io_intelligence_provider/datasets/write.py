@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from io_intelligence_provider.datasets.find import storage_failure, storage_of
+from io_intelligence_provider.datasets.find import storage_failure
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.store.location import storage_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,8 +88,9 @@ class ParquetTarget:
     """
 
     def __init__(self, path: str, filesystem: Any = None) -> None:
-        self._filesystem, self._key, self._is_local = storage_of(path, filesystem)
-        self.path = self._key if self._is_local else str(self._filesystem.unstrip_protocol(self._key))
+        storage = storage_of(path, filesystem)
+        self._filesystem, self._key, self._is_local = storage
+        self.path = storage.url(storage.key)
         self._temporary: Path | None = None
         self._writer: Any = None
 

@@ -15,21 +15,20 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
     """Return the fsspec file system of a URL; ``None`` for a local path.
 
     :param what: what the caller calls the path.
-    :raises ConfigurationError: when the path holds credentials, or no file system serves the URL.
+    :raises ConfigurationError: when the path is no location, holds credentials, or no file system serves it.
     """
-    from io_intelligence_provider.store.location import credentials_in, redacted
+    from io_intelligence_provider.store.location import local_path, redacted, refusal_of
 
-    if refusal := credentials_in(path, what):
+    if refusal := refusal_of(path, what):
         del path  # tracebacks may show local variables
         raise ConfigurationError(refusal)
-    scheme, separator, _ = path.partition("://")
-    if not separator:
+    if local_path(path) is not None:
         if storage_conn_id:
             raise ConfigurationError(f"storage_conn_id is set, but the {what} {path!r} is a local path.")
         return None
     try:
         # Not ObjectStoragePath: it takes the container of abfs://container@account… for a connection.
-        return attach(scheme, storage_conn_id).fs
+        return attach(path.partition("://")[0].lower(), storage_conn_id).fs
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
             f"No file system for the {what} {path!r}: {redacted(error)}. Install the provider that serves it."

@@ -100,11 +100,16 @@ def changes_url(day: date, root: str | None = None, storage_conn_id: str | None 
 
 def _is_shown(root: str | None, storage_conn_id: str | None) -> bool:
     """Tell whether a store is the one that is configured, which is what the page shows."""
-    given = {"root": root, "storage_conn_id": storage_conn_id}
-    return all(
-        not value or value == conf.get("io_intelligence", name, fallback=None)
-        for name, value in given.items()
-    )
+    configured = conf.get("io_intelligence", "storage_conn_id", fallback=None)
+    if storage_conn_id and storage_conn_id != configured:
+        return False
+    return not root or _same_place(root, conf.get("io_intelligence", "root", fallback=None) or "")
+
+
+def _same_place(one: str, other: str) -> bool:
+    from io_intelligence_provider.store.location import local_path
+
+    return (local_path(one) or one.rstrip("/")) == (local_path(other) or other.rstrip("/"))
 
 
 def _is_web(url: str) -> bool:

@@ -161,13 +161,13 @@ class PanderaCheckOperator(BaseOperator):
         :raises ConfigurationError: then.
         """
         from io_intelligence_provider.errors import ConfigurationError
-        from io_intelligence_provider.store.location import credentials_in
+        from io_intelligence_provider.store.location import refusal_of
 
         for name in ("path", "quarantine_path", "valid_path", "results_root", "dataset"):
-            value = getattr(self, name) or ""
-            if name == "dataset" and "://" not in value:
-                continue  # a name of its own, no path
-            if refusal := credentials_in(value, name):
+            value = getattr(self, name)
+            if value is None or (name == "dataset" and "://" not in value):
+                continue  # a name of its own is no path
+            if refusal := refusal_of(value, name):
                 del value  # tracebacks may show local variables
                 raise ConfigurationError(refusal)
 
@@ -196,7 +196,10 @@ class PanderaCheckOperator(BaseOperator):
 
     def _results_conn_id(self) -> str | None:
         # A root of its own may lie in the same storage; the configured one has its configured connection.
-        return self.storage_conn_id if self.results_root and "://" in self.results_root else None
+        from io_intelligence_provider.store.location import local_path
+
+        root = self.results_root
+        return self.storage_conn_id if root and local_path(root) is None else None
 
     def get_openlineage_facets_on_complete(self, _: Any) -> Any:
         """Return the lineage of the run, passed or failed."""

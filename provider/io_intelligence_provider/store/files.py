@@ -21,12 +21,10 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final
 
-import fsspec
 from fsspec.asyn import AsyncFileSystem
-from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.store.ahead import read_ahead
 from io_intelligence_provider.store.local import (
     create_local,
@@ -35,16 +33,14 @@ from io_intelligence_provider.store.local import (
     sweep_local,
     temporary_name,
 )
-from io_intelligence_provider.store.location import credentials_in, redacted
+from io_intelligence_provider.store.location import OBJECT_STORES, redacted, storage_of
 from io_intelligence_provider.store.stamps import Stamp, disk_stamp, object_stamp
 
 __all__ = ["Files", "OnDisk"]
 
 log = logging.getLogger(__name__)
 
-_OBJECT_STORES: Final = frozenset(
-    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory", "oci", "oss", "r2", "tos", "hf"}
-)
+_ATOMIC: Final = OBJECT_STORES | {"memory"}
 """Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""
 
 _PART: Final = re.compile(r"[0-9A-Za-z._=-]+")
@@ -83,7 +79,7 @@ class Files:
     :param root: a local path, ``~`` included, or an fsspec URL such as ``s3://bucket/prefix``.
     :param filesystem: an fsspec file system to use instead of the one that the URL names.
     :param storage_options: arguments for the file system that the URL names.
-    :raises ConfigurationError: when no file system serves the URL, or it holds credentials.
+    :raises ConfigurationError: when the root is no location, or no file system serves it.
     :raises StorageError: when the file system cannot be opened.
     """
 
@@ -93,54 +89,25 @@ class Files:
         filesystem: Any = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        given = os.fspath(root)
-        if refusal := credentials_in(given, "root of the store"):
-            del given, root
-            raise ConfigurationError(refusal)
-        self.root = given
-        if not self.root.strip():
-            raise ConfigurationError("The root of the store is blank.")
-        if filesystem is not None and storage_options:
-            raise ConfigurationError("Give either a filesystem or storage_options, not both.")
-        try:
-            if filesystem is None:
-                filesystem, base = fsspec.core.url_to_fs(self.root, **(storage_options or {}))
-            else:
-                base = filesystem._strip_protocol(self.root)  # noqa: SLF001 - fsspec's own name for it
-        except (ImportError, TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"No file system for the root {self.root!r}: {redacted(error, storage_options)}. "
-                "Install the extra for it (s3, gcs, azure), or correct the URL or the storage_options."
-            ) from None
-        except Exception as error:  # noqa: BLE001 - some file systems connect when they are made
-            raise StorageError(
-                f"Could not open the root {self.root!r}: {redacted(error, storage_options)}. "
-                "Check the URL, the storage_options and their rights."
-            ) from None
-        while isinstance(filesystem, DirFileSystem):
-            base = f"{filesystem.path.rstrip('/')}/{base.lstrip('/')}"
-            filesystem = filesystem.fs
-        self._fs = filesystem
-        protocols = (
-            {filesystem.protocol} if isinstance(filesystem.protocol, str) else set(filesystem.protocol)
-        )
-        self.is_local = bool(protocols & {"file", "local"})
+        location = storage_of(root, filesystem, storage_options, what="root of the store")
+        self._fs, base, self.is_local = self._location = location
+        self.root = base if self.is_local else os.fspath(root)
+        self._base: str = base if self.is_local else base.rstrip("/")  # the root of a disk keeps its slash
+        kind, protocol = type(self._fs), self._fs.protocol
         # Where fsspec can move by copying only, a move is no better than the write itself.
-        can_rename = type(filesystem).mv is not AbstractFileSystem.mv
-        self._one_write_commits = bool(protocols & _OBJECT_STORES) or not can_rename
+        can_rename = kind.mv is not AbstractFileSystem.mv
+        protocols = {protocol} if isinstance(protocol, str) else {*protocol}
+        self._one_write_commits = bool(protocols & _ATOMIC) or not can_rename
         # The `find` of fsspec's base classes takes a listing that failed for an empty one.
         base_find = AsyncFileSystem._find, AbstractFileSystem.find  # noqa: SLF001
-        self._lists_trees = getattr(type(filesystem), "_find", type(filesystem).find) not in base_find
-        # The root of a disk keeps its slash.
-        self._base: str = os.path.abspath(os.path.expanduser(base)) if self.is_local else base.rstrip("/")  # noqa: PTH100, PTH111 - a string for fsspec
+        self._lists_trees = getattr(kind, "_find", kind.find) not in base_find
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
 
     def url(self, path: str) -> str:
         """Return the full name of a file, fit for a message or for another engine."""
-        full = self._full(path)
-        return full if self.is_local else str(self._fs.unstrip_protocol(full))
+        return self._location.url(self._full(path))
 
     def _full(self, path: str) -> str:
         """Return where a path of the store lies. Whatever is read, written or deleted comes through here.
@@ -390,9 +357,9 @@ class Files:
             yield
         except StorageError:
             raise
-        except FileNotFoundError:
-            raise NotOnFileError(f"Not on file: {self.url(path)}") from None
         except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+            if isinstance(error, FileNotFoundError) and verb not in ("write", "create"):
+                raise NotOnFileError(f"Not on file: {self.url(path)}") from None
             said = self.redacted(error)
             raise StorageError(
                 f"Could not {verb} {self.url(path)}: {said}. "

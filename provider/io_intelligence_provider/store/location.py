@@ -1,24 +1,37 @@
-"""Roots and paths as users write them: they hold no credentials, and no message shows any.
+"""Locations: the roots and paths that users write, and the file system that each one names.
 
-A root stands in summaries, XCom, asset events, reports and messages. So a credential has no place in it:
-it belongs to the Airflow connection that ``storage_conn_id`` names, or to ``storage_options``.
+A location is a path on the local disk or one fsspec URL. It is shown in summaries, XCom, asset events,
+reports and messages, so it holds no credentials: those belong to the Airflow connection that
+``storage_conn_id`` names, or to ``storage_options``. No message shows any.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from io_intelligence_provider.catalog.secret import Redactor, Secret
+import fsspec
+from fsspec.implementations.dirfs import DirFileSystem
 
-__all__ = ["credentials_in", "redacted", "scrubbed"]
+from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.errors import ConfigurationError, StorageError
+
+__all__ = ["OBJECT_STORES", "Storage", "local_path", "redacted", "refusal_of", "scrubbed", "storage_of"]
+
+OBJECT_STORES: Final = frozenset(
+    {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "r2", "tos", "hf"}
+)
+"""Protocols of object stores: a URL names a bucket first, and the write of one object is atomic."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/*)(.*)", re.DOTALL)
+"""Two letters at least: ``C:/data`` is a path."""
 _BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 """An IPv6 address, whose colons separate nothing."""
-_ON_DISK: Final = frozenset({"file", "local", "memory"})
+_LOCAL: Final = frozenset({"file", "local"})
+_ON_DISK: Final = _LOCAL | {"memory"}
 _AZURE: Final = frozenset({"abfs", "abfss", "az", "adl", "wasb", "wasbs"})
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9_-]{0,62}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?")
 """``container@account.dfs.core.windows.net``: no user info, though it looks like one."""
@@ -34,24 +47,151 @@ _WAY: Final = (
     "Leave it out and put the credentials into an Airflow connection that storage_conn_id names; without "
     "Airflow, pass storage_options or a filesystem."
 )
+_FORMS: Final = "Give a path on the local disk, or a URL such as s3://bucket/prefix."
 
 
-def credentials_in(location: str, what: str) -> str | None:
-    """Return why a root or path is refused, ``None`` when it holds neither user info nor a query.
+class Storage(NamedTuple):
+    """Where a location leads.
 
-    The text shows no part of the location. It is returned, not raised, so that a caller can let go of the
-    location first: tracebacks may show local variables.
+    :param filesystem: an fsspec file system.
+    :param key: the path on it; absolute on the local disk.
+    :param is_local: whether it is the local disk.
+    """
 
-    :param location: a local path, a glob, a URL, or URLs chained by ``::``.
+    filesystem: Any
+    key: str
+    is_local: bool
+
+    def url(self, key: str) -> str:
+        """Return the full name of a file on the file system, fit for a message or for another engine."""
+        return key if self.is_local else str(self.filesystem.unstrip_protocol(key))
+
+
+def storage_of(
+    location: str | os.PathLike[str],
+    filesystem: Any = None,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    what: str = "path",
+) -> Storage:
+    """Return the file system of a location, and the path on it.
+
+    A relative path begins at the working folder, ``~`` is a home folder, and a ``file://`` URL is
+    percent-decoded.
+
+    :param filesystem: an fsspec file system to use instead of the one that the location names.
+    :param storage_options: arguments for the file system that the location names.
+    :param what: what the caller calls the location.
+    :raises ConfigurationError: when it is no location, holds credentials, or no file system serves it.
+    :raises StorageError: when the file system cannot be opened.
+    """
+    if refusal := refusal_of(location, what):
+        del location  # tracebacks may show local variables
+        raise ConfigurationError(refusal)
+    text = os.fspath(location)
+    if filesystem is not None and storage_options:
+        raise ConfigurationError("Give either a filesystem or storage_options, not both.")
+    on_disk = local_path(text)
+    try:
+        if filesystem is not None:
+            key = filesystem._strip_protocol(text)  # noqa: SLF001 - fsspec's own name for it
+        elif on_disk is not None:
+            filesystem, key = fsspec.filesystem("file", **(storage_options or {})), on_disk
+        else:
+            filesystem, key = fsspec.core.url_to_fs(_with_lower_scheme(text), **(storage_options or {}))
+    except (ImportError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"No file system for the {what} {text!r}: {redacted(error, storage_options)}. "
+            "Install the extra for it (s3, gcs, azure), or correct the URL or the storage_options."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - some file systems connect when they are made
+        raise StorageError(
+            f"Could not open the {what} {text!r}: {redacted(error, storage_options)}. "
+            "Check the URL, the storage_options and their rights."
+        ) from None
+    wrapped = isinstance(filesystem, DirFileSystem)
+    while isinstance(filesystem, DirFileSystem):
+        key = f"{filesystem.path.rstrip('/')}/{key.lstrip('/')}"
+        filesystem = filesystem.fs
+    protocol = filesystem.protocol
+    is_local = bool({protocol} & _LOCAL if isinstance(protocol, str) else {*protocol} & _LOCAL)
+    if is_local:
+        key = _absolute(key) if wrapped or on_disk is None else on_disk
+    return Storage(filesystem, key, is_local)
+
+
+def refusal_of(location: object, what: str) -> str | None:
+    """Return why a root or path is refused, ``None`` when it is a location without credentials.
+
+    The text shows no part of a location that holds credentials. It is returned, not raised, so that a caller
+    can let go of the location first: tracebacks may show local variables.
+
+    :param location: a local path, a glob or a URL.
     :param what: what the caller calls it, such as ``root`` or ``valid_path``.
     """
-    for number, link in enumerate(_BRACKETED.sub("host", location.strip()).split("::")):
+    given = os.fspath(location) if isinstance(location, os.PathLike) else location
+    if not isinstance(given, str):
+        return f"The {what} is no text but of the type {type(given).__name__}. {_FORMS}"
+    if not given.strip():
+        return f"The {what} is blank. {_FORMS}"
+    return _credentials_in(given, what) or _form_of(given, what)
+
+
+def _credentials_in(location: str, what: str) -> str | None:
+    for number, link in enumerate(_links(location)):
         scheme, slashes, rest = _parts(link)
         if _has_user_info(scheme, slashes, rest) or (number and not scheme and "@" in rest.partition("/")[0]):
             return f"The {what} {_USER_INFO}. {_WAY}"
         if scheme and not _is_path_on_disk(scheme, slashes) and _QUERY.search(rest):
             return f"The {what} {_IN_QUERY}. {_WAY}"
     return None
+
+
+def _form_of(location: str, what: str) -> str | None:
+    """Return why a text without credentials is no location."""
+    scheme, slashes, rest = _parts(location)
+    protocol, colon, _ = location.partition(":")
+    if len(_links(location)) > 1:
+        reason = f"is a chain of URLs (::), which is not read. {_FORMS}"
+    elif "\0" in location:
+        reason = f"holds a character that no path can hold. {_FORMS}"
+    elif "://" in location and not scheme:
+        reason = f"is neither a path nor a URL. {_FORMS}"
+    elif not scheme and colon and protocol.lower() in fsspec.available_protocols():
+        reason = f"lacks the slashes after {protocol}:. {_FORMS}"
+    elif scheme not in _LOCAL and len(slashes) == 1:
+        reason = f"has one slash after {scheme}:, as a URL has that went through a Path. Give it as a text."
+    elif scheme in _LOCAL and len(slashes) == 2 and rest.partition("/")[0] not in ("", "localhost"):
+        reason = f"names a host, or a relative path. Write {scheme}:///… with an absolute path."
+    elif scheme in OBJECT_STORES and (len(slashes) != 2 or not rest):
+        reason = f"names no bucket. Write {scheme}://bucket/prefix."
+    else:
+        return None
+    return f"The {what} {location[:200]!r} {reason}"
+
+
+def local_path(location: str) -> str | None:
+    """Return the absolute path on the local disk that a location means, ``None`` for any other URL."""
+    scheme, slashes, rest = _parts(location)
+    if not scheme:
+        return _absolute(location)
+    if scheme not in _LOCAL:
+        return None
+    return _absolute("/" + unquote(rest.removeprefix("localhost") if slashes == "//" else rest).lstrip("/"))
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - a string for fsspec
+
+
+def _with_lower_scheme(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.lower()}{separator}{rest}"
+
+
+def _links(location: str) -> list[str]:
+    """Return the URLs that fsspec would take a text for a chain of."""
+    return _BRACKETED.sub("host", location.strip()).split("::")
 
 
 def _parts(url: str) -> tuple[str, str, str]:

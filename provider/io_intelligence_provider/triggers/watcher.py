@@ -18,7 +18,7 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.store.location import credentials_in
+from io_intelligence_provider.store.location import refusal_of
 
 if TYPE_CHECKING:
     from io_intelligence_provider.changes.watch import Sighting
@@ -64,7 +64,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         if not interval >= 1:
             raise ConfigurationError(f"interval is {interval}; it is at least 1 second.")
-        if refusal := credentials_in(root or "", "root"):
+        if root is not None and (refusal := refusal_of(root, "root")):
             root = None  # tracebacks may show local variables
             raise ConfigurationError(refusal)
         self.io_intelligence_conn_id = io_intelligence_conn_id

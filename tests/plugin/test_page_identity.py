@@ -190,6 +190,20 @@ def test_prices_and_quotas_keep_every_digit(world: Any, model: Any, serve: Any) 
     assert str(quota).encode() in page.get("api/models").data
 
 
+@pytest.mark.parametrize("size", [0, 2**53, 2**53 + 1, 2**63 - 1])
+def test_an_integer_that_javascript_would_round_is_text(
+    world: Any, model: Any, serve: Any, size: int
+) -> None:
+    names = ("max_tokens", "context_window", "chat_daily_quota_tier_1")
+    world.file(0, model("a", **dict.fromkeys(names, size)))
+    page = serve(world.root)
+    shown = size if size <= 2**53 else str(size)
+    (item,) = page.api("models")["items"]
+    assert [item["max_tokens"], item["context_window"], item["quotas"][names[2]]] == [shown] * 3
+    found = page.api("model", model="a")["model"]
+    assert [found["max_tokens"], found["context_window"], found["quotas"][names[2]]] == [shown] * 3
+
+
 def test_access_tiers_over_time(world: Any, model: Any, serve: Any) -> None:
     tier = "min_access_tier"
     for number, said in enumerate(["standard", "standard", "tier.100", None, "professional"]):

@@ -8,9 +8,14 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-__all__ = ["Answer", "Moment", "Spark", "Step", "Texts", "WarnedAnswer"]
+from io_intelligence_provider.plugin.views.text import json_integer
+
+__all__ = ["Answer", "Integer", "Moment", "Spark", "Step", "Texts", "WarnedAnswer"]
 
 Moment: TypeAlias = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat())]
+
+Integer: TypeAlias = Annotated[int, PlainSerializer(json_integer, return_type=int | str)]
+"""A stored integer: text where a number of JavaScript, which is a float, would round it."""
 
 Step: TypeAlias = tuple[Date, str | None, bool]
 """Day, value, on file: from that day on, until the next step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from typing import Any
 
-from io_intelligence_provider.plugin.schemas.base import Answer, Spark, Step, Texts, WarnedAnswer
+from io_intelligence_provider.plugin.schemas.base import Answer, Integer, Spark, Step, Texts, WarnedAnswer
 from io_intelligence_provider.plugin.schemas.changes import ModelChange
 
 __all__ = ["HistoryAnswer", "ModelAnswer", "ModelsAnswer"]
@@ -26,11 +26,11 @@ class Model(Answer):
     name: str
     developer: str | None
     status: str | None
-    context_window: int | None
-    max_tokens: int | None
-    trendiness: int | None
+    context_window: Integer | None
+    max_tokens: Integer | None
+    trendiness: Integer | None
     prices: Texts
-    quotas: dict[str, int | None]
+    quotas: dict[str, Integer | None]
     min_access_tier: str | None
     capabilities: list[str]
     spark: Spark

@@ -10,8 +10,9 @@ from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, PRICE_SCAL
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["column_text", "json_value", "mean", "plain", "unscaled"]
+__all__ = ["column_text", "json_integer", "json_value", "mean", "plain", "unscaled"]
 
+_LARGEST: Final = 2**53
 _EXACT: Final = Context(prec=60)
 
 
@@ -51,4 +52,9 @@ def json_value(column: str, value: Any) -> Any:
         return plain(value)
     if kind is Kind.TIMESTAMP:
         return value.isoformat().replace("+00:00", "Z")
-    return value
+    return json_integer(value) if kind is Kind.INTEGER else value
+
+
+def json_integer(value: int) -> int | str:
+    """Return an integer, as text beyond 2^53: from there on a number of JavaScript is not exact."""
+    return value if abs(value) <= _LARGEST else str(value)

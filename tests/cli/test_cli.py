@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -148,6 +150,57 @@ def test_init_dag_says_why_a_folder_cannot_be_made(
     for folder in (tmp_path / "file", tmp_path / "file" / "dags"):
         assert main(["init-dag", str(folder)]) == 2
         assert f"could not be copied into {folder}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "days",
+    [["--start", "2031-01-01"], ["--end", "2020-01-01"], ["--start", "2026-06-30", "--end", "2026-06-01"]],
+)
+def test_a_replay_of_no_day_says_which_there_are(
+    days: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", "--root", str(tmp_path / "store"), *days]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "it has 64, 2026-02-13 to 2026-06-30" in err
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.usefixtures("key")
+def test_a_root_that_cannot_be_made_is_named(api: EmulatorServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert snapshot(api, Path("/proc/nothing/store")) == 1
+    error = capsys.readouterr().err
+    assert "Could not write /proc/nothing/store" in error
+    assert "Not on file" not in error
+
+
+@pytest.mark.parametrize("module", ["demo", "ui"])
+def test_ctrl_c_ends_without_a_traceback(module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", f"io_intelligence_provider.cli.{module}", str(tmp_path / "work")]
+    command += [str(tmp_path / "no demo")] if module == "ui" else []
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    store = tmp_path / "work" / "store" / "models"
+    with process:
+        while process.poll() is None and not store.exists():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert said.strip().endswith("the next run empties it." if module == "demo" else "All stopped.")
+    assert process.returncode == (130 if module == "demo" else 0)
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "x", "-1"])
+def test_a_port_of_the_interface_that_is_none(port: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "io_intelligence_provider.cli.ui", str(tmp_path), str(tmp_path / "x")]
+    done = subprocess.run(
+        command, env=os.environ | {"PORT": port}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"PORT is '{port}'; it is a number from 1 to 65535.\n"
 
 
 @pytest.mark.parametrize("command", ["snapshot", "show", "changes", "alert", "replay", "emulate", "init-dag"])

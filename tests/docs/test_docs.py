@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import pytest
+import requests
 
 from io_intelligence_provider import errors
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS
@@ -19,6 +25,9 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.message import DigestMessage
 from io_intelligence_provider.changes.rules import AlertRule, rules_from
 from io_intelligence_provider.cli import main
+from io_intelligence_provider.emulator.faults import Fault, Kind
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
@@ -46,6 +55,27 @@ def test_generated_tables_are_up_to_date() -> None:
 def test_relative_links_lead_to_files(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_faults_of_the_emulators_example_strike(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^    io-intelligence emulate (--as-of.*)$", page("emulator.md"), re.MULTILINE)
+    words = shlex.split(line)
+    with EmulatorServer(catalogue=PriceHistory.load(), as_of=date.fromisoformat(words[1])) as server:
+        server.faults.add(*(Fault.parse(after) for word, after in pairwise(words) if word == "--fault"))
+        assert len(server.faults.pending()) == 2
+        assert main(["snapshot", "--url", server.url, "--root", str(tmp_path)]) == 0
+        assert server.faults.pending() == ()
+
+
+def test_the_bodies_of_the_emulators_controls_are_taken() -> None:
+    bodies = [json.loads(text) for text in re.findall(r"`({.*?})`", page("emulator.md"))]
+    with EmulatorServer(catalogue=PriceHistory.load()) as server:
+        for body in bodies:
+            method, path = ("PUT", "as-of") if "as_of" in body else ("POST", "faults")
+            asked = requests.request(method, f"{server.url}/emulator/{path}", json=body, timeout=30)
+            assert asked.ok, asked.text
+            assert body.items() <= asked.json().items()
+        assert {fault.kind for fault in server.faults.pending()} == set(get_args(Kind))
 
 
 def test_every_error_has_a_row() -> None:

@@ -31,6 +31,7 @@ from io_intelligence_provider.cli.standalone import airflow_environment
 from io_intelligence_provider.cli.tables import changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import IOIntelligenceError
 from io_intelligence_provider.store.store import SnapshotStore
 
 DAG_ID: Final = "io_intelligence_daily_pricing"
@@ -150,5 +151,19 @@ def _show_messages(console: Console, messages: list[dict[str, Any]]) -> None:
             console.print(safe(f"  | {line}"), soft_wrap=True)
 
 
+def _run(folder: Path) -> int:
+    """Run the demo; what goes wrong, and Ctrl-C, end in one line."""
+    try:
+        return main(folder)
+    except KeyboardInterrupt:
+        print(
+            f"\nStopped. What was written so far is below {folder}; the next run empties it.", file=sys.stderr
+        )
+        return 130
+    except (IOIntelligenceError, OSError) as error:
+        print(f"The demo failed: {error}", file=sys.stderr)
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(_run(Path(sys.argv[1]).resolve()))

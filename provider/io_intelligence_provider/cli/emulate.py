@@ -25,7 +25,8 @@ and against trouble. Without --api-key-env everybody is served.
 FAULT_HELP = """\
 something to go wrong; may be repeated. One of status=CODE[,retry_after=VALUE], redirect=URL, delay=SECONDS,
 reset, truncate, drift=remove_first|insert_first|swap; then ,page=N (drift: ,after=N) and ,times=N or
-,times=forever (default: once, on any page). Example: status=503,page=2,times=3,retry_after=1
+,times=forever (default: once, on any page). Example: status=503,times=3,retry_after=1. The bundled history
+is one page for a client that asks for 100 models a page.
 """
 
 
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             as_of=args.as_of,
         )
         server.start()
-    except (ConfigurationError, OSError) as error:
+    except (ConfigurationError, OSError, UnicodeError) as error:  # the last: a host with an empty label
         print(f"io-intelligence emulate: {error}", file=sys.stderr)
         return 2
     server.faults.add(*faults)

@@ -6,6 +6,7 @@ import argparse
 from datetime import date
 
 from io_intelligence_provider.cli.arguments import add_json_argument, add_root_argument, print_json
+from io_intelligence_provider.errors import ConfigurationError
 
 __all__ = ["add_parser", "run"]
 
@@ -36,7 +37,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay the days."""
+    """Replay the days.
+
+    :raises ConfigurationError: when the history has none of them.
+    """
     from rich.console import Console
     from rich.progress import track
 
@@ -48,11 +52,17 @@ def run(args: argparse.Namespace) -> int:
     history = PriceHistory.load(args.history)
     first, last = args.start or history.dates[0], args.end or history.dates[-1]
     days = [day for day in history.dates if first <= day <= last]
+    if not days:
+        raise ConfigurationError(
+            f"The price history has no state from {first} to {last}; it has {len(history.dates)}, "
+            f"{history.dates[0]} to {history.dates[-1]}. Correct --start and --end."
+        )
+    store = SnapshotStore(args.root)
     progress = Console(stderr=True)
     with EmulatorServer(catalogue=history, shape=args.shape) as server:
         summaries = list(
             track(
-                replayed(server, SnapshotStore(args.root), days),
+                replayed(server, store, days),
                 "Replaying",
                 total=len(days),
                 console=progress,
@@ -64,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         print_json([summary.to_dict() for summary in summaries])
         return 0
     flagged = [summary for summary in summaries if summary.outcome != "passed"]
-    print(f"{len(summaries)} snapshots filed below {args.root}, {len(flagged)} of them with findings")
+    print(f"{len(summaries)} snapshots filed below {store.files.root}, {len(flagged)} of them with findings")
     for summary in flagged:
         print(f"  {summary.snapshot_date}: {summary.outcome}, score {summary.score:g}")
     return 0

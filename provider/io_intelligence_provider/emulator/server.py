@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import uvicorn
 
 from io_intelligence_provider.emulator.app import EmulatorApp, create_app
+from io_intelligence_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -21,6 +22,7 @@ __all__ = ["EmulatorServer"]
 
 PATIENCE: Final = 10.0
 """Seconds that a start or a stop may take before something is wrong."""
+_LAST_PORT: Final = 65_535
 
 
 class EmulatorServer:
@@ -28,6 +30,7 @@ class EmulatorServer:
 
     :param app: the application; ``None``: ``create_app(**options)``.
     :param port: 0 is any free port; ``url`` names the one in use.
+    :raises ConfigurationError: the port is none.
     :raises OSError: the address is taken or is none of this machine.
     """
 
@@ -37,6 +40,8 @@ class EmulatorServer:
         if app is not None and options:
             raise TypeError(f"An app is given, so it cannot be made with {', '.join(options)}")
         self.app = app if app is not None else create_app(**options)
+        if not 0 <= port <= _LAST_PORT:
+            raise ConfigurationError(f"The port is {port}; ports are 0 to {_LAST_PORT}, 0 for any free one.")
         self._address = (host, port)
         self._server: _Server | None = None
         self._thread: Thread | None = None

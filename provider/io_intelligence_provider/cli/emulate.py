@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             as_of=args.as_of,
         )
         server.start()
-    except (ConfigurationError, OSError, UnicodeError) as error:  # the last: a host with an empty label
+    except (ConfigurationError, OSError) as error:
         print(f"io-intelligence emulate: {error}", file=sys.stderr)
         return 2
     server.faults.add(*faults)

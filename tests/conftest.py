@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import fnmatch
 import logging
 import os
@@ -47,6 +48,9 @@ for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):
         del os.environ[_name]
 
+# No test can tell whether a file outlives a loss of power: that would need one. So none waits for the disk.
+os.fsync = lambda descriptor: None  # type: ignore[assignment]  # noqa: ARG005
+
 # How long one example takes, or the drawing of it, says how busy the machine is.
 _ANY_PACE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("any machine", **_ANY_PACE)
@@ -88,6 +92,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
     items.sort(key=lambda item: item.path.name not in _LONG)
+
+
+@pytest.fixture(scope="session")
+def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole recorded price history with its changes, as a store; not to be written to.
+
+    It takes ten seconds, so the processes of a run make it once: whoever comes first.
+    """
+    from io_intelligence_provider import SnapshotStore
+    from io_intelligence_provider.cli.recorded import file_recorded
+    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.server import EmulatorServer
+
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    root = base / "recorded"
+    with (base / "recorded.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            unfinished = base / "recorded.unfinished"
+            history = PriceHistory.load()
+            with EmulatorServer(catalogue=history) as server:
+                file_recorded(server, SnapshotStore(unfinished), history.dates)
+            unfinished.rename(root)
+    return root
 
 
 # Nothing is left behind -----------------------------------------------------------------------------------

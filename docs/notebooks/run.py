@@ -17,9 +17,9 @@ from typing import Any, Final
 import nbformat
 from nbclient import NotebookClient
 
-from io_intelligence_provider import SnapshotStore, detect_changes
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli.recorded import file_recorded
 from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.replay import replay
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 HERE: Final = Path(__file__).parent
@@ -31,14 +31,6 @@ _SECONDS: Final = 120
 def path_of(name: str) -> Path:
     """Return the file of a notebook."""
     return HERE / f"{name}.ipynb"
-
-
-def fill(root: Path) -> None:
-    """File the whole recorded history, with the changes of each day."""
-    store, history = SnapshotStore(root), PriceHistory.load()
-    with EmulatorServer(catalogue=history) as server:
-        for summary in replay(server, store, history.dates):
-            detect_changes(store, summary.snapshot_date)
 
 
 def execute(root: Path, names: Sequence[str] = NOTEBOOKS) -> dict[str, nbformat.NotebookNode]:
@@ -131,7 +123,9 @@ def main(write: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "store"
         print("Replaying the recorded history …", flush=True)
-        fill(root)
+        history = PriceHistory.load()
+        with EmulatorServer(catalogue=history) as server:
+            file_recorded(server, SnapshotStore(root), history.dates)
         for name, notebook in execute(root).items():
             if said := complaints(notebook):
                 failed = 1

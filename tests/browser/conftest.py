@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.recorded import file_recorded
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -134,30 +132,20 @@ def new_page(
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with every recorded day under its own date, the last being 2026-06-30."""
-    root = tmp_path_factory.mktemp("recorded") / "store"
-    history = PriceHistory.load()
-    with EmulatorServer(catalogue=history) as server:
-        file_recorded(server, SnapshotStore(root), history.dates)
-    return root
-
-
-@pytest.fixture(scope="session")
 def serve_all(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], AbstractContextManager[str]]:
     """Return what serves the page over a root for the tests of a file or of the session."""
     return lambda root: served(root, tmp_path_factory.mktemp("serve") / "log")
 
 
 @pytest.fixture(scope="session")
-def bare(serve_all: Callable[[Path], AbstractContextManager[str]], recorded: Path) -> Iterator[str]:
+def bare(serve_all: Callable[[Path], AbstractContextManager[str]], recorded_store: Path) -> Iterator[str]:
     """URL of the page over the recorded history, without Airflow."""
-    with serve_all(recorded) as url:
+    with serve_all(recorded_store) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def airflow(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+def airflow(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     """A real Airflow behind a base URL with a path, with the page over a copy of the recorded history.
 
     A copy: its daily Dag files a snapshot of today.
@@ -165,7 +153,7 @@ def airflow(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     home = tmp_path_factory.mktemp("airflow")
     dags = home / "dags"
     dags.mkdir()
-    store = shutil.copytree(recorded, home / "store")
+    store = shutil.copytree(recorded_store, home / "store")
     daily = TESTS.parent / "dags" / "io_intelligence_daily_pricing.py"
     (dags / daily.name).write_text(daily.read_text("utf-8"), "utf-8")
     with EmulatorServer(catalogue=PriceHistory.load()) as server:

@@ -19,9 +19,9 @@ LATEST = "2026-06-30"
 
 
 @pytest.fixture
-def damaged(recorded: Path, tmp_path: Path) -> Path:
+def damaged(recorded_store: Path, tmp_path: Path) -> Path:
     """A copy of the recorded history, to be broken."""
-    return shutil.copytree(recorded, tmp_path / "store")
+    return shutil.copytree(recorded_store, tmp_path / "store")
 
 
 def models_file(root: Path, day: str) -> Path:
@@ -94,12 +94,12 @@ def test_a_missing_report_takes_only_its_own_part_away(
 
 
 def test_a_store_that_fills_while_one_looks(
-    new_page: Callable[..., Page], serve: Callable[[Path], str], recorded: Path, tmp_path: Path
+    new_page: Callable[..., Page], serve: Callable[[Path], str], recorded_store: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "store"
     page = new_page()
     page.goto(serve(root))
     expect(page.get_by_role("heading", name="No snapshot yet")).to_be_visible()
-    shutil.copytree(recorded, root)
+    shutil.copytree(recorded_store, root)
     page.reload()
     expect(page.locator(".lead")).to_contain_text(f"On {LATEST}")

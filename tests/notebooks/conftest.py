@@ -31,25 +31,18 @@ def runner() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def recorded(runner: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("notebooks") / ".demo" / "store"
-    runner.fill(root)
-    return root
-
-
-@pytest.fixture(scope="session")
-def executed(runner: ModuleType, recorded: Path) -> dict[str, nbformat.NotebookNode]:
+def executed(runner: ModuleType, recorded_store: Path) -> dict[str, nbformat.NotebookNode]:
     """All notebooks with what they show of the recorded history."""
-    ran: dict[str, nbformat.NotebookNode] = runner.execute(recorded)
+    ran: dict[str, nbformat.NotebookNode] = runner.execute(recorded_store)
     return ran
 
 
 @pytest.fixture(scope="session")
 def executed_later(
-    runner: ModuleType, recorded: Path, tmp_path_factory: pytest.TempPathFactory
+    runner: ModuleType, recorded_store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, nbformat.NotebookNode]:
     """The same of a store as `make demo` leaves it: the last state is filed under a day months later."""
-    root = Path(shutil.copytree(recorded, tmp_path_factory.mktemp("demo") / "store"))
+    root = Path(shutil.copytree(recorded_store, tmp_path_factory.mktemp("demo") / "store"))
     history = PriceHistory.load()
     for part in ("models", "changes", "quality", "quarantine"):
         shutil.rmtree(root / part / f"snapshot_date={history.dates[-1]}", ignore_errors=True)

@@ -13,9 +13,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "analysis.md"
 
 
 def test_the_recipes_run_and_give_what_the_page_says(
-    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recorded_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(recorded.parents[1])
+    (tmp_path / ".demo").mkdir()
+    (tmp_path / ".demo" / "store").symlink_to(recorded_store)
+    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     promised = 0
     for recipe in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):

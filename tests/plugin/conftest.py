@@ -18,9 +18,6 @@ import pytest
 import urllib3
 
 from io_intelligence_provider.changes.detect import detect_changes
-from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.replay import replay
-from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.quality.contract import COLUMNS, arrow_schema
 from io_intelligence_provider.quality.failure import RowFailure
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
@@ -222,20 +219,9 @@ def new_world() -> Callable[[Path], World]:
 
 
 @pytest.fixture(scope="session")
-def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store that the demo makes of the real history, changes included; not to be written to."""
-    root = tmp_path_factory.mktemp("real") / "store"
-    store, history = SnapshotStore(root), PriceHistory.load()
-    with EmulatorServer(catalogue=history) as server:
-        for summary in replay(server, store, history.dates):
-            detect_changes(store, summary.snapshot_date)
-    return root
-
-
-@pytest.fixture(scope="session")
-def real(real_root: Path) -> Iterator[Client]:
-    """The page over it."""
-    with page_over(real_root, seconds=1.0) as client:
+def real(recorded_store: Path) -> Iterator[Client]:
+    """The page over the recorded history."""
+    with page_over(recorded_store, seconds=1.0) as client:
         yield client
 
 

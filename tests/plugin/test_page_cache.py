@@ -239,9 +239,9 @@ def test_ranges_of_changes_are_cut_at_the_day(world: Any, model: Any, day: Any) 
         assert found == [day(number) for number in range(max(first, 1), last + 1)]
 
 
-def test_the_whole_history_fits_the_bound_many_times(real_root: Any) -> None:
+def test_the_whole_history_fits_the_bound_many_times(recorded_store: Any) -> None:
     cache = Cache()
-    reader = Reader(take_listing(SnapshotStore(real_root)), cache)
+    reader = Reader(take_listing(SnapshotStore(recorded_store)), cache)
     timeline = reader.timeline()
     assert 0 < timeline.size < 2_000_000
     assert cache.size == timeline.size

@@ -192,8 +192,8 @@ def test_sparks_are_the_last_thirty_days(real: Any, recorded: Any) -> None:
         assert all(one != other for one, other in pairwise(values))
 
 
-def test_changes_by_day_add_up(real: Any, real_root: Path) -> None:
-    table = SnapshotStore(real_root).changes().to_pylist()
+def test_changes_by_day_add_up(real: Any, recorded_store: Path) -> None:
+    table = SnapshotStore(recorded_store).changes().to_pylist()
     days = real.api("changes/days")["days"]
     assert [row["date"] for row in days] == real.api("status")["dates"]
     for row in days:
@@ -209,9 +209,9 @@ def test_changes_by_day_add_up(real: Any, real_root: Path) -> None:
     assert status["changes"] == sum(row["snapshot_date"] == LAST for row in table) == 30
 
 
-def test_changes_are_those_on_file(real: Any, real_root: Path) -> None:
+def test_changes_are_those_on_file(real: Any, recorded_store: Path) -> None:
     found = real.api("changes", start="2026-02-13", limit=5000)
-    table = SnapshotStore(real_root).changes().to_pylist()
+    table = SnapshotStore(recorded_store).changes().to_pylist()
     newest_first = sorted(
         table,
         key=lambda row: (-row["snapshot_date"].toordinal(), row["name"], row["change"], row["field"] or ""),
@@ -225,7 +225,7 @@ def test_changes_are_those_on_file(real: Any, real_root: Path) -> None:
     assert (default["start"], default["end"]) == ("2026-06-17", "2026-06-30")
 
 
-def test_one_model_is_told_whole(real: Any, recorded: Any, real_root: Path) -> None:
+def test_one_model_is_told_whole(real: Any, recorded: Any, recorded_store: Path) -> None:
     name = "openai/gpt-oss-120b"
     by_name = real.api("model", model=name)
     by_id = real.api("model", model=by_name["model"]["model_id"])
@@ -234,7 +234,7 @@ def test_one_model_is_told_whole(real: Any, recorded: Any, real_root: Path) -> N
     assert by_name["first_seen"] == on_file[0].isoformat()
     assert by_name["last_seen"] == on_file[-1].isoformat()
     assert by_name["days_on_file"] == len(on_file)
-    rows = [row for row in SnapshotStore(real_root).changes().to_pylist() if row["name"] == name]
+    rows = [row for row in SnapshotStore(recorded_store).changes().to_pylist() if row["name"] == name]
     prices = [row for row in rows if row["change"] == "price_changed"]
     assert by_name["price_changes"] == len(prices)
     assert by_name["price_change_days"] == len({row["snapshot_date"] for row in prices})

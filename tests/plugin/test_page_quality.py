@@ -16,9 +16,9 @@ def check(name: str, failed: int = 0, column: str | None = None, **fields: Any) 
     )
 
 
-def test_the_real_history_is_told_day_by_day(real: Any, real_root: Path) -> None:
+def test_the_real_history_is_told_day_by_day(real: Any, recorded_store: Path) -> None:
     found = real.api("quality")
-    store = SnapshotStore(real_root)
+    store = SnapshotStore(recorded_store)
     report = store.quality()
     told = found["report"]
     assert told["evaluated"] == sum(one.evaluated for one in report.checks)

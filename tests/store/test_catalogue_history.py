@@ -9,9 +9,6 @@ from pathlib import Path
 import polars as pl  # noqa: TID253 - what is profiled
 import pytest
 
-from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.replay import replay
-from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.quality.history_checks import HistoryChecks
 from io_intelligence_provider.quality.history_rules import STANDARD
@@ -25,14 +22,9 @@ STANDARD_CHECKS = HistoryChecks.from_config(True)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> SnapshotStore:
+def store(recorded_store: Path) -> SnapshotStore:
     """The real history, one snapshot a recorded state."""
-    store = SnapshotStore(tmp_path_factory.mktemp("replayed"))
-    history = PriceHistory.load()
-    with EmulatorServer(catalogue=history) as server:
-        for _ in replay(server, store, history.dates):
-            pass
-    return store
+    return SnapshotStore(recorded_store)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import expect, until_drawn
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.server import EmulatorServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Route
@@ -274,3 +280,31 @@ def test_a_download_holds_the_table(show: Callable[..., Page], tmp_path: Path, v
     assert {len(row) for row in rows} == {len(rows[0])}
     assert "name" in rows[0]
     assert {"meta-llama/Llama-3.3-70B-Instruct"} <= {row[rows[0].index("name")] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def observed(
+    serve_all: Callable[[Path], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """URL of the page over three days of the live API's shape, which has access tiers and no quotas."""
+    root = tmp_path_factory.mktemp("observed") / "store"
+    history = PriceHistory.load()
+    with EmulatorServer(catalogue=history, shape="openai") as server:
+        file_recorded(server, SnapshotStore(root), history.dates[-3:])
+    with serve_all(root) as url:
+        yield url
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_access_tiers_have_a_column_and_a_lane_for_each_model(
+    new_page: Callable[..., Page], observed: str, theme: str
+) -> None:
+    page = new_page(theme=theme)
+    page.goto(f"{observed}#/quotas")
+    expect(page.get_by_role("heading", name="Access tiers over time")).to_be_visible()
+    heads = page.get_by_role("table").first.get_by_role("columnheader")
+    expect(heads).to_have_text([re.compile("Model"), re.compile("Access tier")])
+    lanes = page.locator(".lanes .lane")
+    expect(lanes).to_have_count(10)
+    for lane in lanes.all():
+        expect(lane.get_by_role("listitem")).to_have_text(re.compile("standard|developer|professional"))

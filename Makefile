@@ -6,7 +6,7 @@ PYTHON ?= python3
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # How often `make test-random` runs, and the seeds of the orders; SEEDS=… repeats those of an earlier run.
 RUNS ?= 10
-SEEDS = $(shell $(PYTHON) -c 'import random; print(*random.sample(range(10**6), $(RUNS)))')
+SEEDS ?= $(shell $(PYTHON) -c 'import random; print(*random.sample(range(10**6), $(RUNS)))')
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -41,7 +41,7 @@ test: $(READY) ## run every test that needs no Debian package
 test-random: $(READY) ## run the quick part of the tests in RUNS (10) random orders, and print their seeds
 	@for seed in $(SEEDS); do \
 		echo "test-random: seed $$seed"; \
-		$(BIN)/python -m pytest -m "not airflow and not browser" $(PARALLEL) \
+		$(BIN)/python -m pytest -m "not airflow and not browser and not long" $(PARALLEL) \
 			--randomly-seed=$$seed -p no:cacheprovider --quiet || { echo "test-random: failed; repeat it with SEEDS=$$seed"; exit 1; }; \
 	done
 

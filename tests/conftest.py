@@ -67,9 +67,11 @@ _LONG = {
     "test_killed_writer.py",
     "test_s3.py",
     "test_changes_replay.py",
+    "test_compacted.py",
     "test_in_airflow.py",
 }
-"""Files that take longest. They come first: one that begins last would keep a single core busy at the end."""
+"""Files that take longest, marked ``long``. They come first: one that begins last would keep a single core
+busy at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "airflow: needs a real Airflow: its database, its Dag runs, its server"
     )
+    config.addinivalue_line("markers", "long: of one of the files that take longest")
     for name, meaning in _BY_REQUEST.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
@@ -86,6 +89,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.parent.name == "airflow" or "airflow_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.airflow)
+        if item.path.name in _LONG:
+            item.add_marker(pytest.mark.long)
     left_out = [name for name in _BY_REQUEST if name not in config.option.markexpr]
     slow = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
     if slow:

@@ -8,6 +8,7 @@ import fnmatch
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -174,6 +175,7 @@ class Surroundings:
     def __init__(self) -> None:
         self.begun = _begun()
         self.settings = _settings()
+        self.with_airflow = "airflow" in sys.modules
 
     @contextmanager
     def widened(self) -> Iterator[None]:
@@ -186,6 +188,10 @@ class Surroundings:
     def left(self) -> list[str]:
         """Return in words what is there now and was not before. No values: they may be secret."""
         changed = {name for name, _ in _settings().items() ^ self.settings.items()}
+        if (
+            "airflow" in sys.modules and not self.with_airflow
+        ):  # which sets its loggers up when it is imported
+            changed = {name for name in changed if not name.startswith("the logger ")}
         return [*self.begun_since(), *sorted(changed), *_new_in_repository()]
 
     def begun_since(self) -> list[str]:

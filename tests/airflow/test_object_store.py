@@ -16,6 +16,10 @@ from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.operators.arguments import number
+from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 BUCKET = "io-intelligence-test"
 
@@ -47,6 +51,32 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{BUCKET}/prices"
 
 
+@pytest.mark.parametrize("name", ["root", "path", "quarantine_path", "valid_path", "results_root", "dataset"])
+def test_a_location_with_credentials_never_becomes_an_argument(name: str) -> None:
+    """Airflow keeps the arguments of a task in its database: a check in the run would come too late."""
+    from airflow.sdk import DAG
+
+    operators: list[Any] = [IOIntelligenceSnapshotOperator, IOIntelligenceChangesOperator]
+    arguments: dict[str, Any] = {}
+    if name != "root":
+        operators, arguments = [PanderaCheckOperator], {"path": "/data/x.parquet", "schema": "a:b"}
+    with DAG("secret", schedule=None):
+        for operator in operators:
+            with pytest.raises(ConfigurationError, match=f"^The {name} holds user info") as refused:
+                operator(task_id="a", **(arguments | {name: "s3://AKIA:c4nary@bucket/x"}))
+            assert "c4nary" not in str(refused.value)
+            operator(task_id=f"b_{operator.__name__}", **(arguments | {name: "{{ var.value.place }}"}))
+
+
+@pytest.mark.parametrize("value", ["c4nary", True, 10.5, "1e400", [1]])
+def test_a_number_that_is_none_is_not_shown(value: Any) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        number("page_size", value, int)
+    assert str(refused.value) == "page_size is no integer."
+    assert refused.value.__cause__ is None
+    assert number("page_size", "10", int) == number("page_size", 10.0, int) == 10
+
+
 def test_a_relative_root_is_named_with_the_folder_it_means(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,8 +93,6 @@ def test_the_operator_files_a_snapshot_on_s3(
     api: EmulatorServer, bucket: str, run_dag: Callable[..., Any]
 ) -> None:
     from airflow.sdk import DAG
-
-    from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
     with DAG("on_s3", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         IOIntelligenceSnapshotOperator(task_id="snapshot", root=bucket, storage_conn_id="s3_try")

@@ -192,14 +192,8 @@ def page_over(open_store: Any, access: Any = lambda: None, seconds: float = 0.0)
         thread.join()  # with those of its event loop
 
 
-@pytest.fixture(scope="session")
-def _airflow() -> None:
-    """Import Airflow, which sets its loggers up then; that is no test's own doing."""
-    import io_intelligence_provider.plugin  # noqa: F401
-
-
 @pytest.fixture
-def serve(_airflow: None) -> Iterator[Callable[..., Client]]:
+def serve() -> Iterator[Callable[..., Client]]:
     """Return a function that serves the page over a store until the test is over."""
     from contextlib import ExitStack
 

@@ -71,7 +71,7 @@ def test_numbers_of_any_size_are_kept_in_extra(documented, judge):
         .replace('"##"', "1e99999999999999999999")
     )
     (extra,) = judge(raw.encode()).valid["extra"]
-    assert extra == f'{{"n": {digits}, "e": 1e99999999999999999999}}'
+    assert extra == f'{{"e": 1e99999999999999999999, "n": {digits}}}'
 
 
 def test_an_unknown_value_nested_too_deeply_to_be_written_is_refused(documented, judge):
@@ -95,3 +95,9 @@ def test_long_values_are_cut_in_the_reason_and_whole_in_the_record(documented, j
 def test_of_two_equal_keys_the_last_one_counts(documented, judge):
     raw = json.dumps(documented()).encode().replace(b'"name":', b'"name": 5, "name":', 1)
     assert judge(raw).valid["name"].to_list() == ["org/model"]
+
+
+def test_the_order_of_unknown_keys_is_the_servers_affair(documented, judge):
+    ordered, turned = ({"b": {"y": 1, "x": 2}, "a": 3}, {"a": 3, "b": {"x": 2, "y": 1}})
+    (one,), (other,) = (judge(documented(more)).valid["extra"] for more in (ordered, turned))
+    assert one == other == '{"a": 3, "b": {"x": 2, "y": 1}}'

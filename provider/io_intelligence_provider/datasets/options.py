@@ -60,7 +60,7 @@ class CheckOptions:
     def __post_init__(self) -> None:
         for name in ("quarantine_path", "valid_path"):
             given = getattr(self, name)
-            if given is not None and (refusal := refusal_of(given, name)):
+            if given and (refusal := refusal_of(given, name)):
                 del given  # tracebacks may show local variables
                 raise ConfigurationError(refusal)
         check_thresholds(self.fail_on, self.max_quarantine_share)

@@ -12,6 +12,7 @@ from airflow.sdk import BaseNotifier, BaseOperator
 from io_intelligence_provider.changes.rules import RulesSource
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert_arguments import by_key, read_rules
+from io_intelligence_provider.operators.arguments import refuse_locations
 from io_intelligence_provider.operators.links import ChangesLink, changes_url
 from io_intelligence_provider.operators.notify import notify
 from io_intelligence_provider.operators.run_day import run_day
@@ -60,6 +61,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        refuse_locations(root=root)
         self.rules = rules
         self.notifiers = notifiers
         self.root = root

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.operators.arguments import refuse_locations
 from io_intelligence_provider.operators.links import ChangesLink
 from io_intelligence_provider.operators.run_day import run_day
 
@@ -47,6 +48,7 @@ class IOIntelligenceChangesOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        refuse_locations(root=root)
         self.root = root
         self.storage_conn_id = storage_conn_id
         self.against = against

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import RESULT_KEY
 from io_intelligence_provider.hooks.storage import filesystem_of
-from io_intelligence_provider.operators.arguments import number
+from io_intelligence_provider.operators.arguments import number, refuse_locations
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -107,6 +107,7 @@ class PanderaCheckOperator(BaseOperator):
         # As the Dag file has it: rendered, it may name another day in every run. An XCom is no name.
         self._path_as_written = path if isinstance(path, str) else None  # type: ignore[redundant-expr]
         self._run: CheckRun | None = None
+        self._refuse_locations()
 
     def execute(self, context: Context) -> Any:
         """Judge the data set."""
@@ -136,7 +137,7 @@ class PanderaCheckOperator(BaseOperator):
         from io_intelligence_provider.operators.keep import keep_run
         from io_intelligence_provider.quality.result import CheckRun
 
-        self._refuse_credentials()
+        self._refuse_locations()
         name = self.dataset or self._path_as_written or f"{self.dag_id}.{self.task_id}"
         try:
             run = self._run = check(self._options(name))
@@ -155,21 +156,15 @@ class PanderaCheckOperator(BaseOperator):
             context["outlet_events"][outlet].extra = summary | {RESULT_KEY: run.result()}
         return summary
 
-    def _refuse_credentials(self) -> None:
-        """Refuse paths that hold credentials, before a name is made of one.
+    def _refuse_locations(self) -> None:
+        """Refuse paths that are none, before a name is made of one.
 
         :raises ConfigurationError: then.
         """
-        from io_intelligence_provider.errors import ConfigurationError
-        from io_intelligence_provider.store.location import refusal_of
-
-        for name in ("path", "quarantine_path", "valid_path", "results_root", "dataset"):
-            value = getattr(self, name)
-            if value is None or (name == "dataset" and "://" not in value):
-                continue  # a name of its own is no path
-            if refusal := refusal_of(value, name):
-                del value  # tracebacks may show local variables
-                raise ConfigurationError(refusal)
+        names = ["path", "quarantine_path", "valid_path", "results_root"]
+        if isinstance(self.dataset, str) and "://" in self.dataset:
+            names.append("dataset")
+        refuse_locations(**{name: getattr(self, name) for name in names})
 
     def _options(self, name: str) -> CheckOptions:
         from io_intelligence_provider.datasets.options import CheckOptions

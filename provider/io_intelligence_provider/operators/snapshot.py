@@ -14,7 +14,7 @@ from io_intelligence_provider.assets import MODELS, event_extra
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.arguments import number
+from io_intelligence_provider.operators.arguments import number, refuse_locations
 from io_intelligence_provider.operators.links import QualityLink
 
 if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
@@ -69,6 +69,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        refuse_locations(root=root)
         self.root = root
         self.storage_conn_id = storage_conn_id
         self.q = q

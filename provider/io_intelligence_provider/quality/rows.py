@@ -137,7 +137,9 @@ def _shown_key(key: str) -> str:
 
 
 def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> str | None:
-    """Return the JSON of every key that no column took; ``None`` when there is none.
+    """Return the JSON of every key that no column took, sorted: servers order keys as they like.
+
+    ``None`` when there is none.
 
     :param rest: what is left of the record; ``more``: of its ``metadata``.
     """
@@ -149,7 +151,7 @@ def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> 
     rows.unknown |= unknown
     rows.fields |= unknown
     try:
-        return dump_json(rest | more | ({"metadata": inner} if inner else {}))
+        return dump_json(rest | more | ({"metadata": inner} if inner else {}), sort_keys=True)
     except RecursionError:
         rows.failures.append(RowFailure(row, "type", "extra", None, "is nested too deeply to be stored"))
         return None

@@ -13,9 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-import fsspec
-from fsspec.implementations.dirfs import DirFileSystem
-
 from io_intelligence_provider.catalog.secret import Redactor, Secret
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 
@@ -26,6 +23,9 @@ OBJECT_STORES: Final = frozenset(
 )
 """Protocols of object stores: a URL names a bucket first, and the write of one object is atomic."""
 
+_PROTOCOLS: Final = OBJECT_STORES | {"file", "local", "memory", "sftp", "ssh", "hdfs", "http", "https", "ftp"}
+"""Those that a text with a colon and no slash surely means; ``prices:2026`` is a name like any other."""
+
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/*)(.*)", re.DOTALL)
 """Two letters at least: ``C:/data`` is a path."""
 _BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]")
@@ -35,6 +35,9 @@ _ON_DISK: Final = _LOCAL | {"memory"}
 _AZURE: Final = frozenset({"abfs", "abfss", "az", "adl", "wasb", "wasbs"})
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9_-]{0,62}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?")
 """``container@account.dfs.core.windows.net``: no user info, though it looks like one."""
+_PAIR: Final = re.compile(r"[^/:@]+:[^/@]+@")
+"""``user:password@``, in a part of the path too."""
+_SUSPECT: Final = frozenset("@?#%")
 _QUERY: Final = re.compile(r"[?#][^/?#]*=")
 
 _USER_INFO: Final = (
@@ -85,6 +88,9 @@ def storage_of(
     :raises ConfigurationError: when it is no location, holds credentials, or no file system serves it.
     :raises StorageError: when the file system cannot be opened.
     """
+    import fsspec  # here, as Dag files load this module when they are parsed
+    from fsspec.implementations.dirfs import DirFileSystem
+
     if refusal := refusal_of(location, what):
         del location  # tracebacks may show local variables
         raise ConfigurationError(refusal)
@@ -140,7 +146,10 @@ def refusal_of(location: object, what: str) -> str | None:
 def _credentials_in(location: str, what: str) -> str | None:
     for number, link in enumerate(_links(location)):
         scheme, slashes, rest = _parts(link)
-        if _has_user_info(scheme, slashes, rest) or (number and not scheme and "@" in rest.partition("/")[0]):
+        # What stands before the scheme, a quotation mark say, makes it none; the rest may be a URL yet.
+        after = rest if number else rest.partition("//")[2]
+        hidden = not scheme and "@" in _decoded(after).lstrip("/").partition("/")[0]
+        if hidden or _has_user_info(scheme, slashes, rest):
             return f"The {what} {_USER_INFO}. {_WAY}"
         if scheme and not _is_path_on_disk(scheme, slashes) and _QUERY.search(rest):
             return f"The {what} {_IN_QUERY}. {_WAY}"
@@ -150,14 +159,14 @@ def _credentials_in(location: str, what: str) -> str | None:
 def _form_of(location: str, what: str) -> str | None:
     """Return why a text without credentials is no location."""
     scheme, slashes, rest = _parts(location)
-    protocol, colon, _ = location.partition(":")
+    protocol = location.partition(":")[0].lower()
     if len(_links(location)) > 1:
         reason = f"is a chain of URLs (::), which is not read. {_FORMS}"
     elif "\0" in location:
         reason = f"holds a character that no path can hold. {_FORMS}"
     elif "://" in location and not scheme:
         reason = f"is neither a path nor a URL. {_FORMS}"
-    elif not scheme and colon and protocol.lower() in fsspec.available_protocols():
+    elif not scheme and location.lower() != protocol and protocol in _PROTOCOLS:
         reason = f"lacks the slashes after {protocol}:. {_FORMS}"
     elif scheme not in _LOCAL and len(slashes) == 1:
         reason = f"has one slash after {scheme}:, as a URL has that went through a Path. Give it as a text."
@@ -167,7 +176,9 @@ def _form_of(location: str, what: str) -> str | None:
         reason = f"names no bucket. Write {scheme}://bucket/prefix."
     else:
         return None
-    return f"The {what} {location[:200]!r} {reason}"
+    # Not shown where it could hold a credential in a way that is not known here.
+    shown = "" if _SUSPECT & set(location) else f" {location[:200]!r}"
+    return f"The {what}{shown} {reason}"
 
 
 def local_path(location: str) -> str | None:
@@ -200,19 +211,28 @@ def _parts(url: str) -> tuple[str, str, str]:
     return (found[1].lower(), found[2], found[3]) if found and found[2] else ("", "", url)
 
 
+def _decoded(text: str) -> str:
+    """Percent-decode a text as often as it is encoded."""
+    for _ in range(5):
+        if (plain := unquote(text)) == text:
+            break
+        text = plain
+    return text
+
+
 def _is_path_on_disk(scheme: str, slashes: str) -> bool:
     return scheme in _ON_DISK and slashes != "//"
 
 
 def _has_user_info(scheme: str, slashes: str, rest: str) -> bool:
-    authority = unquote(rest.partition("/")[0])
+    authority = _decoded(rest.partition("/")[0])
     if not scheme:
         return "@" in authority.partition(":")[2]
     if _is_path_on_disk(scheme, slashes):
         return False
     if scheme in _AZURE and _CONTAINER.fullmatch(authority):
         return False
-    if "@" in authority:
+    if "@" in authority or _PAIR.search(_decoded(rest)):
         return True
     _, colon, port = authority.partition(":")
     if not colon or authority.startswith("arn:"):

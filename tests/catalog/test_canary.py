@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
-from io_intelligence_provider.catalog.secret import Redactor, Secret, redact_url
+from io_intelligence_provider.catalog.redaction import Redactor, Secret, redact_url
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings, connection_settings
 from io_intelligence_provider.errors import (
     AuthenticationError,

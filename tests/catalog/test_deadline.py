@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog.deadline import Deadline
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.errors import ServerError, TransportError
 
@@ -85,7 +85,7 @@ def test_each_call_has_a_deadline_of_its_own(
 ) -> None:
     now = 1_000.0
     clock = SimpleNamespace(monotonic=lambda: now)  # this module's alone: servers need the real one
-    monkeypatch.setattr("io_intelligence_provider.catalog.deadline.time", clock)
+    monkeypatch.setattr("io_intelligence_provider.catalog.retry.time", clock)
     client = connect(emulator.url, deadline=10)
     client.fetch_page()
     now += 60

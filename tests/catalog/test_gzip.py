@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog import transport
+from io_intelligence_provider.catalog import session
 from io_intelligence_provider.errors import ResponseError, TransportError
 
 GZIP = {"Content-Encoding": "gzip"}
@@ -51,7 +51,7 @@ def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, tools: An
 def test_more_than_anybody_should_answer_is_refused(
     scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1 << 20)
+    monkeypatch.setattr(session, "MAX_BODY_BYTES", 1 << 20)
     body = b" " * ((1 << 20) + 1)
     server = scripted(tools.Reply(200, gzip.compress(body), GZIP) if packed else tools.Reply(200, body))
     with pytest.raises(ResponseError, match="more than 1 MiB"):

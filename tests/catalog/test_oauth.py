@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from io_intelligence_provider.catalog.auth import ClientCredentials
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.catalog.redaction import Redactor, Secret
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.catalog.deadline import Deadline
 from io_intelligence_provider.catalog.retry import (
     MAX_RETRY_AFTER,
+    Deadline,
     RetryableError,
     parse_retry_after,
     retrying,

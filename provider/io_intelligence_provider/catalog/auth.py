@@ -12,8 +12,8 @@ from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Redactor, Secret, redact_url, sendable
+from io_intelligence_provider.catalog.redaction import Redactor, Secret, redact_url, sendable
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, RequestError
 

@@ -1,8 +1,10 @@
-"""When to ask again and how long to wait before: backoff with full jitter, ``Retry-After`` first."""
+"""When to ask again, how long to wait before (backoff, ``Retry-After``), and the deadline of all of it."""
 
 from __future__ import annotations
 
 import math
+import threading
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -11,13 +13,55 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.stop import stop_any, stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.errors import IOIntelligenceError
+from io_intelligence_provider.errors import IOIntelligenceError, TransportError
 
-__all__ = ["MAX_RETRY_AFTER", "RetryableError", "parse_retry_after", "retrying"]
+__all__ = ["MAX_RETRY_AFTER", "Deadline", "RetryableError", "parse_retry_after", "retrying"]
 
 MAX_RETRY_AFTER: Final = 120.0
 """Longest wait in seconds that a ``Retry-After`` can order: a worker slot is not parked for hours."""
+
+
+class Deadline:
+    """A point in time that every wait of one walk respects; shared by its threads.
+
+    :param seconds: how long from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._cancelled = threading.Event()
+
+    def scope(self) -> Deadline:
+        """Return the same deadline with a cancellation of its own: one attempt within the walk."""
+        scope = Deadline(self.seconds)
+        scope._end = self._end
+        return scope
+
+    def left(self) -> float:
+        """Return the seconds that are left, 0 when there are none."""
+        return max(0.0, self._end - time.monotonic())
+
+    def cancel(self) -> None:
+        """End every wait at once: nobody is interested in the outcome any more."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise when time is up or the walk was given up.
+
+        :raises TransportError: then.
+        """
+        if self._cancelled.is_set():
+            raise TransportError("The request was given up because the walk it belongs to has ended.")
+        if not self.left():
+            raise TransportError(
+                f"The deadline of {self.seconds:g} s for one walk over the catalogue has passed. "
+                "Raise `deadline`, or see why the API is slow."
+            )
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or until the walk is given up."""
+        self._cancelled.wait(seconds)
 
 
 class RetryableError(Exception):

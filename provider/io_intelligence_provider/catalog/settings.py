@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.secret import Secret, redact_url, sendable
+from io_intelligence_provider.catalog.redaction import Secret, redact_url, sendable
 from io_intelligence_provider.errors import ConfigurationError
 
 __all__ = ["DEFAULT_BASE_URL", "ClientSettings", "connection_settings", "named"]

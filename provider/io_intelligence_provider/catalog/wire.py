@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from io_intelligence_provider.catalog.secret import MASK, Redactor
+from io_intelligence_provider.catalog.redaction import MASK, Redactor
 from io_intelligence_provider.errors import ResponseError
 
 __all__ = [

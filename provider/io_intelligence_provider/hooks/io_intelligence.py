@@ -39,7 +39,7 @@ class IOIntelligenceHook(BaseHook):
         :raises ConfigurationError: when a field of the connection does not fit; the message names it.
         """
         from io_intelligence_provider.catalog.client import IOIntelligenceClient
-        from io_intelligence_provider.catalog.secret import without_frames
+        from io_intelligence_provider.catalog.redaction import without_frames
 
         # Airflow's connection shows its password in its repr: no frame that holds one is in a traceback.
         return IOIntelligenceClient.from_settings(without_frames(self._settings), mask_secret)

@@ -61,8 +61,8 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
             its password.
         :raises NotificationError: when no answer came, or one other than 2xx.
         """
-        from io_intelligence_provider.catalog.pool import quiet
-        from io_intelligence_provider.catalog.secret import without_frames
+        from io_intelligence_provider.catalog.proxies import quiet
+        from io_intelligence_provider.catalog.redaction import without_frames
 
         # Whatever comes, a task's timeout too: the frames below hold the password and the URL as text.
         with quiet():
@@ -71,7 +71,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def _post(self) -> None:
         import urllib3
 
-        from io_intelligence_provider.catalog.pool import open_manager
+        from io_intelligence_provider.catalog.proxies import open_manager
 
         connection = BaseHook.get_connection(self.webhook_conn_id)
         url = _url(connection)
@@ -94,7 +94,7 @@ def _credential(connection: Connection) -> dict[str, str]:
 
     :raises ConfigurationError: when no header can carry it; the message does not show it.
     """
-    from io_intelligence_provider.catalog.secret import sendable
+    from io_intelligence_provider.catalog.redaction import sendable
 
     password = (connection.password or "").strip()
     if not password:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
-from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.catalog.redaction import Redactor, Secret
 
 __all__ = ["credentials_in", "redacted", "scrubbed"]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from io_intelligence_provider.catalog.secret import MASK
+from io_intelligence_provider.catalog.redaction import MASK
 from io_intelligence_provider.errors import (
     STATUS_ERRORS,
     ErrorDetail,

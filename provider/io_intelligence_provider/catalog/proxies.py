@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.catalog.redaction import Redactor, Secret
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import ConfigurationError
 

@@ -21,17 +21,16 @@ from urllib3.exceptions import (
 )
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.catalog.answers import error_for, excerpt
 from io_intelligence_provider.catalog.auth import (
     Authenticator,
     ClientCredentials,
     Credential,
     FixedCredential,
 )
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.pool import Pools, quiet
-from io_intelligence_provider.catalog.retry import RetryableError, parse_retry_after, retrying
-from io_intelligence_provider.catalog.secret import Redactor, redact_url, without_frames
+from io_intelligence_provider.catalog.http_errors import error_for, excerpt
+from io_intelligence_provider.catalog.proxies import Pools, quiet
+from io_intelligence_provider.catalog.redaction import Redactor, redact_url, without_frames
+from io_intelligence_provider.catalog.retry import Deadline, RetryableError, parse_retry_after, retrying
 from io_intelligence_provider.catalog.settings import ClientSettings, is_loopback
 from io_intelligence_provider.errors import (
     AuthenticationError,

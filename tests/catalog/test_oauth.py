@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from io_intelligence_provider.catalog.auth import ClientCredentials
+from io_intelligence_provider.catalog.http_errors import Answer
 from io_intelligence_provider.catalog.redaction import Redactor, Secret
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
@@ -338,12 +339,12 @@ def test_a_late_401_does_not_throw_a_newer_token_away() -> None:
     settings = ClientSettings(
         token_url="https://127.0.0.1/t", client_id="me", client_secret=Secret(CLIENT["client_secret"])
     )
-    auth = ClientCredentials(settings, lambda *_: (200, next(fetched)), Redactor())
+    auth = ClientCredentials(settings, lambda *_: Answer("POST", "", 200, {}, next(fetched)), Redactor())
     deadline = Deadline(60)
-    old = auth.headers(deadline)
+    old = auth.credential(deadline)
     for _ in range(3):  # three threads were refused with the old token, one after the other
         assert auth.renew(old)
-        assert auth.headers(deadline)["Authorization"].reveal() == "Bearer 1"
+        assert auth.credential(deadline).headers["Authorization"].reveal() == "Bearer 1"
 
 
 def test_the_token_is_no_exception_to_the_deadline(scripted: Any, log_in: Any, tools: Any) -> None:

@@ -318,16 +318,17 @@ def test_the_settings_reach_the_wire(scripted: Any, connect: Any, tools: Any) ->
 def test_a_timeout_is_always_set(
     connect: Any, scripted: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import urllib3
+    from requests.adapters import HTTPAdapter
 
     seen = []
-    original = urllib3.PoolManager.request
+    original = HTTPAdapter.send
 
-    def request(self: Any, *args: Any, **options: Any) -> Any:
+    def send(self: Any, *args: Any, **options: Any) -> Any:
         seen.append(options["timeout"])
         return original(self, *args, **options)
 
-    monkeypatch.setattr(urllib3.PoolManager, "request", request)
+    monkeypatch.setattr(HTTPAdapter, "send", send)
     connect(scripted(tools.page()).url, connect_timeout=2, read_timeout=40, deadline=20).fetch_page()
-    assert seen[0].connect_timeout == 2
-    assert 19 < seen[0].read_timeout <= 20
+    connect_timeout, read_timeout = seen[0]
+    assert connect_timeout == 2
+    assert 19 < read_timeout <= 20

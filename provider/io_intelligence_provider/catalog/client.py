@@ -157,8 +157,14 @@ class IOIntelligenceClient:
         params: dict[str, str | int] = {"page": page, "page_size": self.settings.with_page_size(page_size)}
         if q and q.strip():
             params["q"] = q
-        body = self._transport.get(MODELS_PATH, params, deadline or Deadline(self.settings.deadline))
-        return decode_page(body, f"GET {self.source_url} (page {page})", self._transport.redactor)
+        answer = self._transport.get(MODELS_PATH, params, deadline or Deadline(self.settings.deadline))
+        redactor = self._transport.redactor
+        return decode_page(
+            answer.body,
+            f"GET {self.source_url} (page {page}){answer.way}",
+            redactor,
+            status=answer.shown_status(redactor.clean),
+        )
 
     def fetch_catalogue(self, q: str | None = None, page_size: int | None = None) -> Catalogue:
         """Walk over all pages and return the raw records of a consistent walk, spooled to disk.

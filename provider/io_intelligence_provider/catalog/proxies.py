@@ -1,188 +1,90 @@
-"""The urllib3 pools: TLS, proxy and timeouts, set once and for all requests; and which proxy a URL takes."""
+"""Which proxy a URL takes: the configured one, or what the environment names and ``NO_PROXY`` leaves."""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
-import logging
 import os
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, TypeAlias
-from urllib.parse import unquote, urlsplit, urlunsplit
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.redaction import Redactor, Secret
-from io_intelligence_provider.catalog.settings import ClientSettings
+from io_intelligence_provider.catalog.redaction import Secret
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["Pools", "environment_proxy", "open_manager", "quiet"]
+__all__ = ["Proxy", "environment_proxy", "parse_proxy", "proxy_for"]
 
 _PROXY_SCHEMES: Final = ("http", "https")
-_KEPT: Final = 64  # idle connections to one host: as many as the highest concurrency
 
 
-class Pools:
-    """One pool of connections for each proxy that is in use, and one for direct connections.
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that requests go through.
 
-    The environment may send the API, the token endpoint and each hop of a redirect different ways, so every
-    URL is looked up. urllib3 reads no ``~/.netrc``, so nothing replaces the connection's credential. Threads
-    share it.
-
-    :param redactor: learns the credentials of the proxies.
-    :raises ConfigurationError: when a proxy is no http(s) URL.
+    :param address: its URL without user info.
+    :param user: ``None`` where it asks for none.
+    :param source: who names it, for messages: a variable of the environment or the setting.
     """
 
-    def __init__(self, settings: ClientSettings, redactor: Redactor) -> None:
-        self._settings = settings
-        self._redactor = redactor
-        self._lock = threading.Lock()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
-        for url in filter(None, (settings.base_url, settings.token_url)):
-            self.to(url)  # a proxy that cannot work is refused at once
+    address: str
+    user: str | None
+    password: Secret
+    source: str
 
-    def to(self, url: str) -> urllib3.PoolManager:
-        """Return the pool that leads to ``url``.
+    @property
+    def url(self) -> str:
+        """Its URL with user and password, percent-encoded: what tells two of them apart."""
+        if self.user is None:
+            return self.address
+        scheme, _, host = self.address.partition("://")
+        return f"{scheme}://{quote(self.user, safe='')}:{quote(self.password.reveal(), safe='')}@{host}"
 
-        :raises ConfigurationError: when the proxy that the environment names for it is none.
-        """
-        proxy, name = self._settings.proxy, "proxy"
-        if not proxy:
-            proxy, name = environment_proxy(url) or (None, "")
-        with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = self._open(proxy, name)
-            return self._pools[proxy]
-
-    def clear(self) -> None:
-        """Close every connection.
-
-        ``PoolManager.clear`` alone leaves that to the garbage collector, which waits while anyone keeps an
-        error: the frames of its traceback hold the pool.
-        """
-        with self._lock:
-            managers = list(self._pools.values())
-        for manager in managers:
-            for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated over
-                if pool := manager.pools.get(key):
-                    pool.close()
-            manager.clear()
-
-    def _open(self, proxy: str | None, name: str) -> urllib3.PoolManager:
-        settings = self._settings
-        options: dict[str, Any] = {
-            "num_pools": 4,
-            "maxsize": _KEPT,
-            "timeout": urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout),
-            "retries": False,
-            "cert_reqs": "CERT_NONE" if settings.verify is False else "CERT_REQUIRED",
-        }
-        if isinstance(settings.verify, str):
-            option = "ca_cert_dir" if Path(settings.verify).is_dir() else "ca_certs"
-            options[option] = settings.verify
-        if proxy is None:
-            return open_manager(**options)
-        bare, user, password = _split_proxy(proxy, name)
-        if user is not None:
-            pair = Secret(base64.b64encode(f"{user}:{password}".encode()).decode())
-            options["proxy_headers"] = {"Proxy-Authorization": f"Basic {pair.reveal()}"}
-            self._redactor.add(pair)
-            self._redactor.add(Secret(password or user))  # some proxies take a token as the user
-            self._redactor.add(Secret(user), identifier=True)
-        return open_manager(bare, **options)
+    @property
+    def credential(self) -> Secret | None:
+        """The HTTP Basic pair, ``None`` without a user."""
+        if self.user is None:
+            return None
+        return Secret(base64.b64encode(f"{self.user}:{self.password.reveal()}".encode()).decode())
 
 
-class _Silent:
-    """Mixed into a connection, it prints nothing, whatever ``http.client`` is set to.
+def proxy_for(url: str, configured: str | None, environ: Mapping[str, str] = os.environ) -> Proxy | None:
+    """Return the proxy that a URL takes: the configured one, else the one that the environment names.
 
-    ``http.client.HTTPConnection.debuglevel = 1`` is a common trick to debug, and prints every header.
+    :raises ConfigurationError: when it is no http(s) URL; the message names the variable, not its value.
     """
-
-    debuglevel = 0
-
-
-class _HTTPConnection(_Silent, HTTPConnection):
-    pass
+    if configured:
+        return parse_proxy(configured, "the setting `proxy`")
+    found = environment_proxy(url, environ)
+    return parse_proxy(found[0], f"the environment variable {found[1]}") if found else None
 
 
-class _HTTPSConnection(_Silent, HTTPSConnection):
-    pass
+def parse_proxy(proxy: str, source: str) -> Proxy:
+    """Split the URL of a proxy; without a scheme it is http.
 
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-def open_manager(proxy: str | None = None, **options: Any) -> urllib3.PoolManager:
-    """Return a pool manager whose connections print nothing; use it within :func:`quiet`."""
-    for name in list(logging.root.manager.loggerDict):  # a copy: other threads make loggers meanwhile
-        if name == "urllib3" or name.startswith("urllib3."):
-            logging.getLogger(name).addFilter(_QUIET)  # again does nothing
-    with quiet():
-        manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-    return manager
-
-
-class _Quiet(logging.Filter):
-    """Drops what urllib3 logs in a thread within :func:`quiet`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.thread = threading.local()
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - whatever it says
-        return not getattr(self.thread, "quiet", False)
-
-
-_QUIET: Final = _Quiet()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Let urllib3 log nothing in this thread.
-
-    It logs the header lines that it cannot parse, which hold the credential when a server echoes it, and
-    the path of every URL, which is the secret of a webhook. A filter on the loggers themselves comes before
-    every handler. What is worth knowing we log.
+    :param source: who names it.
+    :raises ConfigurationError: when it is no http(s) URL.
     """
-    before = getattr(_QUIET.thread, "quiet", False)
-    _QUIET.thread.quiet = True
-    try:
-        yield
-    finally:
-        _QUIET.thread.quiet = before
-
-
-def _split_proxy(proxy: str, name: str) -> tuple[str, str | None, str]:
-    """Return the URL of a proxy without user info, the user (``None`` without one) and the password."""
     url = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(url)
         fits = parts.scheme in _PROXY_SCHEMES and parts.hostname and url.isprintable() and (parts.port or 1)
-        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
-        parse_url(bare)  # what the HTTP library makes of it
+        address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
+        parse_url(address)  # what the HTTP library makes of it
     except (ValueError, LocationValueError):
         fits = False
     if not fits or "@" in url.rpartition(parts.netloc)[2] or " " in url:
         # Not shown: what does not parse may hold the password anywhere.
-        what = f"The environment variable {name}" if name.lower().endswith("_proxy") else f"The {name}"
         raise ConfigurationError(
-            f"{what} is no http(s) URL of the form http://user:password@host:port, with special "
-            "characters of the password percent-encoded."
+            f"{source[0].upper()}{source[1:]} is no http(s) URL of the form http://user:password@host:port, "
+            "with special characters of the password percent-encoded."
         )
-    return bare, parts.username and unquote(parts.username), unquote(parts.password or "")
+    user = None if parts.username is None else unquote(parts.username)
+    return Proxy(address, user, Secret(unquote(parts.password or "")), source)
 
 
 def environment_proxy(url: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str] | None:

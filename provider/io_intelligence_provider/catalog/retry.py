@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -20,21 +21,25 @@ __all__ = ["MAX_RETRY_AFTER", "Deadline", "RetryableError", "parse_retry_after",
 MAX_RETRY_AFTER: Final = 120.0
 """Longest wait in seconds that a ``Retry-After`` can order: a worker slot is not parked for hours."""
 
+_SECONDS: Final = re.compile(r"(?=\.?[0-9])([0-9]*)\.?([0-9]*)")
+
 
 class Deadline:
     """A point in time that every wait of one walk respects; shared by its threads.
 
     :param seconds: how long from now.
+    :param work: what it bounds, for the message.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, work: str = "one walk over the catalogue") -> None:
         self.seconds = seconds
+        self.work = work
         self._end = time.monotonic() + seconds
         self._cancelled = threading.Event()
 
     def scope(self) -> Deadline:
         """Return the same deadline with a cancellation of its own: one attempt within the walk."""
-        scope = Deadline(self.seconds)
+        scope = Deadline(self.seconds, self.work)
         scope._end = self._end
         return scope
 
@@ -55,7 +60,7 @@ class Deadline:
             raise TransportError("The request was given up because the walk it belongs to has ended.")
         if not self.left():
             raise TransportError(
-                f"The deadline of {self.seconds:g} s for one walk over the catalogue has passed. "
+                f"The deadline of {self.seconds:g} s for {self.work} has passed. "
                 "Raise `deadline`, or see why the API is slow."
             )
 
@@ -79,14 +84,17 @@ class RetryableError(Exception):
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3).
 
+    A fraction of a second, which the standard does not know and servers send, is rounded up.
+
     :param value: the header, a number of seconds or an HTTP date; anything else counts as absent.
     :param now: the time an HTTP date is compared with, the present unless given.
     """
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text) if len(text) < 16 else math.inf
+    if found := _SECONDS.fullmatch(text):
+        # Compared as text: a float would round a tiny fraction away.
+        return float(found[1] or 0) + bool(found[2].strip("0")) if len(found[1]) < 16 else math.inf
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # the second for an absurd zone or hour

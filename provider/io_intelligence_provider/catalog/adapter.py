@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import http.client
 import io
 import logging
+import os
 import socket
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +21,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from io_intelligence_provider.catalog.proxies import parse_proxy
 from io_intelligence_provider.catalog.retry import Deadline
+from io_intelligence_provider.catalog.settings import BUNDLE_VARIABLES, add_authorities
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -73,7 +77,7 @@ def current_exchange() -> Exchange:
     return exchange
 
 
-@contextmanager
+@contextlib.contextmanager
 def within(exchange: Exchange) -> Iterator[None]:
     """Let what this thread sends belong to an exchange."""
     before = _EXCHANGE.set(exchange)
@@ -93,6 +97,7 @@ class BoundedAdapter(HTTPAdapter):
     def __init__(self, connect_timeout: float, read_timeout: float) -> None:
         self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
         self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
         super().__init__()
 
     def init_poolmanager(self, *_: Any, **__: Any) -> None:
@@ -106,12 +111,30 @@ class BoundedAdapter(HTTPAdapter):
                 parsed = parse_proxy(proxy, "the proxy")
                 pair = parsed.credential
                 headers = {"Proxy-Authorization": f"Basic {pair.reveal()}"} if pair else None
-                self.proxy_manager[proxy] = open_manager(parsed.address, proxy_headers=headers, **_KEPT)
+                tls = _bundles_context() if parsed.address.startswith("https:") else None
+                self.proxy_manager[proxy] = open_manager(
+                    parsed.address, proxy_headers=headers, proxy_ssl_context=tls, **_KEPT
+                )
             manager: urllib3.PoolManager = self.proxy_manager[proxy]
         return manager
 
     def cert_verify(self, *_: Any) -> None:
         """Leave TLS to the pool's settings: ``verify=True`` is the system's store, not requests' bundle."""
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return host and TLS settings of a pool; called by requests.
+
+        :raises ConfigurationError: when a variable of the environment names a CA bundle that is none.
+        """
+        host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        if verify is True and host["scheme"] == "https":
+            with self._lock:
+                self._tls = self._tls or _bundles_context()
+            if self._tls:
+                tls["ssl_context"] = self._tls
+        return host, tls
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         """Return the response with its body in memory; called by requests."""
@@ -146,6 +169,21 @@ class BoundedAdapter(HTTPAdapter):
                 if pool := manager.pools.get(key):
                     pool.close()
             manager.clear()
+
+
+def _bundles_context() -> ssl.SSLContext | None:
+    """Return a TLS context that trusts the system and the CA bundles of the environment; ``None`` without.
+
+    :raises ConfigurationError: when one is none.
+    """
+    bundles = {name: path for name in BUNDLE_VARIABLES if (path := os.environ.get(name, "").strip())}
+    if not bundles:
+        return None
+    context = create_urllib3_context()
+    context.load_default_certs()
+    for name, path in bundles.items():
+        add_authorities(context, path, f"The environment variable {name}")
+    return context
 
 
 def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
@@ -276,7 +314,7 @@ class _Quiet(logging.Filter):
 _QUIET: Final = _Quiet()
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Let urllib3 log nothing in this thread.
 

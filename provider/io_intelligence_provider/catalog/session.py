@@ -48,7 +48,7 @@ from io_intelligence_provider.catalog.http_errors import (
 from io_intelligence_provider.catalog.proxies import Proxy, proxy_for
 from io_intelligence_provider.catalog.redaction import Redactor, Secret, redact_url, without_frames
 from io_intelligence_provider.catalog.retry import Deadline, RetryableError, parse_retry_after, retrying
-from io_intelligence_provider.catalog.settings import ClientSettings, authorities, is_loopback
+from io_intelligence_provider.catalog.settings import ClientSettings, is_loopback
 from io_intelligence_provider.errors import (
     AuthenticationError,
     RateLimitError,
@@ -233,7 +233,6 @@ class _Session(requests.Session):
         self.trust_env = False
         self.max_redirects = _MAX_REDIRECTS
         self._settings, self._redactor = settings, redactor
-        self._authorities = authorities(settings)
         self._no_cookies = RequestsCookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self.tls_worked = False
         for scheme in ("http://", "https://"):
@@ -254,7 +253,7 @@ class _Session(requests.Session):
             method, url, headers=headers, data=body, auth=credential, cookies=self._no_cookies
         ).prepare()
         response = self.send(
-            request, stream=True, verify=self._authorities, cert=None, proxies=self._proxies(url)
+            request, stream=True, verify=self._settings.verify, cert=None, proxies=self._proxies(url)
         )
         sent = frozenset(name for name in _CREDENTIAL_HEADERS if name in response.request.headers)
         self.tls_worked = self.tls_worked or str(response.url).startswith("https:")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import os
 import re
 import ssl
 from collections.abc import Iterable, Mapping
@@ -22,7 +21,14 @@ from urllib3.util import parse_url
 from io_intelligence_provider.catalog.redaction import Secret, redact_url, sendable
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "ClientSettings", "authorities", "connection_settings", "named"]
+__all__ = [
+    "BUNDLE_VARIABLES",
+    "DEFAULT_BASE_URL",
+    "ClientSettings",
+    "add_authorities",
+    "connection_settings",
+    "named",
+]
 
 DEFAULT_BASE_URL: Final = "https://api.intelligence.io.solutions"
 _MAX_PAGE_SIZE: Final = 100  # the vendor's OpenAPI document: page_size is 1 to 100
@@ -107,7 +113,7 @@ class ClientSettings:
             return
         if not isinstance(self.verify, str) or not self.verify.strip():  # type: ignore[redundant-expr]
             raise ConfigurationError("verify must be true, false or the path of a CA.")
-        _check_authorities(self.verify, "verify")
+        add_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.verify, "verify")
 
     def _check_oauth(self) -> None:
         given = {name for name in ("token_url", "client_id", "client_secret") if getattr(self, name)}
@@ -125,32 +131,19 @@ class ClientSettings:
             _check_token_url(self.token_url)
 
 
-_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+BUNDLE_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables by which requests knows a CA bundle; OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR."""
 
 
-def authorities(settings: ClientSettings, environ: Mapping[str, str] = os.environ) -> bool | str:
-    """Return what certificates are verified against: ``verify``, else a bundle that the environment names.
-
-    :returns: a path, ``True`` for the system's authorities, ``False`` for none.
-    :raises ConfigurationError: when a variable names no CA; the message does not show its value.
-    """
-    name = next((name for name in _BUNDLES if environ.get(name, "").strip()), None)
-    if settings.verify is not True or name is None:
-        return settings.verify
-    if any(url.startswith("https:") for url in (settings.base_url, settings.token_url or "")):
-        _check_authorities(environ[name].strip(), f"The environment variable {name}")
-    return environ[name].strip()
-
-
-def _check_authorities(path: str, what: str) -> None:
-    """Refuse what is neither a file nor a folder of certificates.
+def add_authorities(context: ssl.SSLContext, path: str, what: str) -> None:
+    """Let a TLS context trust the certificates of a file or folder.
 
     :param what: who names it.
+    :raises ConfigurationError: when it holds none; the message does not show the path.
     """
     try:
         folder = Path(path).is_dir()
-        ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+        context.load_verify_locations(None if folder else path, path if folder else None)
     except (OSError, ValueError) as error:  # SSLError is an OSError, a NUL in a path a ValueError
         why = (error.strerror if isinstance(error, OSError) else None) or "it is no certificate"
         raise ConfigurationError(f"{what} names no usable CA: {why}.") from None

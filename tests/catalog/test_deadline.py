@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from io_intelligence_provider.catalog.adapter import _BoundedReads
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.errors import ServerError, TransportError
@@ -95,16 +96,12 @@ def test_a_proxy_that_drips_its_answer_to_connect_does_not_outlast_it(
         thread.join()
 
 
-def test_a_connection_is_patient_again_for_the_next_request(scripted: Any, connect: Any, tools: Any) -> None:
-    def script(asked: Any) -> Any:
-        if len(server.requests) == 2:
-            server.stopping.wait(0.3)
-        return tools.page(tools.models(1))
-
-    server = scripted(script)
-    client = connect(server.url, read_timeout=20, max_retries=0)
-    client.fetch_page(deadline=Deadline(0.2))
-    assert len(client.fetch_page(deadline=Deadline(20)).records) == 1
+def test_a_read_waits_no_longer_than_it_leaves() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.settimeout(60)
+        with _BoundedReads(one, Deadline(0.1)) as reads, pytest.raises(TimeoutError):
+            reads.read(1)
 
 
 def test_it_bounds_all_pages_together(scripted: Any, connect: Any, tools: Any) -> None:

@@ -364,3 +364,7 @@ def test_a_hanging_token_endpoint_does_not_outlast_the_deadline(
     server = scripted(script)
     with pytest.raises(TransportError, match=r"deadline of 0.2 s"):
         log_in(server, deadline=0.2, read_timeout=60).fetch_page()
+
+
+def test_an_answer_does_not_show_its_body() -> None:
+    assert FRESH not in repr(Answer("POST https://h/t", "", 200, {"X": FRESH}, FRESH.encode()))

@@ -154,6 +154,8 @@ def test_a_bundle_of_the_environment_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
+    for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)  # a machine may have them
     monkeypatch.setenv(name, ca)
     connect(scripted(tools.page(), tls=tls).url).fetch_page()
 

@@ -35,7 +35,9 @@ PAGE = {"Content-Type": "text/html; charset=utf-8"}
         (b" \r\n", {}, r"answered 200 with an empty body\. Check the host"),
         (b'{"models": [1]}', JSON, r'neither known shape: there is no list `data`: \{"models": \[1\]\}'),
         (b'{"data": {"a": 1}}', JSON, r"neither known shape: `data` is no list: "),
-        (b'["a"]', JSON, r'neither known shape: it is no object: \["a"\]'),
+        (b'["a"]', JSON, r'neither known shape: it is a list, no object with `data`: \["a"\]'),
+        (b"7", JSON, r"neither known shape: it is a value, no object with `data`: 7"),
+        (b'{"object": "list"}', JSON, r"neither known shape: there is no list `data`: "),
         (b'{"data": []}', JSON, r"neither known shape: there is `data`, but neither a `pagination`"),
         (b"upstream!", {"Content-Type": "text/plain"}, r"\(text/plain\) with no JSON \(Exp.*\): upstream!"),
         (b"ok", {"Content-Type": "nonsense"}, r"answered 200 with no JSON"),
@@ -128,7 +130,7 @@ CUT = b'{"data":[{"model_id":"a","name":"b"}'
 def test_json_cut_short_without_a_length_is_asked_for_again(
     scripted: Any, connect: Any, tools: Any, body: bytes, chunked: bool
 ) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
     raw = b"%b\r\n%b" % (head, body)
     if chunked:
         raw = b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (head, len(body), body)

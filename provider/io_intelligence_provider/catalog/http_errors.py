@@ -58,6 +58,10 @@ class Answer(NamedTuple):
     identified_by: frozenset[str] = frozenset()
     withheld: bool = False
 
+    def __repr__(self) -> str:
+        # Error reporters print local variables, and the body may hold a token.
+        return f"Answer({self.asked!r}, {self.status})"
+
     @property
     def media_type(self) -> str:
         """The media type as the server names it, empty when it names none or something else."""

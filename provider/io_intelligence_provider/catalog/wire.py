@@ -219,7 +219,8 @@ def _careful_envelope(body: bytes) -> _Envelope:
 def _instead_of_models(answer: Any) -> str:
     """Return what JSON is that has no list ``data``."""
     if not isinstance(answer, dict):
-        return "JSON of neither known shape: it is no object"
+        kind = "a list" if isinstance(answer, list) else "a value"
+        return f"JSON of neither known shape: it is {kind}, no object with `data`"
     if answer.get("data") is not None:
         return "JSON of neither known shape: `data` is no list"
     if any(answer.get(key) for key in ("error", "errors", "detail", "message")):

@@ -14,7 +14,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import requests
 import urllib3
@@ -26,9 +26,6 @@ from urllib3.util.ssl_ import create_urllib3_context
 from io_intelligence_provider.catalog.proxies import parse_proxy
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import BUNDLE_VARIABLES, add_authorities
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -243,7 +240,7 @@ class _BoundedReads(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
+    def readinto(self, buffer: Any) -> int | None:
         self._deadline.check()
         left = max(self._deadline.left(), 1e-3)
         self._connection.settimeout(left if self._patience is None else min(self._patience, left))

@@ -8,10 +8,10 @@
     │   ├── AuthenticationError 401, 403
     │   ├── QuotaError          402
     │   ├── NotFoundError       404
-    │   ├── RequestError        422 and any other 4xx
+    │   ├── RequestError        422 and any other 4xx but 408 and 425
     │   ├── RateLimitError      429 after the retries
     │   └── ServerError         5xx after the retries
-    ├── TransportError          connect, read, TLS, truncated body, deadline
+    ├── TransportError          connect, read, TLS, truncated body, deadline; 408, 425; a firewall in front
     ├── ResponseError           an answer that is neither known shape
     ├── PaginationError         the walk cannot be made consistent
     ├── QualityError            a check stopped the run
@@ -137,11 +137,14 @@ class ServerError(HTTPStatusError):
 
 
 class TransportError(IOIntelligenceError):
-    """No whole answer arrived: connect, read, TLS, truncated body, or the deadline passed."""
+    """No whole answer of the server arrived: connect, read, TLS, truncated body, or the deadline passed.
+
+    Also 408 and 425, and what a firewall or bot protection answers in place of the server.
+    """
 
 
 class ResponseError(IOIntelligenceError):
-    """An answer arrived whole, but it is not JSON or has neither of the known shapes."""
+    """An answer arrived whole, but it is not JSON, an error, or has neither of the known shapes."""
 
 
 class PaginationError(IOIntelligenceError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow.sdk.exceptions import AirflowNotFoundException
+
 from io_intelligence_provider.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -28,7 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SUPPORTED", "retry_arguments"]
 
-_HOPELESS: Final = (AuthenticationError, ConfigurationError, QualityError, QuotaError)
+_HOPELESS: Final = (
+    AirflowNotFoundException,  # a connection or variable that is not there, such as that of a store
+    AuthenticationError,
+    ConfigurationError,
+    QualityError,
+    QuotaError,
+)
 _LONGEST_WAIT: Final = 86_400.0  # seconds; the day is over then, and the run is skipped anyway
 
 
@@ -49,8 +57,9 @@ if SUPPORTED:
     class IOIntelligenceRetryPolicy(RetryPolicy):
         """Fail at once where waiting cannot help, wait as long as a rate limit says, else back off.
 
-        At once fail a refused credential, a spent quota, a wrong setting, and a catalogue that the checks
-        stopped: another try would file another report of the same. ``retries`` of the task stays the bound.
+        At once fail a refused credential, a spent quota, a wrong setting, a missing connection, and a
+        catalogue that the checks stopped: another try would file another report of the same. ``retries`` of
+        the task stays the bound.
 
         :param first: wait before the second try; it doubles with each further one.
         :param longest: the longest wait but that of a rate limit.

@@ -63,7 +63,9 @@ def test_a_location_with_credentials_never_becomes_an_argument(name: str) -> Non
     with DAG("secret", schedule=None):
         for operator in operators:
             with pytest.raises(ConfigurationError, match=f"^The {name} holds user info") as refused:
-                operator(task_id="a", **(arguments | {name: "s3://AKIA:c4nary@bucket/x"}))
+                operator(
+                    task_id=f"a_{operator.__name__}", **(arguments | {name: "s3://AKIA:c4nary@bucket/x"})
+                )
             assert "c4nary" not in str(refused.value)
             operator(task_id=f"b_{operator.__name__}", **(arguments | {name: "{{ var.value.place }}"}))
 

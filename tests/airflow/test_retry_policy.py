@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from io_intelligence_provider.errors import (
     AuthenticationError,
@@ -22,6 +23,7 @@ from io_intelligence_provider.errors import (
     StorageError,
     TransportError,
 )
+from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
 
 retry_policy = pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="Airflow 3.2 has none")
 
@@ -43,6 +45,8 @@ def decide(error: Exception, try_number: int = 1, **arguments: timedelta) -> Any
         QuotaError(SECRET, status=402),
         ConfigurationError(SECRET),
         QualityError(SECRET, report=None),  # type: ignore[arg-type]
+        MissingConnectionError(SECRET),
+        AirflowNotFoundException(SECRET),
     ],
 )
 def test_what_waiting_cannot_help_fails_at_once(error: Exception) -> None:

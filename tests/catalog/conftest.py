@@ -48,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. ``raw`` is sent as it is, and ``reset`` instead of everything else.
+    """One answer. ``raw`` is sent as it is, in pieces if need be, and ``reset`` instead of everything else.
 
     :param pieces: the body, sent piece by piece without a length, until the client hangs up.
     """
@@ -56,7 +56,7 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    raw: bytes | None = None
+    raw: bytes | Iterable[bytes] | None = None
     pieces: Iterable[bytes] | None = None
     reset: bool = False
 
@@ -122,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         if reply.raw is not None:
-            self.wfile.write(reply.raw)
+            for piece in [reply.raw] if isinstance(reply.raw, bytes) else reply.raw:
+                self.wfile.write(piece)
             self.close_connection = True
             return
         self.send_response(reply.status)

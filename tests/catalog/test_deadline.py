@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
+import threading
+import time
 import zlib
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -9,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog.deadline import Deadline
+from io_intelligence_provider.catalog.adapter import _BoundedReads
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.errors import ServerError, TransportError
 
@@ -41,6 +47,61 @@ def test_a_body_that_drips_does_not_outlast_it(
     server = scripted(lambda _: tools.Reply(headers=headers, pieces=drip(server, first, drop)))
     with pytest.raises(TransportError, match=r"deadline of 0.2 s"):
         connect(server.url, deadline=0.2).fetch_page()
+
+
+DRIPS = {
+    "status line": (b"HTTP/1.1 ", b"2"),
+    "header line": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"),
+    "informational answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "size of a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x"),
+    "trailer": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n", b"X: x\r\n"),
+    "redirect": (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 99999\r\n\r\n", b"x"),
+    "error": (b"HTTP/1.1 503 No\r\nContent-Length: 99999\r\n\r\n", b"x"),
+}
+
+
+@pytest.mark.parametrize("where", DRIPS)
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_no_part_of_an_answer_that_drips_outlasts_it(
+    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str, where: str, secure: bool
+) -> None:
+    server = scripted(lambda _: tools.Reply(raw=drip(server, *DRIPS[where])), tls=tls if secure else None)
+    begun = time.monotonic()
+    with pytest.raises(TransportError, match=r"deadline of 0.3 s"):
+        connect(server.url, deadline=0.3, verify=ca).fetch_page()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_proxy_that_drips_its_answer_to_connect_does_not_outlast_it(
+    scripted: Any, connect: Any, tools: Any
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stop = threading.Event()
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 ")
+                while not stop.wait(0.01):
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(TransportError, match=r"deadline of 0.3 s"):
+            connect("https://127.0.0.1:1", deadline=0.3, proxy=proxy).fetch_page()
+        stop.set()
+        thread.join()
+
+
+def test_a_read_waits_no_longer_than_it_leaves() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.settimeout(60)
+        with _BoundedReads(one, Deadline(0.1)) as reads, pytest.raises(TimeoutError):
+            reads.read(1)
 
 
 def test_it_bounds_all_pages_together(scripted: Any, connect: Any, tools: Any) -> None:
@@ -85,7 +146,7 @@ def test_each_call_has_a_deadline_of_its_own(
 ) -> None:
     now = 1_000.0
     clock = SimpleNamespace(monotonic=lambda: now)  # this module's alone: servers need the real one
-    monkeypatch.setattr("io_intelligence_provider.catalog.deadline.time", clock)
+    monkeypatch.setattr("io_intelligence_provider.catalog.retry.time", clock)
     client = connect(emulator.url, deadline=10)
     client.fetch_page()
     now += 60

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog import transport
+from io_intelligence_provider.catalog import adapter
 from io_intelligence_provider.errors import ResponseError, TransportError
 
 GZIP = {"Content-Encoding": "gzip"}
@@ -33,9 +33,9 @@ def test_several_members_are_one_answer(scripted: Any, connect: Any, tools: Any)
         lambda packed: packed[:20],
         lambda _: b"no gzip at all",
         lambda packed: packed[:-8] + b"\0" * 8,
-        lambda packed: packed + b"rubbish",
+        lambda packed: packed + packed[:-9],
     ],
-    ids=["cut", "cut early", "none", "wrong checksum", "rubbish after it"],
+    ids=["cut", "cut early", "none", "wrong checksum", "second member cut"],
 )
 def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, tools: Any, spoil: Any) -> None:
     body = tools.page(tools.models(200)).body
@@ -47,11 +47,19 @@ def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, tools: An
         connect(scripted(damaged).url, max_retries=1).fetch_page()
 
 
+@pytest.mark.parametrize("rest", [b"rubbish", b"\0" * 512, b"\r\n", b"\x1f"])
+def test_bytes_after_its_end_are_ignored(scripted: Any, connect: Any, tools: Any, rest: bytes) -> None:
+    body = tools.page(tools.models(5)).body
+    server = scripted(tools.Reply(200, gzip.compress(body) + rest, GZIP))
+    assert len(connect(server.url).fetch_page().records) == 5
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_more_than_anybody_should_answer_is_refused(
     scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1 << 20)
+    monkeypatch.setattr(adapter, "MAX_BODY_BYTES", 1 << 20)
     body = b" " * ((1 << 20) + 1)
     server = scripted(tools.Reply(200, gzip.compress(body), GZIP) if packed else tools.Reply(200, body))
     with pytest.raises(ResponseError, match="more than 1 MiB"):

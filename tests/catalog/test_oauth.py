@@ -14,8 +14,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from io_intelligence_provider.catalog.auth import ClientCredentials
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.catalog.http_errors import Answer
+from io_intelligence_provider.catalog.redaction import Redactor, Secret
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -338,12 +339,12 @@ def test_a_late_401_does_not_throw_a_newer_token_away() -> None:
     settings = ClientSettings(
         token_url="https://127.0.0.1/t", client_id="me", client_secret=Secret(CLIENT["client_secret"])
     )
-    auth = ClientCredentials(settings, lambda *_: (200, next(fetched)), Redactor())
+    auth = ClientCredentials(settings, lambda *_: Answer("POST", "", 200, {}, next(fetched)), Redactor())
     deadline = Deadline(60)
-    old = auth.headers(deadline)
+    old = auth.credential(deadline)
     for _ in range(3):  # three threads were refused with the old token, one after the other
         assert auth.renew(old)
-        assert auth.headers(deadline)["Authorization"].reveal() == "Bearer 1"
+        assert auth.credential(deadline).headers["Authorization"].reveal() == "Bearer 1"
 
 
 def test_the_token_is_no_exception_to_the_deadline(scripted: Any, log_in: Any, tools: Any) -> None:
@@ -363,3 +364,7 @@ def test_a_hanging_token_endpoint_does_not_outlast_the_deadline(
     server = scripted(script)
     with pytest.raises(TransportError, match=r"deadline of 0.2 s"):
         log_in(server, deadline=0.2, read_timeout=60).fetch_page()
+
+
+def test_an_answer_does_not_show_its_body() -> None:
+    assert FRESH not in repr(Answer("POST https://h/t", "", 200, {"X": FRESH}, FRESH.encode()))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient
-from io_intelligence_provider.catalog.pool import environment_proxy
+from io_intelligence_provider.catalog.proxies import environment_proxy
 from io_intelligence_provider.errors import (
     ConfigurationError,
     IOIntelligenceError,

@@ -156,3 +156,31 @@ def failing_elsewhere(scripted: Any, tools: Any) -> Any:
 def test_the_message_names_both_addresses(connect: Any, failing_elsewhere: Any) -> None:
     with pytest.raises(ServerError, match=r"GET http://.* \(redirected to http://.*\) .*answered 500"):
         connect(failing_elsewhere.url, max_retries=0).fetch_page()
+
+
+@pytest.mark.parametrize("location", ["", "  "])
+def test_a_redirect_to_nothing_is_an_answer(scripted: Any, connect: Any, tools: Any, location: str) -> None:
+    with pytest.raises(ResponseError, match="answered 302"):
+        connect(scripted(tools.Reply(302, headers={"Location": location})).url).fetch_page()
+
+
+def test_a_target_that_is_no_text_is_not_followed(scripted: Any, connect: Any, tools: Any) -> None:
+    raw = b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(ResponseError, match="redirected to what is no http"):
+        connect(scripted(tools.Reply(raw=raw)).url).fetch_page()
+
+
+def test_cookies_are_neither_kept_nor_sent(scripted: Any, connect: Any, tools: Any) -> None:
+    cookie = {"Set-Cookie": "session=from-the-server; Path=/"}
+
+    def script(asked: Any) -> Any:
+        if asked.path == "/moved":
+            return tools.page(**cookie)
+        return tools.Reply(302, headers={"Location": "/moved", **cookie})
+
+    server = scripted(script)
+    client = connect(server.url)
+    for _ in range(2):
+        client.fetch_page()
+    assert len(server.requests) == 4
+    assert not [asked for asked in server.requests if "cookie" in map(str.lower, asked.headers)]

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.catalog.deadline import Deadline
 from io_intelligence_provider.catalog.retry import (
     MAX_RETRY_AFTER,
+    Deadline,
     RetryableError,
     parse_retry_after,
     retrying,
@@ -201,7 +201,18 @@ def test_what_is_not_retryable_passes_through() -> None:
         ("", None),
         ("soon", None),
         ("-1", None),
-        ("1.5", None),
+        ("1.5", 2),
+        ("900.5", 901),
+        ("7.0", 7),
+        ("7.", 7),
+        (".25", 1),
+        ("0.00000000000000000000001", 1),
+        (f"1.{'0' * 30}1", 2),
+        (".", None),
+        ("1.5.5", None),
+        ("1,5", None),
+        ("1e3", None),
+        ("+1", None),
         ("²", None),
         ("0", 0),
         (" 12 ", 12),

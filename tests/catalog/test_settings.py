@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, __version__
+from io_intelligence_provider.catalog.redaction import Secret
 from io_intelligence_provider.catalog.settings import (
     DEFAULT_BASE_URL,
     EXTRA_FIELDS,
@@ -318,16 +319,45 @@ def test_the_settings_reach_the_wire(scripted: Any, connect: Any, tools: Any) ->
 def test_a_timeout_is_always_set(
     connect: Any, scripted: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import urllib3
+    from requests.adapters import HTTPAdapter
 
     seen = []
-    original = urllib3.PoolManager.request
+    original = HTTPAdapter.send
 
-    def request(self: Any, *args: Any, **options: Any) -> Any:
+    def send(self: Any, *args: Any, **options: Any) -> Any:
         seen.append(options["timeout"])
         return original(self, *args, **options)
 
-    monkeypatch.setattr(urllib3.PoolManager, "request", request)
+    monkeypatch.setattr(HTTPAdapter, "send", send)
     connect(scripted(tools.page()).url, connect_timeout=2, read_timeout=40, deadline=20).fetch_page()
-    assert seen[0].connect_timeout == 2
-    assert 19 < seen[0].read_timeout <= 20
+    connect_timeout, read_timeout = seen[0]
+    assert connect_timeout == 2
+    assert 19 < read_timeout <= 20
+
+
+@pytest.mark.parametrize(
+    ("fields", "assumed"),
+    [
+        ({"host": "example.org"}, True),
+        ({"host": "example.org", "port": 8080}, True),
+        ({"host": "::1", "port": 8080}, True),
+        ({"host": "example.org", "schema": "https"}, False),
+        ({"host": "example.org", "schema": "http", "port": 8080}, False),
+        ({"host": "https://example.org"}, False),
+        ({}, False),
+    ],
+)
+def test_a_scheme_that_nobody_gave_is_remembered(fields: dict[str, Any], assumed: bool) -> None:
+    settings = connection_settings(**fields)
+    assert settings.https_assumed is assumed
+    assert settings.for_one_try(5).https_assumed is assumed
+    assert settings.base_url.startswith("http://" if fields.get("schema") == "http" else "https://")
+
+
+def test_settings_for_one_try_change_nothing_else() -> None:
+    settings = ClientSettings(token=Secret("key"), deadline=60, proxy="http://127.0.0.1:1")
+    once = settings.for_one_try(9)
+    assert (once.max_retries, once.deadline, once.proxy) == (0, 9, settings.proxy)
+    assert once.token
+    assert once.token.reveal() == "key"
+    assert ClientSettings(deadline=2).for_one_try(9).deadline == 2

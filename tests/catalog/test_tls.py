@@ -64,6 +64,7 @@ def test_an_unknown_authority_is_an_error_without_retries(
     with pytest.raises(TransportError, match="certificate verify failed") as caught:
         client.fetch_page()
     assert "tries" not in str(caught.value)
+    assert "set `verify` to the path" in str(caught.value)
     assert caught.value.__context__ is None
     assert (len(accepted), server.requests) == (1, [])
 
@@ -141,3 +142,112 @@ def test_a_file_that_holds_no_authority_is_refused_at_once(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match=r"no usable CA: .*no certificate") as caught:
         IOIntelligenceClient("https://localhost", verify=str(path))
     assert "ca.pem" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_the_environment_is_trusted(
+    scripted: Any,
+    connect: Any,
+    tools: Any,
+    tls: ssl.SSLContext,
+    ca: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)  # a machine may have them
+    monkeypatch.setenv(name, ca)
+    connect(scripted(tools.page(), tls=tls).url).fetch_page()
+
+
+def test_a_folder_of_the_environment_is_trusted(
+    scripted: Any,
+    connect: Any,
+    tools: Any,
+    tls: ssl.SSLContext,
+    ca: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / f"{_subject_hash(ca)}.0").write_bytes(Path(ca).read_bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", f" {tmp_path} ")
+    connect(scripted(tools.page(), tls=tls).url).fetch_page()
+
+
+def test_verify_outranks_the_environment_whose_variables_add_up(
+    scripted: Any,
+    connect: Any,
+    tools: Any,
+    tls: ssl.SSLContext,
+    ca: str,
+    other_authority: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = scripted(tools.page(), tls=tls)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", other_authority.path)
+    with pytest.raises(TransportError, match="certificate verify failed"):
+        connect(server.url).fetch_page()
+    connect(server.url, verify=ca).fetch_page()
+    monkeypatch.setenv("SSL_CERT_FILE", ca)
+    connect(server.url).fetch_page()
+    with pytest.raises(TransportError, match="certificate verify failed"):
+        connect(server.url, verify=other_authority.path).fetch_page()
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_the_environment_that_is_none_is_named_and_not_shown(
+    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/missing/ca-of-the-test.pem")
+    with pytest.raises(ConfigurationError, match=f"variable {name} names no usable CA: No such") as caught:
+        connect("https://127.0.0.1:1").fetch_page()
+    assert "ca-of-the-test" not in str(caught.value)
+    connect(scripted(tools.page()).url).fetch_page()  # it matters only where there is TLS
+
+
+def answering_in_clear(answer: bytes) -> tuple[socket.socket, threading.Thread]:
+    """Return a listener that answers whoever connects with this text."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return listener, thread
+
+
+@pytest.mark.parametrize("scheme", ["", "https://"], ids=["assumed", "given"])
+def test_a_server_that_answers_tls_in_clear_is_named(connect: Any, scheme: str) -> None:
+    listener, thread = answering_in_clear(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(TransportError, match=r"`verify`") as caught:
+            connect(f"{scheme}{host}", token="key").fetch_page()
+        thread.join()
+    said = str(caught.value)
+    assert ("https was assumed" in said) == (not scheme)
+    assert (f"write http://{host}" if not scheme else "else write http://") in said
+    assert "tries" not in said
+
+
+def test_https_that_was_assumed_is_named_for_a_server_that_waits_for_http(
+    scripted: Any, connect: Any, tools: Any
+) -> None:
+    host = scripted(tools.page()).url.removeprefix("http://")
+    with pytest.raises(TransportError, match=f"https was assumed.*write http://{host}"):
+        connect(host, connect_timeout=0.2, max_retries=0).fetch_page()
+
+
+def test_https_that_works_is_no_longer_suspected(
+    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str
+) -> None:
+    server = scripted([tools.page(), tools.Reply(reset=True)], tls=tls)
+    client = connect(server.url.removeprefix("https://"), verify=ca, max_retries=0)
+    client.fetch_page()
+    with pytest.raises(TransportError) as caught:
+        client.fetch_page()
+    assert "assumed" not in str(caught.value)

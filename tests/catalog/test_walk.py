@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.spool import Spool
-from io_intelligence_provider.catalog.walk import Catalogue, walk_catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue, Spool, walk_catalogue
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
@@ -33,7 +32,7 @@ def test_one_page_needs_no_thread_and_no_second_request(
     def refuse(_: object) -> None:
         raise AssertionError("a thread was started")
 
-    monkeypatch.setattr("io_intelligence_provider.catalog.walk.ThreadPoolExecutor", refuse)
+    monkeypatch.setattr("io_intelligence_provider.catalog.pagination.ThreadPoolExecutor", refuse)
     assert len(list(connect(emulator.url).iter_models())) == 7
     assert emulator_pages() == [1]
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from io_intelligence_provider import IOIntelligenceClient
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.walk import walk_catalogue
+from io_intelligence_provider.catalog.pagination import walk_catalogue
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.state import Quirks

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog.spool import Spool
-from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape, record_id
 from io_intelligence_provider.quality.repeats import Repeats
 

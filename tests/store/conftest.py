@@ -12,8 +12,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from io_intelligence_provider.catalog.spool import Spool
-from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape, record_id
 from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.emulator.server import EmulatorServer

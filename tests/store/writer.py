@@ -21,8 +21,7 @@ import pandas  # noqa: F401, ICN001, TID253 - imported before the forks, as pyar
 import pyarrow.parquet  # noqa: F401, TID253
 from pandera.backends.polars.register import register_polars_backends  # noqa: TID253
 
-from io_intelligence_provider.catalog.spool import Spool
-from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.html import report_html
 from io_intelligence_provider.quality.report import QualityReport

@@ -7,59 +7,86 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
+from requests import PreparedRequest
+from requests.auth import AuthBase
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Redactor, Secret, redact_url, sendable
+from io_intelligence_provider.catalog.http_errors import Answer, is_html, oauth_error
+from io_intelligence_provider.catalog.redaction import Redactor, Secret, sendable
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, RequestError
 
-__all__ = ["Authenticator", "ClientCredentials", "Credential", "FixedCredential", "TokenRequest"]
+__all__ = [
+    "Authenticator",
+    "BearerToken",
+    "ClientCredentials",
+    "Credential",
+    "FixedCredential",
+    "TokenRequest",
+]
 
 _RENEW_BEFORE: Final = 60.0  # seconds: a token that lives shorter than a slow page is no use
 _DEFAULT_LIFETIME: Final = 300.0  # seconds, where the server does not say (RFC 6749, 5.1)
 
-Credential: TypeAlias = Mapping[str, Secret]
-"""The headers that carry a credential. They are revealed where the request is sent, so that no frame of
-a traceback holds them as text: error reporters do print local variables."""
+
+class Credential(AuthBase):
+    """The headers that identify the client, set on a request where it is sent and nowhere before.
+
+    Until then they are secrets, so that no frame of a traceback holds them as text: error reporters print
+    local variables.
+    """
+
+    def __init__(self, headers: Mapping[str, Secret]) -> None:
+        self.headers = headers
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set the headers; called by requests."""
+        for name, secret in self.headers.items():
+            request.headers[name] = secret.reveal()
+        return request
+
+
+class BearerToken(Credential):
+    """An API key or access token."""
+
+    def __init__(self, token: Secret) -> None:
+        super().__init__({"Authorization": Secret(f"Bearer {token.reveal()}")})
 
 
 class Authenticator(Protocol):
-    """Gives the credential headers of a request and reacts to a 401."""
+    """Gives the credential of a request and reacts to a 401."""
 
-    def headers(self, deadline: Deadline) -> Credential:
-        """Return the headers that carry the credential; never logged, never sent to another host."""
+    def credential(self, deadline: Deadline) -> Credential:
+        """Return the credential; never logged, never sent to another host."""
 
     def renew(self, refused: Credential) -> bool:
-        """Try to get a better credential than the refused headers; tell whether there is one."""
+        """Try to get a better credential than the refused one; tell whether there is one."""
 
 
 class FixedCredential:
     """A bearer token, a guest session, both or neither."""
 
     def __init__(self, token: Secret | None, guest_session_id: Secret | None) -> None:
-        self._token = token
-        self._guest_session_id = guest_session_id
+        headers = dict(BearerToken(token).headers) if token else {}
+        if guest_session_id:
+            headers["X-Guest-Session-ID"] = guest_session_id
+        self._credential = Credential(headers)
 
-    def headers(self, deadline: Deadline) -> Credential:  # noqa: ARG002 - nothing to wait for
+    def credential(self, deadline: Deadline) -> Credential:  # noqa: ARG002 - nothing to wait for
         """See :class:`Authenticator`."""
-        headers = {}
-        if self._token:
-            headers["Authorization"] = Secret(f"Bearer {self._token.reveal()}")
-        if self._guest_session_id:
-            headers["X-Guest-Session-ID"] = self._guest_session_id
-        return headers
+        return self._credential
 
     def renew(self, refused: Credential) -> bool:  # noqa: ARG002 - a fixed credential has no other
         """See :class:`Authenticator`."""
         return False
 
 
-TokenRequest = Callable[[str, Credential, bytes, Deadline], tuple[int, bytes]]
-"""Posts (URL, headers, form body) and returns status and body of a 2xx answer, or raises the typed error."""
+TokenRequest = Callable[[str, Credential, bytes, Deadline], Answer]
+"""Posts (URL, credential, form body) and returns a 2xx answer, or raises the typed error."""
 
 
 class _Token(msgspec.Struct):
@@ -81,7 +108,7 @@ class ClientCredentials:
         self._token: Secret | None = None
         self._renew_at = 0.0
 
-    def headers(self, deadline: Deadline) -> Credential:
+    def credential(self, deadline: Deadline) -> Credential:
         """See :class:`Authenticator`.
 
         :raises AuthenticationError: when the token endpoint refuses the client.
@@ -90,11 +117,11 @@ class ClientCredentials:
             if self._token is None or time.monotonic() >= self._renew_at:
                 self._fetch(deadline)
             token = self._token
-        return FixedCredential(token, self._settings.guest_session_id).headers(deadline)
+        return FixedCredential(token, self._settings.guest_session_id).credential(deadline)
 
     def renew(self, refused: Credential) -> bool:
         """See :class:`Authenticator`. Another thread may have renewed it already: that counts."""
-        sent = refused.get("Authorization")
+        sent = refused.headers.get("Authorization")
         token = self._token
         if sent and token and sent.reveal() == f"Bearer {token.reveal()}":
             self._renew_at = 0.0
@@ -118,23 +145,36 @@ class ClientCredentials:
         basic = _basic(settings.client_id, settings.client_secret)
         self._redactor.add(basic)
         self._redactor.add(Secret(settings.client_id), identifier=True)
-        credential = {"Authorization": Secret(f"Basic {basic.reveal()}")}
+        credential = Credential({"Authorization": Secret(f"Basic {basic.reveal()}")})
         asked_at = time.monotonic()  # the token's life may begin before its answer arrives
         try:
-            status, body = self._request(settings.token_url, credential, urlencode(form).encode(), deadline)
+            answer = self._request(settings.token_url, credential, urlencode(form).encode(), deadline)
         except RequestError as error:  # RFC 6749, 5.2: a refused client or scope is a 400 as well
             raise AuthenticationError(str(error), status=error.status) from None
-        token = _decode_token(body)
-        del body
+        token = _decode_token(answer.body)
         if token is None:
-            raise AuthenticationError(
-                f"The token endpoint {redact_url(settings.token_url)} answered without a usable "
-                "access_token. Check token_url, client_id and scope.",
-                status=status,
-            )
+            refused = self._without_token(answer)
+            del answer  # tracebacks may show local variables, and a token may stand anywhere in it
+            raise refused
         self._token, lifetime = token
         self._redactor.add(self._token)
         self._renew_at = asked_at + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+
+    def _without_token(self, answer: Answer) -> AuthenticationError:
+        """Return the error for a 2xx that holds no token. Of its body only an OAuth error is quoted."""
+        clean = self._redactor.clean
+        said = oauth_error(answer.body, clean)
+        if not answer.body.strip():
+            came = "with an empty body"
+        elif is_html(answer.body, answer.media_type):
+            came = "with an HTML page"
+        else:
+            came = f"with the error {said!r}" if said else "with something else"
+        return AuthenticationError(
+            f"{answer.asked} answered {answer.shown_status(clean, for_token=True)} {came}, without a usable "
+            "access_token. Check token_url, client_id, client_secret and scope.",
+            status=answer.status,
+        )
 
 
 def _basic(client_id: str, client_secret: Secret) -> Secret:

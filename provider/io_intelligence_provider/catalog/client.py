@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Never, Self
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.secret import Secret, bare, without_frames
+from io_intelligence_provider.catalog.pagination import Catalogue, walk_catalogue
+from io_intelligence_provider.catalog.redaction import Secret, bare, without_frames
+from io_intelligence_provider.catalog.retry import Deadline
+from io_intelligence_provider.catalog.session import Transport
 from io_intelligence_provider.catalog.settings import DEFAULT_BASE_URL, ClientSettings, named
-from io_intelligence_provider.catalog.transport import Transport
-from io_intelligence_provider.catalog.walk import Catalogue, walk_catalogue
 from io_intelligence_provider.catalog.wire import Page, decode_page, decode_record
 from io_intelligence_provider.errors import ConfigurationError, PaginationError
 
@@ -157,8 +157,14 @@ class IOIntelligenceClient:
         params: dict[str, str | int] = {"page": page, "page_size": self.settings.with_page_size(page_size)}
         if q and q.strip():
             params["q"] = q
-        body = self._transport.get(MODELS_PATH, params, deadline or Deadline(self.settings.deadline))
-        return decode_page(body, f"GET {self.source_url} (page {page})", self._transport.redactor)
+        answer = self._transport.get(MODELS_PATH, params, deadline or Deadline(self.settings.deadline))
+        redactor = self._transport.redactor
+        return decode_page(
+            answer.body,
+            f"GET {self.source_url} (page {page}){answer.way}",
+            redactor,
+            status=answer.shown_status(redactor.clean),
+        )
 
     def fetch_catalogue(self, q: str | None = None, page_size: int | None = None) -> Catalogue:
         """Walk over all pages and return the raw records of a consistent walk, spooled to disk.

@@ -1,8 +1,11 @@
-"""When to ask again and how long to wait before: backoff with full jitter, ``Retry-After`` first."""
+"""When to ask again, how long to wait before (backoff, ``Retry-After``), and the deadline of all of it."""
 
 from __future__ import annotations
 
 import math
+import re
+import threading
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -11,13 +14,59 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.stop import stop_any, stop_base
 from tenacity.wait import wait_base, wait_random_exponential
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.errors import IOIntelligenceError
+from io_intelligence_provider.errors import IOIntelligenceError, TransportError
 
-__all__ = ["MAX_RETRY_AFTER", "RetryableError", "parse_retry_after", "retrying"]
+__all__ = ["MAX_RETRY_AFTER", "Deadline", "RetryableError", "parse_retry_after", "retrying"]
 
 MAX_RETRY_AFTER: Final = 120.0
 """Longest wait in seconds that a ``Retry-After`` can order: a worker slot is not parked for hours."""
+
+_SECONDS: Final = re.compile(r"(?=\.?[0-9])([0-9]*)\.?([0-9]*)")
+
+
+class Deadline:
+    """A point in time that every wait of one walk respects; shared by its threads.
+
+    :param seconds: how long from now.
+    :param work: what it bounds, for the message.
+    """
+
+    def __init__(self, seconds: float, work: str = "one walk over the catalogue") -> None:
+        self.seconds = seconds
+        self.work = work
+        self._end = time.monotonic() + seconds
+        self._cancelled = threading.Event()
+
+    def scope(self) -> Deadline:
+        """Return the same deadline with a cancellation of its own: one attempt within the walk."""
+        scope = Deadline(self.seconds, self.work)
+        scope._end = self._end
+        return scope
+
+    def left(self) -> float:
+        """Return the seconds that are left, 0 when there are none."""
+        return max(0.0, self._end - time.monotonic())
+
+    def cancel(self) -> None:
+        """End every wait at once: nobody is interested in the outcome any more."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise when time is up or the walk was given up.
+
+        :raises TransportError: then.
+        """
+        if self._cancelled.is_set():
+            raise TransportError("The request was given up because the walk it belongs to has ended.")
+        if not self.left():
+            raise TransportError(
+                f"The deadline of {self.seconds:g} s for {self.work} has passed. "
+                "Raise `deadline`, or see why the API is slow."
+            )
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or until the walk is given up."""
+        self._cancelled.wait(seconds)
 
 
 class RetryableError(Exception):
@@ -35,14 +84,17 @@ class RetryableError(Exception):
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3).
 
+    A fraction of a second, which the standard does not know and servers send, is rounded up.
+
     :param value: the header, a number of seconds or an HTTP date; anything else counts as absent.
     :param now: the time an HTTP date is compared with, the present unless given.
     """
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text) if len(text) < 16 else math.inf
+    if found := _SECONDS.fullmatch(text):
+        # Compared as text: a float would round a tiny fraction away.
+        return float(found[1] or 0) + bool(found[2].strip("0")) if len(found[1]) < 16 else math.inf
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # the second for an absurd zone or hour

@@ -10,7 +10,7 @@ import ipaddress
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -18,10 +18,17 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.secret import Secret, redact_url, sendable
+from io_intelligence_provider.catalog.redaction import Secret, redact_url, sendable
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "ClientSettings", "connection_settings", "named"]
+__all__ = [
+    "BUNDLE_VARIABLES",
+    "DEFAULT_BASE_URL",
+    "ClientSettings",
+    "add_authorities",
+    "connection_settings",
+    "named",
+]
 
 DEFAULT_BASE_URL: Final = "https://api.intelligence.io.solutions"
 _MAX_PAGE_SIZE: Final = 100  # the vendor's OpenAPI document: page_size is 1 to 100
@@ -60,6 +67,7 @@ class ClientSettings:
             object.__setattr__(self, name, _credential(name, getattr(self, name)))
         for name in _TEXT_FIELDS:
             object.__setattr__(self, name, _stripped(name, getattr(self, name)))
+        object.__setattr__(self, "_https_assumed", bool(self.base_url) and "://" not in self.base_url)
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url or DEFAULT_BASE_URL))
         _bounded("page_size", self.page_size, 1, _MAX_PAGE_SIZE)
         _bounded("concurrency", self.concurrency, 1, 64)
@@ -73,6 +81,17 @@ class ClientSettings:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("The settings of a client are not pickled: their secrets would leave it.")
+
+    @property
+    def https_assumed(self) -> bool:
+        """Whether the base URL was given without a scheme."""
+        return bool(self.__dict__["_https_assumed"])
+
+    def for_one_try(self, seconds: float) -> ClientSettings:
+        """Return the same settings without retries, and with a deadline of at most ``seconds``."""
+        settings = replace(self, max_retries=0, deadline=min(self.deadline, seconds))
+        object.__setattr__(settings, "_https_assumed", self.https_assumed)
+        return settings
 
     def with_page_size(self, page_size: int | None) -> int:
         """Return the page size of one call: its own when it gave one, the client's otherwise."""
@@ -94,14 +113,7 @@ class ClientSettings:
             return
         if not isinstance(self.verify, str) or not self.verify.strip():  # type: ignore[redundant-expr]
             raise ConfigurationError("verify must be true, false or the path of a CA.")
-        try:
-            path = Path(self.verify)
-            ssl.create_default_context(
-                cafile=None if path.is_dir() else self.verify, capath=self.verify if path.is_dir() else None
-            )
-        except (OSError, ValueError) as error:  # SSLError is an OSError, a NUL in a path a ValueError
-            why = (error.strerror if isinstance(error, OSError) else None) or "it is no certificate"
-            raise ConfigurationError(f"verify names no usable CA: {why}.") from None
+        add_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.verify, "verify")
 
     def _check_oauth(self) -> None:
         given = {name for name in ("token_url", "client_id", "client_secret") if getattr(self, name)}
@@ -117,6 +129,24 @@ class ClientSettings:
             )
         if self.token_url:
             _check_token_url(self.token_url)
+
+
+BUNDLE_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables by which requests knows a CA bundle; OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR."""
+
+
+def add_authorities(context: ssl.SSLContext, path: str, what: str) -> None:
+    """Let a TLS context trust the certificates of a file or folder.
+
+    :param what: who names it.
+    :raises ConfigurationError: when it holds none; the message does not show the path.
+    """
+    try:
+        folder = Path(path).is_dir()
+        context.load_verify_locations(None if folder else path, path if folder else None)
+    except (OSError, ValueError) as error:  # SSLError is an OSError, a NUL in a path a ValueError
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is no certificate"
+        raise ConfigurationError(f"{what} names no usable CA: {why}.") from None
 
 
 def _check_token_url(url: str) -> None:
@@ -321,14 +351,14 @@ def _url(host: str | None, port: int | None, schema: str | None) -> str | None:
     if _is_ipv6(text):
         text = f"[{text}]"  # the URI form of a connection loses the brackets
     if "://" not in text:
-        text = f"{scheme or 'https'}://{text}"
+        text = f"{scheme}://{text}" if scheme else f"//{text}"  # https is assumed where every URL is read
     try:
         parts = urlsplit(text)
     except ValueError:
         return text  # refused where every URL is
     if port and ":" not in parts.netloc.rpartition("]")[2]:
         text = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
-    return text
+    return text.removeprefix("//")
 
 
 def _is_ipv6(text: str) -> bool:

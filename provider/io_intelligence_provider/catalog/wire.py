@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from io_intelligence_provider.catalog.secret import MASK, Redactor
+from io_intelligence_provider.catalog.http_errors import is_html, quoted
+from io_intelligence_provider.catalog.redaction import MASK, Redactor
 from io_intelligence_provider.errors import ResponseError
 
 __all__ = [
@@ -92,14 +93,37 @@ _VALUE: Final = msgspec.json.Decoder(float_hook=Decimal)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeError, InvalidOperation)
 
 
-def decode_page(body: bytes, asked: str, redactor: Redactor | None = None) -> Page:
+class _UnusableError(Exception):
+    """A body that is no page: what it is instead, and what to do."""
+
+    def __init__(self, what: str, advice: str = "Check the host and the proxy.") -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+
+
+def decode_page(body: bytes, asked: str, redactor: Redactor | None = None, *, status: str = "200") -> Page:
     """Cut an answer into raw records and tell its shape.
 
     :param asked: what was asked, for the messages.
-    :param redactor: takes the credentials out of the records: what is stored holds none.
+    :param redactor: takes the credentials out of the records: what is stored holds none. And out of the
+        beginning of the body, where a message quotes it.
+    :param status: status and media type of the answer, for the messages.
     :raises ResponseError: when it is not JSON, or neither of the known shapes.
     """
-    page = _cut(_envelope(body, asked), asked)
+    try:
+        page = _cut(_envelope(body))
+    except _UnusableError as error:
+        said = quoted(body, redactor.clean if redactor else str)
+        refused = ResponseError(
+            f"{asked} answered {status} with {error.what}{said and f': {said}'}. {error.advice}"
+        )
+    else:
+        return _without_credentials(page, body, redactor)
+    raise refused  # out here, so that it has no context
+
+
+def _without_credentials(page: Page, body: bytes, redactor: Redactor | None) -> Page:
     if redactor is None or not redactor.may_be_in(body):
         return page
     records = [_redacted(raw, redactor) for raw in page.records]
@@ -118,16 +142,17 @@ def _redacted(raw: bytes, redactor: Redactor) -> bytes:
     return f'"{MASK}"'.encode() if redactor.may_be_in(clean) else clean
 
 
-def _cut(envelope: _Envelope, asked: str) -> Page:
+def _cut(envelope: _Envelope) -> Page:
     records = [bytes(raw) for raw in envelope.data]
     if envelope.pagination is not None:
-        return _documented(records, envelope.pagination, asked)
+        return _documented(records, envelope.pagination)
     if envelope.object == "list":
         more = any(map(_says_yes, (envelope.has_more, envelope.has_next, envelope.next)))
         return Page(WireShape.OPENAI, records, _count(envelope.total), more, _count(envelope.total_pages))
-    raise ResponseError(
-        f"{asked} answered neither known shape: there is `data`, but neither a `pagination` object nor "
-        '`"object": "list"` beside it. Check the host; if the API has changed, upgrade the provider.'
+    raise _UnusableError(
+        "JSON of neither known shape: there is `data`, but neither a `pagination` object nor "
+        '`"object": "list"` beside it',
+        "Check the host; if the API has changed, upgrade the provider.",
     )
 
 
@@ -140,42 +165,67 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _documented(records: list[bytes], pagination: Any, asked: str) -> Page:
+def _documented(records: list[bytes], pagination: Any) -> Page:
     fields = pagination if isinstance(pagination, dict) else {}
     total, has_next = fields.get("total"), fields.get("has_next")
     if type(total) is not int or total < 0 or type(has_next) is not bool:
-        raise ResponseError(
-            f"{asked} answered a `pagination` without a usable `total` and `has_next`; without them nobody "
-            "can tell whether the catalogue is complete."
+        raise _UnusableError(
+            "a `pagination` without a usable `total` and `has_next`",
+            "Without them nobody can tell whether the catalogue is complete: check the host and the proxy.",
         )
     return Page(WireShape.DOCUMENTED, records, total, has_next)
 
 
-def _envelope(body: bytes, asked: str) -> _Envelope:
+def _envelope(body: bytes) -> _Envelope:
     try:
         return _ENVELOPE.decode(body)
-    except msgspec.ValidationError as error:
-        raise ResponseError(f"{asked} answered JSON of neither known shape: {error}.") from None
-    except (msgspec.DecodeError, UnicodeError):
-        return _careful_envelope(body, asked)
+    except (
+        msgspec.DecodeError
+    ):  # of another form, or one bad string, which the fast parser refuses as a whole
+        pass
+    except UnicodeError:
+        pass
     except RecursionError:
-        raise ResponseError(f"{asked} answered JSON that is nested too deeply.") from None
+        raise _UnusableError(_TOO_DEEP) from None
+    return _careful_envelope(body)
 
 
-def _careful_envelope(body: bytes, asked: str) -> _Envelope:
-    """Read what the fast parser refuses as a whole for one bad string: lone surrogates, bad UTF-8."""
+_TOO_DEEP: Final = "JSON that is nested too deeply"
+
+
+def _careful_envelope(body: bytes) -> _Envelope:
+    """Read what the fast parser refuses, lone surrogates and bad UTF-8, or say what it is instead."""
+    if not body.strip():
+        raise _UnusableError("an empty body")
+    if is_html(body):
+        raise _UnusableError(
+            "an HTML page, no JSON",
+            "A login page, a portal or an error page answers in place of the API: check the host, its path "
+            "prefix, the credential and the proxy.",
+        )
     try:
         answer = _careful_value(body)
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, list):
-            raise ResponseError(f"{asked} answered JSON of neither known shape: `data` is no list.")
+            raise _UnusableError(_instead_of_models(answer), "Check the host and its path prefix.")
         records = [msgspec.Raw(dump_json(record).encode("ascii")) for record in data]
     except ValueError as error:
-        kind = "an empty body" if not body.strip() else "no JSON"
-        raise ResponseError(f"{asked} answered {kind} ({error}). Check the host and the proxy.") from None
+        raise _UnusableError(f"no JSON ({error})") from None
     except RecursionError:
-        raise ResponseError(f"{asked} answered JSON that is nested too deeply.") from None
+        raise _UnusableError(_TOO_DEEP) from None
     return _Envelope(records, **{key: answer.get(key) for key in _Envelope.__struct_fields__[1:]})
+
+
+def _instead_of_models(answer: Any) -> str:
+    """Return what JSON is that has no list ``data``."""
+    if not isinstance(answer, dict):
+        kind = "a list" if isinstance(answer, list) else "a value"
+        return f"JSON of neither known shape: it is {kind}, no object with `data`"
+    if answer.get("data") is not None:
+        return "JSON of neither known shape: `data` is no list"
+    if any(answer.get(key) for key in ("error", "errors", "detail", "message")):
+        return "an error in place of models"
+    return "JSON of neither known shape: there is no list `data`"
 
 
 def decode_record(raw: bytes) -> Any:

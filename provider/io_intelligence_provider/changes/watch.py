@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
-from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.values import as_text
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError

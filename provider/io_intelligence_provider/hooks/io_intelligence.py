@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 
 if TYPE_CHECKING:  # the client loads when it is used: Dag files import this module at every parse
+    from airflow.sdk import Connection
+
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
     from io_intelligence_provider.catalog.settings import ClientSettings
 
-__all__ = ["IOIntelligenceHook"]
+__all__ = ["IOIntelligenceHook", "MissingConnectionError", "connection_of"]
+
+_TEST_SECONDS: Final = 9.0
+_TEST_AT_MOST: Final = 10.0
+"""Seconds: for what no deadline ends, such as the look-up of a name."""
+
+
+class MissingConnectionError(ConfigurationError, AirflowFailException):
+    """An Airflow connection is not there. Airflow tries a task that fails so no second time."""
+
+
+def connection_of(conn_id: str, conn_type: str, options: str = "--conn-password KEY") -> Connection:
+    """Return an Airflow connection.
+
+    :param conn_type: what it should be, for the message.
+    :param options: what else `airflow connections add` needs, for the message.
+    :raises MissingConnectionError: when there is none by that id; the message says how to add it.
+    """
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        add = f"airflow connections add {shlex.quote(conn_id)} --conn-type {conn_type} {options}"
+        missing = MissingConnectionError(
+            f"There is no Airflow connection {conn_id!r}. Add it: `{add}`, or in the UI below Admin, "
+            f"Connections, or as the environment variable AIRFLOW_CONN_{conn_id.upper()}."
+        )
+    raise missing  # out here: it needs no context
 
 
 class IOIntelligenceHook(BaseHook):
@@ -36,18 +67,29 @@ class IOIntelligenceHook(BaseHook):
     def get_conn(self) -> IOIntelligenceClient:
         """Return a client; close it after use, or use it as a context manager.
 
-        :raises ConfigurationError: when a field of the connection does not fit; the message names it.
+        :raises ConfigurationError: when there is no such connection, or a field of it does not fit; the
+            message names it.
+        """
+        return self._client()
+
+    def _client(self, one_try: float | None = None) -> IOIntelligenceClient:
+        """Return a client.
+
+        :param one_try: seconds that a client without retries may take in all.
         """
         from io_intelligence_provider.catalog.client import IOIntelligenceClient
-        from io_intelligence_provider.catalog.secret import without_frames
+        from io_intelligence_provider.catalog.redaction import without_frames
 
         # Airflow's connection shows its password in its repr: no frame that holds one is in a traceback.
-        return IOIntelligenceClient.from_settings(without_frames(self._settings), mask_secret)
+        settings = without_frames(self._settings)
+        if one_try is not None:
+            settings = settings.for_one_try(one_try)
+        return IOIntelligenceClient.from_settings(settings, mask_secret)
 
     def _settings(self) -> ClientSettings:
         from io_intelligence_provider.catalog.settings import SECRET_EXTRAS, connection_settings
 
-        connection = self.get_connection(self.io_intelligence_conn_id)
+        connection = connection_of(self.io_intelligence_conn_id, self.conn_type)
         try:
             # Not extra_dejson: it takes what is no JSON for an empty extra, and settings would be lost.
             extra = json.loads(connection.extra or "{}")
@@ -80,11 +122,28 @@ class IOIntelligenceHook(BaseHook):
             yield from client.iter_models(q, page_size)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one model; tell whether that worked, and if not what to do."""
+        """Ask for one model, once and for 10 s at most; tell whether that worked, and if not what to do."""
         try:
-            with self.get_conn() as client:
-                page = client.fetch_page(page_size=1)
+            client = self._client(_TEST_SECONDS)
         except IOIntelligenceError as error:
             return False, str(error)
-        count = len(page.records) if page.total is None else page.total
-        return True, f"{client.source_url} lists {count} models ({page.shape.value} shape)."
+        outcome = [(False, f"{client.source_url} gave no answer within {_TEST_AT_MOST:g} s; check the host.")]
+        # An API server waits for it: a thread, as no deadline bounds the look-up of a name.
+        thread = Thread(target=lambda: outcome.append(_tested(client)), name="test-connection", daemon=True)
+        thread.start()
+        thread.join(_TEST_AT_MOST)
+        return outcome[-1]
+
+
+def _tested(client: IOIntelligenceClient) -> tuple[bool, str]:
+    from io_intelligence_provider.catalog.retry import Deadline
+
+    try:
+        with client:
+            page = client.fetch_page(
+                page_size=1, deadline=Deadline(client.settings.deadline, "the test of the connection")
+            )
+    except IOIntelligenceError as error:
+        return False, str(error)
+    count = len(page.records) if page.total is None else page.total
+    return True, f"{client.source_url} lists {count} models ({page.shape.value} shape)."

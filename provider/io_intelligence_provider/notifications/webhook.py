@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk import BaseNotifier
 from airflow.sdk.log import mask_secret
 
 from io_intelligence_provider.errors import ConfigurationError, NotificationError
+from io_intelligence_provider.hooks.io_intelligence import connection_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
@@ -57,12 +58,12 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:  # noqa: ARG002 - all of it is rendered by now
         """Send one message.
 
-        :raises ConfigurationError: when the connection names no http or https URL, or no header can carry
-            its password.
+        :raises ConfigurationError: when there is no such connection, it names no http or https URL, or no
+            header can carry its password.
         :raises NotificationError: when no answer came, or one other than 2xx.
         """
-        from io_intelligence_provider.catalog.pool import quiet
-        from io_intelligence_provider.catalog.secret import without_frames
+        from io_intelligence_provider.catalog.adapter import quiet
+        from io_intelligence_provider.catalog.redaction import without_frames
 
         # Whatever comes, a task's timeout too: the frames below hold the password and the URL as text.
         with quiet():
@@ -71,9 +72,9 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def _post(self) -> None:
         import urllib3
 
-        from io_intelligence_provider.catalog.pool import open_manager
+        from io_intelligence_provider.catalog.adapter import open_manager
 
-        connection = BaseHook.get_connection(self.webhook_conn_id)
+        connection = connection_of(self.webhook_conn_id, "http", "--conn-host URL")
         url = _url(connection)
         headers = {"Content-Type": "application/json", **_credential(connection)}
         body = json.dumps({"text": self.text, "blocks": self.blocks, "digest": self.digest}).encode()
@@ -94,7 +95,7 @@ def _credential(connection: Connection) -> dict[str, str]:
 
     :raises ConfigurationError: when no header can carry it; the message does not show it.
     """
-    from io_intelligence_provider.catalog.secret import sendable
+    from io_intelligence_provider.catalog.redaction import sendable
 
     password = (connection.password or "").strip()
     if not password:

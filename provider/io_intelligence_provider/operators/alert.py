@@ -60,8 +60,8 @@ class IOIntelligenceAlertOperator(BaseOperator):
         storage_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         refuse_locations(root=root)
+        super().__init__(**kwargs)
         self.rules = rules
         self.notifiers = notifiers
         self.root = root

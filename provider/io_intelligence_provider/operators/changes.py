@@ -47,8 +47,8 @@ class IOIntelligenceChangesOperator(BaseOperator):
         against: str = "previous",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         refuse_locations(root=root)
+        super().__init__(**kwargs)
         self.root = root
         self.storage_conn_id = storage_conn_id
         self.against = against

@@ -68,8 +68,8 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         io_intelligence_conn_id: str = IOIntelligenceHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         refuse_locations(root=root)
+        super().__init__(**kwargs)
         self.root = root
         self.storage_conn_id = storage_conn_id
         self.q = q

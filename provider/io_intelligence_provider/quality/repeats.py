@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 
-from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.catalog.wire import record_id, stored_form
 
 __all__ = ["Repeats"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from io_intelligence_provider.catalog.secret import Redactor, Secret
+from io_intelligence_provider.catalog.redaction import Redactor, Secret
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 
 __all__ = ["OBJECT_STORES", "Storage", "local_path", "redacted", "refusal_of", "scrubbed", "storage_of"]

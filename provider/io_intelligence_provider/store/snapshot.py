@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
-from io_intelligence_provider.catalog.walk import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
 from io_intelligence_provider.quality.html import report_html
 from io_intelligence_provider.quality.outcome import check_thresholds, score, stopping

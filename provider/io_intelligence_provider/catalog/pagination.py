@@ -17,6 +17,8 @@ one page is atomic.
 from __future__ import annotations
 
 import logging
+import tempfile
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,8 +27,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from io_intelligence_provider.catalog.deadline import Deadline
-from io_intelligence_provider.catalog.spool import Spool
+from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape, record_id, stored_form
 from io_intelligence_provider.errors import (
     HTTPStatusError,
@@ -36,7 +37,7 @@ from io_intelligence_provider.errors import (
     ResponseError,
 )
 
-__all__ = ["MAX_RESTARTS", "Catalogue", "walk_catalogue"]
+__all__ = ["MAX_RESTARTS", "Catalogue", "Spool", "walk_catalogue"]
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +48,44 @@ taken for endless."""
 _MOST_UNPROMISED_PAGES: Final = 10_000
 """Pages of the observed shape after which a server is taken for one that invents models."""
 _SHOWN_IDS: Final = 5
+_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes; a catalogue of the size of today's never touches the disk
 
 FetchPage = Callable[[int, Deadline], Page]
 """Fetches the page of that number (from 1), with its retries."""
+
+
+class Spool:
+    """A temporary file of pages; gone when it is closed or collected.
+
+    It keeps 8 bytes a record and up to 8 MiB in memory.
+    """
+
+    def __init__(self) -> None:
+        # The file lives as long as the spool, not as long as a block: close() ends it.
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        self._pages: list[array[int]] = []
+
+    def append(self, records: list[bytes]) -> None:
+        """Add one page of raw records."""
+        self._pages.append(array("q", map(len, records)))
+        self._file.write(b"".join(records))
+
+    def pages(self) -> Iterator[list[bytes]]:
+        """Yield the pages in the order they were added. Not for two threads at a time."""
+        position = 0
+        for lengths in self._pages:
+            self._file.seek(position)  # another reader may be half through
+            block = self._file.read(sum(lengths))
+            position += len(block)
+            page, start = [], 0
+            for length in lengths:
+                page.append(block[start : start + length])
+                start += length
+            yield page
+
+    def close(self) -> None:
+        """Drop the file."""
+        self._file.close()
 
 
 @dataclass

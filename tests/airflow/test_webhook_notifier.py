@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import socketserver
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -110,3 +114,36 @@ def test_the_alert_operator_fills_it(connect: Callable[..., None]) -> None:
     assert message["blocks"][0]["type"] == "header"
     assert message["digest"]["count"] == 1
     assert used.text == "{{ io_intelligence.text }}"
+
+
+class _Endless(socketserver.StreamRequestHandler):
+    """Answers with a status line, then with headers or a body that never end."""
+
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + self.server.begin)  # type: ignore[attr-defined]
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"X-More: 1\r\n" * 1_000)
+
+
+@pytest.fixture(params=[b"", b"Content-Type: text/plain\r\n\r\n"], ids=["headers", "body"])
+def endless(request: pytest.FixtureRequest) -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Endless) as server:
+        server.begin = request.param  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_answer_without_an_end_is_not_read(endless: str, connect: Callable[..., None]) -> None:
+    connect(endless)
+    tracemalloc.start()
+    try:
+        with suppress(NotificationError):  # of endless headers; of a body only the status is of interest
+            notifier(timeout=5.0).notify({})
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()

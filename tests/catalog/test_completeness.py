@@ -19,6 +19,7 @@ from io_intelligence_provider.errors import (
     AuthenticationError,
     PaginationError,
     QualityError,
+    QuotaError,
     RateLimitError,
     ServerError,
     TransportError,
@@ -182,6 +183,9 @@ def test_a_record_twice_on_one_page_counts_as_the_api_counts_it(serve, store) ->
         {"total": 5},
         {"total": 3},
         {"total_pages": 1},
+        {"total": "5", "total_pages": 1.0, "has_more": "No", "next": [], "next_cursor": ""},
+        {"has_next_page": "FALSE", "next_page": "null", "links": {"next": None}, "meta": {"total": 5}},
+        {"links": "https://x", "meta": [], "total": "many"},
     ],
 )
 def test_a_server_without_pages_is_asked_twice_and_filed_whole(serve, store, more) -> None:
@@ -232,6 +236,15 @@ def test_every_page_is_read_while_something_new_comes(serve, store, tools, promi
         {"total": 250},
         {"total_pages": 3},
         {"has_next": True},
+        {"has_next_page": "true"},
+        {"next_page": 2},
+        {"next_cursor": "abc"},
+        {"links": {"next": "/v1/models?page=2"}},
+        {"total": "250"},
+        {"total": 250.0},
+        {"total_count": 250},
+        {"meta": {"total": 250}},
+        {"total_pages": "3"},
     ],
 )
 @pytest.mark.parametrize("beyond", ["the same", "empty"])
@@ -259,6 +272,26 @@ def test_an_error_of_a_promised_page_is_an_error(serve, store, tools) -> None:
 def test_any_refusal_of_page_two_ends_a_list_that_promised_none(serve, store, tools, status) -> None:
     client, _ = serve(lambda page: listing(range(5)) if page == 1 else tools.Reply(status), max_retries=1)
     assert take_snapshot(client, store).rows == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, AuthenticationError), (402, QuotaError), (403, AuthenticationError), (429, RateLimitError),
+     (500, ServerError)],
+)  # fmt: skip
+def test_a_full_page_is_not_all_because_the_next_one_fails(serve, store, tools, status, error) -> None:
+    client, _ = serve(
+        lambda page: listing(range(100)) if page == 1 else tools.Reply(status, body=b"{}"), max_retries=1
+    )
+    with pytest.raises(error):
+        take_snapshot(client, store)
+    assert store.dates() == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_full_page_is_all_where_there_is_no_next_one(serve, store, tools, status) -> None:
+    client, _ = serve(lambda page: listing(range(100)) if page == 1 else tools.Reply(status))
+    assert take_snapshot(client, store).rows == 100
 
 
 @pytest.mark.parametrize(
@@ -299,6 +332,21 @@ def test_a_record_twice_in_one_answer_is_filed_once_while_its_measurements_move(
     summary = take_snapshot(client, store)
     assert (summary.rows, summary.quarantined, summary.outcome) == (5, 0, "passed")
     assert server.pages() == [1, 2]
+
+
+def test_a_record_twice_in_another_spelling_is_one(serve, store) -> None:
+    def pages(_: int) -> Any:
+        answer = listing(range(5))
+        twin = answer["data"][2] | {"cache_write_token_price": 0, "context_window": 128_000}
+        answer["data"][2] = twin
+        answer["data"].append(
+            twin | {"cache_write_token_price": 0.0, "context_window": 128_000.0, "max_tokens": None}
+        )
+        return answer
+
+    client, _ = serve(pages)
+    summary = take_snapshot(client, store)
+    assert (summary.rows, summary.quarantined, summary.outcome) == (5, 0, "passed")
 
 
 def test_two_records_of_one_id_that_are_stored_differently_are_both_refused(serve, store) -> None:

@@ -213,6 +213,11 @@ PROXY = {"http_proxy": "http://proxy:3128", "https_proxy": "http://proxy:3128"}
         ("::1", "http://[0:0:0:0:0:0:0:1]"),
         ("fe80::1", "http://[fe80::1%25eth0]"),
         ("10.0.0.0/8", "http://[::ffff:10.1.2.3]"),
+        ("::ffff:10.0.0.0/104", "http://10.1.2.3"),
+        ("127.0.0.1", "http://127.1"),
+        ("127.0.0.0/8", "http://0x7f000001"),
+        ("bücher.example", "https://www.xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "https://bücher.example"),
     ],
 )
 def test_no_proxy_exempts(entry: str, url: str) -> None:
@@ -232,7 +237,6 @@ def test_no_proxy_exempts(entry: str, url: str) -> None:
         ("10.0.0.0/8", "http://[fd00::1]"),
         ("fd00::/8", "http://10.0.0.1"),
         ("10.1.2.3", "http://10.1.2.30"),
-        ("0.0.1", "http://127.0.0.1"),
         ("[fd00::1]:99", "http://[fd00::1]:98"),
         ("::1", "http://[::2]"),
         ("127.0.0.0/8", "http://localhost"),
@@ -259,6 +263,11 @@ def test_no_proxy_exempts_nothing_else(entry: str, url: str) -> None:
         "[::1]x",
         "a|b",
         "<local>",
+        "127.0.0.1-127.0.0.9",
+        "192.168.",
+        "172.16.0",
+        "256.0.0.1",
+        "127.000.000.001",
         "u:s3cret@h",
     ],
 )

@@ -177,7 +177,12 @@ class IOIntelligenceClient:
             return self.fetch_page(number, q=q, page_size=page_size, deadline=deadline)
 
         settings = self.settings
-        return walk_catalogue(fetch, concurrency=settings.concurrency, deadline=Deadline(settings.deadline))
+        return walk_catalogue(
+            fetch,
+            concurrency=settings.concurrency,
+            deadline=Deadline(settings.deadline),
+            page_size=settings.with_page_size(page_size),
+        )
 
     def iter_models(self, q: str | None = None, page_size: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield every record of the catalogue as served, once the whole walk proved consistent and complete.

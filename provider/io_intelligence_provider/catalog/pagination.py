@@ -270,17 +270,20 @@ def _state_of(raw: bytes, shape: WireShape) -> int:
     return hash(stored_form(raw, shape, without_moving=True))
 
 
-def walk_catalogue(fetch: FetchPage, *, concurrency: int, deadline: Deadline) -> Catalogue:
+def walk_catalogue(
+    fetch: FetchPage, *, concurrency: int, deadline: Deadline, page_size: int | None = None
+) -> Catalogue:
     """Walk over all pages until a walk is consistent, or two in a row found the catalogue alike.
 
     :param fetch: fetches one page; called from ``concurrency`` threads at a time.
     :param deadline: bounds all walks together.
+    :param page_size: models that a page may hold, where the caller knows.
     :raises PaginationError: when four walks in a row were inconsistent and differed, or could prove nothing.
     """
     before: tuple[int, int] | None = None
     problem = None
     for left in reversed(range(1 + MAX_RESTARTS)):
-        walk = _walk_once(fetch, concurrency, deadline)
+        walk = _walk_once(fetch, concurrency, deadline, page_size)
         if walk.problem is None:
             return walk.catalogue()
         state = walk.state() if walk.ended and walk.is_provable else None
@@ -297,13 +300,14 @@ def walk_catalogue(fetch: FetchPage, *, concurrency: int, deadline: Deadline) ->
     )
 
 
-def _walk_once(fetch: FetchPage, concurrency: int, deadline: Deadline) -> _Walk:
+def _walk_once(fetch: FetchPage, concurrency: int, deadline: Deadline, page_size: int | None) -> _Walk:
     walk = _Walk()
     try:
         page = fetch(1, deadline)
         walk.take(page)
         if walk.shape is WireShape.OPENAI:
-            _follow_observed(walk, page, fetch, deadline)
+            is_full = page_size is not None and len(page.records) >= page_size
+            _follow_observed(walk, page, fetch, deadline, is_full=is_full)
         elif page.has_next:
             _follow_documented(walk, page, fetch, concurrency, deadline)
     except BaseException:
@@ -330,9 +334,10 @@ def _follow_documented(
                 return
 
 
-def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadline) -> None:
+def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadline, *, is_full: bool) -> None:
     """Take page after page while one brings something new.
 
+    :param is_full: whether the first page holds as many models as a page may, so that more may follow.
     :raises IOIntelligenceError: when a page that was promised cannot be read, or no answer comes at all.
     """
     while walk.pages < _MOST_UNPROMISED_PAGES:
@@ -340,9 +345,12 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
         try:
             following = fetch(walk.pages + 1, deadline)
         except (HTTPStatusError, ResponseError) as error:
-            # A server without pages may refuse the parameter in any way; one that has them says so by
-            # a bad request, not by falling over or by asking to wait.
-            means_no_page = walk.pages == 1 or isinstance(error, (RequestError, NotFoundError, ResponseError))
+            # A server without pages may refuse the parameter in any way; one that has them, as far as can be
+            # known, says so by a bad request, not by falling over, by asking to wait or to log in.
+            may_have_pages = walk.pages > 1 or is_full
+            means_no_page = not may_have_pages or isinstance(
+                error, (RequestError, NotFoundError, ResponseError)
+            )
             if promise or not means_no_page:
                 raise
             log.info("Page %d of the catalogue ends it: %s", walk.pages + 1, error)

@@ -6,6 +6,7 @@ import base64
 import ipaddress
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -120,13 +121,15 @@ def _variable(kind: str, environ: Mapping[str, str]) -> str | None:
 
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+_MAPPED: Final = 96
+"""Bits of an IPv6 address before the IPv4 address within it."""
 _HOST: Final = re.compile(r"(?:\*?\.)?([\w-]+(?:\.[\w-]+)*)\.?")
 
 
 def _exempt(host: str, port: int | None, variable: str, environ: Mapping[str, str]) -> bool:
     """Tell whether ``NO_PROXY`` exempts a host. Every entry is read, so that a wrong one is found at once."""
-    host = host.rstrip(".").lower()
-    address = _address(host)
+    host = _ascii(host.rstrip(".").lower())
+    address = _address(host) or _short_address(host)
     entries = environ[variable].replace(",", " ").split()
     try:
         return any([_matches(entry, host, port, address) for entry in entries])  # noqa: C419 - all of them
@@ -135,6 +138,16 @@ def _exempt(host: str, port: int | None, variable: str, environ: Mapping[str, st
             f"The environment variable {variable} has an entry that is none of: a host or domain, an IP "
             "address (IPv6 bare or in brackets), each with or without :port, a network (10.0.0.0/8), or *."
         ) from None
+
+
+def _short_address(host: str) -> _Address | None:
+    """Return the address of a host such as ``127.1`` or ``0x7f000001``, which sockets take for one."""
+    if not re.fullmatch("[0-9][0-9a-fx]*", host.rpartition(".")[2]):
+        return None
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def _matches(entry: str, host: str, port: int | None, address: _Address | None) -> bool:
@@ -147,7 +160,7 @@ def _matches(entry: str, host: str, port: int | None, address: _Address | None) 
     if entry.count("[") != entry.count("]"):
         raise ValueError(entry)
     if "/" in entry:
-        network = ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
+        network = _network(entry.replace("[", "").replace("]", ""))
         return address is not None and address.version == network.version and address in network
     name, bracket, rest = entry.removeprefix("[").partition("]") if entry.startswith("[") else (entry, "", "")
     if not bracket and entry.count(":") == 1:
@@ -161,9 +174,30 @@ def _matches(entry: str, host: str, port: int | None, address: _Address | None) 
     if exempted is not None or bracket or ":" in name:
         return address == (exempted or _address(name, needed=True))
     found = _HOST.fullmatch(name.lower())
-    if found is None:
+    if found is None or found[1].rpartition(".")[2].isdecimal():  # part of an address, or a range of them
         raise ValueError(entry)
-    return address is None and (host == found[1] or host.endswith(f".{found[1]}"))
+    exempted_host = _ascii(found[1])
+    return address is None and (host == exempted_host or host.endswith(f".{exempted_host}"))
+
+
+def _ascii(host: str) -> str:
+    """Return a host as a URL writes it: with letters of other scripts as punycode."""
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return an IP network, one of IPv4 within IPv6 as the former.
+
+    :raises ValueError: when it is none.
+    """
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED:
+        return network
+    return ipaddress.ip_network(f"{mapped}/{network.prefixlen - _MAPPED}")
 
 
 def _address(text: str, *, needed: bool = False) -> _Address | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ __all__ = [
     "decode_page",
     "decode_record",
     "dump_json",
+    "plain_numbers",
     "record_id",
     "stored_form",
 ]
@@ -83,9 +84,15 @@ class _Envelope(msgspec.Struct):
     pagination: Any = None
     has_more: Any = None
     has_next: Any = None
+    has_next_page: Any = None
     next: Any = None
+    next_page: Any = None
+    next_cursor: Any = None
     total: Any = None
+    total_count: Any = None
     total_pages: Any = None
+    links: Any = None
+    meta: Any = None
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
@@ -147,8 +154,7 @@ def _cut(envelope: _Envelope) -> Page:
     if envelope.pagination is not None:
         return _documented(records, envelope.pagination)
     if envelope.object == "list":
-        more = any(map(_says_yes, (envelope.has_more, envelope.has_next, envelope.next)))
-        return Page(WireShape.OPENAI, records, _count(envelope.total), more, _count(envelope.total_pages))
+        return _observed(records, envelope)
     raise _UnusableError(
         "JSON of neither known shape: there is `data`, but neither a `pagination` object nor "
         '`"object": "list"` beside it',
@@ -156,13 +162,32 @@ def _cut(envelope: _Envelope) -> Page:
     )
 
 
+_MORE: Final = ("has_more", "has_next", "has_next_page", "next", "next_page", "next_cursor")
+_TOTAL: Final = ("total", "total_count")
+_NO: Final = frozenset({"", "0", "false", "no", "none", "null"})
+
+
+def _observed(records: list[bytes], envelope: _Envelope) -> Page:
+    """Return a page of the shape that documents no pagination, with all that its server says of more."""
+    places = [{name: getattr(envelope, name) for name in envelope.__struct_fields__}]
+    places += [place for place in (envelope.links, envelope.meta) if isinstance(place, dict)]
+    totals = [_count(place.get(name)) for place in places for name in _TOTAL]
+    pages = [_count(place.get("total_pages")) for place in places]
+    more = any(_says_yes(place.get(name)) for place in places for name in _MORE)
+    largest = [max((one for one in found if one is not None), default=None) for found in (totals, pages)]
+    return Page(WireShape.OPENAI, records, largest[0], more, largest[1])
+
+
 def _says_yes(value: Any) -> bool:
-    return value not in (None, False, 0, "", "false", "False")
+    return value.strip().lower() not in _NO if isinstance(value, str) else bool(value)
 
 
 def _count(value: Any) -> int | None:
-    """Return a count that a server of the observed shape may give; that shape documents none."""
-    return value if type(value) is int and value >= 0 else None
+    """Return a count that a server of the observed shape may give in any type; ``None`` when it is none."""
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value.strip()):
+        return int(value)
+    is_count = type(value) in (int, float, Decimal) and 0 <= value < 10**15 and value == int(value)
+    return int(value) if is_count else None
 
 
 def _documented(records: list[bytes], pagination: Any) -> Page:
@@ -296,7 +321,8 @@ def _careful_member(raw: bytes, key: str) -> Any:
 def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -> bytes:
     """Return what of a record is stored, equal for records that differ in nothing that is.
 
-    White space, the order of keys, measurements and what is stored nowhere make no difference.
+    White space, the order of keys, another spelling of a number, measurements and what is stored nowhere
+    make no difference; nor does null in place of no key in the observed shape.
 
     :param without_moving: leave out as well what is stored but may differ from request to request.
     """
@@ -304,16 +330,35 @@ def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -
         value = decode_record(raw)
         if shape is WireShape.OPENAI:
             unstored = MEASUREMENTS | UNSTORED_OBSERVED | (MOVING_OBSERVED if without_moving else frozenset())
-            value = _without(value, unstored)
+            value = _without(value, unstored, nulls=True)
         elif isinstance(value, dict) and "metadata" in value:
             value = value | {"metadata": _without(value["metadata"], MEASUREMENTS)}
-        return dump_json(value, sort_keys=True).encode()
+        return dump_json(plain_numbers(value), sort_keys=True).encode()
     except (ValueError, RecursionError):
         return raw
 
 
-def _without(value: Any, keys: frozenset[str]) -> Any:
-    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, dict) else value
+def _without(value: Any, keys: frozenset[str], *, nulls: bool = False) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {k: item for k, item in value.items() if k not in keys and not (nulls and item is None)}
+
+
+_UNBOUNDED: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_LONGEST_INTEGER: Final = 100  # digits; a Decimal beyond keeps its exponent
+
+
+def plain_numbers(value: Any) -> Any:
+    """Return a decoded JSON value whose equal numbers are written alike: ``1.0`` and ``1`` are one."""
+    if type(value) is dict:
+        return {key: plain_numbers(item) for key, item in value.items()}
+    if type(value) is list:
+        return [plain_numbers(item) for item in value]
+    if type(value) is not Decimal:
+        return value
+    if not value or (value.adjusted() < _LONGEST_INTEGER and value == value.to_integral_value()):
+        return int(value)
+    return value.normalize(_UNBOUNDED)
 
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")

@@ -145,5 +145,5 @@ def _tested(client: IOIntelligenceClient) -> tuple[bool, str]:
             )
     except IOIntelligenceError as error:
         return False, str(error)
-    count = len(page.records) if page.total is None else page.total
-    return True, f"{client.source_url} lists {count} models ({page.shape.value} shape)."
+    listed = "models" if page.total is None else f"{page.total} models"
+    return True, f"{client.source_url} lists {listed} ({page.shape.value} shape)."

@@ -31,7 +31,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     :param text: template of the plain text.
     :param blocks: template of the Slack blocks.
     :param digest: template of the data.
-    :param timeout: seconds for the connection, and for the answer.
+    :param timeout: seconds for the connection, and in all for the status and the headers of the answer.
     :param key: what the ledger knows this notifier by, its position unless given.
     """
 
@@ -72,22 +72,30 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def _post(self) -> None:
         import urllib3
 
-        from io_intelligence_provider.catalog.adapter import open_manager
+        from io_intelligence_provider.catalog.adapter import Exchange, open_manager, within
+        from io_intelligence_provider.catalog.retry import Deadline
+        from io_intelligence_provider.errors import TransportError
 
         connection = connection_of(self.webhook_conn_id, "http", "--conn-host URL")
         url = _url(connection)
         headers = {"Content-Type": "application/json", **_credential(connection)}
         body = json.dumps({"text": self.text, "blocks": self.blocks, "digest": self.digest}).encode()
         who = f"The receiver of connection {self.webhook_conn_id!r}"
+        exchange = Exchange(Deadline(self.timeout, "the message"), url)
         try:
-            with open_manager(timeout=self.timeout, retries=False) as pool:
-                answer = pool.request("POST", url, body=body, headers=headers, redirect=False)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            with open_manager(timeout=self.timeout, retries=False) as pool, within(exchange):
+                # Only the status is of interest: what follows it may have no end.
+                answer = pool.request(
+                    "POST", url, body=body, headers=headers, redirect=False, preload_content=False
+                )
+                status = answer.status
+                answer.close()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, TransportError) as error:
             # Its text, and that of its causes, would name the URL.
-            kind = type(error).__name__
+            kind = "it took too long" if isinstance(error, TransportError) else type(error).__name__
             raise NotificationError(f"{who} was not reached: {kind}. Check host and network.") from None
-        if not 200 <= answer.status < 300:
-            raise NotificationError(f"{who} answered {answer.status}. Check the URL and the password.")
+        if not 200 <= status < 300:
+            raise NotificationError(f"{who} answered {status}. Check the URL and the password.")
 
 
 def _credential(connection: Connection) -> dict[str, str]:

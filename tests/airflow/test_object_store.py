@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.arguments import number
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
@@ -49,6 +50,11 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
     return f"s3://{BUCKET}/prices"
+
+
+def test_a_storage_connection_that_is_not_there_is_named_with_how_to_add_it() -> None:
+    with pytest.raises(MissingConnectionError, match="airflow connections add lake --conn-type aws"):
+        open_store("s3://bucket/prices", "lake")
 
 
 @pytest.mark.parametrize("name", ["root", "path", "quarantine_path", "valid_path", "results_root", "dataset"])
@@ -143,6 +149,7 @@ def test_the_container_of_an_azure_url_is_no_user_info(monkeypatch: pytest.Monke
         return Storage()
 
     monkeypatch.setattr("io_intelligence_provider.hooks.storage.attach", attach)
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE", '{"conn_type": "adls"}')
     root = "abfss://prices@account.dfs.core.windows.net/io"
     store = open_store(root, "azure")
     assert asked == [("abfss", "azure")]

@@ -16,6 +16,7 @@
     ├── PaginationError         the walk cannot be made consistent
     ├── QualityError            a check stopped the run
     ├── StorageError            the store could not be read or written
+    │   └── UnreadableFileError one file of it is damaged, or is no regular file
     ├── NotificationError       a notifier could not be told
     └── NotOnFileError          what was looked up is not there
 
@@ -53,6 +54,7 @@ __all__ = [
     "ServerError",
     "StorageError",
     "TransportError",
+    "UnreadableFileError",
 ]
 
 
@@ -165,6 +167,13 @@ class QualityError(IOIntelligenceError):
 
 class StorageError(IOIntelligenceError):
     """The store could not be reached, read or written."""
+
+
+class UnreadableFileError(StorageError):
+    """One file of the store is there and cannot be used: it is damaged, or no regular file.
+
+    The storage answers and other files may be fine, so whoever can do without this one goes on.
+    """
 
 
 class NotificationError(IOIntelligenceError):

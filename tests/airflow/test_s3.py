@@ -22,7 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
 from io_intelligence_provider.hooks.storage import filesystem_of
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.store.files import Files
@@ -412,3 +412,49 @@ def test_any_data_set_is_checked_on_s3(relay: Relay, s3: Any, run_dag: Callable[
     (run,) = ResultHistory(f"s3://{BUCKET}/results", filesystem=filesystem).runs()
     assert (run.rows, run.valid, run.quarantined, run.files) == (5, 3, 2, 2)
     assert run.quarantine_path == f"s3://{BUCKET}/refused/{refused}"
+
+
+def test_what_another_process_wrote_is_seen(
+    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any]
+) -> None:
+    """s3fs answers sizes and listings from what it listed before; the other process is played by a client."""
+    from io_intelligence_provider.plugin.source import StoreSource
+    from io_intelligence_provider.quality.result_of_report import check_run_of
+    from io_intelligence_provider.store.results import ResultHistory
+
+    take(store, DAY)
+    history = ResultHistory.of(store.files)
+    history.add(check_run_of(store.quality(DAY)), "orders")
+    source = StoreSource(lambda: store, 0.0)
+
+    def look() -> tuple[Any, ...]:
+        days = source.listing().dates
+        return (
+            store.dates(), days, [run.snapshot_id for run in store.runs()], len(history.runs("orders")),
+            store.quality().snapshot_id, store.quarantine().num_rows,
+            store.history(columns=["name"]).num_rows,
+        )  # fmt: skip
+
+    before = look()
+    # What is on file is moved away and comes back under the same names, larger and by somebody else's hand.
+    prefix = f"s3://{BUCKET}/a prefix"
+    other = SnapshotStore(prefix, storage_options={
+        "key": "t", "secret": "t", "endpoint_url": relay.url, "skip_instance_cache": True,
+        "client_kwargs": {"region_name": "us-east-1"},
+    })  # fmt: skip
+    again = take(other, DAY)
+    taken = take(other, NEXT)
+    ResultHistory.of(other.files).add(check_run_of(other.quality(NEXT)), "orders")
+    after = look()
+    assert before[0] == [DAY]
+    assert after[0] == list(after[1]) == [DAY, NEXT]
+    assert after[2] == [again.snapshot_id, taken.snapshot_id]
+    assert after[3:5] == (2, taken.snapshot_id)
+    assert after[6] > before[6]
+    relay.asked.clear()
+    store.read(DAY)
+    store.files.read(models_path(DAY))
+    assert [line.partition(" ")[0] for line in relay.asked] == ["HEAD", "GET", "GET"]  # no size is asked for
+    s3.put_object(Bucket=BUCKET, Key=f"a prefix/{models_path(DAY)}", Body=b"")
+    with pytest.raises(UnreadableFileError, match="it has 0 bytes"):
+        store.read(DAY)

@@ -81,7 +81,7 @@ def test_a_column_of_another_type_is_told(three: Any, day: Any) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     three.store.files.put(path, sink.getvalue().to_pybytes())
-    with pytest.raises(StorageError, match="column context_window of the models file of 2026-03-02"):
+    with pytest.raises(StorageError, match=r"2026-03-02/models\.parquet .*column context_window is string"):
         detect_changes(three.store, day(1))
 
 

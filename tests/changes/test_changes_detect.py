@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -127,9 +128,11 @@ def test_a_date_without_a_snapshot_is_refused(world, model, day):
 def test_without_its_quarantine_a_snapshot_is_not_compared(world, model, day):
     run = world.file(1, model("m"))
     world.file(2, model("m"))
+    world.file(0, model("n"))
     world.store.files.delete(quarantine_path(day(1), run))
     with pytest.raises(StorageError, match="quarantine"):
-        detect_changes(world.store)
+        detect_changes(world.store, day(1))
+    assert detect_changes(world.store).previous_date == day(0)
 
 
 def test_a_snapshot_replaced_while_it_is_compared_is_compared_again(world, model, day, monkeypatch):
@@ -149,11 +152,27 @@ def test_a_snapshot_replaced_while_it_is_compared_is_compared_again(world, model
     assert world.store.changes()["new_value"].to_pylist() == ["3"]
 
 
-def test_a_foreign_file_is_an_error(world, model, day):
-    world.file(1, model("m"))
-    world.store.files.put(models_path(day(0)), b"PAR1")
-    with pytest.raises(StorageError):
-        detect_changes(world.store)
+def test_a_day_that_cannot_be_read_is_passed_over_and_named(world, model, day, caplog):
+    """Its own pages among it, which nobody reads before they are compared."""
+    world.file(0, model("m", input_token_price="1"))
+    world.file(1, model("m", input_token_price="2"))
+    world.file(2, model("m", input_token_price="4"))
+    path = Path(world.store.files.url(models_path(day(1))))
+    data = path.read_bytes()
+    for damaged in (b"PAR1", data[:4] + b"\xff" * 2_000 + data[2_004:]):
+        path.write_bytes(damaged)
+        caplog.clear()
+        assert detect_changes(world.store, day(2)).previous_date == day(0)
+        assert world.store.changes(day(2))["pct"].to_pylist() == [300.0]
+        assert f"{day(1)}/models.parquet" in caplog.text
+        said = parquet(world, day(2)).schema_arrow.metadata
+        assert said[b"io_intelligence.unreadable_dates"] == str(day(1)).encode()
+        with pytest.raises(StorageError, match=f"{day(1)}/models.parquet"):
+            detect_changes(world.store, day(1))
+        assert detect_changes(world.store, day(0)).previous_date is None  # the day after it is left alone
+    path.write_bytes(data)
+    assert detect_changes(world.store, day(1)).previous_date == day(0)
+    assert world.store.changes(day(2))["pct"].to_pylist() == [100.0]
 
 
 def test_a_snapshot_of_somebody_else_is_an_error(world, model, day):

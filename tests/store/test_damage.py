@@ -53,11 +53,18 @@ def test_a_models_file_that_is_no_parquet(local_store, models_file, prepared, mo
     for read in (local_store.read, local_store.info, local_store.history, local_store.quality):
         with pytest.raises(StorageError, match=r"models\.parquet"):
             read()
-    # Neither that day nor a later one is filed over what nobody can judge.
-    for day in ("2026-01-01", "2026-01-02"):
-        with pytest.raises(StorageError, match=r"models\.parquet"):
-            take_snapshot(prepared([model()]), local_store, snapshot_date=day)
+    # A later day is filed, and says what it was not compared with; a run of that day replaces the file.
+    take_snapshot(prepared([model()]), local_store, snapshot_date="2026-01-02")
     assert models_file.read_bytes() == content
+    evaluated = {check.check: check.evaluated for check in local_store.quality("2026-01-02").checks}
+    assert [evaluated[name] for name in ("volume", "price_unit", "missing_fields", "source")] == [0] * 4
+    found = local_store.quality("2026-01-02").checks[-1]
+    assert (found.check, found.severity, found.passed) == ("previous_unreadable", "warn", False)
+    assert str(models_file) in found.examples[0]["message"]
+    evidence = set(models_file.parents[2].glob("q*/*01-01/*"))
+    again = take_snapshot(prepared([model()]), local_store, snapshot_date="2026-01-01")
+    assert local_store.info("2026-01-01").snapshot_id == again.snapshot_id
+    assert evidence < set(models_file.parents[2].glob("q*/*01-01/*"))  # whose that is, the file did not say
 
 
 def test_damaged_pages_are_a_storage_error(local_store, models_file):
@@ -74,7 +81,9 @@ def test_a_parquet_file_of_somebody_else(local_store, models_file):
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"a": [1]}, metadata={b"\xff": b"\xff"}), models_file)
-    with pytest.raises(StorageError, match=r"models\.parquet is no snapshot of this provider"):
+    with pytest.raises(
+        StorageError, match=r"models\.parquet is no file of this store: it lacks the column model_id"
+    ):
         local_store.info()
 
 
@@ -136,17 +145,16 @@ def test_foreign_files_and_folders_are_passed_over(local_store, models_file, tak
 
 def test_what_may_not_be_read_is_a_storage_error(local_store, models_file, monkeypatch):
     """The rights of files mean nothing to root, who may run the tests: the system's refusal is played."""
-    from fsspec.implementations import local
 
     def refuse(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(os, "stat", refuse)
     with pytest.raises(StorageError, match="Permission denied"):
         local_store.files.source("models/snapshot_date=2026-01-01/models.parquet")
     monkeypatch.undo()
-    monkeypatch.setattr(local.LocalFileSystem, "info", refuse)
     monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "stat", refuse)
     for read in (local_store.dates, local_store.runs, lambda: local_store.read("2026-01-01")):
         with pytest.raises(StorageError, match="Permission denied"):
             read()

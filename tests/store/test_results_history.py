@@ -158,7 +158,7 @@ def test_a_file_that_is_no_result_is_passed_over(tmp_path, run_of, caplog):
     (folder / "20250101T000000Z-x.parquet").write_bytes(b"PAR1 half a file")
     (folder / "notes.txt").write_text("mine")
     assert history.runs("orders") == [run_of()]
-    assert "is no result and is passed over" in caplog.text
+    assert "is no readable Parquet file" in caplog.text
 
 
 def test_on_an_object_store(run_of):

@@ -18,7 +18,7 @@ from io_intelligence_provider.changes.kinds import (
 )
 from io_intelligence_provider.changes.ledger import PRESENCE, Told
 from io_intelligence_provider.changes.match import in_quarantine
-from io_intelligence_provider.changes.values import as_text, extra_texts
+from io_intelligence_provider.changes.values import as_text
 
 __all__ = ["UNKNOWN", "CurrentValues"]
 
@@ -83,7 +83,7 @@ class CurrentValues:
         key = field.removeprefix(extra_field(""))
         if key == field or not is_compared_key(key, self._today.shape):
             return UNKNOWN
-        value = extra_texts(self._column(EXTRA)[row], self._today.shape).get(field)
+        value = self._today.extra_of(self._column(EXTRA)[row]).get(field)
         return value if self._comparable(told, field, value) else UNKNOWN
 
     def _comparable(self, told: Told, field: str, value: str | None) -> bool:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, arrow_schema
+from io_intelligence_provider.changes.values import extra_texts
+from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
+from io_intelligence_provider.quality.contract import COLUMN_BY_NAME
 from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path, quarantine_path
-from io_intelligence_provider.store.parquet import read_parquet
+from io_intelligence_provider.store.parquet import (
+    MODELS_KIND,
+    CheckedFile,
+    chosen_columns,
+    open_parquet,
+    read_parquet,
+)
+from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
 from io_intelligence_provider.store.store import SnapshotStore
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Day", "open_parquet"]
+__all__ = ["Day", "UnreadableDayError"]
 
 _TRIES: Final = 5
 """Openings before giving up: each further one means another commit in between."""
@@ -32,7 +42,9 @@ class Day:
     :param refused: ``model_id`` and ``name`` of the refused records; one that has neither is left out.
     """
 
-    def __init__(self, day: date, snapshot_id: str, shape: WireShape, parquet: Any, refused: pl.DataFrame):
+    def __init__(
+        self, day: date, snapshot_id: str, shape: WireShape, parquet: CheckedFile, refused: pl.DataFrame
+    ):
         self.day = day
         self.snapshot_id = snapshot_id
         self.shape = shape
@@ -44,15 +56,18 @@ class Day:
         """Open the snapshot of a date with the quarantine of the same run.
 
         :raises NotOnFileError: when that date has no snapshot.
-        :raises StorageError: when a file cannot be read, or the quarantine of the snapshot is missing:
+        :raises UnreadableDayError: when a file is damaged, or the quarantine of the snapshot is missing:
             without it a refused model would look removed.
+        :raises StorageError: when the storage does not answer.
         """
         seen = None
         for _ in range(_TRIES):
-            parquet = open_parquet(store, models_path(day))
+            with _of(day):
+                parquet = open_parquet(store.files, models_path(day), MODELS_KIND)
             try:
-                info = info_of(parquet.schema_arrow, store.files.url(models_path(day)))
-                refused = _refused(store, quarantine_path(day, info.snapshot_id))
+                with _of(day):
+                    info = info_of(parquet.schema, parquet.where)
+                    refused = _refused(store, quarantine_path(day, info.snapshot_id))
                 return cls(day, info.snapshot_id, WireShape(info.wire_shape), parquet, refused)
             except NotOnFileError:
                 # A run that commits in between deletes the evidence of the one it supersedes.
@@ -63,7 +78,9 @@ class Day:
             except BaseException:
                 parquet.close()
                 raise
-        raise StorageError(f"The quarantine of snapshot {seen} of {day} is missing in {store.files.url('')}.")
+        raise UnreadableDayError(
+            f"The quarantine of snapshot {seen} of {day} is missing in {store.files.url('')}.", day
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -84,41 +101,51 @@ class Day:
 
     def has(self, name: str) -> bool:
         """Tell whether the file has a column of today's: one that was written before it existed has not."""
-        return name in COLUMN_BY_NAME and name in self._parquet.schema_arrow.names
+        return name in COLUMN_BY_NAME and name in self._parquet.schema.names
 
     def column(self, name: str) -> pl.Series:
         """Read one column, as the type that it has today.
 
-        :raises StorageError: when the file does not have it, or with values of another type. Ask :meth:`has`
-            first where a file may be older than the column.
+        :raises StorageError: when the file does not have it: ask :meth:`has` first where a file may be older
+            than the column.
+        :raises UnreadableDayError: when it is damaged.
         """
         import polars as pl
-        import pyarrow as pa
 
         if not self.has(name):
             raise StorageError(f"The models file of {self.day} has no column {name}.")
+        with _of(self.day):
+            return pl.Series(name, self._parquet.read(chosen_columns([name]))[name])
+
+    def extra_of(self, text: str | None) -> dict[str, str]:
+        """Return what a value of the column ``extra`` says: see :func:`extra_texts`.
+
+        :raises UnreadableDayError: when it is no JSON object.
+        """
         try:
-            return pl.Series(name, self._parquet.read([name])[name].cast(arrow_schema().field(name).type))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise StorageError(
-                f"The column {name} of the models file of {self.day} cannot be read: {error}. Restore it."
-            ) from error
+            return extra_texts(text, self.shape)
+        except (StorageError, RecursionError) as error:
+            raise UnreadableDayError(f"{self._parquet.where}: {error} Restore it.", self.day) from error
 
 
-def open_parquet(store: SnapshotStore, path: str) -> Any:
-    """Open a Parquet file of the store.
+class UnreadableDayError(UnreadableFileError):
+    """A file of a day cannot be used.
 
-    :raises NotOnFileError: when it is not there.
-    :raises StorageError: when it is no Parquet file.
+    :ivar day: which day.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
+    def __init__(self, message: str, day: date) -> None:
+        super().__init__(message)
+        self.day = day
+
+
+@contextmanager
+def _of(day: date) -> Iterator[None]:
+    """Say of which day a file is that cannot be used."""
     try:
-        # Neither mapped nor pre-buffered: what is in memory is the column being read.
-        return pq.ParquetFile(store.files.source(path))
-    except pa.ArrowException as error:
-        raise StorageError(f"{store.files.url(path)} is no readable Parquet file: {error}.") from error
+        yield
+    except UnreadableFileError as error:
+        raise UnreadableDayError(str(error), day) from error
 
 
 def _refused(store: SnapshotStore, path: str) -> pl.DataFrame:
@@ -126,5 +153,5 @@ def _refused(store: SnapshotStore, path: str) -> pl.DataFrame:
     import pyarrow as pa
 
     keys = pa.schema([("model_id", pa.string()), ("name", pa.string())])
-    frame = pl.DataFrame(read_parquet(store.files, path, keys))
+    frame = pl.DataFrame(read_parquet(store.files, path, QUARANTINE_KIND, keys))
     return frame.filter(pl.col("model_id").is_not_null() | pl.col("name").is_not_null())

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from io_intelligence_provider import __version__
+from io_intelligence_provider.changes.day import UnreadableDayError
 from io_intelligence_provider.changes.diff import Comparison, compare, compare_with
 from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.changes.table import to_parquet
@@ -56,7 +57,9 @@ def detect_changes(
 
     Each model is compared with the latest earlier day on which it was not in quarantine. The next date on
     file was compared with this one, so its changes are filed again too, and those of the dates after it
-    for as long as their runs refused records and so may have looked through to this date.
+    for as long as their runs refused records and so may have looked through to this date. An earlier day
+    whose files cannot be used is passed over with a warning, and the metadata of the changes file name it:
+    see :func:`~io_intelligence_provider.changes.diff.compare`.
 
     :param snapshot_date: a date on file, the latest unless given.
     :param against: ``"previous"``, or an earlier date on file: then nothing is written.
@@ -69,8 +72,11 @@ def detect_changes(
         return _summary(compare_days(store, day, against), None)
     comparison = _refresh(store, day)
     for later in (other for other in store.dates() if other > day):
-        if not _refresh(store, later).has_refused:
-            break
+        try:
+            if not _refresh(store, later).has_refused:
+                break
+        except UnreadableDayError as error:
+            log.warning("The changes of %s are not detected anew, as it cannot be read: %s", later, error)
     compact_or_warn(store)
     return _summary(comparison, store.files.url(changes_path(day)))
 
@@ -98,6 +104,7 @@ def _refresh(store: SnapshotStore, day: date) -> Comparison:
         metadata = {
             "snapshot_id": comparison.snapshots[day],
             "previous_date": str(comparison.previous_date or ""),
+            "unreadable_dates": " ".join(map(str, sorted(comparison.unreadable))),
             "previous_snapshot_id": _id_of(comparison, comparison.previous_date),
             "provider_version": __version__,
         }

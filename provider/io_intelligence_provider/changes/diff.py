@@ -6,14 +6,15 @@ the ids and names of both days, one column of each, and the changes themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from io_intelligence_provider.changes.baseline import Baseline, given, latest_known
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.day import Day, UnreadableDayError
 from io_intelligence_provider.changes.fields import field_changes, split_pairs
 from io_intelligence_provider.changes.kinds import FIELDS, MODEL_ADDED, MODEL_REMOVED
 from io_intelligence_provider.changes.match import in_quarantine, match
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Comparison", "as_table", "compare", "compare_with", "field_rows"]
+__all__ = ["Comparison", "as_table", "compare", "compare_with", "field_rows", "past_unreadable_days"]
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Comparison:
     :param previous_date: the latest earlier snapshot, ``None`` when there is none.
     :param snapshots: the ``snapshot_id`` of every day that was looked at.
     :param has_refused: whether the run of ``snapshot_date`` refused anybody.
+    :param unreadable: earlier days whose files cannot be used, and why: nothing was compared with them.
     """
 
     snapshot_date: date
@@ -44,6 +50,7 @@ class Comparison:
     changes: pa.Table
     snapshots: dict[date, str]
     has_refused: bool
+    unreadable: Mapping[date, str] = field(default_factory=dict)
 
 
 def compare(
@@ -51,15 +58,45 @@ def compare(
 ) -> Comparison:
     """Compare a snapshot with what was known of each model before: see :func:`latest_known`.
 
+    An earlier day whose files cannot be used is passed over with a warning: what it held is as unknown as a
+    model in quarantine, so that each model is compared with the day before.
+
     :param days_back: compare with what was known that many days before.
     :raises NotOnFileError: when there is no snapshot of that date.
+    :raises UnreadableDayError: when the files of ``day`` itself cannot be used.
     """
-    with ExitStack() as opened:
-        today = opened.enter_context(Day.open(store, day))
-        latest = day - timedelta(days=days_back)
-        earlier = reversed([other for other in store.dates() if other <= latest])
-        baseline = latest_known(today, (opened.enter_context(Day.open(store, other)) for other in earlier))
-        return _comparison(today, baseline, fields)
+    latest = day - timedelta(days=days_back)
+
+    def once(unreadable: Collection[date]) -> Comparison:
+        with ExitStack() as opened:
+            today = opened.enter_context(Day.open(store, day))
+            dates = [other for other in store.dates() if other <= latest and other not in unreadable]
+            earlier = (opened.enter_context(Day.open(store, other)) for other in reversed(dates))
+            return _comparison(today, latest_known(today, earlier), fields)
+
+    found, unreadable = past_unreadable_days(day, once)
+    return replace(found, unreadable=unreadable)
+
+
+def past_unreadable_days(day: date, look: Callable[[Collection[date]], T]) -> tuple[T, dict[date, str]]:
+    """Do something again without each earlier day that proves unreadable, and warn of those.
+
+    :param look: does it; gets the days to pass over.
+    :raises UnreadableDayError: when it is ``day`` itself that cannot be read.
+    """
+    unreadable: dict[date, str] = {}
+    while True:
+        try:
+            found = look(unreadable)
+        except UnreadableDayError as error:
+            if error.day == day or error.day in unreadable:
+                raise
+            unreadable[error.day] = str(error)
+        else:
+            break
+    for other, why in unreadable.items():
+        log.warning("%s is passed over, and %s compared with the day before it: %s", other, day, why)
+    return found, unreadable
 
 
 def compare_with(
@@ -102,8 +139,8 @@ def field_rows(
     """Return the changes of the fields of matched models as frames, unsorted."""
     rows: list[pl.DataFrame] = []
     split = split_pairs(baseline, pairs)
-    for field in fields:
-        rows += _named(baseline, today, field_changes(today, split, field))
+    for name in fields:
+        rows += _named(baseline, today, field_changes(today, split, name))
     return rows
 
 

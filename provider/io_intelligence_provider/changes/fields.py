@@ -15,7 +15,7 @@ from io_intelligence_provider.changes.kinds import (
     kind_of,
     null_means_unsaid,
 )
-from io_intelligence_provider.changes.values import as_text, direction, extra_texts, percent
+from io_intelligence_provider.changes.values import as_text, direction, percent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +98,7 @@ def _extra_changes(
     fields: list[str] = []
     values: list[tuple[str | None, str | None]] = []
     for row, one, other in zip(rows, old, new, strict=True):
-        before, after = extra_texts(one, old_day.shape), extra_texts(other, new_day.shape)
+        before, after = old_day.extra_of(one), new_day.extra_of(other)
         for field in before | after:
             if before.get(field) != after.get(field):
                 owners.append(row)

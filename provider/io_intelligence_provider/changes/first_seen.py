@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import ExitStack
+from datetime import date
 from typing import TYPE_CHECKING
 
 from io_intelligence_provider.changes.baseline import Baseline
 from io_intelligence_provider.changes.day import Day
-from io_intelligence_provider.changes.diff import as_table, field_rows
+from io_intelligence_provider.changes.diff import as_table, field_rows, past_unreadable_days
 from io_intelligence_provider.changes.match import match
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -28,12 +29,24 @@ def changes_since_first_seen(store: SnapshotStore, today: Day, fields: Collectio
     The walk starts at the oldest snapshot and ends when every model of today was met, so a model that
     is new today makes it read the ids and names of all days.
     """
+
+    def look(unreadable: Collection[date]) -> pa.Table:
+        return _since_first_seen(store, today, fields, unreadable)
+
+    return past_unreadable_days(today.day, look)[0]
+
+
+def _since_first_seen(
+    store: SnapshotStore, today: Day, fields: Collection[str], unreadable: Collection[date]
+) -> pa.Table:
     groups = [_Group([field for field in fields if today.has(field)], today)]
     with ExitStack() as opened:
-        for date in store.dates():
-            if date >= today.day or not any(group.is_waiting for group in groups):
+        for when in store.dates():
+            if when >= today.day or not any(group.is_waiting for group in groups):
                 break
-            day = opened.enter_context(Day.open(store, date))
+            if when in unreadable:
+                continue
+            day = opened.enter_context(Day.open(store, when))
             groups = [part for group in groups for part in group.split(day)]
             if not [group for group in groups if group.meet(day)]:
                 day.close()

@@ -10,25 +10,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
 
 from io_intelligence_provider.changes.alert import Alert, Digest, RuleAlerts
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, MODEL_REMOVED
-from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["PRESENCE", "Told", "notifier_key", "record_sent", "told_by"]
 
+log = logging.getLogger(__name__)
+
 PRESENCE: Final = {MODEL_ADDED: "listed", MODEL_REMOVED: "not listed"}
 """What a change of a whole model tells; it has no value of a field."""
 
 _FOLDER: Final = "alerts"
+_LARGEST: Final = 64 << 20
+"""Bytes. What was told of a model's field takes 300."""
 _VERSION: Final = 1
 
 
@@ -63,18 +69,30 @@ class Told:
         }
 
     @classmethod
-    def from_dict(cls, entry: Mapping[str, Any]) -> Told:
-        """Read what :meth:`to_dict` gives."""
+    def from_dict(cls, entry: Any) -> Told:
+        """Read what :meth:`to_dict` gives.
+
+        :raises ValueError: when it is not that.
+        """
         return cls(
-            entry["model_id"],
-            entry["name"],
-            entry["change"],
-            entry["field"],
-            entry["value"],
-            date.fromisoformat(entry["snapshot_date"]),
-            entry["wire_shape"],
-            datetime.fromisoformat(entry["sent_at"]),
+            **{
+                ("day" if key == "snapshot_date" else key): value
+                for key, value in msgspec.structs.asdict(msgspec.convert(entry, _Entry)).items()
+            }
         )
+
+
+class _Entry(msgspec.Struct):
+    """What is written of :class:`Told`."""
+
+    model_id: str
+    name: str
+    change: str
+    field: str | None
+    value: str | None
+    snapshot_date: date
+    wire_shape: Literal["documented", "openai"]
+    sent_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def notifier_key(notifier: object, position: int) -> str:
@@ -89,7 +107,11 @@ def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[T
 
     Oldest first: of two ids that are the same model by now, the later entry counts.
 
-    :raises StorageError: when a file of the ledger cannot be read.
+    A file of an earlier date that cannot be used is passed over with a warning: what it alone says was told
+    may be told again, where an error would keep every later alert back.
+
+    :raises UnreadableFileError: when it is one of that date itself: what it says was told is not told again.
+    :raises StorageError: when the storage does not answer.
     """
     prefix = _prefix(rule, notifier)
     dates = (date_of(name) for name in store.files.list(_FOLDER))
@@ -98,8 +120,18 @@ def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[T
         names = [name for name in store.files.list(folder) if name.startswith(prefix)]
         if not names:
             continue
+        entries: list[Told] = []
+        for name in names:
+            try:
+                entries += _read(store, f"{folder}/{name}")
+            except UnreadableFileError as error:
+                if other == day:
+                    raise
+                log.warning("What it says was told may be told again: %s", error)
+                continue
+        if not entries:
+            continue
         latest: dict[tuple[str, str | None], Told] = {}
-        entries = (entry for name in names for entry in _read(store, f"{folder}/{name}"))
         for told in sorted(entries, key=lambda entry: (entry.day, entry.sent_at)):
             latest.pop((told.model_id, told.field), None)
             latest[told.model_id, told.field] = told
@@ -181,13 +213,16 @@ def _hash(*texts: str) -> str:
 _NAME: Final = re.compile(r"[0-9a-f]{16}-.*\.json")
 
 
-def _read(store: SnapshotStore, path: str) -> Iterator[Told]:
+def _read(store: SnapshotStore, path: str) -> list[Told]:
     if not _NAME.fullmatch(path.rpartition("/")[2]):
-        return  # the temporary file of a write under way
+        return []  # the temporary file of a write under way
     try:
-        content = json.loads(store.files.read(path))
-        yield from [Told.from_dict(entry) for entry in content["told"]]
+        content = json.loads(store.files.read(path, _LARGEST))
+        return [Told.from_dict(entry) for entry in content["told"]]
     except NotOnFileError:
-        return  # pruned in the meantime
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{store.files.url(path)} is no file of the ledger: {error!r}.") from error
+        return []  # pruned in the meantime
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UnreadableFileError(
+            f"{store.files.url(path)} is no file of the ledger: {error!r}. Restore it, or delete it, "
+            "which lets its alerts be sent again."
+        ) from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from io_intelligence_provider.errors import NotOnFileError
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.store.store import SnapshotStore, in_utc
 
@@ -29,14 +29,20 @@ def silence(
     :raises StorageError: when the store cannot be read.
     """
     moment = datetime.now(UTC) if now is None else in_utc(now)
-    try:
-        latest = store.resolve()
-        read_at: datetime | None = in_utc(store.info(latest).fetched_at)
-    except NotOnFileError:
-        latest, read_at = None, None
-    found = []
+    found: list[str] = []
+    latest: date | None = None
+    read_at: datetime | None = None
+    for day in reversed(store.dates()):
+        try:
+            latest, read_at = day, store.info(day).fetched_at
+            break
+        except NotOnFileError:
+            continue  # pruned meanwhile
+        except UnreadableFileError as error:
+            if not found:
+                found.append(f"The snapshot of {day} cannot be read: {error}")
     if latest is None or read_at is None:
-        found.append(f"{store.files.url('')} holds no snapshot.")
+        found.append(f"{store.files.url('')} holds no {'other ' if found else ''}snapshot.")
     elif moment - read_at > expected_within:
         found.append(
             f"No snapshot was committed for {_hours(moment - read_at)}: the latest is of {latest}, "

@@ -25,7 +25,12 @@ from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.values import as_text
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    NotOnFileError,
+    StorageError,
+    UnreadableFileError,
+)
 from io_intelligence_provider.quality.batch import read_batch
 from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.quality.parse import parse_prices
@@ -44,6 +49,7 @@ _KEPT: Final = 50
 _GROUP: Final = 5_000
 _QUOTAS: Final = (*QUOTA_COLUMNS, ACCESS_COLUMN)
 _TRIES: Final = 5
+_LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,7 @@ class Watch:
             return None
         path = self._path(max(numbers))
         try:
-            content = json.loads(self._files.read(f"{path}.json"))
+            content = json.loads(self._files.read(f"{path}.json", _LARGEST))
             return Sighting(
                 path=path,
                 fingerprint=Fingerprint(**content["fingerprint"]),
@@ -205,8 +211,8 @@ class Watch:
                 seen_at=datetime.fromisoformat(content["seen_at"]),
                 sent=f"{max(numbers):08d}.sent" in names,
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise UnreadableFileError(
                 f"{self._files.url(path)}.json is not what a watcher writes: {error!r}. Delete it."
             ) from None
 

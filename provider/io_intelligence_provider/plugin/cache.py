@@ -9,12 +9,27 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
 
-__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "Cache", "Made"]
+from io_intelligence_provider.plugin.problems import UnreachableError
+
+__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "STUCK_SECONDS", "Cache", "Made", "StuckError"]
 
 T = TypeVar("T")
 
 LIMIT_BYTES: Final = 256 * 2**20
 """Most that one process keeps. Three years of daily snapshots of 500 models take about a fifth of it."""
+
+
+STUCK_SECONDS: Final = 20.0
+"""How long a read may take: then whoever waits for it is told, and the next one who asks tries anew."""
+
+
+class StuckError(UnreachableError):
+    """A read does not come back."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The store did not answer within {STUCK_SECONDS:.0f} seconds. Check its storage, then ask again."
+        )
 
 
 DAMAGE_SECONDS: Final = 60.0
@@ -39,6 +54,7 @@ class Made(Generic[T]):
 class _Entry:
     made: Made[Any] | None = None
     until: float | None = None
+    begun: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -62,23 +78,40 @@ class Cache:
     def get(self, key: Hashable, make: Callable[[], Made[T]]) -> T:
         """Return what is kept under a key, or make it; threads that want it meanwhile wait for it.
 
-        What ``make`` raises reaches the caller, and the next one tries again.
+        What ``make`` raises reaches the caller, and the next one tries again. What has been made for too long
+        is left to the thread that is stuck in it, and made anew.
+
+        :raises StuckError: when it is not made in time by another thread.
         """
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None:
+            if entry is None or self._is_stuck(entry):
                 entry = self._entries[key] = _Entry()
             self._entries.move_to_end(key)
-        with entry.lock:
+        if not entry.lock.acquire(timeout=STUCK_SECONDS):
+            raise StuckError
+        try:
             made = self._valid(entry)
             if made is None:
+                entry.begun = time.monotonic()
                 try:
                     made = make()
                 except BaseException:
                     self._forget(key, entry)
                     raise
+                finally:
+                    entry.begun = None
                 self._keep(key, entry, made)
             return cast("T", made.value)
+        finally:
+            entry.lock.release()
+
+    def _is_stuck(self, entry: _Entry) -> bool:
+        """Tell whether a thread has been making something for too long; what it replaces is let go."""
+        stuck = entry.begun is not None and time.monotonic() - entry.begun > STUCK_SECONDS
+        if stuck and entry.made is not None:
+            self._size -= entry.made.size
+        return stuck
 
     def peek(self, key: Hashable) -> Any:
         """Return what is kept under a key, ``None`` when that is nothing (yet)."""

@@ -112,15 +112,26 @@ def take_listing(store: SnapshotStore) -> Listing:
 def _on_disk(root: str) -> Iterator[tuple[str, str, str, str]]:
     for part in PARTS:
         for folder in _entries(f"{root}/{part}"):
-            if not folder.is_dir():
+            if not _is_folder(folder):
                 continue
             for file in _entries(folder.path):
                 try:
                     status = file.stat()
                 except FileNotFoundError:
                     continue
+                except OSError as error:
+                    # A loop of links, say: it is there, and reading it says what it is.
+                    yield part, folder.name, file.name, f"unreadable-{error.errno}"
+                    continue
                 # With the time of the last change of any kind: a file that lost its rights is another one.
                 yield part, folder.name, file.name, f"{disk_stamp(status)}-{status.st_ctime_ns}"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a loop of links
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC
+from functools import partial
 from typing import Any, Final
 
-import anyio.to_thread
 from anyio import CapacityLimiter
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -15,8 +18,9 @@ from starlette.responses import JSONResponse, Response
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
+from io_intelligence_provider.plugin import cache
 from io_intelligence_provider.plugin.answers import Body, body, etag_of, has, respond
-from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made, StuckError
 from io_intelligence_provider.plugin.parameters import Parameters, parse
 from io_intelligence_provider.plugin.problems import Problem, UnreachableError, problem_of, scrub
 from io_intelligence_provider.plugin.reading import Reader
@@ -30,6 +34,8 @@ log = logging.getLogger(__name__)
 _JSON: Final = "application/json"
 _THREADS: Final = 4
 """Threads of the page's own: a store that does not answer must not take those of Airflow's API."""
+_MOST_STUCK: Final = 16
+"""Threads that may be stuck in a read before none is begun any more."""
 
 
 class Page:
@@ -43,24 +49,68 @@ class Page:
         self._source = source
         self.cache = cache or Cache()
         self._limiter: CapacityLimiter | None = None
+        self._stuck = 0
 
     def endpoint(self, route: JsonRoute) -> Callable[[Request], Awaitable[Response]]:
         """Return the function that serves a route."""
 
         async def serve(request: Request) -> Response:
             self._limiter = self._limiter or CapacityLimiter(_THREADS)
-            return await anyio.to_thread.run_sync(self._answer, route, request, limiter=self._limiter)
+            async with self._limiter:
+                return await self._in_time(partial(self._answer, route, request))
 
         serve.__name__ = route.path.strip("/").replace("/", "_")
         return serve
 
+    async def _in_time(self, work: Callable[[], Response]) -> Response:
+        """Do something in a thread of its own, and leave it there when it takes too long.
+
+        Nothing waits for such a thread, neither the next request nor a server that stops.
+        """
+        if self._stuck >= _MOST_STUCK:
+            return _refusal(problem_of(StuckError()))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Response] = loop.create_future()
+
+        def settle(answer: Response | None, error: BaseException | None) -> None:
+            if done.cancelled():
+                self._stuck -= 1
+            elif answer is not None:
+                done.set_result(answer)
+            else:
+                # Not a panic of polars itself, which is no Exception.
+                done.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+        def run() -> None:
+            answer, failure = None, None
+            try:
+                answer = work()
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, answer, failure)
+
+        threading.Thread(target=run, name="io-intelligence-page", daemon=True).start()
+        try:
+            return await asyncio.wait_for(done, cache.STUCK_SECONDS)
+        except asyncio.CancelledError:
+            self._stuck += 1
+            raise
+        except TimeoutError:
+            self._stuck += 1
+            log.warning(
+                "A read of the store takes more than %s seconds and is left alone", cache.STUCK_SECONDS
+            )
+            return _refusal(problem_of(StuckError()))
+
     def _answer(self, route: JsonRoute, request: Request) -> Response:
         try:
             asked = parse(route.parameters, request.query_params.multi_items())
-            reader = Reader(self._listing(), self.cache)
-            return self._cached(route, request, asked, reader)
         except ValidationError as error:
             return _refusal(_invalid(error))
+        try:
+            reader = Reader(self._listing(), self.cache)
+            return self._cached(route, request, asked, reader)
         except IOIntelligenceError as error:
             problem = problem_of(error)
             log.log(

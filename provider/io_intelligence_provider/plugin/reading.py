@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError, StorageError
-from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made
 from io_intelligence_provider.plugin.changes_reading import Changes, ChangesReader
 from io_intelligence_provider.plugin.gathering import gathered
 from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of
@@ -192,7 +192,7 @@ class Reader:
         try:
             yield
         finally:
-            thread.join()
+            thread.join(STUCK_SECONDS)
 
     def runs(self) -> Sequence[QualityReport]:
         """Return the reports of all runs, oldest first; a file that is no report is passed over."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
+from io_intelligence_provider.plugin.cache import Cache, Made
 from io_intelligence_provider.plugin.listing import Listing, take_listing
 from io_intelligence_provider.store.location import redacted
 from io_intelligence_provider.store.store import SnapshotStore
@@ -32,33 +32,29 @@ class StoreSource:
     def __init__(self, open_store: Callable[[], SnapshotStore], seconds: float = _LOOK_SECONDS) -> None:
         self._open_store = open_store
         self._seconds = seconds
-        self._lock = threading.Lock()
         self._store: SnapshotStore | None = None
         self._opened = 0.0
-        self._looked = float("-inf")
-        self._found: Listing | IOIntelligenceError | None = None
+        self._listings = Cache()
 
     def listing(self) -> Listing:
         """Return the files of the store.
 
         :raises ConfigurationError: when it cannot be opened: an unknown connection, a file system that is
             not installed.
-        :raises StorageError: when it cannot be listed.
+        :raises StorageError: when it cannot be listed, or not in time.
         """
-        with self._lock:
-            if self._found is None or time.monotonic() - self._looked > self._seconds:
-                self._found = self._look()
-                self._looked = time.monotonic()
-            found = self._found
+        found = self._listings.get("listing", lambda: Made(self._look(), 0, self._seconds))
         if isinstance(found, IOIntelligenceError):
             raise found.with_traceback(None)
         return found
 
     def _look(self) -> Listing | IOIntelligenceError:
         try:
-            if self._store is None or time.monotonic() - self._opened > _OPEN_SECONDS:
-                self._store, self._opened = self._open(), time.monotonic()
-            return take_listing(self._store)
+            store = self._store
+            if store is None or time.monotonic() - self._opened > _OPEN_SECONDS:
+                store = self._store = self._open()
+                self._opened = time.monotonic()
+            return take_listing(store)
         except IOIntelligenceError as error:
             self._store = None
             return error

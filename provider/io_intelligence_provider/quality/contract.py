@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -325,6 +326,7 @@ def volatile_columns(shape: WireShape) -> frozenset[str]:
     )
 
 
+@cache
 def arrow_schema() -> pa.Schema:
     """Return the Arrow schema of ``models.parquet``; fields carry ``description`` and ``unit``."""
     import pyarrow as pa

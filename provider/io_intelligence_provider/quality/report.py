@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
 __all__ = [
+    "LARGEST_REPORT",
     "LONGEST_IN_EXAMPLE",
     "MAX_EXAMPLES",
     "CheckResult",
@@ -18,6 +19,7 @@ __all__ = [
     "Outcome",
     "QualityReport",
     "Severity",
+    "checked",
     "counted",
 ]
 
@@ -26,6 +28,10 @@ Level: TypeAlias = Literal["row", "snapshot", "dataset"]
 Outcome: TypeAlias = Literal["passed", "warned", "failed"]
 
 MAX_EXAMPLES: Final = 5
+LARGEST_REPORT: Final = 8 << 20
+"""Bytes. With five examples a check, the report of a run with every finding has some hundred kilobytes."""
+_DEEPEST_EXAMPLE: Final = 20
+"""Levels of an example: ours have two."""
 LONGEST_IN_EXAMPLE: Final = 100
 """Characters of a name or a value in an example; the quarantined record holds them whole."""
 
@@ -137,7 +143,7 @@ class QualityReport:
             form = msgspec.convert(data, _Form)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
-        return form.report(form.checks)
+        return form.report(tuple(map(checked, form.checks)))
 
     @classmethod
     def from_json(cls, data: bytes | str, known: KnownChecks | None = None) -> QualityReport:
@@ -152,6 +158,8 @@ class QualityReport:
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The whole at once: it says where it is wrong, and a lone surrogate is JSON to Python only.
             return cls.from_dict(json.loads(data))
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
 
 
 class KnownChecks:
@@ -174,14 +182,41 @@ class KnownChecks:
     def _check(self, text: bytes) -> CheckResult:
         found = self._checks.get(text)
         if found is None:
-            found = self._checks[text] = _CHECK.decode(text)
+            found = self._checks[text] = checked(_CHECK.decode(text))
         return found
 
 
+def checked(result: CheckResult) -> CheckResult:
+    """Return a result that was read from a file.
+
+    :raises ValueError: when its counts are negative, or its examples are nested deeper than anybody can show.
+    """
+    if not 0 <= result.failed <= _LARGEST_COUNT or not 0 <= result.evaluated <= _LARGEST_COUNT:
+        raise ValueError(f"the check {result.check[:100]!r} counts what nobody can count")
+    if len(result.examples) > _MOST_EXAMPLES or _is_deeper(result.examples, _DEEPEST_EXAMPLE):
+        raise ValueError(f"the examples of the check {result.check[:100]!r} are too many, or nested too deep")
+    return result
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return isinstance(value, list) and (not levels or any(_is_deeper(item, levels - 1) for item in value))
+
+
+_LARGEST_COUNT: Final = 2**53
+_MOST_EXAMPLES: Final = 1_000
+"""We write five; other data sets may ask for more."""
+
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]
+_Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""Moments without an offset cannot be sorted among the others."""
+
+
 class _Rows(msgspec.Struct):
-    served: int
-    valid: int
-    quarantined: int
+    served: _Count
+    valid: _Count
+    quarantined: _Count
 
 
 class _Drift(msgspec.Struct):
@@ -194,11 +229,11 @@ class _Head(msgspec.Struct):
 
     snapshot_id: str
     snapshot_date: date
-    fetched_at: datetime
+    fetched_at: _Moment
     source_url: str
     wire_shape: str
     outcome: Outcome
-    score: float
+    score: Annotated[float, msgspec.Meta(ge=0, le=1)]
     rows: _Rows
     fields: tuple[str, ...]
     drift: _Drift

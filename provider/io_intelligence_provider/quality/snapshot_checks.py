@@ -28,6 +28,8 @@ VANISHED_SHARE: Final = 0.5
 UNIT_RATIO: Final = 100
 UNIT_PRICES: Final = 5
 MOVE_RATIO: Final = 3
+_LONGEST_REASON: Final = 1_000
+"""Characters of what is wrong with a file; its path comes first."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class RunFacts:
     :param received: records that came, without those whose id an earlier page had brought.
     :param total: what the server says there are, ``None`` where its shape does not say.
     :param on_two_pages: ids that came on more than one page.
+    :param unreadable: why the file of the previous snapshot cannot be used; ``previous`` is ``None`` then.
     """
 
     models: pl.DataFrame
@@ -63,6 +66,7 @@ class RunFacts:
     max_quarantine_share: float
     previous: PreviousSnapshot | None
     on_two_pages: tuple[str, ...] = ()
+    unreadable: str | None = None
 
     @cached_property
     def prices(self) -> pl.DataFrame:
@@ -91,9 +95,14 @@ _NOT_EVALUATED: Final[_Found] = (0, 0, [])
 def snapshot_checks(facts: RunFacts) -> list[CheckResult]:
     """Evaluate every snapshot check; one that lacks its precondition says ``evaluated`` 0.
 
-    Names, bounds and severities are those of the documentation's page on checks.
+    Names, bounds and severities are those of the documentation's page on checks. ``previous_unreadable`` is
+    there only when it found something.
     """
-    return [_result(name, severity, *evaluate(facts)) for name, severity, evaluate in _CHECKS]
+    found = [_result(name, severity, *evaluate(facts)) for name, severity, evaluate in _CHECKS]
+    if facts.unreadable is not None:
+        example = {"message": cut(facts.unreadable, _LONGEST_REASON)}
+        found.append(_result("previous_unreadable", "warn", 1, 1, [example]))
+    return found
 
 
 def _result(

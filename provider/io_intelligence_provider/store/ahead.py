@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
 
 from io_intelligence_provider.errors import NotOnFileError
 
-__all__ = ["read_ahead"]
+__all__ = ["OnDisk", "read_ahead"]
+
+Content = TypeVar("Content")
 
 _AT_ONCE: Final = 16
 """Objects asked for at the same time."""
@@ -18,13 +22,33 @@ _AHEAD_BYTES: Final = 64 << 20
 """Bytes that may wait in memory: when objects prove large, fewer are asked for at the same time."""
 
 
-def read_ahead(read: Callable[[str], bytes], paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+@dataclass(frozen=True)
+class OnDisk:
+    """A file of the store as one on local disk.
+
+    :param path: its path below the root.
+    :param file: where it lies: itself, or a temporary copy of an object.
+    :param size: its size in bytes.
+    """
+
+    path: str
+    file: str
+    size: int
+    is_copy: bool = False
+
+    def release(self) -> None:
+        """Delete what is only a copy."""
+        if self.is_copy:
+            Path(self.file).unlink(missing_ok=True)
+
+
+def read_ahead(read: Callable[[str], Content], paths: Iterable[str]) -> Iterator[tuple[str, Content]]:
     """Yield each path with its content, in the order given; one that is not there is left out.
 
-    :param read: reads one object; called from several threads.
+    :param read: reads one object, or says why it cannot; called from several threads.
     """
     left = iter(paths)
-    waiting: deque[tuple[str, Future[bytes]]] = deque()
+    waiting: deque[tuple[str, Future[Content]]] = deque()
     largest = _AHEAD_BYTES // 4  # until the first ones tell how large they are
     pool = ThreadPoolExecutor(_AT_ONCE, "read-ahead")
     try:
@@ -40,7 +64,8 @@ def read_ahead(read: Callable[[str], bytes], paths: Iterable[str]) -> Iterator[t
                 data = future.result()
             except NotOnFileError:
                 continue
-            largest = min(max(len(data), _AHEAD_BYTES // _AT_ONCE), _AHEAD_BYTES)
+            size = len(data) if isinstance(data, bytes) else 0
+            largest = min(max(size, _AHEAD_BYTES // _AT_ONCE), _AHEAD_BYTES)
             yield path, data
     finally:
         pool.shutdown(cancel_futures=True)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.contract import COLUMNS
 from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.result_of_report import check_run_of
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import open_parquet
+from io_intelligence_provider.store.parquet import MODELS_KIND, chosen_columns, open_parquet
 from io_intelligence_provider.store.store import SnapshotStore, When
 
 __all__ = ["catalogue_runs", "footer_profile", "snapshot_profile"]
+
+log = logging.getLogger(__name__)
 
 
 def catalogue_runs(
@@ -30,16 +34,23 @@ def catalogue_runs(
 
     :param start: first snapshot date, all unless given.
     :param end: last one, included.
-    :raises StorageError: when a snapshot cannot be read.
+    A snapshot whose file cannot be used is passed over with a warning: its run has no profile.
+
+    :raises StorageError: when the storage does not answer.
     """
     return list(_runs(store, start, end))
 
 
 def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[CheckRun]:
-    committed = {day: store.info(day).snapshot_id for day in store.dates()}
+    dates = frozenset(store.dates())
     for report in store.runs(start, end):
-        on_file = committed.get(report.snapshot_date) == report.snapshot_id
-        profile = snapshot_profile(store, report.snapshot_date) if on_file else ()
+        profile: tuple[ColumnProfile, ...] = ()
+        try:
+            day = report.snapshot_date
+            if day in dates and store.info(day).snapshot_id == report.snapshot_id:
+                profile = snapshot_profile(store, day)
+        except (UnreadableFileError, NotOnFileError) as error:
+            log.warning("The run %s has no profile: %s", report.snapshot_id, error)
         yield replace(check_run_of(report, profile=profile), checked_at=_when(report))
 
 
@@ -58,11 +69,11 @@ def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[Colum
 
     from io_intelligence_provider.quality.profiler import Profiler
 
-    with open_parquet(store.files, models_path(store.resolve(when))) as file:
-        # A column that is newer than the file has no nulls there: nobody knows its values.
-        names = [column.name for column in COLUMNS if column.name in file.schema_arrow.names]
     profiler = Profiler()
-    profiler.add(pl.DataFrame(store.read(when, names)))
+    with open_parquet(store.files, models_path(store.resolve(when)), MODELS_KIND) as file:
+        # A column that is newer than the file has no nulls there: nobody knows its values.
+        names = [column.name for column in COLUMNS if column.name in file.schema.names]
+        profiler.add(pl.DataFrame(file.read(chosen_columns(names))))
     return profiler.finish()
 
 
@@ -73,9 +84,7 @@ def footer_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnP
 
     :raises NotOnFileError: when there is no such snapshot.
     """
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(store.files.source(models_path(store.resolve(when)))) as file:
+    with open_parquet(store.files, models_path(store.resolve(when)), MODELS_KIND) as file:
         metadata = file.metadata
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from io_intelligence_provider.store.parquet import FileKind
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
-__all__ = ["changes_schema"]
+__all__ = ["CHANGES_KIND", "changes_schema"]
+
+_OF_WHOLE_MODELS: Final = ("model_added", "model_removed")
 
 
+@cache
 def changes_schema() -> pa.Schema:
     """Return the Arrow schema of ``changes.parquet``; fields carry a ``description``."""
     import pyarrow as pa
@@ -40,3 +47,19 @@ def changes_schema() -> pa.Schema:
             field("direction", text, "up or down, of numbers; null from or to null"),
         ]
     )
+
+
+def _check(frame: pl.DataFrame) -> str | None:
+    import polars as pl
+
+    if not {"change", "field"} <= set(frame.columns):
+        return None
+    whole = pl.col("change").is_in(_OF_WHOLE_MODELS)
+    wrong = frame.filter(whole == pl.col("field").is_not_null())
+    if wrong.is_empty():
+        return None
+    return f"a row of {wrong['change'][0][:40]} has the field {wrong['field'][0]!r}"
+
+
+CHANGES_KIND: Final = FileKind("changes file", changes_schema, 4_000_000, 100_000, 8, check=_check)
+"""A model can have forty changes a day, which are alike but for their fields."""

@@ -13,22 +13,19 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.days import Piece, dated, dated_schema
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import compacted_folder, daily_path, date_of
-from io_intelligence_provider.store.parquet import read_parquet
+from io_intelligence_provider.store.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.stamps import Stamp
 from io_intelligence_provider.store.when import When, within
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["DailyFiles"]
 
@@ -86,14 +83,14 @@ class DailyFiles:
 
     :param part: the folder that holds the folders of the days.
     :param name: what the file of each day is called.
-    :param schema: gives their columns.
+    :param kind: what each can be.
     """
 
-    def __init__(self, files: Files, part: str, name: str, schema: Callable[[], pa.Schema]) -> None:
+    def __init__(self, files: Files, part: str, name: str, kind: FileKind) -> None:
         self._files = files
         self._part = part
         self._name = name
-        self._schema = schema
+        self._kind = kind
 
     def dates(self) -> list[date]:
         """Return the dates that have a file, oldest first.
@@ -199,7 +196,7 @@ class DailyFiles:
         return months
 
     def _fingerprint(self, days: Sequence[tuple[date, str, Stamp]]) -> str:
-        digest = hashlib.blake2b(f"{_FORMAT} {self._schema().names}".encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{_FORMAT} {self._kind.schema().names}".encode(), digest_size=16)
         for day, _, stamp in days:
             digest.update(f"\n{day} {stamp.size} {stamp.tag}".encode())
         return digest.hexdigest()
@@ -221,12 +218,12 @@ class DailyFiles:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema, sink = self._schema(), pa.BufferOutputStream()
+        schema, sink = self._kind.schema(), pa.BufferOutputStream()
         options: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": _DICTIONARY_BYTES}
         with pq.ParquetWriter(sink, dated_schema(schema), **options) as writer:
             for days in _few_at_a_time(month):
                 # By pyarrow, file by file: at damaged bytes a scan by polars can end the process.
-                parts = ((day, read_parquet(self._files, path, schema)) for day, path, _ in days)
+                parts = ((day, read_parquet(self._files, path, self._kind)) for day, path, _ in days)
                 writer.write_table(dated(parts, schema), row_group_size=_ROW_GROUP)
         data: bytes = sink.getvalue().to_pybytes()
         return data

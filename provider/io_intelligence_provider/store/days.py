@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.store.files import Files, OnDisk
-from io_intelligence_provider.store.parquet import no_rows, read_parquet
+from io_intelligence_provider.store.parquet import (
+    FileKind,
+    check_footers,
+    no_rows,
+    problem_of_rows,
+    read_parquet,
+    unpacked_within,
+)
 from io_intelligence_provider.store.scan import is_one_of, scan_days, scan_months, with_keys
 
 if TYPE_CHECKING:
@@ -54,13 +61,18 @@ class Piece:
 
 
 def read_days(
-    files: Files, pieces: Iterable[Piece], schema: pa.Schema, models: Collection[str] | None = None
+    files: Files,
+    kind: FileKind,
+    pieces: Iterable[Piece],
+    schema: pa.Schema | None = None,
+    models: Collection[str] | None = None,
 ) -> pa.Table:
     """Return the files of several days as one table, in the order given, ``snapshot_date`` first.
 
     A day whose file was deleted since it was listed has no rows.
 
-    :param schema: the columns to read; one that is newer than a file is null there.
+    :param kind: of the daily files.
+    :param schema: the columns to read, all of today's unless given; one that is newer than a file is null.
     :param models: names or ids of the rows to keep, all unless given; the files hold ``name`` and
         ``model_id`` then.
     :raises StorageError: when a file is damaged; the message names it.
@@ -68,22 +80,28 @@ def read_days(
     import polars as pl
     import pyarrow as pa
 
+    schema = kind.schema() if schema is None else schema
     full = dated_schema(schema)
 
     def to_arrow(frame: pl.DataFrame) -> pa.Table:
         return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(full)
 
-    parts = list(_Reading(files, schema, models, to_arrow).all(pieces))
+    parts = list(_Reading(files, kind, schema, models, to_arrow).all(pieces))
     return pa.concat_tables(parts) if parts else no_rows(full)
 
 
 def read_frame(
-    files: Files, pieces: Iterable[Piece], schema: pa.Schema, models: Collection[str] | None = None
+    files: Files,
+    kind: FileKind,
+    pieces: Iterable[Piece],
+    schema: pa.Schema | None = None,
+    models: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Return the same as :func:`read_days` in polars, which saves a third of the time."""
     import polars as pl
 
-    parts = list(_Reading(files, schema, models, lambda frame: frame).all(pieces))
+    schema = kind.schema() if schema is None else schema
+    parts = list(_Reading(files, kind, schema, models, lambda frame: frame).all(pieces))
     return pl.concat(parts) if parts else pl.DataFrame(no_rows(dated_schema(schema)))
 
 
@@ -92,6 +110,7 @@ class _Reading(Generic[T]):
     """One question. Each batch is converted before the next: only one form of all is in memory."""
 
     files: Files
+    kind: FileKind
     schema: pa.Schema
     models: Collection[str] | None
     convert: Callable[[pl.DataFrame], T]
@@ -124,21 +143,45 @@ class _Reading(Generic[T]):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 items = list(self.files.on_disk(paths, Path(folder)))
-            except StorageError as error:
+                month = self.kind.of_a_month(lambda: dated_schema(self.kind.schema()))
+                check_footers(((item.file, self.files.url(item.path)) for item in items), month)
+            except (StorageError, NotOnFileError) as error:
                 log.debug("Months cannot be read: %s", error)
                 return None
             if len(items) < len(pieces):
                 return None
-            return scan_months(items, between, self.schema, self.models, self.convert)
+            return scan_months(items, between, self.schema, self.models, self._checked(items))
 
     def _days(self, days: Iterable[tuple[date, str]]) -> Iterator[T]:
         day_of = {path: day for day, path in days}
         with tempfile.TemporaryDirectory() as folder:
             for batch in _batches(self.files.on_disk(day_of, Path(folder))):
-                found = scan_days(batch, day_of, self.schema, self.models, self.convert)
+                found = self._scan_days(batch, day_of)
                 yield self.convert(self._one_by_one(batch, day_of)) if found is None else found
                 for item in batch:
                     item.release()
+
+    def _scan_days(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> T | None:
+        try:
+            check_footers(((item.file, self.files.url(item.path)) for item in batch), self.kind)
+        except NotOnFileError:
+            return None  # pruned since it was listed
+        return scan_days(batch, day_of, self.schema, self.models, self._checked(batch))
+
+    def _checked(self, items: Sequence[OnDisk]) -> Callable[[pl.DataFrame], T]:
+        """Return what converts the rows of some files, and fails when they are not what they may be."""
+        most = sum(unpacked_within(item.size) for item in items)
+
+        def convert(frame: pl.DataFrame) -> T:
+            import polars as pl
+
+            texts = frame.select(pl.col(pl.String).str.len_bytes().cast(pl.Int64).sum())
+            problem = problem_of_rows(frame, self.kind)
+            if problem is not None or sum(map(sum, texts.rows())) > most:
+                raise ValueError(problem or "texts that a dictionary holds unpack to too much")
+            return self.convert(frame)
+
+        return convert
 
     def _one_by_one(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> pl.DataFrame:
         import polars as pl
@@ -146,7 +189,7 @@ class _Reading(Generic[T]):
         parts = []
         for item in batch:
             try:
-                table = read_parquet(self.files, item.path, with_keys(self.schema, self.models))
+                table = read_parquet(self.files, item.path, self.kind, with_keys(self.schema, self.models))
             except NotOnFileError:
                 log.debug("%s was pruned while it was read", item.path)
                 continue

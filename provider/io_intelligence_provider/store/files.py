@@ -10,38 +10,46 @@ whoever administers the disk made them; a tree that is deleted is deleted up to 
 
 from __future__ import annotations
 
-import io
+import errno
 import logging
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsspec.asyn import AsyncFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.store.ahead import read_ahead
+from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
+from io_intelligence_provider.store.ahead import OnDisk, read_ahead
 from io_intelligence_provider.store.local import (
     create_local,
     delete_tree_local,
+    is_about_one_file,
     put_local,
+    read_local,
+    size_local,
+    stamp_local,
     sweep_local,
     temporary_name,
 )
 from io_intelligence_provider.store.location import OBJECT_STORES, redacted, storage_of
-from io_intelligence_provider.store.stamps import Stamp, disk_stamp, object_stamp
+from io_intelligence_provider.store.stamps import Stamp, object_stamp
 
-__all__ = ["Files", "OnDisk"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LARGEST_FILE", "Files", "OnDisk"]
 
 log = logging.getLogger(__name__)
 
 _ATOMIC: Final = OBJECT_STORES | {"memory"}
 """Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""
+
+LARGEST_FILE: Final = 512 << 20
+"""Bytes of the largest file that is read: a million models take a fifth of it."""
 
 _PART: Final = re.compile(r"[0-9A-Za-z._=-]+")
 """Every folder and file name of a store is of these characters. A name of others is not ours."""
@@ -51,26 +59,6 @@ _LONGEST_PART: Final = 255
 def _is_part(name: str) -> bool:
     """Tell whether a name can be one of our folders or files: one step down, never up or away."""
     return len(name) <= _LONGEST_PART and name not in (".", "..") and _PART.fullmatch(name) is not None
-
-
-@dataclass(frozen=True)
-class OnDisk:
-    """A file of the store as one on local disk.
-
-    :param path: its path below the root.
-    :param file: where it lies: itself, or a temporary copy of an object.
-    :param size: its size in bytes.
-    """
-
-    path: str
-    file: str
-    size: int
-    is_copy: bool = False
-
-    def release(self) -> None:
-        """Delete what is only a copy."""
-        if self.is_copy:
-            Path(self.file).unlink(missing_ok=True)
 
 
 class Files:
@@ -146,16 +134,11 @@ class Files:
         return dict(sorted(found.items()))
 
     def _stamped_on_disk(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, Stamp]:
-        found = {}
-        for folder in filter(wanted, self.list(path)):
-            with self._storage("look up", f"{path}/{folder}/{name}"):
-                try:
-                    status = os.stat(f"{self._full(path)}/{folder}/{name}")  # noqa: PTH116 - thousands of them
-                except (FileNotFoundError, NotADirectoryError):
-                    continue
-            if S_ISREG(status.st_mode):
-                found[folder] = disk_stamp(status)
-        return found
+        base = self._full(path)
+        stamps = (
+            (folder, stamp_local(f"{base}/{folder}/{name}")) for folder in filter(wanted, self.list(path))
+        )
+        return {folder: stamp for folder, stamp in stamps if stamp is not None}
 
     def in_folders(self, path: str) -> list[tuple[str, str]]:
         """Return the folder and name of every file in the folders right below ``path``, sorted.
@@ -166,8 +149,7 @@ class Files:
             return [(folder, name) for folder in self.list(path) for name in self._names_in(path, folder)]
         with self._storage("list", path):
             try:
-                self._fs.invalidate_cache(self._full(path))
-                found = self._fs.find(self._full(path))
+                found = self._fs.find(self._fresh(path))
             except FileNotFoundError:
                 return []
         depth = self._full(path).strip("/").count("/") + 3
@@ -181,8 +163,7 @@ class Files:
         base = self._full(path)
         with self._storage("list", path):
             try:
-                self._fs.invalidate_cache(base)
-                found = self._fs.find(base, detail=True)
+                found = self._fs.find(self._fresh(path), detail=True)
             except FileNotFoundError:
                 return {}
         return {file[len(base) :].strip("/"): said for file, said in found.items()}
@@ -204,36 +185,82 @@ class Files:
             try:
                 if self.is_local:  # a tenth of what fsspec takes for a thousand days
                     return sorted(filter(_is_part, os.listdir(self._full(path))))  # noqa: PTH208
-                # Listings are never taken from fsspec's cache: another process may have written.
-                self._fs.invalidate_cache(self._full(path))
-                entries = self._fs.ls(self._full(path), detail=False)
+                entries = self._fs.ls(self._fresh(path), detail=False)
             except FileNotFoundError:
                 return []
         names = {entry.rstrip("/").rpartition("/")[2] for entry in entries}
         return sorted(filter(_is_part, names - {path.rpartition("/")[2]}))
 
-    def read(self, path: str) -> bytes:
-        """Return a file whole.
+    def read(self, path: str, most: int = LARGEST_FILE) -> bytes:
+        """Return a regular file whole.
 
+        :param most: bytes that it may have.
         :raises NotOnFileError: when it is not there.
+        :raises UnreadableFileError: when it is larger, or no regular file.
         """
         with self._storage("read", path):
             if self.is_local:
-                return Path(self._full(path)).read_bytes()
-            data: bytes = self._fs.cat_file(self._full(path))
-            return data
+                data = read_local(self._full(path), most + 1)
+            else:
+                data = self._read_object(self._fresh(path), most + 1)
+        if len(data) > most:
+            raise UnreadableFileError(
+                f"{self.url(path)} has more than {most} bytes, which no file of its kind has. "
+                "Restore it or delete it."
+            )
+        return data
 
-    def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    def _read_object(self, full: str, most: int) -> bytes:
+        """Return the beginning of an object.
+
+        A range that is given bounds what comes, and keeps file systems from asking for the size first, which
+        they would take from a listing that another process has made untrue.
+        """
+        try:
+            data: bytes = self._fs.cat_file(full, start=0, end=most)
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception:
+            # No range lies within an object of no bytes, so that stores refuse one.
+            details = self._fs.info(full)
+            if details.get("type") == "file" and details.get("size") == 0:
+                return b""
+            raise
+        return data
+
+    def _fresh(self, path: str) -> str:
+        """Return where a path lies, of which nothing is cached any more, nor of the folders above it.
+
+        Another process may have written: neither a listing nor a size is taken from fsspec's cache.
+        """
+        full = part = self._full(path)
+        while len(part) > len(self._base):
+            self._fs.invalidate_cache(part)
+            part = part.rpartition("/")[0]
+        self._fs.invalidate_cache(self._base)
+        return full
+
+    def read_many(
+        self, paths: Iterable[str], most: int = LARGEST_FILE
+    ) -> Iterator[tuple[str, bytes | UnreadableFileError]]:
         """Yield each file with its content, in the order given; one that is not there is left out.
 
-        An object store whose file system allows it is asked for several at a time.
+        One that cannot be used comes with the error that says why, so that the others come all the same. An
+        object store whose file system allows it is asked for several at a time.
         """
+
+        def content(path: str) -> bytes | UnreadableFileError:
+            try:
+                return self.read(path, most)
+            except UnreadableFileError as error:
+                return error
+
         if getattr(self._fs, "async_impl", False):
-            yield from read_ahead(self.read, paths)
+            yield from read_ahead(content, paths)
             return
         for path in paths:
             try:
-                yield path, self.read(path)
+                yield path, content(path)
             except NotOnFileError:
                 log.debug("%s was deleted since it was listed", path)
 
@@ -241,40 +268,52 @@ class Files:
         """Yield each file as one on local disk, in the order given; one that is not there is left out.
 
         :param folder: takes the copies of what lies elsewhere; ``release`` deletes each.
+        :raises UnreadableFileError: when one cannot be used.
         """
         if self.is_local:
             for path in paths:
                 full = self._full(path)
                 with self._storage("read", path):
                     try:
-                        size = os.stat(full).st_size  # noqa: PTH116 - thousands of them
+                        size = size_local(full)
                     except FileNotFoundError:
                         continue
                 yield OnDisk(path, full, size)
             return
         for number, (path, data) in enumerate(self.read_many(paths)):
+            if isinstance(data, UnreadableFileError):
+                raise data
             copy = folder / str(number)
             copy.write_bytes(data)
             yield OnDisk(path, str(copy), len(data), is_copy=True)
 
-    def source(self, path: str) -> str | io.BytesIO:
-        """Return what pyarrow can open: the path on disk, the bytes of an object elsewhere.
+    def source(self, path: str) -> pa.NativeFile:
+        """Open a regular file for pyarrow: that on disk, or the bytes of an object elsewhere.
+
+        Native, as pyarrow may end the process when a thread of its own is left reading a Python file.
 
         :raises NotOnFileError: when the file is not there.
+        :raises UnreadableFileError: when it cannot be used.
         """
+        import pyarrow as pa
+
         if not self.is_local:
-            return io.BytesIO(self.read(path))
+            return pa.BufferReader(self.read(path))
         with self._storage("read", path):
-            Path(self._full(path)).stat()
-        return self._full(path)
+            size_local(self._full(path))
+            return pa.OSFile(self._full(path))
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file is there now."""
+        """Tell whether something is there now, whether or not it can be read."""
         with self._storage("look up", path):
-            self._fs.invalidate_cache(self._full(path))
+            if self.is_local:
+                found = stamp_local(self._full(path)) is not None
+                if not found and os.path.isfile(self._base):  # noqa: PTH113
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._base)
+                return found
             try:
                 # Not fsspec's `exists`: it takes every failure for a file that is not there.
-                self._fs.info(self._full(path))
+                self._fs.info(self._fresh(path))
             except FileNotFoundError:
                 return False
             return True
@@ -297,10 +336,9 @@ class Files:
         look and write; ``data`` that differs from writer to writer lets most of them find out.
         """
         with self._storage("create", path):
-            full = self._full(path)
             if self.is_local:
-                return create_local(Path(full), data, Path(self._base))
-            self._fs.invalidate_cache(full)
+                return create_local(Path(self._full(path)), data, Path(self._base))
+            full = self._fresh(path)
             try:
                 self._fs.pipe_file(full, data, mode="create")
             except FileExistsError:
@@ -334,9 +372,8 @@ class Files:
                 if self.is_local:
                     delete_tree_local(Path(self._full(path)))
                 elif self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
-                    self._fs.invalidate_cache(self._full(path))
                     folder = self._full(path).strip("/")
-                    for file in self._fs.find(self._full(path)):
+                    for file in self._fs.find(self._fresh(path)):
                         if file.strip("/").startswith(f"{folder}/"):
                             self._fs.rm_file(file)
                 else:
@@ -361,10 +398,14 @@ class Files:
             if isinstance(error, FileNotFoundError) and verb not in ("write", "create"):
                 raise NotOnFileError(f"Not on file: {self.url(path)}") from None
             said = self.redacted(error)
-            raise StorageError(
-                f"Could not {verb} {self.url(path)}: {said}. "
-                "Check the path, the storage connection and its rights."
-            ) from (error if said == str(error) else None)
+            kind: type[StorageError]
+            if verb == "read" and is_about_one_file(error):
+                kind, todo = UnreadableFileError, "Restore it or delete it, or correct its rights."
+            else:
+                kind, todo = StorageError, "Check the path, the storage connection and its rights."
+            raise kind(f"Could not {verb} {self.url(path)}: {said}. {todo}") from (
+                error if said == str(error) else None
+            )
 
     def redacted(self, error: object) -> str:
         """Return what a library's error says, without the credentials of this file system."""

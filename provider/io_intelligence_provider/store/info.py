@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
-from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import is_run_id
-from io_intelligence_provider.store.parquet import open_parquet
+from io_intelligence_provider.store.parquet import MODELS_KIND, open_parquet
 from io_intelligence_provider.store.table import METADATA_PREFIX
+from io_intelligence_provider.store.when import in_utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["NoRunIdError", "SnapshotInfo", "info_of", "read_info"]
+
+
+_LONGEST: Final = 16_384
+"""Bytes of one entry: a URL, a search term, an id."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class SnapshotInfo:
     provider_version: str
 
 
-class NoRunIdError(StorageError):
+class NoRunIdError(UnreadableFileError):
     """A models file whose ``snapshot_id`` is no id of a run; ``info`` is what it says, that id included."""
 
     def __init__(self, message: str, info: SnapshotInfo) -> None:
@@ -43,10 +49,10 @@ def read_info(files: Files, path: str) -> SnapshotInfo:
 
     :raises NotOnFileError: when the file is not there.
     :raises NoRunIdError: when its id is none.
-    :raises StorageError: when it is damaged, or none of ours.
+    :raises UnreadableFileError: when it is damaged, or none of ours.
     """
-    with open_parquet(files, path) as file:
-        return info_of(file.schema_arrow, files.url(path))
+    with open_parquet(files, path, MODELS_KIND) as file:
+        return info_of(file.schema, file.where)
 
 
 def info_of(schema: pa.Schema, where: str) -> SnapshotInfo:
@@ -54,12 +60,15 @@ def info_of(schema: pa.Schema, where: str) -> SnapshotInfo:
 
     :param where: the file that it was read from.
     :raises NoRunIdError: when the id of the run is none.
-    :raises StorageError: when there is no such identity.
+    :raises UnreadableFileError: when there is no such identity.
     """
     try:
         info = _info(schema)
-    except (KeyError, ValueError) as error:
-        raise StorageError(f"{where} is no snapshot of this provider: its metadata lack {error}.") from error
+    except (KeyError, ValueError, OverflowError) as error:
+        raise UnreadableFileError(
+            f"{where} is no snapshot of this provider: its metadata lack {error}. Restore the file, or let a "
+            "run of that day replace it."
+        ) from error
     if not is_run_id(info.snapshot_id):
         raise NoRunIdError(
             f"{where} names {info.snapshot_id[:100]!r} as its snapshot_id, which is no id of a run, so its "
@@ -71,6 +80,8 @@ def info_of(schema: pa.Schema, where: str) -> SnapshotInfo:
 
 def _info(schema: pa.Schema) -> SnapshotInfo:
     prefix = METADATA_PREFIX.encode()
+    if any(len(value) > _LONGEST for key, value in (schema.metadata or {}).items() if key.startswith(prefix)):
+        raise ValueError(f"values of at most {_LONGEST} bytes")
     metadata = {
         # What is no UTF-8 is no id either; it must not hide the rest.
         key.decode().removeprefix(METADATA_PREFIX): value.decode("utf-8", "replace")
@@ -80,9 +91,11 @@ def _info(schema: pa.Schema) -> SnapshotInfo:
     shape = metadata["wire_shape"]
     if shape not in ("documented", "openai"):
         raise ValueError("a known wire_shape")
+    urlsplit(metadata["source_url"])  # whoever compares hosts does it
+    fetched_at = in_utc(datetime.fromisoformat(metadata["fetched_at"]))
     return SnapshotInfo(
         snapshot_id=metadata["snapshot_id"],
-        fetched_at=datetime.fromisoformat(metadata["fetched_at"]),
+        fetched_at=fetched_at,
         wire_shape="openai" if shape == "openai" else "documented",
         source_url=metadata["source_url"],
         query=metadata["query"],

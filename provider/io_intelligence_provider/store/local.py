@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -13,15 +14,92 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
-__all__ = ["create_local", "delete_tree_local", "put_local", "sweep_local", "temporary_name"]
+from io_intelligence_provider.store.stamps import Stamp, disk_stamp
+
+__all__ = [
+    "IrregularFileError",
+    "create_local",
+    "delete_tree_local",
+    "is_about_one_file",
+    "put_local",
+    "read_local",
+    "size_local",
+    "stamp_local",
+    "sweep_local",
+    "temporary_name",
+]
 
 _TEMPORARY: Final = re.compile(r"\..+\.[0-9]+-[0-9a-f]+\.tmp", re.DOTALL)
 _LEFTOVER_SECONDS: Final = 86_400  # no write takes as long
+
+_OF_ONE_FILE: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EIO,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENODEV,
+        errno.ENOTDIR,
+        errno.ENXIO,
+        errno.EPERM,
+    }
+)
+"""What the system says of a file that cannot be read, while others may be."""
 
 
 def temporary_name(name: str) -> str:
     """Return a name that no other writer of ``name`` uses, and that no engine takes for data."""
     return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def size_local(path: str) -> int:
+    """Return the size of a regular file in bytes.
+
+    :raises OSError: when there is none, or something else lies there: to open a FIFO waits for a writer.
+    """
+    return _regular(os.stat(path), path)  # noqa: PTH116 - thousands of them
+
+
+def read_local(path: str, most: int) -> bytes:
+    """Return at most so many bytes of a regular file.
+
+    :raises OSError: as :func:`size_local` does.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _regular(os.fstat(descriptor), path)
+        return file.read(most)
+
+
+def _regular(status: os.stat_result, path: str) -> int:
+    if not S_ISREG(status.st_mode):
+        raise IrregularFileError(f"{path} is no regular file")
+    return status.st_size
+
+
+class IrregularFileError(OSError):
+    """A folder, a FIFO, a device or a socket in the place of a file."""
+
+
+def is_about_one_file(error: Exception) -> bool:
+    """Tell whether an error says that one file cannot be read, while others may be."""
+    kinds = IrregularFileError, IsADirectoryError, NotADirectoryError, PermissionError
+    return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno in _OF_ONE_FILE)
+
+
+def stamp_local(path: str) -> Stamp | None:
+    """Return the stamp of a file, ``None`` when there is none.
+
+    Whatever else lies there has a stamp without a tag: it is listed, so that reading it says what it is.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - thousands of them
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return Stamp(0, None)  # a loop of links, or nothing that may be looked at
+    return disk_stamp(status) if S_ISREG(status.st_mode) else Stamp(0, None)
 
 
 def put_local(target: Path, data: bytes, root: Path) -> None:

@@ -1,65 +1,405 @@
-"""One Parquet file of a store, with errors that name it."""
+"""The one reader of a store's Parquet files. What it refuses is a :class:`StorageError` that names the file.
+
+The footer is checked before any library reads a value: the names and types of the columns, the number of
+rows and the sizes that it announces, against what a file of that kind can be. A file may lack columns that
+are newer than it, and may have more than this version knows, which are never read. So a file takes no more
+memory than its kind may, and a file of another kind, or one made to harm, is not read at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.store.files import Files
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
-__all__ = ["chosen_columns", "no_rows", "open_parquet", "read_parquet"]
+__all__ = [
+    "MODELS_KIND",
+    "CheckedFile",
+    "FileKind",
+    "check_bytes",
+    "check_footers",
+    "chosen_columns",
+    "no_rows",
+    "open_parquet",
+    "problem_of_rows",
+    "read_parquet",
+    "unpacked_within",
+]
+
+_LARGEST_FOOTER: Final = 16 << 20
+"""Bytes. A footer of a million models has 2 MB; parsed, it takes about ten times its size."""
+_MOST_COLUMNS: Final = 1_000
+_MOST_ROW_GROUPS: Final = 4_096
+
+_UNPACKED: Final = 1 << 30
+"""Bytes that all known columns of a file may have once they are decoded."""
+_UNPACKED_FREE, _UNPACKED_PER_BYTE = 64 << 20, 100
+"""So many always, and beyond that so many for each byte of the file: real catalogues shrink to a tenth."""
+
+_VALUES_FREE, _VALUES_PER_BYTE = 1 << 20, 8
+"""Values of one column, the items of its lists among them: so many always, and so many per byte."""
+
+_CHECKED_AT_ONCE: Final = 4
+
+_TAIL: Final = 8
+"""The last bytes of a Parquet file: the length of its footer, and ``PAR1``."""
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a file of one kind can be.
+
+    :param schema: gives the columns of today. Those that cannot be null are in every file.
+    :param most_rows: rows that it can have at most.
+    :param rows_free: rows that it can have however small it is.
+    :param rows_per_byte: rows that it can have for each of its bytes beyond that; a row of a models file has
+        an id of its own, which takes at least that many bytes however well it is compressed.
+    :param required: further columns that every file has, and that are never null.
+    :param check: returns what is wrong with a frame of some of its columns, if anything is.
+    """
+
+    what: str
+    schema: Callable[[], pa.Schema]
+    most_rows: int
+    rows_free: int
+    rows_per_byte: float
+    required: frozenset[str] = frozenset()
+    check: Callable[[pl.DataFrame], str | None] | None = None
+
+    def never_null(self, schema: pa.Schema) -> list[str]:
+        """Return the columns of a schema that cannot be null."""
+        return [field.name for field in schema if not field.nullable or field.name in self.required]
+
+    def of_a_month(self, schema: Callable[[], pa.Schema]) -> FileKind:
+        """Return the kind of file that holds a month of files of this kind: the same rows day after day."""
+        return replace(
+            self, what="month", schema=schema, most_rows=4_000_000, rows_free=100_000, rows_per_byte=8
+        )
+
+    def rows_within(self, size: int) -> int:
+        """Return how many rows a file of a size can have."""
+        return min(self.most_rows, max(self.rows_free, int(size * self.rows_per_byte)))
+
+
+MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 10_000, 1 / 4)
+"""A million models, or a row for every four bytes of a file with more than ten thousand."""
+
+
+class CheckedFile:
+    """A Parquet file whose footer was checked. Only what is asked for is read.
+
+    :param where: its full name, for messages.
+    """
+
+    def __init__(self, source: pa.NativeFile, where: str, kind: FileKind) -> None:
+        self._source = source
+        self._kind = kind
+        self._size = 0
+        self.where = where
+        with _refusing(where):
+            self._file = self._opened()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was read stays."""
+        self._source.close()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns it has, and its metadata."""
+        return self._file.schema_arrow
+
+    @property
+    def metadata(self) -> Any:
+        """Its footer, as pyarrow gives it."""
+        return self._file.metadata
+
+    def _opened(self) -> Any:
+        import pyarrow.parquet as pq
+
+        self._size = size = self._source.size()
+        if size < _TAIL:
+            raise OSError(f"it has {size} bytes")
+        tail = self._source.read_at(_TAIL, size - _TAIL)
+        if tail[4:] == b"PAR1" and int.from_bytes(tail[:4], "little") > _LARGEST_FOOTER:
+            raise OSError(f"its footer has more than {_LARGEST_FOOTER} bytes")
+        file = pq.ParquetFile(self._source)
+        if (problem := _problem_of_footer(file, size, self._kind)) is not None:
+            raise _RefusedError(problem)
+        return file
+
+    @cached_property
+    def _bounds_of_texts(self) -> dict[str, int]:
+        """What each column of texts cannot exceed in bytes: all of them as long as the longest can be."""
+        found: dict[str, int] = {}
+        schema, groups = self.metadata.schema, range(self.metadata.num_row_groups)
+        for number in range(self.metadata.num_columns):
+            column = schema.column(number)
+            if column.physical_type == "BYTE_ARRAY":
+                chunks = (self.metadata.row_group(group).column(number) for group in groups)
+                found[column.path] = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks)
+        return found
+
+    def read(self, chosen: pa.Schema | None = None) -> pa.Table:
+        """Return the known columns, or some of them; one that is newer than the file is null.
+
+        :raises UnreadableFileError: when what is read is damaged.
+        """
+        import pyarrow as pa
+
+        wanted = self._kind.schema() if chosen is None else chosen
+        names = [name for name in wanted.names if name in self.schema.names]
+        with _refusing(self.where):
+            self._refuse_repeated_texts(names)
+            table: pa.Table = self._file.read(names, use_threads=False)
+            table.validate(full=True)  # texts that are no UTF-8 among it, which polars would believe
+            columns = [
+                table[field.name] if field.name in names else pa.nulls(table.num_rows, field.type)
+                for field in wanted
+            ]
+            try:
+                # Not `pa.table` alone: only a cast minds a null where there must be none.
+                found = pa.table(columns, names=wanted.names).cast(wanted)
+            except (pa.ArrowException, TypeError, ValueError) as error:
+                raise _RefusedError(str(error)) from None
+            if (problem := _problem_of_table(found, self._kind)) is not None:
+                raise _RefusedError(problem)
+        return found.replace_schema_metadata(_texts(self.schema.metadata))
+
+    def _refuse_repeated_texts(self, names: Iterable[str]) -> None:
+        """Refuse long texts that are repeated: a dictionary keeps them small, in the file and nowhere else.
+
+        Columns whose footer allows such a thing are read with their dictionaries first, and measured.
+        """
+        import pyarrow.parquet as pq
+
+        wanted, most = frozenset(names), unpacked_within(self._size)
+        suspect = [
+            path
+            for path, bound in self._bounds_of_texts.items()
+            if bound > most and path.partition(".")[0] in wanted
+        ]
+        if not suspect:
+            return
+        file = pq.ParquetFile(self._source, metadata=self.metadata, read_dictionary=suspect)
+        found = file.read([name for name in self.schema.names if name in wanted], use_threads=False)
+        unpacked = sum(_size_of_texts(chunk) for column in found.columns for chunk in column.chunks)
+        if unpacked > most:
+            raise _RefusedError(f"its texts unpack to {unpacked} bytes, and it has at most {most}")
+
+
+def open_parquet(files: Files, path: str, kind: FileKind) -> CheckedFile:
+    """Open a file of the store.
+
+    :raises NotOnFileError: when it is not there.
+    :raises UnreadableFileError: when it is damaged or no file of that kind.
+    """
+    source = files.source(path)
+    try:
+        return CheckedFile(source, files.url(path), kind)
+    except BaseException:
+        source.close()
+        raise
 
 
 @contextmanager
-def open_parquet(files: Files, path: str) -> Iterator[Any]:
-    """Open a file as a :class:`pyarrow.parquet.ParquetFile`.
-
-    :raises NotOnFileError: when it is not there.
-    :raises StorageError: when it, or what is read of it, is damaged.
-    """
+def _refusing(where: str) -> Iterator[None]:
+    """Raise whatever a library says of a file as an error that names it."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    source = files.source(path)
     try:
-        with pq.ParquetFile(source) as file:
-            yield file
+        yield
     except FileNotFoundError:
-        raise NotOnFileError(f"Not on file: {files.url(path)}") from None
-    except (pa.ArrowException, OSError) as error:
-        raise StorageError(
-            f"{files.url(path)} is no readable Parquet file: {error}. Restore it or delete it."
+        raise NotOnFileError(f"Not on file: {where}") from None
+    except _RefusedError as error:
+        raise UnreadableFileError(
+            f"{where} is no file of this store: {error}. Restore it or delete it."
+        ) from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
+        raise UnreadableFileError(
+            f"{where} is no readable Parquet file: {error}. Restore it or delete it."
         ) from error
 
 
-def read_parquet(files: Files, path: str, chosen: pa.Schema | None = None) -> pa.Table:
-    """Read a file as it is, or columns of it with its metadata; a column that is newer than the file is null.
+class _RefusedError(Exception):
+    """What a footer or a row says that no file of its kind can say."""
 
-    :raises NotOnFileError: when it is not there.
-    :raises StorageError: when it is damaged, or a column holds another type.
+
+def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
+    """Refuse files on local disk that are none of a kind, before another library opens them.
+
+    :param sources: where each lies, and its name for messages.
+    :raises NotOnFileError: when one is not there any more.
+    :raises UnreadableFileError: when one is refused.
+    """
+
+    def check(source: tuple[str, str]) -> None:
+        import pyarrow as pa
+
+        with _refusing(source[1]):
+            file = pa.OSFile(source[0])
+        CheckedFile(file, source[1], kind).close()
+
+    with ThreadPoolExecutor(_CHECKED_AT_ONCE, "check-footers") as pool:
+        for _ in pool.map(check, sources):
+            pass
+
+
+def check_bytes(data: bytes, where: str, kind: FileKind) -> None:
+    """Refuse what is about to be written if no reader would read it.
+
+    :raises UnreadableFileError: when it is so.
     """
     import pyarrow as pa
 
-    with open_parquet(files, path) as file:
-        table: pa.Table = file.read(None if chosen is None else chosen.names)
-    metadata = _texts(table.schema.metadata)
-    if chosen is None:
-        return table.replace_schema_metadata(metadata)
-    columns = [
-        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-        for field in chosen
-    ]
-    try:
-        # Not `pa.table` alone: only a cast minds a null where there must be none.
-        return pa.table(columns, names=chosen.names).cast(chosen).replace_schema_metadata(metadata)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise StorageError(f"{files.url(path)} is no file of this store: {error}.") from error
+    CheckedFile(pa.BufferReader(data), where, kind).close()
+
+
+def _problem_of_footer(file: Any, size: int, kind: FileKind) -> str | None:
+    found, metadata = file.schema_arrow, file.metadata
+    if metadata.num_columns > _MOST_COLUMNS or metadata.num_row_groups > _MOST_ROW_GROUPS:
+        return f"it has {metadata.num_columns} columns and {metadata.num_row_groups} row groups"
+    if doubled := sorted({name for name in found.names if found.names.count(name) > 1}):
+        return f"it has the column {doubled[0][:100]!r} twice"
+    known = kind.schema()
+    for field in known:
+        if field.name not in found.names:
+            if not field.nullable or field.name in kind.required:
+                return f"it lacks the column {field.name}, so it is no {kind.what}"
+        elif not _holds(found.field(field.name).type, field.type):
+            return f"the column {field.name} is {found.field(field.name).type}, not {field.type}"
+    most = kind.rows_within(size)
+    if not 0 <= metadata.num_rows <= most:
+        return f"it has {metadata.num_rows} rows, and a {kind.what} of {size} bytes has at most {most}"
+    return _problem_of_sizes(metadata, size, frozenset(known.names))
+
+
+def _problem_of_sizes(metadata: Any, size: int, known: frozenset[str]) -> str | None:
+    """Compare what the row groups announce of the known columns with what a file of that size can hold."""
+    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    wanted = [number for number, path in enumerate(paths) if path.partition(".")[0] in known]
+    rows, unpacked, values = 0, 0, dict.fromkeys(wanted, 0)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows += group.num_rows
+        for column in wanted:
+            chunk = group.column(column)
+            if chunk.total_uncompressed_size < 0 or chunk.num_values < 0 or group.num_rows < 0:
+                return "a size in its footer is negative"
+            unpacked += chunk.total_uncompressed_size
+            values[column] += chunk.num_values
+    if rows != metadata.num_rows:
+        return f"it announces {metadata.num_rows} rows, and its row groups have {rows}"
+    most = unpacked_within(size)
+    if unpacked > most:
+        return f"it unpacks to {unpacked} bytes, and a file of {size} bytes has at most {most}"
+    most = max(_VALUES_FREE, size * _VALUES_PER_BYTE)
+    for column, count in values.items():
+        if count > most:
+            return f"the column {paths[column]} has {count} values; of {size} bytes it has at most {most}"
+    return None
+
+
+def unpacked_within(size: int) -> int:
+    """Return to how many bytes a file of a size may unpack."""
+    return min(_UNPACKED, max(_UNPACKED_FREE, size * _UNPACKED_PER_BYTE))
+
+
+def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Tell whether a column is of a type that is read as another: prices and flags are exactly theirs."""
+    from pyarrow import types
+
+    same = bool(found.equals(wanted))
+    if types.is_string(wanted):
+        same |= types.is_large_string(found) or types.is_string_view(found)
+    elif types.is_list(wanted):
+        is_list = types.is_list(found) or types.is_large_list(found)
+        same |= is_list and _holds(found.value_type, wanted.value_type)
+    elif types.is_struct(wanted):
+        same |= (
+            types.is_struct(found)
+            and [field.name for field in found] == [field.name for field in wanted]
+            and all(_holds(one.type, other.type) for one, other in zip(found, wanted, strict=True))
+        )
+    elif types.is_timestamp(wanted):
+        same |= types.is_timestamp(found) and found.tz is not None
+    elif types.is_int64(wanted):
+        same |= types.is_integer(found) and not types.is_uint64(found)
+    elif types.is_float64(wanted):
+        same |= types.is_float32(found)
+    return same
+
+
+def _size_of_texts(array: Any) -> int:
+    """Return the bytes of the texts of an array once no dictionary holds them any more."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if types.is_dictionary(array.type):
+        lengths = pc.cast(pc.binary_length(array.dictionary), "int64")
+        return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
+    if types.is_list(array.type) or types.is_large_list(array.type):
+        return _size_of_texts(array.flatten())
+    if types.is_struct(array.type):
+        return sum(map(_size_of_texts, array.flatten()))
+    return 0
+
+
+def read_parquet(files: Files, path: str, kind: FileKind, chosen: pa.Schema | None = None) -> pa.Table:
+    """Read the known columns of a file, or some of them, with its metadata; one that is newer is null.
+
+    :param chosen: columns of the kind, all unless given.
+    :raises NotOnFileError: when it is not there.
+    :raises UnreadableFileError: when it is damaged, or no file of that kind.
+    """
+    with open_parquet(files, path, kind) as file:
+        return file.read(chosen)
+
+
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""What Python can tell in any time zone."""
+
+
+def _problem_of_table(table: pa.Table, kind: FileKind) -> str | None:
+    import polars as pl
+
+    return problem_of_rows(pl.DataFrame(table), kind)
+
+
+def problem_of_rows(frame: pl.DataFrame, kind: FileKind) -> str | None:
+    """Return what is wrong with rows of files of a kind, if anything is.
+
+    :param frame: some of their columns, as the types of today.
+    """
+    import polars as pl
+
+    for name in sorted(kind.required.intersection(frame.columns)):
+        if frame[name].null_count():
+            return f"the column {name} has nulls"
+    for column in frame.iter_columns():
+        if column.dtype not in (pl.Date, pl.Datetime):
+            continue
+        bounds = (_EARLIEST.date(), _LATEST.date()) if column.dtype == pl.Date else (_EARLIEST, _LATEST)
+        if not column.drop_nulls().is_between(*bounds).all():
+            return f"the column {column.name} has moments outside the years 1 to 9999"
+    return None if kind.check is None else kind.check(frame)
 
 
 def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from io_intelligence_provider.quality.row_checks import RefusedRecord
-from io_intelligence_provider.store.parquet import no_rows
+from io_intelligence_provider.store.parquet import FileKind, no_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["QuarantineFile", "quarantine_schema"]
+__all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]
 
 
+@cache
 def quarantine_schema() -> pa.Schema:
     """Return the Arrow schema of ``quarantine/…/<snapshot_id>.parquet``."""
     import pyarrow as pa
@@ -32,6 +34,10 @@ def quarantine_schema() -> pa.Schema:
             pa.field("fetched_at", pa.timestamp("us", tz="UTC"), nullable=False),
         ]
     )
+
+
+QUARANTINE_KIND: Final = FileKind("quarantine file", quarantine_schema, 1_000_000, 100_000, 8)
+"""Records that are refused may differ by a number only."""
 
 
 class QuarantineFile:

@@ -17,13 +17,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError, NotOnFileError
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    IOIntelligenceError,
+    NotOnFileError,
+    UnreadableFileError,
+)
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import run_file
-from io_intelligence_provider.store.parquet import no_rows
-from io_intelligence_provider.store.results_schema import result_row, results_schema, run_of_row
+from io_intelligence_provider.store.parquet import no_rows, read_parquet
+from io_intelligence_provider.store.results_schema import RESULTS_KIND, result_row, results_schema, run_of_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,8 +121,8 @@ class ResultHistory:
         :raises StorageError: when the history cannot be listed. A file that is no result is passed over
             with a warning.
         """
-        rows = [row for table in self._tables(dataset, limit) for row in table.to_pylist()]
-        return sorted((run_of_row(row) for row in rows), key=lambda run: run.checked_at)
+        found = [run for _, runs in self._tables(dataset, limit) for run in runs]
+        return sorted(found, key=lambda run: run.checked_at)
 
     def table(self, kind: Kind = "runs", dataset: str | None = None) -> pa.Table:
         """Return the history as a table, oldest first, ready to be plotted.
@@ -128,10 +133,10 @@ class ResultHistory:
         """
         import pyarrow as pa
 
-        tables = list(self._tables(dataset, None))
+        tables = [table for table, _ in self._tables(dataset, None)]
         return _flat(pa.concat_tables(tables) if tables else no_rows(results_schema()), kind)
 
-    def _tables(self, dataset: str | None, limit: int | None) -> Iterator[pa.Table]:
+    def _tables(self, dataset: str | None, limit: int | None) -> Iterator[tuple[pa.Table, list[CheckRun]]]:
         paths: list[str] = []
         for folder in self._folders(dataset):
             names = sorted(name for name in self.files.list(folder) if name.endswith(".parquet"))
@@ -139,29 +144,28 @@ class ResultHistory:
                 names if limit is None else names[max(len(names) - limit, 0) :]
             )  # their names begin with the time
             paths += [f"{folder}/{name}" for name in kept]
-        found: Iterator[pa.Table | None]
+        found: Iterator[tuple[pa.Table, list[CheckRun]] | None]
         if self.files.is_local:
             found = map(self._read, paths)
-            yield from (table for table in found if table is not None)
+            yield from (one for one in found if one is not None)
             return
         with ThreadPoolExecutor(_READERS) as pool:
-            yield from (table for table in pool.map(self._read, paths) if table is not None)
+            yield from (one for one in pool.map(self._read, paths) if one is not None)
 
     def _folders(self, dataset: str | None) -> list[str]:
         if dataset is not None:
             return [f"{RESULTS}/dataset_id={dataset_id(dataset)}"]
         return [f"{RESULTS}/{name}" for name in self.files.list(RESULTS) if name.startswith("dataset_id=")]
 
-    def _read(self, path: str) -> pa.Table | None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+    def _read(self, path: str) -> tuple[pa.Table, list[CheckRun]] | None:
         try:
-            with pq.ParquetFile(io.BytesIO(self.files.read(path))) as file:
-                return _as_known(file.read())
+            table = read_parquet(self.files, path, RESULTS_KIND)
+            return table, [run_of_row(row) for row in table.to_pylist()]
         except NotOnFileError:
             log.debug("%s was deleted while the history was read", path)
-        except (pa.ArrowException, KeyError, ValueError) as error:
+        except UnreadableFileError as error:
+            log.warning("%s", error)
+        except (TypeError, ValueError, RecursionError) as error:
             log.warning("%s is no result and is passed over: %s", self.files.url(path), error)
         return None
 
@@ -181,18 +185,6 @@ def _flat(runs: pa.Table, kind: Kind) -> pa.Table:
     if (nested := _LISTED[kind]) is None:
         return runs.drop_columns(["checks", "columns", "profile"])
     return _unnested(runs, nested)
-
-
-def _as_known(table: pa.Table) -> pa.Table:
-    """Return the table in today's schema: a column that is newer than the file is null."""
-    import pyarrow as pa
-
-    schema = results_schema()
-    columns = [
-        table[field.name] if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema)
 
 
 def _unnested(runs: pa.Table, nested: str) -> pa.Table:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from io_intelligence_provider.quality.profile import ColumnProfile
-from io_intelligence_provider.quality.report import CheckResult
+from io_intelligence_provider.quality.report import CheckResult, checked
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.store.parquet import FileKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["result_row", "results_schema", "run_of_row"]
+__all__ = ["RESULTS_KIND", "result_row", "results_schema", "run_of_row"]
 
 
+@cache
 def results_schema() -> pa.Schema:
     """Return the schema of a result file. Columns may be added to it, none changes its meaning."""
     import pyarrow as pa
@@ -130,48 +135,47 @@ def _profile_row(column: ColumnProfile) -> dict[str, Any]:
 
 
 def run_of_row(row: Mapping[str, Any]) -> CheckRun:
-    """Return the run of a row; its ``dataset`` is the name it was filed under."""
-    return CheckRun(
-        run_id=row["run_id"],
-        dataset=row["dataset"],
-        schema=row["schema"],
-        checked_at=row["checked_at"],
-        seconds=row["seconds"],
-        engine=row["engine"],
-        mode=row["mode"],
-        outcome=row["outcome"],
-        score=row["score"],
-        rows=row["rows"],
-        valid=row["valid"],
-        quarantined=row["quarantined"],
-        files=row["files"],
-        checks=tuple(_check_of(check) for check in row["checks"] or ()),
-        columns=tuple((column["name"], column["type"]) for column in row["columns"] or ()),
-        quarantine_path=row["quarantine_path"],
-        valid_path=row["valid_path"],
-        profile=tuple(_profile_of(column) for column in row["profile"] or ()),
-    )
+    """Return the run of a row; its ``dataset`` is the name it was filed under.
+
+    :raises ValueError: when a value is none that a run can have.
+    """
+    form = {name: row[name] for name in _PLAIN} | {
+        "checks": [_check_of(check) for check in row["checks"] or ()],
+        "columns": [(column["name"], column["type"]) for column in row["columns"] or ()],
+        "profile": [_profile_of(column) for column in row["profile"] or ()],
+    }
+    run = msgspec.convert(form, CheckRun)
+    for check in run.checks:
+        checked(check)
+    return run
 
 
-def _check_of(row: Mapping[str, Any]) -> CheckResult:
-    return CheckResult(
-        check=row["check"],
-        column=row["column"],
-        level=row["level"],
-        severity=row["severity"],
-        evaluated=row["evaluated"],
-        failed=row["failed"],
-        examples=json.loads(row["examples"]),
-        threshold=row["threshold_count"] if row["threshold_share"] is None else row["threshold_share"],
-    )
+def _check_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    share, count = row["threshold_share"], row["threshold_count"]
+    return {key: row[key] for key in ("check", "column", "level", "severity", "evaluated", "failed")} | {
+        "examples": json.loads(row["examples"]),
+        "threshold": count if share is None else share,
+    }
 
 
-def _profile_of(row: Mapping[str, Any]) -> ColumnProfile:
-    known = {name: value for name, value in row.items() if name not in ("earliest", "latest")}
-    return ColumnProfile(
-        **known
-        | {
-            "min": row["min"] if row["earliest"] is None else row["earliest"],
-            "max": row["max"] if row["latest"] is None else row["latest"],
-        }
-    )
+def _profile_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    bounds = {
+        bound: row[bound] if row[text] is None else row[text]
+        for bound, text in (("min", "earliest"), ("max", "latest"))
+    }
+    return {name: value for name, value in row.items() if name not in ("earliest", "latest")} | bounds
+
+
+RESULTS_KIND: Final = FileKind(
+    "result file",
+    results_schema,
+    most_rows=1_000,
+    rows_free=1_000,
+    rows_per_byte=1,
+    required=frozenset({"run_id", "dataset", "checked_at", "outcome", "checks"}),
+)
+"""It holds one run."""
+
+_PLAIN: Final = [
+    field.name for field in fields(CheckRun) if field.name not in ("checks", "columns", "profile")
+]

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    NotOnFileError,
+    QualityError,
+    StorageError,
+    UnreadableFileError,
+)
 from io_intelligence_provider.quality.html import report_html
 from io_intelligence_provider.quality.outcome import check_thresholds, score, stopping
 from io_intelligence_provider.quality.repeats import Repeats
@@ -33,6 +39,7 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
+from io_intelligence_provider.store.parquet import MODELS_KIND, check_bytes
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.sorting import ModelSorter
 from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore, When, as_date, compact_or_warn
@@ -146,7 +153,8 @@ def run_snapshot(
             total=catalogue.total,
             on_two_pages=catalogue.on_two_pages,
             max_quarantine_share=max_quarantine_share,
-            previous=previous,
+            previous=None if isinstance(previous, str) else previous,
+            unreadable=previous if isinstance(previous, str) else None,
         )
         report = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
         store.files.put(quality_path(day, snapshot_id), report.to_json().encode())
@@ -160,30 +168,44 @@ def run_snapshot(
 
 
 def _check_query(store: SnapshotStore, query: str) -> None:
-    try:
-        filed = _claims(store).query
-    except NotOnFileError:
-        return
-    if filed != query:
+    filed = _filed_query(store)
+    if filed is not None and filed != query:
         raise ConfigurationError(
             f"{store.files.url('')} holds snapshots of the query {filed!r}, this run asks {query!r}. "
             "A root belongs to one query: give this one a root of its own."
         )
 
 
-def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | None:
+def _filed_query(store: SnapshotStore) -> str | None:
+    """Return the query of the newest snapshot that can be read."""
+    for day in reversed(store.dates()):
+        try:
+            return _claims(store, day).query
+        except NotOnFileError:
+            continue
+        except UnreadableFileError as error:
+            log.warning("The query of the root is looked for in the snapshot before: %s", error)
+    return None
+
+
+def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
+    """Return what the latest earlier snapshot held, or why its file cannot be used."""
     import polars as pl
 
     before = store.before(day)
     if before is None:
         return None
-    info = _claims(store, before)
+    try:
+        info = _claims(store, before)
+        table = store.read(before, list(CHECKED_COLUMNS))
+    except UnreadableFileError as error:
+        log.warning("Nothing is compared with the snapshot of %s: %s", before, error)
+        return str(error)
     try:
         fields = store.quality(before).fields
     except StorageError as error:
         log.warning("The check missing_fields cannot be evaluated: %s", error)
         fields = None
-    table = store.read(before, list(CHECKED_COLUMNS))
     return PreviousSnapshot(pl.DataFrame(table), info.wire_shape, info.source_url, fields)
 
 
@@ -272,6 +294,11 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
         superseded = claimed if is_run_id(claimed) else None
     except NotOnFileError:
         superseded = None
+    except UnreadableFileError as error:
+        # Whose evidence is superseded is unknown, so none is deleted.
+        log.warning("The snapshot of %s is replaced: %s", day, error)
+        superseded = None
+    check_bytes(data, store.files.url(models_path(day)), MODELS_KIND)
     store.files.put(models_path(day), data)
     try:
         committed = store.info(day).snapshot_id

@@ -9,10 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    NotOnFileError,
+    StorageError,
+    UnreadableFileError,
+)
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
-from io_intelligence_provider.quality.report import KnownChecks, QualityReport
-from io_intelligence_provider.store.changes import changes_schema
+from io_intelligence_provider.quality.report import LARGEST_REPORT, KnownChecks, QualityReport
+from io_intelligence_provider.store.changes import CHANGES_KIND
 from io_intelligence_provider.store.daily import DailyFiles
 from io_intelligence_provider.store.days import Piece, dated, read_days, read_frame
 from io_intelligence_provider.store.files import Files
@@ -28,10 +33,10 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
-from io_intelligence_provider.store.parquet import chosen_columns, read_parquet
+from io_intelligence_provider.store.parquet import MODELS_KIND, FileKind, chosen_columns, read_parquet
 from io_intelligence_provider.store.periods import PERIOD_COLUMNS, periods_of
 from io_intelligence_provider.store.prices import Prices, check_counts, cost_of, prices_of
-from io_intelligence_provider.store.quarantine import quarantine_schema
+from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
 from io_intelligence_provider.store.when import When, as_date, in_utc, within
 
 if TYPE_CHECKING:
@@ -68,8 +73,8 @@ class SnapshotStore:
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.files = Files(root, filesystem, storage_options)
-        self._models = DailyFiles(self.files, MODELS, MODELS_FILE, arrow_schema)
-        self._changes = DailyFiles(self.files, CHANGES, CHANGES_FILE, changes_schema)
+        self._models = DailyFiles(self.files, MODELS, MODELS_FILE, MODELS_KIND)
+        self._changes = DailyFiles(self.files, CHANGES, CHANGES_FILE, CHANGES_KIND)
 
     def __repr__(self) -> str:
         return f"SnapshotStore({self.files.root!r})"
@@ -115,7 +120,9 @@ class SnapshotStore:
         :raises NotOnFileError: when there is no such snapshot.
         """
         path = models_path(self.resolve(when))
-        return read_parquet(self.files, path, arrow_schema() if columns is None else chosen_columns(columns))
+        return read_parquet(
+            self.files, path, MODELS_KIND, None if columns is None else chosen_columns(columns)
+        )
 
     def history(
         self,
@@ -147,11 +154,11 @@ class SnapshotStore:
         end: When | None,
         models: Collection[str] | None,
         columns: Collection[str] | None,
-    ) -> tuple[Files, list[Piece], pa.Schema, Collection[str] | None]:
+    ) -> tuple[Files, FileKind, list[Piece], pa.Schema, Collection[str] | None]:
         chosen = arrow_schema() if columns is None else chosen_columns(columns)
         # A string is a collection of its letters, and never meant as one.
         kept = [models] if isinstance(models, str) else models
-        return self.files, self._models.pieces(start, end), chosen, kept
+        return self.files, MODELS_KIND, self._models.pieces(start, end), chosen, kept
 
     def price_at(self, model: str, when: When = "latest") -> Prices:
         """Return what a model cost on a day, in USD per million tokens.
@@ -167,7 +174,7 @@ class SnapshotStore:
         """
         day = self._holding(when)
         columns = chosen_columns(["model_id", "name", *PRICE_COLUMNS])
-        rows = read_days(self.files, [Piece(((day, models_path(day)),))], columns, [model])
+        rows = read_days(self.files, MODELS_KIND, [Piece(((day, models_path(day)),))], columns, [model])
         try:
             return prices_of(model, day, rows)
         except NotOnFileError as error:
@@ -239,17 +246,12 @@ class SnapshotStore:
 
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
-        schema = quarantine_schema()
-        parts = [
-            (
-                day,
-                self._evidence(
-                    day, lambda day, run: read_parquet(self.files, quarantine_path(day, run), schema)
-                ),
-            )
-            for day in self._between(start, end)
-        ]
-        return dated(parts, schema)
+
+        def read(day: date, run: str) -> pa.Table:
+            return read_parquet(self.files, quarantine_path(day, run), QUARANTINE_KIND)
+
+        parts = [(day, self._evidence(day, read)) for day in self._between(start, end)]
+        return dated(parts, QUARANTINE_KIND.schema())
 
     def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
@@ -258,11 +260,11 @@ class SnapshotStore:
 
         :raises StorageError: when a file cannot be read.
         """
-        return read_days(self.files, self._changes.pieces(start, end), changes_schema())
+        return read_days(self.files, CHANGES_KIND, self._changes.pieces(start, end))
 
     def changes_frame(self, start: When | None = None, end: When | None = None) -> pl.DataFrame:
         """Return the same as :meth:`changes` as a polars DataFrame, in two thirds of the time."""
-        return read_frame(self.files, self._changes.pieces(start, end), changes_schema())
+        return read_frame(self.files, CHANGES_KIND, self._changes.pieces(start, end))
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.
@@ -274,18 +276,23 @@ class SnapshotStore:
 
     def _report(self, day: date, snapshot_id: str) -> QualityReport:
         path = quality_path(day, snapshot_id)
-        return self._parsed(path, self.files.read(path))
+        return self._parsed(path, self.files.read(path, LARGEST_REPORT))
 
     def _parsed(self, path: str, data: bytes, known: KnownChecks | None = None) -> QualityReport:
         try:
             report = QualityReport.from_json(data, known)
-        except ValueError as error:
-            raise _NoReportError(f"{self.files.url(path)} is no quality report: {error}.") from error
+        except (ValueError, RecursionError) as error:
+            raise self._no_report(path, f"{error}") from error
         if not is_run_id(report.snapshot_id):
-            raise _NoReportError(
-                f"{self.files.url(path)} is no quality report: its snapshot_id is no id of a run."
-            )
+            raise self._no_report(path, "its snapshot_id is no id of a run")
+        if path != quality_path(report.snapshot_date, report.snapshot_id):
+            raise self._no_report(path, f"it is that of {report.snapshot_id} of {report.snapshot_date}")
         return report
+
+    def _no_report(self, path: str, why: str) -> UnreadableFileError:
+        return UnreadableFileError(
+            f"{self.files.url(path)} is no quality report: {why}. Restore it or delete it."
+        )
 
     def _report_paths(self, start: When | None, end: When | None) -> Iterator[str]:
         for folder, name in self.files.in_folders("quality"):
@@ -300,10 +307,12 @@ class SnapshotStore:
         """
         reports: list[QualityReport] = []
         known = KnownChecks()
-        for path, data in self.files.read_many(self._report_paths(start, end)):
+        for path, data in self.files.read_many(self._report_paths(start, end), LARGEST_REPORT):
             try:
+                if isinstance(data, UnreadableFileError):
+                    raise data
                 reports.append(self._parsed(path, data, known))
-            except _NoReportError as error:
+            except UnreadableFileError as error:
                 log.warning("%s", error)
         return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
 
@@ -370,7 +379,3 @@ def compact_or_warn(store: SnapshotStore) -> None:
         store.compact(_MONTHS_A_RUN)
     except Exception as error:  # noqa: BLE001 - a full disk, say: the run has committed
         log.warning("Filed, but months could not be rolled up, which the next run tries again: %s", error)
-
-
-class _NoReportError(StorageError):
-    """A file in the place of a report that is none."""

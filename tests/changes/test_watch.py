@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq  # noqa: TID253 - makes a file of an older version
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
@@ -90,6 +91,39 @@ def test_the_first_look_compares_with_the_snapshot_on_file(endpoint: Endpoint) -
     sighting = endpoint.look()
     assert sighting is not None
     assert sighting.moved == ("prices",)
+
+
+def without_access(file: Path) -> None:
+    """Make a models file one of a version that did not know access tiers."""
+    table = pq.ParquetFile(file).read()
+    pq.write_table(table.drop_columns(["min_access_tier"]), file)
+
+
+@pytest.mark.parametrize("beside", [{}, {"input_token_price": "77"}])
+def test_access_tiers_that_were_not_recorded_have_not_moved(
+    endpoint: Endpoint, beside: dict[str, str]
+) -> None:
+    endpoint.serve(changed(min_access_tier="professional"))
+    endpoint.file()
+    (file,) = endpoint.root.rglob("models.parquet")
+    without_access(file)
+    endpoint.serve(changed(min_access_tier="professional", **beside))
+    sighting = endpoint.look()
+    assert (sighting.moved if sighting else ()) == (("prices",) if beside else ())
+
+
+def test_a_link_of_a_version_that_knew_no_access_tiers(endpoint: Endpoint) -> None:
+    endpoint.look()
+    (link,) = (endpoint.root / "watch").rglob("*.json")
+    content = json.loads(link.read_text("utf-8"))
+    del content["fingerprint"]["access"]
+    link.write_text(json.dumps(content), "utf-8")
+    endpoint.serve(changed(min_access_tier="professional"))
+    assert endpoint.look() is None  # remembered: the next move is seen
+    endpoint.serve(changed(min_access_tier="standard"))
+    sighting = endpoint.look()
+    assert sighting is not None
+    assert sighting.moved == ("quotas",)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,18 +217,33 @@ def test_storage_options_stand_in_no_error_and_no_repr(take: Any, model: Any) ->
         assert failed.value.__cause__ is None  # a traceback shows that as well
 
 
+class Connecting(MemoryFileSystem):
+    """A file system that connects when it is made, and says its password when it cannot."""
+
+    cachable = False
+
+    def __init__(self, **options: Any) -> None:
+        raise options["error"](f"no entry with {options['password']}")
+
+
+fsspec.register_implementation("connecting", Connecting, clobber=True)
+
+
 def test_a_file_system_that_cannot_be_made_shows_no_options() -> None:
-    class Connecting(MemoryFileSystem):
-        cachable = False
-
-        def __init__(self, **options: Any) -> None:
-            raise options["error"](f"no entry with {options['password']}")
-
-    fsspec.register_implementation("connecting", Connecting, clobber=True)
     for error, ours in ((OSError, StorageError), (TypeError, ConfigurationError)):
         with pytest.raises(ours, match=r"no entry with \*\*\*") as failed:
             SnapshotStore("connecting://x", storage_options={"password": CANARY, "error": error})
         assert failed.value.__cause__ is None
+
+
+@pytest.mark.parametrize("root", ["s4://bucket/x", "connecting://x", "prices::2026"])
+def test_storage_options_stand_in_no_frame_of_ours(root: str) -> None:
+    with pytest.raises((ConfigurationError, StorageError)) as failed:
+        SnapshotStore(root, storage_options={"password": CANARY, "error": OSError})
+    frames = [frame for frame, _ in traceback.walk_tb(failed.tb)][1:]  # less the test's own
+    assert len(frames) >= 3
+    values = [value for frame in frames for name, value in frame.f_locals.items() if name != "self"]
+    assert CANARY not in repr(values)
 
 
 def test_a_data_set_on_such_a_storage(tmp_path: Path) -> None:

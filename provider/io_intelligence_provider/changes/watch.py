@@ -17,8 +17,9 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
@@ -34,6 +35,9 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.batch import read_batch
 from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.quality.parse import parse_prices
+from io_intelligence_provider.store.info import info_of
+from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.parquet import MODELS_KIND, chosen_columns, open_parquet
 from io_intelligence_provider.store.store import SnapshotStore
 
 if TYPE_CHECKING:
@@ -47,31 +51,36 @@ UNSENT: Final = timedelta(minutes=1)
 _KEPT: Final = 50
 """Numbers of the chain that stay: far more than a slow writer can be behind."""
 _GROUP: Final = 5_000
-_QUOTAS: Final = (*QUOTA_COLUMNS, ACCESS_COLUMN)
+_HASHED: Final = (PRICE_COLUMNS, QUOTA_COLUMNS, (ACCESS_COLUMN,))
+"""The columns of each hash."""
+_COLUMNS: Final = tuple(chain(*_HASHED))
 _TRIES: Final = 5
 _LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Prices and quotas of a whole catalogue, as two hashes; nothing else of it is in them.
+    """Prices, quotas and access tiers of a whole catalogue, as hashes; nothing else of it is in them.
 
     Models are told apart by ``name``, the one identity that both wire shapes have. A record that the
     checks refuse counts with the prices and quotas that can be read from it.
 
     :param prices: SHA-256 over name and prices of every model, in no order.
-    :param quotas: the same of the quotas and the access tiers.
+    :param quotas: the same of the quotas.
+    :param access: the same of the access tiers; ``None`` where whoever wrote it knew of none.
     """
 
     wire_shape: str
     prices: str
     quotas: str
+    access: str | None = None
 
     def moved_since(self, before: Fingerprint) -> tuple[str, ...]:
-        """Return which of ``prices`` and ``quotas`` differ; quotas only where both shapes tell them."""
+        """Return which of ``prices`` and ``quotas`` differ: quotas, or access tiers, where both know them."""
         prices = ["prices"] if self.prices != before.prices else []
-        same_shape = self.wire_shape == before.wire_shape
-        return (*prices, *(["quotas"] if same_shape and self.quotas != before.quotas else []))
+        know_access = self.access is not None and before.access is not None
+        quotas = self.quotas != before.quotas or (know_access and self.access != before.access)
+        return (*prices, *(["quotas"] if quotas and self.wire_shape == before.wire_shape else []))
 
 
 @dataclass(frozen=True)
@@ -125,18 +134,22 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
             day = store.resolve()
         except NotOnFileError:
             return None
-        info = store.info(day)
+        with open_parquet(store.files, models_path(day), MODELS_KIND) as file:
+            info = info_of(file.schema, file.where)
+            knows_access = ACCESS_COLUMN in file.schema.names
+            models = _polars(file.read(chosen_columns(["name", *_COLUMNS])))
         if info.query != (q or "").strip():
             raise ConfigurationError(
                 f"{store.files.url('')} holds snapshots of the query {info.query!r}, the watcher asks "
                 f"{q or ''!r}. A root belongs to one query: give this one a root of its own."
             )
         lines = _Lines(WireShape(info.wire_shape))
-        lines.add_rows(_polars(store.read(day, ["name", *PRICE_COLUMNS, *_QUOTAS])))
+        lines.add_rows(models)
         refused = store.quarantine(day, day)
         if store.info(day).snapshot_id == info.snapshot_id:
             lines.add_records(text.encode() for text in refused["record"].to_pylist())
-            return lines.fingerprint()
+            found = lines.fingerprint()
+            return found if knows_access else replace(found, access=None)
     raise StorageError(f"The latest snapshot of {store.files.url('')} kept changing while it was read.")
 
 
@@ -247,12 +260,11 @@ class Watch:
 
 
 class _Lines:
-    """Name and prices, name and quotas, of every model: one line of JSON each."""
+    """Name and prices, name and quotas, name and access tier, of every model: one line of JSON each."""
 
     def __init__(self, shape: WireShape) -> None:
         self._shape = shape
-        self._prices: list[pl.Series] = []
-        self._quotas: list[pl.Series] = []
+        self._lines: tuple[list[pl.Series], ...] = tuple([] for _ in _HASHED)
 
     def add_records(self, records: Iterable[bytes]) -> None:
         """Take raw records; a value that cannot be stored counts as null."""
@@ -272,12 +284,12 @@ class _Lines:
     def add_rows(self, rows: pl.DataFrame) -> None:
         """Take typed rows."""
         texts = rows.with_columns([as_text(column, rows[column]) for column in PRICE_COLUMNS])
-        for columns, lines in ((PRICE_COLUMNS, self._prices), (_QUOTAS, self._quotas)):
+        for columns, lines in zip(_HASHED, self._lines, strict=True):
             lines.append(texts.select("name", *columns).to_struct("line").struct.json_encode())
 
     def fingerprint(self) -> Fingerprint:
         """Hash the lines: each once, in no order."""
-        return Fingerprint(self._shape.value, _digest(self._prices), _digest(self._quotas))
+        return Fingerprint(self._shape.value, *map(_digest, self._lines))
 
 
 def _digest(parts: list[pl.Series]) -> str:
@@ -297,7 +309,7 @@ def _polars(table: Any) -> pl.DataFrame:
 
 
 def _event_id(seen: Fingerprint, now: datetime) -> str:
-    content = hashlib.sha256(f"{seen.prices}{seen.quotas}".encode()).hexdigest()[:12]
+    content = hashlib.sha256(f"{seen.prices}{seen.quotas}{seen.access}".encode()).hexdigest()[:12]
     return f"{now:%Y%m%dT%H%M%S%f}Z-{content}"
 
 

@@ -242,7 +242,9 @@ def missing_fields(facts: RunFacts) -> list[str]:
 def _source(facts: RunFacts) -> _Found:
     if facts.previous is None:
         return _NOT_EVALUATED
-    old, new = (urlsplit(url).netloc for url in (facts.previous.source_url, facts.source_url))
+    # A file may be anybody's: what stands before an @ is not shown.
+    urls = facts.previous.source_url, facts.source_url
+    old, new = (urlsplit(url).netloc.rpartition("@")[2] for url in urls)
     return _one(old == new, {"old_value": old, "new_value": new})
 
 

@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING, Any, Final
 from fsspec.asyn import AsyncFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
+from io_intelligence_provider.errors import (
+    IOIntelligenceError,
+    NotOnFileError,
+    StorageError,
+    UnreadableFileError,
+)
 from io_intelligence_provider.store.ahead import OnDisk, read_ahead
 from io_intelligence_provider.store.local import (
     create_local,
@@ -77,7 +82,11 @@ class Files:
         filesystem: Any = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        location = storage_of(root, filesystem, storage_options, what="root of the store")
+        try:
+            location = storage_of(root, filesystem, storage_options, what="root of the store")
+        except IOIntelligenceError:
+            del root, storage_options  # tracebacks may show local variables
+            raise
         self._fs, base, self.is_local = self._location = location
         self.root = base if self.is_local else os.fspath(root)
         self._base: str = base if self.is_local else base.rstrip("/")  # the root of a disk keeps its slash

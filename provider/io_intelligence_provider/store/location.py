@@ -106,13 +106,15 @@ def storage_of(
         else:
             filesystem, key = fsspec.core.url_to_fs(_with_lower_scheme(text), **(storage_options or {}))
     except (ImportError, TypeError, ValueError) as error:
+        said, storage_options = redacted(error, storage_options), None  # tracebacks may show local variables
         raise ConfigurationError(
-            f"No file system for the {what} {text!r}: {redacted(error, storage_options)}. "
+            f"No file system for the {what} {text!r}: {said}. "
             "Install the extra for it (s3, gcs, azure), or correct the URL or the storage_options."
         ) from None
     except Exception as error:  # noqa: BLE001 - some file systems connect when they are made
+        said, storage_options = redacted(error, storage_options), None
         raise StorageError(
-            f"Could not open the {what} {text!r}: {redacted(error, storage_options)}. "
+            f"Could not open the {what} {text!r}: {said}. "
             "Check the URL, the storage_options and their rights."
         ) from None
     wrapped = isinstance(filesystem, DirFileSystem)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from io_intelligence_provider.errors import (
     ConfigurationError,
+    IOIntelligenceError,
     NotOnFileError,
     StorageError,
     UnreadableFileError,
@@ -72,7 +73,11 @@ class SnapshotStore:
         filesystem: Any = None,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.files = Files(root, filesystem, storage_options)
+        try:
+            self.files = Files(root, filesystem, storage_options)
+        except IOIntelligenceError:
+            del root, storage_options  # tracebacks may show local variables
+            raise
         self._models = DailyFiles(self.files, MODELS, MODELS_FILE, MODELS_KIND)
         self._changes = DailyFiles(self.files, CHANGES, CHANGES_FILE, CHANGES_KIND)
 

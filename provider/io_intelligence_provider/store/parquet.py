@@ -121,7 +121,7 @@ class CheckedFile:
         """Close the file; what was read stays."""
         self._source.close()
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """The columns it has, and its metadata."""
         return self._file.schema_arrow

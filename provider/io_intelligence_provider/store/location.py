@@ -92,7 +92,7 @@ def storage_of(
     from fsspec.implementations.dirfs import DirFileSystem
 
     if refusal := refusal_of(location, what):
-        del location  # tracebacks may show local variables
+        del location, storage_options  # tracebacks may show local variables
         raise ConfigurationError(refusal)
     text = os.fspath(location)
     if filesystem is not None and storage_options:

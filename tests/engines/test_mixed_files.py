@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -20,6 +21,7 @@ import pytest
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.store import daily
 from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.parquet import MODELS_KIND
 
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text("utf-8")
@@ -261,7 +263,7 @@ def test_a_new_column_makes_months_stale_and_they_are_rolled_up_again(
         return pa.schema([field for field in arrow_schema() if field.name not in LATE])
 
     with monkeypatch.context() as patched:
-        patched.setattr(made._models, "_schema", older)
+        patched.setattr(made._models, "_kind", replace(MODELS_KIND, schema=older))
         made.compact()
         stale = made.files.list("compacted/models")
     assert len(stale) == 2

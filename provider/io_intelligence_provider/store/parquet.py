@@ -9,7 +9,6 @@ memory than its kind may, and a file of another kind, or one made to harm, is no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,13 +44,11 @@ _MOST_ROW_GROUPS: Final = 4_096
 
 _UNPACKED: Final = 1 << 30
 """Bytes that all known columns of a file may have once they are decoded."""
-_UNPACKED_FREE, _UNPACKED_PER_BYTE = 64 << 20, 100
+_UNPACKED_FREE, _UNPACKED_PER_BYTE = 64 << 20, 200
 """So many always, and beyond that so many for each byte of the file: real catalogues shrink to a tenth."""
 
 _VALUES_FREE, _VALUES_PER_BYTE = 1 << 20, 8
 """Values of one column, the items of its lists among them: so many always, and so many per byte."""
-
-_CHECKED_AT_ONCE: Final = 4
 
 _TAIL: Final = 8
 """The last bytes of a Parquet file: the length of its footer, and ``PAR1``."""
@@ -64,8 +61,8 @@ class FileKind:
     :param schema: gives the columns of today. Those that cannot be null are in every file.
     :param most_rows: rows that it can have at most.
     :param rows_free: rows that it can have however small it is.
-    :param rows_per_byte: rows that it can have for each of its bytes beyond that; a row of a models file has
-        an id of its own, which takes at least that many bytes however well it is compressed.
+    :param rows_per_byte: rows that it can have for each of its bytes beyond that. A model has an id of its
+        own, which takes more than a byte however well the file is compressed.
     :param required: further columns that every file has, and that are never null.
     :param check: returns what is wrong with a frame of some of its columns, if anything is.
     """
@@ -78,10 +75,6 @@ class FileKind:
     required: frozenset[str] = frozenset()
     check: Callable[[pl.DataFrame], str | None] | None = None
 
-    def never_null(self, schema: pa.Schema) -> list[str]:
-        """Return the columns of a schema that cannot be null."""
-        return [field.name for field in schema if not field.nullable or field.name in self.required]
-
     def of_a_month(self, schema: Callable[[], pa.Schema]) -> FileKind:
         """Return the kind of file that holds a month of files of this kind: the same rows day after day."""
         return replace(
@@ -93,8 +86,8 @@ class FileKind:
         return min(self.most_rows, max(self.rows_free, int(size * self.rows_per_byte)))
 
 
-MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 10_000, 1 / 4)
-"""A million models, or a row for every four bytes of a file with more than ten thousand."""
+MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 100_000, 1)
+"""A hundred thousand models, and up to a million in a file with a byte for each."""
 
 
 class CheckedFile:
@@ -250,16 +243,11 @@ def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
     :raises UnreadableFileError: when one is refused.
     """
 
-    def check(source: tuple[str, str]) -> None:
-        import pyarrow as pa
+    import pyarrow as pa
 
-        with _refusing(source[1]):
-            file = pa.OSFile(source[0])
-        CheckedFile(file, source[1], kind).close()
-
-    with ThreadPoolExecutor(_CHECKED_AT_ONCE, "check-footers") as pool:
-        for _ in pool.map(check, sources):
-            pass
+    for source, where in sources:
+        with _refusing(where), pa.OSFile(source) as file:
+            CheckedFile(file, where, kind)
 
 
 def check_bytes(data: bytes, where: str, kind: FileKind) -> None:
@@ -276,15 +264,18 @@ def _problem_of_footer(file: Any, size: int, kind: FileKind) -> str | None:
     found, metadata = file.schema_arrow, file.metadata
     if metadata.num_columns > _MOST_COLUMNS or metadata.num_row_groups > _MOST_ROW_GROUPS:
         return f"it has {metadata.num_columns} columns and {metadata.num_row_groups} row groups"
-    if doubled := sorted({name for name in found.names if found.names.count(name) > 1}):
-        return f"it has the column {doubled[0][:100]!r} twice"
+    types: dict[str, pa.DataType] = {}
+    for field in found:
+        if field.name in types:
+            return f"it has the column {field.name[:100]!r} twice"
+        types[field.name] = field.type
     known = kind.schema()
     for field in known:
-        if field.name not in found.names:
+        if field.name not in types:
             if not field.nullable or field.name in kind.required:
                 return f"it lacks the column {field.name}, so it is no {kind.what}"
-        elif not _holds(found.field(field.name).type, field.type):
-            return f"the column {field.name} is {found.field(field.name).type}, not {field.type}"
+        elif not _holds(types[field.name], field.type):
+            return f"the column {field.name} is {types[field.name]}, not {field.type}"
     most = kind.rows_within(size)
     if not 0 <= metadata.num_rows <= most:
         return f"it has {metadata.num_rows} rows, and a {kind.what} of {size} bytes has at most {most}"
@@ -293,7 +284,8 @@ def _problem_of_footer(file: Any, size: int, kind: FileKind) -> str | None:
 
 def _problem_of_sizes(metadata: Any, size: int, known: frozenset[str]) -> str | None:
     """Compare what the row groups announce of the known columns with what a file of that size can hold."""
-    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    schema = metadata.schema
+    paths = [schema.column(number).path for number in range(metadata.num_columns)]
     wanted = [number for number, path in enumerate(paths) if path.partition(".")[0] in known]
     rows, unpacked, values = 0, 0, dict.fromkeys(wanted, 0)
     for number in range(metadata.num_row_groups):
@@ -324,9 +316,11 @@ def unpacked_within(size: int) -> int:
 
 def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether a column is of a type that is read as another: prices and flags are exactly theirs."""
+    if found.equals(wanted):
+        return True
     from pyarrow import types
 
-    same = bool(found.equals(wanted))
+    same = False
     if types.is_string(wanted):
         same |= types.is_large_string(found) or types.is_string_view(found)
     elif types.is_list(wanted):

@@ -21,10 +21,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from io_intelligence_provider.catalog.spool import Spool
 
 from io_intelligence_provider import SnapshotStore, detect_changes, take_snapshot
-from io_intelligence_provider.catalog.pagination import Catalogue
+from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.evaluate import evaluate
 from io_intelligence_provider.changes.ledger import record_sent

@@ -69,10 +69,19 @@ _LONG = {
     "test_s3.py",
     "test_changes_replay.py",
     "test_compacted.py",
+    "test_page_damaged_files.py",
     "test_in_airflow.py",
+    "test_page_plugin.py",
+    "test_page_hostile.py",
+    "test_page_http.py",
+    "test_page_quality.py",
+    "test_mixed_files.py",
+    "test_hostile_ids.py",
+    "test_row_properties.py",
+    "test_without_pandas.py",
 }
-"""Files that take longest, marked ``long``. They come first: one that begins last would keep a single core
-busy at the end."""
+"""Files of more than twenty seconds, marked ``long``. They come first: one that begins last would keep a
+single core busy at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from io_intelligence_provider import SnapshotStore, detect_changes, take_snapshot
-from io_intelligence_provider.catalog.pagination import Catalogue, Spool
-from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.changes.evaluate import evaluate
 from io_intelligence_provider.changes.ledger import record_sent
 from io_intelligence_provider.cli import main
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.source import StoreSource
@@ -299,31 +299,24 @@ def with_nulls(table: Any, *names: str) -> Any:
 # What goes on ---------------------------------------------------------------------------------------------
 
 
-class Client:
-    """Stands for a client whose walk is over."""
-
-    source_url = "http://example.test/api/v1/models"
-
-    def fetch_catalogue(self, *_: Any) -> Catalogue:
-        quotas = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audio_speech")
-        spool = Spool()
-        spool.append(
-            [
-                json.dumps(
-                    {
-                        "model_id": f"00000000-0000-4000-8000-00000000000{number}",
-                        "name": name,
-                        "status": "active",
-                        **{f"{quota}_daily_quota_tier_1": 1 for quota in quotas},
-                        "metadata": {"output_token_price": "9"},
-                        "created_at": "2025-01-02T03:04:05Z",
-                        "updated_at": "2025-01-02T03:04:05Z",
-                    }
-                ).encode()
-                for number, name in enumerate("ab")
-            ]
-        )
-        return Catalogue(WireShape.DOCUMENTED, 2, 2, frozenset(), datetime.now(UTC), None, spool)
+@pytest.fixture(scope="module")
+def api() -> Iterator[EmulatorServer]:
+    """The endpoint, which serves the two models of the store at another price."""
+    quotas = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audio_speech")
+    records = [
+        {
+            "model_id": f"00000000-0000-4000-8000-00000000000{number}",
+            "name": name,
+            "status": "active",
+            **{f"{quota}_daily_quota_tier_1": 1 for quota in quotas},
+            "metadata": {"output_token_price": "9"},
+            "created_at": "2025-01-02T03:04:05Z",
+            "updated_at": "2025-01-02T03:04:05Z",
+        }
+        for number, name in enumerate("ab")
+    ]
+    with EmulatorServer(catalogue=FixedCatalogue(records)) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -398,7 +391,11 @@ def asked(store: SnapshotStore) -> dict[str, tuple[int, Any]]:
 @pytest.mark.parametrize("way", [*ANY, *PARQUET, *JSON], ids=lambda way: way.__name__)
 @pytest.mark.parametrize("which", FILES)
 def test_a_damaged_file_costs_its_own_day(
-    copied: Path, which: str, way: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+    copied: Path,
+    api: EmulatorServer,
+    which: str,
+    way: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     damaged = damage(copied, which, way)
     store = SnapshotStore(copied)
@@ -406,14 +403,18 @@ def test_a_damaged_file_costs_its_own_day(
     assert {route: status for route, (status, _) in told.items()} == dict.fromkeys(ROUTES, 200), told
     for day in told["status"][1]["unreadable"]:
         assert str(damaged[0]) in day["message"]
-    for command in ("show", "changes"):
-        code = main([command, "--root", str(copied), "--json"])
+    rules = copied.parent / "rules.json"
+    rules.write_text(json.dumps(RULE), "utf-8")
+    for command in ("show --json", "changes --json", f"alert --dry-run --rules {rules}"):
+        code = main([*command.split(), "--root", str(copied)])
         said = capsys.readouterr().err
         assert code == 0 or (LATEST.isoformat() in said and str(damaged[0]) in said), (command, said)
     assert store.dates()[-1] == LATEST
     assert len(ResultHistory(copied).runs()) >= 2
     assert store.history(end="2026-02-28").num_rows == 16
-    assert take_snapshot(Client(), store, snapshot_date=NEXT).rows == 2  # type: ignore[arg-type]
+    snapshot = ["snapshot", "--url", api.url, "--root", str(copied), "--date"]
+    assert main([*snapshot, str(NEXT)]) == 0
+    assert store.read(NEXT).num_rows == 2
     assert detect_changes(store, NEXT).snapshot_date == NEXT
     assert evaluate(store, RULE, NEXT, "n").groups
     for path in damaged:
@@ -422,6 +423,6 @@ def test_a_damaged_file_costs_its_own_day(
         day = LATEST if which == "the latest snapshot" else HURT
         with suppress(UnreadableFileError):  # of that day itself, and nothing else
             detect_changes(store, day)
-        assert take_snapshot(Client(), store, snapshot_date=day).rows == 2  # type: ignore[arg-type]
+        assert main([*snapshot, str(day)]) == 0
         assert store.read(day).num_rows == 2
         assert detect_changes(store, day).snapshot_date == day

@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: demo ui system-deps test test-random test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps test test-random soak test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -44,6 +44,9 @@ test-random: $(READY) ## run the quick part of the tests in RUNS (10) random ord
 		$(BIN)/python -m pytest -m "not airflow and not browser and not long" $(PARALLEL) \
 			--randomly-seed=$$seed -p no:cacheprovider --quiet || { echo "test-random: failed; repeat it with SEEDS=$$seed"; exit 1; }; \
 	done
+
+soak: $(READY) ## what takes long: fifty kills of a writer, the whole real history, years of many models
+	$(BIN)/python -m pytest -m soak $(PARALLEL)
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -s

@@ -58,6 +58,7 @@ hypothesis.settings.register_profile("any machine", **_ANY_PACE)
 hypothesis.settings.load_profile("any machine")
 
 _BY_REQUEST = {
+    "soak": "takes long, to find what happens seldom or at a size; `make soak` runs it",
     "browser": "the page in Chromium; `make test-browser` runs it",
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
     "spark": "needs PySpark and Java; `make test-spark` runs it",

@@ -334,21 +334,6 @@ def test_a_record_twice_in_one_answer_is_filed_once_while_its_measurements_move(
     assert server.pages() == [1, 2]
 
 
-def test_a_record_twice_in_another_spelling_is_one(serve, store) -> None:
-    def pages(_: int) -> Any:
-        answer = listing(range(5))
-        twin = answer["data"][2] | {"cache_write_token_price": 0, "context_window": 128_000}
-        answer["data"][2] = twin
-        answer["data"].append(
-            twin | {"cache_write_token_price": 0.0, "context_window": 128_000.0, "max_tokens": None}
-        )
-        return answer
-
-    client, _ = serve(pages)
-    summary = take_snapshot(client, store)
-    assert (summary.rows, summary.quarantined, summary.outcome) == (5, 0, "passed")
-
-
 def test_two_records_of_one_id_that_are_stored_differently_are_both_refused(serve, store) -> None:
     def pages(_: int) -> Any:
         answer = listing(range(5))

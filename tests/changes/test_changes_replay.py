@@ -122,7 +122,9 @@ def reckoned(history: PriceHistory) -> set[tuple]:
     return found
 
 
-@pytest.mark.parametrize(("shape", "last"), [("documented", 64), ("both", 28)])
+@pytest.mark.parametrize(
+    ("shape", "last"), [pytest.param("documented", 64, marks=pytest.mark.soak), ("both", 28)]
+)
 def test_the_real_history(tmp_path, shape, last):
     shapes = {
         "documented": lambda _: "documented",

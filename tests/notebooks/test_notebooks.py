@@ -40,6 +40,7 @@ def test_it_shows_what_it_shows_in_the_repository(
     assert alternatives(notebook) == alternatives(committed(name))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", NAMES)
 def test_it_holds_after_months_without_a_snapshot(
     name: str, runner: ModuleType, executed_later: dict[str, nbformat.NotebookNode]

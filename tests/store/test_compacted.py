@@ -505,6 +505,7 @@ def test_where_a_rewrite_cannot_be_told_nothing_is_rolled_up(template: Path) -> 
     assert months(store) == []
 
 
+@pytest.mark.soak
 def test_years_of_many_models_are_one_scan_a_year(local_store: SnapshotStore) -> None:
     """Row groups, batches of months and the order of rows, at a size where they matter."""
     import polars as pl

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
 
@@ -30,7 +30,6 @@ __all__ = [
     "decode_page",
     "decode_record",
     "dump_json",
-    "plain_numbers",
     "record_id",
     "stored_form",
 ]
@@ -321,8 +320,7 @@ def _careful_member(raw: bytes, key: str) -> Any:
 def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -> bytes:
     """Return what of a record is stored, equal for records that differ in nothing that is.
 
-    White space, the order of keys, another spelling of a number, measurements and what is stored nowhere
-    make no difference; nor does null in place of no key in the observed shape.
+    White space, the order of keys, measurements and what is stored nowhere make no difference.
 
     :param without_moving: leave out as well what is stored but may differ from request to request.
     """
@@ -330,35 +328,16 @@ def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -
         value = decode_record(raw)
         if shape is WireShape.OPENAI:
             unstored = MEASUREMENTS | UNSTORED_OBSERVED | (MOVING_OBSERVED if without_moving else frozenset())
-            value = _without(value, unstored, nulls=True)
+            value = _without(value, unstored)
         elif isinstance(value, dict) and "metadata" in value:
             value = value | {"metadata": _without(value["metadata"], MEASUREMENTS)}
-        return dump_json(plain_numbers(value), sort_keys=True).encode()
+        return dump_json(value, sort_keys=True).encode()
     except (ValueError, RecursionError):
         return raw
 
 
-def _without(value: Any, keys: frozenset[str], *, nulls: bool = False) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {k: item for k, item in value.items() if k not in keys and not (nulls and item is None)}
-
-
-_UNBOUNDED: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-_LONGEST_INTEGER: Final = 100  # digits; a Decimal beyond keeps its exponent
-
-
-def plain_numbers(value: Any) -> Any:
-    """Return a decoded JSON value whose equal numbers are written alike: ``1.0`` and ``1`` are one."""
-    if type(value) is dict:
-        return {key: plain_numbers(item) for key, item in value.items()}
-    if type(value) is list:
-        return [plain_numbers(item) for item in value]
-    if type(value) is not Decimal:
-        return value
-    if not value or (value.adjusted() < _LONGEST_INTEGER and value == value.to_integral_value()):
-        return int(value)
-    return value.normalize(_UNBOUNDED)
+def _without(value: Any, keys: frozenset[str]) -> Any:
+    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, dict) else value
 
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")

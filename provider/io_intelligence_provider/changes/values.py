@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Final
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from typing import TYPE_CHECKING, Any, Final
 
-from io_intelligence_provider.catalog.wire import WireShape, decode_record, dump_json, plain_numbers
+from io_intelligence_provider.catalog.wire import WireShape, decode_record, dump_json
 from io_intelligence_provider.changes.kinds import extra_field, is_compared_key
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
@@ -18,6 +18,8 @@ __all__ = ["as_text", "direction", "extra_texts", "percent"]
 
 # 38 digits a side: a difference of two is exact, the quotient is rounded far beyond a double.
 _EXACT: Final = Context(prec=60)
+_UNBOUNDED: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_LONGEST_INTEGER: Final = 100  # digits; a Decimal beyond keeps its exponent
 
 
 def as_text(field: str, values: pl.Series) -> pl.Series:
@@ -63,10 +65,23 @@ def extra_texts(extra: str | None, shape: WireShape) -> dict[str, str]:
             {"metadata": kept} if kept else {}
         )
     return {
-        extra_field(key): dump_json(plain_numbers(value), sort_keys=True)
+        extra_field(key): dump_json(_plain(value), sort_keys=True)
         for key, value in keys.items()
         if is_compared_key(key, shape)
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a decoded JSON value whose equal numbers are written alike: ``1.0`` and ``1`` are one."""
+    if type(value) is dict:
+        return {key: _plain(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_plain(item) for item in value]
+    if type(value) is not Decimal:
+        return value
+    if not value or (value.adjusted() < _LONGEST_INTEGER and value == value.to_integral_value()):
+        return int(value)
+    return value.normalize(_UNBOUNDED)
 
 
 def percent(old: Decimal | int | None, new: Decimal | int | None) -> float | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
-from io_intelligence_provider.changes import ledger as ledger_module
 from io_intelligence_provider.changes.evaluate import evaluate, pending
 from io_intelligence_provider.changes.ledger import notifier_key, record_sent, told_by
 from io_intelligence_provider.changes.rules import AlertRule
@@ -60,16 +60,8 @@ def test_a_retry_and_a_rerun_send_nothing_that_was_sent(world, prices):
     assert len(ledger(world)) == 2
 
 
-class OneMoment(datetime):
-    """A clock that stands still."""
-
-    @classmethod
-    def now(cls, tz=None):
-        return cls(2026, 3, 2, tzinfo=tz)
-
-
-def test_files_are_named_for_nobody_and_never_rewritten(world, prices, monkeypatch):
-    monkeypatch.setattr(ledger_module, "datetime", OneMoment)
+@time_machine.travel(datetime(2026, 3, 2, tzinfo=UTC), tick=False)
+def test_files_are_named_for_nobody_and_never_rewritten(world, prices):
     prices(1, "1")
     prices(2, "2")
     digest = evaluate(world.store, [AlertRule("../../evil name"), AlertRule("second")])

@@ -11,6 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+# Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo ui system-deps test test-random soak test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 

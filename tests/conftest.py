@@ -8,12 +8,13 @@ import fnmatch
 import logging
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,28 +112,61 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def recorded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole recorded price history with its changes, as a store; not to be written to.
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that makes a file or a folder once for all processes of a run, and gives its path.
 
-    It takes ten seconds, so the processes of a run make it once: whoever comes first.
+    It gets a name and what makes it there: the process that asks first does, the others wait for it.
     """
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        path, finished = base / name, base / f"{name}.finished"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.exists():
+                make(path)
+                finished.touch()
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def recorded_store(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The whole recorded price history with its changes, as a store; not to be written to."""
     from io_intelligence_provider import SnapshotStore
     from io_intelligence_provider.cli.recorded import file_recorded
     from io_intelligence_provider.emulator.history import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
 
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    root = base / "recorded"
-    with (base / "recorded.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.exists():
-            unfinished = base / "recorded.unfinished"
-            history = PriceHistory.load()
-            with EmulatorServer(catalogue=history) as server:
-                file_recorded(server, SnapshotStore(unfinished), history.dates)
-            unfinished.rename(root)
-    return root
+    def make(root: Path) -> None:
+        history = PriceHistory.load()
+        with EmulatorServer(catalogue=history) as server:
+            file_recorded(server, SnapshotStore(root), history.dates)
+
+    return once("recorded", make)
+
+
+@pytest.fixture(scope="session")
+def airflow_db(airflow_home: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Create Airflow's database in this process's home.
+
+    :returns: a copy of the new database, for a home of another process.
+    """
+    from airflow.utils.db import initdb
+
+    own = airflow_home / "airflow.db"
+
+    def make(path: Path) -> None:
+        initdb()
+        with closing(sqlite3.connect(own)) as database:
+            database.execute("VACUUM INTO ?", (str(path),))  # what is in the write-ahead log as well
+
+    new = once("airflow.db", make)
+    if not own.exists():
+        shutil.copyfile(new, own)
+    return new
 
 
 # Nothing is left behind -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,14 +31,6 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 _KEY = f"iok-{secrets.token_hex(16)}"  # not a literal: Airflow keeps the source of Dag files in its database
 _SLACK_TOKEN = f"T0/B0/{secrets.token_hex(12)}"
 DAGS = Path(__file__).parents[2] / "dags"
-
-
-@pytest.fixture(scope="session")
-def airflow_db(airflow_home: Path) -> None:
-    """Create Airflow's database, once."""
-    from airflow.utils.db import initdb
-
-    initdb()
 
 
 @pytest.fixture
@@ -71,7 +64,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run_dag(airflow_db: None) -> Callable[..., Any]:
+def run_dag(airflow_db: Path) -> Callable[..., Any]:
     """Return a function that registers a Dag and runs it in this process; it returns the Dag run."""
 
     def run(dag: Any, **arguments: Any) -> Any:
@@ -167,7 +160,7 @@ def file_day(root: Path) -> Callable[..., Any]:
 class Told:
     """What one real run of Airflow told: OpenLineage's events, StatsD's datagrams, the states of the runs."""
 
-    def __init__(self, folder: Path, datagrams: list[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         told = json.loads((folder / "told.json").read_text())
         self.states: dict[str, str] = told["states"]
         self.url: str = told["url"]
@@ -175,7 +168,7 @@ class Told:
         self.output: str = (folder / "output.txt").read_text()
         lines = (folder / "events.jsonl").read_text().splitlines()
         self.events: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        self.metrics = [line for datagram in datagrams for line in datagram.splitlines()]
+        self.metrics = (folder / "datagrams.txt").read_text().splitlines()
 
     def event(self, job: str, kind: str) -> dict[str, Any]:
         """Return the one event of a kind (START, COMPLETE, FAIL) that a job emitted."""
@@ -186,11 +179,15 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Run ``told_run.py`` once: about half a minute, in a process of its own."""
-    folder = tmp_path_factory.mktemp("told")
+def told(airflow_db: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Told:
+    """Run ``told_run.py``, in a process of its own."""
+    return Told(once("told", lambda folder: _tell(folder, airflow_db)))
+
+
+def _tell(folder: Path, database: Path) -> None:
     home = folder / "home"
-    home.mkdir()
+    home.mkdir(parents=True)
+    shutil.copyfile(database, home / "airflow.db")
     datagrams: list[str] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -214,7 +211,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
             sender.sendto(_END, listener.getsockname())  # after all others: datagrams keep their order here
         thread.join()
     assert done.returncode == 0, (folder / "output.txt").read_text()[-5_000:]
-    return Told(folder, datagrams)
+    (folder / "datagrams.txt").write_text("\n".join(datagrams))
 
 
 _END = b"end"

@@ -336,7 +336,7 @@ def test_a_key_tells_two_notifiers_apart_whatever_their_order(
 
 
 def test_the_sample_dag_takes_its_rules_from_a_variable(
-    load_dag: Callable[[str], Any], airflow_db: None, monkeypatch: pytest.MonkeyPatch
+    load_dag: Callable[[str], Any], airflow_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules
     assert [rule.baseline for rule in rules()] == ["last_alert", "previous", "previous"]

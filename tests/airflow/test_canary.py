@@ -316,7 +316,7 @@ def test_a_refused_token_is_an_error_without_it(echoing: EchoingServer) -> None:
 
 @pytest.mark.parametrize("configured", [False, True])
 def test_which_extras_airflows_api_shows(
-    configured: bool, airflow_db: None, monkeypatch: pytest.MonkeyPatch
+    configured: bool, airflow_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """docs/connection.md says which line of configuration hides the guest session."""
     from airflow.api_fastapi.core_api.datamodels.connections import ConnectionResponse

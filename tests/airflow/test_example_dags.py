@@ -43,7 +43,7 @@ def test_parsing_any_of_them_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
 def test_each_is_documented_tagged_and_called_like_its_file(
-    path: Path, load_dag: Callable[[str], Any], airflow_db: None
+    path: Path, load_dag: Callable[[str], Any], airflow_db: Path
 ) -> None:
     dag = load_dag(path.stem)
     assert dag.dag_id == path.stem
@@ -53,7 +53,7 @@ def test_each_is_documented_tagged_and_called_like_its_file(
 
 
 def test_the_daily_one_goes_from_snapshot_to_changes_to_alert(
-    load_dag: Callable[[str], Any], airflow_db: None
+    load_dag: Callable[[str], Any], airflow_db: Path
 ) -> None:
     dag = load_dag("io_intelligence_daily_pricing")
     assert [task.task_id for task in dag.topological_sort()] == ["snapshot", "changes", "alert"]
@@ -104,7 +104,7 @@ def file_changes(moved: None, root: Path) -> None:
 
 
 def test_it_reads_the_dates_that_its_events_tell(
-    moved: None, file_changes: None, load_dag: Callable[[str], Any], airflow_db: None
+    moved: None, file_changes: None, load_dag: Callable[[str], Any], airflow_db: Path
 ) -> None:
     task = load_dag("io_intelligence_on_change").get_task("biggest_moves")
     told = SimpleNamespace(extra={"snapshot_date": today().isoformat()})
@@ -114,14 +114,14 @@ def test_it_reads_the_dates_that_its_events_tell(
     assert task.python_callable(triggering_asset_events={PRICE_CHANGES: [earlier]}) == []
 
 
-def test_without_a_snapshot_it_says_so(load_dag: Callable[[str], Any], airflow_db: None, root: Path) -> None:
+def test_without_a_snapshot_it_says_so(load_dag: Callable[[str], Any], airflow_db: Path, root: Path) -> None:
     task = load_dag("io_intelligence_on_change").get_task("biggest_moves")
     with pytest.raises(NotOnFileError, match="no snapshot yet"):
         task.python_callable()
 
 
 def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(
-    load_dag: Callable[[str], Any], airflow_db: None
+    load_dag: Callable[[str], Any], airflow_db: Path
 ) -> None:
     fell, vanished, access = load_dag("io_intelligence_on_change").get_task("quota_alert").rules
     assert fell.passes("2", "1", -50.0, "down")
@@ -132,7 +132,7 @@ def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(
 
 
 def test_the_daily_one_has_access_tiers_in_its_rules(
-    load_dag: Callable[[str], Any], airflow_db: None
+    load_dag: Callable[[str], Any], airflow_db: Path
 ) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules()
     assert any(rule.wants("access_changed", "org/model", "min_access_tier") for rule in rules)

@@ -36,7 +36,7 @@ def of_quality(day: date) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def client(airflow_db: None) -> Iterator[Any]:
+def client(airflow_db: Path) -> Iterator[Any]:
     """Airflow's API server in this process, asked as an administrator."""
     from airflow.api_fastapi.app import create_app, get_auth_manager, purge_cached_app
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser

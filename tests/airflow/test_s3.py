@@ -18,6 +18,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
@@ -173,8 +175,8 @@ def s3(server: tuple[str, int]) -> Any:
     )
     client.create_bucket(Bucket=BUCKET)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        for item in page.get("Contents", []):
-            client.delete_object(Bucket=BUCKET, Key=item["Key"])
+        if keys := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
+            client.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})
     return client
 
 
@@ -214,20 +216,21 @@ def take(api: EmulatorServer, key: str) -> Callable[[SnapshotStore, date], Any]:
     return file
 
 
-def copy_days(s3: Any, store: SnapshotStore, number: int) -> list[date]:
-    """File the snapshot of ``DAY`` under many earlier days, without the store's doing."""
+def copy_days(store: SnapshotStore, number: int) -> list[date]:
+    """File the snapshot of ``DAY`` under many earlier days, in the server: a request each takes long."""
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     data = store.files.read(models_path(DAY))
     days = [DAY - timedelta(days=back) for back in range(1, number)]
     for day in days:
-        s3.put_object(Bucket=BUCKET, Key=f"a prefix/{models_path(day)}", Body=data)
+        backend.put_object(BUCKET, f"a prefix/{models_path(day)}", data)
     return [*reversed(days), DAY]
 
 
 def test_listing_is_bounded_by_pages_and_not_by_days(
-    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any]
+    relay: Relay, store: SnapshotStore, take: Callable[..., Any]
 ) -> None:
     take(store, DAY)
-    days = copy_days(s3, store, 1_010)
+    days = copy_days(store, 1_010)
     relay.asked.clear()
     assert store.dates() == days
     pages = [line for line in relay.asked if "list-type=2" in line]
@@ -244,10 +247,10 @@ def test_listing_is_bounded_by_pages_and_not_by_days(
 
 
 def test_months_that_are_over_are_one_request_each(
-    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    relay: Relay, store: SnapshotStore, take: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     take(store, DAY)
-    days = copy_days(s3, store, 80)  # 20 in April, 31 in May, 29 in June
+    days = copy_days(store, 80)  # 20 in April, 31 in May, 29 in June
     whole = store.history()
     relay.cut("PUT .*compacted")
     take(store, DAY)  # the run stands; what rolls up comes with the next one
@@ -279,10 +282,10 @@ def test_reports_are_listed_at_once(relay: Relay, store: SnapshotStore, take: Ca
 
 
 def test_history_reads_objects_at_the_same_time(
-    relay: Relay, store: SnapshotStore, s3: Any, take: Callable[..., Any]
+    relay: Relay, store: SnapshotStore, take: Callable[..., Any]
 ) -> None:
     take(store, DAY)
-    days = copy_days(s3, store, 8)
+    days = copy_days(store, 8)
     relay.gate = threading.Barrier(4)  # none is let through before four are asked for
     table = store.history(columns=["name"])
     assert not relay.gate.broken

@@ -1,7 +1,7 @@
 """Runs two Dags in a real Airflow of its own that tells OpenLineage and StatsD; the tests read what was told.
 
 A script, since both are configured before Airflow is imported:
-``told_run.py FOLDER``, with ``AIRFLOW_HOME``, transport and StatsD's port in the environment.
+``told_run.py FOLDER``, with ``AIRFLOW_HOME`` and its database, transport and StatsD's port in the environment.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from typing import Any
 
 
 def main(folder: Path) -> None:
-    from airflow.utils.db import initdb
-
     from io_intelligence_provider.emulator.catalogue import FixedCatalogue
     from io_intelligence_provider.emulator.history import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
 
-    initdb()
     records = PriceHistory.load().records()[:3]
     records[0]["status"] = "retired"  # refused: goes to quarantine
     states = {}

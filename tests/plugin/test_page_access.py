@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,11 +97,12 @@ class Server:
 
 
 @contextmanager
-def airflow_server(home: Path, root: Path, **settings: str) -> Iterator[Server]:
+def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> Iterator[Server]:
     """Run Airflow's API server with a home of its own, below a base URL with a path."""
     listener = socket.create_server(("127.0.0.1", 0))  # the server's own: nobody can take the port before
     host = f"http://127.0.0.1:{listener.getsockname()[1]}"
     home.mkdir()
+    shutil.copyfile(database, home / "airflow.db")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = clean | {
         "AIRFLOW_HOME": str(home),
@@ -113,8 +115,6 @@ def airflow_server(home: Path, root: Path, **settings: str) -> Iterator[Server]:
     }
     log = home / "server.log"
     with listener, log.open("wb") as output:
-        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-        subprocess.run(migrate, env=environment, stdout=output, stderr=output, check=True)
         command = [sys.executable, str(Path(__file__).with_name("airflow_server.py")), str(listener.fileno())]
         process = subprocess.Popen(
             command,
@@ -146,15 +146,15 @@ def store_root(tmp_path_factory: pytest.TempPathFactory, new_world: Any, model: 
 
 
 @pytest.fixture(scope="module")
-def simple(tmp_path_factory: pytest.TempPathFactory, store_root: Path) -> Iterator[Server]:
-    with airflow_server(tmp_path_factory.mktemp("simple") / "home", store_root) as server:
+def simple(tmp_path_factory: pytest.TempPathFactory, airflow_db: Path, store_root: Path) -> Iterator[Server]:
+    with airflow_server(tmp_path_factory.mktemp("simple") / "home", airflow_db, store_root) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def fab(tmp_path_factory: pytest.TempPathFactory, store_root: Path) -> Iterator[Server]:
+def fab(tmp_path_factory: pytest.TempPathFactory, airflow_db: Path, store_root: Path) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("fab") / "home"
-    with airflow_server(home, store_root, AIRFLOW__CORE__AUTH_MANAGER=FAB) as server:
+    with airflow_server(home, airflow_db, store_root, AIRFLOW__CORE__AUTH_MANAGER=FAB) as server:
         yield server
 
 

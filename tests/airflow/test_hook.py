@@ -166,7 +166,7 @@ def test_the_test_of_a_connection_ends_although_its_name_is_looked_up_for_ever(
 
 
 @pytest.mark.parametrize("conn_id", ["io_intelligence_nowhere", "prod; rm", "it's"])
-def test_a_missing_connection_is_named_with_the_line_that_adds_it(airflow_db: Path, conn_id: str) -> None:
+def test_a_missing_connection_is_named_with_the_line_that_adds_it(airflow_db: object, conn_id: str) -> None:
     hook = IOIntelligenceHook(conn_id)
     with pytest.raises(ConfigurationError, match="There is no Airflow connection") as caught:
         hook.get_conn()
@@ -177,7 +177,7 @@ def test_a_missing_connection_is_named_with_the_line_that_adds_it(airflow_db: Pa
     assert hook.test_connection() == (False, str(caught.value))
 
 
-def test_a_missing_connection_of_a_webhook_is_named_as_well(airflow_db: Path) -> None:
+def test_a_missing_connection_of_a_webhook_is_named_as_well(airflow_db: object) -> None:
     notifier = IOIntelligenceWebhookNotifier("nowhere", text="t", blocks=[], digest={})
     with pytest.raises(ConfigurationError, match=r"add nowhere --conn-type http --conn-host URL`"):
         notifier.notify({})

@@ -1,7 +1,7 @@
 """Runs two Dags in a real Airflow of its own that tells OpenLineage and StatsD; the tests read what was told.
 
 A script, since both are configured before Airflow is imported:
-``told_run.py FOLDER``, with ``AIRFLOW_HOME`` and its database, transport and StatsD's port in the environment.
+``told_run.py FOLDER``, with the home of an Airflow, transport and StatsD's port in the environment.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def rows_without_end(path: Path) -> None:
     """As small as it is, and a million rows."""
     import pyarrow as pa
 
-    rewritten(path, lambda table: pa.concat_tables([table.slice(0, 1)] * 1).take(pa.array([0] * 1_000_000)))
+    rewritten(path, lambda table: table.take(pa.array([0] * 1_000_000)))
 
 
 def texts_without_end(path: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as arrow  # noqa: ICN001, TID253 - `pa` is pandera here
-import pyarrow.parquet as pq  # noqa: TID253
+import pyarrow as arrow  # noqa: ICN001 - `pa` is pandera here
+import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import DAG, Asset, task
 from airflow.utils.state import DagRunState

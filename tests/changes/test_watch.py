@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq  # noqa: TID253 - makes a file of an older version
+import pyarrow.parquet as pq
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot

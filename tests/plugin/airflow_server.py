@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import Any
 
-import uvicorn  # noqa: TID253 - a script
+import uvicorn
 from airflow.api_fastapi.app import create_app, get_auth_manager
 from airflow.configuration import conf
 

@@ -12,7 +12,7 @@ import sys
 from datetime import datetime, tzinfo
 from unittest.mock import patch
 
-import uvicorn  # noqa: TID253 - a script
+import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 

@@ -75,10 +75,10 @@ def fail(*_, **__):
     raise AssertionError("Nobody asked for this.")
 
 app = build_app(StoreSource(fail), lambda: None)
-before = threading.active_count(), "polars" in sys.modules
+before = threading.active_count()
 with TestClient(app) as client:
     icon = client.get("/static/icon.svg").status_code
-after = threading.active_count(), {"polars", "pyarrow.parquet"} <= set(sys.modules)
+after = threading.active_count()
 gzip.compress = fail
 with TestClient(app) as client:
     answer = client.get("/static/plotly.min.js")
@@ -88,8 +88,8 @@ print(before, icon, after, answer.status_code, answer.headers["content-encoding"
 
 def test_a_server_warms_up_before_anyone_opens_the_page_and_waits_for_that_when_it_stops() -> None:
     done = subprocess.run([sys.executable, "-c", WARMING_UP], capture_output=True, text=True, check=False)
-    # Before: one thread, nothing imported. After the server ended: the same thread alone, all prepared.
-    assert done.stdout.splitlines()[-1:] == ["(1, False) 200 (1, True) 200 gzip"], done.stderr
+    # One thread before and after. The second answer is compressed already.
+    assert done.stdout.splitlines()[-1:] == ["1 200 1 200 gzip"], done.stderr
     assert "Nobody" not in done.stderr
 
 

@@ -7,7 +7,7 @@ import random
 import statistics
 from decimal import Decimal
 
-import polars as pl  # noqa: TID253 - what is profiled
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from io import StringIO
 
-from rich.console import Console  # noqa: TID253 - what it is printed with
+from rich.console import Console
 
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.quality.terminal import result_table

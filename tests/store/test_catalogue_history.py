@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-import polars as pl  # noqa: TID253 - what is profiled
+import polars as pl
 import pytest
 
 from io_intelligence_provider.errors import NotOnFileError

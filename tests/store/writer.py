@@ -17,9 +17,9 @@ import os
 import sys
 from datetime import UTC, datetime
 
-import pandas  # noqa: F401, ICN001, TID253 - imported before the forks, as pyarrow does it when it can
-import pyarrow.parquet  # noqa: F401, TID253
-from pandera.backends.polars.register import register_polars_backends  # noqa: TID253
+import pandas  # noqa: F401, ICN001 - imported before the forks, as pyarrow does it when it can
+import pyarrow.parquet  # noqa: F401
+from pandera.backends.polars.register import register_polars_backends
 
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.match import in_quarantine
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Baseline", "given", "latest_known"]
 
 
 def _no_rows() -> pl.DataFrame:
-    import polars as pl
-
     index = pl.UInt32
     return pl.DataFrame(
         schema={
@@ -45,8 +41,6 @@ class Baseline:
 
     def add(self, day: Day, keys: pl.DataFrame, today: Day) -> None:
         """Append rows of an earlier day."""
-        import polars as pl
-
         self.days.append(day)
         part = keys.select(
             pl.lit(len(self.days) - 1, pl.UInt32).alias("part"),
@@ -109,16 +103,12 @@ def given(today: Day, day: Day) -> Baseline:
 
 def _of_interest(keys: pl.DataFrame, newest: Day) -> pl.DataFrame:
     """Keep the models that a refused record of the newest day may stand for: no others are looked for."""
-    import polars as pl
-
     ids, names = (newest.refused[column].drop_nulls().implode() for column in ("model_id", "name"))
     return keys.filter(pl.col("model_id").is_in(ids) | pl.col("name").is_in(names))
 
 
 def _hidden_on(later: list[tuple[Day, pl.DataFrame]], keys: pl.DataFrame, day: Day) -> pl.DataFrame:
     """Keep the models of ``day`` that sat in quarantine on every later day and were not valid there too."""
-    import polars as pl
-
     for other, valid in later:
         same_shape = other.shape is day.shape
         identity = "model_id" if same_shape else "name"
@@ -129,8 +119,6 @@ def _hidden_on(later: list[tuple[Day, pl.DataFrame]], keys: pl.DataFrame, day: D
 
 def _without_refused(baseline: Baseline, today: Day) -> pl.DataFrame:
     """Drop the models that today's run refused: what became of them is unknown."""
-    import polars as pl
-
     rows = baseline.rows
     if today.refused.is_empty():
         return rows

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Final
 
+import polars as pl
+
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.kinds import (
@@ -43,8 +45,6 @@ class CurrentValues:
 
     @cached_property
     def _by_name(self) -> dict[str, int]:
-        import polars as pl
-
         unique = self._today.keys.filter(pl.col("name").is_unique())
         return dict(zip(unique["name"], unique["row"], strict=True))
 
@@ -95,8 +95,6 @@ class CurrentValues:
         return not unsaid and not (told.value is None and null_means_unsaid(field, then, now))
 
     def _refused(self, told: Told) -> bool:
-        import polars as pl
-
         model = pl.DataFrame({"model_id": [told.model_id], "name": [told.name]})
         refused = self._today.refused
         # The ledger does not know of which shape the id is; a name that matches is enough to be unsure.

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.values import extra_texts
@@ -23,9 +26,6 @@ from io_intelligence_provider.store.parquet import (
 )
 from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
 from io_intelligence_provider.store.store import SnapshotStore
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Day", "UnreadableDayError"]
 
@@ -97,8 +97,6 @@ class Day:
     @cached_property
     def keys(self) -> pl.DataFrame:
         """``row`` (position in the file), ``model_id`` and ``name`` of every model."""
-        import polars as pl
-
         return pl.DataFrame([self.column("model_id"), self.column("name")]).with_row_index("row")
 
     def has(self, name: str) -> bool:
@@ -112,8 +110,6 @@ class Day:
             than the column.
         :raises UnreadableDayError: when it is damaged.
         """
-        import polars as pl
-
         if not self.has(name):
             raise StorageError(f"The models file of {self.day} has no column {name}.")
         with _of(self.day):
@@ -123,8 +119,6 @@ class Day:
 
     @cached_property
     def _all_columns(self) -> pl.DataFrame:
-        import polars as pl
-
         return pl.DataFrame(self._parquet.read())
 
     def extra_of(self, text: str | None) -> dict[str, str]:
@@ -159,9 +153,6 @@ def _of(day: date) -> Iterator[None]:
 
 
 def _refused(store: SnapshotStore, path: str) -> pl.DataFrame:
-    import polars as pl
-    import pyarrow as pa
-
     keys = pa.schema([("model_id", pa.string()), ("name", pa.string())])
     frame = pl.DataFrame(read_parquet(store.files, path, QUARANTINE_KIND, keys))
     return frame.filter(pl.col("model_id").is_not_null() | pl.col("name").is_not_null())

@@ -11,7 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.changes.baseline import Baseline, given, latest_known
 from io_intelligence_provider.changes.day import Day, UnreadableDayError
@@ -22,10 +25,6 @@ from io_intelligence_provider.changes.table import SORTED_BY
 from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.parquet import no_rows
 from io_intelligence_provider.store.store import SnapshotStore
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["Comparison", "as_table", "compare", "compare_with", "field_rows", "past_unreadable_days"]
 
@@ -145,8 +144,6 @@ def field_rows(
 
 
 def _named(baseline: Baseline, today: Day, found: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    import polars as pl
-
     for frame in found:
         keys = today.keys.select("model_id", "name")[frame["new"]]
         previous = pl.Series([day.day for day in baseline.days], dtype=pl.Date).gather(frame["part"])
@@ -156,16 +153,12 @@ def _named(baseline: Baseline, today: Day, found: Sequence[pl.DataFrame]) -> Ite
 
 
 def _removed(baseline: Baseline, positions: pl.Series) -> list[pl.DataFrame]:
-    import polars as pl
-
     gone = baseline.rows[positions]
     days = pl.Series([day.day for day in baseline.days], dtype=pl.Date).gather(gone["part"])
     return [_whole_models(gone, days, MODEL_REMOVED)]
 
 
 def _added(baseline: Baseline, today: Day, positions: pl.Series, walked: bool) -> list[pl.DataFrame]:
-    import polars as pl
-
     new = today.keys[positions]
     if walked:
         days = pl.Series(baseline.reference_days(new, today), dtype=pl.Date)
@@ -177,8 +170,6 @@ def _added(baseline: Baseline, today: Day, positions: pl.Series, walked: bool) -
 
 
 def _whole_models(models: pl.DataFrame, days: pl.Series, change: str) -> pl.DataFrame:
-    import polars as pl
-
     nothing = pl.lit(None, pl.String)
     return models.select(
         days.alias("previous_date"),
@@ -195,8 +186,6 @@ def _whole_models(models: pl.DataFrame, days: pl.Series, change: str) -> pl.Data
 
 def as_table(rows: list[pl.DataFrame]) -> pa.Table:
     """Return frames of changes as one sorted table of the schema of ``changes.parquet``."""
-    import polars as pl
-
     schema = changes_schema()
     if not any(frame.height for frame in rows):
         return no_rows(schema)

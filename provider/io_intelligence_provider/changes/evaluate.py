@@ -12,7 +12,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias
+
+import pyarrow as pa
 
 from io_intelligence_provider.changes.alert import Alert, Digest, RuleAlerts
 from io_intelligence_provider.changes.current import UNKNOWN, CurrentValues
@@ -24,9 +26,6 @@ from io_intelligence_provider.changes.ledger import PRESENCE, Told, told_by
 from io_intelligence_provider.changes.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.changes.values import direction, percent
 from io_intelligence_provider.store.store import SnapshotStore, When
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["evaluate", "pending"]
 

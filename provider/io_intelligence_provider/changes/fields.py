@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from io_intelligence_provider.changes.baseline import Baseline
 from io_intelligence_provider.changes.day import Day
@@ -16,9 +17,6 @@ from io_intelligence_provider.changes.kinds import (
     null_means_unsaid,
 )
 from io_intelligence_provider.changes.values import as_text, direction, percent
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Pairs", "field_changes", "split_pairs"]
 
@@ -51,8 +49,6 @@ def field_changes(today: Day, pairs: Sequence[Pairs], field: str) -> list[pl.Dat
     :returns: frames of ``new``, ``part``, ``change``, ``field``, ``old_value``, ``new_value``, ``pct``,
         ``direction``.
     """
-    import polars as pl
-
     if not today.has(field):
         return []
     new_values = today.column(field)
@@ -92,8 +88,6 @@ def _extra_changes(
 
     :returns: a row for each key that differs: whose it is, of ``rows``, and the change.
     """
-    import polars as pl
-
     owners: list[int] = []
     fields: list[str] = []
     values: list[tuple[str | None, str | None]] = []
@@ -118,8 +112,6 @@ def _extra_changes(
 
 
 def _described(field: str, old: pl.Series, new: pl.Series) -> pl.DataFrame:
-    import polars as pl
-
     size = old.len()
     pct: list[float | None] = [None] * size
     directions: list[str | None] = [None] * size

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import ExitStack
 from datetime import date
-from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.changes.baseline import Baseline
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.diff import as_table, field_rows, past_unreadable_days
 from io_intelligence_provider.changes.match import match
 from io_intelligence_provider.store.store import SnapshotStore
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["changes_since_first_seen"]
 
@@ -58,8 +56,6 @@ class _Group:
     """Fields that the same files have, and the first snapshot of each model among those files."""
 
     def __init__(self, fields: list[str], today: Day) -> None:
-        import polars as pl
-
         self._fields = fields
         self._today = today
         self._baseline = Baseline()
@@ -85,8 +81,6 @@ class _Group:
 
     def meet(self, day: Day) -> bool:
         """Note the models that a file is the first to have; tell whether there are any."""
-        import polars as pl
-
         if not self.is_waiting or not day.has(self._fields[0]):
             return False
         same_shape = pl.lit(day.shape is self._today.shape).alias("same_shape")
@@ -103,6 +97,4 @@ class _Group:
 
     def rows(self) -> list[pl.DataFrame]:
         """Return the changes since then."""
-        import polars as pl
-
         return field_rows(self._today, self._baseline, pl.concat(self._pairs), self._fields)

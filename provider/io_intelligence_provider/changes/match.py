@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 __all__ = ["Matches", "in_quarantine", "match"]
 
@@ -34,8 +32,6 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
 
     :param old: ``model_id``, ``name``, ``same_shape``; :param new: ``model_id``, ``name``.
     """
-    import polars as pl
-
     left, right = old.with_row_index("old"), new.with_row_index("new")
     by_id = left.filter("same_shape").join(right, on="model_id", how="inner").select("old", "new")
     left_over = left.join(by_id, on="old", how="anti")
@@ -64,8 +60,6 @@ def in_quarantine(models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bo
     A refused record whose id is that of one of the models stands for that one only. Every other (no id,
     a broken one, an id of another wire shape) stands for all models of its name.
     """
-    import polars as pl
-
     named = refused.filter(pl.col("name").is_not_null())
     by_id = pl.lit(value=False)
     if refused.is_empty():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from markupsafe import Markup
 
 from io_intelligence_provider.changes.alert import Digest
 from io_intelligence_provider.changes.digest import Block, Title, blocks
 from io_intelligence_provider.changes.render import to_html, to_markdown, to_slack, to_text
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 __all__ = ["DigestMessage"]
 
@@ -53,8 +52,6 @@ class DigestMessage:
     @property
     def html(self) -> Markup:
         """A fragment of HTML, escaped already: a template that escapes leaves it alone."""
-        from markupsafe import Markup
-
         return Markup(to_html(self._blocks))  # noqa: S704 - every foreign text in it is escaped
 
     @property

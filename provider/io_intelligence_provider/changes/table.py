@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.table import file_metadata
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["SORTED_BY", "changes_schema", "to_parquet"]
 
@@ -21,9 +21,6 @@ _ROW_GROUP: Final = 65_536
 
 def to_parquet(changes: pa.Table, metadata: Mapping[str, str]) -> bytes:
     """Serialise a table of changes: zstd, statistics, row groups of 65,536 rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     sink = pa.BufferOutputStream()
     table = changes.replace_schema_metadata(file_metadata(metadata))
     pq.write_table(table, sink, compression="zstd", write_statistics=True, row_group_size=_ROW_GROUP)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape, decode_record, dump_json
 from io_intelligence_provider.changes.kinds import extra_field, is_compared_key
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["as_text", "direction", "extra_texts", "percent"]
 
@@ -28,8 +27,6 @@ def as_text(field: str, values: pl.Series) -> pl.Series:
     Prices are plain decimals without trailing zeros, lists JSON, timestamps RFC 3339 in UTC with as many
     decimals as they need, booleans ``true`` and ``false``.
     """
-    import polars as pl
-
     kind = COLUMN_BY_NAME[field].kind
     if kind is Kind.PRICE:
         # The column's scale is 18, so that there is always a point to stop at.

@@ -20,7 +20,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
@@ -39,9 +41,6 @@ from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.parquet import MODELS_KIND, chosen_columns, open_parquet
 from io_intelligence_provider.store.store import SnapshotStore
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Fingerprint", "Sighting", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
 
@@ -293,8 +292,6 @@ class _Lines:
 
 
 def _digest(parts: list[pl.Series]) -> str:
-    import polars as pl
-
     digest = hashlib.sha256()
     if parts:
         for line in pl.concat(parts).unique().sort():
@@ -303,8 +300,6 @@ def _digest(parts: list[pl.Series]) -> str:
 
 
 def _polars(table: Any) -> pl.DataFrame:
-    import polars as pl
-
     return pl.DataFrame(table)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.table import Table
-    from rich.text import Text
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
 
 __all__ = ["Column", "FittedTable"]
 
@@ -41,8 +42,6 @@ class Column:
     @property
     def natural(self) -> int:
         """The width at which nothing is folded."""
-        from rich.cells import cell_len
-
         heads = [cell_len(line) for line in self.title.split("\n")]
         return max([*heads, *(cell.cell_len for cell in self.cells)])
 
@@ -65,9 +64,6 @@ class FittedTable:
 
     def laid_out(self, width: int, *, ascii_only: bool = False) -> Table:
         """Return the table for an output of ``width`` characters."""
-        from rich import box
-        from rich.table import Table
-
         shown, gone = _fit(self.columns, width)
         fits = _width(shown) <= width  # else what can be folded is folded further
         notes = [self.caption, f"too narrow for: {', '.join(gone)}" if gone else ""]

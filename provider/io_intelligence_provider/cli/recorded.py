@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import track
 
 from io_intelligence_provider.changes.detect import detect_changes
 from io_intelligence_provider.emulator.replay import replay
+from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.store.layout import changes_path
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from io_intelligence_provider.emulator.server import EmulatorServer
-    from io_intelligence_provider.store.snapshot import SnapshotSummary
-    from io_intelligence_provider.store.store import SnapshotStore
+from io_intelligence_provider.store.snapshot import SnapshotSummary
+from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["file_missing_changes", "file_recorded", "replayed"]
 
@@ -38,8 +36,6 @@ def file_recorded(
 
     :param console: where to show progress.
     """
-    from rich.progress import track
-
     for _ in track(
         replayed(server, store, days),
         "Replaying the price history",

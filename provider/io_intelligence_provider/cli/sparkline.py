@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
-if TYPE_CHECKING:
-    from io_intelligence_provider.store.store import SnapshotStore
+from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["DAYS", "Number", "Trends", "sparkline", "squeeze"]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from rich.text import Text
 
 from io_intelligence_provider.cli.fitting import Column, FittedTable
 from io_intelligence_provider.cli.sparkline import DAYS, Number, Trends, sparkline, squeeze
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 __all__ = ["changes_table", "models_table", "price", "safe"]
 
@@ -28,8 +27,6 @@ _TO_ASCII: Final = str.maketrans({_UNKNOWN: "-", _NARROW_SPACE: " ", "\N{HORIZON
 
 def safe(value: str | None) -> Text:
     """Return foreign text without control characters, and without rich reading markup into it."""
-    from rich.text import Text
-
     return Text("".join(char if _printable(char) else "\N{REPLACEMENT CHARACTER}" for char in value or ""))
 
 

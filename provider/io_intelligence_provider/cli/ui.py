@@ -11,7 +11,9 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from rich.console import Console
 
 from io_intelligence_provider.cli.demo import DAG_ID
 from io_intelligence_provider.cli.init_dag import example_dags
@@ -20,9 +22,6 @@ from io_intelligence_provider.cli.standalone import AirflowError, Standalone, ai
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.store.store import SnapshotStore
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 __all__ = ["main"]
 
@@ -39,8 +38,6 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
     """
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
-    from rich.console import Console
-
     console = Console()
     history = PriceHistory.load()
     try:

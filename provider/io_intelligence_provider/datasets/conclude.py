@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.datasets.outcome import score, stopping
@@ -14,12 +13,10 @@ from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.datasets.tally import Tally
 from io_intelligence_provider.errors import QualityError
+from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Outcome
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.layout import new_run_id
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.quality.profile import ColumnProfile
 
 __all__ = ["Begun"]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from io_intelligence_provider.quality.judge import Frame
+from io_intelligence_provider.quality.judge import Frame
 
 __all__ = ["frame_columns", "from_frame", "to_frame", "to_table"]
 
@@ -22,8 +21,6 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
         in every group of rows for that reason.
     """
     if prepared.loaded.backend == "polars":
-        import polars as pl
-
         frame = pl.from_arrow(table)
         if not isinstance(frame, pl.DataFrame):  # pragma: no cover - a table is never one column
             raise TypeError(f"{type(frame)} is no frame")
@@ -50,8 +47,6 @@ def to_table(frame: Any, like: pa.Schema | None = None) -> pa.Table:
 
     :param like: what the table is written as, where earlier groups of rows settled that.
     """
-    import pyarrow as pa
-
     table = frame.to_arrow() if hasattr(frame, "to_arrow") else pa.Table.from_pandas(frame)
     if like is not None and table.schema != like:
         table = table.select(like.names).cast(like)
@@ -63,8 +58,6 @@ def from_frame(data: Any) -> pa.Table:
 
     :raises ConfigurationError: when it is none of them, or cannot be written as Parquet.
     """
-    import pyarrow as pa
-
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
         data = data.collect()  # pandera checks no data of a LazyFrame: it has to be collected
     if isinstance(data, pa.Table):

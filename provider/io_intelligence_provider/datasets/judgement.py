@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.record import plain_rows, record_text, value_text
@@ -14,10 +17,6 @@ from io_intelligence_provider.datasets.tally import Tally
 from io_intelligence_provider.datasets.write import RefusedRow
 from io_intelligence_provider.quality.judge import Failed
 from io_intelligence_provider.quality.report import MAX_EXAMPLES
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["Judged", "Repeats", "judge_piece"]
 
@@ -62,8 +61,6 @@ class Judged:
     @property
     def valid(self) -> pl.Series:
         """A mark for every row."""
-        import polars as pl
-
         marks = pl.repeat(value=True, n=self.piece.rows, dtype=pl.Boolean, eager=True)
         return marks.scatter(list(self.reasons), False)
 

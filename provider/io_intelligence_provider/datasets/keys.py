@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.datasets.frames import frame_columns, to_frame
 from io_intelligence_provider.datasets.judgement import Repeats
@@ -12,10 +15,6 @@ from io_intelligence_provider.datasets.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.datasets.rows import RowJudge
 from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.datasets.unique import Repeated, key_hashes
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["find_repeats", "key_frame"]
 
@@ -60,8 +59,6 @@ def _whole(source: Any) -> list[Piece]:
 
 def key_frame(table: pa.Table, prepared: Prepared, judge: RowJudge) -> tuple[Any, pl.Series]:
     """Return what the schema makes of a table, and the positions of the rows that are left."""
-    import polars as pl
-
     rows = pl.int_range(table.num_rows, eager=True)
     if not prepared.parses:
         return to_frame(table, prepared) if prepared.index else pl.from_arrow(table), rows

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 __all__ = ["native_groups", "read_native"]
 
@@ -34,8 +31,6 @@ def native_groups(parquet: pq.ParquetFile, schema: pa.Schema, step: int) -> list
 
 
 def _is_plain(dtype: pa.DataType) -> bool:
-    import pyarrow as pa
-
     return any(
         known(dtype)
         for known in (
@@ -53,8 +48,6 @@ def _is_plain(dtype: pa.DataType) -> bool:
 
 def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
     """Read some rows of a file."""
-    import polars as pl
-
     try:
         return pl.scan_parquet(path, hive_partitioning=False, glob=False).slice(start, stop - start).collect()
     except pl.exceptions.PolarsError as error:

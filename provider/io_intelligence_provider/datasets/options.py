@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from io_intelligence_provider.datasets.outcome import policy_of
 from io_intelligence_provider.datasets.tally import Policy
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.outcome import check_thresholds
 from io_intelligence_provider.quality.report import CheckResult
+from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.location import refusal_of
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.quality.result import CheckRun
 
 __all__ = ["CheckOptions", "ExtraChecks"]
 

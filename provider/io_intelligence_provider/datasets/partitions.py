@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 
-from io_intelligence_provider.datasets.find import FoundFile
+import pyarrow as pa
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from io_intelligence_provider.datasets.find import FoundFile
 
 __all__ = ["partition_types", "with_partitions"]
 
@@ -19,8 +18,6 @@ _NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
 def partition_types(files: Sequence[FoundFile]) -> dict[str, pa.DataType]:
     """Return the type of each partition column: integer or date where every value is one, else string."""
-    import pyarrow as pa
-
     values: dict[str, set[str]] = {}
     for file in files:
         for name, value in file.partitions.items():
@@ -39,8 +36,6 @@ def partition_types(files: Sequence[FoundFile]) -> dict[str, pa.DataType]:
 
 def with_partitions(table: pa.Table, partitions: Mapping[str, str], target: pa.Schema) -> pa.Table:
     """Return a table as the target schema has it, with the partitions as columns and nulls for the rest."""
-    import pyarrow as pa
-
     there = set(table.column_names)
     if table.schema.equals(target):
         return table.replace_schema_metadata(target.metadata)
@@ -56,8 +51,6 @@ def with_partitions(table: pa.Table, partitions: Mapping[str, str], target: pa.S
 
 
 def _value(text: str, dtype: pa.DataType) -> Any:
-    import pyarrow as pa
-
     if text == _NULL:
         return None
     if pa.types.is_integer(dtype):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
+import polars as pl
+import pyarrow as pa
 
 __all__ = ["Piece"]
 
@@ -44,7 +43,5 @@ class Piece:
         """The rows as a table."""
         if self.frame is None:
             return self._table
-        import polars as pl
-
         table: Any = self.frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         return table.cast(self._schema)

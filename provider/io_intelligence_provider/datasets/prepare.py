@@ -12,14 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from io_intelligence_provider.datasets.schema import LoadedSchema
-from io_intelligence_provider.quality.judge import NOT_NULLABLE
+from io_intelligence_provider.quality.judge import NOT_NULLABLE, Schema
 from io_intelligence_provider.quality.report import Severity
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.quality.judge import Schema
 
 __all__ = ["COERCION", "DTYPE", "UNIQUE_COLUMN", "UNIQUE_FIELDS", "Declared", "Prepared", "Unique", "prepare"]
 

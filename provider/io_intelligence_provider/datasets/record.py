@@ -7,13 +7,12 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from io_intelligence_provider.catalog.wire import dump_json
 from io_intelligence_provider.quality.failure import cut
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["plain_rows", "record_text", "value_text"]
 
@@ -26,16 +25,12 @@ def plain_rows(table: pa.Table, rows: Sequence[int]) -> list[dict[str, Any]]:
     Numbers keep their digits, what is no number is ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``; times are
     ISO 8601, durations seconds, bytes Base64.
     """
-    import pyarrow as pa
-
     chosen = table.take(pa.array(rows, pa.int64()))
     columns = {name: [_plain(value) for value in _values(chosen[name])] for name in chosen.column_names}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    import pyarrow as pa
-
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         # Python's own datetime ends at microseconds; the text keeps every digit.
         return [

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.datasets.frames import to_frame, to_table
 from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.datasets.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.judge import NOT_NULLABLE, Failed, examine, lean
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
-
-    from io_intelligence_provider.quality.judge import Frame, Schema
+from io_intelligence_provider.quality.judge import NOT_NULLABLE, Failed, Frame, Schema, examine, lean
 
 __all__ = ["DROPPED", "RowJudge"]
 
@@ -52,8 +50,6 @@ class RowJudge:
         A row whose value cannot be read as the schema's type is refused for that, and the others are judged
         as they would be without it: one bad value does not hide what the other checks have to say.
         """
-        import polars as pl
-
         alive = pl.int_range(piece.rows, eager=True)
         found: list[Failed] = []
         while True:
@@ -182,8 +178,6 @@ def _further_extras(failures: Sequence[Failed], schema: Any, present: Sequence[s
     """Return the columns beyond a strict schema that pandera did not name: for polars it stops at one."""
     if schema.strict is not True:
         return []
-    import re
-
     named = {failed.column for failed in failures if failed.check == "column_in_schema"}
     extra = [
         name

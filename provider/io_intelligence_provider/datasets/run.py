@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
 
 from io_intelligence_provider.datasets.classify import needs_all_rows
 from io_intelligence_provider.datasets.conclude import Begun
@@ -24,11 +26,9 @@ from io_intelligence_provider.datasets.tally import Tally
 from io_intelligence_provider.datasets.whole import read_whole, wanted_floats
 from io_intelligence_provider.datasets.write import ParquetTarget, quarantine_schema, quarantine_table
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.quality.profiler import Profiler
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.parquet import no_rows
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.quality.profiler import Profiler
 
 __all__ = ["check_dataset", "check_frame"]
 
@@ -140,12 +140,8 @@ class _Run:
 
 
 def _profiler() -> Profiler:
-    from io_intelligence_provider.quality.profiler import Profiler
-
     return Profiler()
 
 
 def _polars(piece: Piece) -> Any:
-    import polars as pl
-
     return pl.from_arrow(piece.table) if piece.frame is None else piece.frame

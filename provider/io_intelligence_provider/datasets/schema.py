@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+import polars as pl
+import yaml
 
 from io_intelligence_provider.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.quality.judge import Schema
+from io_intelligence_provider.quality.judge import Schema
 
 __all__ = ["Backend", "LoadedSchema", "load_schema"]
 
@@ -73,8 +74,6 @@ def _imported(text: str) -> Any:
 
 
 def _from_yaml(path: Path) -> Any:
-    import yaml
-
     try:
         text = path.expanduser().read_text()
         document = yaml.safe_load(text)
@@ -101,7 +100,6 @@ def _polars_without_pandas(document: Mapping[str, Any]) -> Any:
 
     :raises ImportError: when a check compares times.
     """
-    import polars as pl
     from pandera.io import polars_io
 
     deserialize: Any = polars_io.deserialize_schema

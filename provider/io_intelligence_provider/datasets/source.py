@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from io_intelligence_provider.datasets.find import Found, FoundFile, storage_failure
 from io_intelligence_provider.datasets.native import native_groups, read_native
 from io_intelligence_provider.datasets.partitions import partition_types, with_partitions
 from io_intelligence_provider.datasets.piece import Piece
 from io_intelligence_provider.errors import StorageError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
 __all__ = ["Files", "InMemory", "Source", "open_files"]
 
@@ -93,8 +92,6 @@ class Files:
 
     def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
         """Yield the rows of all files, a bounded number of bytes at a time, whatever the row groups."""
-        import pyarrow as pa
-
         target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         step, offset = _rows_at_a_time(self.rows, self.bytes), 0
         for file in self.found.files:
@@ -133,8 +130,6 @@ def open_files(found: Found) -> Files:
 
     :raises StorageError: when a file is no Parquet, or its columns cannot be brought together.
     """
-    import pyarrow as pa
-
     schemas, rows, size, differing = [], 0, 0, []
     nulls: set[str] = set()
     for file in found.files:
@@ -167,8 +162,6 @@ def _rows_at_a_time(rows: int, size: int) -> int:
 
 
 def _opened(found: Found, file: FoundFile) -> pq.ParquetFile:
-    import pyarrow.parquet as pq
-
     with _reading(found, file):
         source: Any = file.path if found.is_local else found.filesystem.open(file.key, "rb")
         return pq.ParquetFile(source)
@@ -185,8 +178,6 @@ class _reading:  # noqa: N801 - reads as a verb
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        import pyarrow as pa
-
         if isinstance(error, (OSError, pa.ArrowException)):
             where = f"{self._file.path} as Parquet"
             raise storage_failure("read", where, error, self._found.filesystem) from None

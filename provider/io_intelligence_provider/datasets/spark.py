@@ -14,6 +14,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from io_intelligence_provider.datasets.classify import needs_all_rows
 from io_intelligence_provider.datasets.conclude import Begun
 from io_intelligence_provider.datasets.find import partitions_of
@@ -41,14 +43,13 @@ from io_intelligence_provider.datasets.write import (
     quarantine_table,
 )
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.profiler import Profiler
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.location import refusal_of, scrubbed
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
-
-    from io_intelligence_provider.quality.profile import ColumnProfile
 
 __all__ = ["check_on_spark"]
 
@@ -252,6 +253,4 @@ def _repeats(unique: Unique, columns: tuple[str, ...]) -> Any:
 def _profile(states: list[bytes]) -> tuple[ColumnProfile, ...]:
     if not states:
         return ()
-    from io_intelligence_provider.quality.profiler import Profiler
-
     return Profiler.merged(states).finish()

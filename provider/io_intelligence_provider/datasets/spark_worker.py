@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.datasets.frames import to_table
 from io_intelligence_provider.datasets.judgement import Judged, judge_piece, repeated
@@ -15,11 +18,8 @@ from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.datasets.rows import RowJudge
 from io_intelligence_provider.datasets.tally import Policy, Tally
 from io_intelligence_provider.datasets.write import quarantine_schema
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from io_intelligence_provider.quality.judge import Failed
+from io_intelligence_provider.quality.judge import Failed
+from io_intelligence_provider.quality.profiler import Profiler
 
 __all__ = ["FILE", "REPEATED", "Worker", "in_utc", "parsed_differently"]
 
@@ -48,8 +48,6 @@ class Worker:
     @property
     def output(self) -> pa.Schema:
         """What comes out: rows of a tally, refused rows, and valid rows where they are kept."""
-        import pyarrow as pa
-
         fields = [
             pa.field("tally", pa.string()),
             pa.field("profile", pa.binary()),
@@ -62,14 +60,10 @@ class Worker:
         return pa.schema(fields)
 
     def _parsed_schema(self) -> pa.Schema:
-        import pyarrow as pa
-
         schema = _parsed(self.prepared, self.schema)
         return pa.schema([pa.field(field.name, _for_spark(field.type)) for field in schema])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         judge, tally = RowJudge(self.prepared, self.floats), Tally(self.prepared, self.policy)
         output, profiler = self.output, self._profiler()
         for batch in batches:
@@ -91,8 +85,6 @@ class Worker:
         if not self.profile:
             return None
         from pyspark import TaskContext
-
-        from io_intelligence_provider.quality.profiler import Profiler
 
         context = TaskContext.get()
         return Profiler(seed=context.partitionId() if context else 0)
@@ -119,8 +111,6 @@ class Worker:
             )
 
     def _valid(self, judge: RowJudge, judged: Judged, output: pa.Schema) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         row = output.field("row")
         valid = judge.valid_table(judged.piece.table, judged.valid, None)
         if not valid.num_rows:
@@ -134,8 +124,6 @@ class Worker:
 
 
 def _batch(rows: list[dict[str, Any]], output: pa.Schema) -> pa.RecordBatch:
-    import pyarrow as pa
-
     return pa.RecordBatch.from_pylist(rows, schema=output)
 
 
@@ -150,15 +138,11 @@ def _runs(files: list[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _polars(table: pa.Table) -> Any:
-    import polars as pl
-
     return pl.from_arrow(table)
 
 
 def in_utc(schema: pa.Schema) -> pa.Schema:
     """Return a schema with timestamps in UTC: Spark hands them over in the session's time zone."""
-    import pyarrow as pa
-
     return pa.schema(
         [
             pa.field(field.name, pa.timestamp("us", tz="UTC"))
@@ -191,8 +175,6 @@ def parsed_differently(prepared: Prepared, schema: pa.Schema) -> set[str]:
 
 def _for_spark(dtype: pa.DataType) -> pa.DataType:
     """Return a type that Spark has: no unsigned numbers, no dictionaries, no large offsets, microseconds."""
-    import pyarrow as pa
-
     if pa.types.is_dictionary(dtype):
         return _for_spark(dtype.value_type)
     if pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype) or pa.types.is_null(dtype):

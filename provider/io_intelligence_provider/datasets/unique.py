@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
+import pyarrow as pa
 
 __all__ = ["Repeated", "key_hashes"]
 
@@ -32,8 +32,6 @@ def key_hashes(frame: Any, rows: Any) -> pl.DataFrame:
 
     :param rows: the position of each key in the data set.
     """
-    import polars as pl
-
     keys = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame, nan_to_null=True)
     keys = keys.with_columns(
         pl.col(pl.Categorical, pl.Enum).cast(pl.String),
@@ -79,8 +77,6 @@ class Repeated:
             self._spill()
 
     def _spill(self) -> None:
-        import polars as pl
-
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="unique-")
         hashes = pl.concat(self._kept)
@@ -90,8 +86,6 @@ class Repeated:
         self._kept, self._count = [], 0
 
     def _groups(self) -> Iterator[pl.DataFrame]:
-        import polars as pl
-
         if self._folder is None:
             if self._kept:
                 yield pl.concat(self._kept)
@@ -103,8 +97,6 @@ class Repeated:
 
     def finish(self) -> pl.Series:
         """Return a mark for every row of the data set: whether it repeats a key."""
-        import polars as pl
-
         marks = pl.repeat(value=False, n=self._rows, dtype=pl.Boolean, eager=True)
         for group in self._groups():
             key = pl.struct("a", "b")
@@ -119,9 +111,6 @@ class Repeated:
 
 def _read(path: Path) -> pl.DataFrame:
     """Return what was spilled to a file: one Arrow stream after another."""
-    import polars as pl
-    import pyarrow as pa
-
     tables = []
     with pa.OSFile(str(path)) as file:
         while file.tell() < file.size():

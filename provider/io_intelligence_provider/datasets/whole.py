@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pyarrow as pa
 
 from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.store.parquet import no_rows
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["float_columns", "read_whole", "wanted_floats"]
 
@@ -26,8 +25,6 @@ def read_whole(source: Source, limit: int, path: str, reasons: Sequence[str]) ->
     :param reasons: why all rows are needed.
     :raises ConfigurationError: when they do not fit.
     """
-    import pyarrow as pa
-
     tables, size = [], 0
     if source.bytes > limit:
         raise _too_large(source, source.bytes, limit, path, reasons)
@@ -59,8 +56,6 @@ def wanted_floats(prepared: Prepared, source: Source) -> frozenset[str]:
 
 def float_columns(prepared: Prepared, schema: pa.Schema) -> frozenset[str]:
     """Return the integer columns that a pandas schema wants as floats."""
-    import pyarrow as pa
-
     if prepared.loaded.backend != "pandas":
         return frozenset()
     columns: Any = prepared.schema.columns

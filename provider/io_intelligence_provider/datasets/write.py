@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from io_intelligence_provider.datasets.find import storage_failure
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.location import storage_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _NO_OBJECT_STORES: Final = frozenset({"sftp", "ssh", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "smb", "nfs"})
 """Protocols where a reader could see half an upload: a rename commits there."""
@@ -41,8 +41,6 @@ class RefusedRow:
 
 def quarantine_schema() -> pa.Schema:
     """Return the Arrow schema of a quarantine file."""
-    import pyarrow as pa
-
     text = pa.string()
     failure = pa.struct([("check", text), ("column", text), ("value", text), ("message", text)])
     return pa.schema(
@@ -59,8 +57,6 @@ def quarantine_schema() -> pa.Schema:
 
 def quarantine_table(rows: Sequence[RefusedRow], run_id: str, checked_at: datetime) -> pa.Table:
     """Return refused rows as a table."""
-    import pyarrow as pa
-
     names = ("check", "column", "value", "message")
     return pa.Table.from_pylist(
         [
@@ -111,8 +107,6 @@ class ParquetTarget:
 
     def write(self, table: pa.Table) -> None:
         """Append a table; the first one settles the schema."""
-        import pyarrow.parquet as pq
-
         try:
             if self._writer is None:
                 self._temporary = self._new_file()

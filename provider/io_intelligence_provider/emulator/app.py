@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import date
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 from io_intelligence_provider.emulator import trouble
+from io_intelligence_provider.emulator.catalogue import Catalogue, Shape
 from io_intelligence_provider.emulator.control import control
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.pages import openai_body, page_body
 from io_intelligence_provider.emulator.schemas import HTTPValidationError, PaginatedModelResponse
 from io_intelligence_provider.emulator.state import EmulatorState, Quirks
 from io_intelligence_provider.emulator.tokens import OAuthClient, same
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    from starlette.types import Receive, Scope, Send
-
-    from io_intelligence_provider.emulator.catalogue import Catalogue, Shape
 
 __all__ = ["EmulatorApp", "create_app"]
 

@@ -7,14 +7,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from io_intelligence_provider.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from datetime import date
 
 __all__ = ["Catalogue", "FixedCatalogue", "Rendered", "Shape", "encode", "render"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 
 from io_intelligence_provider.emulator.faults import Fault
+from io_intelligence_provider.emulator.state import EmulatorState
 from io_intelligence_provider.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.emulator.state import EmulatorState
 
 __all__ = ["control"]
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from io_intelligence_provider.emulator.catalogue import Rendered
-    from io_intelligence_provider.emulator.state import Quirks
+from io_intelligence_provider.emulator.catalogue import Rendered
+from io_intelligence_provider.emulator.state import Quirks
 
 __all__ = ["openai_body", "page_body"]
 

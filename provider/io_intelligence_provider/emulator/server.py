@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import socket
+from datetime import date
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Final, Self
+from types import TracebackType
+from typing import Any, Final, Self
 
 import uvicorn
 
 from io_intelligence_provider.emulator.app import EmulatorApp, create_app
+from io_intelligence_provider.emulator.faults import Faults
+from io_intelligence_provider.emulator.state import EmulatorState
 from io_intelligence_provider.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from datetime import date
-    from types import TracebackType
-
-    from io_intelligence_provider.emulator.faults import Faults
-    from io_intelligence_provider.emulator.state import EmulatorState
 
 __all__ = ["EmulatorServer"]
 

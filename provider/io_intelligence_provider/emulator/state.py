@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from io_intelligence_provider.emulator.catalogue import Rendered, render
+from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape, render
 from io_intelligence_provider.emulator.faults import Drift, Faults
 from io_intelligence_provider.emulator.shapes import model_id
 from io_intelligence_provider.emulator.tokens import Tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
-
-    from io_intelligence_provider.emulator.catalogue import Catalogue, Shape
 
 __all__ = ["EmulatorState", "Quirks"]
 

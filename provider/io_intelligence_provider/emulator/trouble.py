@@ -10,14 +10,13 @@ import json
 import socket
 import struct
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from io_intelligence_provider.emulator.faults import Fault
-    from io_intelligence_provider.emulator.state import EmulatorState
+from io_intelligence_provider.emulator.faults import Fault
+from io_intelligence_provider.emulator.state import EmulatorState
 
 __all__ = ["MODELS_PATH", "serve"]
 

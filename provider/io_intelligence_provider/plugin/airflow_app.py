@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+from airflow.api_fastapi.core_api.security import requires_access_view
 from airflow.sdk import BaseHook, conf
 
 from io_intelligence_provider.hooks.store import open_store
@@ -26,7 +28,4 @@ def open_configured_store() -> SnapshotStore:
 
 def create_app() -> ASGIApp:
     """Return the app; who may see Airflow's plugins may see it."""
-    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
-    from airflow.api_fastapi.core_api.security import requires_access_view
-
     return build_app(StoreSource(open_configured_store), requires_access_view(AccessView.PLUGINS))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -59,8 +59,6 @@ def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
 
 def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     """Return the FastAPI app inside."""
-    from fastapi import Depends, FastAPI
-
     page = Page(source)
     statics = Statics(page.cache)
     api = FastAPI(
@@ -118,8 +116,6 @@ class _WarmUp:
 
     def _prepare(self) -> None:
         try:
-            for library in ("polars", "pyarrow.parquet"):
-                importlib.import_module(library)  # it takes longer than to read a store with it
             self._statics.prepare()
         except Exception:  # whoever needs it gets the error as an answer
             log.exception("The page could not prepare itself; its first answers take longer, or fail alike")

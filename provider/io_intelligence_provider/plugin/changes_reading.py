@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import polars as pl
 
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made
 from io_intelligence_provider.plugin.gathering import gathered, within
@@ -16,9 +18,6 @@ from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.days import dated_schema
 from io_intelligence_provider.store.layout import CHANGES
 from io_intelligence_provider.store.parquet import no_rows
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Changes", "ChangesReader"]
 
@@ -43,8 +42,6 @@ class ChangesReader:
 
     def between(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        import polars as pl
-
         days = [day for day in self._listing.change_dates if within(day, start, end)]
         parts = self._quarters.get(sorted(set(map(quarter_of, days))))
         if not parts:
@@ -63,8 +60,6 @@ class ChangesReader:
                 yield self.between(days[0], min(days[-1], end))
 
     def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Changes]]:
-        import polars as pl
-
         days = [day for mine in quarters.values() for day in mine]
         frames, damaged = gathered(days, self._listing.store.changes_frame)
         rows = _rows(frames)
@@ -85,7 +80,5 @@ def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> Made[Changes]:
 
 def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return changes with their repeated texts as numbers: a third of the memory."""
-    import polars as pl
-
     frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
     return pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))

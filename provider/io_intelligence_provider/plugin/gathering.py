@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import polars as pl
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.problems import scrub
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["gathered", "within"]
 

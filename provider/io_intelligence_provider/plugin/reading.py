@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
+
+import polars as pl
 
 from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError, StorageError
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made
@@ -23,9 +25,6 @@ from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.layout import MODELS
 from io_intelligence_provider.store.store import SnapshotInfo
-
-if TYPE_CHECKING:
-    import polars as pl
 
 T = TypeVar("T")
 
@@ -101,8 +100,6 @@ class Reader:
         """
 
         def make() -> Made[Day]:
-            import polars as pl
-
             info = self.store.info(day)
             rows = pl.DataFrame(self.store.read(day))
             return Made(Day(day, rows, info), int(rows.estimated_size()))
@@ -122,8 +119,6 @@ class Reader:
         return "timeline", fields, self.listing.tag_of((MODELS,))
 
     def _make_timeline(self, fields: tuple[str, ...]) -> Made[Timeline]:
-        import polars as pl
-
         dates = self.listing.dates
         if not dates:
             raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
@@ -157,8 +152,6 @@ class Reader:
         self, columns: Sequence[str], days: Sequence[date]
     ) -> tuple[list[pl.DataFrame], dict[date, str]]:
         """Return columns of the days that can be read, and what is wrong with the others."""
-        import polars as pl
-
         on_file = pl.Series(days, dtype=pl.Date).implode()
 
         def read(start: date, end: date) -> pl.DataFrame:
@@ -242,8 +235,6 @@ class Reader:
         """
 
         def make() -> Made[pl.DataFrame]:
-            import polars as pl
-
             rows = pl.DataFrame(self.store.quarantine(day, day))
             return Made(rows, int(rows.estimated_size()))
 

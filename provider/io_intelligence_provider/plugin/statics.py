@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from io_intelligence_provider.plugin.answers import Body, body, etag_of, respond
 from io_intelligence_provider.plugin.cache import Cache, Made
@@ -109,8 +109,6 @@ class Statics:
 
 def missing() -> Response:
     """Return that there is no such thing."""
-    from starlette.responses import JSONResponse
-
     problem = Problem(
         404, "not_on_file", "Not found", "There is nothing at this address.", "Open the page anew."
     )

@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
+import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.contract import (
@@ -26,9 +27,6 @@ from io_intelligence_provider.quality.contract import (
 from io_intelligence_provider.quality.failure import RowFailure, shown_value
 from io_intelligence_provider.quality.rows import is_inner, read_rows
 from io_intelligence_provider.quality.values import MistypedError, storer
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["MODEL_URL", "Batch", "read_batch"]
 
@@ -63,8 +61,6 @@ def read_batch(raw_records: list[bytes], shape: WireShape) -> Batch:
 
     :param raw_records: JSON texts of the entries of ``data``, see :mod:`..catalog.wire`.
     """
-    import polars as pl
-
     rows = read_rows(raw_records, shape)
     batch = Batch(shape, pl.DataFrame(), len(raw_records), rows.failures)
     batch.fields, batch.unknown = rows.fields, rows.unknown
@@ -90,8 +86,6 @@ def read_batch(raw_records: list[bytes], shape: WireShape) -> Batch:
 
 def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
     """Store the values of one column: as they are when all fit, one by one when some do not."""
-    import polars as pl
-
     dtype = {
         Kind.INTEGER: pl.Int64(),
         Kind.FLOAT: pl.Float64(),
@@ -166,7 +160,5 @@ def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
 
 
 def _derived_ids(names: pl.Series) -> pl.Series:
-    import polars as pl
-
     ids = [None if name is None else str(uuid.uuid5(uuid.NAMESPACE_URL, MODEL_URL + name)) for name in names]
     return pl.Series("model_id", ids, dtype=pl.String)

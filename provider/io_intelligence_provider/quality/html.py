@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+
+import jinja2
 
 from io_intelligence_provider.quality.html_view import view_of
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.quality.result import CheckRun
-
-if TYPE_CHECKING:
-    import jinja2
 
 __all__ = ["report_html"]
 
 
 @cache
 def _template() -> jinja2.Template:
-    import jinja2
-
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("io_intelligence_provider.quality", "."),
         autoescape=True,

@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import polars as pl
+
 if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas
     import pandera.polars
-    import polars as pl
     from pandera.errors import SchemaError
 
-    Frame: TypeAlias = pl.DataFrame | pd.DataFrame
-    Schema: TypeAlias = pandera.polars.DataFrameSchema | pandera.pandas.DataFrameSchema
+Frame: TypeAlias = "pl.DataFrame | pd.DataFrame"
+Schema: TypeAlias = "pandera.polars.DataFrameSchema | pandera.pandas.DataFrameSchema"
 
-__all__ = ["NOT_NULLABLE", "RAISED", "Failed", "Finding", "examine", "judge", "lean"]
+__all__ = ["NOT_NULLABLE", "RAISED", "Failed", "Finding", "Frame", "Schema", "examine", "judge", "lean"]
 
 NOT_NULLABLE = "not_nullable"
 """pandera's name for a null where the schema allows none."""
@@ -168,8 +169,6 @@ def _rows(error: SchemaError, height: int) -> Sequence[int] | None:
 
     They are read from the check's whole output: failure cases may be limited, or lose nulls.
     """
-    import polars as pl
-
     output, cases = error.check_output, error.failure_cases
     if isinstance(output, pl.LazyFrame):
         output = output.collect()

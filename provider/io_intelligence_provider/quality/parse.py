@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import polars as pl
 
 from io_intelligence_provider.quality.contract import PRICE_PRECISION, PRICE_SCALE
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["parse_prices", "parse_timestamps"]
 
@@ -39,8 +38,6 @@ def parse_prices(text: pl.Series) -> pl.Series:
     Storable is what matches ``[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?`` in ASCII and has a value of at most
     18 decimals and 20 integer digits. The digits count in the value: trailing zeros do no harm.
     """
-    import polars as pl
-
     dtype = pl.Decimal(PRICE_PRECISION, PRICE_SCALE)
     plain = text.str.contains(_PLAIN_PRICE)
     parsed = text.set(~plain, None).cast(dtype)
@@ -71,8 +68,6 @@ def parse_timestamps(text: pl.Series) -> pl.Series:
 
     Storable are the years 1 to 9999 in UTC; a leap second (``:60``) is not.
     """
-    import polars as pl
-
     fitting = text.str.contains(_TIMESTAMP)
     day = text.set(~fitting, None).str.slice(0, 19).str.replace("[t ]", "T")
     rest = text.set(~fitting, None).str.slice(19)

@@ -18,12 +18,11 @@ import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isinf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.quality.profile import ColumnProfile
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["EXACT_DISTINCT", "SAMPLE", "Profiler"]
 
@@ -58,8 +57,6 @@ class _Column:
         self.greatest = _of(max, self.greatest, greatest)
 
     def _hash(self, values: pl.Series) -> None:
-        import polars as pl
-
         try:
             hashes = _comparable(values.drop_nulls()).hash().alias("hash")
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # older ones panic at lists
@@ -68,8 +65,6 @@ class _Column:
         self._keep(hashes)
 
     def _keep(self, hashes: pl.Series) -> None:
-        import polars as pl
-
         if self.hashes is None:
             self.hashes = pl.Series("hash", [], pl.UInt64)
         elif self.hashes.len() > EXACT_DISTINCT:
@@ -123,8 +118,6 @@ class Profiler:
         self._seen += frame.height
 
     def _add_sample(self, frame: pl.DataFrame) -> None:
-        import polars as pl
-
         numeric = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
         if not numeric:
             return
@@ -138,8 +131,6 @@ class Profiler:
         self._merge_sample(values[chosen["\0row"]].with_columns(chosen[_ROW]))
 
     def _merge_sample(self, more: pl.DataFrame) -> None:
-        import polars as pl
-
         sample = more if self._sample is None else pl.concat([self._sample, more], how="diagonal")
         self._sample = sample.bottom_k(SAMPLE, by=_ROW).rechunk() if sample.height > SAMPLE else sample
 
@@ -205,8 +196,6 @@ def _bounds(values: pl.Series) -> tuple[Any, Any]:
 
 def _comparable(values: pl.Series) -> pl.Series:
     """Return what hashes alike in each frame: the codes of categories may differ from frame to frame."""
-    import polars as pl
-
     if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
         return values.cast(pl.String)
     return values

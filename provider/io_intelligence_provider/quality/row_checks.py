@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape, ascii_json, decode_record
 from io_intelligence_provider.quality.batch import Batch, read_batch
@@ -20,9 +22,6 @@ from io_intelligence_provider.quality.failure import RowFailure, shown_value
 from io_intelligence_provider.quality.judge import NOT_NULLABLE, judge
 from io_intelligence_provider.quality.parse import parse_prices, parse_timestamps
 from io_intelligence_provider.quality.schema import NOT_BEFORE, REPEATED, batch_schema, parsed_name
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["RefusedRecord", "Verdict", "judge_records"]
 
@@ -99,8 +98,6 @@ def _position(failure: RowFailure) -> int:
 
 
 def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
-    import polars as pl
-
     frame = batch.frame
     parsed = []
     for column in COLUMNS:
@@ -175,8 +172,6 @@ def _message(shape: WireShape, column: str, check: str) -> str:
 
 def _valid_rows(frame: pl.DataFrame, failures: Collection[int]) -> pl.DataFrame:
     """Return the rows without a failure, with typed prices and timestamps under their own names."""
-    import polars as pl
-
     if failures:
         frame = frame.filter(
             pl.Series([row not in failures for row in range(frame.height)], dtype=pl.Boolean)

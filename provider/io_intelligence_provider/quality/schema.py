@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.contract import (
     COLUMNS,
@@ -19,7 +21,6 @@ from io_intelligence_provider.quality.contract import (
 
 if TYPE_CHECKING:
     import pandera.polars as pa
-    import polars as pl
     from pandera.api.polars.types import PolarsData
 
 __all__ = ["NOT_BEFORE", "REPEATED", "batch_schema", "parsed_name"]
@@ -45,7 +46,6 @@ def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
     check passes null.
     """
     import pandera.polars as pa
-    import polars as pl
 
     dtypes: dict[Kind, Any] = {
         Kind.INTEGER: pl.Int64,
@@ -108,19 +108,13 @@ def _value_check(column: Column) -> pa.Check | None:
 
 
 def _is_parsed(data: PolarsData) -> pl.LazyFrame:
-    import polars as pl
-
     return data.lazyframe.select(pl.col(data.key).is_null() | pl.col(parsed_name(data.key)).is_not_null())
 
 
 def _not_repeated(data: PolarsData) -> pl.LazyFrame:
-    import polars as pl
-
     return data.lazyframe.select(~pl.col(REPEATED))
 
 
 def _not_before(data: PolarsData) -> pl.LazyFrame:
-    import polars as pl
-
     updated, created = (pl.col(parsed_name(name)) for name in ("updated_at", "created_at"))
     return data.lazyframe.select((updated >= created).fill_null(value=True))

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.failure import cut
 from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
 from io_intelligence_provider.quality.tally import RowTally
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["CHECKED_COLUMNS", "PreviousSnapshot", "RunFacts", "snapshot_checks"]
 
@@ -71,8 +70,6 @@ class RunFacts:
     @cached_property
     def prices(self) -> pl.DataFrame:
         """``name``, ``column``, ``old`` and ``new`` of each price that is known on both days."""
-        import polars as pl
-
         before = self.previous
         models = self.models.select("name", "model_id", *PRICE_COLUMNS)
         earlier = models.clear() if before is None else before.models
@@ -137,8 +134,6 @@ def _quarantine_share(facts: RunFacts) -> _Found:
 
 
 def _volume(facts: RunFacts) -> _Found:
-    import polars as pl
-
     before = facts.previous
     if before is None or not before.models.height:
         return _NOT_EVALUATED
@@ -159,8 +154,6 @@ def _volume(facts: RunFacts) -> _Found:
 
 
 def _price_unit(facts: RunFacts) -> _Found:
-    import polars as pl
-
     positive = _positive_prices(facts)
     if positive.height < UNIT_PRICES:
         return _NOT_EVALUATED
@@ -174,8 +167,6 @@ def _price_unit(facts: RunFacts) -> _Found:
 
 
 def _price_move(facts: RunFacts) -> _Found:
-    import polars as pl
-
     # In whole steps of the last decimal, rounded up: `new > 3 * old` without a product that overflows.
     old, new = (pl.col(name).to_physical() for name in ("old", "new"))
     third = [(price + (MOVE_RATIO - 1)) // MOVE_RATIO for price in (old, new)]
@@ -185,16 +176,12 @@ def _price_move(facts: RunFacts) -> _Found:
 
 
 def _price_to_zero(facts: RunFacts) -> _Found:
-    import polars as pl
-
     were_positive = facts.prices.filter(pl.col("old") > 0)
     fell = were_positive.filter(pl.col("new") == 0)
     return were_positive.height, fell.height, _price_examples(fell)
 
 
 def _positive_prices(facts: RunFacts) -> pl.DataFrame:
-    import polars as pl
-
     return facts.prices.filter((pl.col("old") > 0) & (pl.col("new") > 0))
 
 

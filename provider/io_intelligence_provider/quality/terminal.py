@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
 from io_intelligence_provider.quality.failure import cut
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.quality.result import CheckRun
-
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
 
 __all__ = ["printable", "result_table"]
 
@@ -20,8 +20,6 @@ _STYLES: Final = {"failed": "bold red", "flagged": "yellow", "passed": "green", 
 
 def printable(value: str | None) -> Text:
     """Return foreign text without control characters, and without rich reading markup into it."""
-    from rich.text import Text
-
     return Text("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value or ""))
 
 
@@ -30,9 +28,6 @@ def result_table(result: QualityReport | CheckRun, *, every: bool = False) -> Ta
 
     :param every: row checks that found nothing as well.
     """
-    from rich import box
-    from rich.table import Table
-
     table = Table(
         title=printable(_title(result)),
         caption=printable(_caption(result)),
@@ -54,8 +49,6 @@ def result_table(result: QualityReport | CheckRun, *, every: bool = False) -> Ta
 
 
 def _cells(check: CheckResult) -> list[Any]:
-    from rich.text import Text
-
     word = _word(check)
     example = check.examples[0] if check.examples else {}
     shown = ", ".join(f"{key}: {value}" for key, value in example.items() if value is not None)

@@ -9,9 +9,12 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.contract import COLUMNS
 from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.profiler import Profiler
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.result_of_report import check_run_of
@@ -65,10 +68,6 @@ def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[Colum
 
     :raises NotOnFileError: when there is no such snapshot.
     """
-    import polars as pl
-
-    from io_intelligence_provider.quality.profiler import Profiler
-
     profiler = Profiler()
     with open_parquet(store.files, models_path(store.resolve(when)), MODELS_KIND) as file:
         # A column that is newer than the file has no nulls there: nobody knows its values.

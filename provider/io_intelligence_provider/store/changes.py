@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.store.parquet import FileKind
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["CHANGES_KIND", "changes_schema"]
 
@@ -19,7 +18,6 @@ _OF_WHOLE_MODELS: Final = ("model_added", "model_removed")
 @cache
 def changes_schema() -> pa.Schema:
     """Return the Arrow schema of ``changes.parquet``; fields carry a ``description``."""
-    import pyarrow as pa
 
     def field(name: str, kind: pa.DataType, description: str, nullable: bool = True) -> pa.Field:
         return pa.field(name, kind, nullable=nullable, metadata={"description": description})
@@ -50,8 +48,6 @@ def changes_schema() -> pa.Schema:
 
 
 def _check(frame: pl.DataFrame) -> str | None:
-    import polars as pl
-
     if not {"change", "field"} <= set(frame.columns):
         return None
     whole = pl.col("change").is_in(_OF_WHOLE_MODELS)

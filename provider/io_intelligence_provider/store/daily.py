@@ -19,6 +19,9 @@ from datetime import date
 from itertools import groupby
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.days import Piece, dated, dated_schema
 from io_intelligence_provider.store.files import Files
@@ -215,9 +218,6 @@ class DailyFiles:
         return True
 
     def _serialised(self, month: _Month) -> bytes:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         schema, sink = self._kind.schema(), pa.BufferOutputStream()
         options: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": _DICTIONARY_BYTES}
         with pq.ParquetWriter(sink, dated_schema(schema), **options) as writer:

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.store.files import Files, OnDisk
@@ -28,10 +31,6 @@ from io_intelligence_provider.store.parquet import (
     unpacked_within,
 )
 from io_intelligence_provider.store.scan import is_one_of, scan_days, scan_months, with_keys
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["Piece", "dated", "dated_schema", "read_days", "read_frame"]
 
@@ -77,9 +76,6 @@ def read_days(
         ``model_id`` then.
     :raises StorageError: when a file is damaged; the message names it.
     """
-    import polars as pl
-    import pyarrow as pa
-
     schema = kind.schema() if schema is None else schema
     full = dated_schema(schema)
 
@@ -98,8 +94,6 @@ def read_frame(
     models: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Return the same as :func:`read_days` in polars, which saves a third of the time."""
-    import polars as pl
-
     schema = kind.schema() if schema is None else schema
     parts = list(_Reading(files, kind, schema, models, lambda frame: frame).all(pieces))
     return pl.concat(parts) if parts else pl.DataFrame(no_rows(dated_schema(schema)))
@@ -173,8 +167,6 @@ class _Reading(Generic[T]):
         most = sum(unpacked_within(item.size) for item in items)
 
         def convert(frame: pl.DataFrame) -> T:
-            import polars as pl
-
             texts = frame.select(pl.col(pl.String).str.len_bytes().cast(pl.Int64).sum())
             problem = problem_of_rows(frame, self.kind)
             if problem is not None or sum(map(sum, texts.rows())) > most:
@@ -184,8 +176,6 @@ class _Reading(Generic[T]):
         return convert
 
     def _one_by_one(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> pl.DataFrame:
-        import polars as pl
-
         parts = []
         for item in batch:
             try:
@@ -202,8 +192,6 @@ class _Reading(Generic[T]):
 
 def dated(parts: Iterable[tuple[date, pa.Table]], schema: pa.Schema) -> pa.Table:
     """Join the tables of several days, ``snapshot_date`` first."""
-    import pyarrow as pa
-
     full = dated_schema(schema)
     tables = [
         table.add_column(0, full.field(0), pa.repeat(pa.scalar(day, pa.date32()), table.num_rows)).cast(full)
@@ -214,8 +202,6 @@ def dated(parts: Iterable[tuple[date, pa.Table]], schema: pa.Schema) -> pa.Table
 
 def dated_schema(schema: pa.Schema) -> pa.Schema:
     """Return a schema with ``snapshot_date`` before the columns of a daily file."""
-    import pyarrow as pa
-
     return pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
 
 

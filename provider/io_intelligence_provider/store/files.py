@@ -17,8 +17,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import pyarrow as pa
 from fsspec.asyn import AsyncFileSystem
 from fsspec.spec import AbstractFileSystem
 
@@ -42,9 +43,6 @@ from io_intelligence_provider.store.local import (
 )
 from io_intelligence_provider.store.location import OBJECT_STORES, redacted, storage_of
 from io_intelligence_provider.store.stamps import Stamp, object_stamp
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["LARGEST_FILE", "Files", "OnDisk"]
 
@@ -304,8 +302,6 @@ class Files:
         :raises NotOnFileError: when the file is not there.
         :raises UnreadableFileError: when it cannot be used.
         """
-        import pyarrow as pa
-
         if not self.is_local:
             return pa.BufferReader(self.read(path))
         with self._storage("read", path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
+
+import pyarrow as pa
 
 from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.store.files import Files
@@ -13,9 +15,6 @@ from io_intelligence_provider.store.layout import is_run_id
 from io_intelligence_provider.store.parquet import MODELS_KIND, open_parquet
 from io_intelligence_provider.store.table import METADATA_PREFIX
 from io_intelligence_provider.store.when import in_utc
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["NoRunIdError", "SnapshotInfo", "info_of", "read_info"]
 

@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import types
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.store.files import Files
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = [
     "MODELS_KIND",
@@ -125,8 +127,6 @@ class CheckedFile:
         return self._file.metadata
 
     def _opened(self) -> Any:
-        import pyarrow.parquet as pq
-
         self._size = size = self._source.size()
         if size < _TAIL:
             raise OSError(f"it has {size} bytes")
@@ -155,8 +155,6 @@ class CheckedFile:
 
         :raises UnreadableFileError: when what is read is damaged.
         """
-        import pyarrow as pa
-
         wanted = self._kind.schema() if chosen is None else chosen
         names = [name for name in wanted.names if name in self.schema.names]
         with _refusing(self.where):
@@ -181,8 +179,6 @@ class CheckedFile:
 
         Columns whose footer allows such a thing are read with their dictionaries first, and measured.
         """
-        import pyarrow.parquet as pq
-
         wanted, most = frozenset(names), unpacked_within(self._size)
         suspect = [
             path
@@ -215,8 +211,6 @@ def open_parquet(files: Files, path: str, kind: FileKind) -> CheckedFile:
 @contextmanager
 def _refusing(where: str) -> Iterator[None]:
     """Raise whatever a library says of a file as an error that names it."""
-    import pyarrow as pa
-
     try:
         yield
     except FileNotFoundError:
@@ -243,8 +237,6 @@ def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
     :raises UnreadableFileError: when one is refused.
     """
 
-    import pyarrow as pa
-
     for source, where in sources:
         with _refusing(where), pa.OSFile(source) as file:
             CheckedFile(file, where, kind)
@@ -255,8 +247,6 @@ def check_bytes(data: bytes, where: str, kind: FileKind) -> None:
 
     :raises UnreadableFileError: when it is so.
     """
-    import pyarrow as pa
-
     CheckedFile(pa.BufferReader(data), where, kind).close()
 
 
@@ -318,8 +308,6 @@ def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
     """Tell whether a column is of a type that is read as another: prices and flags are exactly theirs."""
     if found.equals(wanted):
         return True
-    from pyarrow import types
-
     same = False
     if types.is_string(wanted):
         same |= types.is_large_string(found) or types.is_string_view(found)
@@ -343,9 +331,6 @@ def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def _size_of_texts(array: Any) -> int:
     """Return the bytes of the texts of an array once no dictionary holds them any more."""
-    import pyarrow.compute as pc
-    from pyarrow import types
-
     if types.is_dictionary(array.type):
         lengths = pc.cast(pc.binary_length(array.dictionary), "int64")
         return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
@@ -372,8 +357,6 @@ _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinf
 
 
 def _problem_of_table(table: pa.Table, kind: FileKind) -> str | None:
-    import polars as pl
-
     return problem_of_rows(pl.DataFrame(table), kind)
 
 
@@ -382,8 +365,6 @@ def problem_of_rows(frame: pl.DataFrame, kind: FileKind) -> str | None:
 
     :param frame: some of their columns, as the types of today.
     """
-    import polars as pl
-
     for name in sorted(kind.required.intersection(frame.columns)):
         if frame[name].null_count():
             return f"the column {name} has nulls"
@@ -414,8 +395,6 @@ def chosen_columns(columns: Iterable[str]) -> pa.Schema:
 
     :raises ConfigurationError: when there is no such column, or one is named twice.
     """
-    import pyarrow as pa
-
     schema, columns = arrow_schema(), list(columns)
     for name in columns:
         if columns.count(name) > 1:
@@ -427,6 +406,4 @@ def chosen_columns(columns: Iterable[str]) -> pa.Schema:
 
 def no_rows(schema: pa.Schema) -> pa.Table:
     """Return an empty table. Not ``empty_table``: that makes arrays, which imports pandas, for a second."""
-    import pyarrow as pa
-
     return pa.Table.from_batches([], schema)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, PRICE_PRECISION, PRICE_SCALE
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["PERIOD_COLUMNS", "periods_of", "periods_schema"]
 
@@ -22,7 +20,6 @@ _KEY = ("model_id", "name")
 
 def periods_schema() -> pa.Schema:
     """Return the Arrow schema of periods; fields carry a ``description`` and the ``unit``."""
-    import pyarrow as pa
 
     def field(name: str, kind: pa.DataType, description: str, nullable: bool = False) -> pa.Field:
         return pa.field(name, kind, nullable=nullable, metadata={"description": description})
@@ -56,8 +53,6 @@ def periods_of(history: pa.Table, dates: Iterable[date]) -> pa.Table:
     :param history: ``snapshot_date`` and :data:`PERIOD_COLUMNS`, in any order; of all models, or of some.
     :param dates: the days with a snapshot, those without any of these models included.
     """
-    import polars as pl
-
     frame = pl.DataFrame(history)
     # A snapshot that was filed while the history was read may be in it.
     known = sorted({*dates, *frame["snapshot_date"].unique()})
@@ -78,8 +73,6 @@ def periods_of(history: pa.Table, dates: Iterable[date]) -> pa.Table:
 
 def _runs(numbered: pl.DataFrame, column: str) -> pl.DataFrame:
     """Return the runs of equal prices: the numbers of their first and last snapshots."""
-    import polars as pl
-
     priced = numbered.select("key", "at", price=column).drop_nulls("price")
     continues = (
         pl.col("key").eq(pl.col("key").shift())

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Prices", "check_counts", "cost_of", "prices_of"]
 

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from io_intelligence_provider.quality.row_checks import RefusedRecord
 from io_intelligence_provider.store.parquet import FileKind, no_rows
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]
 
@@ -20,8 +20,6 @@ __all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]
 @cache
 def quarantine_schema() -> pa.Schema:
     """Return the Arrow schema of ``quarantine/…/<snapshot_id>.parquet``."""
-    import pyarrow as pa
-
     text = pa.string()
     failure = pa.struct([("check", text), ("column", text), ("value", text), ("message", text)])
     return pa.schema(
@@ -44,8 +42,6 @@ class QuarantineFile:
     """Collects refused records in a temporary Parquet file; a batch of them is in memory at a time."""
 
     def __init__(self, snapshot_id: str, fetched_at: datetime) -> None:
-        import pyarrow.parquet as pq
-
         self._snapshot_id = snapshot_id
         self._fetched_at = fetched_at
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the writer
@@ -61,8 +57,6 @@ class QuarantineFile:
 
     def add(self, refused: Sequence[RefusedRecord]) -> None:
         """Write the records of one batch."""
-        import pyarrow as pa
-
         if not refused:
             return
         rows: list[dict[str, Any]] = [

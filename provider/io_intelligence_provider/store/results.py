@@ -15,7 +15,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import (
     ConfigurationError,
@@ -24,14 +28,12 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
+from io_intelligence_provider.quality.html import report_html
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import run_file
 from io_intelligence_provider.store.parquet import no_rows, read_parquet
 from io_intelligence_provider.store.results_schema import RESULTS_KIND, result_row, results_schema, run_of_row
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["ResultHistory", "dataset_id", "read_past", "runs_table"]
 
@@ -89,9 +91,6 @@ class ResultHistory:
         :param dataset: the name under which runs are compared; the run's own ``dataset`` unless given.
         :raises StorageError: when it cannot be written.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         name = dataset or run.dataset
         table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
         buffer = io.BytesIO()
@@ -105,8 +104,6 @@ class ResultHistory:
 
         :raises StorageError: when it cannot be written.
         """
-        from io_intelligence_provider.quality.html import report_html
-
         folder = f"{REPORTS}/dataset_id={dataset_id(dataset or run.dataset)}"
         page = f"{folder}/{run_file(run.run_id, 'html')}"
         self.files.put(f"{folder}/{run_file(run.run_id, 'json')}", run.to_json().encode())
@@ -131,8 +128,6 @@ class ResultHistory:
             row for each profiled column of each run.
         :param dataset: the name to read, all unless given.
         """
-        import pyarrow as pa
-
         tables = [table for table, _ in self._tables(dataset, None)]
         return _flat(pa.concat_tables(tables) if tables else no_rows(results_schema()), kind)
 
@@ -172,8 +167,6 @@ class ResultHistory:
 
 def runs_table(runs: Iterable[CheckRun], kind: Kind = "runs") -> pa.Table:
     """Return runs as :meth:`ResultHistory.table` does, wherever they come from."""
-    import pyarrow as pa
-
     rows = [result_row(run, run.dataset) for run in runs]
     return _flat(pa.Table.from_pylist(rows, schema=results_schema()), kind)
 
@@ -188,9 +181,6 @@ def _flat(runs: pa.Table, kind: Kind) -> pa.Table:
 
 
 def _unnested(runs: pa.Table, nested: str) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     lists = runs[nested].combine_chunks()
     parents = pc.list_parent_indices(lists)
     values = pc.list_flatten(lists)

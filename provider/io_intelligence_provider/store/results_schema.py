@@ -6,17 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 
 from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.report import CheckResult, checked
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.store.parquet import FileKind
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["RESULTS_KIND", "result_row", "results_schema", "run_of_row"]
 
@@ -24,8 +22,6 @@ __all__ = ["RESULTS_KIND", "result_row", "results_schema", "run_of_row"]
 @cache
 def results_schema() -> pa.Schema:
     """Return the schema of a result file. Columns may be added to it, none changes its meaning."""
-    import pyarrow as pa
-
     text, count, number = pa.string(), pa.int64(), pa.float64()
     check = pa.struct(
         {

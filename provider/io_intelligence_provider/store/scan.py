@@ -9,15 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.store.files import OnDisk
 from io_intelligence_provider.store.parquet import no_rows
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["is_one_of", "scan_days", "scan_months", "with_keys"]
 
@@ -43,8 +42,6 @@ def scan_days(
     :param day_of: the day of each path, which becomes ``snapshot_date``.
     :param convert: what becomes of the frame.
     """
-    import polars as pl
-
     day_of_file = {item.file: day_of[item.path] for item in items}
 
     def read() -> T | None:
@@ -78,7 +75,6 @@ def scan_months(
     :param between: first and last day to keep, all unless given.
     :param convert: what becomes of the frame.
     """
-    import polars as pl
 
     def read() -> T | None:
         # Nothing is filled in: the fingerprint in its name says that a month has every column.
@@ -93,8 +89,6 @@ def scan_months(
 
 
 def _scan(items: Sequence[OnDisk], types: Mapping[str, Any], **options: Any) -> pl.LazyFrame:
-    import polars as pl
-
     return pl.scan_parquet(
         [item.file for item in items],
         schema=types,
@@ -106,8 +100,6 @@ def _scan(items: Sequence[OnDisk], types: Mapping[str, Any], **options: Any) -> 
 
 
 def _types(schema: pa.Schema) -> dict[str, Any]:
-    import polars as pl
-
     return dict(pl.DataFrame(no_rows(schema)).schema)
 
 
@@ -123,9 +115,6 @@ def _checked(frame: pl.DataFrame, schema: pa.Schema, convert: Callable[[pl.DataF
 
 
 def _guarded(read: Callable[[], T | None], items: Sequence[OnDisk]) -> T | None:
-    import polars as pl
-    import pyarrow as pa
-
     try:
         return read()
     except (
@@ -141,8 +130,6 @@ def _guarded(read: Callable[[], T | None], items: Sequence[OnDisk]) -> T | None:
 
 def with_keys(schema: pa.Schema, models: Collection[str] | None) -> pa.Schema:
     """Return a schema that also has the columns that models are known by, or one to count rows by."""
-    import pyarrow as pa
-
     keys = ("model_id", "name") if models is not None else () if len(schema) else ("name",)
     return pa.schema([*schema, *(pa.field(key, pa.string()) for key in keys if key not in schema.names)])
 
@@ -155,8 +142,6 @@ def is_one_of(models: Collection[str]) -> pl.Expr:
 
 
 def _in(column: str, values: Collection[str]) -> pl.Expr:
-    import polars as pl
-
     if len(values) == 1:
         return pl.col(column) == next(iter(values))
     return pl.col(column).is_in(pl.Series(list(values), dtype=pl.String).implode())

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
@@ -44,9 +46,6 @@ from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.sorting import ModelSorter
 from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore, When, as_date, compact_or_warn
 from io_intelligence_provider.store.table import serialise_models
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["SnapshotRun", "SnapshotSummary", "run_snapshot", "take_snapshot"]
 
@@ -190,8 +189,6 @@ def _filed_query(store: SnapshotStore) -> str | None:
 
 def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
     """Return what the latest earlier snapshot held, or why its file cannot be used."""
-    import polars as pl
-
     before = store.before(day)
     if before is None:
         return None
@@ -213,8 +210,6 @@ def _judge(
     catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
 ) -> tuple[RowTally, pl.DataFrame]:
     """Judge all records; return the tally, and of the valid ones what the snapshot checks look at."""
-    import polars as pl
-
     tally, checked = RowTally(catalogue.shape, catalogue.redacted), []
     repeats = Repeats(catalogue)
     for records in _groups(repeats.distinct(catalogue.pages())):

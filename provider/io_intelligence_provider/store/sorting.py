@@ -10,10 +10,9 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 __all__ = ["SLICE", "SORT_KEYS", "ModelSorter"]
 
@@ -38,8 +37,6 @@ class _FrameFile:
         return offset, self._file.write(buffer.getbuffer())
 
     def read(self, span: _Span) -> pl.DataFrame:
-        import polars as pl
-
         self._file.seek(span[0])
         return pl.read_ipc_stream(io.BytesIO(self._file.read(span[1])))
 
@@ -91,8 +88,6 @@ class ModelSorter:
 
     def _deal(self) -> list[list[_Span]]:
         """Send each row to the slice that its place falls into; return what each slice consists of."""
-        import polars as pl
-
         keys = pl.concat(self._keys)
         places = keys.select(pl.arg_sort_by(SORT_KEYS)).to_series().arg_sort().rename("place")
         slices: list[list[_Span]] = [[] for _ in range(-(-keys.height // SLICE))]
@@ -108,6 +103,4 @@ class ModelSorter:
         return slices
 
     def _slice(self, spans: list[_Span]) -> pl.DataFrame:
-        import polars as pl
-
         return pl.concat([self._file.read(span) for span in spans]).sort("place").drop("place")

@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
+
+import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.errors import (
     ConfigurationError,
@@ -39,10 +42,6 @@ from io_intelligence_provider.store.periods import PERIOD_COLUMNS, periods_of
 from io_intelligence_provider.store.prices import Prices, check_counts, cost_of, prices_of
 from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
 from io_intelligence_provider.store.when import When, as_date, in_utc, within
-
-if TYPE_CHECKING:
-    import polars as pl
-    import pyarrow as pa
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn", "in_utc"]
 

@@ -6,7 +6,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.quality.contract import (
@@ -17,9 +21,6 @@ from io_intelligence_provider.quality.contract import (
     volatile_columns,
 )
 from io_intelligence_provider.store.sorting import SLICE
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = [
     "METADATA_PREFIX",
@@ -51,8 +52,6 @@ class _ContentHash:
 
     def update(self, models: pl.DataFrame) -> None:
         """Take the next slice."""
-        import polars as pl
-
         parts: list[pl.Expr] = []
         for column in self._columns:
             text = _as_text(pl.col(column), models.schema[column])
@@ -81,8 +80,6 @@ def content_hash(models: pl.DataFrame, shape: WireShape) -> str:
 
 
 def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    import polars as pl
-
     if dtype == pl.List(pl.String):
         # Lengths first: ["a,b"] and ["a", "b"] are different lists.
         length = column.list.eval(pl.element().str.len_bytes().cast(pl.String)).list.join(",")
@@ -123,10 +120,6 @@ def serialise_models(
     :param slices: the models in order, :data:`~io_intelligence_provider.store.sorting.SLICE` rows each.
     :param metadata: of the file, without our prefix; ``wire_shape`` is one of them.
     """
-    import polars as pl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     schema = arrow_schema().with_metadata(file_metadata(metadata))
     stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
     digest, sink = _ContentHash(WireShape(metadata["wire_shape"])), pa.BufferOutputStream()

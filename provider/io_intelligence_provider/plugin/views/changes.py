@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.plugin.views.counts import count_prices, day_before
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Filter", "filtered"]
 
@@ -55,8 +54,6 @@ class Filter:
 
     def hard(self, rows: pl.DataFrame) -> pl.Expr:
         """What a row has to be to count at all."""
-        import polars as pl
-
         wanted = pl.lit(value=True)
         if self.kinds:
             wanted &= _any_of("change", self.kinds)
@@ -72,8 +69,6 @@ class Filter:
         return wanted
 
     def _found(self, rows: pl.DataFrame) -> pl.Expr:
-        import polars as pl
-
         sought = (self.q or "").casefold()
         found = pl.lit(value=False)
         # A letter or two are part of every id.
@@ -85,8 +80,6 @@ class Filter:
 
     def passes(self) -> pl.Expr:
         """What a row has to be to bring its model's other changes of the day along."""
-        import polars as pl
-
         wanted = pl.lit(value=True)
         if self.min_pct is not None:
             wanted &= pl.col("pct").is_null() | (pl.col("pct").abs() >= self.min_pct)
@@ -96,8 +89,6 @@ class Filter:
 
 
 def _any_of(column: str, values: Collection[str]) -> pl.Expr:
-    import polars as pl
-
     wanted = pl.lit(value=False)
     for value in values:
         wanted |= pl.col(column) == value
@@ -121,8 +112,6 @@ def filtered(
     :param days: whose changes were detected.
     :param dates: all dates on file.
     """
-    import polars as pl
-
     rows = changes.filter(wanted.hard(changes)).with_columns(wanted.passes().alias("passes"))
     rows = _brought_along(rows) if wanted.is_soft else rows.with_columns(pl.col("passes").alias("shown"))
     shown = rows.filter("shown")
@@ -151,8 +140,6 @@ def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
 
     Day and id are made one number: comparing those takes a quarter of a window over both.
     """
-    import polars as pl
-
     day, model = pl.col("snapshot_date").to_physical(), pl.col("model_id").to_physical()
     rows = rows.with_columns((day.cast(pl.Int64) * 2**32 + model).alias("model_day"))
     passing = rows.filter("passes")["model_day"].unique()
@@ -162,8 +149,6 @@ def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
 def _days(
     tallied: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
 ) -> list[dict[str, Any]]:
-    import polars as pl
-
     seen = rows.group_by("snapshot_date").agg(
         pl.col("shown").sum().alias("shown"), (~pl.col("shown")).sum().alias("hidden")
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.changes.kinds import (
     ACCESS,
@@ -16,9 +18,6 @@ from io_intelligence_provider.changes.kinds import (
     QUOTA,
     STATUS,
 )
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["count_days", "count_prices", "day_before", "events", "price_changes", "repriced", "tally"]
 
@@ -36,8 +35,6 @@ def day_before(dates: Sequence[date], day: date) -> date | None:
 
 def tally(changes: pl.DataFrame) -> pl.DataFrame:
     """Count changes by ``snapshot_date``, ``change`` and ``direction``: a few rows a day stand for all."""
-    import polars as pl
-
     return changes.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
 
 
@@ -50,8 +47,6 @@ def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date
     :param days: days whose changes were detected, with or without any.
     :param dates: all dates on file.
     """
-    import polars as pl
-
     kind, way = pl.col("change"), pl.col("direction")
     counted = tallied.group_by("snapshot_date").agg(
         _number((kind == PRICE) & (way == "up")).alias("up"),
@@ -73,8 +68,6 @@ def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date
 
 def count_prices(tallied: pl.DataFrame) -> dict[date, dict[str, int]]:
     """Count all changes of each day, and those of prices: all, up, down."""
-    import polars as pl
-
     price, way = pl.col("change") == PRICE, pl.col("direction")
     counted = tallied.group_by("snapshot_date").agg(
         pl.col("number").sum().alias("changes"),
@@ -86,8 +79,6 @@ def count_prices(tallied: pl.DataFrame) -> dict[date, dict[str, int]]:
 
 
 def _number(wanted: pl.Expr) -> pl.Expr:
-    import polars as pl
-
     return pl.col("number").filter(wanted.fill_null(value=False)).sum()
 
 
@@ -124,8 +115,6 @@ def events(changes: pl.DataFrame, most: int) -> list[dict[str, Any]]:
 
 
 def _any_of(values: pl.Series, wanted: Collection[str]) -> pl.Series:
-    import polars as pl
-
     found = pl.Series([False], dtype=pl.Boolean).new_from_index(0, values.len())
     for value in wanted:
         found |= values == value

@@ -7,10 +7,9 @@ wire shapes and may be given anew, names may be shared. A rename under the same 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 __all__ = ["Bearing", "number_rows", "separated", "tracks_of"]
 
@@ -79,8 +78,6 @@ def _keys(rows: pl.DataFrame) -> pl.Series:
 
     Comparing numbers is what makes this fast: half a million rows have a few hundred names.
     """
-    import polars as pl
-
     codes = rows.select(
         "day",
         *[pl.col(key).cast(pl.Categorical).to_physical().cast(pl.UInt64) for key in ("name", "model_id")],
@@ -96,15 +93,11 @@ def _keys(rows: pl.DataFrame) -> pl.Series:
 
 
 def _numbered(keys: pl.Series, distinct: pl.Series, tracks: list[int]) -> pl.Series:
-    import polars as pl
-
     return keys.replace_strict(keys.gather(distinct), tracks, return_dtype=pl.UInt32).alias("track")
 
 
 def _twice_a_day(days: pl.Series, tracks: pl.Series) -> list[int]:
     """Return the tracks that have two rows on one day."""
-    import polars as pl
-
     rows = pl.DataFrame([days.alias("day"), tracks.alias("track")])
     per_day = rows.group_by("day").agg(pl.col("track").n_unique().alias("tracks"), pl.len().alias("rows"))
     crowded = per_day.filter(pl.col("tracks") != pl.col("rows"))["day"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import polars as pl
 
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.problems import InvalidError
 from io_intelligence_provider.plugin.views.timeline import Timeline
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["find", "tracks_on"]
 

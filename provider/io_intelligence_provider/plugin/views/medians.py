@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
+
+import polars as pl
 
 from io_intelligence_provider.plugin.views.text import mean, unscaled
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["MEDIANS", "Medians", "medians_of"]
 
@@ -33,8 +32,6 @@ def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
 
 
 def _by_day(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
-    import polars as pl
-
     # By the integers that a decimal is stored as: they sort faster, and polars 1.35 loses decimals in groups.
     published = rows.select("snapshot_date", pl.col(field).to_physical()).drop_nulls()
     value, count = pl.col(field).sort(), pl.len()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import percent
@@ -12,9 +14,6 @@ from io_intelligence_provider.plugin.views.overview import PERIOD
 from io_intelligence_provider.plugin.views.steps import Step, days_on_file, steps_between
 from io_intelligence_provider.plugin.views.timeline import Timeline
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["changes_of", "history_of", "last_on_file"]
 
@@ -71,8 +70,6 @@ def changes_of(timeline: Timeline, track: int, changes: pl.DataFrame | None) -> 
 
     :param changes: of all models, oldest day first; ``None`` when none were ever detected.
     """
-    import polars as pl
-
     if changes is None:
         return {"price_changes": None, "price_change_days": None, "changes": []}
     pairs = {(name, model_id) for (name, model_id, _), of in timeline.bearings.items() if of == track}

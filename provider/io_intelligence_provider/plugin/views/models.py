@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.plugin.views.overview import PERIOD
@@ -13,9 +15,6 @@ from io_intelligence_provider.plugin.views.steps import Spark, sparks
 from io_intelligence_provider.plugin.views.text import json_value, plain
 from io_intelligence_provider.plugin.views.timeline import Timeline
 from io_intelligence_provider.quality.contract import ACCESS_COLUMN, COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["facts", "model_rows"]
 
@@ -110,8 +109,6 @@ def _doubtful(
     That is how a price that is no longer published has looked (2026-05-15, fifteen cache-write prices at
     once), so such a 0 may not mean free.
     """
-    import polars as pl
-
     last = timeline.position(day)
     found = {}
     for price in PRICE_COLUMNS:

@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import polars as pl
 
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import percent
@@ -15,9 +17,6 @@ from io_intelligence_provider.plugin.views.steps import Spark, sparks
 from io_intelligence_provider.plugin.views.text import plain
 from io_intelligence_provider.plugin.views.timeline import Timeline
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["Move", "largest_move", "movers", "named_tracks", "with_sparks"]
 
@@ -126,8 +125,6 @@ def largest_move(changes: pl.DataFrame, names: Names) -> Move | None:
     :param changes: the changes of the day.
     :param names: the models on file on the day.
     """
-    import polars as pl
-
     tracks = {pair: track for track, pair in names.items()}
     rows = changes.filter((pl.col("change") == PRICE) & pl.col("direction").is_not_null())
     keys = ("name", "model_id", "field", "old_value", "new_value", "pct", "direction")

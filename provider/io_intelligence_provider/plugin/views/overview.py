@@ -5,15 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.plugin.views.medians import MEDIANS, Medians
 from io_intelligence_provider.plugin.views.text import plain
 from io_intelligence_provider.plugin.views.timeline import Timeline
 from io_intelligence_provider.quality.report import QualityReport
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = [
     "PERIOD",

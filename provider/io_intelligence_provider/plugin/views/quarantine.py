@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["LONGEST_RECORD", "page"]
 

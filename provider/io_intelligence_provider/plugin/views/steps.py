@@ -6,6 +6,8 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Final, TypeAlias
 
+import polars as pl
+
 from io_intelligence_provider.plugin.views.text import column_text
 from io_intelligence_provider.plugin.views.timeline import Timeline
 
@@ -67,8 +69,6 @@ def sparks(timeline: Timeline, field: str, day: date, tracks: Collection[int]) -
 
     A point is the number of days since the first of the thirty, and the value; ``None`` is a gap.
     """
-    import polars as pl
-
     start = day - timedelta(days=SPARK_DAYS)
     base, last = timeline.position(start), timeline.position(day)
     steps = timeline.of(field, tracks).filter(pl.col("day") <= last)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import polars as pl
 
 from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, PRICE_SCALE, Kind
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["column_text", "json_integer", "json_value", "mean", "plain", "unscaled"]
 
@@ -26,8 +25,6 @@ def plain(value: Decimal | int | None) -> str | None:
 
 def column_text(values: pl.Series) -> pl.Series:
     """Do the same to a column of decimals with a scale of 18; texts stay as they are."""
-    import polars as pl
-
     if values.dtype == pl.String:
         return values
     return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")

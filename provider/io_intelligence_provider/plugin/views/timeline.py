@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import polars as pl
 
 from io_intelligence_provider.plugin.views.identity import Bearing, number_rows
 from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["FIELDS", "KEYS", "Timeline", "build_timeline", "fields_with"]
 
@@ -110,15 +109,11 @@ class Timeline:
 
     def in_force(self, field: str, position: int, tracks: Collection[int] | None = None) -> pl.DataFrame:
         """Return the steps that hold at a position: at most one a track."""
-        import polars as pl
-
         steps = self.of(field, tracks).filter(pl.col("day") <= position)
         return steps.filter((pl.col("track") != pl.col("track").shift(-1)).fill_null(value=True))
 
     def of(self, field: str, tracks: Collection[int] | None = None) -> pl.DataFrame:
         """Return the steps of a field, of some tracks if they are given."""
-        import polars as pl
-
         steps = self.steps[field]
         if tracks is None:
             return steps
@@ -145,8 +140,6 @@ def build_timeline(
     :param damaged: those that could not be read.
     :param rows: ``snapshot_date``, :data:`KEYS` and ``fields``, of all the others, oldest first.
     """
-    import polars as pl
-
     positions = pl.Series("day", range(len(dates)), dtype=pl.UInt32)
     day = rows["snapshot_date"].replace_strict(list(dates), positions, return_dtype=pl.UInt32).alias("day")
     rows = rows.with_columns(day)
@@ -167,8 +160,6 @@ def build_timeline(
 
 
 def _tracks(rows: pl.DataFrame) -> pl.DataFrame:
-    import polars as pl
-
     days = rows.with_row_index("row").group_by("track", maintain_order=True)
     ends = days.agg(
         pl.col("row").last(),
@@ -182,8 +173,6 @@ def _tracks(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _gaps(rows: pl.DataFrame, days: int) -> pl.DataFrame:
     """Return the steps at which a model goes: the first day after each stretch on which it was on file."""
-    import polars as pl
-
     follows = (pl.col("track") == pl.col("track").shift(-1)) & (pl.col("day") + 1 == pl.col("day").shift(-1))
     ends = rows.select("track", "day", follows.fill_null(value=False).alias("follows")).filter(
         ~pl.col("follows")
@@ -192,8 +181,6 @@ def _gaps(rows: pl.DataFrame, days: int) -> pl.DataFrame:
 
 
 def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
-    import polars as pl
-
     kind = pl.String() if rows.schema[field] == pl.String else pl.Decimal(38, 18)
     value = pl.col(field)
     same_model = pl.col("track") == pl.col("track").shift(1)

@@ -21,7 +21,7 @@ import pytest
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.store import daily
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import MODELS_KIND
+from io_intelligence_provider.store.table import MODELS_KIND
 
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text("utf-8")

@@ -15,8 +15,9 @@ from io_intelligence_provider.store import scan
 from io_intelligence_provider.store.ahead import read_ahead
 from io_intelligence_provider.store.days import read_days
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import MODELS_KIND, read_parquet
+from io_intelligence_provider.store.parquet import read_parquet
 from io_intelligence_provider.store.store import SnapshotStore
+from io_intelligence_provider.store.table import MODELS_KIND
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(5)]

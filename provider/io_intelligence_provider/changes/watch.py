@@ -39,8 +39,9 @@ from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUM
 from io_intelligence_provider.quality.parse import parse_prices
 from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import MODELS_KIND, chosen_columns, open_parquet
+from io_intelligence_provider.store.parquet import open_parquet
 from io_intelligence_provider.store.store import SnapshotStore
+from io_intelligence_provider.store.table import MODELS_KIND, chosen_columns
 
 __all__ = ["Fingerprint", "Sighting", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import is_run_id
-from io_intelligence_provider.store.parquet import MODELS_KIND, open_parquet
-from io_intelligence_provider.store.table import METADATA_PREFIX
+from io_intelligence_provider.store.parquet import open_parquet
+from io_intelligence_provider.store.table import METADATA_PREFIX, MODELS_KIND
 from io_intelligence_provider.store.when import in_utc
 
 __all__ = ["NoRunIdError", "SnapshotInfo", "info_of", "read_info"]

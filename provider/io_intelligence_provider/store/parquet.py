@@ -21,17 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, UnreadableFileError
-from io_intelligence_provider.quality.contract import arrow_schema
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.files import Files
 
 __all__ = [
-    "MODELS_KIND",
     "CheckedFile",
     "FileKind",
     "check_bytes",
     "check_footers",
-    "chosen_columns",
     "no_rows",
     "open_parquet",
     "problem_of_rows",
@@ -86,10 +83,6 @@ class FileKind:
     def rows_within(self, size: int) -> int:
         """Return how many rows a file of a size can have."""
         return min(self.most_rows, max(self.rows_free, int(size * self.rows_per_byte)))
-
-
-MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 100_000, 1)
-"""A hundred thousand models, and up to a million in a file with a byte for each."""
 
 
 class CheckedFile:
@@ -388,20 +381,6 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def chosen_columns(columns: Iterable[str]) -> pa.Schema:
-    """Return the schema of some columns of ``models.parquet``, in that order.
-
-    :raises ConfigurationError: when there is no such column, or one is named twice.
-    """
-    schema, columns = arrow_schema(), list(columns)
-    for name in columns:
-        if columns.count(name) > 1:
-            raise ConfigurationError(f"The column {name!r} is asked for twice.")
-        if name not in schema.names:
-            raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
-    return pa.schema([schema.field(name) for name in columns])
 
 
 def no_rows(schema: pa.Schema) -> pa.Table:

@@ -41,11 +41,11 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
-from io_intelligence_provider.store.parquet import MODELS_KIND, check_bytes
+from io_intelligence_provider.store.parquet import check_bytes
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.sorting import ModelSorter
 from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore, When, as_date, compact_or_warn
-from io_intelligence_provider.store.table import serialise_models
+from io_intelligence_provider.store.table import MODELS_KIND, serialise_models
 
 __all__ = ["SnapshotRun", "SnapshotSummary", "run_snapshot", "take_snapshot"]
 

@@ -37,10 +37,11 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
-from io_intelligence_provider.store.parquet import MODELS_KIND, FileKind, chosen_columns, read_parquet
+from io_intelligence_provider.store.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.periods import PERIOD_COLUMNS, periods_of
 from io_intelligence_provider.store.prices import Prices, check_counts, cost_of, prices_of
 from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
+from io_intelligence_provider.store.table import MODELS_KIND, chosen_columns
 from io_intelligence_provider.store.when import When, as_date, in_utc, within
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn", "in_utc"]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.contract import (
     COLUMNS,
     PRICE_COLUMNS,
@@ -20,11 +21,14 @@ from io_intelligence_provider.quality.contract import (
     arrow_schema,
     volatile_columns,
 )
+from io_intelligence_provider.store.parquet import FileKind
 from io_intelligence_provider.store.sorting import SLICE
 
 __all__ = [
     "METADATA_PREFIX",
+    "MODELS_KIND",
     "SerialisedModels",
+    "chosen_columns",
     "content_hash",
     "file_metadata",
     "serialise_models",
@@ -35,6 +39,24 @@ METADATA_PREFIX: Final = "io_intelligence."
 
 _DISTINCT: Final = frozenset({"model_id", "name", "description", *PRICE_COLUMNS})
 """Columns that differ from row to row: a dictionary of them is one page more to decode, and no smaller."""
+
+
+MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 100_000, 1)
+"""A hundred thousand models, and up to a million in a file with a byte for each."""
+
+
+def chosen_columns(columns: Iterable[str]) -> pa.Schema:
+    """Return the schema of some columns of ``models.parquet``, in that order.
+
+    :raises ConfigurationError: when there is no such column, or one is named twice.
+    """
+    schema, columns = arrow_schema(), list(columns)
+    for name in columns:
+        if columns.count(name) > 1:
+            raise ConfigurationError(f"The column {name!r} is asked for twice.")
+        if name not in schema.names:
+            raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
+    return pa.schema([schema.field(name) for name in columns])
 
 
 class _ContentHash:

@@ -23,7 +23,7 @@ from io_intelligence_provider.lineage_facets import (
     schema,
 )
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.location import local_path
+from io_intelligence_provider.storage.location import local_path
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -29,7 +29,7 @@ from io_intelligence_provider.hooks.storage import filesystem_of
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.plugin.source import StoreSource
 from io_intelligence_provider.quality.result_of_report import check_run_of
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.results import ResultHistory
 

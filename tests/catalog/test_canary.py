@@ -25,7 +25,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
-from io_intelligence_provider.catalog.redaction import Redactor, Secret, redact_url
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings, connection_settings
 from io_intelligence_provider.errors import (
     AuthenticationError,
@@ -41,6 +40,7 @@ from io_intelligence_provider.errors import (
     ServerError,
     TransportError,
 )
+from io_intelligence_provider.redaction import Redactor, Secret, redact_url
 
 KEY = "io-v2/s3cr+t=K3y\"&<x>'\\%2F"
 GUEST = "guest-5e55ion"

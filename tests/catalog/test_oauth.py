@@ -15,7 +15,6 @@ import pytest
 
 from io_intelligence_provider.catalog.auth import ClientCredentials
 from io_intelligence_provider.catalog.http_errors import Answer
-from io_intelligence_provider.catalog.redaction import Redactor, Secret
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
@@ -30,6 +29,7 @@ from io_intelligence_provider.errors import (
     ServerError,
     TransportError,
 )
+from io_intelligence_provider.redaction import Redactor, Secret
 
 CLIENT = {"client_id": "me & you", "client_secret": "pw+1/ %&:", "scope": "models.read more"}
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, __version__
-from io_intelligence_provider.catalog.redaction import Secret
 from io_intelligence_provider.catalog.settings import (
     DEFAULT_BASE_URL,
     EXTRA_FIELDS,
@@ -16,6 +15,7 @@ from io_intelligence_provider.catalog.settings import (
     is_loopback,
 )
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.redaction import Secret
 
 SECRETS = ("token", "guest_session_id", "client_secret")
 

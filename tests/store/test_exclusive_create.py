@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
 
 WRITERS = 6
 

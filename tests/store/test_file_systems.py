@@ -12,7 +12,7 @@ from fsspec.spec import AbstractFileSystem
 
 from io_intelligence_provider import detect_changes
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.store import SnapshotStore
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.quality.contract import arrow_schema
+from io_intelligence_provider.storage.parquet import read_parquet
+from io_intelligence_provider.storage.prefetch import read_ahead
 from io_intelligence_provider.store import days as module
 from io_intelligence_provider.store import scan
-from io_intelligence_provider.store.ahead import read_ahead
 from io_intelligence_provider.store.days import read_days
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import read_parquet
 from io_intelligence_provider.store.store import SnapshotStore
 from io_intelligence_provider.store.table import MODELS_KIND
 

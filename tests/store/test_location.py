@@ -18,8 +18,8 @@ from io_intelligence_provider.cli import main
 from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.datasets.run import check_dataset, check_frame
 from io_intelligence_provider.errors import ConfigurationError, StorageError
-from io_intelligence_provider.store.files import Files
-from io_intelligence_provider.store.location import local_path, redacted, refusal_of, scrubbed, storage_of
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.location import local_path, redacted, refusal_of, scrubbed, storage_of
 from io_intelligence_provider.store.results import ResultHistory
 
 CANARY = "c4nary"

@@ -76,7 +76,7 @@ def test_an_older_day_filed_later_is_compared_with_its_own_predecessor(store, ta
 
 def test_old_evidence_that_cannot_be_deleted_does_not_undo_the_commit(store, take, model, monkeypatch):
     from io_intelligence_provider.errors import StorageError
-    from io_intelligence_provider.store.files import Files
+    from io_intelligence_provider.storage.filesystem import Files
 
     take(store, [model()])
 

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.store import SnapshotStore
 
 

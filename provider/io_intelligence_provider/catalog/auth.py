@@ -15,10 +15,10 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from io_intelligence_provider.catalog.http_errors import Answer, is_html, oauth_error
-from io_intelligence_provider.catalog.redaction import Redactor, Secret, sendable
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, RequestError
+from io_intelligence_provider.redaction import Redactor, Secret, sendable
 
 __all__ = [
     "Authenticator",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Never, Self
 
 from io_intelligence_provider.catalog.pagination import Catalogue, walk_catalogue
-from io_intelligence_provider.catalog.redaction import Secret, bare, without_frames
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.session import Transport
 from io_intelligence_provider.catalog.settings import DEFAULT_BASE_URL, ClientSettings, named
 from io_intelligence_provider.catalog.wire import Page, decode_page, decode_record
 from io_intelligence_provider.errors import ConfigurationError, PaginationError
+from io_intelligence_provider.redaction import Secret, bare, without_frames
 
 __all__ = ["MODELS_PATH", "IOIntelligenceClient"]
 

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from io_intelligence_provider.catalog.redaction import MASK
 from io_intelligence_provider.errors import (
     STATUS_ERRORS,
     ErrorDetail,
@@ -19,6 +18,7 @@ from io_intelligence_provider.errors import (
     ServerError,
     TransportError,
 )
+from io_intelligence_provider.redaction import MASK
 
 __all__ = [
     "Answer",

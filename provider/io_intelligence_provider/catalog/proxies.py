@@ -15,8 +15,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.redaction import Secret
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.redaction import Secret
 
 __all__ = ["Proxy", "environment_proxy", "parse_proxy", "proxy_for"]
 

@@ -46,7 +46,6 @@ from io_intelligence_provider.catalog.http_errors import (
     excerpt,
 )
 from io_intelligence_provider.catalog.proxies import Proxy, proxy_for
-from io_intelligence_provider.catalog.redaction import Redactor, Secret, redact_url, without_frames
 from io_intelligence_provider.catalog.retry import Deadline, RetryableError, parse_retry_after, retrying
 from io_intelligence_provider.catalog.settings import ClientSettings, is_loopback
 from io_intelligence_provider.errors import (
@@ -56,6 +55,7 @@ from io_intelligence_provider.errors import (
     ServerError,
     TransportError,
 )
+from io_intelligence_provider.redaction import Redactor, Secret, redact_url, without_frames
 
 __all__ = ["Transport"]
 

@@ -18,8 +18,8 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from io_intelligence_provider.catalog.redaction import Secret, redact_url, sendable
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.redaction import Secret, redact_url, sendable
 
 __all__ = [
     "BUNDLE_VARIABLES",

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from io_intelligence_provider.catalog.http_errors import is_html, quoted
-from io_intelligence_provider.catalog.redaction import MASK, Redactor
 from io_intelligence_provider.errors import ResponseError
+from io_intelligence_provider.redaction import MASK, Redactor
 
 __all__ = [
     "MEASUREMENTS",

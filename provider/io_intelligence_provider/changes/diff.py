@@ -22,8 +22,8 @@ from io_intelligence_provider.changes.fields import field_changes, split_pairs
 from io_intelligence_provider.changes.kinds import FIELDS, MODEL_ADDED, MODEL_REMOVED
 from io_intelligence_provider.changes.match import in_quarantine, match
 from io_intelligence_provider.changes.table import SORTED_BY
+from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes import changes_schema
-from io_intelligence_provider.store.parquet import no_rows
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["Comparison", "as_table", "compare", "compare_with", "field_rows", "past_unreadable_days"]

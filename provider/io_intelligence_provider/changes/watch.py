@@ -37,9 +37,9 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.batch import read_batch
 from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.quality.parse import parse_prices
+from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import open_parquet
 from io_intelligence_provider.store.store import SnapshotStore
 from io_intelligence_provider.store.table import MODELS_KIND, chosen_columns
 

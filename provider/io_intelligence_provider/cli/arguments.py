@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.store.location import scrubbed
+from io_intelligence_provider.storage.location import scrubbed
 
 __all__ = [
     "add_client_arguments",

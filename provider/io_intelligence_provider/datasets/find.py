@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.store.location import redacted, storage_of
+from io_intelligence_provider.storage.location import redacted, storage_of
 
 __all__ = ["Found", "FoundFile", "find", "partitions_of", "storage_failure"]
 

@@ -13,7 +13,7 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.outcome import check_thresholds
 from io_intelligence_provider.quality.report import CheckResult
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.location import refusal_of
+from io_intelligence_provider.storage.location import refusal_of
 
 __all__ = ["CheckOptions", "ExtraChecks"]
 

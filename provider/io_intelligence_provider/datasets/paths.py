@@ -8,7 +8,7 @@ from typing import Any
 from io_intelligence_provider.datasets.find import Found
 from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.store.location import local_path, storage_of
+from io_intelligence_provider.storage.location import local_path, storage_of
 
 __all__ = ["output_filesystem", "refuse_output_among_input"]
 

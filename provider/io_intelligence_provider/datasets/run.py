@@ -28,7 +28,7 @@ from io_intelligence_provider.datasets.write import ParquetTarget, quarantine_sc
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.profiler import Profiler
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.parquet import no_rows
+from io_intelligence_provider.storage.parquet import no_rows
 
 __all__ = ["check_dataset", "check_frame"]
 

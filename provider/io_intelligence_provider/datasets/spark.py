@@ -46,7 +46,7 @@ from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, 
 from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.profiler import Profiler
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.location import refusal_of, scrubbed
+from io_intelligence_provider.storage.location import refusal_of, scrubbed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

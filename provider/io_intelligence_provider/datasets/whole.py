@@ -10,7 +10,7 @@ import pyarrow as pa
 from io_intelligence_provider.datasets.prepare import Prepared
 from io_intelligence_provider.datasets.source import Source
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.store.parquet import no_rows
+from io_intelligence_provider.storage.parquet import no_rows
 
 __all__ = ["float_columns", "read_whole", "wanted_floats"]
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from io_intelligence_provider.datasets.find import storage_failure
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.store.location import storage_of
+from io_intelligence_provider.storage.location import storage_of
 
 _NO_OBJECT_STORES: Final = frozenset({"sftp", "ssh", "ftp", "hdfs", "arrow_hdfs", "webhdfs", "smb", "nfs"})
 """Protocols where a reader could see half an upload: a rename commits there."""

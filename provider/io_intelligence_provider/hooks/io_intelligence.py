@@ -78,7 +78,7 @@ class IOIntelligenceHook(BaseHook):
         :param one_try: seconds that a client without retries may take in all.
         """
         from io_intelligence_provider.catalog.client import IOIntelligenceClient
-        from io_intelligence_provider.catalog.redaction import without_frames
+        from io_intelligence_provider.redaction import without_frames
 
         # Airflow's connection shows its password in its repr: no frame that holds one is in a traceback.
         settings = without_frames(self._settings)

@@ -26,7 +26,7 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
     :raises MissingConnectionError: when there is no connection of that id.
     :raises ConfigurationError: when the path is no location, holds credentials, or no file system serves it.
     """
-    from io_intelligence_provider.store.location import local_path, redacted, refusal_of
+    from io_intelligence_provider.storage.location import local_path, redacted, refusal_of
 
     if refusal := refusal_of(path, what):
         del path  # tracebacks may show local variables

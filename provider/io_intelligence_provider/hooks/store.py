@@ -29,7 +29,7 @@ def open_store(root: str | None = None, storage_conn_id: str | None = None) -> S
         storage_conn_id`` unless given.
     :raises ConfigurationError: when the root is no location, holds credentials, or no file system serves it.
     """
-    from io_intelligence_provider.store.location import local_path, refusal_of
+    from io_intelligence_provider.storage.location import local_path, refusal_of
     from io_intelligence_provider.store.store import SnapshotStore
 
     what = "root"

@@ -63,7 +63,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
         :raises NotificationError: when no answer came, or one other than 2xx.
         """
         from io_intelligence_provider.catalog.adapter import quiet
-        from io_intelligence_provider.catalog.redaction import without_frames
+        from io_intelligence_provider.redaction import without_frames
 
         # Whatever comes, a task's timeout too: the frames below hold the password and the URL as text.
         with quiet():
@@ -103,7 +103,7 @@ def _credential(connection: Connection) -> dict[str, str]:
 
     :raises ConfigurationError: when no header can carry it; the message does not show it.
     """
-    from io_intelligence_provider.catalog.redaction import sendable
+    from io_intelligence_provider.redaction import sendable
 
     password = (connection.password or "").strip()
     if not password:

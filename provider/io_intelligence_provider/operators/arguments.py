@@ -42,7 +42,7 @@ def refuse_locations(**locations: Any) -> None:
     :param locations: values by the names of their arguments; what is no text is passed over.
     :raises ConfigurationError: then; no location with credentials is shown.
     """
-    from io_intelligence_provider.store.location import refusal_of
+    from io_intelligence_provider.storage.location import refusal_of
 
     for name, value in locations.items():
         is_literal = isinstance(value, str) and value != "" and "{{" not in value and "{%" not in value

@@ -107,7 +107,7 @@ def _is_shown(root: str | None, storage_conn_id: str | None) -> bool:
 
 
 def _same_place(one: str, other: str) -> bool:
-    from io_intelligence_provider.store.location import local_path
+    from io_intelligence_provider.storage.location import local_path
 
     return (local_path(one) or one.rstrip("/")) == (local_path(other) or other.rstrip("/"))
 

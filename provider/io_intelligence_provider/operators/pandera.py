@@ -191,7 +191,7 @@ class PanderaCheckOperator(BaseOperator):
 
     def _results_conn_id(self) -> str | None:
         # A root of its own may lie in the same storage; the configured one has its configured connection.
-        from io_intelligence_provider.store.location import local_path
+        from io_intelligence_provider.storage.location import local_path
 
         root = self.results_root
         return self.storage_conn_id if root and local_path(root) is None else None

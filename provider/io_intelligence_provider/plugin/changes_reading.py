@@ -14,10 +14,10 @@ from io_intelligence_provider.plugin.gathering import gathered, within
 from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of
 from io_intelligence_provider.plugin.quarters import Quarters
 from io_intelligence_provider.plugin.views.counts import tally
+from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes import changes_schema
 from io_intelligence_provider.store.days import dated_schema
 from io_intelligence_provider.store.layout import CHANGES
-from io_intelligence_provider.store.parquet import no_rows
 
 __all__ = ["Changes", "ChangesReader"]
 

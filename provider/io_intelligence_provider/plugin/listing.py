@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.local import disk_stamp, object_stamp
 from io_intelligence_provider.store.layout import CHANGES, CHANGES_FILE, MODELS, MODELS_FILE, date_of
-from io_intelligence_provider.store.stamps import disk_stamp, object_stamp
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["PARTS", "Listing", "Quarter", "quarter_of", "take_listing"]

@@ -13,7 +13,7 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
 )
-from io_intelligence_provider.store.location import scrubbed
+from io_intelligence_provider.storage.location import scrubbed
 
 __all__ = ["InvalidError", "Kind", "Problem", "UnreachableError", "problem_of", "scrub"]
 

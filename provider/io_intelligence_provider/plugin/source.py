@@ -9,7 +9,7 @@ from typing import Final
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 from io_intelligence_provider.plugin.cache import Cache, Made
 from io_intelligence_provider.plugin.listing import Listing, take_listing
-from io_intelligence_provider.store.location import redacted
+from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["StoreSource"]

@@ -18,8 +18,8 @@ from io_intelligence_provider.quality.profiler import Profiler
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.parquet import open_parquet
 from io_intelligence_provider.store.store import SnapshotStore, When
 from io_intelligence_provider.store.table import MODELS_KIND, chosen_columns
 

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.store.parquet import FileKind
+from io_intelligence_provider.storage.parquet import FileKind
 
 __all__ = ["CHANGES_KIND", "changes_schema"]
 

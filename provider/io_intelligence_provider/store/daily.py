@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.local import Stamp
+from io_intelligence_provider.storage.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.days import Piece, dated, dated_schema
-from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.layout import compacted_folder, daily_path, date_of
-from io_intelligence_provider.store.parquet import FileKind, read_parquet
-from io_intelligence_provider.store.stamps import Stamp
 from io_intelligence_provider.store.when import When, within
 
 __all__ = ["DailyFiles"]

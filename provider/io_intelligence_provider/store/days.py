@@ -21,8 +21,8 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.store.files import Files, OnDisk
-from io_intelligence_provider.store.parquet import (
+from io_intelligence_provider.storage.filesystem import Files, OnDisk
+from io_intelligence_provider.storage.parquet import (
     FileKind,
     check_footers,
     no_rows,

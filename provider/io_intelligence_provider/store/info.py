@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from io_intelligence_provider.errors import UnreadableFileError
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.layout import is_run_id
-from io_intelligence_provider.store.parquet import open_parquet
 from io_intelligence_provider.store.table import METADATA_PREFIX, MODELS_KIND
 from io_intelligence_provider.store.when import in_utc
 

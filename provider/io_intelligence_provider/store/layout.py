@@ -2,7 +2,7 @@
 
 What names a file may come out of another file: the metadata of a models file say which run it belongs to.
 So every part that is no constant is checked here before it becomes part of a path, and
-:class:`~io_intelligence_provider.store.files.Files` checks every path once more.
+:class:`~io_intelligence_provider.storage.filesystem.Files` checks every path once more.
 """
 
 from __future__ import annotations

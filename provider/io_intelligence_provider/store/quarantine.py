@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.quality.row_checks import RefusedRecord
-from io_intelligence_provider.store.parquet import FileKind, no_rows
+from io_intelligence_provider.storage.parquet import FileKind, no_rows
 
 __all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]
 

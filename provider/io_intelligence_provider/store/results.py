@@ -30,9 +30,9 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.html import report_html
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.parquet import no_rows, read_parquet
 from io_intelligence_provider.store.layout import run_file
-from io_intelligence_provider.store.parquet import no_rows, read_parquet
 from io_intelligence_provider.store.results_schema import RESULTS_KIND, result_row, results_schema, run_of_row
 
 __all__ = ["ResultHistory", "dataset_id", "read_past", "runs_table"]

@@ -14,7 +14,7 @@ import pyarrow as pa
 from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.report import CheckResult, checked
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.parquet import FileKind
+from io_intelligence_provider.storage.parquet import FileKind
 
 __all__ = ["RESULTS_KIND", "result_row", "results_schema", "run_of_row"]
 

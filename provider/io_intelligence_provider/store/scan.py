@@ -15,8 +15,8 @@ from uuid import UUID
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.store.files import OnDisk
-from io_intelligence_provider.store.parquet import no_rows
+from io_intelligence_provider.storage.filesystem import OnDisk
+from io_intelligence_provider.storage.parquet import no_rows
 
 __all__ = ["is_one_of", "scan_days", "scan_months", "with_keys"]
 

@@ -33,6 +33,7 @@ from io_intelligence_provider.quality.snapshot_checks import (
     snapshot_checks,
 )
 from io_intelligence_provider.quality.tally import RowTally
+from io_intelligence_provider.storage.parquet import check_bytes
 from io_intelligence_provider.store.info import NoRunIdError
 from io_intelligence_provider.store.layout import (
     is_run_id,
@@ -41,7 +42,6 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
-from io_intelligence_provider.store.parquet import check_bytes
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.sorting import ModelSorter
 from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore, When, as_date, compact_or_warn

@@ -21,10 +21,11 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import LARGEST_REPORT, KnownChecks, QualityReport
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.changes import CHANGES_KIND
 from io_intelligence_provider.store.daily import DailyFiles
 from io_intelligence_provider.store.days import Piece, dated, read_days, read_frame
-from io_intelligence_provider.store.files import Files
 from io_intelligence_provider.store.info import SnapshotInfo, read_info
 from io_intelligence_provider.store.layout import (
     CHANGES,
@@ -37,7 +38,6 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
-from io_intelligence_provider.store.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.periods import PERIOD_COLUMNS, periods_of
 from io_intelligence_provider.store.prices import Prices, check_counts, cost_of, prices_of
 from io_intelligence_provider.store.quarantine import QUARANTINE_KIND

@@ -21,7 +21,7 @@ from io_intelligence_provider.quality.contract import (
     arrow_schema,
     volatile_columns,
 )
-from io_intelligence_provider.store.parquet import FileKind
+from io_intelligence_provider.storage.parquet import FileKind
 from io_intelligence_provider.store.sorting import SLICE
 
 __all__ = [

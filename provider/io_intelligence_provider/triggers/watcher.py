@@ -18,7 +18,7 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.store.location import refusal_of
+from io_intelligence_provider.storage.location import refusal_of
 
 if TYPE_CHECKING:
     from io_intelligence_provider.changes.watch import Sighting

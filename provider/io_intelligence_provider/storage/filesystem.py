@@ -29,11 +29,12 @@ from io_intelligence_provider.errors import (
     StorageError,
     UnreadableFileError,
 )
-from io_intelligence_provider.store.ahead import OnDisk, read_ahead
-from io_intelligence_provider.store.local import (
+from io_intelligence_provider.storage.local import (
+    Stamp,
     create_local,
     delete_tree_local,
     is_about_one_file,
+    object_stamp,
     put_local,
     read_local,
     size_local,
@@ -41,12 +42,13 @@ from io_intelligence_provider.store.local import (
     sweep_local,
     temporary_name,
 )
-from io_intelligence_provider.store.location import OBJECT_STORES, redacted, storage_of
-from io_intelligence_provider.store.stamps import Stamp, object_stamp
+from io_intelligence_provider.storage.location import OBJECT_STORES, redacted, storage_of
+from io_intelligence_provider.storage.prefetch import OnDisk, read_ahead
 
 __all__ = ["LARGEST_FILE", "Files", "OnDisk"]
 
 log = logging.getLogger(__name__)
+
 
 _ATOMIC: Final = OBJECT_STORES | {"memory"}
 """Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""

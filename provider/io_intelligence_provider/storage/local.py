@@ -8,19 +8,20 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final
-
-from io_intelligence_provider.store.stamps import Stamp, disk_stamp
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "IrregularFileError",
+    "Stamp",
     "create_local",
     "delete_tree_local",
+    "disk_stamp",
     "is_about_one_file",
+    "object_stamp",
     "put_local",
     "read_local",
     "size_local",
@@ -28,6 +29,7 @@ __all__ = [
     "sweep_local",
     "temporary_name",
 ]
+
 
 _TEMPORARY: Final = re.compile(r"\..+\.[0-9]+-[0-9a-f]+\.tmp", re.DOTALL)
 _LEFTOVER_SECONDS: Final = 86_400  # no write takes as long
@@ -162,3 +164,43 @@ def delete_tree_local(folder: Path) -> None:
         folder.unlink()
     else:
         shutil.rmtree(folder)
+
+
+_CONTENT: Final = ("ETag", "etag", "generation", "md5Hash", "content_md5")
+"""What object stores call the thing that stands for the content; most survive a copy to another bucket."""
+
+_TIMES: Final = ("mtime", "modified", "last_modified", "LastModified", "updated", "created")
+"""What they call the time of the last write."""
+
+
+class Stamp(NamedTuple):
+    """One state of a file.
+
+    :param size: its size in bytes.
+    :param tag: what every rewrite changes; ``None`` where the file system tells nothing of that kind.
+    :param written: when it was written, in seconds since 1970, where the tag is that time: two writes in
+        one tick of its clock have the same.
+    """
+
+    size: int
+    tag: str | None
+    written: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.size}-{self.tag}"
+
+
+def disk_stamp(status: os.stat_result) -> Stamp:
+    """Return the stamp of a file on disk. A copy that keeps the time of the last write keeps it as well."""
+    return Stamp(status.st_size, str(status.st_mtime_ns), status.st_mtime)
+
+
+def object_stamp(details: Mapping[str, Any]) -> Stamp:
+    """Return the stamp of an object, of what fsspec says of it."""
+    tag = None
+    for keys in (_CONTENT, _TIMES):
+        known = [str(details[key]) for key in keys if details.get(key) is not None]
+        if known:
+            tag = "-".join(known)
+            break
+    return Stamp(int(details.get("size") or 0), tag)

@@ -13,6 +13,7 @@ from io_intelligence_provider.errors import NotOnFileError
 
 __all__ = ["OnDisk", "read_ahead"]
 
+
 Content = TypeVar("Content")
 
 _AT_ONCE: Final = 16

@@ -16,6 +16,7 @@ from io_intelligence_provider.errors import IOIntelligenceError
 
 __all__ = ["MASK", "Redactor", "Secret", "bare", "redact_url", "sendable", "without_frames"]
 
+
 Result = TypeVar("Result")
 Failure = TypeVar("Failure", bound=BaseException)
 

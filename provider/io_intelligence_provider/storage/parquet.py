@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
-from io_intelligence_provider.store.files import Files
+from io_intelligence_provider.storage.filesystem import Files
 
 __all__ = [
     "CheckedFile",
@@ -35,6 +35,7 @@ __all__ = [
     "read_parquet",
     "unpacked_within",
 ]
+
 
 _LARGEST_FOOTER: Final = 16 << 20
 """Bytes. A footer of a million models has 2 MB; parsed, it takes about ten times its size."""

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from io_intelligence_provider.catalog.redaction import Redactor, Secret
 from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.redaction import Redactor, Secret
 
 __all__ = ["OBJECT_STORES", "Storage", "local_path", "redacted", "refusal_of", "scrubbed", "storage_of"]
+
 
 OBJECT_STORES: Final = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "r2", "tos", "hf"}

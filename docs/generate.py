@@ -18,7 +18,7 @@ from io_intelligence_provider.changes.kinds import (
     MODEL_REMOVED,
     kind_of,
 )
-from io_intelligence_provider.quality.contract import COLUMNS
+from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.store.changes import changes_schema
 
 HERE: Final = Path(__file__).parent

@@ -15,9 +15,8 @@ from io_intelligence_provider.lineage import (
     dataset_name,
     snapshot_lineage,
 )
-from io_intelligence_provider.quality.profile import ColumnProfile
 from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 
 RUN = CheckRun(
     run_id="20260101T060000Z-0a1b2c3d",

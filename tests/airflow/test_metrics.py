@@ -14,7 +14,7 @@ from io_intelligence_provider.metrics import emit_metrics
 from io_intelligence_provider.operators.keep import keep_run, open_history, read_history
 from io_intelligence_provider.quality.report import CheckResult
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.store.results import ResultHistory
+from io_intelligence_provider.quality.results_store import ResultHistory
 
 RUN = CheckRun(
     run_id="20260101T060000Z-0a1b2c3d",

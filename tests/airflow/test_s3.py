@@ -29,9 +29,9 @@ from io_intelligence_provider.hooks.storage import filesystem_of
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.plugin.source import StoreSource
 from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.results import ResultHistory
 
 BUCKET = "io-intelligence-relayed"
 DAY, NEXT = date(2026, 6, 29), date(2026, 6, 30)

@@ -20,8 +20,8 @@ import polars as pl
 
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
-from io_intelligence_provider.quality.row_checks import judge_records
+from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.contract.records import judge_records
 from io_intelligence_provider.store.layout import models_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.table import serialise_models

@@ -38,9 +38,9 @@ from starlette.routing import Mount
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.changes.table import SORTED_BY, changes_schema, to_parquet
 from io_intelligence_provider.changes.values import percent
+from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.source import StoreSource
-from io_intelligence_provider.quality.contract import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.layout import changes_path, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile

@@ -23,8 +23,8 @@ import pandera.polars
 import polars as pl
 import pyarrow.parquet as pq
 
-from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.run import check_dataset
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.run import check_dataset
 
 KINDS = {"polars": pandera.polars, "pandas": pandera.pandas}
 GROUP = 250_000

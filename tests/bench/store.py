@@ -20,7 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 import polars as pl
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.table import serialise_models
 

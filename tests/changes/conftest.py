@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.quality.contract import COLUMNS, arrow_schema
-from io_intelligence_provider.quality.row_checks import RefusedRecord
+from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
+from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.store.layout import models_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import SnapshotStore

@@ -10,8 +10,8 @@ import pytest
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS, KINDS, kind_of
+from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.quality.contract import COLUMNS
 
 
 def rows_of(world, when=None, against="previous"):

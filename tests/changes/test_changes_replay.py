@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS
+from io_intelligence_provider.contract.columns import COLUMNS, Kind
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.quality.contract import COLUMNS, Kind
 from io_intelligence_provider.store.store import SnapshotStore
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from io_intelligence_provider.datasets.options import CheckOptions
 from io_intelligence_provider.datasets.run import check_dataset
+
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.quality.result import CheckRun
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 import pytest
-
 from io_intelligence_provider.datasets.options import CheckOptions
+
 from io_intelligence_provider.errors import ConfigurationError
 
 FRAME = pl.DataFrame({"a": [1, -1, -2, 4], "b": ["x", "y", "zz", "zz"]})

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from io_intelligence_provider.datasets import source, unique
 from io_intelligence_provider.datasets.unique import Repeated, key_hashes
 

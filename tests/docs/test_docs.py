@@ -25,13 +25,13 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.message import DigestMessage
 from io_intelligence_provider.changes.rules import AlertRule, rules_from
 from io_intelligence_provider.cli import main
+from io_intelligence_provider.contract.records import batch_schema
 from io_intelligence_provider.emulator.faults import Fault, Kind
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
-from io_intelligence_provider.quality.schema import batch_schema
 
 REPO = Path(__file__).parents[2]
 PAGES = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -126,7 +126,7 @@ def section_of(file: str, heading: str) -> str:
 
 
 def test_every_check_has_a_row() -> None:
-    from io_intelligence_provider.quality import snapshot_checks
+    from io_intelligence_provider.contract import snapshot_checks
 
     names = {name for name, *_ in snapshot_checks._CHECKS} | {"required", "type", "coerced"}
     names |= {"redacted", "previous_unreadable"}  # in a report only when they found something

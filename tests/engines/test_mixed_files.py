@@ -252,7 +252,7 @@ def test_a_new_column_makes_months_stale_and_they_are_rolled_up_again(
     mixed: tuple[SnapshotStore, set[date]], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Months of a version that knew fewer columns: not read, replaced by the next run."""
-    from io_intelligence_provider.quality.contract import arrow_schema
+    from io_intelligence_provider.contract.columns import arrow_schema
 
     made, _ = mixed
     monkeypatch.setattr(daily, "_SETTLED_SECONDS", -60.0)

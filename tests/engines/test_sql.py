@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import NotOnFileError
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
 LAST = date(2026, 7, 1)

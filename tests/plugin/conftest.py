@@ -18,10 +18,10 @@ import pytest
 import urllib3
 
 from io_intelligence_provider.changes.detect import detect_changes
-from io_intelligence_provider.quality.contract import COLUMNS, arrow_schema
-from io_intelligence_provider.quality.failure import RowFailure
+from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
+from io_intelligence_provider.contract.failures import RowFailure
+from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
-from io_intelligence_provider.quality.row_checks import RefusedRecord
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import SnapshotStore

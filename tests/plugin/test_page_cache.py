@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.cache import Cache, Made
 from io_intelligence_provider.plugin.listing import take_listing
 from io_intelligence_provider.plugin.reading import Reader
 from io_intelligence_provider.plugin.source import StoreSource
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.store.layout import changes_path
 
 

@@ -32,7 +32,7 @@ from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.source import StoreSource
 from io_intelligence_provider.quality.result_of_report import check_run_of
-from io_intelligence_provider.store.results import ResultHistory
+from io_intelligence_provider.quality.results_store import ResultHistory
 
 HURT, LATEST, NEXT = date(2026, 3, 3), date(2026, 3, 4), date(2026, 3, 5)
 RULE = [{"name": "r", "changes": ["price_changed"], "baseline": "last_alert"}]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 
 NAMES = {
     "markup": "<img src=x onerror=alert(1)>",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape, ascii_json
+from io_intelligence_provider.contract.records import Verdict, judge_records
 from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.quality.result import CheckRun
-from io_intelligence_provider.quality.row_checks import Verdict, judge_records
 
 MODEL_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 QUOTAS = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audio_speech")

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, COLUMNS, PRICE_COLUMNS, arrow_schema
-from io_intelligence_provider.quality.schema import batch_schema
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, COLUMNS, PRICE_COLUMNS, arrow_schema
+from io_intelligence_provider.contract.records import batch_schema
 
 SCHEMA = """
 model_id string not null
@@ -89,7 +89,7 @@ def test_every_rule_of_the_contract_is_a_check_of_pandera():
 
 def test_the_declaration_imports_nothing_heavy():
     code = (
-        "import sys, io_intelligence_provider.quality.contract, io_intelligence_provider.quality.row_checks, "
+        "import sys, io_intelligence_provider.contract.columns, io_intelligence_provider.contract.records, "
         "io_intelligence_provider.store.snapshot\n"
         "heavy = {'pandas', 'polars', 'pandera', 'pyarrow', 'jinja2', 'airflow', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.history_checks import HistoryChecks
-from io_intelligence_provider.quality.history_rules import DEFAULTS, STANDARD
-from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.quality.history import DEFAULTS, STANDARD, HistoryChecks
 from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 
 START = datetime(2026, 1, 1, 6, tzinfo=UTC)
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
-from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.quality.contract import (
+from io_intelligence_provider.contract.columns import (
     COLUMN_BY_NAME,
     COLUMNS,
     OBSERVED_KEYS_WITHOUT_COLUMN,
     PRICE_COLUMNS,
 )
-from io_intelligence_provider.quality.values import storer
+from io_intelligence_provider.contract.parsing import storer
+from io_intelligence_provider.emulator.history import PriceHistory
 
 URL = "https://api.intelligence.io.solutions/api/v1/models/"
 

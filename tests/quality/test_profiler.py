@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.quality.profile import ColumnProfile
-from io_intelligence_provider.quality.profiler import EXACT_DISTINCT, SAMPLE, Profiler
+from io_intelligence_provider.quality.profile import EXACT_DISTINCT, SAMPLE, Profiler
+from io_intelligence_provider.quality.result import ColumnProfile
 
 
 def profiled(*frames: pl.DataFrame) -> dict[str, ColumnProfile]:

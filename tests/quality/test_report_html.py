@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import COLUMNS, Place
-from io_intelligence_provider.quality.html import report_html
+from io_intelligence_provider.contract.columns import COLUMNS, Place
+from io_intelligence_provider.contract.records import RowTally
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
-from io_intelligence_provider.quality.tally import RowTally
+from io_intelligence_provider.quality.report_html import report_html
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.contract.records import RowTally
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 from io_intelligence_provider.quality.result_of_report import check_run_of
-from io_intelligence_provider.quality.tally import RowTally
 
 SCHEMA = json.loads(files("io_intelligence_provider.quality").joinpath("report.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)

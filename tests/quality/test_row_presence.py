@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from io_intelligence_provider.quality.contract import COLUMNS, Kind, Place
+from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
 REQUIRED = (
     "model_id",

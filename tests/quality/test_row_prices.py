@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 
 GOOD = [
     "0", "0.0", "00", "0e5", "0e-999999999999999999999", "0.000000000000000000000000",

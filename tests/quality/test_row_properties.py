@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
-from io_intelligence_provider.quality.contract import COLUMNS, Kind, Place
+from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
 quiet = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

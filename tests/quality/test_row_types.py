@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from io_intelligence_provider.quality.contract import COLUMNS, Kind, Place
+from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
 OF_KIND = {
     kind: [c.name for c in COLUMNS if c.kind is kind and c.place is not Place.PROVIDER] for kind in Kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from io_intelligence_provider.quality.contract import QUOTA_COLUMNS
+from io_intelligence_provider.contract.columns import QUOTA_COLUMNS
 
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.contract.records import RowTally
+from io_intelligence_provider.contract.snapshot_checks import PreviousSnapshot, RunFacts, snapshot_checks
 from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.snapshot_checks import PreviousSnapshot, RunFacts, snapshot_checks
-from io_intelligence_provider.quality.tally import RowTally
 
 if TYPE_CHECKING:
     import polars as pl

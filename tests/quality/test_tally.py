@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import COLUMNS, Place
-from io_intelligence_provider.quality.tally import RowTally
+from io_intelligence_provider.contract.columns import COLUMNS, Place
+from io_intelligence_provider.contract.records import RowTally
 
 BROKEN = [5, True, "", "\ud800", -1, [5], {"a": 1}, None, 10**30]
 

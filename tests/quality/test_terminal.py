@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
-from io_intelligence_provider.quality.terminal import result_table
+from io_intelligence_provider.quality.report_terminal import result_table
 
 CHECKS = (
     CheckResult("in_range", "price", "row", "error", 9, 1, [{"value": "[red]-1[/]\x1b[2J", "why": None}]),

@@ -19,9 +19,9 @@ CLIENT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import pandera.polars as pa
-from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.run import check_dataset
-from io_intelligence_provider.datasets.spark import check_on_spark
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.run import check_dataset
+from io_intelligence_provider.quality.spark import check_on_spark
 from io_intelligence_provider.errors import QualityError
 
 url, path, folder = sys.argv[1:]

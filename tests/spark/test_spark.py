@@ -12,10 +12,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.run import check_dataset
-from io_intelligence_provider.datasets.spark import check_on_spark
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.run import check_dataset
+from io_intelligence_provider.quality.spark import check_on_spark
 
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore")]
 

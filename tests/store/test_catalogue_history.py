@@ -10,12 +10,11 @@ import polars as pl
 import pytest
 
 from io_intelligence_provider.errors import NotOnFileError
-from io_intelligence_provider.quality.history_checks import HistoryChecks
-from io_intelligence_provider.quality.history_rules import STANDARD
-from io_intelligence_provider.quality.profiler import Profiler
+from io_intelligence_provider.quality.history import STANDARD, HistoryChecks
+from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.results_store import runs_table
 from io_intelligence_provider.store.catalogue_history import catalogue_runs, footer_profile, snapshot_profile
-from io_intelligence_provider.store.results import runs_table
 from io_intelligence_provider.store.store import SnapshotStore
 
 STANDARD_CHECKS = HistoryChecks.from_config(True)

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from io_intelligence_provider import detect_changes
+from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.store import daily, days
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.store import SnapshotStore

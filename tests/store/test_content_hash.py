@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, COLUMNS, Kind
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, COLUMNS, Kind
 from io_intelligence_provider.store.table import content_hash as hash_of
 
 content_hash = partial(hash_of, shape=WireShape.DOCUMENTED)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
-from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.storage.prefetch import read_ahead
 from io_intelligence_provider.store import days as module

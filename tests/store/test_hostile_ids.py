@@ -20,6 +20,7 @@ from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.changes.ledger import record_sent, told_by
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.store import daily
 from io_intelligence_provider.store.catalogue_history import catalogue_runs
 from io_intelligence_provider.store.layout import (
@@ -29,7 +30,6 @@ from io_intelligence_provider.store.layout import (
     quality_path,
     quarantine_path,
 )
-from io_intelligence_provider.store.results import ResultHistory
 
 FIRST, DAY = "2026-01-01", "2026-01-02"
 OUT = "../../../victim"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.store.layout import date_of
 
 DAY = "snapshot_date=2026-01-02"

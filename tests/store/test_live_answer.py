@@ -19,9 +19,9 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
+from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.quality.contract import COLUMNS
 from io_intelligence_provider.store.layout import models_path, quality_path
 
 LIVE = (Path(__file__).parents[1] / "data" / "live_body.json").read_bytes()

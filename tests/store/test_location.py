@@ -15,12 +15,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
-from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.run import check_dataset, check_frame
 from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.results_store import ResultHistory
+from io_intelligence_provider.quality.run import check_dataset, check_frame
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.location import local_path, redacted, refusal_of, scrubbed, storage_of
-from io_intelligence_provider.store.results import ResultHistory
 
 CANARY = "c4nary"
 WITH_CREDENTIALS = [
@@ -101,7 +101,7 @@ def frame_at(path: str) -> Any:
 
 
 def spark_at(path: str) -> Any:
-    from io_intelligence_provider.datasets.spark import check_on_spark
+    from io_intelligence_provider.quality.spark import check_on_spark
 
     return check_on_spark(path, "pandera_of:nothing")
 
@@ -247,7 +247,7 @@ def test_storage_options_stand_in_no_frame_of_ours(root: str) -> None:
 
 
 def test_a_data_set_on_such_a_storage(tmp_path: Path) -> None:
-    from io_intelligence_provider.datasets.find import Found, find
+    from io_intelligence_provider.quality.files import Found, find
 
     filesystem = Refusing(password=CANARY)
     with pytest.raises(StorageError, match=r"wrong password \*\*\*"):

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
-from io_intelligence_provider.quality.contract import arrow_schema
 from io_intelligence_provider.store.store import SnapshotStore
 
 DAYS = ["2026-01-01", "2026-01-02", "2026-01-04"]

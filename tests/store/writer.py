@@ -23,9 +23,9 @@ from pandera.backends.polars.register import register_polars_backends
 
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.html import report_html
+from io_intelligence_provider.contract.records import batch_schema
 from io_intelligence_provider.quality.report import QualityReport
-from io_intelligence_provider.quality.schema import batch_schema
+from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.store.snapshot import take_snapshot
 from io_intelligence_provider.store.store import SnapshotStore
 

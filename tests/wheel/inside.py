@@ -172,8 +172,8 @@ def _no_store() -> Any:
 
 def without_pandas(folder: str) -> None:
     """See that a pandas schema names the extra that it needs."""
-    from io_intelligence_provider.datasets.schema import load_schema
     from io_intelligence_provider.errors import ConfigurationError
+    from io_intelligence_provider.quality.schema import load_schema
 
     for source in _pandas_schemas(Path(folder)):
         said = ""
@@ -188,8 +188,8 @@ def with_pandas(folder: str) -> None:
     """Check by pandas schemas: by name, as YAML, and of a pandas frame."""
     import pandas as pd
 
-    from io_intelligence_provider.datasets.options import CheckOptions
-    from io_intelligence_provider.datasets.run import check_dataset, check_frame
+    from io_intelligence_provider.quality.policy import CheckOptions
+    from io_intelligence_provider.quality.run import check_dataset, check_frame
 
     frame = pd.DataFrame({"a": [1, 2, 2, -1]})
     path = str(Path(folder) / "pandas.parquet")

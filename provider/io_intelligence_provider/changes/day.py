@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.values import extra_texts
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME
 from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME
 from io_intelligence_provider.storage.parquet import CheckedFile, open_parquet, read_parquet
 from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path, quarantine_path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape
-from io_intelligence_provider.quality.contract import (
+from io_intelligence_provider.contract.columns import (
     ABSENT,
     ACCESS_COLUMN,
     COLUMN_BY_NAME,
@@ -15,7 +15,7 @@ from io_intelligence_provider.quality.contract import (
     Kind,
     volatile_columns,
 )
-from io_intelligence_provider.quality.failure import escaped
+from io_intelligence_provider.contract.failures import escaped
 
 __all__ = [
     "ACCESS",

@@ -10,8 +10,8 @@ import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape, decode_record, dump_json
 from io_intelligence_provider.changes.kinds import extra_field, is_compared_key
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, Kind
 
 __all__ = ["as_text", "direction", "extra_texts", "percent"]
 

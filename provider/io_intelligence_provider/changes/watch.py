@@ -28,15 +28,15 @@ from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.values import as_text
+from io_intelligence_provider.contract.columns import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.contract.decode import read_batch
+from io_intelligence_provider.contract.parsing import parse_prices
 from io_intelligence_provider.errors import (
     ConfigurationError,
     NotOnFileError,
     StorageError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.batch import read_batch
-from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
-from io_intelligence_provider.quality.parse import parse_prices
 from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path

@@ -7,7 +7,7 @@ from typing import Final
 
 from io_intelligence_provider.changes.alert import Alert
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, PRICE
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME
 
 __all__ = ["clean", "described"]
 

@@ -13,7 +13,7 @@ from io_intelligence_provider.cli.arguments import (
     add_root_argument,
     print_json,
 )
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 
 __all__ = ["add_parser", "run"]
 

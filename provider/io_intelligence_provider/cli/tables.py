@@ -10,7 +10,7 @@ from rich.text import Text
 
 from io_intelligence_provider.cli.fitting import Column, FittedTable
 from io_intelligence_provider.cli.sparkline import DAYS, Number, Trends, sparkline, squeeze
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 
 __all__ = ["changes_table", "models_table", "price", "safe"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import TaskDecorator
 
-    from io_intelligence_provider.datasets.options import CheckOptions
+    from io_intelligence_provider.quality.policy import CheckOptions
     from io_intelligence_provider.quality.result import CheckRun
 
 __all__ = ["pandera_task"]
@@ -60,7 +60,7 @@ class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
             del self._frame
 
     def _check(self, options: CheckOptions) -> CheckRun:
-        from io_intelligence_provider.datasets.run import check_frame
+        from io_intelligence_provider.quality.run import check_frame
 
         return check_frame(self._frame, self.path, self.schema, options, filesystem=self._filesystem())
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # loads when it is used: Dag files import this module at ever
     from io_intelligence_provider.lineage import SnapshotResult
     from io_intelligence_provider.quality.report import QualityReport
     from io_intelligence_provider.quality.result import CheckRun
-    from io_intelligence_provider.store.results import ResultHistory
+    from io_intelligence_provider.quality.results_store import ResultHistory
     from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["keep_run", "open_history", "read_history", "snapshot_result"]
@@ -25,7 +25,7 @@ def open_history(root: str | None = None, storage_conn_id: str | None = None) ->
 
     :raises ConfigurationError: when the URL's file system is not installed.
     """
-    from io_intelligence_provider.store.results import ResultHistory
+    from io_intelligence_provider.quality.results_store import ResultHistory
 
     return ResultHistory.of(open_store(root, storage_conn_id).files)
 
@@ -36,7 +36,7 @@ def read_history(dataset: str, root: str | None = None, storage_conn_id: str | N
     A history that cannot be opened or read is a warning in the log and an empty list: the history checks then
     say that they lack earlier runs, and the data are judged all the same.
     """
-    from io_intelligence_provider.store.results import read_past
+    from io_intelligence_provider.quality.results_store import read_past
 
     try:
         return read_past(open_history(root, storage_conn_id), dataset)

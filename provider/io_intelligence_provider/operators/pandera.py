@@ -14,7 +14,7 @@ from io_intelligence_provider.operators.arguments import number, refuse_location
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from io_intelligence_provider.datasets.options import CheckOptions
+    from io_intelligence_provider.quality.policy import CheckOptions
     from io_intelligence_provider.quality.result import CheckRun
 
 __all__ = ["PanderaCheckOperator"]
@@ -115,7 +115,7 @@ class PanderaCheckOperator(BaseOperator):
 
     def _check(self, options: CheckOptions) -> CheckRun:
         if self.engine == "spark":
-            from io_intelligence_provider.datasets.spark import check_on_spark
+            from io_intelligence_provider.quality.spark import check_on_spark
 
             return check_on_spark(
                 self.path, self.schema, options, spark=self.spark, filesystem=self._filesystem()
@@ -124,7 +124,7 @@ class PanderaCheckOperator(BaseOperator):
             from io_intelligence_provider.errors import ConfigurationError
 
             raise ConfigurationError(f"engine is {self.engine!r}; it is 'local' or 'spark'.")
-        from io_intelligence_provider.datasets.run import check_dataset
+        from io_intelligence_provider.quality.run import check_dataset
 
         return check_dataset(self.path, self.schema, options, filesystem=self._filesystem())
 
@@ -167,7 +167,7 @@ class PanderaCheckOperator(BaseOperator):
         refuse_locations(**{name: getattr(self, name) for name in names})
 
     def _options(self, name: str) -> CheckOptions:
-        from io_intelligence_provider.datasets.options import CheckOptions
+        from io_intelligence_provider.quality.policy import CheckOptions
 
         return CheckOptions(
             quarantine_path=self.quarantine_path,
@@ -183,7 +183,7 @@ class PanderaCheckOperator(BaseOperator):
 
     def _history(self, name: str) -> Any:
         from io_intelligence_provider.operators.keep import read_history
-        from io_intelligence_provider.quality.history_checks import HistoryChecks
+        from io_intelligence_provider.quality.history import HistoryChecks
 
         checks = HistoryChecks.from_config(self.history_checks)
         past = read_history(name, self.results_root, self._results_conn_id())

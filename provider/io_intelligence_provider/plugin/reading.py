@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import polars as pl
 
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError, StorageError
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made
 from io_intelligence_provider.plugin.changes_reading import Changes, ChangesReader
@@ -21,7 +22,6 @@ from io_intelligence_provider.plugin.problems import scrub
 from io_intelligence_provider.plugin.quarters import Quarters
 from io_intelligence_provider.plugin.views.medians import MEDIANS, Medians, medians_of
 from io_intelligence_provider.plugin.views.timeline import KEYS, Timeline, build_timeline
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.layout import MODELS
 from io_intelligence_provider.store.store import SnapshotInfo

@@ -1,60 +1,207 @@
-"""What the history checks compare of a column: a few numbers, small enough to keep for every run."""
+"""Profiles the columns of a run: counts, bounds, distinct values, medians."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isinf
+from typing import Any, Final
 
-__all__ = ["ColumnProfile"]
+import polars as pl
+
+from io_intelligence_provider.quality.result import ColumnProfile
+
+__all__ = ["EXACT_DISTINCT", "SAMPLE", "Profiler"]
 
 
-@dataclass(frozen=True)
-class ColumnProfile:
-    """One column over one run.
+EXACT_DISTINCT: Final = 4_096
+SAMPLE: Final = 32_768
+_HASHES: Final = 2.0**64
+_ROW: Final = "\0hash of the row"  # no column of a user's bears this name
 
-    Unknown is ``None``, never 0: the median of a text, the greatest value of a column without values.
 
-    :param rows: rows that the column was seen in.
-    :param nulls: rows without a value; a NaN is none.
-    :param distinct: different values, nulls left out; ``None`` for types that cannot be told apart.
-    :param distinct_exact: whether ``distinct`` was counted; else it is an estimate, see
-        :class:`~io_intelligence_provider.quality.profiler.Profiler`.
-    :param min: the smallest finite number, or the earliest date or moment in ISO form.
-    :param max: the greatest one. Texts have neither: a report is no place for what may be personal data.
-    :param median: of the finite numbers.
-    :param mad: the median of their absolute deviations from the median.
+@dataclass
+class _Column:
+    """What was seen of one column."""
+
+    rows: int = 0
+    nulls: int = 0
+    smallest: Any = None
+    greatest: Any = None
+    hashes: pl.Series | None = None  # None: the type cannot be hashed
+    hashable: bool = True
+
+    def add(self, values: pl.Series) -> None:
+        self.rows += values.len()
+        values = _known(values)
+        self.nulls += values.null_count()
+        if values.dtype.is_temporal() or values.dtype.is_numeric():
+            self._widen(*_bounds(values))
+        if self.hashable:
+            self._hash(values)
+
+    def _widen(self, smallest: Any, greatest: Any) -> None:
+        self.smallest = _of(min, self.smallest, smallest)
+        self.greatest = _of(max, self.greatest, greatest)
+
+    def _hash(self, values: pl.Series) -> None:
+        try:
+            hashes = _comparable(values.drop_nulls()).hash().alias("hash")
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # older ones panic at lists
+            self.hashable, self.hashes = False, None
+            return
+        self._keep(hashes)
+
+    def _keep(self, hashes: pl.Series) -> None:
+        if self.hashes is None:
+            self.hashes = pl.Series("hash", [], pl.UInt64)
+        elif self.hashes.len() > EXACT_DISTINCT:
+            # What lies above the greatest that is kept can change nothing: most rows end here.
+            hashes = hashes.filter(hashes <= self.hashes[-1])
+        # One more than is counted exactly: its presence says that there were more.
+        merged = pl.concat([self.hashes, hashes.unique()]).unique().sort()
+        self.hashes = merged.head(EXACT_DISTINCT + 1).rechunk()
+
+    def merge(self, other: _Column) -> None:
+        self.rows += other.rows
+        self.nulls += other.nulls
+        self._widen(other.smallest, other.greatest)
+        self.hashable = self.hashable and other.hashable
+        if not self.hashable:
+            self.hashes = None
+        elif other.hashes is not None:
+            self._keep(other.hashes)
+
+    def distinct(self) -> tuple[int | None, bool]:
+        """Return the number of different values, and whether it is exact."""
+        if self.hashes is None:
+            return (None, True) if not self.hashable else (0, True)
+        if self.hashes.len() <= EXACT_DISTINCT:
+            return self.hashes.len(), True
+        kth = self.hashes[EXACT_DISTINCT - 1]
+        estimate = round((EXACT_DISTINCT - 1) / ((kth + 1) / _HASHES))
+        return min(estimate, self.rows - self.nulls), False
+
+
+class Profiler:
+    """Adds up profiles over frames; see the module for what is exact and what is not.
+
+    :param seed: another one for each of several profilers that are merged, so that rows of the same
+        position in two of them are sampled independently.
     """
 
-    column: str
-    rows: int
-    nulls: int
-    distinct: int | None = None
-    distinct_exact: bool = True
-    min: float | str | None = None
-    max: float | str | None = None
-    median: float | None = None
-    mad: float | None = None
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._seen = 0
+        self._columns: dict[str, _Column] = {}
+        self._sample: pl.DataFrame | None = None
 
-    @property
-    def null_share(self) -> float | None:
-        """Rows without a value / rows; ``None`` where there are no rows."""
-        return self.nulls / self.rows if self.rows else None
+    def add(self, frame: pl.DataFrame) -> None:
+        """Count the rows of one more frame."""
+        if not frame.height:
+            return  # a group without rows may come without types as well
+        for name in frame.columns:
+            self._columns.setdefault(name, _Column()).add(frame[name])
+        self._add_sample(frame)
+        self._seen += frame.height
 
-    @property
-    def distinct_share(self) -> float | None:
-        """Different values / values; ``None`` where there are no values or they cannot be told apart."""
-        values = self.rows - self.nulls
-        return self.distinct / values if values and self.distinct is not None else None
+    def _add_sample(self, frame: pl.DataFrame) -> None:
+        numeric = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
+        if not numeric:
+            return
+        rows = pl.int_range(self._seen, self._seen + frame.height, dtype=pl.UInt64, eager=True)
+        hashes = rows.hash(seed=self._seed).alias(_ROW)
+        chosen = pl.DataFrame({_ROW: hashes}).with_row_index("\0row")
+        if self._sample is not None and self._sample.height >= SAMPLE:
+            chosen = chosen.filter(pl.col(_ROW) < self._sample[_ROW].max())
+        chosen = chosen.bottom_k(SAMPLE, by=_ROW) if chosen.height > SAMPLE else chosen
+        values = frame.select(_known(frame[name]).cast(pl.Float64, strict=False) for name in numeric)
+        self._merge_sample(values[chosen["\0row"]].with_columns(chosen[_ROW]))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
+    def _merge_sample(self, more: pl.DataFrame) -> None:
+        sample = more if self._sample is None else pl.concat([self._sample, more], how="diagonal")
+        self._sample = sample.bottom_k(SAMPLE, by=_ROW).rechunk() if sample.height > SAMPLE else sample
+
+    def state(self) -> bytes:
+        """Return all of it, for :meth:`merged` in another process of the same job."""
+        return pickle.dumps((self._seen, self._columns, self._sample))
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ColumnProfile:
-        """Read the plain form back.
+    def merged(cls, states: Iterable[bytes]) -> Profiler:
+        """Return the profiler that has seen what those saw. The states are trusted: they are our own."""
+        whole = cls()
+        for state in states:
+            seen, columns, sample = pickle.loads(state)  # noqa: S301 - written by `state` in the same job
+            whole._seen += seen
+            for name, column in columns.items():
+                whole._columns.setdefault(name, _Column()).merge(column)
+            if sample is not None:
+                whole._merge_sample(sample)
+        return whole
 
-        :raises TypeError: when it is not that form.
-        """
-        return cls(**data)
+    def finish(self) -> tuple[ColumnProfile, ...]:
+        """Return the profile of each column, in the order in which they came."""
+        return tuple(self._profile(name, column) for name, column in self._columns.items())
+
+    def _profile(self, name: str, column: _Column) -> ColumnProfile:
+        distinct, exact = column.distinct()
+        median, mad = self._median(name)
+        return ColumnProfile(
+            column=name,
+            rows=column.rows,
+            nulls=column.nulls,
+            distinct=distinct,
+            distinct_exact=exact,
+            min=_plain(column.smallest),
+            max=_plain(column.greatest),
+            median=median,
+            mad=mad,
+        )
+
+    def _median(self, name: str) -> tuple[float | None, float | None]:
+        if self._sample is None or name not in self._sample.columns:
+            return None, None
+        values = self._sample[name].drop_nulls()
+        values = values.filter(values.is_finite())
+        median: Any = values.median()
+        mad: Any = None if median is None else (values - median).abs().median()
+        return median, mad
+
+
+def _known(values: pl.Series) -> pl.Series:
+    """Return the values with null for NaN: both say that there is no value."""
+    return values.fill_nan(None) if values.dtype.is_float() else values
+
+
+def _bounds(values: pl.Series) -> tuple[Any, Any]:
+    """Return the smallest and the greatest value, infinities left out."""
+    bounds = values.min(), values.max()
+    if values.dtype.is_float() and any(isinstance(bound, float) and isinf(bound) for bound in bounds):
+        values = values.filter(values.is_finite())
+        return values.min(), values.max()
+    return bounds
+
+
+def _comparable(values: pl.Series) -> pl.Series:
+    """Return what hashes alike in each frame: the codes of categories may differ from frame to frame."""
+    if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
+        return values.cast(pl.String)
+    return values
+
+
+def _of(choose: Any, one: Any, other: Any) -> Any:
+    values = [value for value in (one, other) if value is not None]
+    return choose(values) if values else None
+
+
+def _plain(value: Any) -> float | str | None:
+    if value is None:
+        return None
+    if hasattr(value, "isoformat"):
+        text: str = value.isoformat()
+        return text
+    try:
+        return float(value) + 0.0  # no minus zero
+    except TypeError:
+        return str(value)  # a duration

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from io_intelligence_provider.quality.contract import arrow_schema
-from io_intelligence_provider.quality.profile import ColumnProfile
+from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.quality.report import QualityReport
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 
 __all__ = ["CATALOGUE", "SCHEMA", "check_run_of"]
 
 CATALOGUE = "io_intelligence_models"
 """The catalogue's name as a data set: that of its asset."""
 
-SCHEMA = "io_intelligence_provider.quality.contract"
+SCHEMA = "io_intelligence_provider.contract.columns"
 
 
 def check_run_of(

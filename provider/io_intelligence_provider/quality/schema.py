@@ -1,120 +1,159 @@
-"""The pandera schema of a batch, derived from the contract: one check per rule, on whole columns."""
+"""From what a user names as a schema to one pandera schema."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+import copy
+import importlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 import polars as pl
+import yaml
 
-from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.quality.contract import (
-    COLUMNS,
-    AllowedValues,
-    Canonical,
-    Column,
-    InRange,
-    Kind,
-    NonNegative,
-    Place,
-)
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.pandera_backend import Schema
 
-if TYPE_CHECKING:
-    import pandera.polars as pa
-    from pandera.api.polars.types import PolarsData
-
-__all__ = ["NOT_BEFORE", "REPEATED", "batch_schema", "parsed_name"]
-
-NOT_BEFORE: Final = "not_before"
-REPEATED: Final = "repeated"
-"""Helper column: the row's id is borne by another, differing record as well."""
-
-_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+__all__ = ["Backend", "LoadedSchema", "load_schema"]
 
 
-def parsed_name(column: str) -> str:
-    """Return the name of the helper column that holds the typed value of a text column."""
-    return f"{column}.parsed"
+Backend: TypeAlias = Literal["pandas", "polars"]
+
+_FILES: Final = (".yaml", ".yml")
+_BACKENDS: Final[dict[str, Backend]] = {"pandera.api.pandas": "pandas", "pandera.api.polars": "polars"}
 
 
-@cache
-def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
-    """Return the schema that a batch of that shape is judged by.
+@dataclass(frozen=True)
+class LoadedSchema:
+    """A pandera schema and the kind of frame it judges.
 
-    The frame holds the columns of the contract, prices and timestamps as text, their typed values in
-    ``<name>.parsed``, and ``repeated``. A required column is pandera's own ``nullable=False``; every
-    check passes null.
+    :param name: what it is called in reports: ``module:object``, the file's path, or its own name.
     """
-    import pandera.polars as pa
 
-    dtypes: dict[Kind, Any] = {
-        Kind.INTEGER: pl.Int64,
-        Kind.FLOAT: pl.Float64,
-        Kind.BOOLEAN: pl.Boolean,
-        Kind.STRING_LIST: pl.List(pl.String),
-    }
-    columns = {
-        column.name: pa.Column(
-            dtypes.get(column.kind, pl.String),
-            nullable=not column.required(shape),
-            checks=[check for check in (_kind_check(column, shape), _value_check(column)) if check],
+    schema: Schema
+    backend: Backend
+    name: str
+
+
+def load_schema(source: Any) -> LoadedSchema:
+    """Load a schema: ``"module:object"``, the path of a pandera YAML file, or an object.
+
+    The object is a ``DataFrameModel`` class or a ``DataFrameSchema``, for pandas or for polars.
+
+    :raises ConfigurationError: when there is no such schema, or it is of another kind.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        text = os.fspath(source)
+        if text.lower().endswith(_FILES):
+            return _of_object(_from_yaml(Path(text)), text)
+        return _of_object(_imported(text), text)
+    return _of_object(source, getattr(source, "name", None) or getattr(source, "__name__", None))
+
+
+def _imported(text: str) -> Any:
+    module, colon, path = text.partition(":")
+    if not colon or not re.fullmatch(r"[\w.]+", module) or not re.fullmatch(r"[\w.]+", path):
+        raise ConfigurationError(
+            f"The schema is {text!r}; it is 'module:object', the path of a .yaml file, or an object."
         )
-        for column in COLUMNS
-        # What may be null and has no rule was judged when it entered the frame: its type fits.
-        if column.place is not Place.PROVIDER
-        and (column.required(shape) or column.check or column.kind in (Kind.PRICE, Kind.TIMESTAMP))
-    }
-    columns["model_id"].checks.append(
-        pa.Check(_not_repeated, name="unique", error="is the id of another, differing record as well")
+    try:
+        found: Any = importlib.import_module(module)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        if _is_for_pandas(error):
+            raise _needs_pandas(text, error) from error
+        raise ConfigurationError(
+            f"The schema {text!r} could not be imported: {error}. "
+            "The module has to be importable where the task runs."
+        ) from error
+    return found
+
+
+def _from_yaml(path: Path) -> Any:
+    try:
+        text = path.expanduser().read_text()
+        document = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"The schema file {str(path)!r} could not be read: {error}.") from error
+    if not isinstance(document, dict) or "columns" not in document:
+        raise ConfigurationError(f"{str(path)!r} is no schema that pandera wrote: it has no columns.")
+    is_polars = document.get("schema_type") == "polars_dataframe"
+    try:
+        if is_polars and not _has_pandas():
+            return _polars_without_pandas(document)
+        return importlib.import_module(f"pandera.io.{'polars' if is_polars else 'pandas'}_io").from_yaml(text)
+    except Exception as error:
+        if _is_for_pandas(error):
+            raise _needs_pandas(str(path), error) from error
+        raise ConfigurationError(f"pandera could not read the schema {str(path)!r}: {error}") from error
+
+
+def _polars_without_pandas(document: Mapping[str, Any]) -> Any:
+    """Make a polars schema of a YAML document without pandas.
+
+    pandera (0.35) imports pandas for every check of a column that has a type, although it needs it for times
+    alone. So the checks are read without the types, and the types are set afterwards.
+
+    :raises ImportError: when a check compares times.
+    """
+    from pandera.io import polars_io
+
+    deserialize: Any = polars_io.deserialize_schema
+    columns = copy.deepcopy(document["columns"] or {})
+    types = {name: {"dtype": column.pop("dtype", None)} for name, column in columns.items()}
+    typed = deserialize({**document, "checks": None, "columns": types}).columns
+    schema = deserialize({**document, "columns": columns})
+    for name, column in schema.columns.items():
+        dtype = typed[name].dtype
+        if column.checks and isinstance(getattr(dtype, "type", None), (pl.Datetime, pl.Duration)):
+            raise ModuleNotFoundError(f"column {name!r} has checks of times", name="pandas")
+        column.dtype = dtype
+    return schema
+
+
+def _has_pandas() -> bool:
+    return all(find_spec(name) is not None for name in ("pandas", "numpy"))
+
+
+def _is_for_pandas(error: Exception) -> bool:
+    """Whether an import failed for want of pandas: pandera has no names for pandas schemas then."""
+    if _has_pandas():
+        return False
+    # An AttributeError names the module that was asked, an ImportError the one that is missing.
+    module = getattr(getattr(error, "obj", None), "__name__", None) or getattr(error, "name", None)
+    return str(module).partition(".")[0] in ("pandas", "numpy", "pandera")
+
+
+def _needs_pandas(schema: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"The schema {schema!r} needs pandas, which is not installed ({error}). Install the extra where the "
+        "task runs: pip install 'airflow-provider-io-intelligence[pandas]'; or use pandera.polars."
     )
-    columns["updated_at"].checks.append(pa.Check(_not_before, name=NOT_BEFORE, error="is before created_at"))
-    return pa.DataFrameSchema(columns)
 
 
-def _kind_check(column: Column, shape: WireShape) -> pa.Check | None:
-    """Return the check that the text of a price or a timestamp could be read."""
-    import pandera.polars as pa
-
-    if column.kind is Kind.PRICE:
-        return pa.Check(_is_parsed, name="price", error=_PRICE_MESSAGES[shape])
-    if column.kind is Kind.TIMESTAMP:
-        return pa.Check(_is_parsed, name="timestamp", error="is no RFC 3339 timestamp with an offset")
-    return None
-
-
-_PRICE_MESSAGES: Final = {
-    WireShape.DOCUMENTED: "is no plain, finite, non-negative decimal number of at most 20 integer digits "
-    "and 18 decimals",
-    WireShape.OPENAI: "is negative or, in USD per million tokens, has more than 20 integer digits "
-    "or 18 decimals",
-}
-
-
-def _value_check(column: Column) -> pa.Check | None:
-    import pandera.polars as pa
-
-    rule = column.check
-    if rule is None:
-        return None
-    if isinstance(rule, Canonical):
-        return pa.Check.str_matches(_UUID, name=rule.name, error=rule.message)
-    if isinstance(rule, AllowedValues):
-        return pa.Check.isin(rule.values, name=rule.name, error=rule.message)
-    if isinstance(rule, InRange):
-        return pa.Check.in_range(rule.minimum, rule.maximum, name=rule.name, error=rule.message)
-    if isinstance(rule, NonNegative):
-        return pa.Check.ge(0, name=rule.name, error=rule.message)
-    raise TypeError(f"no check for {rule!r}")  # pragma: no cover - mypy proves the list complete
-
-
-def _is_parsed(data: PolarsData) -> pl.LazyFrame:
-    return data.lazyframe.select(pl.col(data.key).is_null() | pl.col(parsed_name(data.key)).is_not_null())
-
-
-def _not_repeated(data: PolarsData) -> pl.LazyFrame:
-    return data.lazyframe.select(~pl.col(REPEATED))
-
-
-def _not_before(data: PolarsData) -> pl.LazyFrame:
-    updated, created = (pl.col(parsed_name(name)) for name in ("updated_at", "created_at"))
-    return data.lazyframe.select((updated >= created).fill_null(value=True))
+def _of_object(found: Any, name: str | None) -> LoadedSchema:
+    to_schema = getattr(found, "to_schema", None)
+    try:
+        schema = to_schema() if isinstance(found, type) and callable(to_schema) else found
+    except Exception as error:
+        raise ConfigurationError(f"The model {name!r} makes no schema: {error}") from error
+    backend = next(
+        (
+            backend
+            for cls in type(schema).__mro__
+            for prefix, backend in _BACKENDS.items()
+            if cls.__module__.startswith(prefix) and cls.__name__ == "DataFrameSchema"
+        ),
+        None,
+    )
+    if backend is None:
+        raise ConfigurationError(
+            f"The schema {name or found!r} is a {type(schema).__module__}.{type(schema).__name__}; a "
+            "DataFrameModel or a DataFrameSchema of pandera.pandas or pandera.polars is needed."
+        )
+    return LoadedSchema(schema, backend, name or schema.name or "schema")

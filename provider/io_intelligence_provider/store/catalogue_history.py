@@ -11,12 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
-from io_intelligence_provider.quality.contract import COLUMNS
-from io_intelligence_provider.quality.profile import ColumnProfile
-from io_intelligence_provider.quality.profiler import Profiler
+from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.report import QualityReport
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 from io_intelligence_provider.quality.result_of_report import check_run_of
 from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.layout import models_path

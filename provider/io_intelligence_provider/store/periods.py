@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, PRICE_PRECISION, PRICE_SCALE
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, PRICE_PRECISION, PRICE_SCALE
 
 __all__ = ["PERIOD_COLUMNS", "periods_of", "periods_schema"]
 

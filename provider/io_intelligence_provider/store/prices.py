@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
 __all__ = ["Prices", "check_counts", "cost_of", "prices_of"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from io_intelligence_provider.quality.row_checks import RefusedRecord
+from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.storage.parquet import FileKind, no_rows
 
 __all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]

@@ -13,6 +13,18 @@ import polars as pl
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
+from io_intelligence_provider.contract.duplicates import Repeats
+from io_intelligence_provider.contract.records import RowTally, judge_records
+from io_intelligence_provider.contract.snapshot_checks import (
+    CHECKED_COLUMNS,
+    PreviousSnapshot,
+    RunFacts,
+    check_thresholds,
+    missing_fields,
+    score,
+    snapshot_checks,
+    stopping,
+)
 from io_intelligence_provider.errors import (
     ConfigurationError,
     NotOnFileError,
@@ -20,19 +32,8 @@ from io_intelligence_provider.errors import (
     StorageError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.html import report_html
-from io_intelligence_provider.quality.outcome import check_thresholds, score, stopping
-from io_intelligence_provider.quality.repeats import Repeats
 from io_intelligence_provider.quality.report import Outcome, QualityReport
-from io_intelligence_provider.quality.row_checks import judge_records
-from io_intelligence_provider.quality.snapshot_checks import (
-    CHECKED_COLUMNS,
-    PreviousSnapshot,
-    RunFacts,
-    missing_fields,
-    snapshot_checks,
-)
-from io_intelligence_provider.quality.tally import RowTally
+from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.storage.parquet import check_bytes
 from io_intelligence_provider.store.info import NoRunIdError
 from io_intelligence_provider.store.layout import (

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import polars as pl
 import pyarrow as pa
 
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.errors import (
     ConfigurationError,
     IOIntelligenceError,
@@ -19,7 +20,6 @@ from io_intelligence_provider.errors import (
     StorageError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.quality.report import LARGEST_REPORT, KnownChecks, QualityReport
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet

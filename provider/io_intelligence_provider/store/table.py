@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.contract import (
+from io_intelligence_provider.contract.columns import (
     COLUMNS,
     PRICE_COLUMNS,
     Kind,
     arrow_schema,
     volatile_columns,
 )
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.storage.parquet import FileKind
 from io_intelligence_provider.store.sorting import SLICE
 

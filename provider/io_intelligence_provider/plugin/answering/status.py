@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from io_intelligence_provider import __version__
+from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.plugin import parameters as p
 from io_intelligence_provider.plugin.answering.parts import gaps
 from io_intelligence_provider.plugin.problems import scrub
 from io_intelligence_provider.plugin.reading import Reader
-from io_intelligence_provider.quality.contract import COLUMNS
 
 __all__ = ["get_status"]
 

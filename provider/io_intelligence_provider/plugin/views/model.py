@@ -9,11 +9,11 @@ import polars as pl
 
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import percent
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.views.overview import PERIOD
 from io_intelligence_provider.plugin.views.steps import Step, days_on_file, steps_between
 from io_intelligence_provider.plugin.views.timeline import Timeline
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
 __all__ = ["changes_of", "history_of", "last_on_file"]
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 import polars as pl
 
 from io_intelligence_provider.changes.values import percent
+from io_intelligence_provider.contract.columns import ACCESS_COLUMN, COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.plugin.views.overview import PERIOD
 from io_intelligence_provider.plugin.views.steps import Spark, sparks
 from io_intelligence_provider.plugin.views.text import json_value, plain
 from io_intelligence_provider.plugin.views.timeline import Timeline
-from io_intelligence_provider.quality.contract import ACCESS_COLUMN, COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 
 __all__ = ["facts", "model_rows"]
 

@@ -12,11 +12,11 @@ import polars as pl
 
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import percent
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.plugin.views.lookup import tracks_on
 from io_intelligence_provider.plugin.views.steps import Spark, sparks
 from io_intelligence_provider.plugin.views.text import plain
 from io_intelligence_provider.plugin.views.timeline import Timeline
-from io_intelligence_provider.quality.contract import PRICE_COLUMNS
 
 __all__ = ["Move", "largest_move", "movers", "named_tracks", "with_sparks"]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from io_intelligence_provider.quality.contract import COLUMN_BY_NAME, PRICE_SCALE, Kind
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, PRICE_SCALE, Kind
 
 __all__ = ["column_text", "json_integer", "json_value", "mean", "plain", "unscaled"]
 

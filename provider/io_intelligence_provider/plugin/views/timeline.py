@@ -16,8 +16,8 @@ from typing import Final
 
 import polars as pl
 
+from io_intelligence_provider.contract.columns import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.plugin.views.identity import Bearing, number_rows
-from io_intelligence_provider.quality.contract import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
 
 __all__ = ["FIELDS", "KEYS", "Timeline", "build_timeline", "fields_with"]
 

@@ -1,0 +1,392 @@
+"""The verdict on a batch of records: which rows are valid, why each of the others is refused."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from io_intelligence_provider.catalog.wire import WireShape, ascii_json, decode_record
+from io_intelligence_provider.contract.columns import (
+    ABSENT,
+    COLUMN_BY_NAME,
+    COLUMNS,
+    AllowedValues,
+    Canonical,
+    Column,
+    InRange,
+    Kind,
+    NonNegative,
+    Place,
+)
+from io_intelligence_provider.contract.decode import Batch, read_batch
+from io_intelligence_provider.contract.failures import RowFailure, cut, shown_value
+from io_intelligence_provider.contract.parsing import parse_prices, parse_timestamps
+from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, judge
+from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+    from pandera.api.polars.types import PolarsData
+
+__all__ = [
+    "NOT_BEFORE",
+    "REPEATED",
+    "RefusedRecord",
+    "RowTally",
+    "Verdict",
+    "batch_schema",
+    "judge_records",
+    "parsed_name",
+]
+
+
+REQUIRED: Final = "required"
+COERCED: Final = "coerced"
+
+
+@dataclass(frozen=True)
+class RefusedRecord:
+    """A record for the quarantine: its text as served and every reason."""
+
+    model_id: str | None
+    name: str | None
+    record: str
+    failures: tuple[RowFailure, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of the records of one batch.
+
+    :param valid: the typed columns of the contract but ``fetched_at``, one row per valid record.
+    :param refused: the others, with their reasons.
+    :param warned: per (check, column) of severity ``warn``: (model_id, name) of each row concerned.
+    :param fields: every key that was seen; ``unknown``: those that the contract does not know.
+    """
+
+    rows: int
+    valid: pl.DataFrame
+    refused: list[RefusedRecord]
+    warned: dict[tuple[str, str], list[tuple[str | None, str | None]]]
+    fields: set[str]
+    unknown: set[str]
+
+
+def judge_records(
+    raw_records: list[bytes], shape: WireShape, conflicting: Collection[str] = frozenset()
+) -> Verdict:
+    """Check every record and part the valid ones from the others.
+
+    One column reports its first failing kind only, in the order required, type, value; different
+    columns all report.
+
+    :param conflicting: ids that two differing records of the catalogue bear.
+    """
+    batch = read_batch(raw_records, shape)
+    frame = _with_helpers(batch, conflicting)
+    failures, warned = _findings(batch, frame, raw_records)
+    refused_rows = sorted(failures)
+    refused = [
+        RefusedRecord(*who, ascii_json(raw_records[row]), tuple(sorted(failures[row], key=_position)))
+        for row, who in zip(refused_rows, _who(frame, refused_rows), strict=True)
+    ]
+    return Verdict(
+        rows=batch.rows,
+        valid=_valid_rows(frame, failures),
+        refused=refused,
+        warned={key: _who(frame, rows) for key, rows in warned.items()},
+        fields=batch.fields,
+        unknown=batch.unknown,
+    )
+
+
+def _who(frame: pl.DataFrame, rows: list[int]) -> list[tuple[str | None, str | None]]:
+    """Return (model_id, name) of some rows."""
+    return frame.select("model_id", "name")[rows].rows()
+
+
+_POSITIONS: Final = {column.name: position for position, column in enumerate(COLUMNS)}
+
+
+def _position(failure: RowFailure) -> int:
+    return _POSITIONS.get(failure.column, -1)  # the record and its metadata come first
+
+
+def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
+    frame = batch.frame
+    parsed = []
+    for column in COLUMNS:
+        if column.place is Place.PROVIDER or column.kind not in (Kind.PRICE, Kind.TIMESTAMP):
+            continue
+        parse = parse_prices if column.kind is Kind.PRICE else parse_timestamps
+        parsed.append(parse(frame[column.name]).alias(parsed_name(column.name)))
+    # The walk knows the ids on the wire: in the observed shape that is the name.
+    identity = "name" if batch.shape is WireShape.OPENAI else "model_id"
+    repeated = (
+        pl.col(identity).is_in(list(conflicting)).fill_null(value=False) if conflicting else pl.lit(False)
+    )
+    return frame.with_columns(*parsed, repeated.alias(REPEATED))
+
+
+def _findings(
+    batch: Batch, frame: pl.DataFrame, raw_records: list[bytes]
+) -> tuple[dict[int, list[RowFailure]], dict[tuple[str, str], list[int]]]:
+    """Merge what the reading of the batch found with what pandera finds: failures and warned rows."""
+    failures: dict[int, list[RowFailure]] = defaultdict(list)
+    for failure in batch.failures:
+        failures[failure.row].append(failure)
+    reported = {(failure.row, failure.column) for failure in batch.failures}
+    whole = {failure.row for failure in batch.failures if failure.column == "record"}
+    warned: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for column_name, rows in batch.coerced.items():
+        warned[COERCED, column_name] = rows
+    served: dict[int, Any] = {}
+    for finding in judge(frame, batch_schema(batch.shape)):
+        row, column = finding.row, finding.column
+        if row is None or column is None:
+            raise RuntimeError(f"{finding.check} speaks of no row: the schema does not fit the batch")
+        if finding.check == NOT_BEFORE:
+            warned[finding.check, column].append(row)
+            continue
+        # A null that stands for a mistyped value is reported once, as what it is.
+        if row in whole or (row, column) in reported:
+            continue
+        if row not in served:
+            served[row] = decode_record(raw_records[row])
+        reported.add((row, column))
+        failures[row].append(_failure(batch, row, column, finding.check, served[row]))
+    return failures, {key: rows for key, rows in warned.items() if rows}
+
+
+def _failure(batch: Batch, row: int, column: str, check: str, record: dict[str, Any]) -> RowFailure:
+    value = _served_value(batch, column, record)
+    if check == NOT_NULLABLE:
+        return RowFailure(row, REQUIRED, column, None, "is absent" if value is ABSENT else "is null")
+    return RowFailure(
+        row,
+        check,
+        column,
+        None if value is ABSENT else shown_value(value),
+        _message(batch.shape, column, check),
+    )
+
+
+def _served_value(batch: Batch, column: str, record: dict[str, Any]) -> Any:
+    """Return the value as it was served: not lowered, not scaled."""
+    spec = COLUMN_BY_NAME[column]
+    key = spec.key(batch.shape) or ("id" if column == "model_id" else column)
+    inner = spec.place is Place.METADATA and batch.shape is WireShape.DOCUMENTED
+    source = record.get("metadata") if inner else record
+    return source.get(key, ABSENT) if isinstance(source, dict) else ABSENT
+
+
+def _message(shape: WireShape, column: str, check: str) -> str:
+    checks = batch_schema(shape).columns[column].checks
+    return next(str(item.error) for item in checks if item.name == check)
+
+
+def _valid_rows(frame: pl.DataFrame, failures: Collection[int]) -> pl.DataFrame:
+    """Return the rows without a failure, with typed prices and timestamps under their own names."""
+    if failures:
+        frame = frame.filter(
+            pl.Series([row not in failures for row in range(frame.height)], dtype=pl.Boolean)
+        )
+    names = [column.name for column in COLUMNS if column.name != "fetched_at"]
+    return frame.select(
+        pl.col(parsed_name(name)).alias(name) if parsed_name(name) in frame.columns else pl.col(name)
+        for name in names
+    )
+
+
+NOT_BEFORE: Final = "not_before"
+REPEATED: Final = "repeated"
+"""Helper column: the row's id is borne by another, differing record as well."""
+
+_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+
+def parsed_name(column: str) -> str:
+    """Return the name of the helper column that holds the typed value of a text column."""
+    return f"{column}.parsed"
+
+
+@cache
+def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
+    """Return the schema that a batch of that shape is judged by.
+
+    The frame holds the columns of the contract, prices and timestamps as text, their typed values in
+    ``<name>.parsed``, and ``repeated``. A required column is pandera's own ``nullable=False``; every
+    check passes null.
+    """
+    import pandera.polars as pa
+
+    dtypes: dict[Kind, Any] = {
+        Kind.INTEGER: pl.Int64,
+        Kind.FLOAT: pl.Float64,
+        Kind.BOOLEAN: pl.Boolean,
+        Kind.STRING_LIST: pl.List(pl.String),
+    }
+    columns = {
+        column.name: pa.Column(
+            dtypes.get(column.kind, pl.String),
+            nullable=not column.required(shape),
+            checks=[check for check in (_kind_check(column, shape), _value_check(column)) if check],
+        )
+        for column in COLUMNS
+        # What may be null and has no rule was judged when it entered the frame: its type fits.
+        if column.place is not Place.PROVIDER
+        and (column.required(shape) or column.check or column.kind in (Kind.PRICE, Kind.TIMESTAMP))
+    }
+    columns["model_id"].checks.append(
+        pa.Check(_not_repeated, name="unique", error="is the id of another, differing record as well")
+    )
+    columns["updated_at"].checks.append(pa.Check(_not_before, name=NOT_BEFORE, error="is before created_at"))
+    return pa.DataFrameSchema(columns)
+
+
+def _kind_check(column: Column, shape: WireShape) -> pa.Check | None:
+    """Return the check that the text of a price or a timestamp could be read."""
+    import pandera.polars as pa
+
+    if column.kind is Kind.PRICE:
+        return pa.Check(_is_parsed, name="price", error=_PRICE_MESSAGES[shape])
+    if column.kind is Kind.TIMESTAMP:
+        return pa.Check(_is_parsed, name="timestamp", error="is no RFC 3339 timestamp with an offset")
+    return None
+
+
+_PRICE_MESSAGES: Final = {
+    WireShape.DOCUMENTED: "is no plain, finite, non-negative decimal number of at most 20 integer digits "
+    "and 18 decimals",
+    WireShape.OPENAI: "is negative or, in USD per million tokens, has more than 20 integer digits "
+    "or 18 decimals",
+}
+
+
+def _value_check(column: Column) -> pa.Check | None:
+    import pandera.polars as pa
+
+    rule = column.check
+    if rule is None:
+        return None
+    if isinstance(rule, Canonical):
+        return pa.Check.str_matches(_UUID, name=rule.name, error=rule.message)
+    if isinstance(rule, AllowedValues):
+        return pa.Check.isin(rule.values, name=rule.name, error=rule.message)
+    if isinstance(rule, InRange):
+        return pa.Check.in_range(rule.minimum, rule.maximum, name=rule.name, error=rule.message)
+    if isinstance(rule, NonNegative):
+        return pa.Check.ge(0, name=rule.name, error=rule.message)
+    raise TypeError(f"no check for {rule!r}")  # pragma: no cover - mypy proves the list complete
+
+
+def _is_parsed(data: PolarsData) -> pl.LazyFrame:
+    return data.lazyframe.select(pl.col(data.key).is_null() | pl.col(parsed_name(data.key)).is_not_null())
+
+
+def _not_repeated(data: PolarsData) -> pl.LazyFrame:
+    return data.lazyframe.select(~pl.col(REPEATED))
+
+
+def _not_before(data: PolarsData) -> pl.LazyFrame:
+    updated, created = (pl.col(parsed_name(name)) for name in ("updated_at", "created_at"))
+    return data.lazyframe.select((updated >= created).fill_null(value=True))
+
+
+_REDACTED: Final = "redacted"
+_WARNINGS: Final = (
+    *((COERCED, column.name) for column in COLUMNS if column.takes_one_string or column.measurement),
+    (NOT_BEFORE, "updated_at"),
+)
+
+
+class RowTally:
+    """Adds up verdicts; keeps counts, the keys seen and up to five examples per check.
+
+    :param redacted: records in which the client masked a credential.
+    """
+
+    def __init__(self, shape: WireShape, redacted: int = 0) -> None:
+        self._shape = shape
+        self._redacted = redacted
+        self._failed: Counter[tuple[str, str]] = Counter()
+        self._examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.served = 0
+        self.valid = 0
+        self.fields: set[str] = set()
+        self.unknown: set[str] = set()
+        self.refused_ids: set[str] = set()
+        self.refused_names: set[str] = set()
+
+    @property
+    def quarantined(self) -> int:
+        """Rows refused so far."""
+        return self.served - self.valid
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one more batch."""
+        self.served += verdict.rows
+        self.valid += verdict.valid.height
+        self.fields |= verdict.fields
+        self.unknown |= verdict.unknown
+        for record in verdict.refused:
+            who = {"model_id": record.model_id, "name": record.name}
+            self.refused_ids |= {record.model_id} if record.model_id else set()
+            self.refused_names |= {record.name} if record.name else set()
+            for failure in record.failures:
+                example = who | {"value": failure.value, "message": failure.message}
+                self._count((failure.check, failure.column), 1, [example])
+        for key, rows in verdict.warned.items():
+            examples = [{"model_id": model_id, "name": name} for model_id, name in rows[:MAX_EXAMPLES]]
+            self._count(key, len(rows), examples)
+
+    def _count(self, key: tuple[str, str], rows: int, examples: Sequence[Mapping[str, str | None]]) -> None:
+        self._failed[key] += rows
+        kept = self._examples.setdefault(key, [])
+        for example in examples[: MAX_EXAMPLES - len(kept)]:
+            kept.append({name: text and cut(text, LONGEST_IN_EXAMPLE) for name, text in example.items()})
+
+    def results(self) -> list[CheckResult]:
+        """Return one result per row check of the contract, those that found nothing included.
+
+        ``redacted`` is among them only when it found something: no server should ever repeat a credential.
+        """
+        results = [
+            CheckResult(
+                check, column, "row", severity, self.served, self._failed[check, column],
+                self._examples.get((check, column), []),
+            )
+            for check, column, severity in _row_checks(self._shape)
+        ]  # fmt: skip
+        if self._redacted:
+            # Identical repeats were counted when they came, but are served once.
+            failed, advice = min(self._redacted, self.served), "the server repeats the credential; renew it"
+            results.append(
+                CheckResult(_REDACTED, None, "row", "warn", self.served, failed, [{"message": advice}])
+            )
+        return results
+
+
+def _row_checks(shape: WireShape) -> list[tuple[str, str, Severity]]:
+    """List every row check of a shape by (check, column, severity), in the order of the columns."""
+    listed: list[tuple[str, str, Severity]] = [("type", "record", "error")]
+    if shape is WireShape.DOCUMENTED:
+        listed += [("required", "metadata", "error"), ("type", "metadata", "error")]
+    for column in COLUMNS:
+        if column.place is Place.PROVIDER:
+            continue
+        checks = ["required"] if column.required(shape) else []
+        if column.key(shape) and column.kind is not Kind.PRICE and not column.measurement:
+            checks.append("type")
+        checks += {Kind.PRICE: ["price"], Kind.TIMESTAMP: ["timestamp"]}.get(column.kind, [])
+        checks += [column.check.name] if column.check else []
+        checks += ["unique"] if column.name == "model_id" else []
+        listed += [(check, column.name, "error") for check in checks]
+    listed.append(("type", "extra", "error"))
+    listed += [(check, column, "warn") for check, column in _WARNINGS]
+    return listed

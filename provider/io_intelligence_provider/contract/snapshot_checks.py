@@ -1,0 +1,303 @@
+"""Checks of the snapshot as a whole, and against the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.contract.failures import cut
+from io_intelligence_provider.contract.records import RowTally
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+
+__all__ = [
+    "CHECKED_COLUMNS",
+    "FAIL_ON",
+    "FailOn",
+    "PreviousSnapshot",
+    "RunFacts",
+    "check_thresholds",
+    "score",
+    "snapshot_checks",
+    "stopping",
+]
+
+
+CHECKED_COLUMNS: Final = ("model_id", "name", *PRICE_COLUMNS)
+"""What these checks look at, of this snapshot and of the one before."""
+
+VANISHED_SHARE: Final = 0.5
+UNIT_RATIO: Final = 100
+UNIT_PRICES: Final = 5
+MOVE_RATIO: Final = 3
+_LONGEST_REASON: Final = 1_000
+"""Characters of what is wrong with a file; its path comes first."""
+
+
+@dataclass(frozen=True)
+class PreviousSnapshot:
+    """What the checks need of the latest earlier snapshot.
+
+    :param models: its ``model_id``, ``name`` and the prices.
+    :param fields: keys its records had, ``None`` when its report is not on file.
+    """
+
+    models: pl.DataFrame
+    wire_shape: str
+    source_url: str
+    fields: Collection[str] | None
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run brought.
+
+    :param models: the valid rows.
+    :param received: records that came, without those whose id an earlier page had brought.
+    :param total: what the server says there are, ``None`` where its shape does not say.
+    :param on_two_pages: ids that came on more than one page.
+    :param unreadable: why the file of the previous snapshot cannot be used; ``previous`` is ``None`` then.
+    """
+
+    models: pl.DataFrame
+    tally: RowTally
+    shape: WireShape
+    source_url: str
+    received: int
+    total: int | None
+    max_quarantine_share: float
+    previous: PreviousSnapshot | None
+    on_two_pages: tuple[str, ...] = ()
+    unreadable: str | None = None
+
+    @cached_property
+    def prices(self) -> pl.DataFrame:
+        """``name``, ``column``, ``old`` and ``new`` of each price that is known on both days."""
+        before = self.previous
+        models = self.models.select("name", "model_id", *PRICE_COLUMNS)
+        earlier = models.clear() if before is None else before.models
+        # Across shapes the ids are not comparable, so the name says who is who, where one model bears it.
+        key = "model_id" if before is not None and before.wire_shape == self.shape.value else "name"
+        both = models.filter(pl.col(key).is_unique()).join(
+            earlier.filter(pl.col(key).is_unique()).select(key, *PRICE_COLUMNS), on=key, suffix=".old"
+        )
+        return pl.concat(
+            both.select("name", column=pl.lit(column), old=f"{column}.old", new=column)
+            for column in PRICE_COLUMNS
+        ).drop_nulls(["old", "new"])
+
+
+_Found = tuple[int, int, list[dict[str, Any]]]
+"""How many were looked at, how many of them failed, and examples of those."""
+_NOT_EVALUATED: Final[_Found] = (0, 0, [])
+
+
+def snapshot_checks(facts: RunFacts) -> list[CheckResult]:
+    """Evaluate every snapshot check; one that lacks its precondition says ``evaluated`` 0.
+
+    Names, bounds and severities are those of the documentation's page on checks. ``previous_unreadable`` is
+    there only when it found something.
+    """
+    found = [_result(name, severity, *evaluate(facts)) for name, severity, evaluate in _CHECKS]
+    if facts.unreadable is not None:
+        example = {"message": cut(facts.unreadable, _LONGEST_REASON)}
+        found.append(_result("previous_unreadable", "warn", 1, 1, [example]))
+    return found
+
+
+def _result(
+    name: str, severity: Severity, evaluated: int, failed: int, examples: list[dict[str, Any]]
+) -> CheckResult:
+    return CheckResult(name, None, "snapshot", severity, evaluated, failed, examples[:MAX_EXAMPLES])
+
+
+def _one(passed: bool, example: dict[str, Any]) -> _Found:
+    return (1, 0, []) if passed else (1, 1, [example])
+
+
+def _not_empty(facts: RunFacts) -> _Found:
+    return _one(facts.models.height > 0, {"message": "the snapshot would hold no model at all"})
+
+
+def _complete(facts: RunFacts) -> _Found:
+    if facts.total is None:
+        return _NOT_EVALUATED
+    counts: dict[str, Any] = {"received": facts.received, "total": facts.total}
+    if facts.on_two_pages:
+        counts["on_two_pages"] = [cut(identity, LONGEST_IN_EXAMPLE) for identity in facts.on_two_pages]
+    return _one(facts.received == facts.total and not facts.on_two_pages, counts)
+
+
+def _quarantine_share(facts: RunFacts) -> _Found:
+    if not facts.tally.served:
+        return _NOT_EVALUATED
+    share = facts.tally.quarantined / facts.tally.served
+    limit = facts.max_quarantine_share
+    return _one(share <= limit, {"share": share, "max_quarantine_share": limit})
+
+
+def _volume(facts: RunFacts) -> _Found:
+    before = facts.previous
+    if before is None or not before.models.height:
+        return _NOT_EVALUATED
+    # As in the changes: the same id, else a name that one model bears on each day.
+    ids = facts.models["model_id"].to_list() + list(facts.tally.refused_ids)
+    names = facts.models.filter(pl.col("name").is_unique())["name"].to_list()
+    vanished = before.models.filter(
+        ~pl.col("model_id").is_in(ids)
+        & ~(pl.col("name").is_unique() & pl.col("name").is_in(names))
+        & ~pl.col("name").is_in(list(facts.tally.refused_names))
+    )["name"]
+    counts = {
+        "vanished": vanished.len(),
+        "previous": before.models.height,
+        "names": [cut(name, LONGEST_IN_EXAMPLE) for name in vanished.head(MAX_EXAMPLES)],
+    }
+    return _one(vanished.len() <= VANISHED_SHARE * before.models.height, counts)
+
+
+def _price_unit(facts: RunFacts) -> _Found:
+    positive = _positive_prices(facts)
+    if positive.height < UNIT_PRICES:
+        return _NOT_EVALUATED
+    ratio = pl.col("new").cast(pl.Float64) / pl.col("old").cast(pl.Float64)
+    # One price in the middle or two, and those compared as the exact decimals they are.
+    middle = positive.sort(ratio).slice((positive.height - 1) // 2, 2 - positive.height % 2)
+    ratios = [Fraction(new) / Fraction(old) for old, new in middle.select("old", "new").iter_rows()]
+    median = sum(ratios) / len(ratios)
+    within = Fraction(1, UNIT_RATIO) <= median <= UNIT_RATIO
+    return _one(within, {"median_ratio": float(median), "prices": positive.height})
+
+
+def _price_move(facts: RunFacts) -> _Found:
+    # In whole steps of the last decimal, rounded up: `new > 3 * old` without a product that overflows.
+    old, new = (pl.col(name).to_physical() for name in ("old", "new"))
+    third = [(price + (MOVE_RATIO - 1)) // MOVE_RATIO for price in (old, new)]
+    positive = _positive_prices(facts)
+    moved = positive.filter((third[1] > old) | (third[0] > new))
+    return positive.height, moved.height, _price_examples(moved)
+
+
+def _price_to_zero(facts: RunFacts) -> _Found:
+    were_positive = facts.prices.filter(pl.col("old") > 0)
+    fell = were_positive.filter(pl.col("new") == 0)
+    return were_positive.height, fell.height, _price_examples(fell)
+
+
+def _positive_prices(facts: RunFacts) -> pl.DataFrame:
+    return facts.prices.filter((pl.col("old") > 0) & (pl.col("new") > 0))
+
+
+def _price_examples(prices: pl.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": cut(name, LONGEST_IN_EXAMPLE),
+            "column": column,
+            "old_value": _plain(old),
+            "new_value": _plain(new),
+        }
+        for name, column, old, new in prices.head(MAX_EXAMPLES).iter_rows()
+    ]
+
+
+def _plain(price: Decimal) -> str:
+    text = f"{price:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _unknown_fields(facts: RunFacts) -> _Found:
+    return len(facts.tally.fields), len(facts.tally.unknown), _fields(sorted(facts.tally.unknown))
+
+
+def _missing_fields(facts: RunFacts) -> _Found:
+    before = facts.previous
+    if before is None or before.fields is None or before.wire_shape != facts.shape.value:
+        return _NOT_EVALUATED
+    missing = missing_fields(facts)
+    return len(before.fields), len(missing), _fields(missing)
+
+
+def _fields(names: list[str]) -> list[dict[str, Any]]:
+    return [{"field": name} for name in names[:MAX_EXAMPLES]]
+
+
+def missing_fields(facts: RunFacts) -> list[str]:
+    """List the keys that the previous snapshot's records had and no record has now."""
+    before = facts.previous
+    if before is None or before.fields is None or before.wire_shape != facts.shape.value:
+        return []
+    return sorted(set(before.fields) - facts.tally.fields)
+
+
+def _source(facts: RunFacts) -> _Found:
+    if facts.previous is None:
+        return _NOT_EVALUATED
+    # A file may be anybody's: what stands before an @ is not shown.
+    urls = facts.previous.source_url, facts.source_url
+    old, new = (urlsplit(url).netloc.rpartition("@")[2] for url in urls)
+    return _one(old == new, {"old_value": old, "new_value": new})
+
+
+_CHECKS: Final[tuple[tuple[str, Severity, Callable[[RunFacts], _Found]], ...]] = (
+    ("not_empty", "error", _not_empty),
+    ("complete", "error", _complete),
+    ("volume", "error", _volume),
+    ("quarantine_share", "error", _quarantine_share),
+    ("price_unit", "error", _price_unit),
+    ("price_move", "warn", _price_move),
+    ("price_to_zero", "warn", _price_to_zero),
+    ("unknown_fields", "warn", _unknown_fields),
+    ("missing_fields", "warn", _missing_fields),
+    ("source", "warn", _source),
+)
+
+
+FailOn: TypeAlias = Literal["error", "warn", "never"]
+FAIL_ON: Final = ("error", "warn", "never")
+_ALWAYS: Final = ("not_empty", "complete")
+
+
+def check_thresholds(fail_on: str, max_quarantine_share: object) -> None:
+    """Refuse what is no threshold before anything is fetched.
+
+    :raises ConfigurationError: then.
+    """
+    if fail_on not in FAIL_ON:
+        raise ConfigurationError(f"fail_on is {fail_on!r}; it is one of {', '.join(FAIL_ON)}.")
+    if not isinstance(max_quarantine_share, (int, float)) or not 0 <= max_quarantine_share <= 1:
+        raise ConfigurationError(
+            f"max_quarantine_share is {max_quarantine_share!r}; it is a share from 0 to 1."
+        )
+
+
+def stopping(checks: Sequence[CheckResult], fail_on: str) -> list[CheckResult]:
+    """Return the failed checks that stop the commit.
+
+    ``error``: failed snapshot checks of severity ``error``. ``warn``: any finding, of rows as well.
+    ``never``: an empty or an incomplete catalogue only.
+    """
+    failed = [check for check in checks if not check.passed]
+    if fail_on == "warn":
+        return failed
+    on_snapshot = [check for check in failed if check.level == "snapshot" and check.severity == "error"]
+    if fail_on == "never":
+        return [check for check in on_snapshot if check.check in _ALWAYS]
+    return on_snapshot
+
+
+def score(served: int, valid: int, checks: Sequence[CheckResult]) -> float:
+    """Return valid rows / served rows x passed snapshot checks / evaluated ones, 0 to 1."""
+    evaluated = [check for check in checks if check.level == "snapshot" and check.evaluated]
+    passed = sum(check.passed for check in evaluated)
+    if not served or not evaluated:
+        return 0.0
+    return valid / served * passed / len(evaluated)

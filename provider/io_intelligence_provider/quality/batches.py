@@ -1,0 +1,361 @@
+"""Where the rows come from: Parquet files by path, glob or partitioned folder, or one table in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Protocol
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.quality.files import (
+    Found,
+    FoundFile,
+    partition_types,
+    storage_failure,
+    with_partitions,
+)
+from io_intelligence_provider.quality.prepare import Prepared
+from io_intelligence_provider.storage.parquet import no_rows
+
+__all__ = [
+    "Files",
+    "InMemory",
+    "Piece",
+    "Source",
+    "float_columns",
+    "native_groups",
+    "open_files",
+    "read_native",
+    "read_whole",
+    "wanted_floats",
+]
+
+
+_PIECE_BYTES: Final = 64 * 2**20
+"""Uncompressed bytes judged at a time."""
+_MOST_ROWS: Final = 1_048_576
+_FEWEST_ROWS: Final = 8_192
+
+
+class Source(Protocol):
+    """Some rows that can be read more than once.
+
+    :param schema: what every piece has.
+    :param differing: files whose columns are not those of the first, each with what differs;
+        ``None``: unknown.
+    :param with_nulls: names of the columns that hold a null somewhere; may be too many, never too few.
+    """
+
+    schema: pa.Schema
+    rows: int
+    bytes: int
+    differing: Sequence[dict[str, str]] | None
+
+    @property
+    def files(self) -> int: ...
+
+    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
+        """Yield the rows in order; none at all for a data set without rows.
+
+        :param native: they are judged as polars frames, and may be read as such.
+        """
+
+    def with_nulls(self) -> frozenset[str]: ...
+
+
+@dataclass
+class InMemory:
+    """A table as a data set."""
+
+    table: pa.Table
+    files: int = 0
+    differing: Sequence[dict[str, str]] | None = ()
+
+    def __post_init__(self) -> None:
+        self.schema = self.table.schema
+        self.rows = self.table.num_rows
+        self.bytes = self.table.nbytes
+
+    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:  # noqa: ARG002
+        """Yield the table's rows in slices."""
+        table = self.table if columns is None else self.table.select(list(columns))
+        step = _rows_at_a_time(self.rows, self.bytes)
+        for first in range(0, self.rows, step):
+            yield Piece(table.slice(first, step), "", first, first)
+
+    def with_nulls(self) -> frozenset[str]:
+        """Name the columns that hold a null."""
+        return frozenset(name for name in self.table.column_names if self.table[name].null_count)
+
+
+@dataclass
+class Files:
+    """Parquet files as one data set: one schema, partitions of the folders as columns."""
+
+    found: Found
+    schema: pa.Schema
+    rows: int
+    bytes: int
+    differing: Sequence[dict[str, str]] | None
+    _nulls: frozenset[str] = field(default=frozenset())
+
+    @property
+    def files(self) -> int:
+        """How many there are."""
+        return len(self.found.files)
+
+    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
+        """Yield the rows of all files, a bounded number of bytes at a time, whatever the row groups."""
+        target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        step, offset = _rows_at_a_time(self.rows, self.bytes), 0
+        for file in self.found.files:
+            first = 0
+            with _opened(self.found, file) as parquet, _reading(self.found, file):
+                groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
+                for start, stop in groups:
+                    frame = read_native(file.path, start, stop)
+                    yield Piece.of_frame(frame, self.schema, file.path, start, offset + start)
+                if groups:
+                    offset += groups[-1][1]
+                    continue
+                there = set(parquet.schema_arrow.names)
+                wanted = None if columns is None else [name for name in columns if name in there]
+                for batch in parquet.iter_batches(step, columns=wanted):
+                    table = with_partitions(pa.Table.from_batches([batch]), file.partitions, target)
+                    yield Piece(table, file.path, first, offset)
+                    first += batch.num_rows
+                    offset += batch.num_rows
+
+    def _as_it_is(self, columns: Sequence[str] | None, native: bool) -> bool:
+        """Whether each file can be read as it lies there: all its columns, and no others."""
+        partitioned = any(file.partitions for file in self.found.files)
+        return native and columns is None and self.found.is_local and not partitioned and not self.differing
+
+    def with_nulls(self) -> frozenset[str]:
+        """Name the columns that hold a null, as the files' statistics say."""
+        return self._nulls
+
+
+def open_files(found: Found) -> Files:
+    """Read the footers of all files and settle the schema of the whole.
+
+    Integers and floats of different width are widened and a column that one file lacks is null there; a
+    file that differs from the first is named in ``differing``.
+
+    :raises StorageError: when a file is no Parquet, or its columns cannot be brought together.
+    """
+    schemas, rows, size, differing = [], 0, 0, []
+    nulls: set[str] = set()
+    for file in found.files:
+        with _opened(found, file) as parquet:
+            metadata = parquet.metadata
+            schemas.append(parquet.schema_arrow)
+            rows += metadata.num_rows
+            size += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+            nulls |= _columns_with_nulls(metadata)
+        if what := _difference(schemas[0], schemas[-1]):
+            differing.append({"file": file.path, "message": what})
+            nulls |= set(schemas[0].names) ^ set(schemas[-1].names)
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive").with_metadata(schemas[0].metadata)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StorageError(
+            f"The files of {found.path} cannot be read as one data set: {error}. "
+            f"{differing[0]['file']} differs from the first. Check them apart."
+        ) from error
+    for name, dtype in partition_types(found.files).items():
+        if name not in schema.names:
+            schema = schema.append(pa.field(name, dtype))
+            nulls.add(name)
+    return Files(found, schema, rows, size, tuple(differing), frozenset(nulls))
+
+
+def _rows_at_a_time(rows: int, size: int) -> int:
+    per_row = max(1, size // rows) if rows else 1
+    return min(_MOST_ROWS, max(_FEWEST_ROWS, _PIECE_BYTES // per_row))
+
+
+def _opened(found: Found, file: FoundFile) -> pq.ParquetFile:
+    with _reading(found, file):
+        source: Any = file.path if found.is_local else found.filesystem.open(file.key, "rb")
+        return pq.ParquetFile(source)
+
+
+class _reading:  # noqa: N801 - reads as a verb
+    """Turns what the storage and the reader raise into one error that names the file."""
+
+    def __init__(self, found: Found, file: FoundFile) -> None:
+        self._found = found
+        self._file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, (OSError, pa.ArrowException)):
+            where = f"{self._file.path} as Parquet"
+            raise storage_failure("read", where, error, self._found.filesystem) from None
+
+
+def _difference(first: pa.Schema, other: pa.Schema) -> str | None:
+    if missing := sorted(set(first.names) - set(other.names)):
+        return f"lacks the column {', '.join(missing)}"
+    if further := sorted(set(other.names) - set(first.names)):
+        return f"has the further column {', '.join(further)}"
+    changed = [name for name in first.names if first.field(name).type != other.field(name).type]
+    if changed:
+        name = changed[0]
+        return f"has {name} as {other.field(name).type}, the first file as {first.field(name).type}"
+    return None
+
+
+def _columns_with_nulls(metadata: pq.FileMetaData) -> set[str]:
+    names = set()
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for index in range(row_group.num_columns):
+            column = row_group.column(index)
+            statistics = column.statistics
+            if statistics is None or not statistics.has_null_count or statistics.null_count:
+                names.add(column.path_in_schema.partition(".")[0])
+    return names
+
+
+def native_groups(parquet: pq.ParquetFile, schema: pa.Schema, step: int) -> list[tuple[int, int]]:
+    """Return the stretches of rows, made of whole row groups, that polars can read one by one.
+
+    None when it cannot: a column is of a type that polars and Arrow may see differently, or a row group is so
+    large that it has to be read in parts, which polars would decode as often as there are parts.
+    """
+    if not all(_is_plain(field.type) for field in schema):
+        return []
+    stretches: list[tuple[int, int]] = []
+    start = stop = 0
+    for index in range(parquet.metadata.num_row_groups):
+        rows = parquet.metadata.row_group(index).num_rows
+        if rows > 2 * step:
+            return []
+        if stop > start and stop - start + rows > step:
+            stretches.append((start, stop))
+            start = stop
+        stop += rows
+    return [*stretches, (start, stop)] if stop > start else stretches
+
+
+def _is_plain(dtype: pa.DataType) -> bool:
+    return any(
+        known(dtype)
+        for known in (
+            pa.types.is_integer,
+            pa.types.is_float32,
+            pa.types.is_float64,
+            pa.types.is_boolean,
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_date32,
+            pa.types.is_timestamp,
+        )
+    )
+
+
+def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
+    """Read some rows of a file."""
+    try:
+        return pl.scan_parquet(path, hive_partitioning=False, glob=False).slice(start, stop - start).collect()
+    except pl.exceptions.PolarsError as error:
+        raise OSError(str(error)) from error
+
+
+class Piece:
+    """Some rows of one file.
+
+    :param table: the rows.
+    :param file: the file's name; empty for a table in memory.
+    :param first: position of the first row in that file; negative where rows have no position.
+    :param offset: position of the first row in the data set.
+    """
+
+    def __init__(self, table: pa.Table | None, file: str, first: int, offset: int) -> None:
+        self._table = table
+        self._schema: pa.Schema | None = None
+        self.frame: pl.DataFrame | None = None
+        self.file, self.first, self.offset = file, first, offset
+
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame, schema: pa.Schema, file: str, first: int, offset: int) -> Piece:
+        """Make a piece of a frame; it becomes a table when one is asked for, which most never are."""
+        piece = cls(None, file, first, offset)
+        piece.frame, piece._schema = frame, schema
+        return piece
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return int(self.table.num_rows) if self.frame is None else self.frame.height
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The rows as a table."""
+        if self.frame is None:
+            return self._table
+        table: Any = self.frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        return table.cast(self._schema)
+
+
+_COPIES: Final = 3
+"""The table, the frame made of it, and what pandera copies of that."""
+
+
+def read_whole(source: Source, limit: int, path: str, reasons: Sequence[str]) -> pa.Table:
+    """Read all rows of a data set.
+
+    :param limit: bytes that the judging may take: three times what the rows take as an Arrow table.
+    :param reasons: why all rows are needed.
+    :raises ConfigurationError: when they do not fit.
+    """
+    tables, size = [], 0
+    if source.bytes > limit:
+        raise _too_large(source, source.bytes, limit, path, reasons)
+    for piece in source.pieces():
+        tables.append(piece.table)
+        size += piece.table.nbytes
+        if size * _COPIES > limit:
+            whole = size * _COPIES * source.rows // max(1, piece.offset + piece.rows)
+            raise _too_large(source, whole, limit, path, reasons)
+    return pa.concat_tables(tables) if tables else no_rows(source.schema)
+
+
+def _too_large(
+    source: Source, size: int, limit: int, path: str, reasons: Sequence[str]
+) -> ConfigurationError:
+    named = ", ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return ConfigurationError(
+        f"{path} has to be judged in one piece, because {named} may look at all rows. Its {source.rows} rows "
+        f"need about {size / 2**20:,.0f} MiB, memory_limit is {limit / 2**20:,.0f} MiB. Declare a check that "
+        "looks at one value at a time element_wise=True or use a built-in one, check a part of the data at a "
+        "time, or raise memory_limit."
+    )
+
+
+def wanted_floats(prepared: Prepared, source: Source) -> frozenset[str]:
+    """Return the integer columns with nulls that a pandas schema wants as floats."""
+    return float_columns(prepared, source.schema) & source.with_nulls()
+
+
+def float_columns(prepared: Prepared, schema: pa.Schema) -> frozenset[str]:
+    """Return the integer columns that a pandas schema wants as floats."""
+    if prepared.loaded.backend != "pandas":
+        return frozenset()
+    columns: Any = prepared.schema.columns
+    return frozenset(
+        field.name
+        for field in schema
+        if pa.types.is_integer(field.type)
+        and field.name in columns
+        and str(columns[field.name].dtype) == "float64"
+    )

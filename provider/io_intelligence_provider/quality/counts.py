@@ -1,0 +1,173 @@
+"""What all groups of rows say, added up per check and column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from io_intelligence_provider.contract.failures import cut
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.prepare import Declared, Prepared
+from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+
+__all__ = ["ALWAYS", "Policy", "Tally", "Threshold"]
+
+
+Threshold: TypeAlias = int | float
+
+ALWAYS: Final = ("quarantine_share", "same_columns", "dropped_by_parser", "validate")
+"""Checks that every run has beside those of the schema."""
+
+_UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which check is how severe, and how many rows may fail it.
+
+    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; the latter goes first.
+    :param thresholds: a count (int) or a share of the rows (float, 0 to 1), by the same names.
+    """
+
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+
+    def severity_of(self, check: str, column: str | None, default: Severity) -> Severity:
+        """Return the severity of a check."""
+        return self.severity.get(f"{column}.{check}", self.severity.get(check, default))
+
+    def threshold_of(self, check: str, column: str | None) -> Threshold | None:
+        """Return how many may fail; ``None``: the check has no threshold of its own."""
+        return self.thresholds.get(f"{column}.{check}", self.thresholds.get(check))
+
+    def check_names(self, declared: Sequence[Declared], columns: Sequence[str]) -> None:
+        """Refuse a name that no check bears: it would be ignored, and nobody would know.
+
+        :raises ConfigurationError: then.
+        """
+        plain = {item.check for item in declared}.union(ALWAYS, _UNDECLARED)
+        full = {f"{column}.{item.check}" for item in declared for column in item.columns(columns)}
+        for argument, names in (("severity", self.severity), ("thresholds", self.thresholds)):
+            if unknown := sorted(set(names) - plain - full):
+                known = ", ".join(sorted(plain - set(ALWAYS)))
+                raise ConfigurationError(
+                    f"{argument} names {', '.join(map(repr, unknown))}, which is no check of the schema. "
+                    f"It has {known}; 'column.check' names one column's."
+                )
+
+
+@dataclass
+class _Entry:
+    failed: int = 0
+    of_rows: bool = True
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Tally:
+    """Counts failures; keeps up to five examples per check and column."""
+
+    def __init__(self, prepared: Prepared, policy: Policy) -> None:
+        self.policy = policy
+        self._defaults = {(item.check, item.column): item.severity for item in prepared.declared}
+        self._declared = prepared.declared
+        self._patterns = [item for item in prepared.declared if item.regex]
+        self._entries: dict[tuple[str, str | None], _Entry] = {}
+        self.rows = 0
+        self.quarantined = 0
+        self.governed = 0
+        """Rows refused by a check without a threshold of its own: ``max_quarantine_share`` is about them."""
+
+    def severity(self, check: str, column: str | None) -> Severity:
+        """Return the severity of a failing check."""
+        default = self._defaults.get((check, column)) or self._by_pattern(check, column)
+        return self.policy.severity_of(check, column, default)
+
+    def _by_pattern(self, check: str, column: str | None) -> Severity:
+        for item in self._patterns:
+            if item.check == check and item.column and column and re.match(item.column, column):
+                return item.severity
+        return "error"
+
+    def count_rows(
+        self, check: str, column: str | None, rows: int, examples: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Count failing rows of one check and column."""
+        entry = self._entries.setdefault((check, column), _Entry())
+        entry.failed += rows
+        for example in examples[: MAX_EXAMPLES - len(entry.examples)]:
+            entry.examples.append({name: _shown(value) for name, value in example.items()})
+
+    def count_whole(self, check: str, column: str | None, message: str, **where: Any) -> None:
+        """Count a failing check that speaks of the data set; every group of rows may say the same."""
+        key = (check, None) if (check, None) in self._defaults else (check, column)
+        named = {"column": column} if key[1] is None and column is not None else {}
+        entry = self._entries.setdefault(key, _Entry())
+        example = {**named, **where, "message": _shown(message)}
+        if named or entry.failed == 0 or entry.of_rows:
+            if example in entry.examples:
+                return
+            entry.failed = 1
+            entry.of_rows = False
+            if len(entry.examples) < MAX_EXAMPLES:
+                entry.examples.append(example)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as plain JSON, to be merged elsewhere."""
+        return {
+            "rows": self.rows,
+            "quarantined": self.quarantined,
+            "governed": self.governed,
+            "entries": [
+                [check, column, entry.failed, entry.of_rows, entry.examples]
+                for (check, column), entry in self._entries.items()
+            ],
+        }
+
+    def merge(self, data: Mapping[str, Any]) -> None:
+        """Add the counts of another tally of the same schema."""
+        self.rows += data["rows"]
+        self.quarantined += data["quarantined"]
+        self.governed += data["governed"]
+        for check, column, failed, of_rows, examples in data["entries"]:
+            entry = self._entries.setdefault((check, column), _Entry())
+            if of_rows:
+                entry.failed += failed
+            else:
+                entry.failed, entry.of_rows = 1, False
+            new = [example for example in examples if of_rows or example not in entry.examples]
+            entry.examples += new[: MAX_EXAMPLES - len(entry.examples)]
+
+    def results(self, columns: Sequence[str]) -> list[CheckResult]:
+        """Return one result per check and column, those that found nothing included.
+
+        :param columns: the columns that the data have.
+        """
+        present = set(columns)
+        keys: dict[tuple[str, str | None], bool] = {}
+        for item in self._declared:
+            for column in item.columns(columns):
+                keys[item.check, column] = item.of_rows
+        results = []
+        for check, column in [*keys, *(key for key in self._entries if key not in keys)]:
+            entry = self._entries.get((check, column))
+            of_rows = entry.of_rows if entry else keys[check, column]
+            looked_at = column is None or column in present or check == "column_in_dataframe" or entry
+            results.append(
+                CheckResult(
+                    check,
+                    column,
+                    "row" if of_rows else "dataset",
+                    self.severity(check, column),
+                    (self.rows if of_rows else 1) if looked_at else 0,
+                    entry.failed if entry else 0,
+                    entry.examples if entry else [],
+                    self.policy.threshold_of(check, column),
+                )
+            )
+        return results
+
+
+def _shown(value: Any) -> Any:
+    return cut(value, LONGEST_IN_EXAMPLE) if isinstance(value, str) else value

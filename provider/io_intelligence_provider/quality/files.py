@@ -1,0 +1,213 @@
+"""From a path, a glob or a folder on any storage to the Parquet files it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fnmatch import fnmatch
+from typing import Any, Final
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.storage.location import local_path, redacted, storage_of
+
+__all__ = [
+    "Found",
+    "FoundFile",
+    "find",
+    "output_filesystem",
+    "partition_types",
+    "partitions_of",
+    "refuse_output_among_input",
+    "storage_failure",
+    "with_partitions",
+]
+
+
+_ENDINGS: Final = (".parquet", ".parq", ".pq")
+_WILD: Final = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """One file.
+
+    :param path: its full name, fit for a message.
+    :param key: its name on its file system.
+    :param partitions: what the names of its folders say, as text.
+    """
+
+    path: str
+    key: str
+    partitions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one data set, sorted by name."""
+
+    path: str
+    files: tuple[FoundFile, ...]
+    filesystem: Any = field(repr=False)
+    is_local: bool
+
+
+def storage_failure(verb: str, path: str, error: Exception, filesystem: Any) -> StorageError:
+    """Return the error for what a file system or a reader of files raised, without its credentials."""
+    said = redacted(error, getattr(filesystem, "storage_options", None))
+    return StorageError(
+        f"Could not {verb} {path}: {said}. Check the path, the storage connection and its rights."
+    )
+
+
+def find(path: str, filesystem: Any = None) -> Found:
+    """Return the Parquet files that a path names.
+
+    A file is taken whatever its name; of a folder, and of folders that a glob matches, the files that end
+    in ``.parquet``, ``.parq`` or ``.pq`` at any depth, but none whose name, or a folder's below that
+    one, begins with ``_`` or ``.``: writers keep unfinished work there. ``key=value`` folders become columns.
+
+    :raises NotOnFileError: when there is none.
+    """
+    storage = storage_of(path, filesystem)
+    filesystem, key, is_local = storage
+    try:
+        filesystem.invalidate_cache()
+        roots = [key]
+        if _WILD & set(key) and not filesystem.exists(key):
+            roots = sorted(filesystem.glob(key))
+        base = key if roots == [key] else _fixed_part(key)
+        keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
+    except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+        raise storage_failure("look up", path, error, filesystem) from None
+    if not keys:
+        raise NotOnFileError(f"{path} matches no Parquet file. Check the path, or let the task run later.")
+    files = [
+        FoundFile(
+            path=storage.url(file),
+            key=file,
+            partitions={} if [file] == [base] else partitions_of(file[len(base) :]),
+        )
+        for _, file in sorted(set(keys), key=lambda pair: pair[1])
+    ]
+    return Found(path, tuple(files), filesystem, is_local)
+
+
+def _files_of(filesystem: Any, root: str) -> list[str]:
+    if filesystem.isfile(root):
+        return [root]
+    return [
+        file
+        for file in filesystem.find(root)
+        if file.lower().endswith(_ENDINGS)
+        and not any(part.startswith(("_", ".")) for part in file[len(root.rstrip("/")) + 1 :].split("/"))
+    ]
+
+
+def _fixed_part(key: str) -> str:
+    fixed = []
+    for part in key.split("/"):
+        if _WILD & set(part):
+            break
+        fixed.append(part)
+    return "/".join(fixed)
+
+
+def partitions_of(below: str) -> dict[str, str]:
+    """Return what ``key=value`` folders in the name of a file say, as text."""
+    pairs = (part.partition("=") for part in below.split("/")[:-1])
+    return {name: value for name, equals, value in pairs if equals and name}
+
+
+_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
+
+
+def partition_types(files: Sequence[FoundFile]) -> dict[str, pa.DataType]:
+    """Return the type of each partition column: integer or date where every value is one, else string."""
+    values: dict[str, set[str]] = {}
+    for file in files:
+        for name, value in file.partitions.items():
+            values.setdefault(name, set()).add(value)
+    types = {}
+    for name, texts in values.items():
+        known = texts - {_NULL}
+        if known and all(_is_integer(text) for text in known):
+            types[name] = pa.int64()
+        elif known and all(_is_date(text) for text in known):
+            types[name] = pa.date32()
+        else:
+            types[name] = pa.string()
+    return types
+
+
+def with_partitions(table: pa.Table, partitions: Mapping[str, str], target: pa.Schema) -> pa.Table:
+    """Return a table as the target schema has it, with the partitions as columns and nulls for the rest."""
+    there = set(table.column_names)
+    if table.schema.equals(target):
+        return table.replace_schema_metadata(target.metadata)
+    columns = []
+    for wanted in target:
+        if wanted.name in there:
+            column = table[wanted.name]
+            columns.append(column if column.type == wanted.type else column.cast(wanted.type))
+        else:
+            value = _value(partitions.get(wanted.name, _NULL), wanted.type)
+            columns.append(pa.repeat(pa.scalar(value, wanted.type), table.num_rows))
+    return pa.Table.from_arrays(columns, schema=target)
+
+
+def _value(text: str, dtype: pa.DataType) -> Any:
+    if text == _NULL:
+        return None
+    if pa.types.is_integer(dtype):
+        return int(text)
+    return date.fromisoformat(text) if pa.types.is_date(dtype) else unquote(text)
+
+
+def _is_integer(text: str) -> bool:
+    # Leading zeros are part of a code, not of a number.
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 19 and str(int(text)) == text
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def output_filesystem(target: str, path: str, filesystem: Any) -> Any:
+    """Return the file system of an output: the input's, but for a local path beside an input that is a URL.
+
+    :param filesystem: the one that was given for the input.
+    """
+    return None if local_path(target) is not None and local_path(path) is None else filesystem
+
+
+def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
+    """Refuse an output that lies where the input is read.
+
+    :raises ConfigurationError: then.
+    """
+    for name in ("quarantine_path", "valid_path"):
+        target = getattr(options, name)
+        if not target:
+            continue
+        filesystem, key, _ = storage_of(
+            target, output_filesystem(target, found.path, found.filesystem), what=name
+        )
+        if type(filesystem) is not type(found.filesystem):
+            continue
+        _, read, _ = storage_of(found.path, found.filesystem)
+        hidden = any(part.startswith(("_", ".")) for part in key.removeprefix(read).split("/"))
+        is_folder = [file.key for file in found.files] != [read]
+        if key == read or fnmatch(key, read) or (is_folder and key.startswith(f"{read}/") and not hidden):
+            raise ConfigurationError(
+                f"{name} is {target}, which lies in what is checked ({found.path}): the next run would read "
+                "it as data. Give it a place of its own."
+            )

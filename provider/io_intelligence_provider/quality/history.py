@@ -1,0 +1,411 @@
+"""Checks of a run against the earlier runs on the same data set.
+
+All but ``column_drift`` ask one question: how far is a figure of this run from the median of the same
+figure over the earlier runs? It is flagged when it is farther than ``deviations`` robust standard deviations
+of those and farther than ``min_change``, unless the latest ``settle`` runs had that level already. The median
+and the MAD (median absolute deviation) stand still when a few of the earlier runs were off, which a mean and
+a standard deviation do not (Hampel's identifier; Leys et al. 2013, "Detecting outliers",
+doi 10.1016/j.jesp.2013.03.013).
+
+Tables may be small. So a share that a row or two can explain is no finding, nor is a median that moved by
+less than twice its own standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from math import sqrt
+from statistics import median
+from typing import Any, Final
+
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+
+__all__ = ["DEFAULTS", "LONGEST_WINDOW", "STANDARD", "HistoryChecks", "HistoryRule", "moment", "rules_from"]
+
+
+_MAD_TO_DEVIATION: Final = 1.4826  # of a normal distribution
+_MEDIAN_ERROR: Final = 1.2533  # standard error of a median / that of a mean: the root of pi / 2
+_FEW_ROWS: Final = 2
+
+
+@dataclass(frozen=True)
+class HistoryChecks:
+    """A set of history checks, ready to be evaluated."""
+
+    rules: tuple[HistoryRule, ...] = ()
+
+    @classmethod
+    def from_config(cls, config: object) -> HistoryChecks:
+        """Return the checks of a configuration; see
+        :func:`~io_intelligence_provider.quality.history.rules_from`.
+
+        :raises ConfigurationError: when a name or a setting is unknown or has no such value.
+        """
+        return config if isinstance(config, cls) else cls(rules_from(config))
+
+    def evaluate(self, run: CheckRun, past: Iterable[CheckRun]) -> list[CheckResult]:
+        """Compare a run with earlier ones on the same data set.
+
+        Stopped runs are left out, so that what was refused does not become the norm; so is the run itself.
+
+        :param past: in any order.
+        :returns: results of level ``dataset``, per column where a check looks at columns. One that lacks
+            what it needs has ``evaluated`` 0, and its example says what it lacks.
+        """
+        earlier = sorted(
+            (
+                other
+                for other in past
+                if other.checked_at < run.checked_at and other.run_id != run.run_id and _counts(other)
+            ),
+            key=lambda other: other.checked_at,
+        )
+        results: list[CheckResult] = []
+        for rule in self.rules:
+            usable = [other for other in earlier if rule.since is None or other.checked_at >= rule.since]
+            results += _EVALUATE[rule.name](rule, run, usable)
+        return results
+
+
+def _counts(run: CheckRun) -> bool:
+    return run.outcome != "failed"
+
+
+def _volume(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
+    counts = [other.rows for other in past]
+    return [_compared(rule, None, run.rows, counts, relative=rule.min_change)]
+
+
+def _null_share(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
+    return _per_column(rule, run, past, lambda column: column.null_share, "no rows")
+
+
+def _distinct_share(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
+    return _per_column(rule, run, past, lambda column: column.distinct_share, "no values to tell apart")
+
+
+def _per_column(
+    rule: HistoryRule,
+    run: CheckRun,
+    past: Sequence[CheckRun],
+    figure: Callable[[ColumnProfile], float | None],
+    lacks: str,
+) -> list[CheckResult]:
+    results = []
+    for column, before in _columns(rule, run, past):
+        if isinstance(column, CheckResult):
+            results.append(column)
+            continue
+        now = figure(column)
+        series = [value for other in before if (value := figure(other)) is not None]
+        if now is not None:
+            floor = max(rule.min_change, _FEW_ROWS / column.rows)
+            results.append(_compared(rule, column.column, now, series, floor))
+        elif series or rule.columns is not None:  # a column that never had values is no news
+            results.append(_idle(rule, column.column, f"there are {lacks}"))
+    return results
+
+
+def _numeric_shift(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
+    results = []
+    for column, before in _columns(rule, run, past):
+        if isinstance(column, CheckResult):
+            results.append(column)
+        elif column.median is not None:
+            medians = [other.median for other in before if other.median is not None]
+            results.append(
+                _compared(
+                    rule, column.column, column.median, medians, _least_shift(rule, column, before),
+                    relative=rule.min_change,
+                )
+            )  # fmt: skip
+        elif any(other.median is not None for other in before):
+            results.append(_idle(rule, column.column, "there are no numbers this time"))
+    return results
+
+
+def _least_shift(rule: HistoryRule, column: ColumnProfile, before: Sequence[ColumnProfile]) -> float:
+    """Return the shift of a median that is always fine, beside the one relative to the centre."""
+    # The usual spread, not today's: numbers that grew a thousandfold would excuse themselves.
+    spread = median([other.mad for other in before if other.mad is not None] or [0.0])
+    error = _MEDIAN_ERROR * _MAD_TO_DEVIATION * spread / sqrt(max(column.rows - column.nulls, 1))
+    # A column about 0 has no relative change: there the spread is the yardstick.
+    return max(2 * error, rule.min_change * spread)
+
+
+def _freshness(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
+    results = []
+    for name in rule.columns or ():
+        ages = [age for other in past if (age := _age(other, name)) is not None]
+        now = _age(run, name)
+        if now is None:
+            results.append(_idle(rule, name, "this run's profile has no date or moment in this column"))
+        elif rule.max_age_hours is not None:
+            examples = [{"age_hours": _short(now), "max_age_hours": rule.max_age_hours}]
+            results.append(_result(rule, name, now > rule.max_age_hours, examples))
+        else:
+            results.append(_compared(rule, name, now, ages, rule.min_change, upwards_only=True))
+    return results
+
+
+def _age(run: CheckRun, column: str) -> float | None:
+    """Return how old the newest value was when it was checked, in hours."""
+    for profile in run.profile:
+        if profile.column == column and isinstance(profile.max, str):
+            try:
+                return (run.checked_at - moment(profile.max)).total_seconds() / 3_600
+            except ValueError:
+                return None
+    return None
+
+
+def _column_drift(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
+    before = next((dict(other.columns) for other in reversed(past) if other.columns), None)
+    if before is None:
+        return [_idle(rule, None, str(_too_few(rule, 0)))]
+    now = dict(run.columns)
+    names = [name for name in {**before, **now} if rule.looks_at(name)]
+    drifted: list[dict[str, Any]] = [
+        {"column": name, "old_type": before.get(name), "new_type": now.get(name)}
+        for name in names
+        if before.get(name) != now.get(name)
+    ]
+    return [
+        CheckResult(
+            rule.name, None, "dataset", rule.severity, len(names), len(drifted), drifted[:MAX_EXAMPLES]
+        )
+    ]
+
+
+def _columns(
+    rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]
+) -> Iterator[tuple[ColumnProfile | CheckResult, list[ColumnProfile]]]:
+    """Yield each column to look at, with its earlier profiles; a result where there is none."""
+    lacking = "this run has no profile of its columns" if not run.profile else _too_few(rule, len(past))
+    if lacking:  # said once, not for each of a thousand columns
+        yield _idle(rule, None, lacking), []
+        return
+    names = {profile.column for profile in run.profile}
+    for name in rule.columns or ():
+        if name not in names:
+            yield _idle(rule, name, "there is no such column"), []
+    earlier: dict[str, list[ColumnProfile]] = {}
+    for other in past:
+        for profile in other.profile:
+            earlier.setdefault(profile.column, []).append(profile)
+    for profile in run.profile:
+        if rule.looks_at(profile.column):
+            yield profile, earlier.get(profile.column, [])
+
+
+def _compared(
+    rule: HistoryRule,
+    column: str | None,
+    now: float,
+    series: Sequence[float],
+    floor: float = 0.0,
+    *,
+    relative: float = 0.0,
+    upwards_only: bool = False,
+) -> CheckResult:
+    """Compare a figure with its past.
+
+    :param floor: a difference from the centre that is always fine.
+    :param relative: the same, as a share of the centre.
+    """
+    series = series[-rule.window :]
+    if lacking := _too_few(rule, len(series)):
+        return _idle(rule, column, lacking)
+    centre = median(series)
+    deviation = _MAD_TO_DEVIATION * median(abs(value - centre) for value in series)
+    tolerance = max(rule.deviations * deviation, floor, relative * abs(centre))
+    difference = now - centre if upwards_only else abs(now - centre)
+    fine = max(floor, relative * abs(now))
+    settled = bool(rule.settle) and all(abs(now - value) <= fine for value in series[-rule.settle :])
+    figures = {"value": now, "usual": centre, "tolerance": tolerance}
+    example = {name: _short(value) for name, value in figures.items()} | {"runs": len(series)}
+    return _result(rule, column, difference > tolerance and not settled, [example])
+
+
+def _too_few(rule: HistoryRule, have: int) -> str | None:
+    """Return what to say of too short a history, ``None`` when it is long enough."""
+    if have >= rule.min_runs:
+        return None
+    return f"earlier runs needed: {rule.min_runs}, on file: {have}"
+
+
+def _result(
+    rule: HistoryRule, column: str | None, flagged: bool, examples: list[dict[str, Any]]
+) -> CheckResult:
+    shown = examples if flagged else []
+    return CheckResult(rule.name, column, "dataset", rule.severity, 1, int(flagged), shown)
+
+
+def _idle(rule: HistoryRule, column: str | None, why: str) -> CheckResult:
+    return CheckResult(
+        rule.name, column, "dataset", rule.severity, 0, 0, [{"message": f"not evaluated: {why}"}]
+    )
+
+
+def _short(value: float) -> float | int:
+    return value if isinstance(value, int) else float(f"{value:.6g}")
+
+
+_EVALUATE: Final[dict[str, Callable[[HistoryRule, CheckRun, Sequence[CheckRun]], list[CheckResult]]]] = {
+    "volume": _volume,
+    "freshness": _freshness,
+    "null_share": _null_share,
+    "distinct_share": _distinct_share,
+    "column_drift": _column_drift,
+    "numeric_shift": _numeric_shift,
+}
+
+
+LONGEST_WINDOW: Final = 100
+"""Earlier runs that are read at most: each is a file."""
+
+
+@dataclass(frozen=True)
+class HistoryRule:
+    """One history check with its settings.
+
+    :param min_change: a smaller difference from the centre is never flagged, however steady the past was.
+        ``volume`` and ``numeric_shift``: relative to the centre; ``null_share`` and ``distinct_share``:
+        in points of the share (0.05 is five percentage points); ``freshness``: in hours.
+    :param deviations: nor is one of fewer robust standard deviations (1.4826 x MAD of the past).
+    :param min_runs: earlier runs that are needed; with fewer the check is not evaluated, and says so.
+    :param window: the latest so many earlier runs are looked at, at most 100.
+    :param settle: a level that the latest so many runs had is the new norm and is not flagged again; 0: only
+        what the whole window says is the norm.
+    :param columns: columns to look at, all unless given. ``freshness`` looks at none unless given.
+    :param ignore: columns to leave out.
+    :param since: earlier runs before this moment are left out: what follows a change that is meant.
+    :param max_age_hours: ``freshness`` only: the newest value may be at most as old, whatever the past says.
+    """
+
+    name: str
+    min_change: float = 0.0
+    severity: Severity = "warn"
+    deviations: float = 5.0
+    min_runs: int = 7
+    window: int = 30
+    settle: int = 3
+    columns: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    since: datetime | None = None
+    max_age_hours: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.severity not in ("error", "warn"):
+            raise ConfigurationError(f"{self.name}: severity is {self.severity!r}; it is error or warn.")
+        if not 1 <= self.min_runs <= self.window <= LONGEST_WINDOW:
+            raise ConfigurationError(
+                f"{self.name}: min_runs is {self.min_runs} and window {self.window}; min_runs is at least 1, "
+                f"window at least min_runs and at most {LONGEST_WINDOW}."
+            )
+        for setting in ("min_change", "deviations", "settle", "max_age_hours"):
+            value = getattr(self, setting)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ConfigurationError(
+                    f"{self.name}: {setting} is {value!r}; it is finite and not negative."
+                )
+
+    def looks_at(self, column: str) -> bool:
+        """Tell whether a column is one of those that the check looks at."""
+        return (self.columns is None or column in self.columns) and column not in self.ignore
+
+
+DEFAULTS: Final[Mapping[str, HistoryRule]] = {
+    rule.name: rule
+    for rule in (
+        HistoryRule("volume", min_change=0.25),
+        HistoryRule("freshness", min_change=1.0, columns=()),
+        HistoryRule("null_share", min_change=0.05),
+        HistoryRule("distinct_share", min_change=0.1),
+        HistoryRule("column_drift", min_runs=1, window=1),
+        HistoryRule("numeric_shift", min_change=0.1),
+    )
+}
+"""Every history check with its defaults."""
+
+STANDARD: Final = tuple(name for name in DEFAULTS if name != "freshness")
+"""Those that need to be told nothing: which column tells the age of the data, only the user knows."""
+
+
+def rules_from(config: object) -> tuple[HistoryRule, ...]:
+    """Return the rules of a configuration.
+
+    :param config: ``True``: the standard ones; a list of names; or a mapping of names to settings, each
+        mapping of settings may be empty. Numbers may be text, as they are after a template was rendered.
+    :raises ConfigurationError: when a name or a setting is unknown or has no such value.
+    """
+    if config is None or config is False:
+        return ()
+    if config is True:
+        config = STANDARD
+    if isinstance(config, Mapping):
+        return tuple(_rule(name, settings or {}) for name, settings in config.items())
+    if isinstance(config, Iterable) and not isinstance(config, (str, bytes)):
+        return tuple(_rule(name, {}) for name in config)
+    raise ConfigurationError(
+        f"History checks are {config!r}; give True, names, or a mapping of names to settings."
+    )
+
+
+def _rule(name: object, settings: object) -> HistoryRule:
+    if not isinstance(name, str) or name not in DEFAULTS:
+        raise ConfigurationError(f"There is no history check {name!r}. There are: {', '.join(DEFAULTS)}.")
+    if not isinstance(settings, Mapping):
+        raise ConfigurationError(f"{name}: the settings are {settings!r}; give a mapping.")
+    if unknown := [key for key in settings if key not in _READ]:
+        raise ConfigurationError(f"{name}: unknown settings {unknown}. There are: {', '.join(_READ)}.")
+    changes = {key: _setting(name, key, value) for key, value in settings.items()}
+    if "window" not in changes and "min_runs" in changes:
+        changes["window"] = max(DEFAULTS[name].window, changes["min_runs"])
+    return replace(DEFAULTS[name], **changes)
+
+
+def _setting(name: str, key: str, value: Any) -> Any:
+    if value is None:
+        return getattr(DEFAULTS[name], key)
+    try:
+        return _READ[key](value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{name}: {key} is {value!r}, which cannot be read.") from None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(str(column) for column in value)
+
+
+def moment(value: object) -> datetime:
+    """Return a date, a moment or its ISO form as a moment in UTC; a date is its first.
+
+    :raises ValueError: when it is none.
+    """
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(f"{value!r} is no moment")  # noqa: TRY004 - one error for text and for types
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "min_change": float,
+    "severity": str,
+    "deviations": float,
+    "min_runs": int,
+    "window": int,
+    "settle": int,
+    "columns": _names,
+    "ignore": _names,
+    "since": moment,
+    "max_age_hours": float,
+}
+"""How each setting is read; ``None`` leaves the default."""

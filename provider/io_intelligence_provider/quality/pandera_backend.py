@@ -1,0 +1,197 @@
+"""pandera's verdict on a frame: which check of which column failed, and on which rows.
+
+The one judge: the catalogue's snapshot, any Parquet file and a batch on a Spark worker are judged here,
+polars frames and pandas frames alike.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pandera.pandas
+    import pandera.polars
+    from pandera.errors import SchemaError
+
+__all__ = ["NOT_NULLABLE", "RAISED", "Failed", "Finding", "Frame", "Schema", "examine", "judge", "lean"]
+
+
+Frame: TypeAlias = "pl.DataFrame | pd.DataFrame"
+Schema: TypeAlias = "pandera.polars.DataFrameSchema | pandera.pandas.DataFrameSchema"
+
+
+NOT_NULLABLE = "not_nullable"
+"""pandera's name for a null where the schema allows none."""
+
+RAISED: Final = "validate"
+"""The check under which an exception is filed that pandera let through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check that failed on one row.
+
+    :param column: ``None`` for a check of the whole frame.
+    :param row: position in the frame; ``None`` where the check speaks of the frame, not of a row.
+    """
+
+    row: int | None
+    column: str | None
+    check: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One check that failed on a frame.
+
+    :param check: its name: ``Check(name=...)``, or pandera's word for what is no ``Check``, such as
+        ``not_nullable`` or ``dtype``.
+    :param column: ``None`` for a check of the whole frame.
+    :param rows: positions in the frame, ascending; ``None`` where the check speaks of the frame.
+    :param message: what is wrong, to be read after the column's name.
+    """
+
+    check: str
+    column: str | None
+    rows: Sequence[int] | None
+    message: str
+
+
+def judge(frame: pl.DataFrame, schema: pandera.polars.DataFrameSchema) -> Iterator[Finding]:
+    """Evaluate every check of ``schema`` on ``frame`` and yield each failure, row by row."""
+    for failed in examine(frame, schema):
+        for row in (None,) if failed.rows is None else failed.rows:
+            yield Finding(row, failed.column, failed.check)
+
+
+def examine(frame: Frame, schema: Schema) -> list[Failed]:
+    """Evaluate every check of ``schema`` on ``frame`` and return those that failed.
+
+    All checks run, whatever the others say and however pandera is configured: its global switch and its
+    shallow mode would let bad data pass. A pandas frame has to be numbered from 0.
+
+    :raises pandera.errors.SchemaDefinitionError: when the schema itself is wrong.
+    """
+    from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaDefinitionError, SchemaErrors
+
+    try:
+        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+            schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        return [_failed(error, len(frame)) for error in errors.schema_errors]
+    except SchemaDefinitionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a parser of the user's may raise anything
+        return [Failed(RAISED, None, None, f"raised {type(error).__name__}: {error}")]
+    return []
+
+
+def lean(schema: Schema, frame: Frame) -> Schema:
+    """Return a copy of a schema that spares pandera's own report.
+
+    pandera makes one table of all failures, which costs more than the checks and raises when a column has
+    both failing rows and a failing statement about the whole (seen with 0.35). :func:`examine` needs none.
+
+    :param frame: one of the kind that will be judged.
+    """
+    schema = copy.copy(schema)
+    schema.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
+    lazy = frame.lazy() if hasattr(frame, "lazy") else frame
+    parts = [(schema, frame), *((column, lazy) for column in schema.columns.values())]
+    if index := getattr(schema, "index", None):
+        schema.index = copy.copy(index)
+        parts.append((schema.index, frame))
+    for part, kind in parts:
+        _spare_report(part, kind)
+    return schema
+
+
+def _spare_report(part: Any, frame: Any) -> None:
+    from pandera.errors import FailureCaseMetadata
+
+    class Lean(type(part.get_backend(frame))):  # type: ignore[misc]  # known at run time only
+        def failure_cases_metadata(self, *_: Any) -> FailureCaseMetadata:
+            return FailureCaseMetadata(None, {}, {})
+
+    part.get_backend = lambda *_, **__: Lean()
+
+
+def _failed(error: SchemaError, height: int) -> Failed:
+    check = error.check
+    column = error.column_name or (error.schema.name if type(error.schema).__name__ != _WHOLE else None)
+    rows = _rows(error, height)
+    if not isinstance(check, str) and check is not None:
+        return Failed(check.name or str(check), column, rows, _message(error, check))
+    name = str(check or error.reason_code.name.lower()).partition("(")[0]
+    if name == "coerce_dtype" and column is None and rows is not None:
+        column = next(iter(getattr(error.failure_cases, "columns", [])), None)
+    if name in _NAMES_COLUMN and isinstance(error.failure_cases, str):
+        column = error.failure_cases
+    return Failed(name, column, rows, _MESSAGES.get(name) or _first_line(error))
+
+
+_WHOLE: Final = "DataFrameSchema"
+_NAMES_COLUMN: Final = (
+    "column_in_dataframe",
+    "column_in_schema",
+    "column_ordered",
+    "add_missing_has_default",
+)
+_MESSAGES: Final = {
+    NOT_NULLABLE: "is null",
+    "field_uniqueness": "is not unique",
+    "column_in_dataframe": "is missing",
+    "column_in_schema": "is not in the schema",
+    "column_ordered": "is out of order",
+}
+
+
+def _first_line(error: SchemaError) -> str:
+    return str(error.args[0] if error.args else error).strip().partition("\n")[0]
+
+
+def _message(error: SchemaError, check: Any) -> str:
+    if error.reason_code.name == "CHECK_ERROR":
+        return f"could not be evaluated: {str(error.failure_cases).strip()}"
+    text = str(check.error) if check.error else ""
+    if not text or text.startswith(f"{getattr(check, '_check_fn', None)!s}("):
+        return f"fails {text or check.name}"
+    return text
+
+
+def _rows(error: SchemaError, height: int) -> Sequence[int] | None:
+    """Return the positions of the failing rows.
+
+    They are read from the check's whole output: failure cases may be limited, or lose nulls.
+    """
+    output, cases = error.check_output, error.failure_cases
+    if isinstance(output, pl.LazyFrame):
+        output = output.collect()
+    if isinstance(output, pl.DataFrame):
+        if not isinstance(cases, pl.DataFrame) or output.height != height:
+            return None
+        return (~output["check_output"].fill_null(value=False)).arg_true().to_list()
+    if cases is None or isinstance(cases, (str, bool, list)):
+        return None
+    return _pandas_rows(output, cases, height)
+
+
+def _pandas_rows(output: Any, cases: Any, height: int) -> Sequence[int] | None:
+    import pandas as pd
+
+    if isinstance(output, pd.DataFrame) and len(output) == height:
+        output = output.all(axis="columns")
+    if isinstance(output, pd.Series) and pd.api.types.is_integer_dtype(output.index):
+        # Rows without a value are left out of the output: the labels are the positions.
+        return sorted(output.index[~output.fillna(value=False).astype(bool)].tolist())
+    labels = cases["index"] if isinstance(cases, pd.DataFrame) and "index" in cases else None
+    if labels is None or not all(isinstance(label, int) and label < height for label in labels.tolist()):
+        return None
+    return sorted(set(labels.tolist()))

@@ -1,0 +1,150 @@
+"""How a data set is checked, beside by what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from io_intelligence_provider.contract.snapshot_checks import check_thresholds
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.counts import Policy, Threshold
+from io_intelligence_provider.quality.report import CheckResult, Severity
+from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.storage.location import refusal_of
+
+__all__ = ["CheckOptions", "ExtraChecks", "policy_of", "score", "stopping"]
+
+
+ExtraChecks: TypeAlias = Callable[["CheckRun"], Sequence[CheckResult]]
+
+_UNITS: Final = {"": 1, "B": 1}
+_UNITS.update({f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", 1)})
+_UNITS.update({f"{prefix}IB": 1024**power for power, prefix in enumerate("KMGT", 1)})
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """Arguments of a check, refused on creation when one is wrong.
+
+    :param quarantine_path: where refused rows go: a ``.parquet`` file, or a folder that gets one file a run.
+        ``None``: they are counted only.
+    :param valid_path: where valid rows go, as the schema parses them: one file, replaced in one step, and
+        only when the run is not stopped.
+    :param fail_on: ``error``, ``warn`` or ``never``: which findings stop the run.
+    :param max_quarantine_share: share of refused rows, 0 to 1, above which the run is stopped. Rows that only
+        checks with a threshold of their own refuse do not count.
+    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; ``raise_warning`` of the schema's
+        own checks is ``warn``.
+    :param thresholds: how many rows may fail a check: a count (int) or a share of all rows (float).
+    :param memory_limit: bytes, or text such as ``"2GiB"``, that a data set may take in memory when a check
+        needs all rows at once.
+    :param profile: whether to measure the columns, for comparison with other runs.
+    :param extra_checks: given the run so far, returns further results; they count like any other.
+    :raises ConfigurationError: when one of them is wrong.
+    """
+
+    quarantine_path: str | None = None
+    valid_path: str | None = None
+    fail_on: str = "error"
+    max_quarantine_share: float = 0.0
+    severity: Mapping[str, str] | None = None
+    thresholds: Mapping[str, int | float | str] | None = None
+    memory_limit: int | str = "2GiB"
+    profile: bool = False
+    extra_checks: ExtraChecks | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("quarantine_path", "valid_path"):
+            given = getattr(self, name)
+            if given and (refusal := refusal_of(given, name)):
+                del given  # tracebacks may show local variables
+                raise ConfigurationError(refusal)
+        check_thresholds(self.fail_on, self.max_quarantine_share)
+        _ = self.policy, self.memory_bytes
+
+    @property
+    def policy(self) -> Policy:
+        """Severities and thresholds."""
+        return policy_of(self.severity, self.thresholds)
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory_limit`` in bytes."""
+        return _bytes(self.memory_limit)
+
+    def quarantine_file(self, run_id: str) -> str | None:
+        """Return the quarantine file of a run."""
+        path = self.quarantine_path
+        if not path or path.endswith(".parquet"):
+            return path or None
+        return f"{path.rstrip('/')}/{run_id}.parquet"
+
+
+def _bytes(value: Any) -> int:
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(value))
+    unit = _UNITS.get(found[2].upper()) if found else None
+    if not found or unit is None or float(found[1]) <= 0:
+        raise ConfigurationError(
+            f"memory_limit is {value!r}; it is bytes, or text such as '2GiB' or '500MB'."
+        )
+    return int(float(found[1]) * unit)
+
+
+def stopping(checks: Sequence[CheckResult], fail_on: str) -> list[CheckResult]:
+    """Return the failed checks that stop the run.
+
+    ``error``: those of severity ``error`` that speak of the data set, ``quarantine_share`` among them, or
+    that have a threshold of their own. ``warn``: any finding. ``never``: none.
+    """
+    failed = [check for check in checks if not check.passed]
+    if fail_on == "warn":
+        return failed
+    if fail_on == "never":
+        return []
+    return [
+        check
+        for check in failed
+        if check.severity == "error" and (check.level != "row" or check.threshold is not None)
+    ]
+
+
+def score(rows: int, valid: int, checks: Sequence[CheckResult]) -> float:
+    """Return valid rows / rows x passed data-set checks / evaluated ones, 0 to 1; no row counts as valid."""
+    evaluated = [check for check in checks if check.level != "row" and check.evaluated]
+    passed = sum(check.passed for check in evaluated)
+    return (valid / rows if rows else 1.0) * (passed / len(evaluated) if evaluated else 1.0)
+
+
+def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] | None) -> Policy:
+    """Read the arguments ``severity`` and ``thresholds``; templated values arrive as text.
+
+    :raises ConfigurationError: when one is not what it should be.
+    """
+    severities: dict[str, Severity] = {}
+    for name, value in (severity or {}).items():
+        if value not in ("error", "warn"):
+            raise ConfigurationError(f"severity of {name!r} is {value!r}; it is 'error' or 'warn'.")
+        if value == "warn" and name.rpartition(".")[2] == "coerce_dtype":
+            raise ConfigurationError(
+                f"severity of {name!r} cannot be 'warn': what is not of its type cannot be valid."
+            )
+        severities[name] = value
+    return Policy(severities, {name: _threshold(name, value) for name, value in (thresholds or {}).items()})
+
+
+def _threshold(name: str, value: Any) -> Threshold:
+    number: Any = value
+    if isinstance(value, str):
+        try:
+            number = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+        except ValueError:
+            number = None
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number >= 0:
+        raise ConfigurationError(
+            f"threshold of {name!r} is {value!r}; it is a count (int) or a share (float)."
+        )
+    if isinstance(number, float) and number > 1:
+        raise ConfigurationError(f"threshold of {name!r} is {value!r}; a share is from 0.0 to 1.0.")
+    return number

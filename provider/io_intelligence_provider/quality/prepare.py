@@ -1,0 +1,293 @@
+"""A user's schema made ready: what pandera would do in silence is taken out and done in the open.
+
+Warnings become findings of severity ``warn``, no failure is left unreported, no row is dropped unseen, and
+uniqueness is set aside, since it is judged over all groups of rows together.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
+from io_intelligence_provider.quality.report import Severity
+from io_intelligence_provider.quality.schema import LoadedSchema
+
+__all__ = [
+    "COERCION",
+    "DTYPE",
+    "UNIQUE_COLUMN",
+    "UNIQUE_FIELDS",
+    "Declared",
+    "Prepared",
+    "Unique",
+    "needs_all_rows",
+    "prepare",
+]
+
+
+DTYPE: Final = "dtype"
+COERCION: Final = "coerce_dtype"
+UNIQUE_COLUMN: Final = "field_uniqueness"
+UNIQUE_FIELDS: Final = "multiple_fields_uniqueness"
+"""pandera's names for what is no ``Check``."""
+
+_UNNAMED: Final = "<lambda>"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One check that a schema holds.
+
+    :param column: the column as the schema names it (a pattern where ``regex``); ``None``: the frame.
+    :param of_rows: whether it speaks of rows, as far as can be told beforehand.
+    """
+
+    check: str
+    column: str | None
+    of_rows: bool
+    regex: bool = False
+    severity: Severity = "error"
+
+    def columns(self, present: Sequence[str]) -> list[str | None]:
+        """Return the columns of some data that it looks at; its own name where there is none."""
+        if not self.regex or self.column is None:
+            return [self.column]
+        return [name for name in present if re.match(self.column, name)] or [self.column]
+
+
+@dataclass(frozen=True)
+class Unique:
+    """Columns whose values, taken together, may occur once.
+
+    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: every one is.
+    """
+
+    check: str
+    columns: tuple[str, ...]
+    regex: bool = False
+    keep: str | bool = False
+
+    def resolved(self, present: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the sets of columns of some data that this is about."""
+        if self.regex:
+            return [(name,) for name in present if re.match(self.columns[0], name)]
+        there = tuple(name for name in self.columns if name in present)
+        return [there] if there else []
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the engine works with.
+
+    :param schema: the checks; uniqueness is not among them.
+    :param declared: every check, uniqueness included.
+    :param index: columns that are the index of the user's pandas schema.
+    """
+
+    loaded: LoadedSchema
+    schema: Schema
+    declared: tuple[Declared, ...]
+    unique: tuple[Unique, ...]
+    index: tuple[str, ...] = ()
+
+    @cached_property
+    def parser(self) -> Schema:
+        """The same columns without any check: it only turns data into what is judged."""
+        parser: Schema = _parser(self.schema)
+        return parser
+
+    @cached_property
+    def parses(self) -> bool:
+        """Whether the schema changes what it judges."""
+        schema: Any = self.loaded.schema
+        return bool(
+            schema.coerce
+            or schema.add_missing_columns
+            or schema.strict == "filter"
+            or getattr(schema, "parsers", None)
+            or any(
+                column.coerce or column.default is not None or getattr(column, "parsers", None)
+                for column in schema.columns.values()
+            )
+            or getattr(getattr(schema, "index", None), "coerce", False)
+        )
+
+
+def prepare(loaded: LoadedSchema) -> Prepared:
+    """Prepare a schema; the user's own object stays as it is."""
+    schema: Any = copy.deepcopy(loaded.schema)
+    index = _index_to_columns(schema)
+    declared = list(_of_frame(schema))
+    unique = list(_unique_fields(schema))
+    for name, column in schema.columns.items():
+        declared += _of_column(name, column)
+        if column.unique:
+            keep = _KEEP[getattr(column, "report_duplicates", "all")]
+            unique.append(Unique(UNIQUE_COLUMN, (name,), bool(column.regex), keep))
+            declared.append(Declared(UNIQUE_COLUMN, name, of_rows=True, regex=bool(column.regex)))
+        declared += _of_checks(name, column.checks, regex=bool(column.regex))
+        column.unique = False
+        column.drop_invalid_rows = False
+    declared += [Declared(UNIQUE_FIELDS, None, of_rows=True)] if unique_fields(schema) else []
+    declared += _of_checks(None, schema.checks)
+    schema.unique = None
+    schema.drop_invalid_rows = False
+    return Prepared(loaded, schema, tuple(declared), tuple(unique), index)
+
+
+def _index_to_columns(schema: Any) -> tuple[str, ...]:
+    """Make the levels of a pandas index the first columns, and return their names.
+
+    pandera reports a failing index by its labels, which need not tell one row from another.
+    """
+    index = getattr(schema, "index", None)
+    if index is None:
+        return ()
+    import pandera.pandas
+
+    levels = getattr(index, "indexes", [index])
+    plain = ["index"] if len(levels) == 1 else [f"level_{number}" for number in range(len(levels))]
+    columns = {
+        level.name or name: pandera.pandas.Column(
+            level.dtype,
+            level.checks,
+            parsers=getattr(level, "parsers", None),
+            nullable=level.nullable,
+            unique=level.unique,
+            report_duplicates=level.report_duplicates,
+            coerce=level.coerce,
+        )
+        for level, name in zip(levels, plain, strict=True)
+    }
+    schema.columns = columns | schema.columns
+    schema.index = None
+    return tuple(columns)
+
+
+_KEEP: Final[dict[str, str | bool]] = {"all": False, "exclude_first": "first", "exclude_last": "last"}
+
+
+def unique_fields(schema: Any) -> list[list[str]]:
+    """Return the lists of columns that a schema wants unique together."""
+    if not schema.unique:
+        return []
+    fields = [schema.unique] if isinstance(schema.unique, str) else list(schema.unique)
+    return [fields] if all(isinstance(field, str) for field in fields) else [list(field) for field in fields]
+
+
+def _unique_fields(schema: Any) -> Iterator[Unique]:
+    keep = _KEEP[getattr(schema, "report_duplicates", None) or "all"]
+    for fields in unique_fields(schema):
+        yield Unique(UNIQUE_FIELDS, tuple(fields), keep=keep)
+
+
+def _of_frame(schema: Any) -> Iterator[Declared]:
+    for name, column in schema.columns.items():
+        if column.required and not column.regex and not schema.add_missing_columns:
+            yield Declared("column_in_dataframe", name, of_rows=False)
+    if schema.strict is True:
+        yield Declared("column_in_schema", None, of_rows=False)
+    if schema.ordered:
+        yield Declared("column_ordered", None, of_rows=False)
+
+
+def _of_column(name: str, column: Any) -> Iterator[Declared]:
+    regex = bool(column.regex)
+    if column.dtype is not None:
+        yield Declared(DTYPE, name, of_rows=False, regex=regex)
+        if column.coerce:
+            yield Declared(COERCION, name, of_rows=True, regex=regex)
+    if not column.nullable:
+        yield Declared(NOT_NULLABLE, name, of_rows=True, regex=regex)
+
+
+def _of_checks(column: str | None, checks: Sequence[Any], *, regex: bool = False) -> Iterator[Declared]:
+    """Name the checks of a column so that no two of them share a name, and take out what hides failures."""
+    names = [_name(check) for check in checks]
+    errors = Counter(str(check.error) for check in checks if check.error)
+    seen: Counter[str] = Counter()
+    for check, name in zip(checks, names, strict=True):
+        label = name
+        if names.count(name) > 1:
+            seen[name] += 1
+            distinct = check.error and errors[str(check.error)] == 1
+            label = str(check.error) if distinct else f"{name}#{seen[name]}"
+        check.name = label
+        severity: Severity = "warn" if check.raise_warning else "error"
+        check.raise_warning = False
+        check.n_failure_cases = None
+        yield Declared(label, column, of_rows=True, regex=regex, severity=severity)
+
+
+def _name(check: Any) -> str:
+    if check.name and check.name != _UNNAMED:
+        return str(check.name)
+    return str(check.error or _UNNAMED)
+
+
+def _parser(schema: Any) -> Any:
+    parser = copy.copy(schema)
+    parser.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
+    parser.checks = []
+    if parser.strict is True:
+        parser.strict = False
+    parser.ordered = False
+    for column in parser.columns.values():
+        column.checks = []
+        column.nullable = True
+        column.required = column.required and parser.add_missing_columns
+    return parser
+
+
+_ROW_BY_ROW: Final = frozenset(
+    {
+        "equal_to", "not_equal_to", "greater_than", "greater_than_or_equal_to", "less_than",
+        "less_than_or_equal_to", "in_range", "isin", "notin", "str_matches", "str_contains",
+        "str_startswith", "str_endswith", "str_length",
+    }
+)  # fmt: skip
+"""pandera's built-in checks whose verdict on a value looks at nothing but that value."""
+
+
+def needs_all_rows(prepared: Prepared) -> list[str]:
+    """Return why a schema has to see all rows at once; nothing when it judges each row by itself.
+
+    pandera's built-in element-wise checks and those declared ``element_wise`` judge rows. What a vectorised
+    check of the user's looks at cannot be known, so one is enough. Uniqueness is no reason: it is
+    judged over all groups together.
+    """
+    schema: Any = prepared.loaded.schema
+    reasons = [*_checks("the frame", schema.checks), *_parsers("the frame", schema)]
+    for name, column in schema.columns.items():
+        reasons += _checks(f"column {name!r}", column.checks)
+        reasons += _parsers(f"column {name!r}", column)
+        if getattr(getattr(column.dtype, "type", None), "categories", None) is not None:
+            reasons.append(f"the type of column {name!r}, which names its categories")
+    if getattr(schema, "index", None) is not None:
+        reasons.append("the index")
+    return reasons
+
+
+def _checks(where: str, checks: list[Any]) -> Iterator[str]:
+    for check in checks:
+        if check.groupby is not None or not (check.element_wise or _is_built_in(check)):
+            yield f"check {str(check.error or check.name)!r} of {where}"
+
+
+def _is_built_in(check: Any) -> bool:
+    from pandera.api.function_dispatch import Dispatcher
+
+    function = check._check_fn  # noqa: SLF001 - pandera has no other name for it
+    return isinstance(function, Dispatcher) and function.__name__ in _ROW_BY_ROW
+
+
+def _parsers(where: str, part: Any) -> Iterator[str]:
+    for parser in getattr(part, "parsers", None) or []:
+        if not parser.element_wise:
+            yield f"a parser of {where}"

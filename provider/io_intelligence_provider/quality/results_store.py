@@ -1,0 +1,375 @@
+"""The history of results: one small Parquet file for each run, appended, never rewritten.
+
+``<root>/results/dataset_id=<id>/<run_id>.parquet`` holds one row: the run, with its checks, columns and
+profile as lists. A run is thus in the history whole or not at all, and runs at once never meet in one file.
+
+``<root>/reports/dataset_id=<id>/<run_id>.json`` and ``.html`` are its report, for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, fields
+from functools import cache
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    IOIntelligenceError,
+    NotOnFileError,
+    UnreadableFileError,
+)
+from io_intelligence_provider.quality.history import LONGEST_WINDOW
+from io_intelligence_provider.quality.report import CheckResult, checked
+from io_intelligence_provider.quality.report_html import report_html
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.parquet import FileKind, no_rows, read_parquet
+from io_intelligence_provider.store.layout import run_file
+
+__all__ = [
+    "RESULTS_KIND",
+    "ResultHistory",
+    "dataset_id",
+    "read_past",
+    "result_row",
+    "results_schema",
+    "run_of_row",
+    "runs_table",
+]
+
+log = logging.getLogger(__name__)
+
+
+Kind: TypeAlias = Literal["runs", "checks", "columns"]
+
+RESULTS: Final = "results"
+REPORTS: Final = "reports"
+_LONGEST_SLUG: Final = 60
+_READERS: Final = 8
+"""Files read at once from an object store, where each costs a round trip."""
+_LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
+_OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
+"""What each row of ``checks`` and ``columns`` repeats of its run."""
+
+
+def dataset_id(dataset: str) -> str:
+    """Return a data set's name as part of a path: readable, and its own whatever characters it has."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", dataset).strip("-.")[-_LONGEST_SLUG:].strip("-.")
+    return f"{slug}-{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
+
+
+class ResultHistory:
+    """Appends and reads the results below one root.
+
+    :param root: a local path or an fsspec URL.
+    :param filesystem: an fsspec file system to use instead of the one the URL names.
+    :param storage_options: arguments for the file system the URL names.
+    :raises ConfigurationError: when no file system serves the URL.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        filesystem: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.files = Files(root, filesystem, storage_options)
+
+    @classmethod
+    def of(cls, files: Files) -> ResultHistory:
+        """Return the history below the root of ``files``."""
+        history = cls.__new__(cls)
+        history.files = files
+        return history
+
+    def __repr__(self) -> str:
+        return f"ResultHistory({self.files.root!r})"
+
+    def add(self, run: CheckRun, dataset: str | None = None) -> str:
+        """Append a run and return where its file lies. The same run added twice is there once.
+
+        :param dataset: the name under which runs are compared; the run's own ``dataset`` unless given.
+        :raises StorageError: when it cannot be written.
+        """
+        name = dataset or run.dataset
+        table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        path = f"{RESULTS}/dataset_id={dataset_id(name)}/{run_file(run.run_id, 'parquet')}"
+        self.files.put(path, buffer.getvalue())
+        return self.files.url(path)
+
+    def add_report(self, run: CheckRun, dataset: str | None = None) -> str:
+        """Write a run's report as JSON and as HTML and return where the page lies.
+
+        :raises StorageError: when it cannot be written.
+        """
+        folder = f"{REPORTS}/dataset_id={dataset_id(dataset or run.dataset)}"
+        page = f"{folder}/{run_file(run.run_id, 'html')}"
+        self.files.put(f"{folder}/{run_file(run.run_id, 'json')}", run.to_json().encode())
+        self.files.put(page, report_html(run).encode("utf-8", "replace"))
+        return self.files.url(page)
+
+    def runs(self, dataset: str | None = None, limit: int | None = None) -> list[CheckRun]:
+        """Return the runs on file, oldest first. Their ``dataset`` is the name they were filed under.
+
+        :param dataset: the name to read, all unless given.
+        :param limit: only the latest so many of each data set.
+        :raises StorageError: when the history cannot be listed. A file that is no result is passed over
+            with a warning.
+        """
+        found = [run for _, runs in self._tables(dataset, limit) for run in runs]
+        return sorted(found, key=lambda run: run.checked_at)
+
+    def table(self, kind: Kind = "runs", dataset: str | None = None) -> pa.Table:
+        """Return the history as a table, oldest first, ready to be plotted.
+
+        :param kind: ``runs``: one row a run; ``checks``: one row for each check of each run; ``columns``: one
+            row for each profiled column of each run.
+        :param dataset: the name to read, all unless given.
+        """
+        tables = [table for table, _ in self._tables(dataset, None)]
+        return _flat(pa.concat_tables(tables) if tables else no_rows(results_schema()), kind)
+
+    def _tables(self, dataset: str | None, limit: int | None) -> Iterator[tuple[pa.Table, list[CheckRun]]]:
+        paths: list[str] = []
+        for folder in self._folders(dataset):
+            names = sorted(name for name in self.files.list(folder) if name.endswith(".parquet"))
+            kept = (
+                names if limit is None else names[max(len(names) - limit, 0) :]
+            )  # their names begin with the time
+            paths += [f"{folder}/{name}" for name in kept]
+        found: Iterator[tuple[pa.Table, list[CheckRun]] | None]
+        if self.files.is_local:
+            found = map(self._read, paths)
+            yield from (one for one in found if one is not None)
+            return
+        with ThreadPoolExecutor(_READERS) as pool:
+            yield from (one for one in pool.map(self._read, paths) if one is not None)
+
+    def _folders(self, dataset: str | None) -> list[str]:
+        if dataset is not None:
+            return [f"{RESULTS}/dataset_id={dataset_id(dataset)}"]
+        return [f"{RESULTS}/{name}" for name in self.files.list(RESULTS) if name.startswith("dataset_id=")]
+
+    def _read(self, path: str) -> tuple[pa.Table, list[CheckRun]] | None:
+        try:
+            table = read_parquet(self.files, path, RESULTS_KIND)
+            return table, [run_of_row(row) for row in table.to_pylist()]
+        except NotOnFileError:
+            log.debug("%s was deleted while the history was read", path)
+        except UnreadableFileError as error:
+            log.warning("%s", error)
+        except (TypeError, ValueError, RecursionError) as error:
+            log.warning("%s is no result and is passed over: %s", self.files.url(path), error)
+        return None
+
+
+def runs_table(runs: Iterable[CheckRun], kind: Kind = "runs") -> pa.Table:
+    """Return runs as :meth:`ResultHistory.table` does, wherever they come from."""
+    rows = [result_row(run, run.dataset) for run in runs]
+    return _flat(pa.Table.from_pylist(rows, schema=results_schema()), kind)
+
+
+def _flat(runs: pa.Table, kind: Kind) -> pa.Table:
+    if kind not in _LISTED:
+        raise ConfigurationError(f"There is no table {kind!r} of results. There are: {', '.join(_LISTED)}.")
+    runs = runs.sort_by([("checked_at", "ascending"), ("run_id", "ascending")])
+    if (nested := _LISTED[kind]) is None:
+        return runs.drop_columns(["checks", "columns", "profile"])
+    return _unnested(runs, nested)
+
+
+def _unnested(runs: pa.Table, nested: str) -> pa.Table:
+    lists = runs[nested].combine_chunks()
+    parents = pc.list_parent_indices(lists)
+    values = pc.list_flatten(lists)
+    names = [values.type.field(number).name for number in range(values.type.num_fields)]
+    repeated = {name: runs[name].take(parents) for name in _OF_RUN}
+    fields = dict(zip(names, values.flatten(), strict=True))
+    return pa.table(repeated | {"of_rows" if name == "rows" else name: data for name, data in fields.items()})
+
+
+def read_past(history: ResultHistory, dataset: str, limit: int = 2 * LONGEST_WINDOW) -> list[CheckRun]:
+    """Return the latest runs on a data set for the history checks, oldest first; stopped ones among them.
+
+    A history that cannot be read is a warning in the log and an empty list: the checks then say that they
+    lack earlier runs, and the data are judged all the same.
+    """
+    try:
+        return history.runs(dataset, limit)
+    except IOIntelligenceError as error:
+        log.warning("The history of %s cannot be read, so nothing is compared with it: %s", dataset, error)
+        return []
+
+
+@cache
+def results_schema() -> pa.Schema:
+    """Return the schema of a result file. Columns may be added to it, none changes its meaning."""
+    text, count, number = pa.string(), pa.int64(), pa.float64()
+    check = pa.struct(
+        {
+            "check": text,
+            "column": text,
+            "level": text,
+            "severity": text,
+            "evaluated": count,
+            "failed": count,
+            "passed": pa.bool_(),
+            "threshold_count": count,
+            "threshold_share": number,
+            "examples": text,
+        }
+    )
+    profile = pa.struct(
+        {
+            "column": text,
+            "rows": count,
+            "nulls": count,
+            "distinct": count,
+            "distinct_exact": pa.bool_(),
+            "min": number,
+            "max": number,
+            "earliest": text,
+            "latest": text,
+            "median": number,
+            "mad": number,
+        }
+    )
+    return pa.schema(
+        {
+            "run_id": text,
+            "dataset": text,
+            "source": text,
+            "schema": text,
+            "checked_at": pa.timestamp("us", "UTC"),
+            "seconds": number,
+            "engine": text,
+            "mode": text,
+            "outcome": text,
+            "score": number,
+            "rows": count,
+            "valid": count,
+            "quarantined": count,
+            "files": count,
+            "quarantine_path": text,
+            "valid_path": text,
+            "checks": pa.list_(check),
+            "columns": pa.list_(pa.struct({"name": text, "type": text})),
+            "profile": pa.list_(profile),
+        }
+    )
+
+
+def result_row(run: CheckRun, dataset: str) -> dict[str, Any]:
+    """Return a run as a row.
+
+    :param dataset: the name it is filed under; the run's own ``dataset`` goes to ``source``.
+    """
+    return {
+        "run_id": run.run_id,
+        "dataset": dataset,
+        "source": run.dataset,
+        "schema": run.schema,
+        "checked_at": run.checked_at,
+        "seconds": run.seconds,
+        "engine": run.engine,
+        "mode": run.mode,
+        "outcome": run.outcome,
+        "score": run.score,
+        "rows": run.rows,
+        "valid": run.valid,
+        "quarantined": run.quarantined,
+        "files": run.files,
+        "quarantine_path": run.quarantine_path,
+        "valid_path": run.valid_path,
+        "checks": [_check_row(check) for check in run.checks],
+        "columns": [{"name": name, "type": type_} for name, type_ in run.columns],
+        "profile": [_profile_row(column) for column in run.profile],
+    }
+
+
+def _check_row(check: CheckResult) -> dict[str, Any]:
+    share = isinstance(check.threshold, float)
+    return {
+        "check": check.check,
+        "column": check.column,
+        "level": check.level,
+        "severity": check.severity,
+        "evaluated": check.evaluated,
+        "failed": check.failed,
+        "passed": check.passed,
+        "threshold_count": None if share else check.threshold,
+        "threshold_share": check.threshold if share else None,
+        "examples": json.dumps(check.examples),
+    }
+
+
+def _profile_row(column: ColumnProfile) -> dict[str, Any]:
+    """Numbers and dates go to columns of their own, so that each has one type."""
+    row = asdict(column)
+    for bound, text in (("min", "earliest"), ("max", "latest")):
+        row[text] = row[bound] if isinstance(row[bound], str) else None
+        row[bound] = None if isinstance(row[bound], str) else row[bound]
+    return row
+
+
+def run_of_row(row: Mapping[str, Any]) -> CheckRun:
+    """Return the run of a row; its ``dataset`` is the name it was filed under.
+
+    :raises ValueError: when a value is none that a run can have.
+    """
+    form = {name: row[name] for name in _PLAIN} | {
+        "checks": [_check_of(check) for check in row["checks"] or ()],
+        "columns": [(column["name"], column["type"]) for column in row["columns"] or ()],
+        "profile": [_profile_of(column) for column in row["profile"] or ()],
+    }
+    run = msgspec.convert(form, CheckRun)
+    for check in run.checks:
+        checked(check)
+    return run
+
+
+def _check_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    share, count = row["threshold_share"], row["threshold_count"]
+    return {key: row[key] for key in ("check", "column", "level", "severity", "evaluated", "failed")} | {
+        "examples": json.loads(row["examples"]),
+        "threshold": count if share is None else share,
+    }
+
+
+def _profile_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    bounds = {
+        bound: row[bound] if row[text] is None else row[text]
+        for bound, text in (("min", "earliest"), ("max", "latest"))
+    }
+    return {name: value for name, value in row.items() if name not in ("earliest", "latest")} | bounds
+
+
+RESULTS_KIND: Final = FileKind(
+    "result file",
+    results_schema,
+    most_rows=1_000,
+    rows_free=1_000,
+    rows_per_byte=1,
+    required=frozenset({"run_id", "dataset", "checked_at", "outcome", "checks"}),
+)
+"""It holds one run."""
+
+_PLAIN: Final = [
+    field.name for field in fields(CheckRun) if field.name not in ("checks", "columns", "profile")
+]

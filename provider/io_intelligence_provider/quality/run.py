@@ -1,0 +1,274 @@
+"""Check a data set: read, judge, write what was refused and what is valid, then decide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from io_intelligence_provider.errors import QualityError, StorageError
+from io_intelligence_provider.quality.batches import (
+    InMemory,
+    Piece,
+    Source,
+    open_files,
+    read_whole,
+    wanted_floats,
+)
+from io_intelligence_provider.quality.counts import Tally
+from io_intelligence_provider.quality.files import find, output_filesystem, refuse_output_among_input
+from io_intelligence_provider.quality.frames import frame_columns, from_frame
+from io_intelligence_provider.quality.policy import CheckOptions, score, stopping
+from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, prepare
+from io_intelligence_provider.quality.profile import Profiler
+from io_intelligence_provider.quality.quarantine import ParquetTarget, quarantine_schema, quarantine_table
+from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Outcome
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.schema import load_schema
+from io_intelligence_provider.quality.uniqueness import find_repeats
+from io_intelligence_provider.quality.validator import Repeats, RowJudge, judge_piece
+from io_intelligence_provider.storage.parquet import no_rows
+from io_intelligence_provider.store.layout import new_run_id
+
+__all__ = ["Begun", "check_dataset", "check_frame"]
+
+
+def check_dataset(
+    path: str, schema: Any, options: CheckOptions | None = None, *, filesystem: Any = None
+) -> CheckRun:
+    """Judge Parquet files by a pandera schema.
+
+    Every check is evaluated whatever the others say. Quarantine and valid rows are written first, and the
+    outcome is decided then. Rows read are always the valid ones plus the refused ones.
+
+    :param path: a file, a glob or a folder, partitioned or not; a local path or an fsspec URL.
+    :param schema: ``"module:object"``, the path of a pandera YAML file, or a pandera model or schema.
+    :param filesystem: an fsspec file system to use instead of the one that the URL names.
+    :raises QualityError: when a finding stops the run; its ``report`` is the :class:`CheckRun`.
+    :raises NotOnFileError: when the path matches no file.
+    :raises ConfigurationError: when an argument is wrong, or the schema needs all rows at once and they
+        do not fit ``memory_limit``.
+    :raises StorageError: when something cannot be read or written.
+    """
+    options = options or CheckOptions()
+    prepared = prepare(load_schema(schema))
+    found = find(path, filesystem)
+    refuse_output_among_input(found, options)
+    return _Run(Begun.now(path, prepared, options), open_files(found), filesystem).execute()
+
+
+def check_frame(
+    frame: Any, path: str, schema: Any, options: CheckOptions | None = None, *, filesystem: Any = None
+) -> CheckRun:
+    """Judge a frame and write its valid rows to ``path``, replaced in one step; ``path`` names the data set.
+
+    :param frame: pandas, polars, a LazyFrame (which is collected) or an Arrow table.
+    :raises QualityError: when a finding stops the run; what lies at ``path`` stays then.
+    """
+    options = replace(options or CheckOptions(), valid_path=path)
+    prepared = prepare(load_schema(schema))
+    begun = Begun.now(path, prepared, options)
+    return _Run(begun, InMemory(from_frame(frame)), filesystem).execute()
+
+
+class _Run:
+    def __init__(self, begun: Begun, source: Source, filesystem: Any) -> None:
+        self.begun, self.source, self.filesystem = begun, source, filesystem
+        self.prepared, self.options = begun.prepared, begun.options
+        self.reasons = needs_all_rows(self.prepared)
+        self.tally = Tally(self.prepared, self.options.policy)
+        self.columns = frame_columns(source.schema, self.prepared)
+        self.options.policy.check_names(self.prepared.declared, self.columns)
+
+    def execute(self) -> CheckRun:
+        with ExitStack() as stack:
+            refused, valid = (
+                stack.enter_context(
+                    ParquetTarget(path, output_filesystem(path, self.begun.path, self.filesystem))
+                )
+                if path
+                else None
+                for path in (self.options.quarantine_file(self.begun.run_id), self.options.valid_path)
+            )
+            profile = self._judge(refused, valid)
+            run = self.begun.result(
+                self.tally,
+                self.source,
+                self.columns,
+                profile.finish() if profile is not None else (),
+                whole=bool(self.reasons),
+            )
+            if refused is not None:
+                run = replace(run, quarantine_path=refused.commit())
+            if valid is not None and self.begun.keeps_valid_rows(run):
+                run = replace(run, valid_path=valid.commit())
+            return self.begun.finish(run)
+
+    def _pieces(self, judge: RowJudge) -> Iterator[tuple[Piece, list[Repeats]]]:
+        if self.reasons:
+            table = read_whole(self.source, self.options.memory_bytes, self.begun.path, self.reasons)
+            whole = InMemory(table, self.source.files)
+            yield Piece(table, "", 0, 0), find_repeats(whole, self.prepared, judge, whole=True)
+            return
+        repeats = find_repeats(self.source, self.prepared, judge)
+        read = 0
+        for piece in self.source.pieces(native=self.prepared.loaded.backend == "polars"):
+            read += piece.rows
+            yield piece, repeats
+        if not read:  # the columns can be judged without any row
+            yield Piece(no_rows(self.source.schema), "", 0, 0), []
+        if read != self.source.rows:
+            raise StorageError(
+                f"{self.begun.path} changed while it was read: {self.source.rows} rows, then {read}."
+            )
+
+    def _judge(self, refused: ParquetTarget | None, valid: ParquetTarget | None) -> Profiler | None:
+        profiler = _profiler() if self.options.profile else None
+        judge = RowJudge(self.prepared, wanted_floats(self.prepared, self.source))
+        if refused is not None:
+            refused.write(no_rows(quarantine_schema()))
+        for piece, repeats in self._pieces(judge):
+            judged = judge_piece(judge, self.tally, piece, (item.of(piece) for item in repeats))
+            if refused is not None:
+                for rows in judged.refused_rows():
+                    refused.write(quarantine_table(rows, self.begun.run_id, self.begun.checked_at))
+            if valid is not None:
+                valid.write(judge.valid_table(piece.table, judged.valid, valid.schema))
+            if profiler is not None:
+                profiler.add(_polars(piece))
+        return profiler
+
+
+def _profiler() -> Profiler:
+    return Profiler()
+
+
+def _polars(piece: Piece) -> Any:
+    return pl.from_arrow(piece.table) if piece.frame is None else piece.frame
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that has begun: what it judges, and since when.
+
+    :param started: ``time.monotonic()`` at the beginning.
+    """
+
+    path: str
+    prepared: Prepared
+    options: CheckOptions
+    run_id: str
+    checked_at: datetime
+    started: float
+
+    @classmethod
+    def now(cls, path: str, prepared: Prepared, options: CheckOptions) -> Begun:
+        """Begin a run."""
+        now = datetime.now(UTC)
+        return cls(path, prepared, options, new_run_id(now), now, time.monotonic())
+
+    def result(
+        self,
+        tally: Tally,
+        source: Source,
+        names: Sequence[str],
+        profile: tuple[ColumnProfile, ...],
+        *,
+        engine: str = "local",
+        whole: bool = False,
+    ) -> CheckRun:
+        """Return the result as it stands when all rows are judged; its outcome and time come last.
+
+        :param names: the columns that the schema sees.
+        :param whole: whether the rows were judged in one piece.
+        """
+        checks = [*tally.results(names), *_dataset_checks(tally, self.options, source)]
+        run = CheckRun(
+            run_id=self.run_id,
+            dataset=self.path,
+            schema=self.prepared.loaded.name,
+            checked_at=self.checked_at,
+            seconds=0.0,
+            engine=engine,
+            mode="whole" if whole else "rows",
+            outcome="passed",
+            score=score(tally.rows, tally.rows - tally.quarantined, checks),
+            rows=tally.rows,
+            valid=tally.rows - tally.quarantined,
+            quarantined=tally.quarantined,
+            files=source.files,
+            checks=tuple(checks),
+            columns=tuple((field.name, str(field.type)) for field in source.schema),
+            profile=profile,
+        )
+        if self.options.extra_checks is None:
+            return run
+        checks += self.options.extra_checks(run)
+        return replace(run, checks=tuple(checks), score=score(run.rows, run.valid, checks))
+
+    def keeps_valid_rows(self, run: CheckRun) -> bool:
+        """Tell whether valid rows are to be written: nothing stops the run, and the data set is sound."""
+        if not self.options.valid_path or stopping(run.checks, self.options.fail_on):
+            return False
+        return not any(map(_is_unsound, run.checks))
+
+    def finish(self, run: CheckRun) -> CheckRun:
+        """Return the run with its outcome.
+
+        :raises QualityError: when a finding stops it.
+        """
+        stopped = stopping(run.checks, self.options.fail_on)
+        findings = any(not check.passed for check in run.checks) or run.quarantined
+        outcome: Outcome = "failed" if stopped else "warned" if findings else "passed"
+        run = replace(run, outcome=outcome, seconds=round(time.monotonic() - self.started, 3))
+        if stopped:
+            raise QualityError(_why(run, stopped), report=run)
+        return run
+
+
+def _dataset_checks(tally: Tally, options: CheckOptions, source: Source) -> Iterator[CheckResult]:
+    """Yield the results of the checks that every data set has."""
+    share = tally.governed / tally.rows if tally.rows else 0.0
+    limit = options.max_quarantine_share
+    yield CheckResult(
+        "quarantine_share",
+        None,
+        "dataset",
+        tally.severity("quarantine_share", None),
+        int(tally.rows > 0),
+        int(share > limit),
+        [{"share": share, "max_quarantine_share": limit}] if share > limit else [],
+    )
+    if source.files > 1:
+        severity = options.policy.severity_of("same_columns", None, "warn")
+        differing = source.differing
+        examples = [dict(item) for item in (differing or ())[:MAX_EXAMPLES]]
+        evaluated = 0 if differing is None else source.files
+        yield CheckResult(
+            "same_columns", None, "dataset", severity, evaluated, len(differing or ()), examples
+        )
+
+
+def _is_unsound(check: CheckResult) -> bool:
+    """Tell whether the data set as a whole fails a check, so that its rows are not worth keeping apart."""
+    fails = not check.passed and check.severity == "error" and check.level == "dataset"
+    return fails and check.check != "quarantine_share"
+
+
+def _why(run: CheckRun, stopped: Sequence[CheckResult]) -> str:
+    reasons = [
+        f"{check.check}{f' on {check.column}' if check.column else ''} "
+        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
+        for check in stopped
+    ]
+    where = f" They are in {run.quarantine_path}." if run.quarantine_path and run.quarantined else ""
+    return (
+        f"{run.dataset} was stopped by {'; '.join(reasons[:5])}"
+        f"{f' and {len(reasons) - 5} more' if len(reasons) > 5 else ''}. "
+        f"{run.quarantined} of {run.rows} rows were refused.{where}"
+    )

@@ -1,0 +1,251 @@
+"""The same judge on Spark's workers: Arrow batches go in, verdicts come out.
+
+A batch on a worker is judged by the very functions that judge a group of rows here. What cannot be
+seen in a batch is left to Spark: repeated keys are a window over them. A schema that needs all rows at once
+has no place there and is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.quality.batches import InMemory, Piece, float_columns
+from io_intelligence_provider.quality.counts import Tally
+from io_intelligence_provider.quality.files import output_filesystem, partitions_of
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.prepare import Unique, needs_all_rows, prepare
+from io_intelligence_provider.quality.profile import Profiler
+from io_intelligence_provider.quality.quarantine import (
+    ParquetTarget,
+    RefusedRow,
+    quarantine_schema,
+    quarantine_table,
+)
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.run import Begun
+from io_intelligence_provider.quality.schema import load_schema
+from io_intelligence_provider.quality.spark_worker import (
+    FILE,
+    REPEATED,
+    Worker,
+    in_utc,
+    parsed_differently,
+)
+from io_intelligence_provider.quality.validator import RowJudge, judge_piece
+from io_intelligence_provider.storage.location import refusal_of, scrubbed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["check_on_spark"]
+
+
+_ROWS_AT_A_TIME: Final = 10_000
+
+
+def check_on_spark(
+    path: str,
+    schema: Any,
+    options: CheckOptions | None = None,
+    *,
+    spark: Any = None,
+    filesystem: Any = None,
+) -> CheckRun:
+    """Judge Parquet files on Spark: the schema, the verdicts, the result and the quarantine are those of
+    :func:`~io_intelligence_provider.quality.run.check_dataset`.
+
+    Spark reads ``path`` and writes ``valid_path`` (a new folder ``<valid_path>/<run_id>`` in each run) with
+    its own credentials; refused rows come back here and are written as one file. The workers need
+    this package and the module that the schema is made in.
+
+    :param spark: a session, a Spark Connect URL (``sc://…``), a master URL, or ``None`` for the active one.
+    :param filesystem: an fsspec file system for the quarantine.
+    :raises ConfigurationError: when pyspark is not installed, or the schema needs all rows at once.
+    """
+    if refusal := refusal_of(path, "path"):
+        del path  # tracebacks may show local variables
+        raise ConfigurationError(refusal)
+    options = options or CheckOptions()
+    prepared = prepare(load_schema(schema))
+    if reasons := needs_all_rows(prepared):
+        raise ConfigurationError(
+            f"The schema {prepared.loaded.name} cannot be judged on Spark, where rows are spread over "
+            f"workers: {', '.join(reasons[:3])} may look at all rows. Declare a check that looks at one "
+            "value at a time element_wise=True, use a built-in one, or check with engine='local'."
+        )
+    with _session(spark) as session:
+        return _SparkRun(Begun.now(path, prepared, options), session, filesystem).execute()
+
+
+@contextmanager
+def _session(spark: Any) -> Iterator[SparkSession]:
+    """Yield a session; one that was made here is stopped here."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise ConfigurationError(
+            "engine='spark' needs pyspark, which is not installed. Install the extra: "
+            "pip install 'airflow-provider-io-intelligence[spark]'."
+        ) from error
+    if spark is not None and not isinstance(spark, str):
+        yield spark
+        return
+    active = SparkSession.getActiveSession()
+    if spark is None and active is not None:
+        yield active
+        return
+    builder: Any = SparkSession.builder.appName("io-intelligence")
+    if spark:
+        builder = builder.remote(spark) if spark.startswith("sc://") else builder.master(spark)
+    made = builder.getOrCreate()
+    try:
+        yield made
+    finally:
+        if made is not active:
+            made.stop()
+
+
+class _SparkRun:
+    def __init__(self, begun: Begun, spark: SparkSession, filesystem: Any) -> None:
+        self.begun, self.spark, self.filesystem = begun, spark, filesystem
+        self.path, self.prepared, self.options = begun.path, begun.prepared, begun.options
+
+    def execute(self) -> CheckRun:
+        data = self._read()
+        source = self._source(data)
+        self.options.policy.check_names(self.prepared.declared, source.schema.names)
+        judged = self._judged(data, source.schema)
+        with _kept(judged), ExitStack() as stack:
+            run = self._result(judged, source)
+            if quarantine := self.options.quarantine_file(self.begun.run_id):
+                target = stack.enter_context(
+                    ParquetTarget(quarantine, output_filesystem(quarantine, self.path, self.filesystem))
+                )
+                rows = self._refused(judged) if run.quarantined else iter(())
+                run = replace(run, quarantine_path=self._quarantine(rows, target))
+            if self.begun.keeps_valid_rows(run):
+                run = replace(run, valid_path=self._valid(judged))
+        return self.begun.finish(run)
+
+    def _read(self) -> DataFrame:
+        from pyspark.errors import AnalysisException
+
+        try:
+            data = self.spark.read.option("mergeSchema", "true").parquet(self.path)
+            _ = data.schema
+        except AnalysisException as error:
+            if "PATH_NOT_FOUND" in str(error) or "UNABLE_TO_INFER_SCHEMA" in str(error):
+                raise NotOnFileError(f"{self.path} matches no Parquet file that Spark can see.") from None
+            raise StorageError(f"Spark could not read {self.path}: {scrubbed(str(error))}") from None
+        # Spark finds 32 bits in the name of a folder; everywhere else here they are 64.
+        for name in {name for file in data.inputFiles() for name in partitions_of(file)}:
+            if name in data.columns and data.schema[name].dataType.typeName() == "integer":
+                data = data.withColumn(name, data[name].cast("long"))
+        return data
+
+    def _source(self, data: DataFrame) -> InMemory:
+        schema = in_utc(data.limit(0).toArrow().schema)
+        return InMemory(schema.empty_table(), files=len(data.inputFiles()), differing=None)
+
+    def _keys(self, schema: pa.Schema) -> list[tuple[Unique, tuple[str, ...]]]:
+        keys = [
+            (unique, columns) for unique in self.prepared.unique for columns in unique.resolved(schema.names)
+        ]
+        changed = parsed_differently(self.prepared, schema)
+        for _, columns in keys:
+            if parsed := sorted(changed & set(columns)):
+                raise ConfigurationError(
+                    f"The schema {self.prepared.loaded.name} wants {', '.join(parsed)} unique after it "
+                    "changed the values (coerce, default), which Spark cannot see. Store the column as that "
+                    "type, or check with engine='local'."
+                )
+        return keys
+
+    def _judged(self, data: DataFrame, schema: pa.Schema) -> DataFrame:
+        """Return the verdicts: a row per tally, per refused row and, where it is asked for, per valid one."""
+        from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        keys = self._keys(schema)
+        floats = self._floats(data, schema)
+        data = data.withColumn(FILE, F.col("_metadata.file_path"))
+        for index, (unique, columns) in enumerate(keys):
+            data = data.withColumn(f"{REPEATED}{index}", _repeats(unique, columns))
+        marks = tuple((unique.check, columns) for unique, columns in keys)
+        worker = Worker(
+            self.prepared, self.options.policy, schema, marks, floats,
+            profile=self.options.profile, keep_valid=bool(self.options.valid_path),
+        )  # fmt: skip
+        output = from_arrow_schema(worker.output)
+        return data.mapInArrow(worker, output).persist()
+
+    def _floats(self, data: DataFrame, schema: pa.Schema) -> frozenset[str]:
+        from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
+
+        names = sorted(float_columns(self.prepared, schema))
+        if not names:
+            return frozenset()
+        nulls = data.select([F.max(F.col(f"`{name}`").isNull()).alias(name) for name in names]).first()
+        return frozenset(name for name in names if nulls is not None and nulls[name])
+
+    def _result(self, judged: DataFrame, source: InMemory) -> CheckRun:
+        tally = Tally(self.prepared, self.options.policy)
+        profiles = []
+        for row in judged.where("tally is not null").select("tally", "profile").collect():
+            tally.merge(json.loads(row["tally"]))
+            profiles += [bytes(row["profile"])] if row["profile"] else []
+        if not tally.rows:  # the columns can be judged without any row
+            judge_piece(RowJudge(self.prepared), tally, Piece(source.table, "", -1, 0), ())
+        return self.begun.result(tally, source, source.schema.names, _profile(profiles), engine="spark")
+
+    def _refused(self, judged: DataFrame) -> Iterator[RefusedRow]:
+        """Fetch the refused rows, a partition at a time."""
+        refused = judged.where("record is not null").select("record", "failures", "file")
+        for row in refused.toLocalIterator(prefetchPartitions=True):
+            failures = tuple((item[0], item[1], item[2], item[3]) for item in row["failures"])
+            yield RefusedRow(row["record"], failures, row["file"], None)
+
+    def _quarantine(self, refused: Iterator[RefusedRow], target: ParquetTarget) -> str:
+        target.write(quarantine_schema().empty_table())
+        while rows := list(islice(refused, _ROWS_AT_A_TIME)):
+            target.write(quarantine_table(rows, self.begun.run_id, self.begun.checked_at))
+        return target.commit()
+
+    def _valid(self, judged: DataFrame) -> str:
+        path = f"{str(self.options.valid_path).rstrip('/')}/{self.begun.run_id}"
+        judged.where("tally is null and record is null").select("row.*").write.parquet(path)
+        return path
+
+
+@contextmanager
+def _kept(frame: DataFrame) -> Iterator[None]:
+    """Keep what was judged, so that it is judged once, for as long as it is needed."""
+    try:
+        yield
+    finally:
+        frame.unpersist()
+
+
+def _repeats(unique: Unique, columns: tuple[str, ...]) -> Any:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
+
+    window: Any = Window.partitionBy(*(F.col(f"`{name}`") for name in columns))
+    if unique.keep is False:
+        return F.count(F.lit(1)).over(window) > 1
+    order = F.monotonically_increasing_id()
+    return F.row_number().over(window.orderBy(order if unique.keep == "first" else order.desc())) > 1
+
+
+def _profile(states: list[bytes]) -> tuple[ColumnProfile, ...]:
+    if not states:
+        return ()
+    return Profiler.merged(states).finish()

@@ -1,0 +1,194 @@
+"""What runs on a Spark worker: the judge, over the Arrow batches of one partition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+import pyarrow as pa
+
+from io_intelligence_provider.quality.batches import Piece
+from io_intelligence_provider.quality.counts import Policy, Tally
+from io_intelligence_provider.quality.frames import to_table
+from io_intelligence_provider.quality.pandera_backend import Failed
+from io_intelligence_provider.quality.prepare import Prepared
+from io_intelligence_provider.quality.profile import Profiler
+from io_intelligence_provider.quality.quarantine import quarantine_schema
+from io_intelligence_provider.quality.validator import Judged, RowJudge, judge_piece, repeated
+
+__all__ = ["FILE", "REPEATED", "Worker", "in_utc", "parsed_differently"]
+
+
+FILE: Final = "__file"
+REPEATED: Final = "__repeated_"
+"""Helper columns: the file of a row, and whether it repeats a key."""
+
+
+@dataclass
+class Worker:
+    """Judges the batches of a partition; pickled once, called on each worker.
+
+    :param schema: the columns of the data, as the schema judges them.
+    :param keys: check and columns of every key; mark ``i`` of a row is in ``__repeated_i``.
+    :param floats: see :class:`RowJudge`.
+    """
+
+    prepared: Prepared
+    policy: Policy
+    schema: pa.Schema
+    keys: tuple[tuple[str, tuple[str, ...]], ...]
+    floats: frozenset[str]
+    profile: bool = False
+    keep_valid: bool = False
+
+    @property
+    def output(self) -> pa.Schema:
+        """What comes out: rows of a tally, refused rows, and valid rows where they are kept."""
+        fields = [
+            pa.field("tally", pa.string()),
+            pa.field("profile", pa.binary()),
+            pa.field("record", pa.string()),
+            pa.field("failures", quarantine_schema().field("failures").type),
+            pa.field("file", pa.string()),
+        ]
+        if self.keep_valid:
+            fields.append(pa.field("row", pa.struct(list(self._parsed_schema()))))
+        return pa.schema(fields)
+
+    def _parsed_schema(self) -> pa.Schema:
+        schema = _parsed(self.prepared, self.schema)
+        return pa.schema([pa.field(field.name, _for_spark(field.type)) for field in schema])
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        judge, tally = RowJudge(self.prepared, self.floats), Tally(self.prepared, self.policy)
+        output, profiler = self.output, self._profiler()
+        for batch in batches:
+            whole = pa.Table.from_batches([batch])
+            table = whole.select(self.schema.names).cast(self.schema)
+            for file, start, stop in _runs(whole[FILE].to_pylist()):
+                piece = Piece(table.slice(start, stop - start), file, -1, 0)
+                judged = judge_piece(judge, tally, piece, self._repeats(whole.slice(start, stop - start)))
+                yield from self._refused(judged, output)
+                if self.keep_valid:
+                    yield from self._valid(judge, judged, output)
+            if profiler is not None:
+                profiler.add(_polars(table))
+        if tally.rows:
+            state = profiler.state() if profiler is not None else None
+            yield _batch([{"tally": json.dumps(tally.to_dict()), "profile": state}], output)
+
+    def _profiler(self) -> Any:
+        if not self.profile:
+            return None
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        return Profiler(seed=context.partitionId() if context else 0)
+
+    def _repeats(self, table: pa.Table) -> Iterator[Failed]:
+        for index, (check, columns) in enumerate(self.keys):
+            marks = table[f"{REPEATED}{index}"].to_pylist()
+            if rows := [row for row, mark in enumerate(marks) if mark]:
+                yield repeated(check, columns, rows)
+
+    def _refused(self, judged: Judged, output: pa.Schema) -> Iterator[pa.RecordBatch]:
+        names = ("check", "column", "value", "message")
+        for rows in judged.refused_rows():
+            yield _batch(
+                [
+                    {
+                        "record": row.record,
+                        "failures": [dict(zip(names, failure, strict=True)) for failure in row.failures],
+                        "file": row.file,
+                    }
+                    for row in rows
+                ],
+                output,
+            )
+
+    def _valid(self, judge: RowJudge, judged: Judged, output: pa.Schema) -> Iterator[pa.RecordBatch]:
+        row = output.field("row")
+        valid = judge.valid_table(judged.piece.table, judged.valid, None)
+        if not valid.num_rows:
+            return
+        valid = valid.select([field.name for field in row.type]).cast(pa.schema(list(row.type)))
+        structs = pa.StructArray.from_arrays(
+            [column.combine_chunks() for column in valid.columns], fields=list(row.type)
+        )
+        others = [pa.nulls(valid.num_rows, field.type) for field in output if field.name != "row"]
+        yield pa.RecordBatch.from_arrays([*others, structs], schema=output)
+
+
+def _batch(rows: list[dict[str, Any]], output: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(rows, schema=output)
+
+
+def _runs(files: list[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield the stretches of a batch that come from one file, named as elsewhere here."""
+    start = 0
+    for index in range(1, len(files) + 1):
+        if index == len(files) or files[index] != files[start]:
+            name = files[start]
+            yield unquote(urlsplit(name).path) if name.startswith("file:") else name, start, index
+            start = index
+
+
+def _polars(table: pa.Table) -> Any:
+    return pl.from_arrow(table)
+
+
+def in_utc(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with timestamps in UTC: Spark hands them over in the session's time zone."""
+    return pa.schema(
+        [
+            pa.field(field.name, pa.timestamp("us", tz="UTC"))
+            if pa.types.is_timestamp(field.type) and field.type.tz
+            else pa.field(field.name, field.type)
+            for field in schema
+        ]
+    )
+
+
+def _parsed(prepared: Prepared, schema: pa.Schema) -> pa.Schema:
+    if not prepared.parses:
+        return schema
+    parsed = RowJudge(prepared).parsed(schema.empty_table())
+    return schema if parsed is None else to_table(parsed[0]).schema
+
+
+def parsed_differently(prepared: Prepared, schema: pa.Schema) -> set[str]:
+    """Return the columns whose values the schema may change before it judges them."""
+    if not prepared.parses:
+        return set()
+    parsed = _parsed(prepared, schema)
+    columns: Any = prepared.schema.columns
+    changed = {name for name, column in columns.items() if column.default is not None}
+    for field in schema:
+        if field.name in parsed.names and _for_spark(parsed.field(field.name).type) != _for_spark(field.type):
+            changed.add(field.name)
+    return changed
+
+
+def _for_spark(dtype: pa.DataType) -> pa.DataType:
+    """Return a type that Spark has: no unsigned numbers, no dictionaries, no large offsets, microseconds."""
+    if pa.types.is_dictionary(dtype):
+        return _for_spark(dtype.value_type)
+    if pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype) or pa.types.is_null(dtype):
+        return pa.string()
+    if pa.types.is_large_binary(dtype):
+        return pa.binary()
+    if pa.types.is_large_list(dtype):
+        return pa.list_(_for_spark(dtype.value_type))
+    if pa.types.is_timestamp(dtype):
+        return pa.timestamp("us", tz="UTC" if dtype.tz else None)
+    signed = {
+        pa.uint8(): pa.int16(),
+        pa.uint16(): pa.int32(),
+        pa.uint32(): pa.int64(),
+        pa.uint64(): pa.int64(),
+    }
+    return signed.get(dtype, dtype)

@@ -1,0 +1,185 @@
+"""Values that may occur once, over groups of rows that are never in memory together.
+
+Each row's key becomes two hashes of 64 bits. Up to some millions of them are kept in memory; more are spread
+over temporary files by their first bits, and each file is looked at on its own. Two differing keys that
+share 128 bits would be taken for a repeat: with 10 billion rows the odds are about 1 to 7 x 10^18.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import polars as pl
+import pyarrow as pa
+
+from io_intelligence_provider.quality.batches import Piece, Source
+from io_intelligence_provider.quality.frames import frame_columns, to_frame
+from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
+from io_intelligence_provider.quality.validator import Repeats, RowJudge
+
+__all__ = ["Repeated", "find_repeats", "key_frame", "key_hashes"]
+
+
+_IN_MEMORY: Final = 4_000_000
+"""Keys: 24 bytes each."""
+_BUCKETS: Final = 64
+_SEEDS: Final = (11, 23)
+
+
+def key_hashes(frame: Any, rows: Any) -> pl.DataFrame:
+    """Return the hashes of the keys in a frame: ``row``, ``a``, ``b``.
+
+    Nulls are equal to each other and so are NaNs, as they are to pandera. Text is hashed as text,
+    whether or not it is stored by a dictionary.
+
+    :param rows: the position of each key in the data set.
+    """
+    keys = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame, nan_to_null=True)
+    keys = keys.with_columns(
+        pl.col(pl.Categorical, pl.Enum).cast(pl.String),
+        # What cannot be hashed as it is, is hashed as its JSON.
+        *(
+            pl.struct(name).struct.json_encode().alias(name)
+            for name, dtype in keys.schema.items()
+            if dtype.is_nested()
+        ),
+    )
+    a, b = (keys.hash_rows(seed) for seed in _SEEDS)
+    return pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), "a": a, "b": b})
+
+
+class Repeated:
+    """Collects keys and tells which rows repeat one.
+
+    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: every one is.
+    :param rows: rows of the data set.
+    """
+
+    def __init__(self, keep: str | bool, rows: int) -> None:
+        self._keep = keep
+        self._rows = rows
+        self._kept: list[pl.DataFrame] = []
+        self._count = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def add(self, hashes: pl.DataFrame) -> None:
+        """Add some keys."""
+        self._kept.append(hashes)
+        self._count += hashes.height
+        if self._count > _IN_MEMORY:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="unique-")
+        hashes = pl.concat(self._kept)
+        for (bucket,), part in hashes.group_by(pl.col("a") % _BUCKETS):
+            with Path(self._folder.name, str(bucket)).open("ab") as file:
+                part.write_ipc_stream(file)
+        self._kept, self._count = [], 0
+
+    def _groups(self) -> Iterator[pl.DataFrame]:
+        if self._folder is None:
+            if self._kept:
+                yield pl.concat(self._kept)
+            return
+        if self._kept:
+            self._spill()
+        for path in sorted(Path(self._folder.name).iterdir()):
+            yield _read(path)
+
+    def finish(self) -> pl.Series:
+        """Return a mark for every row of the data set: whether it repeats a key."""
+        marks = pl.repeat(value=False, n=self._rows, dtype=pl.Boolean, eager=True)
+        for group in self._groups():
+            key = pl.struct("a", "b")
+            if self._keep is False:
+                repeats = group.filter(key.is_duplicated())
+            else:
+                kept = key.is_first_distinct() if self._keep == "first" else key.is_last_distinct()
+                repeats = group.sort("row").filter(~kept)
+            marks.scatter(repeats["row"], True)
+        return marks
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Return what was spilled to a file: one Arrow stream after another."""
+    tables = []
+    with pa.OSFile(str(path)) as file:
+        while file.tell() < file.size():
+            tables.append(pa.ipc.open_stream(file).read_all())
+    return pl.DataFrame(pa.concat_tables(tables))
+
+
+def find_repeats(
+    source: Source, prepared: Prepared, judge: RowJudge, *, whole: bool = False
+) -> list[Repeats]:
+    """Read the keys of a whole data set and return, by key, the rows that repeat one.
+
+    Keys are compared as the schema parses them; a row whose value cannot be parsed is refused for that
+    and has no key.
+
+    :param whole: the schema may parse a group of rows differently from the whole; there is one group.
+    """
+    keys = [
+        (unique, columns)
+        for unique in prepared.unique
+        for columns in unique.resolved(frame_columns(source.schema, prepared))
+    ]
+    if not keys:
+        return []
+    wanted = (
+        None
+        if prepared.parses or prepared.index
+        else sorted({name for _, columns in keys for name in columns})
+    )
+    with ExitStack() as stack:
+        repeated = [stack.enter_context(Repeated(unique.keep, source.rows)) for unique, _ in keys]
+        for piece in _whole(source) if whole else source.pieces(wanted):
+            frame, rows = key_frame(piece.table, prepared, judge)
+            for (_, columns), collected in zip(keys, repeated, strict=True):
+                collected.add(key_hashes(frame[list(columns)], rows + piece.offset))
+        return [
+            Repeats(unique.check, columns, collected.finish())
+            for (unique, columns), collected in zip(keys, repeated, strict=True)
+        ]
+
+
+def _whole(source: Any) -> list[Piece]:
+    return [Piece(source.table, "", 0, 0)]
+
+
+def key_frame(table: pa.Table, prepared: Prepared, judge: RowJudge) -> tuple[Any, pl.Series]:
+    """Return what the schema makes of a table, and the positions of the rows that are left."""
+    rows = pl.int_range(table.num_rows, eager=True)
+    if not prepared.parses:
+        return to_frame(table, prepared) if prepared.index else pl.from_arrow(table), rows
+    parsed = judge.parsed(table)
+    if parsed is None:
+        unreadable = {
+            row
+            for failed in judge.examine(table)
+            if failed.check in (COERCION, DTYPE)
+            for row in failed.rows or ()
+        }
+        rows = rows.filter(~rows.is_in(sorted(unreadable)))
+        table = table.take(rows.to_arrow())
+        parsed = judge.parsed(table)
+        if parsed is None:  # the whole column has the wrong type: compared as it is
+            return pl.from_arrow(table), rows
+    frame, left = parsed
+    return frame, rows.gather(left)

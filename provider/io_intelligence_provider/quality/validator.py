@@ -1,0 +1,313 @@
+"""The verdict on some rows: why each refused one is refused, and what is said of them as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.batches import Piece
+from io_intelligence_provider.quality.counts import Tally
+from io_intelligence_provider.quality.frames import to_frame, to_table
+from io_intelligence_provider.quality.pandera_backend import (
+    NOT_NULLABLE,
+    Failed,
+    Frame,
+    Schema,
+    examine,
+    lean,
+)
+from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
+from io_intelligence_provider.quality.quarantine import RefusedRow, plain_rows, record_text, value_text
+from io_intelligence_provider.quality.report import MAX_EXAMPLES
+
+__all__ = ["DROPPED", "Judged", "Repeats", "RowJudge", "judge_piece"]
+
+
+DROPPED: Final = "dropped_by_parser"
+"""The check under which a row is refused that a parser of the schema left out."""
+
+_TYPE: Final = (COERCION, DTYPE)
+
+
+@dataclass
+class RowJudge:
+    """Judges tables by a prepared schema.
+
+    :param floats: integer columns that hold a null somewhere in the data set, and that the schema wants as
+        floats: pandas makes them floats in every group of rows then.
+    """
+
+    prepared: Prepared
+    floats: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._lean: Schema | None = None
+        self._parser: Schema | None = None
+
+    def examine(self, table: pa.Table) -> list[Failed]:
+        """Judge a table, see :meth:`examine_piece`."""
+        return self.examine_piece(Piece(table, "", 0, 0))
+
+    def examine_piece(self, piece: Piece) -> list[Failed]:
+        """Judge some rows; positions are those in the piece.
+
+        A row whose value cannot be read as the schema's type is refused for that, and the others are judged
+        as they would be without it: one bad value does not hide what the other checks have to say.
+        """
+        alive = pl.int_range(piece.rows, eager=True)
+        found: list[Failed] = []
+        while True:
+            failures = self._examine(piece if len(alive) == piece.rows else _some(piece, alive))
+            blocked = _blocked(failures)
+            if not blocked:
+                return found + [_at(failed, alive) for failed in failures]
+            removed = set().union(*blocked.values())
+            found += [_at(failed, alive) for failed in _of_removed(failures, blocked, removed)]
+            places = pl.int_range(len(alive), eager=True)
+            alive = alive.filter(~places.is_in(sorted(removed)))
+
+    def _examine(self, piece: Piece) -> list[Failed]:
+        from pandera.errors import SchemaDefinitionError
+
+        frame: Any = piece.frame
+        if frame is None:
+            frame = to_frame(piece.table, self.prepared, self.floats)
+        if self._lean is None:
+            self._lean = lean(self.prepared.schema, frame)
+        try:
+            failures = examine(frame, self._lean)
+        except SchemaDefinitionError as error:
+            raise ConfigurationError(
+                f"pandera refuses the schema {self.prepared.loaded.name}: {error}"
+            ) from error
+        return failures + _further_extras(failures, self._lean, list(frame.columns))
+
+    def parsed(self, table: pa.Table) -> tuple[Frame, list[int]] | None:
+        """Return a table as the schema parses it, and the positions of the rows that are left.
+
+        ``None`` when some row cannot be parsed.
+        """
+        from pandera.errors import SchemaErrors
+
+        frame = to_frame(table, self.prepared, self.floats)
+        if self._parser is None:
+            self._parser = lean(self.prepared.parser, frame)
+        try:
+            parsed = self._parser.validate(frame, lazy=True)
+        except SchemaErrors as errors:
+            # The type of a column may be wrong for all rows; what could be parsed is.
+            if any(str(error.check).startswith(COERCION) for error in errors.schema_errors):
+                return None
+            parsed = errors.data
+        except Exception:  # noqa: BLE001 - a parser of the user's; the judge reports what it raised
+            return None
+        return parsed, _positions(parsed, table.num_rows)
+
+    def valid_table(self, table: pa.Table, valid: pl.Series, like: pa.Schema | None) -> pa.Table:
+        """Return the valid rows as the schema parses them, or as they are when it parses nothing.
+
+        :param valid: a mark for every row.
+        :param like: the schema that earlier tables were written with.
+        """
+        kept = table.filter(valid.to_arrow())
+        if not self.prepared.parses:
+            return kept
+        parsed = self.parsed(kept)
+        return kept if parsed is None else to_table(parsed[0], like)
+
+    def dropped(self, piece: Piece) -> Failed | None:
+        """Return the rows that a parser of the schema drops, which are refused then."""
+        if not getattr(self.prepared.schema, "parsers", None):
+            return None
+        parsed = self.parsed(piece.table)
+        if parsed is None:
+            return None
+        missing = sorted(set(range(piece.rows)) - set(parsed[1]))
+        if not missing:
+            return None
+        return Failed(DROPPED, None, missing, "is dropped by a parser of the schema")
+
+
+def _some(piece: Piece, rows: pl.Series) -> Piece:
+    return Piece(piece.table.take(rows.to_arrow()), piece.file, 0, 0)
+
+
+def _positions(frame: Any, rows: int) -> list[int]:
+    if hasattr(frame, "index"):
+        labels = frame.index.tolist()
+        if len(set(labels)) == len(labels) and all(
+            isinstance(label, int) and label < rows for label in labels
+        ):
+            return list(labels)
+    return list(range(len(frame)))
+
+
+def _blocked(failures: Sequence[Failed]) -> dict[str, set[int]]:
+    """Return, by column, the rows that keep the column from having its type."""
+    blocked: dict[str, set[int]] = {}
+    wrong = {failed.column for failed in failures if failed.check in _TYPE}
+    for failed in failures:
+        if failed.column is None or not failed.rows:
+            continue
+        # A null makes pandas' integers floats and its booleans objects.
+        if failed.check in _TYPE or (failed.check == NOT_NULLABLE and failed.column in wrong):
+            blocked.setdefault(failed.column, set()).update(failed.rows)
+    return blocked
+
+
+def _of_removed(
+    failures: Sequence[Failed], blocked: Mapping[str, set[int]], removed: AbstractSet[int]
+) -> list[Failed]:
+    """Return what is said of the removed rows: of the blocking columns only that they block."""
+    kept = []
+    for failed in failures:
+        if not failed.rows or (failed.column in blocked and failed.check not in (*_TYPE, NOT_NULLABLE)):
+            continue
+        if rows := [row for row in failed.rows if row in removed]:
+            kept.append(replace(failed, rows=rows, message=_TYPE_MESSAGE.get(failed.check, failed.message)))
+    return kept
+
+
+_TYPE_MESSAGE: Final = {
+    COERCION: "cannot be read as the schema's type",
+    DTYPE: "is not of the schema's type",
+}
+
+
+def _at(failed: Failed, alive: pl.Series) -> Failed:
+    return failed if failed.rows is None else replace(failed, rows=alive.gather(list(failed.rows)).to_list())
+
+
+def _further_extras(failures: Sequence[Failed], schema: Any, present: Sequence[str]) -> list[Failed]:
+    """Return the columns beyond a strict schema that pandera did not name: for polars it stops at one."""
+    if schema.strict is not True:
+        return []
+    named = {failed.column for failed in failures if failed.check == "column_in_schema"}
+    extra = [
+        name
+        for name in present
+        if name not in schema.columns
+        and not any(column.regex and re.match(key, name) for key, column in schema.columns.items())
+    ]
+    return [
+        Failed("column_in_schema", name, None, "is not in the schema") for name in extra if name not in named
+    ]
+
+
+_AT_A_TIME: Final = 10_000
+"""Refused rows that are Python objects at a time."""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Rows of the data set that repeat a key.
+
+    :param marks: one for every row of the data set.
+    """
+
+    check: str
+    columns: tuple[str, ...]
+    marks: pl.Series
+
+    def of(self, piece: Piece) -> Failed | None:
+        """Return those of one piece as a failure."""
+        rows = self.marks.slice(piece.offset, piece.rows).arg_true().to_list()
+        return repeated(self.check, self.columns, rows) if rows else None
+
+
+def repeated(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> Failed:
+    """Return the failure of rows that repeat a key."""
+    if check == "field_uniqueness":
+        return Failed(check, columns[0], rows, "is not unique")
+    return Failed(check, None, rows, f"the columns {', '.join(columns)} are not unique together")
+
+
+@dataclass
+class Judged:
+    """A piece and its verdict.
+
+    :param reasons: the failures of each refused row.
+    """
+
+    piece: Piece
+    reasons: Mapping[int, Sequence[Failed]]
+
+    @property
+    def valid(self) -> pl.Series:
+        """A mark for every row."""
+        marks = pl.repeat(value=True, n=self.piece.rows, dtype=pl.Boolean, eager=True)
+        return marks.scatter(list(self.reasons), False)
+
+    def refused_rows(self) -> Iterator[list[RefusedRow]]:
+        """Yield the refused rows with their reasons, some thousands at a time."""
+        rows = sorted(self.reasons)
+        for start in range(0, len(rows), _AT_A_TIME):
+            chunk = rows[start : start + _AT_A_TIME]
+            plain = plain_rows(self.piece.table, chunk)
+            yield [self._refused(row, values) for row, values in zip(chunk, plain, strict=True)]
+
+    def _refused(self, row: int, values: dict[str, Any]) -> RefusedRow:
+        failures = tuple(
+            (failed.check, failed.column, value_text(values.get(failed.column or "")), failed.message)
+            for failed in self.reasons[row]
+        )
+        first = self.piece.first
+        return RefusedRow(
+            record_text(values), failures, self.piece.file or None, None if first < 0 else first + row
+        )
+
+
+def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[Failed | None]) -> Judged:
+    """Judge some rows and count what was found.
+
+    :param repeats: failures of uniqueness, which looks beyond these rows.
+    """
+    reasons: dict[int, list[Failed]] = defaultdict(list)
+    governed: set[int] = set()
+
+    def count(failed: Failed) -> None:
+        if failed.rows is None:
+            where = {"file": piece.file} if piece.file else {}
+            tally.count_whole(failed.check, failed.column, failed.message, **where)
+            return
+        tally.count_rows(failed.check, failed.column, len(failed.rows), _examples(piece, failed))
+        if tally.severity(failed.check, failed.column) == "error":
+            if tally.policy.threshold_of(failed.check, failed.column) is None:
+                governed.update(failed.rows)
+            for row in failed.rows:
+                reasons[row].append(failed)
+
+    for failed in [*judge.examine_piece(piece), *(item for item in repeats if item is not None)]:
+        count(failed)
+    if dropped := judge.dropped(piece):
+        count(dropped)
+    tally.rows += piece.rows
+    tally.quarantined += len(reasons)
+    tally.governed += len(governed)
+    return Judged(piece, reasons)
+
+
+def _examples(piece: Piece, failed: Failed) -> list[dict[str, Any]]:
+    rows = list(failed.rows or ())[:MAX_EXAMPLES]
+    columns = [failed.column] if failed.column in piece.table.column_names else []
+    values = plain_rows(piece.table.select(columns), rows) if columns else [{}] * len(rows)
+    where = {"file": piece.file} if piece.file else {}
+    return [
+        where
+        | ({"row": piece.first + row} if piece.first >= 0 else {})
+        | {"value": value_text(plain.get(failed.column or "")), "message": failed.message}
+        for row, plain in zip(rows, values, strict=True)
+    ]
+
+
+def whole_piece(table: pa.Table) -> Piece:
+    """Return all rows of a data set as one piece."""
+    return Piece(table, "", 0, 0)

@@ -10,7 +10,7 @@ from io_intelligence_provider.plugin import parameters as p
 from io_intelligence_provider.plugin.answering.parts import report_on
 from io_intelligence_provider.plugin.reading import Reader
 from io_intelligence_provider.plugin.views.quality import committed_runs, quality, report_form
-from io_intelligence_provider.plugin.views.quarantine import page as page_of
+from io_intelligence_provider.plugin.views.quarantine import quarantine_page
 from io_intelligence_provider.store.layout import MODELS
 
 __all__ = ["get_quality", "get_quarantine"]
@@ -43,7 +43,7 @@ def get_quarantine(reader: Reader, asked: p.QuarantineParameters) -> dict[str, A
     else:
         sizes, warnings = _quarantine_sizes(reader)
     page = slice(asked.offset, asked.offset + asked.limit)
-    items, unread = page_of(sizes, page, reader.quarantine)
+    items, unread = quarantine_page(sizes, page, reader.quarantine)
     return {
         "date": asked.date,
         "total": sum(sizes.values()),

@@ -10,13 +10,13 @@ import polars as pl
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 
-__all__ = ["LONGEST_RECORD", "page"]
+__all__ = ["LONGEST_RECORD", "quarantine_page"]
 
 LONGEST_RECORD: Final = 20_000
 """Characters given of a record, of a value and of a message; the Parquet file holds them whole."""
 
 
-def page(
+def quarantine_page(
     sizes: Mapping[date, int], wanted: slice, read: Callable[[date], pl.DataFrame]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return some of the refused records, and what could not be read.

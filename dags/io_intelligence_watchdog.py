@@ -30,7 +30,7 @@ NOTIFIERS: list[BaseNotifier] = [
 @task(retries=0, on_failure_callback=NOTIFIERS)
 def fresh_snapshot() -> str:
     """Return the date of the latest snapshot, or fail with what is wrong."""
-    from io_intelligence_provider.changes.silence import silence
+    from io_intelligence_provider.alerts.overdue import silence
     from io_intelligence_provider.hooks.store import open_store
 
     store = open_store()

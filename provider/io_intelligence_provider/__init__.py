@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from io_intelligence_provider.alerts.rules import AlertRule
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
     from io_intelligence_provider.changes.detect import ChangesSummary, detect_changes
-    from io_intelligence_provider.changes.rules import AlertRule
-    from io_intelligence_provider.store.snapshot import SnapshotSummary, take_snapshot
+    from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
     from io_intelligence_provider.store.store import SnapshotStore
 
 __version__ = "0.1.0"
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "AlertRule": "changes.rules",
+    "AlertRule": "alerts.rules",
     "ChangesSummary": "changes.detect",
     "IOIntelligenceClient": "catalog.client",
     "SnapshotStore": "store.store",
-    "SnapshotSummary": "store.snapshot",
+    "SnapshotSummary": "snapshot",
     "detect_changes": "changes.detect",
-    "take_snapshot": "store.snapshot",
+    "take_snapshot": "snapshot",
 }
 
 

@@ -41,7 +41,7 @@ _GLOB: Final = frozenset("*?[")
 class SnapshotResult:
     """What the lineage of a snapshot task is told from.
 
-    :param run: its report, by :func:`~io_intelligence_provider.quality.result_of_report.check_run_of`.
+    :param run: its report, by :func:`~io_intelligence_provider.store.check_runs.check_run_of`.
     :param source_url: the endpoint that was asked.
     :param root: root of the store, a path or a URL.
     """

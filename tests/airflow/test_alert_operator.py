@@ -204,7 +204,7 @@ def test_what_a_notifier_says_when_it_fails_is_not_in_our_error(
     a_price_moved: Callable[..., None], root: Path
 ) -> None:
     from io_intelligence_provider import SnapshotStore
-    from io_intelligence_provider.changes.send import send_pending
+    from io_intelligence_provider.alerts.send import send_pending
     from io_intelligence_provider.errors import NotificationError
 
     def fail(message: Any) -> None:
@@ -314,7 +314,7 @@ def test_wrong_rules_fail_and_say_why(
 
 
 def test_relative_paths_start_at_the_dags_file(tmp_path: Path) -> None:
-    from io_intelligence_provider.operators.alert_arguments import read_rules
+    from io_intelligence_provider.operators.alert import read_rules
 
     (tmp_path / "rules.json").write_text('[{"name": "beside"}]')
     assert read_rules("rules.json", tmp_path)[0].name == "beside"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.metrics import emit_metrics
-from io_intelligence_provider.operators.keep import keep_run, open_history, read_history
+from io_intelligence_provider.operators.results import keep_run, open_history, read_history
 from io_intelligence_provider.quality.report import CheckResult
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.results_store import ResultHistory

@@ -17,8 +17,8 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.arguments import number
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
+from io_intelligence_provider.operators.common import number
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
@@ -148,7 +148,7 @@ def test_the_container_of_an_azure_url_is_no_user_info(monkeypatch: pytest.Monke
         asked.append(arguments)
         return Storage()
 
-    monkeypatch.setattr("io_intelligence_provider.hooks.storage.attach", attach)
+    monkeypatch.setattr("io_intelligence_provider.hooks.store.attach", attach)
     monkeypatch.setenv("AIRFLOW_CONN_AZURE", '{"conn_type": "adls"}')
     root = "abfss://prices@account.dfs.core.windows.net/io"
     store = open_store(root, "azure")

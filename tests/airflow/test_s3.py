@@ -25,12 +25,11 @@ from moto.server import ThreadedMotoServer
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
-from io_intelligence_provider.hooks.storage import filesystem_of
-from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.plugin.source import StoreSource
-from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.hooks.store import filesystem_of, open_store
+from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.store.check_runs import check_run_of
 from io_intelligence_provider.store.layout import models_path
 
 BUCKET = "io-intelligence-relayed"

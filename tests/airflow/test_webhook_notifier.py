@@ -99,9 +99,9 @@ def test_what_is_no_webhook_is_refused(host: str, connect: Callable[..., None]) 
 def test_the_alert_operator_fills_it(connect: Callable[..., None]) -> None:
     from datetime import date
 
-    from io_intelligence_provider.changes.alert import Alert, Digest, RuleAlerts
-    from io_intelligence_provider.changes.message import DigestMessage
-    from io_intelligence_provider.operators.notify import notify
+    from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
+    from io_intelligence_provider.alerts.message import DigestMessage
+    from io_intelligence_provider.operators.alert import notify
 
     alert = Alert("price_changed", "id", "a/b", "input_token_price", "1", "2", 100.0, "up", date(2026, 6, 29))
     digest = Digest(date(2026, 6, 30), "run", "documented", (RuleAlerts("prices", (alert,)),))

@@ -22,7 +22,7 @@ import polars as pl
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.table import serialise_models
+from io_intelligence_provider.store.models_file import serialise_models
 
 LAST = date(2026, 11, 21)
 ROUNDS = 5

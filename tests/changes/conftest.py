@@ -16,9 +16,9 @@ import pytest
 from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
 from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.store.layout import models_path, quarantine_path
+from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import file_metadata
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST = date(2026, 3, 1)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from io_intelligence_provider.changes.evaluate import evaluate, pending
-from io_intelligence_provider.changes.ledger import notifier_key, record_sent, told_by
-from io_intelligence_provider.changes.rules import AlertRule
+from io_intelligence_provider.alerts.evaluate import evaluate, pending
+from io_intelligence_provider.alerts.ledger import notifier_key, record_sent, told_by
+from io_intelligence_provider.alerts.rules import AlertRule
 from io_intelligence_provider.errors import StorageError
 
 RULE = AlertRule("prices", min_pct=5)

@@ -10,9 +10,9 @@ import pytest
 
 import io_intelligence_provider
 from io_intelligence_provider import AlertRule
-from io_intelligence_provider.changes.evaluate import evaluate
-from io_intelligence_provider.changes.message import DigestMessage
-from io_intelligence_provider.changes.send import send_pending
+from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.message import DigestMessage
+from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.errors import NotificationError, StorageError
 
 RULES = [AlertRule("any")]

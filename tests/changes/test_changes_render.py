@@ -10,10 +10,21 @@ from html.parser import HTMLParser
 
 import pytest
 
-from io_intelligence_provider.changes.alert import Alert, Digest, RuleAlerts
-from io_intelligence_provider.changes.digest import Change, Link, Note, Rule, Title, blocks
-from io_intelligence_provider.changes.render import to_html, to_markdown, to_slack, to_text
-from io_intelligence_provider.changes.words import clean, described
+from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
+from io_intelligence_provider.alerts.message import (
+    Change,
+    Link,
+    Note,
+    Rule,
+    Title,
+    blocks,
+    clean,
+    described,
+    to_html,
+    to_markdown,
+    to_slack,
+    to_text,
+)
 from io_intelligence_provider.errors import ConfigurationError
 
 DAY = date(2026, 6, 30)

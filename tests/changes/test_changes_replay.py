@@ -81,7 +81,7 @@ class FilingWorld:
 
     def __init__(self, root, shapes, last):
         from io_intelligence_provider.catalog.client import IOIntelligenceClient
-        from io_intelligence_provider.store.snapshot import take_snapshot
+        from io_intelligence_provider.snapshot import take_snapshot
 
         self.history = PriceHistory(PriceHistory.load().states[-last:])
         self.store = SnapshotStore(root)

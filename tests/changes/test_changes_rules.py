@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from io_intelligence_provider.changes.evaluate import evaluate
-from io_intelligence_provider.changes.rules import AlertRule, rules_from
+from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.rules import AlertRule, rules_from
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.changes.silence import silence
+from io_intelligence_provider.alerts.overdue import silence
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.layout import quality_path
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.changes.evaluate import evaluate
-from io_intelligence_provider.changes.rules import rules_from
+from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.rules import rules_from
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.cli.tables import changes_table
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
-from io_intelligence_provider.cli.sparkline import BLOCKS, Trends, sparkline, squeeze
+from io_intelligence_provider.cli.tables import BLOCKS, Trends, sparkline, squeeze
 
 GLITCH = date(2026, 5, 26)
 

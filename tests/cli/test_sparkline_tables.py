@@ -13,9 +13,14 @@ import pytest
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
-from io_intelligence_provider.cli.fitting import FittedTable
-from io_intelligence_provider.cli.sparkline import BLOCKS, Trends
-from io_intelligence_provider.cli.tables import changes_table, models_table, price
+from io_intelligence_provider.cli.tables import (
+    BLOCKS,
+    FittedTable,
+    Trends,
+    changes_table,
+    models_table,
+    price,
+)
 
 WIDTHS = (50, 60, 80, 100, 110, 120, 160, 200)
 

@@ -20,10 +20,10 @@ import pytest
 import requests
 
 from io_intelligence_provider import errors
+from io_intelligence_provider.alerts.message import DigestMessage
+from io_intelligence_provider.alerts.rules import AlertRule, rules_from
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.changes.message import DigestMessage
-from io_intelligence_provider.changes.rules import AlertRule, rules_from
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.contract.records import batch_schema
 from io_intelligence_provider.emulator.faults import Fault, Kind

@@ -19,9 +19,9 @@ import duckdb
 import pytest
 
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.store import daily
+from io_intelligence_provider.store import months as daily
 from io_intelligence_provider.store.layout import models_path
-from io_intelligence_provider.store.table import MODELS_KIND
+from io_intelligence_provider.store.models_file import MODELS_KIND
 
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text("utf-8")
@@ -237,7 +237,7 @@ def test_months_are_rolled_up_of_both_kinds(
     made.compact()
     months = made.files.list("compacted/models")
     assert [name[:7] for name in months] == ["2026-05", "2026-06"]
-    monkeypatch.setattr("io_intelligence_provider.store.days._Reading._days", _not_asked_for)
+    monkeypatch.setattr("io_intelligence_provider.store.reading._Reading._days", _not_asked_for)
     assert made.history(end="2026-06-30").to_pylist() == [
         row for row in expected if row["snapshot_date"] <= date(2026, 6, 30)
     ]

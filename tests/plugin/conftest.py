@@ -23,9 +23,9 @@ from io_intelligence_provider.contract.failures import RowFailure
 from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
+from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import file_metadata
 
 FIRST = date(2026, 3, 1)
 PREFIX = "/io-intelligence/"
@@ -165,7 +165,7 @@ def page_over(open_store: Any, access: Any = lambda: None, seconds: float = 0.0)
     from starlette.routing import Mount
 
     from io_intelligence_provider.plugin.app import build_app
-    from io_intelligence_provider.plugin.source import StoreSource
+    from io_intelligence_provider.plugin.reader import StoreSource
 
     opener = open_store if callable(open_store) else lambda: SnapshotStore(open_store)
     page = build_app(StoreSource(opener, seconds), access)

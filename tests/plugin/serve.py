@@ -17,10 +17,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.plugin.answering import status
+from io_intelligence_provider.plugin.api import status
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.lazy import ASGIApp
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.reader import StoreSource
 
 
 def everyone() -> None:

@@ -20,7 +20,7 @@ import urllib3
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_api
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.reader import StoreSource
 
 pytestmark = pytest.mark.timeout(600)
 

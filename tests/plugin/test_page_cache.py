@@ -14,8 +14,7 @@ from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUM
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.cache import Cache, Made
 from io_intelligence_provider.plugin.listing import take_listing
-from io_intelligence_provider.plugin.reading import Reader
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.reader import Reader, StoreSource
 from io_intelligence_provider.store.layout import changes_path
 
 

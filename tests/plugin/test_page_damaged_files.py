@@ -23,16 +23,16 @@ from urllib.parse import urlencode
 import pytest
 
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.changes.evaluate import evaluate
-from io_intelligence_provider.changes.ledger import record_sent
+from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.ledger import record_sent
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.source import StoreSource
-from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
+from io_intelligence_provider.store.check_runs import check_run_of
 
 HURT, LATEST, NEXT = date(2026, 3, 3), date(2026, 3, 4), date(2026, 3, 5)
 RULE = [{"name": "r", "changes": ["price_changed"], "baseline": "last_alert"}]
@@ -342,7 +342,7 @@ def base(new_world: Any, model: Any, refusal: Any, tmp_path_factory: pytest.Temp
     history = ResultHistory(root)
     for report in world.store.runs()[-3:]:
         history.add(replace(check_run_of(report), dataset="orders"))
-    from io_intelligence_provider.store import daily
+    from io_intelligence_provider.store import months as daily
 
     settled, daily._SETTLED_SECONDS = daily._SETTLED_SECONDS, -60.0
     try:

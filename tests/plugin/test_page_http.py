@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.plugin import routes
+from io_intelligence_provider.plugin.api import routes
+from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.plugin.shell import SECURITY_HEADERS
-from io_intelligence_provider.plugin.source import StoreSource
 
 JSON_ROUTES = {
     "status": {},
@@ -271,7 +271,7 @@ def test_static_leads_nowhere_else(page: Any, path: str) -> None:
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     from io_intelligence_provider.plugin.cache import Cache
-    from io_intelligence_provider.plugin.statics import Statics
+    from io_intelligence_provider.plugin.static_files import Statics
 
     folder, secret = tmp_path / "static", tmp_path / "secret.js"
     folder.mkdir()
@@ -291,7 +291,7 @@ def test_what_nobody_expected_is_said_plainly(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("inner detail")
 
-    monkeypatch.setattr("io_intelligence_provider.plugin.page.Reader.latest", fail)
+    monkeypatch.setattr("io_intelligence_provider.plugin.http.Reader.latest", fail)
     answer = page.get("api/status")
     assert answer.status == 500
     error = json.loads(answer.data)["error"]

@@ -43,8 +43,8 @@ import sys
 from starlette.testclient import TestClient
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.routes import ROUTES
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.api.routes import ROUTES
+from io_intelligence_provider.plugin.reader import StoreSource
 
 client = TestClient(build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None))
 asked = {"/api/model": {"model": "a"}, "/api/history": {"models": "a", "fields": "output_token_price"}}
@@ -69,7 +69,7 @@ WARMING_UP = """
 import gzip, sys, threading
 from starlette.testclient import TestClient
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.reader import StoreSource
 
 def fail(*_, **__):
     raise AssertionError("Nobody asked for this.")
@@ -99,8 +99,8 @@ def test_a_warm_up_that_fails_is_logged_and_takes_nothing_down(
     from starlette.testclient import TestClient
 
     from io_intelligence_provider.plugin.app import build_app
-    from io_intelligence_provider.plugin.source import StoreSource
-    from io_intelligence_provider.plugin.statics import Statics
+    from io_intelligence_provider.plugin.reader import StoreSource
+    from io_intelligence_provider.plugin.static_files import Statics
 
     def fail(_: Statics) -> None:
         raise OSError("no such library")

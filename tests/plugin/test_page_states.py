@@ -276,8 +276,8 @@ def test_a_missing_quarantine_is_said(world: Any, model: Any, serve: Any, refusa
 def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("io_intelligence_provider.plugin.reading.DAMAGE_SECONDS", 0.0)
-    monkeypatch.setattr("io_intelligence_provider.plugin.page.DAMAGE_SECONDS", 0.0)
+    monkeypatch.setattr("io_intelligence_provider.plugin.reader.DAMAGE_SECONDS", 0.0)
+    monkeypatch.setattr("io_intelligence_provider.plugin.http.DAMAGE_SECONDS", 0.0)
     world.file(0, model("a"))
     world.file(1, model("a"))
     page = serve(world.root)
@@ -320,7 +320,7 @@ def test_a_stale_snapshot_is_called_so(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz or UTC) + timedelta(hours=37)
 
-    monkeypatch.setattr("io_intelligence_provider.plugin.answering.status.datetime", Later)
+    monkeypatch.setattr("io_intelligence_provider.plugin.api.status.datetime", Later)
     later = page.get("api/status", If_None_Match=fresh.headers["etag"])
     assert later.status == 200  # nothing changed but the time, and it says so
     assert later.json()["stale"] is True

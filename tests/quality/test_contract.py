@@ -90,7 +90,7 @@ def test_every_rule_of_the_contract_is_a_check_of_pandera():
 def test_the_declaration_imports_nothing_heavy():
     code = (
         "import sys, io_intelligence_provider.contract.columns, io_intelligence_provider.contract.records, "
-        "io_intelligence_provider.store.snapshot\n"
+        "io_intelligence_provider.snapshot\n"
         "heavy = {'pandas', 'polars', 'pandera', 'pyarrow', 'jinja2', 'airflow', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -18,7 +18,7 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.records import RowTally
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
-from io_intelligence_provider.quality.result_of_report import check_run_of
+from io_intelligence_provider.store.check_runs import check_run_of
 
 SCHEMA = json.loads(files("io_intelligence_provider.quality").joinpath("report.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)

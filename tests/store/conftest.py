@@ -16,7 +16,7 @@ from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape, record_id
 from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.store.snapshot import SnapshotSummary, take_snapshot
+from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
 from io_intelligence_provider.store.store import SnapshotStore
 
 QUOTAS = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audio_speech")

@@ -14,7 +14,7 @@ from io_intelligence_provider.quality.history import STANDARD, HistoryChecks
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.results_store import runs_table
-from io_intelligence_provider.store.catalogue_history import catalogue_runs, footer_profile, snapshot_profile
+from io_intelligence_provider.store.check_runs import catalogue_runs, footer_profile, snapshot_profile
 from io_intelligence_provider.store.store import SnapshotStore
 
 STANDARD_CHECKS = HistoryChecks.from_config(True)

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from io_intelligence_provider import detect_changes
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.store import daily, days
+from io_intelligence_provider.store import months as daily
+from io_intelligence_provider.store import reading as days
 from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.models_file import serialise_models
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import serialise_models
 
 MARCH, APRIL, MAY = (
     [date(2026, month, 1) + timedelta(days=number) for number in range(10)] for month in (3, 4, 5)

@@ -93,7 +93,7 @@ def test_two_differing_records_of_one_id_are_both_refused(store, take, model, ot
 
 
 def test_records_of_one_id_far_apart_are_found(store, take, model, monkeypatch):
-    monkeypatch.setattr("io_intelligence_provider.store.snapshot._GROUP", 100)
+    monkeypatch.setattr("io_intelligence_provider.snapshot._GROUP", 100)
     records = [model(f"m{n}") for n in range(350)]
     summary = take(store, [*records, {**records[0], "name": "other"}, records[1]])
     assert (summary.rows, summary.quarantined) == (349, 2)

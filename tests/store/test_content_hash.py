@@ -11,7 +11,7 @@ import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, COLUMNS, Kind
-from io_intelligence_provider.store.table import content_hash as hash_of
+from io_intelligence_provider.store.models_file import content_hash as hash_of
 
 content_hash = partial(hash_of, shape=WireShape.DOCUMENTED)
 

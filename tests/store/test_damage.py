@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
-from io_intelligence_provider.store.snapshot import take_snapshot
+from io_intelligence_provider.snapshot import take_snapshot
 from io_intelligence_provider.store.store import SnapshotStore
 
 

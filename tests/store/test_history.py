@@ -12,12 +12,12 @@ from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.storage.prefetch import read_ahead
-from io_intelligence_provider.store import days as module
-from io_intelligence_provider.store import scan
-from io_intelligence_provider.store.days import read_days
+from io_intelligence_provider.store import reading as module
+from io_intelligence_provider.store import reading as scan
 from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.models_file import MODELS_KIND
+from io_intelligence_provider.store.reading import read_days
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import MODELS_KIND
 
 FIRST = date(2026, 1, 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(5)]

@@ -15,14 +15,13 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.changes.alert import Digest, RuleAlerts
+from io_intelligence_provider.alerts.alert import Digest, RuleAlerts
+from io_intelligence_provider.alerts.ledger import record_sent, told_by
 from io_intelligence_provider.changes.day import Day
-from io_intelligence_provider.changes.ledger import record_sent, told_by
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
-from io_intelligence_provider.quality.result_of_report import check_run_of
 from io_intelligence_provider.quality.results_store import ResultHistory
-from io_intelligence_provider.store import daily
-from io_intelligence_provider.store.catalogue_history import catalogue_runs
+from io_intelligence_provider.store import months as daily
+from io_intelligence_provider.store.check_runs import catalogue_runs, check_run_of
 from io_intelligence_provider.store.layout import (
     is_run_id,
     models_path,

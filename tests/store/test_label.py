@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from io_intelligence_provider.store.label import LateRunError, label_of_run, snapshot_label
+from io_intelligence_provider.snapshot import LateRunError, label_of_run, snapshot_label
 
 DAY = date(2026, 1, 2)
 RUN = datetime(2026, 1, 2, 6, tzinfo=UTC)

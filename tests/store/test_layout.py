@@ -149,7 +149,7 @@ def test_a_date_may_be_given_in_any_form(local_store, take, model, day):
 
 
 def test_without_a_date_it_is_today_in_utc(local_store, prepared, model):
-    from io_intelligence_provider.store.snapshot import take_snapshot
+    from io_intelligence_provider.snapshot import take_snapshot
 
     earliest = datetime.now(UTC).date()
     summary = take_snapshot(prepared([model()]), local_store)

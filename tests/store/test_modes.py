@@ -94,7 +94,7 @@ def test_the_message_of_the_error_stays_short(take, local_store, model):
     "options", [{"fail_on": "sometimes"}, {"max_quarantine_share": 2}, {"max_quarantine_share": -1}]
 )
 def test_wrong_thresholds_are_refused_before_anything_is_fetched(prepared, local_store, options):
-    from io_intelligence_provider.store.snapshot import take_snapshot
+    from io_intelligence_provider.snapshot import take_snapshot
 
     client = prepared([])
     with pytest.raises(ConfigurationError):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from io_intelligence_provider.errors import NotOnFileError
-from io_intelligence_provider.store.periods import periods_schema
+from io_intelligence_provider.store.prices import periods_schema
 from io_intelligence_provider.store.store import SnapshotStore
 
 

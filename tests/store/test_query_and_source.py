@@ -6,7 +6,7 @@ import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.store.snapshot import take_snapshot
+from io_intelligence_provider.snapshot import take_snapshot
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.store import sorting
-from io_intelligence_provider.store.sorting import SORT_KEYS, ModelSorter
+from io_intelligence_provider.store import models_file as sorting
+from io_intelligence_provider.store.models_file import SORT_KEYS, ModelSorter
 
 
 @given(

@@ -26,7 +26,7 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.records import batch_schema
 from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.quality.report_html import report_html
-from io_intelligence_provider.store.snapshot import take_snapshot
+from io_intelligence_provider.snapshot import take_snapshot
 from io_intelligence_provider.store.store import SnapshotStore
 
 STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.listdir", "os.scandir")

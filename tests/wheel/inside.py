@@ -134,7 +134,7 @@ def routes(url: str, user: str, password: str) -> None:
 
     from io_intelligence_provider.plugin import URL_PREFIX
     from io_intelligence_provider.plugin.app import build_api
-    from io_intelligence_provider.plugin.source import StoreSource
+    from io_intelligence_provider.plugin.reader import StoreSource
 
     pool = urllib3.PoolManager(retries=False, timeout=120)
     login = pool.request("POST", f"{url}/auth/token", json={"username": user, "password": password})
@@ -253,8 +253,7 @@ def _checked(folder: str, **arguments: Any) -> Any:
 
 def with_file_system(url: str, connection: str, kind: str) -> None:
     """Open a store and a data set on an object store, without asking it anything."""
-    from io_intelligence_provider.hooks.storage import filesystem_of
-    from io_intelligence_provider.hooks.store import open_store
+    from io_intelligence_provider.hooks.store import filesystem_of, open_store
 
     assert url.partition("://")[2] in repr(open_store(url, connection))
     found = [cls.__name__ for cls in type(filesystem_of(url, connection)).__mro__]

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.changes.day import UnreadableDayError
-from io_intelligence_provider.changes.diff import Comparison, compare, compare_with
+from io_intelligence_provider.changes.diff import Comparison, compare, compare_with, to_parquet
 from io_intelligence_provider.changes.kinds import KINDS
-from io_intelligence_provider.changes.table import to_parquet
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.store.layout import changes_path
 from io_intelligence_provider.store.store import SnapshotStore, When, as_date, compact_or_warn

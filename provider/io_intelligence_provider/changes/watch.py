@@ -38,10 +38,9 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.storage.parquet import open_parquet
-from io_intelligence_provider.store.info import info_of
 from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns, info_of
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.table import MODELS_KIND, chosen_columns
 
 __all__ = ["Fingerprint", "Sighting", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
 

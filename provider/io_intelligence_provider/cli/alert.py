@@ -40,10 +40,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print one digest, or that there is none."""
-    from io_intelligence_provider.changes.digest import MAX_LINES, blocks
-    from io_intelligence_provider.changes.evaluate import evaluate
-    from io_intelligence_provider.changes.render import to_html, to_markdown, to_slack, to_text
-    from io_intelligence_provider.changes.rules import rules_from
+    from io_intelligence_provider.alerts.evaluate import evaluate
+    from io_intelligence_provider.alerts.message import (
+        MAX_LINES,
+        blocks,
+        to_html,
+        to_markdown,
+        to_slack,
+        to_text,
+    )
+    from io_intelligence_provider.alerts.rules import rules_from
     from io_intelligence_provider.store.store import SnapshotStore
 
     if not args.dry_run:

@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
-    from io_intelligence_provider.cli.sparkline import Trends
-    from io_intelligence_provider.cli.tables import changes_table
+    from io_intelligence_provider.cli.tables import Trends, changes_table
 
     console = Console()
     if summary.previous_date is None:

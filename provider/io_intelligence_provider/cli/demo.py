@@ -18,17 +18,16 @@ from typing import Any, Final
 import urllib3
 from rich.console import Console
 
+from io_intelligence_provider.alerts.message import DigestMessage
+from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
-from io_intelligence_provider.changes.message import DigestMessage
-from io_intelligence_provider.changes.send import send_pending
 from io_intelligence_provider.cli.arguments import api_key
 from io_intelligence_provider.cli.changes import find_changes
 from io_intelligence_provider.cli.init_dag import example_dags
 from io_intelligence_provider.cli.receiver import Receiver
 from io_intelligence_provider.cli.recorded import file_recorded
-from io_intelligence_provider.cli.sparkline import Trends
 from io_intelligence_provider.cli.standalone import airflow_environment
-from io_intelligence_provider.cli.tables import changes_table, models_table, safe
+from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import IOIntelligenceError

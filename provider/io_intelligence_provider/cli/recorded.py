@@ -8,14 +8,14 @@ from datetime import date
 from rich.console import Console
 from rich.progress import track
 
+from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.changes.detect import detect_changes
-from io_intelligence_provider.emulator.replay import replay
 from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
 from io_intelligence_provider.store.layout import changes_path
-from io_intelligence_provider.store.snapshot import SnapshotSummary
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["file_missing_changes", "file_recorded", "replayed"]
+__all__ = ["file_missing_changes", "file_recorded", "replay", "replayed"]
 
 
 def replayed(server: EmulatorServer, store: SnapshotStore, days: Sequence[date]) -> Iterator[SnapshotSummary]:
@@ -56,3 +56,16 @@ def file_missing_changes(store: SnapshotStore) -> int:
     for day in missing:
         detect_changes(store, day)
     return len(missing)
+
+
+def replay(server: EmulatorServer, store: SnapshotStore, days: Sequence[date]) -> Iterator[SnapshotSummary]:
+    """File one snapshot for each day, under its own date, and yield its summary.
+
+    :param server: a running emulator whose catalogue has those days.
+    :param days: recorded states, oldest first.
+    :raises QualityError: when a day's catalogue fails a check that stops the commit.
+    """
+    with IOIntelligenceClient(server.url) as client:
+        for day in days:
+            server.set_as_of(day)
+            yield take_snapshot(client, store, snapshot_date=day)

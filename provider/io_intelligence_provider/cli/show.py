@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
-    from io_intelligence_provider.cli.sparkline import Trends
-    from io_intelligence_provider.cli.tables import models_table
+    from io_intelligence_provider.cli.tables import Trends, models_table
 
     report = store.quality(day)
     title = f"{day}: {len(rows)} models, {report.quarantined} quarantined, {report.outcome}"

@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """File one snapshot."""
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
-    from io_intelligence_provider.store.snapshot import take_snapshot
+    from io_intelligence_provider.snapshot import take_snapshot
     from io_intelligence_provider.store.store import SnapshotStore
 
     settings: dict[str, Any] = {"base_url": args.url} if args.url else {}

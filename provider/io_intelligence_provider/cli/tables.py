@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
 
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
 from rich.text import Text
 
-from io_intelligence_provider.cli.fitting import Column, FittedTable
-from io_intelligence_provider.cli.sparkline import DAYS, Number, Trends, sparkline, squeeze
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["changes_table", "models_table", "price", "safe"]
+__all__ = [
+    "DAYS",
+    "Column",
+    "FittedTable",
+    "Number",
+    "Trends",
+    "changes_table",
+    "models_table",
+    "price",
+    "safe",
+    "sparkline",
+    "squeeze",
+]
+
 
 _UNKNOWN: Final = "\N{EM DASH}"
 _MODEL: Final = "model"
@@ -138,3 +158,202 @@ def _value(row: dict[str, Any], side: str) -> str:
     if len(value) > _LONGEST_VALUE:
         value = f"{value[: _LONGEST_VALUE - 1]}\N{HORIZONTAL ELLIPSIS}"
     return value
+
+
+_GAP: Final = 2
+"""Characters between two columns: a padding of one, and a separator that is blank."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, already written out.
+
+    :param title: its head; lines are separated by newlines.
+    :param cells: one for each row.
+    :param plain: the same for an output that knows ASCII only; ``cells`` unless given.
+    :param rank: 0 is always shown; of the others the highest goes first.
+    :param least: the width down to which cells may be folded; 0: they are not.
+    :param shorter: what takes its place before anything is left out.
+    """
+
+    title: str
+    cells: Sequence[Text]
+    plain: Sequence[Text] | None = None
+    rank: int = 0
+    least: int = 0
+    right: bool = False
+    shorter: Column | None = None
+    style: str = ""
+
+    @property
+    def natural(self) -> int:
+        """The width at which nothing is folded."""
+        heads = [cell_len(line) for line in self.title.split("\n")]
+        return max([*heads, *(cell.cell_len for cell in self.cells)])
+
+    @property
+    def narrowest(self) -> int:
+        """The width below which something is cut."""
+        return min(self.natural, self.least) if self.least else self.natural
+
+
+class FittedTable:
+    """A table that is laid out when it is printed, for the width and the characters of that output."""
+
+    def __init__(self, title: str, columns: Sequence[Column], caption: str = "") -> None:
+        self.title = title
+        self.columns = tuple(columns)
+        self.caption = caption
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.laid_out(options.max_width, ascii_only=options.ascii_only)
+
+    def laid_out(self, width: int, *, ascii_only: bool = False) -> Table:
+        """Return the table for an output of ``width`` characters."""
+        shown, gone = _fit(self.columns, width)
+        fits = _width(shown) <= width  # else what can be folded is folded further
+        notes = [self.caption, f"too narrow for: {', '.join(gone)}" if gone else ""]
+        table = Table(
+            title=self.title,
+            caption="; ".join(note for note in notes if note) or None,
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        table.title_justify = table.caption_justify = "left"
+        for column in shown:
+            table.add_column(
+                column.title,
+                justify="right" if column.right else "left",
+                no_wrap=not column.least,
+                overflow="fold",
+                min_width=column.narrowest if fits else None,
+                style=column.style,
+            )
+        cells = [
+            column.plain if ascii_only and column.plain is not None else column.cells for column in shown
+        ]
+        for row in zip(*cells, strict=True):
+            table.add_row(*row)
+        return table
+
+
+def _width(columns: Sequence[Column]) -> int:
+    """Return the width below which something is cut."""
+    return sum(column.narrowest + _GAP for column in columns) - _GAP
+
+
+def _fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
+    """Return the columns that fit, and the names of those that do not."""
+    shown = list(columns)
+    gone: list[str] = []
+    if _width(shown) > width:
+        shown = [column.shorter or column for column in shown]
+    while _width(shown) > width and any(column.rank for column in shown):
+        last = max(shown, key=lambda column: column.rank)
+        shown.remove(last)
+        gone.append(" ".join(last.title.split()))
+    return shown, gone
+
+
+Number: TypeAlias = Decimal | int
+
+DAYS: Final = 30
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+ASCII: Final = "_.:-=+*#"
+GAP: Final = {BLOCKS: "·", ASCII: " "}
+
+
+def sparkline(values: Sequence[Number | None], *, ascii_only: bool = False) -> str:
+    """Return one character per value, from the lowest of these values to the highest.
+
+    Unknown is a gap, never a low. Values that are all the same are a line at half height.
+
+    :param ascii_only: for an output that has no block characters.
+    :returns: the empty string when nothing is known.
+    """
+    levels = ASCII if ascii_only else BLOCKS
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, span = min(known), max(known) - min(known)
+
+    def level(value: Number) -> str:
+        at = min(int(8 * (value - low) / span), 7) if span else 3
+        return levels[at]
+
+    return "".join(GAP[levels] if value is None else level(value) for value in values)
+
+
+def squeeze(values: Sequence[Number | None], cells: int) -> list[Number | None]:
+    """Return at most ``cells`` values for more of them; a move of a single day stays visible.
+
+    Equal runs of values become one each: the one that is farthest from what stood before. The last run
+    shows the last value, so that the line ends with the present.
+    """
+    if len(values) <= cells:
+        return list(values)
+    size = -(-len(values) // cells)
+    first = len(values) % size or size
+    shown: list[Number | None] = []
+    # Nothing stands before the first run; what comes after it takes that place.
+    before = next((value for value in values[first:] if value is not None), None)
+    for start, end in pairwise([0, *range(first, len(values) + 1, size)]):
+        run = values[start:end]
+        shown.append(run[-1] if end == len(values) else _farthest(run, before))
+        before = before if shown[-1] is None else shown[-1]
+    return shown
+
+
+def _farthest(run: Sequence[Number | None], before: Number | None) -> Number | None:
+    known = [value for value in run if value is not None]
+    if before is None or not known:
+        return known[-1] if known else None
+    return max((abs(value - before), value) for value in known)[1]
+
+
+class Trends:
+    """Numbers of every model over the days up to one, from the snapshots on file.
+
+    A day without a snapshot shows the one before it: a price holds until another is on file. A model that
+    is not in a snapshot, or for which the number was not published, is unknown there.
+
+    :param columns: numeric columns of the models file.
+    :param days: how many days, the last one included.
+    """
+
+    def __init__(self, store: SnapshotStore, last: date, columns: Collection[str], days: int = DAYS) -> None:
+        self._window = [last - timedelta(days=back) for back in reversed(range(days))]
+        earlier = [day for day in store.dates() if day <= self._window[0]]
+        start = earlier[-1] if earlier else self._window[0]
+        table = store.history(start, last, columns=["model_id", "name", *columns])
+        self._rows: dict[tuple[str, date], dict[str, Number | None]] = {}
+        names: dict[date, Counter[str]] = defaultdict(Counter)
+        for row in table.to_pylist():
+            day = row.pop("snapshot_date")
+            names[day][row["name"]] += 1
+            self._rows["id " + row["model_id"], day] = row
+            self._rows["name " + row["name"], day] = row
+        self._on_file = sorted(names)
+        # The two wire shapes know a model by different ids: the name is what lasts, if it is one model's.
+        self._shared = {name for count in names.values() for name, bearers in count.items() if bearers > 1}
+
+    def of(self, model_id: str, name: str, column: str) -> list[Number | None]:
+        """Return one number per day, oldest first; ``None`` where it is unknown."""
+        key = f"id {model_id}" if name in self._shared else f"name {name}"
+        return [
+            None if day is None else self._rows.get((key, day), {}).get(column)
+            for day in _latest_until(self._window, self._on_file)
+        ]
+
+
+def _latest_until(days: Iterable[date], on_file: Sequence[date]) -> Iterable[date | None]:
+    """Yield for each day the latest on file until then; both are in order."""
+    latest = None
+    later = iter([*on_file, date.max])
+    following = next(later)
+    for day in days:
+        while following <= day:
+            latest, following = following, next(later)
+        yield latest

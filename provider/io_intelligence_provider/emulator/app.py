@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import date
+from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
-from io_intelligence_provider.emulator import trouble
-from io_intelligence_provider.emulator.catalogue import Catalogue, Shape
-from io_intelligence_provider.emulator.control import control
+from io_intelligence_provider.emulator import fault_middleware as trouble
+from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape
+from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.pages import openai_body, page_body
 from io_intelligence_provider.emulator.schemas import HTTPValidationError, PaginatedModelResponse
 from io_intelligence_provider.emulator.state import EmulatorState, Quirks
 from io_intelligence_provider.emulator.tokens import OAuthClient, same
+from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["EmulatorApp", "create_app"]
+__all__ = ["EmulatorApp", "control", "create_app", "openai_body", "page_body"]
 
 
 class EmulatorApp(FastAPI):
@@ -138,3 +142,90 @@ async def issue_token(request: Request) -> JSONResponse:
         "expires_in": app.oauth.expires_in,
     }
     return JSONResponse(answer, headers=headers)
+
+
+async def _from_here(request: Request) -> None:
+    """Turn away everybody but the same machine.
+
+    :raises HTTPException: 403.
+    """
+    host = request.client.host if request.client else ""
+    try:
+        local = ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise HTTPException(403, "The controls answer to this machine only")
+
+
+control = APIRouter(prefix="/emulator", include_in_schema=False, dependencies=[Depends(_from_here)])
+
+
+class AsOf(BaseModel):
+    """The day to serve; ``null`` is the last one."""
+
+    as_of: date | None
+
+
+@control.get("/faults")
+async def list_faults(request: Request) -> list[Fault]:
+    """Return the faults still to come."""
+    return list(_state(request).faults.pending())
+
+
+@control.post("/faults", status_code=201)
+async def order_fault(request: Request, fault: Fault) -> Fault:
+    """Order a fault."""
+    _state(request).faults.add(fault)
+    return fault
+
+
+@control.delete("/faults", status_code=204)
+async def cancel_faults(request: Request) -> None:
+    """Cancel all faults and undo what drifted."""
+    _state(request).settle()
+
+
+@control.put("/as-of")
+async def set_as_of(request: Request, wanted: AsOf) -> AsOf:
+    """Serve another day."""
+    try:
+        _state(request).set_as_of(wanted.as_of)
+    except ConfigurationError as error:
+        raise HTTPException(400, str(error)) from error
+    return wanted
+
+
+@control.get("/requests")
+async def list_requests(request: Request) -> list[dict[str, Any]]:
+    """Return the last 1,000 requests; of credentials only whether there were any."""
+    return _state(request).requests()
+
+
+def _state(request: Request) -> EmulatorState:
+    state: EmulatorState = request.app.emulator
+    return state
+
+
+def page_body(records: Sequence[Rendered], page: int, page_size: int, quirks: Quirks) -> bytes:
+    """Return one page of the documented shape; a page after the last one is empty."""
+    size = min(page_size, quirks.page_size_cap or page_size)
+    pages = -(-len(records) // size)
+    pagination = {
+        "total": len(records) if quirks.total is None else quirks.total,
+        "page": page,
+        "page_size": size,
+        "total_pages": pages if quirks.total_pages is None else quirks.total_pages,
+        "has_next": quirks.endless or page < pages,
+        "has_previous": page > 1,
+    }
+    data = b",".join(record.body for record in records[(page - 1) * size : page * size])
+    return b'{"data":[%b],"pagination":%b}' % (data, json.dumps(pagination).encode())
+
+
+def openai_body(records: Sequence[Rendered], request: int) -> bytes:
+    """Return the whole list in the shape that public clients observe; it has no pages.
+
+    :param request: number of the request.
+    """
+    return b'{"object":"list","data":[%b]}' % b",".join(record.served(request) for record in records)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape, render
 from io_intelligence_provider.emulator.faults import Drift, Faults
-from io_intelligence_provider.emulator.shapes import model_id
+from io_intelligence_provider.emulator.history import model_id
 from io_intelligence_provider.emulator.tokens import Tokens
 
 __all__ = ["EmulatorState", "Quirks"]

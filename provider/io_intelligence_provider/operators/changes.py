@@ -9,9 +9,8 @@ from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.arguments import refuse_locations
+from io_intelligence_provider.operators.common import refuse_locations, run_day
 from io_intelligence_provider.operators.links import ChangesLink
-from io_intelligence_provider.operators.run_day import run_day
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
 
-from io_intelligence_provider.operators.run_day import date_of_run, told_or_date_of_run
+from io_intelligence_provider.operators.common import date_of_run, told_or_date_of_run
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import RESULT_KEY
-from io_intelligence_provider.hooks.storage import filesystem_of
-from io_intelligence_provider.operators.arguments import number, refuse_locations
+from io_intelligence_provider.hooks.store import filesystem_of
+from io_intelligence_provider.operators.common import number, refuse_locations
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -134,7 +134,7 @@ class PanderaCheckOperator(BaseOperator):
     def _checked(self, context: Context, check: Any) -> dict[str, Any]:
         """Check by a function of the options, keep the result whatever it is, and return its summary."""
         from io_intelligence_provider.errors import QualityError
-        from io_intelligence_provider.operators.keep import keep_run
+        from io_intelligence_provider.operators.results import keep_run
         from io_intelligence_provider.quality.result import CheckRun
 
         self._refuse_locations()
@@ -182,7 +182,7 @@ class PanderaCheckOperator(BaseOperator):
         )
 
     def _history(self, name: str) -> Any:
-        from io_intelligence_provider.operators.keep import read_history
+        from io_intelligence_provider.operators.results import read_history
         from io_intelligence_provider.quality.history import HistoryChecks
 
         checks = HistoryChecks.from_config(self.history_checks)

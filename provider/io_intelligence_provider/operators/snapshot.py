@@ -14,7 +14,7 @@ from io_intelligence_provider.assets import MODELS, event_extra
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.arguments import number, refuse_locations
+from io_intelligence_provider.operators.common import number, refuse_locations
 from io_intelligence_provider.operators.links import QualityLink
 
 if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
@@ -31,7 +31,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     """Read the catalogue, check every record and file the valid ones as the snapshot of the run's date.
 
     The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, since the API
-    serves the present only; see :func:`~io_intelligence_provider.store.label.snapshot_label`.
+    serves the present only; see :func:`~io_intelligence_provider.snapshot.snapshot_label`.
     The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed.
 
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
@@ -41,7 +41,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
     :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
     :param io_intelligence_conn_id: the connection of the API.
-    :returns: the :class:`~io_intelligence_provider.store.snapshot.SnapshotSummary` as a dict.
+    :returns: the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
     :raises QualityError: when a check stopped the commit; quarantine and report are written all the same.
     """
 
@@ -84,8 +84,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """File the snapshot of the run's date."""
         from io_intelligence_provider.quality.report import QualityReport
-        from io_intelligence_provider.store.label import LateRunError, label_of_run
-        from io_intelligence_provider.store.snapshot import run_snapshot
+        from io_intelligence_provider.snapshot import LateRunError, label_of_run, run_snapshot
 
         began = monotonic()
         store = open_store(self.root, self.storage_conn_id)
@@ -117,7 +116,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
 
     def _tell(self, report: QualityReport, store: SnapshotStore, seconds: float) -> None:
         """Send the metrics, and keep what OpenLineage asks for when the task is done, failed or not."""
-        from io_intelligence_provider.operators.keep import snapshot_result
+        from io_intelligence_provider.operators.results import snapshot_result
 
         self._result = snapshot_result(report, store, seconds)
 

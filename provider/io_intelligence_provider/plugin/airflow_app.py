@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook, conf
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.lazy import ASGIApp
-from io_intelligence_provider.plugin.source import StoreSource
+from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["create_app", "open_configured_store"]

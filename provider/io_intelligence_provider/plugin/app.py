@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from io_intelligence_provider.plugin.api.routes import ROUTES
+from io_intelligence_provider.plugin.errors import Kind, Problem, problem_of
+from io_intelligence_provider.plugin.http import Page
 from io_intelligence_provider.plugin.lazy import ASGIApp, Receive, Scope, Send
-from io_intelligence_provider.plugin.page import Page
-from io_intelligence_provider.plugin.problems import Kind, Problem, problem_of
-from io_intelligence_provider.plugin.routes import ROUTES
+from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.plugin.shell import Shell
-from io_intelligence_provider.plugin.source import StoreSource
-from io_intelligence_provider.plugin.statics import Statics
+from io_intelligence_provider.plugin.static_files import Statics
 
 __all__ = ["build_api", "build_app"]
 

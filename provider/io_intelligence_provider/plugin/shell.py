@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
+from io_intelligence_provider.plugin.errors import problem_of
 from io_intelligence_provider.plugin.lazy import ASGIApp, Message, Receive, Scope, Send
-from io_intelligence_provider.plugin.problems import problem_of
 
 __all__ = ["SECURITY_HEADERS", "Shell"]
 

@@ -23,30 +23,39 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.report import LARGEST_REPORT, KnownChecks, QualityReport
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet
-from io_intelligence_provider.store.changes import CHANGES_KIND
-from io_intelligence_provider.store.daily import DailyFiles
-from io_intelligence_provider.store.days import Piece, dated, read_days, read_frame
-from io_intelligence_provider.store.info import SnapshotInfo, read_info
+from io_intelligence_provider.store.changes_schema import CHANGES_KIND
 from io_intelligence_provider.store.layout import (
     CHANGES,
     CHANGES_FILE,
     MODELS,
     MODELS_FILE,
+    When,
+    as_date,
     date_of,
+    in_utc,
     is_run_id,
     models_path,
     quality_path,
     quarantine_path,
+    within,
 )
-from io_intelligence_provider.store.periods import PERIOD_COLUMNS, periods_of
-from io_intelligence_provider.store.prices import Prices, check_counts, cost_of, prices_of
+from io_intelligence_provider.store.models_file import MODELS_KIND, SnapshotInfo, chosen_columns, read_info
+from io_intelligence_provider.store.months import DailyFiles
+from io_intelligence_provider.store.prices import (
+    PERIOD_COLUMNS,
+    Prices,
+    check_counts,
+    cost_of,
+    periods_of,
+    prices_of,
+)
 from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
-from io_intelligence_provider.store.table import MODELS_KIND, chosen_columns
-from io_intelligence_provider.store.when import When, as_date, in_utc, within
+from io_intelligence_provider.store.reading import Piece, dated, read_days, read_frame
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn", "in_utc"]
 
 log = logging.getLogger(__name__)
+
 
 Evidence = TypeVar("Evidence")
 
@@ -222,7 +231,7 @@ class SnapshotStore:
         """Return each price with the period in which it held, as a warehouse keeps it.
 
         ``valid_from`` is the first day, ``valid_to`` the first day after it, null while the price holds; see
-        :func:`~io_intelligence_provider.store.periods.periods_schema`. For every day of a period
+        :func:`~io_intelligence_provider.store.prices.periods_schema`. For every day of a period
         :meth:`price_at` gives that price; a day in no period is one on which the price is unknown.
 
         :param models: names or ids to keep, all unless given.

@@ -1,0 +1,4 @@
+"""Rules, the ledger of what was sent, and the messages about changes.
+
+May import: ``changes`` and what stands below it.
+"""

@@ -1,0 +1,374 @@
+"""What the rules have to say about a day, to a notifier that was told things before.
+
+Each notifier is reckoned with on its own: what one was sent is no reason to keep it from another. So a
+retry, another run of the day, and a run after one in which a notifier failed need no case of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final, Self, TypeAlias
+
+import polars as pl
+import pyarrow as pa
+
+from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
+from io_intelligence_provider.alerts.ledger import PRESENCE, Told, told_by
+from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.changes.baseline import Baseline, in_quarantine, match
+from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.diff import as_table, compare, field_rows, past_unreadable_days
+from io_intelligence_provider.changes.kinds import (
+    EXTRA,
+    FIELDS,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    NUMERIC_FIELDS,
+    comparable,
+    extra_field,
+    is_compared_key,
+    null_means_unsaid,
+)
+from io_intelligence_provider.changes.values import as_text, direction, percent
+from io_intelligence_provider.store.store import SnapshotStore, When
+
+__all__ = ["UNKNOWN", "CurrentValues", "changes_since_first_seen", "evaluate", "pending"]
+
+
+Key: TypeAlias = tuple[str, str | None]
+"""Today's ``model_id`` and the field, ``None`` for the model itself."""
+
+
+def evaluate(
+    store: SnapshotStore, rules: RulesSource, snapshot_date: When | None = None, notifier: str | None = None
+) -> Digest:
+    """Return what the rules have to say about a day.
+
+    :param rules: see :func:`rules_from`.
+    :param snapshot_date: a date on file, the latest unless given.
+    :param notifier: leave out what this one was told; ``None``: as to somebody who was told nothing.
+    :raises ConfigurationError: when a rule is wrong.
+    :raises NotOnFileError: when there is no such snapshot.
+    :raises StorageError: when a file cannot be read.
+    """
+    with _Evaluation(store, rules, snapshot_date) as evaluation:
+        return evaluation.digest(notifier)
+
+
+def pending(
+    store: SnapshotStore, rules: RulesSource, notifiers: Iterable[str], snapshot_date: When | None = None
+) -> dict[str, Digest]:
+    """Return what each notifier still has to get; one that has to get nothing is left out.
+
+    Send each digest, and call :func:`record_sent` after each send that succeeded.
+
+    :param notifiers: see :func:`notifier_key`.
+    :raises: what :func:`evaluate` raises.
+    """
+    with _Evaluation(store, rules, snapshot_date) as evaluation:
+        digests = {notifier: evaluation.digest(notifier) for notifier in notifiers}
+    return {notifier: digest for notifier, digest in digests.items() if digest}
+
+
+class _Evaluation:
+    """The rules over one snapshot; what does not depend on the notifier is reckoned once."""
+
+    def __init__(self, store: SnapshotStore, rules: RulesSource, snapshot_date: When | None) -> None:
+        self._store = store
+        self._rules = rules_from(rules)
+        self._date = store.resolve("latest" if snapshot_date is None else snapshot_date)
+        self._opened = ExitStack()
+        self._compared: dict[int, list[Alert]] = {}
+
+    def __enter__(self) -> Self:
+        self._today = self._opened.enter_context(Day.open(self._store, self._date))
+        self._current = CurrentValues(self._today)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def digest(self, notifier: str | None) -> Digest:
+        """Return what a notifier has not been told."""
+        groups = []
+        for rule in self._rules:
+            told = told_by(self._store, rule.name, notifier, self._date) if notifier else []
+            by_key = {self._told_key(entry): entry for entry in told}
+            alerts = sorted([*self._news(rule, by_key), *self._corrections(rule, by_key)], key=_order)
+            if alerts:
+                groups.append(RuleAlerts(rule.name, tuple(alerts), self._remember_since(rule)))
+        return Digest(self._date, self._today.snapshot_id, self._today.shape.value, tuple(groups))
+
+    def _told_key(self, told: Told) -> Key:
+        return self._current.identity(told)[0], told.field
+
+    def _remember_since(self, rule: AlertRule) -> date | None:
+        if isinstance(rule.baseline, int):
+            return self._date - timedelta(days=rule.baseline - 1)
+        return self._date if rule.baseline == "previous" else None
+
+    def _news(self, rule: AlertRule, told: dict[Key, Told]) -> Iterator[Alert]:
+        """Yield what the rule asks for and was not told; marked when it replaces what was told today."""
+        for alert in self._wanted(rule, told):
+            before = told.get(_key(alert))
+            if before is None or before.value != _value(alert):
+                revised = before is not None and before.day == self._date
+                yield replace(alert, correction=True, told=before.value) if before and revised else alert
+            elif before.day != self._date and not self._is_known(rule, before, alert):
+                yield alert
+
+    def _is_known(self, rule: AlertRule, before: Told, alert: Alert) -> bool:
+        """Tell whether a value that was told on an earlier day has stood since, and is in the window.
+
+        Against the value of seven days ago a change would be news for seven days.
+        """
+        if not isinstance(rule.baseline, int) or before.day <= self._date - timedelta(days=rule.baseline):
+            return False
+        return _key(alert) not in self._changed_today
+
+    def _corrections(self, rule: AlertRule, told: dict[Key, Told]) -> Iterator[Alert]:
+        """Yield what was told about this day and is no longer so, whatever the rule asks for."""
+        wanted = {_key(alert) for alert in self._wanted(rule, told)}
+        for key, before in told.items():
+            if before.day == self._date and key not in wanted:
+                value = self._current.value(before)
+                if value is not UNKNOWN and value != before.value:
+                    alert = self._since_told(before)
+                    yield replace(alert, correction=True, told=before.value)
+
+    def _wanted(self, rule: AlertRule, told: dict[Key, Told]) -> list[Alert]:
+        rows = self._since_last_alert(rule, told) if rule.baseline == "last_alert" else self._since_days(rule)
+        return [
+            row
+            for row in rows
+            if rule.wants(row.change, row.name, row.field)
+            and rule.passes(row.old_value, row.new_value, row.pct, row.direction)
+        ]
+
+    def _since_days(self, rule: AlertRule) -> list[Alert]:
+        return self._compare(rule.baseline if isinstance(rule.baseline, int) else 1)
+
+    def _since_last_alert(self, rule: AlertRule, told: dict[Key, Told]) -> Iterator[Alert]:
+        # Coming and going have no value to compare: they are news on their day.
+        if not PRESENCE.keys().isdisjoint(rule.changes):
+            yield from (alert for alert in self._compare(1) if alert.field is None)
+        yield from (alert for alert in self._since_first_seen if _key(alert) not in told)
+        for before in told.values():
+            if before.field is not None and self._current.value(before) not in (UNKNOWN, before.value):
+                yield self._since_told(before)
+
+    def _since_told(self, before: Told) -> Alert:
+        """Return the step from what was told to what is."""
+        value = self._current.value(before)
+        new = value if isinstance(value, str) else None
+        model_id, name = self._current.identity(before)
+        pct, way = None, None
+        if before.field in NUMERIC_FIELDS:
+            numbers = [None if text is None else Decimal(text) for text in (before.value, new)]
+            pct, way = percent(*numbers), direction(*numbers)
+        return Alert(
+            before.change, model_id, name, before.field, before.value, new, pct, way, since=before.day
+        )
+
+    def _compare(self, days_back: int) -> list[Alert]:
+        if days_back not in self._compared:
+            changes = compare(self._store, self._date, self._fields, days_back=days_back).changes
+            self._compared[days_back] = _alerts(changes)
+        return self._compared[days_back]
+
+    @cached_property
+    def _fields(self) -> list[str]:
+        """The columns that any rule asks for: no others are read."""
+        return [column for column in FIELDS if any(rule.reads(column) for rule in self._rules)]
+
+    @cached_property
+    def _since_first_seen(self) -> list[Alert]:
+        return _alerts(changes_since_first_seen(self._store, self._today, self._fields))
+
+    @cached_property
+    def _changed_today(self) -> set[Key]:
+        return {_key(alert) for alert in self._compare(1)}
+
+
+def _alerts(changes: pa.Table) -> list[Alert]:
+    return [_alert(row) for row in changes.to_pylist()]
+
+
+def _alert(row: dict[str, Any]) -> Alert:
+    return Alert(since=row.pop("previous_date"), **row)
+
+
+def _key(alert: Alert) -> Key:
+    return alert.model_id, alert.field
+
+
+def _value(alert: Alert) -> str | None:
+    return PRESENCE[alert.change] if alert.field is None else alert.new_value
+
+
+def _order(alert: Alert) -> tuple[str, str, str, str]:
+    return alert.name, alert.change, alert.field or "", alert.model_id
+
+
+class _Unknown:
+    """No value: the model is in quarantine, has none because it is gone, or the file lacks the column."""
+
+
+UNKNOWN: Final = _Unknown()
+
+
+class CurrentValues:
+    """Looks up values of one snapshot, as texts, by what the ledger knows of a model."""
+
+    def __init__(self, today: Day) -> None:
+        self._today = today
+        self._columns: dict[str, list[str | None]] = {}
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {identity: row for row, identity in enumerate(self._today.keys["model_id"])}
+
+    @cached_property
+    def _by_name(self) -> dict[str, int]:
+        unique = self._today.keys.filter(pl.col("name").is_unique())
+        return dict(zip(unique["name"], unique["row"], strict=True))
+
+    def _row(self, told: Told) -> int | None:
+        row = self._rows.get(told.model_id)
+        return self._by_name.get(told.name) if row is None else row
+
+    def identity(self, told: Told) -> tuple[str, str]:
+        """Return today's ``model_id`` and ``name``: of the same id, else of the same unique name."""
+        row = self._row(told)
+        if row is None:
+            return told.model_id, told.name
+        return self._today.keys["model_id"][row], self._today.keys["name"][row]
+
+    def value(self, told: Told) -> str | _Unknown | None:
+        """Return what today's snapshot says about what was told."""
+        row = self._row(told)
+        if row is None:
+            return UNKNOWN if told.field is not None or self._refused(told) else PRESENCE[MODEL_REMOVED]
+        if told.field is None:
+            return PRESENCE[MODEL_ADDED]
+        if told.field.partition(".")[0] == EXTRA:
+            return self._extra_value(told, told.field, row)
+        if not self._today.has(told.field):
+            return UNKNOWN
+        value = self._column(told.field)[row]
+        return value if self._comparable(told, told.field, value) else UNKNOWN
+
+    def _column(self, name: str) -> list[str | None]:
+        if name not in self._columns:
+            self._columns[name] = as_text(name, self._today.column(name)).to_list()
+        return self._columns[name]
+
+    def _extra_value(self, told: Told, field: str, row: int) -> str | _Unknown | None:
+        """Return the value of a key of ``extra``; one that is not compared any more has none."""
+        key = field.removeprefix(extra_field(""))
+        if key == field or not is_compared_key(key, self._today.shape):
+            return UNKNOWN
+        value = self._today.extra_of(self._column(EXTRA)[row]).get(field)
+        return value if self._comparable(told, field, value) else UNKNOWN
+
+    def _comparable(self, told: Told, field: str, value: str | None) -> bool:
+        """Tell whether a value of today can be held against one that another wire shape may have told."""
+        then, now = WireShape(told.wire_shape), self._today.shape
+        if not comparable(field, then, now):
+            return False
+        unsaid = value is None and null_means_unsaid(field, now, then)
+        return not unsaid and not (told.value is None and null_means_unsaid(field, then, now))
+
+    def _refused(self, told: Told) -> bool:
+        model = pl.DataFrame({"model_id": [told.model_id], "name": [told.name]})
+        refused = self._today.refused
+        # The ledger does not know of which shape the id is; a name that matches is enough to be unsure.
+        return any(in_quarantine(model, refused, same_shape=same)[0] for same in (True, False))
+
+
+def changes_since_first_seen(store: SnapshotStore, today: Day, fields: Collection[str]) -> pa.Table:
+    """Compare each model with the first snapshot that has it; ``previous_date`` is that day.
+
+    A field is compared with the first snapshot whose file also has its column: a model may be older than the
+    column.
+
+    The walk starts at the oldest snapshot and ends when every model of today was met, so a model that
+    is new today makes it read the ids and names of all days.
+    """
+
+    def look(unreadable: Collection[date]) -> pa.Table:
+        return _since_first_seen(store, today, fields, unreadable)
+
+    return past_unreadable_days(today.day, look)[0]
+
+
+def _since_first_seen(
+    store: SnapshotStore, today: Day, fields: Collection[str], unreadable: Collection[date]
+) -> pa.Table:
+    groups = [_Group([field for field in fields if today.has(field)], today)]
+    with ExitStack() as opened:
+        for when in store.dates():
+            if when >= today.day or not any(group.is_waiting for group in groups):
+                break
+            if when in unreadable:
+                continue
+            day = opened.enter_context(Day.open(store, when))
+            groups = [part for group in groups for part in group.split(day)]
+            if not [group for group in groups if group.meet(day)]:
+                day.close()
+            vars(day).pop("keys", None)
+        return as_table([rows for group in groups for rows in group.rows()])
+
+
+class _Group:
+    """Fields that the same files have, and the first snapshot of each model among those files."""
+
+    def __init__(self, fields: list[str], today: Day) -> None:
+        self._fields = fields
+        self._today = today
+        self._baseline = Baseline()
+        self._pairs = [pl.DataFrame(schema={"old": pl.UInt32, "new": pl.UInt32})]
+        self._remaining = today.keys.select("model_id", "name").with_row_index("position")
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a model has not been met yet."""
+        return bool(self._fields) and not self._remaining.is_empty()
+
+    def split(self, day: Day) -> list[_Group]:
+        """Return the fields that a file has and those that it lacks as groups of their own."""
+        has, lacks = ([field for field in self._fields if day.has(field) is there] for there in (True, False))
+        return [self._with(part) for part in (has, lacks)] if has and lacks else [self]
+
+    def _with(self, fields: list[str]) -> _Group:
+        group = _Group(fields, self._today)
+        group._baseline = Baseline(list(self._baseline.days), self._baseline.rows)
+        group._pairs = list(self._pairs)
+        group._remaining = self._remaining
+        return group
+
+    def meet(self, day: Day) -> bool:
+        """Note the models that a file is the first to have; tell whether there are any."""
+        if not self.is_waiting or not day.has(self._fields[0]):
+            return False
+        same_shape = pl.lit(day.shape is self._today.shape).alias("same_shape")
+        found = match(day.keys.with_columns(same_shape), self._remaining).pairs
+        if found.is_empty():
+            return False
+        offset = self._baseline.rows.height
+        self._baseline.add(day, day.keys[found["old"]], self._today)
+        met = self._remaining["position"].gather(found["new"])
+        old = pl.int_range(offset, self._baseline.rows.height, dtype=pl.UInt32, eager=True)
+        self._pairs.append(pl.DataFrame({"old": old, "new": met}))
+        self._remaining = self._remaining.filter(~pl.col("position").is_in(met.implode()))
+        return True
+
+    def rows(self) -> list[pl.DataFrame]:
+        """Return the changes since then."""
+        return field_rows(self._today, self._baseline, pl.concat(self._pairs), self._fields)

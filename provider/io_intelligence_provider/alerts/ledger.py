@@ -1,0 +1,229 @@
+"""Who was told what: small files that are written once and never again.
+
+``<root>/alerts/snapshot_date=…/<rule and notifier>-<time>-<run>-<token>.json`` says that a notifier was
+sent the alerts of a rule by a run. Each file also carries on what that notifier had been told by that
+rule before, so that reading takes the files of one date, not of all.
+Two runs at once write two files; a file that is there is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
+from io_intelligence_provider.changes.kinds import MODEL_ADDED, MODEL_REMOVED
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
+from io_intelligence_provider.store.layout import date_of
+from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["PRESENCE", "Told", "notifier_key", "record_sent", "told_by"]
+
+log = logging.getLogger(__name__)
+
+
+PRESENCE: Final = {MODEL_ADDED: "listed", MODEL_REMOVED: "not listed"}
+"""What a change of a whole model tells; it has no value of a field."""
+
+_FOLDER: Final = "alerts"
+_LARGEST: Final = 64 << 20
+"""Bytes. What was told of a model's field takes 300."""
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a notifier was told last about a field of a model, or about the model itself.
+
+    :param field: ``None`` for a change of the whole model; then ``value`` is one of :data:`PRESENCE`.
+    :param day: the ``snapshot_date`` it was told about; ``wire_shape``: the shape of that snapshot.
+    """
+
+    model_id: str
+    name: str
+    change: str
+    field: str | None
+    value: str | None
+    day: date
+    wire_shape: str
+    sent_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "model_id": self.model_id,
+            "name": self.name,
+            "change": self.change,
+            "field": self.field,
+            "value": self.value,
+            "snapshot_date": self.day.isoformat(),
+            "wire_shape": self.wire_shape,
+            "sent_at": self.sent_at.isoformat(),
+        }
+
+    @classmethod
+    def from_dict(cls, entry: Any) -> Told:
+        """Read what :meth:`to_dict` gives.
+
+        :raises ValueError: when it is not that.
+        """
+        return cls(
+            **{
+                ("day" if key == "snapshot_date" else key): value
+                for key, value in msgspec.structs.asdict(msgspec.convert(entry, _Entry)).items()
+            }
+        )
+
+
+class _Entry(msgspec.Struct):
+    """What is written of :class:`Told`."""
+
+    model_id: str
+    name: str
+    change: str
+    field: str | None
+    value: str | None
+    snapshot_date: date
+    wire_shape: Literal["documented", "openai"]
+    sent_at: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def notifier_key(notifier: object, position: int) -> str:
+    """Return what the ledger knows a notifier by: its class and its ``key``, or its position."""
+    key = getattr(notifier, "key", None)
+    kind = type(notifier)
+    return f"{kind.__module__}.{kind.__qualname__}:{position if key is None else key}"
+
+
+def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[Told]:
+    """Return what a notifier was told last by a rule about each field, up to a snapshot date.
+
+    Oldest first: of two ids that are the same model by now, the later entry counts.
+
+    A file of an earlier date that cannot be used is passed over with a warning: what it alone says was told
+    may be told again, where an error would keep every later alert back.
+
+    :raises UnreadableFileError: when it is one of that date itself: what it says was told is not told again.
+    :raises StorageError: when the storage does not answer.
+    """
+    prefix = _prefix(rule, notifier)
+    dates = (date_of(name) for name in store.files.list(_FOLDER))
+    for other in sorted((found for found in dates if found and found <= day), reverse=True):
+        folder = f"{_FOLDER}/snapshot_date={other}"
+        names = [name for name in store.files.list(folder) if name.startswith(prefix)]
+        if not names:
+            continue
+        entries: list[Told] = []
+        for name in names:
+            try:
+                entries += _read(store, f"{folder}/{name}")
+            except UnreadableFileError as error:
+                if other == day:
+                    raise
+                log.warning("What it says was told may be told again: %s", error)
+                continue
+        if not entries:
+            continue
+        latest: dict[tuple[str, str | None], Told] = {}
+        for told in sorted(entries, key=lambda entry: (entry.day, entry.sent_at)):
+            latest.pop((told.model_id, told.field), None)
+            latest[told.model_id, told.field] = told
+        return list(latest.values())
+    return []
+
+
+def record_sent(store: SnapshotStore, digest: Digest, notifier: str, run_id: str) -> list[str]:
+    """Write down that a notifier was sent a digest: one file per rule. Call it right after the send.
+
+    :param notifier: see :func:`notifier_key`.
+    :param run_id: the run that sent it.
+    :returns: the paths of the files.
+    :raises StorageError: when a file cannot be written. Then a retry sends that rule's alerts once more.
+    """
+    sent_at = datetime.now(UTC)
+    paths = []
+    for group in digest.groups:
+        before = told_by(store, group.rule, notifier, digest.snapshot_date)
+        news = [_told(alert, digest, sent_at) for alert in group.alerts]
+        known = {(told.model_id, told.field) for told in news}
+        kept = [told for told in before if (told.model_id, told.field) not in known]
+        if group.remember_since is not None:
+            kept = [told for told in kept if told.day >= group.remember_since]
+        content = _content(digest, group, notifier, run_id, sent_at) | {
+            "told": [told.to_dict() for told in [*kept, *news]]
+        }
+        path = _path(digest.snapshot_date, group.rule, notifier, run_id, sent_at)
+        store.files.put(path, json.dumps(content, indent=1).encode())
+        paths.append(path)
+    return paths
+
+
+def _content(
+    digest: Digest, group: RuleAlerts, notifier: str, run_id: str, sent_at: datetime
+) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        "run_id": run_id,
+        "rule": group.rule,
+        "notifier": notifier,
+        "snapshot_date": digest.snapshot_date.isoformat(),
+        "snapshot_id": digest.snapshot_id,
+        "sent_at": sent_at.isoformat(),
+        "alerts": [alert.to_dict() for alert in group.alerts],
+    }
+
+
+def _told(alert: Alert, digest: Digest, sent_at: datetime) -> Told:
+    whole = alert.field is None and alert.new_value is None
+    value = PRESENCE[alert.change] if whole else alert.new_value
+    return Told(
+        alert.model_id,
+        alert.name,
+        alert.change,
+        alert.field,
+        value,
+        digest.snapshot_date,
+        digest.wire_shape,
+        sent_at,
+    )
+
+
+def _prefix(rule: str, notifier: str) -> str:
+    return f"{_hash(rule, notifier)}-"
+
+
+def _path(day: date, rule: str, notifier: str, run_id: str, sent_at: datetime) -> str:
+    # Names of rules and runs may hold anything: they are in the file, its name has their hash.
+    stamp = f"{sent_at:%Y%m%dT%H%M%S%f}Z"
+    name = f"{_prefix(rule, notifier)}{stamp}-{_hash(run_id)}-{secrets.token_hex(4)}.json"
+    return f"{_FOLDER}/snapshot_date={day}/{name}"
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+
+
+_NAME: Final = re.compile(r"[0-9a-f]{16}-.*\.json")
+
+
+def _read(store: SnapshotStore, path: str) -> list[Told]:
+    if not _NAME.fullmatch(path.rpartition("/")[2]):
+        return []  # the temporary file of a write under way
+    try:
+        content = json.loads(store.files.read(path, _LARGEST))
+        return [Told.from_dict(entry) for entry in content["told"]]
+    except NotOnFileError:
+        return []  # pruned in the meantime
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UnreadableFileError(
+            f"{store.files.url(path)} is no file of the ledger: {error!r}. Restore it, or delete it, "
+            "which lets its alerts be sent again."
+        ) from error

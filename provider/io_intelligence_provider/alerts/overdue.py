@@ -1,0 +1,83 @@
+"""Silence is news: no snapshot for longer than expected, or a run that failed, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
+from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.store.store import SnapshotStore, in_utc
+
+__all__ = ["EXPECTED_WITHIN", "silence"]
+
+
+EXPECTED_WITHIN: Final = timedelta(days=1)
+"""How old the latest snapshot may be."""
+
+_MOST_RUNS: Final = 5
+
+
+def silence(
+    store: SnapshotStore, now: datetime | None = None, *, expected_within: timedelta = EXPECTED_WITHIN
+) -> list[str]:
+    """Return what is wrong, one sentence each; nothing when a fresh snapshot is on file.
+
+    A run that failed before another one of the time was committed is over and not told of.
+
+    :param now: the moment to judge, the present unless given; without a time zone it is UTC.
+    :param expected_within: how long after the reading of the latest snapshot the next one is due.
+    :raises StorageError: when the store cannot be read.
+    """
+    moment = datetime.now(UTC) if now is None else in_utc(now)
+    found: list[str] = []
+    latest: date | None = None
+    read_at: datetime | None = None
+    for day in reversed(store.dates()):
+        try:
+            latest, read_at = day, store.info(day).fetched_at
+            break
+        except NotOnFileError:
+            continue  # pruned meanwhile
+        except UnreadableFileError as error:
+            if not found:
+                found.append(f"The snapshot of {day} cannot be read: {error}")
+    if latest is None or read_at is None:
+        found.append(f"{store.files.url('')} holds no {'other ' if found else ''}snapshot.")
+    elif moment - read_at > expected_within:
+        found.append(
+            f"No snapshot was committed for {_hours(moment - read_at)}: the latest is of {latest}, "
+            f"read from the API at {read_at:%Y-%m-%d %H:%M} UTC."
+        )
+    # Evidence of failed runs lies under the date they were to be filed under, which may be the day before.
+    window = (moment - expected_within).date() - timedelta(days=1)
+    failed = [
+        report
+        for report in store.runs(start=window)
+        if report.outcome == "failed"
+        and (read_at is None or in_utc(report.fetched_at) > read_at)
+        and in_utc(report.fetched_at) <= moment
+    ]
+    found += [_failed(report) for report in failed[-_MOST_RUNS:]]
+    if len(failed) > _MOST_RUNS:
+        found.append(f"{len(failed) - _MOST_RUNS} more runs failed before.")
+    return found
+
+
+def _hours(age: timedelta) -> str:
+    hours = int(age.total_seconds() // 3_600)
+    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"
+
+
+def _failed(report: QualityReport) -> str:
+    # Names of checks and columns are ours; examples hold foreign text and stay in the report.
+    broken = [check for check in report.checks if not check.passed]
+    broken.sort(key=lambda check: check.severity != "error")
+    reasons = [
+        f"{check.check}{f' on {check.column}' if check.column else ''} ({check.failed} of {check.evaluated})"
+        for check in broken[:5]
+    ]
+    return (
+        f"The run of {report.snapshot_date} at {in_utc(report.fetched_at):%Y-%m-%d %H:%M} UTC was stopped by "
+        f"its checks: {', '.join(reasons)}. {report.quarantined} of {report.served} records were refused."
+    )

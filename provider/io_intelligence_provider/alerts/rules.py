@@ -1,0 +1,203 @@
+"""Which changes somebody wants to hear of: rules are data, validated when they are made."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from io_intelligence_provider.changes.kinds import EXTRA, FIELDS, KINDS, PRICE, QUOTA, extra_field, kind_of
+from io_intelligence_provider.errors import ConfigurationError
+
+__all__ = ["AlertRule", "Globs", "RulesSource", "rules_from"]
+
+
+Globs: TypeAlias = str | Sequence[str]
+"""One glob or several, of which one has to match; upper and lower case differ."""
+
+_OLDEST: Final = 36_500  # days; beyond that a date cannot be reckoned with
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    """Changes that are worth a message.
+
+    :param name: what the rule is called; the ledger knows it by this name.
+    :param changes: kinds of change.
+    :param fields: globs over the columns of ``models.parquet``, and over the keys of ``extra`` as
+        ``extra.<key>``. A change of a whole model (added, removed) has no field and passes every ``fields``.
+    :param models: globs over the names of models.
+    :param min_pct: least per cent, up or down. A change whose per cent is null passes.
+    :param direction: ``up`` or ``down``: only numbers that rose, or that fell. From and to null is neither.
+    :param baseline: ``previous``: compare with the day before; ``last_alert``: with the value that was
+        alerted last, or first seen; a number: with the value that many days before.
+    :raises ConfigurationError: when a value is unknown or can never match.
+    """
+
+    name: str
+    changes: Sequence[str] = (PRICE, QUOTA)
+    fields: Globs = "*"
+    models: Globs = "*"
+    min_pct: float | None = None
+    direction: Literal["up", "down"] | None = None
+    baseline: Literal["previous", "last_alert"] | int = "previous"
+
+    def __post_init__(self) -> None:
+        name: object = self.name  # from YAML it may be anything
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError(f"An alert rule needs a name, not {name!r}.")
+        for part in ("changes", "fields", "models"):
+            object.__setattr__(self, part, self._texts(part))
+        for kind in self.changes:
+            self._one_of("changes", kind, KINDS)
+        if self.direction is not None:
+            self._one_of("direction", self.direction, ("up", "down"))
+        self._check_fields()
+        self._check_min_pct()
+        self._check_baseline()
+
+    def _texts(self, part: str) -> tuple[str, ...]:
+        value = getattr(self, part)
+        texts = (value,) if isinstance(value, str) else value
+        if not isinstance(texts, Sequence) or not texts:
+            raise self._wrong(part, value, "give a text or a list of texts")
+        if not all(isinstance(text, str) and text for text in texts):
+            raise self._wrong(part, value, "give texts that are not blank")
+        return tuple(texts)
+
+    def _one_of(self, part: str, value: object, known: Sequence[str]) -> None:
+        if value not in known:
+            raise self._wrong(part, value, f"known are {', '.join(known)}")
+
+    def _check_fields(self) -> None:
+        possible = [field for field in FIELDS if kind_of(field) in self.changes]
+        for glob in self.fields:
+            if glob != "*" and not any(_may_match(glob, field) for field in possible):
+                shown = [extra_field("<key>") if field == EXTRA else field for field in possible]
+                known = ", ".join(shown) or "none: those changes are of whole models"
+                raise self._wrong("fields", glob, f"fields of {', '.join(self.changes)} are {known}")
+
+    def _check_min_pct(self) -> None:
+        value = self.min_pct
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+            raise self._wrong("min_pct", value, "give a number")
+        if not math.isfinite(value) or value < 0:
+            raise self._wrong("min_pct", value, "give a number that is 0 or more")
+
+    def _check_baseline(self) -> None:
+        value = self.baseline
+        if isinstance(value, int) and not isinstance(value, bool):
+            if not 1 <= value <= _OLDEST:
+                raise self._wrong("baseline", value, f"give 1 to {_OLDEST} days")
+        elif value not in ("previous", "last_alert"):
+            raise self._wrong("baseline", value, "give previous, last_alert or a number of days")
+
+    def _wrong(self, part: str, value: object, known: str) -> ConfigurationError:
+        return ConfigurationError(f"Alert rule {self.name!r}: {part} {value!r}: {known}.")
+
+    def wants(self, change: str, name: str, field: str | None) -> bool:
+        """Tell whether kind, model and field are among those of the rule."""
+        listed = field is None or any(fnmatchcase(field, glob) for glob in self.fields)
+        return listed and change in self.changes and any(fnmatchcase(name, glob) for glob in self.models)
+
+    def reads(self, column: str) -> bool:
+        """Tell whether the rule may want a change of that column, whatever the model and the key."""
+        return kind_of(column) in self.changes and any(_may_match(glob, column) for glob in self.fields)
+
+    def passes(self, old: str | None, new: str | None, pct: float | None, direction: str | None) -> bool:
+        """Tell whether a change is large enough and of the right direction.
+
+        The threshold is reckoned from the values, not from ``pct``: 5 per cent are 5 per cent whatever a
+        binary fraction makes of them.
+        """
+        if self.direction is not None and direction != self.direction:
+            return False
+        if self.min_pct is None or pct is None or old is None or new is None:
+            return True
+        before, after = Decimal(old), Decimal(new)
+        return abs(after - before) * 100 >= Decimal(str(self.min_pct)) * abs(before)
+
+
+_LITERAL: Final = re.compile(r"[^*?\[]*")
+
+
+def _may_match(glob: str, column: str) -> bool:
+    """Tell whether a glob matches a column; of ``extra``, whether there is a key that it could match."""
+    if column != EXTRA:
+        return fnmatchcase(column, glob)
+    found = _LITERAL.match(glob)
+    start, prefix = found.group() if found else "", extra_field("")
+    return start.startswith(prefix) or (start != glob and prefix.startswith(start))
+
+
+RulesSource: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any]
+"""YAML or JSON text, a path object, a mapping with ``rules``, or a list of rules or of their mappings."""
+
+
+def rules_from(source: RulesSource) -> tuple[AlertRule, ...]:
+    """Return validated rules.
+
+    A text is JSON or YAML, never the name of a file: give a ``Path`` for that.
+
+    :raises ConfigurationError: when it cannot be read, an entry has an unknown key or value, two rules
+        have one name, or there is no rule.
+    """
+    if isinstance(source, os.PathLike):
+        path = Path(source)
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"Cannot read the alert rules {path}: {error}") from None
+    value: Any = _parsed(source) if isinstance(source, str) else source
+    if isinstance(value, Mapping):
+        if set(value) != {"rules"}:
+            keys = ", ".join(map(str, value))
+            raise ConfigurationError(
+                f"Alert rules are a list, or a mapping with the one key rules, not {keys}."
+            )
+        value = value["rules"]
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        raise ConfigurationError("Alert rules are a list of at least one rule.")
+    rules = tuple(_rule(entry) for entry in value)
+    names = [rule.name for rule in rules]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigurationError(
+            f"Two alert rules are called {min(twice)!r}; the ledger needs one name each."
+        )
+    return rules
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        import yaml  # Airflow brings it
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"The alert rules are neither JSON nor YAML: {error}") from None
+
+
+def _rule(entry: object) -> AlertRule:
+    if isinstance(entry, AlertRule):
+        return entry
+    if not isinstance(entry, Mapping):
+        raise ConfigurationError(f"An alert rule is a mapping, not {entry!r}.")
+    known = [item.name for item in fields(AlertRule)]
+    if unknown := [key for key in entry if key not in known]:
+        raise ConfigurationError(
+            f"Alert rule {entry.get('name')!r}: unknown {unknown[0]!r}; known are {', '.join(known)}."
+        )
+    if "name" not in entry:
+        raise ConfigurationError(f"An alert rule needs a name: {dict(entry)!r}.")
+    return AlertRule(**entry)

@@ -1,0 +1,89 @@
+"""Tell every notifier what it was not told yet, and write down each success."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeAlias
+
+from io_intelligence_provider.alerts.evaluate import pending
+from io_intelligence_provider.alerts.ledger import record_sent
+from io_intelligence_provider.alerts.message import DigestMessage
+from io_intelligence_provider.alerts.rules import RulesSource
+from io_intelligence_provider.errors import NotificationError
+from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["Send", "SendSummary", "send_pending"]
+
+log = logging.getLogger(__name__)
+
+
+Send: TypeAlias = Callable[[DigestMessage], None]
+"""Sends a message, or raises."""
+
+
+@dataclass
+class SendSummary:
+    """Who was told, small enough for XCom.
+
+    :param sent: number of changes, by notifier.
+    :param nothing_new: notifiers for which there was nothing that they were not told before.
+    """
+
+    snapshot_date: date
+    sent: dict[str, int] = field(default_factory=dict)
+    nothing_new: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "snapshot_date": self.snapshot_date.isoformat(),
+            "sent": self.sent,
+            "nothing_new": self.nothing_new,
+        }
+
+
+def send_pending(
+    store: SnapshotStore,
+    rules: RulesSource,
+    notifiers: Mapping[str, Send],
+    day: date,
+    run_id: str,
+    *,
+    link: str | None = None,
+) -> SendSummary:
+    """Send each notifier one digest of what the rules ask for and it was not told yet.
+
+    Every notifier is tried. Each success is written down before the next one is tried, so that a retry
+    sends only what is missing.
+
+    :param notifiers: how to send, by what the ledger knows a notifier by, see
+        :func:`~io_intelligence_provider.alerts.ledger.notifier_key`.
+    :param day: a date on file.
+    :param run_id: the run that sends.
+    :param link: http or https URL of a page that shows more; the messages end with it.
+    :raises NotificationError: when one failed, after all were tried. It names notifiers and kinds of
+        errors only: what an error says may hold a credential.
+    :raises StorageError: when the ledger cannot be written. What follows is not sent: it could not be
+        written down either.
+    """
+    digests = pending(store, rules, notifiers, day)
+    summary = SendSummary(day, nothing_new=[name for name in notifiers if name not in digests])
+    failed = []
+    for name, digest in digests.items():
+        try:
+            notifiers[name](DigestMessage(digest, link=link))
+        except Exception as error:  # noqa: BLE001 - a notifier may raise anything; the others are still told
+            failed.append(f"{name} ({type(error).__name__})")
+            continue
+        record_sent(store, digest, name, run_id)
+        summary.sent[name] = digest.count
+        log.info("%s was told of %d changes on %s", name, digest.count, day)
+    if failed:
+        raise NotificationError(
+            f"Not told of the changes on {day}: {', '.join(failed)}; {len(summary.sent)} others were told. "
+            "The log says why. A retry sends only what is missing."
+        )
+    return summary

@@ -1,0 +1,92 @@
+"""Which snapshot a run is about."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from io_intelligence_provider.assets import told_dates
+from io_intelligence_provider.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["date_of_run", "number", "refuse_locations", "run_day", "told_or_date_of_run"]
+
+
+def run_day(context: Context, store: SnapshotStore) -> date:
+    """Return the date of the run's snapshot, see :func:`told_or_date_of_run`.
+
+    :raises AirflowSkipException: when that date has no snapshot.
+    """
+    day = told_or_date_of_run(context)
+    if day not in (dates := store.dates()):
+        latest = f"the latest is of {dates[-1]}" if dates else "there is none at all"
+        raise AirflowSkipException(f"There is no snapshot of {day}, the date of this run; {latest}.")
+    return day
+
+
+def told_or_date_of_run(context: Context) -> date:
+    """Return the date that a run is about, on file or not: the UTC date of ``dag_run.run_after``.
+
+    A run that an event of our assets started is about the snapshot that the latest event names: just
+    after midnight that is another date.
+    """
+    from io_intelligence_provider.store.store import as_date
+
+    told = told_dates(context.get("triggering_asset_events") or {})
+    return as_date(told[-1]) if told else date_of_run(context)
+
+
+def date_of_run(context: Context) -> date:
+    """Return the UTC date of ``dag_run.run_after``, under which a run files its snapshot."""
+    from io_intelligence_provider.store.store import in_utc
+
+    return in_utc(context["dag_run"].run_after).date()
+
+
+Number = TypeVar("Number", int, float)
+
+
+@overload
+def number(name: str, value: None, kind: type[Number]) -> None: ...
+@overload
+def number(name: str, value: float | str, kind: type[Number]) -> Number: ...
+def number(name: str, value: Any, kind: type[Number]) -> Number | None:
+    """Return a rendered argument as a number.
+
+    :raises ConfigurationError: when it is none; the value is not shown, as a key may have been pasted there.
+    """
+    if value is None:
+        return None
+    wanted = {int: "integer", float: "number"}[kind]
+    try:
+        found = None if isinstance(value, bool) else float(value)
+    except (OverflowError, TypeError, ValueError):
+        found = None
+    if found is None or not math.isfinite(found) or (wanted == "integer" and not found.is_integer()):
+        raise ConfigurationError(f"{name} is no {wanted}.")
+    return kind(found)
+
+
+def refuse_locations(**locations: Any) -> None:
+    """Refuse roots and paths that are none, or hold credentials, when the Dag file is parsed.
+
+    Airflow keeps the arguments of a task in its database, and shows them. A template is looked at when it is
+    rendered, by whoever opens the location.
+
+    :param locations: values by the names of their arguments; what is no text is passed over.
+    :raises ConfigurationError: then; no location with credentials is shown.
+    """
+    from io_intelligence_provider.storage.location import refusal_of
+
+    for name, value in locations.items():
+        is_literal = isinstance(value, str) and value != "" and "{{" not in value and "{%" not in value
+        if is_literal and (refusal := refusal_of(value, name)):
+            del value, locations  # tracebacks may show local variables
+            raise ConfigurationError(refusal)

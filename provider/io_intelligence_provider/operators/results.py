@@ -1,0 +1,98 @@
+"""What becomes of a result: history, report and metrics. None of it can change the task's outcome."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from io_intelligence_provider.hooks.store import open_store
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.lineage import SnapshotResult
+    from io_intelligence_provider.quality.report import QualityReport
+    from io_intelligence_provider.quality.result import CheckRun
+    from io_intelligence_provider.quality.results_store import ResultHistory
+    from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["keep_run", "open_history", "read_history", "snapshot_result"]
+
+log = logging.getLogger(__name__)
+
+
+def open_history(root: str | None = None, storage_conn_id: str | None = None) -> ResultHistory:
+    """Return the result history at ``root``, ``[io_intelligence] root`` unless given.
+
+    :raises ConfigurationError: when the URL's file system is not installed.
+    """
+    from io_intelligence_provider.quality.results_store import ResultHistory
+
+    return ResultHistory.of(open_store(root, storage_conn_id).files)
+
+
+def read_history(dataset: str, root: str | None = None, storage_conn_id: str | None = None) -> list[CheckRun]:
+    """Return the earlier runs on a data set, oldest first.
+
+    A history that cannot be opened or read is a warning in the log and an empty list: the history checks then
+    say that they lack earlier runs, and the data are judged all the same.
+    """
+    from io_intelligence_provider.quality.results_store import read_past
+
+    try:
+        return read_past(open_history(root, storage_conn_id), dataset)
+    except Exception as error:  # noqa: BLE001 - a missing connection, say: not what the task is about
+        log.warning("The history of %s cannot be opened, so nothing is compared with it: %s", dataset, error)
+        return []
+
+
+def keep_run(
+    run: CheckRun,
+    *,
+    dataset: str | None = None,
+    root: str | None = None,
+    storage_conn_id: str | None = None,
+    reports: bool = True,
+) -> None:
+    """File a run in the history, write its report, send its metrics.
+
+    Each of the three is tried whatever became of the others; what fails is a warning in the log. So a full
+    disk or a dead metrics server never turns a good run into a failed one.
+
+    :param dataset: the name under which runs are compared; the run's own unless given.
+    :param reports: whether to write the HTML and the JSON report; a snapshot has its own.
+    """
+    from io_intelligence_provider.metrics import emit_metrics
+
+    name = dataset or run.dataset
+    _try("history", name, lambda: open_history(root, storage_conn_id).add(run, name))
+    if reports:
+        _try("report", name, lambda: open_history(root, storage_conn_id).add_report(run, name))
+    emit_metrics(run, dataset=name)
+
+
+def snapshot_result(report: QualityReport, store: SnapshotStore, seconds: float) -> SnapshotResult | None:
+    """Send the metrics of a snapshot's run and return what its lineage needs.
+
+    A snapshot needs no history: its reports are in the store.
+
+    :param seconds: how long the run took.
+    """
+    from io_intelligence_provider.lineage import SnapshotResult
+    from io_intelligence_provider.metrics import emit_metrics
+    from io_intelligence_provider.store.check_runs import CATALOGUE, check_run_of, footer_profile
+
+    emit_metrics(report, dataset=CATALOGUE, seconds=seconds)
+    try:
+        profile = () if report.outcome == "failed" else footer_profile(store, report.snapshot_date)
+        run = check_run_of(report, seconds=seconds, profile=profile)
+        return SnapshotResult(run, report.source_url, store.files.url("").rstrip("/"))
+    except Exception as error:  # noqa: BLE001 - the snapshot is filed; its lineage must not undo that
+        log.warning("The lineage of %s could not be prepared: %s", CATALOGUE, error)
+        return None
+
+
+def _try(what: str, dataset: str, keep: Callable[[], str]) -> None:
+    try:
+        log.info("The %s of %s: %s", what, dataset, keep())
+    except Exception as error:  # noqa: BLE001 - results are kept best effort, the outcome stands
+        log.warning("The %s of %s could not be kept: %s", what, dataset, error)

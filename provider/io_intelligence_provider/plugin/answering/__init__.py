@@ -1,3 +1,0 @@
-"""What each route answers: the parts it reads, given to the functions of ``views``."""
-
-from __future__ import annotations

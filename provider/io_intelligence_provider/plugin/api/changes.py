@@ -1,0 +1,283 @@
+"""What changed, one by one and by day."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from datetime import date as Date  # noqa: N812 - fields are called `date`
+from typing import Any, Final
+
+import polars as pl
+
+from io_intelligence_provider.errors import NotOnFileError
+from io_intelligence_provider.plugin.api import common as p
+from io_intelligence_provider.plugin.api.common import Answer, WarnedAnswer, missing_changes
+from io_intelligence_provider.plugin.counts import count_days, count_prices, day_before
+from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.series import find
+
+__all__ = [
+    "Change",
+    "ChangesAnswer",
+    "ChangesByDayAnswer",
+    "DayCounts",
+    "Filter",
+    "ModelChange",
+    "filtered",
+    "get_changes",
+    "get_changes_by_day",
+]
+
+
+_CHANGES_DAYS: Final = 13
+
+
+def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
+    """The changes of some days."""
+    dates = reader.listing.dates
+    if not dates and not reader.listing.change_dates:
+        raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
+    end = asked.end or max((dates or reader.listing.change_dates)[-1], asked.start or date.min)
+    start = asked.start or date.fromordinal(max(end.toordinal() - _CHANGES_DAYS, 1))
+    found = reader.changes(start, end)
+    models = None if asked.model is None else _pairs_of(reader, asked.model)
+    wanted = Filter(asked.kinds, asked.fields, asked.q, models, asked.min_pct, asked.direction)
+    days = [day for day in reader.listing.change_dates if start <= day <= end and day not in found.damaged]
+    page = slice(asked.offset, asked.offset + asked.limit)
+    detected = set(reader.listing.change_dates)
+    missing = [day for day in dates if start <= day <= end and day not in detected]
+    return {
+        "start": start,
+        "end": end,
+        **filtered(found.rows, found.tallied, days, dates, wanted, page),
+        "warnings": missing_changes(missing, found.damaged),
+    }
+
+
+def _pairs_of(reader: Reader, model: str) -> list[tuple[str, str]]:
+    timeline = reader.timeline()
+    track = find(timeline, model)
+    return [(name, model_id) for (name, model_id, _), of in timeline.bearings.items() if of == track]
+
+
+def get_changes_by_day(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
+    """Counts of changes over the whole history."""
+    found = reader.changes()
+    days = [day for day in reader.listing.change_dates if day not in found.damaged]
+    return {
+        "days": count_days(found.tallied, days, reader.listing.dates),
+        "warnings": missing_changes([], found.damaged),
+    }
+
+
+_KEYS: Final = (
+    "previous_date",
+    "model_id",
+    "name",
+    "change",
+    "field",
+    "old_value",
+    "new_value",
+    "pct",
+    "direction",
+)
+
+
+_LEAST_OF_ID: Final = 8
+"""Letters of a search from which ids are searched as well."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What to show of the changes.
+
+    :param kinds: kinds of change, all when empty; ``fields`` likewise.
+    :param q: part of a name, or eight and more letters of an id, in any case.
+    :param models: pairs of name and id, ``None`` for all.
+    :param min_pct: least size in per cent; a change without a percentage passes.
+    """
+
+    kinds: Collection[str] = ()
+    fields: Collection[str] = ()
+    q: str | None = None
+    models: Collection[tuple[str, str]] | None = None
+    min_pct: float | None = None
+    direction: str | None = None
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether there is anything to pass."""
+        return self.min_pct is not None or self.direction is not None
+
+    def hard(self, rows: pl.DataFrame) -> pl.Expr:
+        """What a row has to be to count at all."""
+        wanted = pl.lit(value=True)
+        if self.kinds:
+            wanted &= _any_of("change", self.kinds)
+        if self.fields:
+            wanted &= _any_of("field", self.fields)
+        if self.q:
+            wanted &= self._found(rows)
+        if self.models is not None:
+            mine = pl.lit(value=False)
+            for name, model_id in self.models:
+                mine |= (pl.col("name") == name) & (pl.col("model_id") == model_id)
+            wanted &= mine
+        return wanted
+
+    def _found(self, rows: pl.DataFrame) -> pl.Expr:
+        sought = (self.q or "").casefold()
+        found = pl.lit(value=False)
+        # A letter or two are part of every id.
+        for key in ("name", "model_id") if len(sought) >= _LEAST_OF_ID else ("name",):
+            values = rows[key].unique()
+            matching = pl.Series([sought in value.casefold() for value in values], dtype=pl.Boolean)
+            found |= pl.col(key).is_in(values.filter(matching).implode())
+        return found
+
+    def passes(self) -> pl.Expr:
+        """What a row has to be to bring its model's other changes of the day along."""
+        wanted = pl.lit(value=True)
+        if self.min_pct is not None:
+            wanted &= pl.col("pct").is_null() | (pl.col("pct").abs() >= self.min_pct)
+        if self.direction is not None:
+            wanted &= (pl.col("direction") == self.direction).fill_null(value=False)
+        return wanted
+
+
+def _any_of(column: str, values: Collection[str]) -> pl.Expr:
+    wanted = pl.lit(value=False)
+    for value in values:
+        wanted |= pl.col(column) == value
+    return wanted.fill_null(value=False)
+
+
+def filtered(
+    changes: pl.DataFrame,
+    tallied: pl.DataFrame,
+    days: Sequence[date],
+    dates: Sequence[date],
+    wanted: Filter,
+    page: slice,
+) -> dict[str, Any]:
+    """Return a page of the changes and the counts of each day, newest first.
+
+    A model's changes of a day are shown together when one of them passes.
+
+    :param changes: of ``days``, oldest first, each day sorted by name, change, field.
+    :param tallied: the same by :func:`~io_intelligence_provider.plugin.counts.tally`.
+    :param days: whose changes were detected.
+    :param dates: all dates on file.
+    """
+    rows = changes.filter(wanted.hard(changes)).with_columns(wanted.passes().alias("passes"))
+    rows = _brought_along(rows) if wanted.is_soft else rows.with_columns(pl.col("passes").alias("shown"))
+    shown = rows.filter("shown")
+    items = _newest_first(shown, page).select(pl.col("snapshot_date").alias("date"), *_KEYS, "passes")
+    return {
+        "total": shown.height,
+        "items": items.to_dicts(),
+        "days": _days(tallied, rows, days, dates),
+    }
+
+
+def _newest_first(rows: pl.DataFrame, page: slice) -> pl.DataFrame:
+    """Return a page of rows, the newest day first; only the days up to that page are sorted.
+
+    :param rows: oldest day first.
+    """
+    last = max(rows.height - page.stop, 0)
+    if last:
+        last = int(rows["snapshot_date"].search_sorted(rows["snapshot_date"][last], "left"))
+    rows = rows.slice(last).sort("snapshot_date", descending=True, maintain_order=True)
+    return rows.slice(page.start, page.stop - page.start)
+
+
+def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``shown``: whether any change of the same model on the same day passes.
+
+    Day and id are made one number: comparing those takes a quarter of a window over both.
+    """
+    day, model = pl.col("snapshot_date").to_physical(), pl.col("model_id").to_physical()
+    rows = rows.with_columns((day.cast(pl.Int64) * 2**32 + model).alias("model_day"))
+    passing = rows.filter("passes")["model_day"].unique()
+    return rows.with_columns(pl.col("model_day").is_in(passing.implode()).alias("shown"))
+
+
+def _days(
+    tallied: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
+) -> list[dict[str, Any]]:
+    seen = rows.group_by("snapshot_date").agg(
+        pl.col("shown").sum().alias("shown"), (~pl.col("shown")).sum().alias("hidden")
+    )
+    counts: dict[date, dict[str, Any]] = {
+        day: dict.fromkeys(("changes", "price_changes", "up", "down", "shown", "hidden"), 0) for day in days
+    }
+    for day, found in count_prices(tallied).items():
+        counts[day].update(found)
+    for row in seen.iter_rows(named=True):
+        counts[row.pop("snapshot_date")].update(row)
+    return [{"date": day, "previous_date": day_before(dates, day)} | counts[day] for day in reversed(days)]
+
+
+class DayCounts(Answer):
+    """Changes of a day; the six counts add up to all of them."""
+
+    date: Date
+    previous_date: Date | None
+    up: int
+    down: int
+    added: int
+    removed: int
+    quota: int
+    other: int
+
+
+class ModelChange(Answer):
+    """A change of one model."""
+
+    date: Date
+    previous_date: Date
+    change: str
+    field: str | None
+    old_value: str | None
+    new_value: str | None
+    pct: float | None
+    direction: str | None
+
+
+class Change(ModelChange):
+    """A change of any model; ``passes``: by itself, not for its model's other changes."""
+
+    model_id: str
+    name: str
+    passes: bool
+
+
+class ChangesDay(Answer):
+    """A day of changes; ``hidden``: what only ``min_pct`` and ``direction`` leave out."""
+
+    date: Date
+    previous_date: Date | None
+    changes: int
+    price_changes: int
+    up: int
+    down: int
+    shown: int
+    hidden: int
+
+
+class ChangesAnswer(WarnedAnswer):
+    """A page of changes, newest day first."""
+
+    start: Date
+    end: Date
+    total: int
+    items: list[Change]
+    days: list[ChangesDay]
+
+
+class ChangesByDayAnswer(WarnedAnswer):
+    """Counts over the whole history; a day whose changes were never detected is absent."""
+
+    days: list[DayCounts]

@@ -1,0 +1,246 @@
+"""The parameters of the routes, with their bounds; anything else is refused with the reason."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Container, Iterable
+from datetime import date, datetime
+from datetime import date as Date  # noqa: N812 - parameters are called `date`
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
+from io_intelligence_provider.changes.kinds import KINDS, extra_field
+from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.plugin.errors import scrub
+from io_intelligence_provider.plugin.formatting import json_integer
+from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.timeline import FIELDS, Timeline
+
+__all__ = [
+    "Answer",
+    "ChangesParameters",
+    "DatedParameters",
+    "HistoryParameters",
+    "Integer",
+    "ModelParameters",
+    "ModelsParameters",
+    "Moment",
+    "NoParameters",
+    "OverviewParameters",
+    "Parameters",
+    "QuarantineParameters",
+    "Texts",
+    "WarnedAnswer",
+    "changes_on",
+    "gaps",
+    "missing_changes",
+    "parse",
+    "report_on",
+]
+
+
+_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _iso_date(value: object) -> object:
+    # pydantic would take a number for seconds since 1970.
+    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
+        raise ValueError("a date is written YYYY-MM-DD")
+    return value
+
+
+def _whole(value: object) -> object:
+    # A Literal of numbers does not read text.
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+def _one_of(*allowed: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value not in allowed:
+            raise ValueError(f"is none of {', '.join(allowed)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _changed_field(value: object) -> object:
+    if value in CHANGED_FIELDS or (isinstance(value, str) and value.startswith(extra_field(""))):
+        return value
+    raise ValueError(f"is none of {', '.join(CHANGED_FIELDS)}, {extra_field('<key>')}")
+
+
+Day = Annotated[Date, BeforeValidator(_iso_date)]
+ModelKey = Annotated[str, Field(min_length=1, max_length=512)]
+HistoryField = Annotated[str, _one_of(*FIELDS)]
+ChangedField = Annotated[str, Field(max_length=512), BeforeValidator(_changed_field)]
+ChangeKind = Annotated[str, _one_of(*KINDS)]
+Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Parameters(BaseModel):
+    """Parameters of a route; one that it does not know is ignored, as FastAPI does."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class NoParameters(Parameters):
+    """None at all."""
+
+
+class DatedParameters(Parameters):
+    """A snapshot date; the newest readable one unless given."""
+
+    date: Day | None = None
+
+
+class OverviewParameters(DatedParameters):
+    """``days``: over how many days movers are sought."""
+
+    days: Annotated[Literal[1, 7, 30], BeforeValidator(_whole)] = 1
+
+
+class ModelsParameters(DatedParameters):
+    """A page of the models of a day."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    offset: Offset = 0
+
+
+class ModelParameters(DatedParameters):
+    """``model``: an id or a name."""
+
+    model: ModelKey
+
+
+class RangeParameters(Parameters):
+    """A range of days, both ends included."""
+
+    start: Day | None = None
+    end: Day | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RangeParameters:
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+
+class HistoryParameters(RangeParameters):
+    """Which models and fields."""
+
+    models: Annotated[list[ModelKey], Field(min_length=1, max_length=10)]
+    fields: Annotated[list[HistoryField], Field(min_length=1, max_length=len(FIELDS))]
+
+
+class ChangesParameters(RangeParameters):
+    """``kinds``, ``fields``, ``q`` and ``model`` filter rows; ``min_pct`` and ``direction`` whole models.
+
+    :param min_pct: least size of a change in per cent.
+    """
+
+    kinds: Annotated[list[ChangeKind], Field(max_length=len(KINDS))] = []
+    fields: Annotated[list[ChangedField], Field(max_length=len(CHANGED_FIELDS))] = []
+    q: Annotated[str, Field(max_length=200)] | None = None
+    min_pct: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    direction: Literal["up", "down"] | None = None
+    model: ModelKey | None = None
+    limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
+    offset: Offset = 0
+
+
+class QuarantineParameters(DatedParameters):
+    """A page of refused records; of all days unless a date is given."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    offset: Offset = 0
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def parse(kind: type[P], pairs: Iterable[tuple[str, str]]) -> P:
+    """Read the parameters of a query string; of one that is given twice and is no list, the last counts.
+
+    :raises pydantic.ValidationError: when one is missing or out of its bounds.
+    """
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        field = kind.model_fields.get(name)
+        if field is None:
+            continue
+        if _is_list(field.annotation):
+            values.setdefault(name, []).append(value)
+        else:
+            values[name] = value
+    return kind.model_validate(values)
+
+
+def _is_list(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return any(map(_is_list, get_args(annotation)))
+    return get_origin(annotation) is list
+
+
+def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:
+    """Name the days that cannot be read.
+
+    :param beside: those that are named elsewhere.
+    """
+    days = [day for day in timeline.damaged if day not in beside]
+    if not days:
+        return []
+    names = ", ".join(map(str, days[:5])) + (f" and {len(days) - 5} more" if len(days) > 5 else "")
+    return [f"{names} cannot be read and is left out as a gap: {timeline.damaged[days[0]]}"]
+
+
+def changes_on(reader: Reader, day: date, warnings: list[str]) -> Any:
+    """Return the changes of a day; ``None``, said in the warnings, when there is no readable file of them."""
+    if day not in reader.listing.change_dates:
+        warnings.append(f"The changes of {day} are not on file: the task that detects them has not run.")
+        return None
+    found = reader.changes(day, day)
+    if found.damaged:
+        warnings.append(f"The changes of {day} cannot be read: {found.damaged[day]}")
+        return None
+    return found.rows
+
+
+def report_on(reader: Reader, day: date, warnings: list[str]) -> Any:
+    try:
+        return reader.report(day)
+    except (StorageError, NotOnFileError) as error:
+        warnings.append(f"The quality report of {day} cannot be read: {scrub(str(error))}")
+        return None
+
+
+def missing_changes(missing: list[date], damaged: Any) -> list[str]:
+    said = [f"The changes of {day} cannot be read: {message}" for day, message in damaged.items()][:5]
+    if missing:
+        days = (
+            f"{missing[0]}" if len(missing) == 1 else f"{len(missing)} days, {missing[0]} to {missing[-1]},"
+        )
+        said.append(f"The changes of {days} are not on file: the task that detects them has not run.")
+    return said
+
+
+Moment: TypeAlias = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat())]
+
+Integer: TypeAlias = Annotated[int, PlainSerializer(json_integer, return_type=int | str)]
+"""A stored integer: text where a number of JavaScript, which is a float, would round it."""
+
+Texts: TypeAlias = dict[str, str | None]
+
+
+class Answer(BaseModel):
+    """Any of them. ``warnings``: what is missing in it and why, in words."""
+
+    model_config = ConfigDict(protected_namespaces=(), extra="forbid")
+
+
+class WarnedAnswer(Answer):
+    """One that may have holes."""
+
+    warnings: list[str] = []

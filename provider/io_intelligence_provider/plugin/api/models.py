@@ -1,0 +1,420 @@
+"""Models: those of a day, one, some over time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import date
+from datetime import date as Date  # noqa: N812 - fields are called `date`
+from decimal import Decimal
+from typing import Any, Final
+
+import polars as pl
+
+from io_intelligence_provider.changes.kinds import PRICE
+from io_intelligence_provider.changes.values import percent
+from io_intelligence_provider.contract.columns import ACCESS_COLUMN, COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.errors import NotOnFileError
+from io_intelligence_provider.plugin.api import common as p
+from io_intelligence_provider.plugin.api.changes import ModelChange
+from io_intelligence_provider.plugin.api.common import Answer, Integer, Texts, WarnedAnswer, gaps
+from io_intelligence_provider.plugin.api.overview import PERIOD
+from io_intelligence_provider.plugin.formatting import json_value, plain
+from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.series import (
+    Spark,
+    Step,
+    days_on_file,
+    find,
+    sparks,
+    steps_between,
+    tracks_on,
+)
+from io_intelligence_provider.plugin.timeline import Timeline, fields_with
+
+__all__ = [
+    "HistoryAnswer",
+    "ModelAnswer",
+    "ModelsAnswer",
+    "changes_of",
+    "facts",
+    "get_history",
+    "get_model",
+    "get_models",
+    "history",
+    "history_of",
+    "last_on_file",
+    "model_rows",
+]
+
+
+def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
+    """The models of a day."""
+    day = reader.shown(asked.date)
+    rows, timeline = reader.day(day).rows, reader.timeline()
+    tracks = tracks_on(timeline, rows)[asked.offset : asked.offset + asked.limit]
+    return {
+        "date": day,
+        "total": rows.height,
+        "items": model_rows(timeline, day, rows.slice(asked.offset, asked.limit), tracks),
+        "then_date": timeline.reference(day, day - PERIOD),
+        "warnings": gaps(timeline),
+    }
+
+
+def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
+    """One model."""
+    day = reader.shown(asked.date)
+    with reader.ahead(lambda: reader.changes(None, day)):
+        timeline = reader.timeline()
+    track = find(timeline, asked.model)
+    as_of = last_on_file(timeline, track, day)
+    rows = reader.day(as_of).rows
+    tracks = tracks_on(timeline, rows)
+    if track not in tracks:
+        raise NotOnFileError(f"The snapshot of {as_of} was replaced while it was read. Ask again.")
+    row = rows.slice(tracks.index(track), 1)
+    warnings = gaps(timeline)
+    changes = None
+    if reader.listing.change_dates:
+        found = reader.changes(None, day)
+        changes = found.rows
+        warnings += [f"The changes of {damaged} cannot be read." for damaged in list(found.damaged)[:5]]
+    model = model_rows(timeline, as_of, row, [track])[0] | {"facts": facts(row.row(0, named=True))}
+    return {
+        "date": day,
+        "as_of": as_of,
+        "model": model,
+        "warnings": warnings,
+        **history_of(timeline, track, day),
+        **changes_of(timeline, track, changes),
+    }
+
+
+def get_history(reader: Reader, asked: p.HistoryParameters) -> dict[str, Any]:
+    """Some models over time."""
+    timelines = {field: reader.timeline(fields_with(field)) for field in asked.fields}
+    found = history(timelines, asked.models, asked.fields, asked.start, asked.end)
+    return found | {"warnings": gaps(timelines[asked.fields[0]])}
+
+
+_SHOWN: Final = "output_token_price"
+
+_CAPABILITIES: Final = {
+    "enable_api_chat_completions": "chat",
+    "enable_api_embeddings": "embeddings",
+    "enable_audio_stt": "speech to text",
+    "enable_audio_tts": "text to speech",
+    "supports_images_input": "image input",
+    "supports_prompt_cache": "prompt cache",
+    "supports_reasoning": "reasoning",
+    "supports_attestation": "attestation",
+}
+
+_IN_ROW: Final = frozenset(
+    {
+        "model_id",
+        "name",
+        "developer",
+        "status",
+        "context_window",
+        "max_tokens",
+        "trendiness",
+        ACCESS_COLUMN,
+        *PRICE_COLUMNS,
+        *QUOTA_COLUMNS,
+    }
+)
+
+
+def model_rows(
+    timeline: Timeline, day: date, rows: pl.DataFrame, tracks: Sequence[int | None]
+) -> list[dict[str, Any]]:
+    """Return the published form of some models of a day.
+
+    :param rows: of the day's snapshot.
+    :param tracks: of those rows.
+    """
+    known = [track for track in tracks if track is not None]
+    lines = sparks(timeline, _SHOWN, day, known)
+    then = timeline.reference(day, day - PERIOD)
+    before = timeline.values_on(_SHOWN, then) if then else {}
+    first = dict(timeline.tracks.select("track", "first").iter_rows())
+    doubtful = _doubtful(timeline, day, rows, tracks)
+    found = []
+    for track, row in zip(tracks, rows.iter_rows(named=True), strict=True):
+        new = then is not None and track is not None and timeline.dates[first[track]] > then
+        old = None if track is None else before.get(track)
+        found.append(
+            _model(row, lines.get(track, []) if track is not None else [])
+            | {
+                "change": {"pct": percent(old, row[_SHOWN]), "new": new, "old": plain(old)},
+                "doubtful": [price for price in PRICE_COLUMNS if track in doubtful[price]],
+            }
+        )
+    return found
+
+
+def _model(row: dict[str, Any], spark: Spark) -> dict[str, Any]:
+    return {
+        "model_id": row["model_id"],
+        "name": row["name"],
+        "developer": row["developer"] or _prefix(row["name"]),
+        **{key: row[key] for key in ("status", "context_window", "max_tokens", "trendiness")},
+        "prices": {price: plain(row[price]) for price in PRICE_COLUMNS},
+        "quotas": {quota: row[quota] for quota in QUOTA_COLUMNS},
+        ACCESS_COLUMN: row.get(ACCESS_COLUMN),
+        "capabilities": _capabilities(row),
+        "spark": spark,
+    }
+
+
+def _prefix(name: str) -> str | None:
+    """Return the part of a name before its slash: by custom the developer."""
+    before, slash, _ = name.partition("/")
+    return before if slash and before else None
+
+
+def _capabilities(row: dict[str, Any]) -> list[str]:
+    found = [words for column, words in _CAPABILITIES.items() if row.get(column)]
+    has_tools = row.get("supports_tools") or row["tool_support"] not in (None, "no")
+    return [*found, "tools"] if has_tools else found
+
+
+def _doubtful(
+    timeline: Timeline, day: date, rows: pl.DataFrame, tracks: Sequence[int | None]
+) -> dict[str, frozenset[int]]:
+    """Return, by price, the tracks whose price is 0 after it had been positive.
+
+    That is how a price that is no longer published has looked (2026-05-15, fifteen cache-write prices at
+    once), so such a 0 may not mean free.
+    """
+    last = timeline.position(day)
+    found = {}
+    for price in PRICE_COLUMNS:
+        values: list[Decimal | None] = rows[price].to_list()
+        zero = [
+            track for track, value in zip(tracks, values, strict=True) if track is not None and value == 0
+        ]
+        once = (
+            timeline.of(price, zero).filter((pl.col("day") < last) & (pl.col("value") > 0)) if zero else None
+        )
+        found[price] = frozenset() if once is None else frozenset(once["track"])
+    return found
+
+
+def facts(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the columns of a model that its row does not have, in the order of the contract."""
+    return [
+        {
+            "column": column.name,
+            "label": column.description,
+            "value": json_value(column.name, row.get(column.name)),
+            "unit": column.unit,
+        }
+        for column in COLUMNS
+        if column.name not in _IN_ROW
+    ]
+
+
+_CHANGES: Final = 200
+_KEYS: Final = ("previous_date", "change", "field", "old_value", "new_value", "pct", "direction")
+
+
+def last_on_file(timeline: Timeline, track: int, day: date) -> date:
+    """Return the latest day up to ``day`` on which a model was on file.
+
+    :raises NotOnFileError: when it came later.
+    """
+    stretches = days_on_file(timeline, PRICE_COLUMNS[0], track, timeline.position(day))
+    if not stretches:
+        first = timeline.dates[timeline.tracks.filter(timeline.tracks["track"] == track)["first"][0]]
+        raise NotOnFileError(f"The model was not on file on {day}; it came on {first}.")
+    return timeline.dates[stretches[-1][-1]]
+
+
+def history_of(timeline: Timeline, track: int, day: date) -> dict[str, Any]:
+    """Return when a model was on file up to ``day``, and its four prices from then on.
+
+    Percentages are those of the last day on which it was on file.
+    """
+    last = timeline.position(day)
+    stretches = days_on_file(timeline, PRICE_COLUMNS[0], track, last)
+    first, seen = stretches[0][0], timeline.dates[stretches[-1][-1]]
+    series = {price: steps_between(timeline, price, track, first, last)[0] for price in PRICE_COLUMNS}
+    return {
+        "first_seen": timeline.dates[first],
+        "last_seen": seen,
+        "days_on_file": sum(map(len, stretches)),
+        "since": {price: _since(timeline, price, track, seen, series[price]) for price in PRICE_COLUMNS},
+        "series": series,
+    }
+
+
+def _since(timeline: Timeline, price: str, track: int, day: date, steps: list[Step]) -> dict[str, Any]:
+    first = next(((on, value) for on, value, _ in steps if value is not None), (None, None))
+    published = timeline.of(price, (track,))["value"].drop_nulls()
+    now = timeline.values_on(price, day).get(track)
+    then = timeline.reference(day, day - PERIOD)
+    before = timeline.values_on(price, then).get(track) if then else None
+    return {
+        "first_date": first[0],
+        "first_value": first[1],
+        "pct": percent(published[0], now) if first[0] else None,
+        "pct_30": percent(before, now),
+    }
+
+
+def changes_of(timeline: Timeline, track: int, changes: pl.DataFrame | None) -> dict[str, Any]:
+    """Return the changes of a model, newest first, and how often its prices changed.
+
+    :param changes: of all models, oldest day first; ``None`` when none were ever detected.
+    """
+    if changes is None:
+        return {"price_changes": None, "price_change_days": None, "changes": []}
+    pairs = {(name, model_id) for (name, model_id, _), of in timeline.bearings.items() if of == track}
+    mine = pl.lit(value=False)
+    for name, model_id in pairs:
+        mine |= (pl.col("name") == name) & (pl.col("model_id") == model_id)
+    rows = changes.filter(mine)
+    prices = rows.filter(pl.col("change") == PRICE)
+    newest = rows.sort("snapshot_date", descending=True, maintain_order=True).head(_CHANGES)
+    shown = newest.select(pl.col("snapshot_date").alias("date"), *_KEYS)
+    return {
+        "price_changes": prices.height,
+        "price_change_days": prices["snapshot_date"].n_unique(),
+        "changes": list(shown.iter_rows(named=True)),
+    }
+
+
+def history(
+    timelines: Mapping[str, Timeline],
+    models: Sequence[str],
+    fields: Sequence[str],
+    start: date | None,
+    end: date | None,
+) -> dict[str, Any]:
+    """Return the steps of some fields of some models; of the whole history unless a range is given.
+
+    :param timelines: of each field.
+    :raises NotOnFileError: when one of the models is in no snapshot.
+    :raises InvalidError: when two bear a name.
+    """
+    dates = timelines[fields[0]].dates
+    start = start or dates[0]
+    end = end or max(dates[-1], start)
+    first, last = bisect_left(dates, start), bisect_right(dates, end) - 1
+    series = []
+    for model in dict.fromkeys(models):
+        for field in dict.fromkeys(fields):
+            timeline = timelines[field]
+            track = find(timeline, model)
+            name, model_id = timeline.last_bearing(track)
+            steps, before = steps_between(timeline, field, track, first, last)
+            series.append(
+                {
+                    "model": model,
+                    "model_id": model_id,
+                    "name": name,
+                    "field": field,
+                    "steps": steps,
+                    "before": before,
+                }
+            )
+    return {"start": start, "end": end, "dates": dates[first : last + 1], "series": series}
+
+
+class OutputChange(Answer):
+    """The output price against thirty days before; ``new``: the model was not on file until after that."""
+
+    pct: float | None
+    new: bool
+    old: str | None
+
+
+class Model(Answer):
+    """A row of the models table."""
+
+    model_id: str
+    name: str
+    developer: str | None
+    status: str | None
+    context_window: Integer | None
+    max_tokens: Integer | None
+    trendiness: Integer | None
+    prices: Texts
+    quotas: dict[str, Integer | None]
+    min_access_tier: str | None
+    capabilities: list[str]
+    spark: Spark
+    change: OutputChange
+    doubtful: list[str]
+
+
+class ModelsAnswer(WarnedAnswer):
+    """A page of the models of a day."""
+
+    date: Date
+    total: int
+    items: list[Model]
+    then_date: Date | None
+
+
+class Fact(Answer):
+    """A column of a model that has no place of its own."""
+
+    column: str
+    label: str
+    value: Any
+    unit: str | None
+
+
+class ModelWithFacts(Model):
+    """A model with all that is on file."""
+
+    facts: list[Fact]
+
+
+class Since(Answer):
+    """A price against its first published value, and against thirty days before."""
+
+    first_value: str | None
+    first_date: Date | None
+    pct: float | None
+    pct_30: float | None
+
+
+class ModelAnswer(WarnedAnswer):
+    """One model. ``as_of``: the day its row is of, earlier than ``date`` when it is gone by then."""
+
+    date: Date
+    as_of: Date
+    model: ModelWithFacts
+    first_seen: Date
+    last_seen: Date
+    days_on_file: int
+    price_changes: int | None
+    price_change_days: int | None
+    since: dict[str, Since]
+    series: dict[str, list[Step]]
+    changes: list[ModelChange]
+
+
+class Series(Answer):
+    """One field of one model; ``before``: the step that holds when the range starts later."""
+
+    model: str
+    model_id: str
+    name: str
+    field: str
+    steps: list[Step]
+    before: Step | None
+
+
+class HistoryAnswer(WarnedAnswer):
+    """Steps of some models and fields."""
+
+    start: Date
+    end: Date
+    dates: list[Date]
+    series: list[Series]

@@ -1,0 +1,385 @@
+"""What happened on a day."""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from datetime import date as Date  # noqa: N812 - fields are called `date`
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import polars as pl
+
+from io_intelligence_provider.changes.kinds import PRICE
+from io_intelligence_provider.changes.values import percent
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.plugin import counts
+from io_intelligence_provider.plugin.api import common as p
+from io_intelligence_provider.plugin.api.changes import DayCounts
+from io_intelligence_provider.plugin.api.common import Answer, WarnedAnswer, changes_on, gaps, report_on
+from io_intelligence_provider.plugin.formatting import plain
+from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.series import Spark, sparks, tracks_on
+from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Timeline
+from io_intelligence_provider.quality.report import QualityReport
+
+__all__ = [
+    "PERIOD",
+    "Move",
+    "OverviewAnswer",
+    "active_models",
+    "compared_days",
+    "compared_medians",
+    "get_overview",
+    "largest_move",
+    "median_series",
+    "movers",
+    "named_tracks",
+    "quality_figures",
+    "series_days",
+    "with_sparks",
+]
+
+
+_PER_DAY: Final = 60
+_EVENTS: Final = 10
+
+
+def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
+    """What happened."""
+    day = reader.shown(asked.date)
+    series = series_days(reader.listing.dates, day)
+    with reader.ahead(lambda: _events(reader, day)), reader.ahead(lambda: reader.medians(series)):
+        rows, timeline = reader.day(day).rows, reader.timeline()
+    compared = compared_days(timeline, day)
+    medians = reader.medians(one for one in (*series, *compared.values()) if one)
+    warnings = gaps(timeline)
+    names = named_tracks(timeline, rows)
+    changes = changes_on(reader, day, warnings)
+    largest = None if changes is None else largest_move(changes, names)
+    report = report_on(reader, day, warnings)
+    since = timeline.reference(day, day - timedelta(days=asked.days))
+    counted = (
+        None if changes is None else counts.count_days(counts.tally(changes), [day], reader.listing.dates)[0]
+    )
+    return {
+        "date": day,
+        "previous_date": compared["previous"],
+        "days": asked.days,
+        "models": rows.height,
+        "added": counted and counted["added"],
+        "removed": counted and counted["removed"],
+        "active": active_models(rows),
+        "price_changes": None if changes is None else counts.price_changes(changes),
+        "repriced": None if changes is None else counts.repriced(changes),
+        "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
+        "medians": compared_medians(medians, compared),
+        "median_series": median_series(medians, series),
+        "quality": report and quality_figures(report),
+        "movers": movers(timeline, names, since, day),
+        "per_day": _per_day(reader, day),
+        "events": _events(reader, day),
+        "warnings": warnings,
+    }
+
+
+def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
+    dates = reader.listing.dates
+    last = [day for day in dates if day <= end][-_PER_DAY:]
+    found = reader.changes(last[0], end)
+    detected = set(reader.listing.change_dates) - set(found.damaged)
+    return counts.count_days(found.tallied, [day for day in last if day in detected], dates)
+
+
+def _events(reader: Reader, end: date) -> list[dict[str, Any]]:
+    """Return the newest events; older changes are read only where the newer ones hold too few."""
+    found: list[dict[str, Any]] = []
+    for part in reader.changes_backwards(end):
+        found += counts.events(part.rows, _EVENTS - len(found))
+        if len(found) >= _EVENTS:
+            break
+    return found
+
+
+PERIOD: Final = timedelta(days=30)
+"""What `then` is before `now`."""
+
+_SERIES: Final = timedelta(days=400)
+
+
+def active_models(rows: pl.DataFrame) -> int | None:
+    """Count the active models; ``None`` when no model of the day publishes a status."""
+    status = rows["status"].drop_nulls()
+    return None if status.is_empty() else int((status == "active").sum())
+
+
+def series_days(dates: Sequence[date], day: date) -> Sequence[date]:
+    """Return the days of the series that ends on a day: those of the last 400 days."""
+    return dates[bisect_left(dates, day - _SERIES) : bisect_right(dates, day)]
+
+
+def compared_days(timeline: Timeline, day: date) -> dict[str, date | None]:
+    """Return a readable day, the one before, and that of thirty days before."""
+    then = timeline.reference(day, day - PERIOD)
+    return {"value": day, "previous": timeline.before(day), "then": then}
+
+
+def compared_medians(found: Medians, compared: Mapping[str, date | None]) -> dict[str, dict[str, Any]]:
+    """Return the median prices of the days that are compared."""
+    return {
+        field.removesuffix("_token_price"): {
+            name: None if day is None else plain(found[field].get(day)) for name, day in compared.items()
+        }
+        | {"then_date": compared["then"]}
+        for field in MEDIANS
+    }
+
+
+def median_series(found: Medians, days: Sequence[date]) -> dict[str, list[tuple[date, str | None]]]:
+    """Return the medians of some days: where they change, and the last. A damaged day is a gap."""
+    series = {}
+    for field in MEDIANS:
+        points: list[tuple[date, str | None]] = []
+        for one in days:
+            value = plain(found[field].get(one))
+            if one == days[-1] or not points or points[-1][1] != value:
+                points.append((one, value))
+        series[field] = points
+    return series
+
+
+def quality_figures(report: QualityReport) -> dict[str, Any]:
+    """Return the report in five figures."""
+    return {
+        "score": report.score,
+        "outcome": report.outcome,
+        "served": report.served,
+        "valid": report.valid,
+        "quarantined": report.quarantined,
+    }
+
+
+_SHOWN: Final = 8
+_NEVER: Final = len(PRICE_COLUMNS)
+
+Names: TypeAlias = Mapping[int, tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A price that moved. ``track``: ``None`` when the history does not know the model."""
+
+    track: int | None
+    name: str
+    model_id: str
+    field: str
+    old_value: str | None
+    new_value: str | None
+    pct: float | None
+    direction: str | None
+    spark: Spark = dataclasses.field(default_factory=list)
+
+    def rank(self) -> tuple[Any, ...]:
+        """Return the sort key."""
+        place = PRICE_COLUMNS.index(self.field) if self.field in PRICE_COLUMNS else _NEVER
+        return _rank(self.pct, self.name, place, self.model_id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the published form."""
+        return {key: value for key, value in vars(self).items() if key != "track"}
+
+
+def named_tracks(timeline: Timeline, rows: pl.DataFrame) -> dict[int, tuple[str, str]]:
+    """Return name and id of the models of a snapshot by track."""
+    pairs = rows.select("name", "model_id").iter_rows()
+    return {
+        track: (name, model_id)
+        for track, (name, model_id) in zip(tracks_on(timeline, rows), pairs, strict=True)
+        if track is not None
+    }
+
+
+def movers(timeline: Timeline, names: Names, since: date | None, day: date) -> dict[str, Any]:
+    """Compare the prices of two readable days: of each model and direction its largest move.
+
+    :param names: the models on file on ``day``.
+    :param since: ``None``: there is no day to compare with.
+    """
+    best: dict[tuple[int, str], _Moved] = {}
+    for move in _moves(timeline, names, since, day) if since else ():
+        key = (move.track, move.direction)
+        if key not in best or move.rank < best[key].rank:
+            best[key] = move
+    found = {
+        way: sorted((m for (_, w), m in best.items() if w == way), key=lambda move: move.rank)
+        for way in ("up", "down")
+    }
+    up, down = ([move.full(names) for move in found[way][:_SHOWN]] for way in ("up", "down"))
+    shown = with_sparks(timeline, day, [*up, *down])
+    return {
+        "since": since,
+        "up": shown[: len(up)],
+        "down": shown[len(up) :],
+        "up_total": len(found["up"]),
+        "down_total": len(found["down"]),
+    }
+
+
+class _Moved(NamedTuple):
+    """One of the thousands of prices that differ between two days; few are shown and become a `Move`."""
+
+    rank: tuple[Any, ...]
+    track: int
+    field: str
+    old: Decimal
+    new: Decimal
+    pct: float | None
+    direction: str
+
+    def full(self, names: Names) -> Move:
+        values = plain(self.old), plain(self.new)
+        return Move(self.track, *names[self.track], self.field, *values, self.pct, self.direction)
+
+
+def _moves(timeline: Timeline, names: Names, since: date, day: date) -> Iterable[_Moved]:
+    for place, price in enumerate(PRICE_COLUMNS):
+        before, now = timeline.values_on(price, since), timeline.values_on(price, day)
+        for track, (name, model_id) in names.items():
+            old, new = before.get(track), now.get(track)
+            if old is None or new is None or old == new:
+                continue  # unknown is neither more nor less than a number
+            pct = percent(old, new)
+            rank = _rank(pct, name, place, model_id)
+            yield _Moved(rank, track, price, old, new, pct, "up" if new > old else "down")
+
+
+def _rank(pct: float | None, name: str, place: int, model_id: str) -> tuple[Any, ...]:
+    """Sort key: the largest first; what has no percentage (from 0) after all that have one."""
+    return pct is None, -abs(pct or 0), name, place, model_id
+
+
+def largest_move(changes: pl.DataFrame, names: Names) -> Move | None:
+    """Return the largest changed price of a day by its changes file.
+
+    :param changes: the changes of the day.
+    :param names: the models on file on the day.
+    """
+    tracks = {pair: track for track, pair in names.items()}
+    rows = changes.filter((pl.col("change") == PRICE) & pl.col("direction").is_not_null())
+    keys = ("name", "model_id", "field", "old_value", "new_value", "pct", "direction")
+    moves = (Move(tracks.get(row[:2]), *row) for row in rows.select(keys).iter_rows())
+    return min(moves, key=Move.rank, default=None)
+
+
+def with_sparks(timeline: Timeline, day: date, moves: Sequence[Move]) -> list[dict[str, Any]]:
+    """Return moves in their published form, each with its sparkline."""
+    lines: dict[tuple[str, int], Spark] = {}
+    for price in {move.field for move in moves}:
+        tracks = [move.track for move in moves if move.field == price and move.track is not None]
+        for track, line in sparks(timeline, price, day, tracks).items():
+            lines[price, track] = line
+    return [
+        move.to_dict() | {"spark": [] if move.track is None else lines[move.field, move.track]}
+        for move in moves
+    ]
+
+
+class Mover(Answer):
+    """A model's greatest move of a price in one direction."""
+
+    name: str
+    model_id: str
+    field: str
+    old_value: str | None
+    new_value: str | None
+    pct: float | None
+    direction: str | None
+    spark: Spark
+
+
+class PriceChanges(Answer):
+    """Changed prices; those from or to null count in the total only."""
+
+    total: int
+    up: int
+    down: int
+
+
+class Repriced(Answer):
+    """Models with a changed price: only up, only down, both."""
+
+    models: int
+    dearer: int
+    cheaper: int
+    both: int
+
+
+class Median(Answer):
+    """Exact medians over the models that publish the price: today, the day before, thirty days before."""
+
+    value: str | None
+    previous: str | None
+    then: str | None
+    then_date: Date | None
+
+
+class MedianFigures(Answer):
+    """Of the two prices that all models have."""
+
+    output: Median
+    input: Median
+
+
+class QualityFigures(Answer):
+    """The report in five figures."""
+
+    score: float
+    outcome: str
+    served: int
+    valid: int
+    quarantined: int
+
+
+class Movers(Answer):
+    """``since``: the day compared with; ``None`` when there is none."""
+
+    since: Date | None
+    up: list[Mover]
+    down: list[Mover]
+    up_total: int
+    down_total: int
+
+
+class Event(Answer):
+    """A change worth a line."""
+
+    date: Date
+    change: str
+    name: str
+    model_id: str
+    field: str | None
+    old_value: str | None
+    new_value: str | None
+
+
+class OverviewAnswer(WarnedAnswer):
+    """What happened. A part whose file is missing is ``None``."""
+
+    date: Date
+    previous_date: Date | None
+    days: int
+    models: int
+    added: int | None
+    removed: int | None
+    active: int | None
+    price_changes: PriceChanges | None
+    repriced: Repriced | None
+    largest: Mover | None
+    medians: MedianFigures
+    median_series: dict[str, list[tuple[Date, str | None]]]
+    quality: QualityFigures | None
+    movers: Movers
+    per_day: list[DayCounts]
+    events: list[Event]

@@ -1,0 +1,382 @@
+"""Quality of the snapshots, and the records they refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from datetime import date as Date  # noqa: N812 - fields are called `date`
+from typing import Any, Final, TypeAlias
+
+import polars as pl
+
+from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.plugin.api import common as p
+from io_intelligence_provider.plugin.api.common import Answer, Moment, WarnedAnswer, report_on
+from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.quality.report import CheckResult, Level, Outcome, QualityReport, Severity
+from io_intelligence_provider.store.layout import MODELS
+
+__all__ = [
+    "LONGEST_RECORD",
+    "QualityAnswer",
+    "QuarantineAnswer",
+    "committed_runs",
+    "get_quality",
+    "get_quarantine",
+    "quality",
+    "quarantine_page",
+    "report_form",
+]
+
+
+def get_quality(reader: Reader, asked: p.DatedParameters) -> dict[str, Any]:
+    """The report of a day, and what all runs found; also of a store whose every run failed."""
+    warnings: list[str] = []
+    day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
+    report = report_on(reader, day, warnings) if day else None
+    return {
+        "date": day,
+        "report": report and report_form(report),
+        "fail_on": None,
+        **reader.once(
+            "quality",
+            (MODELS, "quality"),
+            lambda: quality(reader.listing.dates, reader.runs()),
+            lambda found: 200 * len(found["history"]["dates"]) + 20_000,
+        ),
+        "warnings": warnings,
+    }
+
+
+def get_quarantine(reader: Reader, asked: p.QuarantineParameters) -> dict[str, Any]:
+    """Refused records."""
+    warnings: list[str] = []
+    if asked.date:
+        sizes = {reader.shown(asked.date): reader.quarantine(asked.date).height}
+    else:
+        sizes, warnings = _quarantine_sizes(reader)
+    page = slice(asked.offset, asked.offset + asked.limit)
+    items, unread = quarantine_page(sizes, page, reader.quarantine)
+    return {
+        "date": asked.date,
+        "total": sum(sizes.values()),
+        "items": items,
+        "warnings": warnings + unread,
+    }
+
+
+def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
+    """Return how many records each committed run refused, newest day first.
+
+    The reports say it, so that a page reads only the files of its own days.
+    """
+    committed = committed_runs(reader.runs())
+    sizes: dict[date, int] = {}
+    missing = []
+    for day in reversed(reader.listing.dates):
+        if day in committed:
+            sizes[day] = committed[day].quarantined
+        elif day in reader.listing.files["quarantine"]:
+            try:
+                sizes[day] = reader.quarantine(day).height
+            except (StorageError, NotOnFileError):
+                missing.append(day)
+        else:
+            missing.append(day)
+    said = f"{len(missing)} days have neither a report nor a readable quarantine file" if missing else ""
+    return sizes, [f"{said}, the newest of them {missing[0]}."] if said else []
+
+
+_FLAGGED: Final = 50
+_FAILED_RUNS: Final = 20
+
+
+def report_form(report: QualityReport) -> dict[str, Any]:
+    """Return the published form of a report, with how much was evaluated and how much failed in all."""
+    return report.to_dict() | {
+        "evaluated": sum(check.evaluated for check in report.checks),
+        "failed": sum(check.failed for check in report.checks),
+    }
+
+
+def committed_runs(runs: Iterable[QualityReport]) -> dict[date, QualityReport]:
+    """Return the run of each day that was committed: the last that no check stopped.
+
+    :param runs: oldest first.
+    """
+    return {run.snapshot_date: run for run in runs if run.outcome != "failed"}
+
+
+def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, Any]:
+    """Return what all runs found.
+
+    :param dates: all dates with a snapshot; one without a report is a dot.
+    :param runs: all reports, oldest first.
+    """
+    on_file = set(dates)
+    committed = {day: run for day, run in committed_runs(runs).items() if day in on_file}
+    failed = [run for run in runs if run.outcome == "failed"]
+    found = _Found()
+    flags = [
+        (day, check)
+        for day in reversed(dates)
+        if day in committed
+        for check in found.of(committed[day].checks).flagged
+    ]
+    return {
+        "history": _history(dates, committed, found),
+        "flagged": [_flag(day, check) for day, check in flags[:_FLAGGED]],
+        "failed_runs": [
+            {
+                "snapshot_id": run.snapshot_id,
+                "date": run.snapshot_date,
+                "fetched_at": run.fetched_at,
+                "score": run.score,
+                "checks": list(dict.fromkeys(check.check for check in found.of(run.checks).flagged)),
+            }
+            for run in failed[: -_FAILED_RUNS - 1 : -1]
+        ],
+        "flagged_days": len({day for day, _ in flags}),
+        "runs": len(runs),
+    }
+
+
+def _flag(day: date, check: CheckResult) -> dict[str, Any]:
+    return {
+        "date": day,
+        "check": check.check,
+        "column": check.column,
+        "severity": check.severity,
+        "failed": check.failed,
+        "examples": check.examples,
+    }
+
+
+def _history(dates: Sequence[date], committed: Mapping[date, QualityReport], found: _Found) -> dict[str, Any]:
+    runs = [committed.get(day) for day in dates]
+    return {
+        "dates": list(dates),
+        "scores": [run and run.score for run in runs],
+        "outcomes": [run and run.outcome for run in runs],
+        "served": [run and run.served for run in runs],
+        "valid": [run and run.valid for run in runs],
+        "quarantined": [run and run.quarantined for run in runs],
+        "checks": _check_rows(runs, found),
+    }
+
+
+def _check_rows(runs: Sequence[QualityReport | None], found: _Found) -> list[dict[str, Any]]:
+    """Return one row per check, in the order of the newest report that has it.
+
+    A row check runs on many columns: its row is flagged when one of them is, and names them all.
+    """
+    rows: dict[_Key, dict[str, Any]] = {}
+    states: dict[_Key, list[str]] = {}
+    for position in reversed(range(len(runs))):
+        run = runs[position]
+        for key, one in found.of(run.checks).rows.items() if run else ():
+            if key not in rows:
+                name, column, level = key
+                rows[key] = {"check": name, "column": column, "columns": [], "level": level}
+                rows[key]["severity"] = one.severity
+                states[key] = ["-"] * len(runs)
+            row = rows[key]
+            row["columns"] += [column for column in one.columns if column not in row["columns"]]
+            if one.severity == "error":
+                row["severity"] = "error"
+            states[key][position] = one.state
+    return [
+        row | {"states": "".join(states[key]).replace("q", "f"), "flagged": states[key].count("q")}
+        for key, row in rows.items()
+    ]
+
+
+_Key: TypeAlias = tuple[str, str | None, str]
+"""Name, column and level of a row."""
+
+
+@dataclass
+class _Row:
+    """What one report says of a row."""
+
+    severity: str
+    columns: list[str] = field(default_factory=list)
+    state: str = "-"
+
+    def add(self, check: CheckResult) -> None:
+        if check.column is not None and check.column not in self.columns:
+            self.columns.append(check.column)
+        if check.severity == "error":
+            self.severity = "error"
+        self.state = max(self.state, _state(check))
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """The checks of a report.
+
+    :param flagged: those that did not pass.
+    """
+
+    checks: tuple[CheckResult, ...]
+    flagged: list[CheckResult]
+    rows: Mapping[_Key, _Row]
+
+
+class _Found:
+    """Looks through the checks of reports; those that follow one another often share them."""
+
+    def __init__(self) -> None:
+        # With the checks themselves: as long as they are held, nothing else gets their id.
+        self._known: dict[int, _Checks] = {}
+
+    def of(self, checks: tuple[CheckResult, ...]) -> _Checks:
+        """Return what the checks of a report say."""
+        known = self._known.get(id(checks))
+        if known is None:
+            rows: dict[_Key, _Row] = {}
+            for check in checks:
+                key = (check.check, check.column if check.level == "snapshot" else None, check.level)
+                rows.setdefault(key, _Row(check.severity)).add(check)
+            flagged = [check for check in checks if not check.passed]
+            known = self._known[id(checks)] = _Checks(checks, flagged, rows)
+        return known
+
+
+def _state(check: CheckResult) -> str:
+    """Return - not run, p passed, q flagged: in that order letters win over one another."""
+    if not check.passed:
+        return "q"
+    return "p" if check.evaluated else "-"
+
+
+LONGEST_RECORD: Final = 20_000
+"""Characters given of a record, of a value and of a message; the Parquet file holds them whole."""
+
+
+def quarantine_page(
+    sizes: Mapping[date, int], wanted: slice, read: Callable[[date], pl.DataFrame]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return some of the refused records, and what could not be read.
+
+    :param sizes: number of refused records by day, in the order of the answer.
+    :param wanted: positions among all of them.
+    :param read: gives the records of a day; only days on the page are read.
+    """
+    items: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    start, stop = wanted.start, wanted.stop
+    for day, size in sizes.items():
+        first, last = max(start, 0), min(stop, size)
+        start, stop = start - size, stop - size
+        if first >= last:
+            continue
+        try:
+            rows = read(day).slice(first, last - first)
+        except (StorageError, NotOnFileError) as error:
+            warnings.append(f"The quarantine of {day} cannot be read: {error}")
+            continue
+        items += [_item(day, row) for row in rows.iter_rows(named=True)]
+    return items, warnings
+
+
+def _item(day: date, row: dict[str, Any]) -> dict[str, Any]:
+    record = row["record"]
+    return {
+        "date": day,
+        "model_id": row["model_id"],
+        "name": row["name"],
+        "record": record[:LONGEST_RECORD],
+        "truncated": len(record) > LONGEST_RECORD,
+        "failures": [
+            {key: text and text[:LONGEST_RECORD] for key, text in failure.items()}
+            for failure in row["failures"] or ()
+        ],
+    }
+
+
+class CheckRow(Answer):
+    """One check over all days; ``states``: a letter a day, p passed, f flagged, - not run."""
+
+    check: str
+    column: str | None
+    columns: list[str]
+    level: Level
+    severity: Severity
+    states: str
+    flagged: int
+
+
+class QualityHistory(Answer):
+    """The committed runs, day by day; ``None`` where there is no report."""
+
+    dates: list[Date]
+    scores: list[float | None]
+    outcomes: list[Outcome | None]
+    served: list[int | None]
+    valid: list[int | None]
+    quarantined: list[int | None]
+    checks: list[CheckRow]
+
+
+class Flagged(Answer):
+    """A check that failed on a committed day."""
+
+    date: Date
+    check: str
+    column: str | None
+    severity: Severity
+    failed: int
+    examples: list[Any]
+
+
+class FailedRun(Answer):
+    """A run that a check stopped."""
+
+    snapshot_id: str
+    date: Date
+    fetched_at: Moment
+    score: float
+    checks: list[str]
+
+
+class QualityAnswer(WarnedAnswer):
+    """``report``: of the day, its published form; ``None`` when it is missing."""
+
+    date: Date | None
+    report: dict[str, Any] | None
+    fail_on: str | None
+    history: QualityHistory
+    flagged: list[Flagged]
+    failed_runs: list[FailedRun]
+    flagged_days: int
+    runs: int
+
+
+class Failure(Answer):
+    """Why a record was refused."""
+
+    check: str | None
+    column: str | None
+    value: str | None
+    message: str | None
+
+
+class Refused(Answer):
+    """A refused record; ``truncated``: it is longer than what is given of it."""
+
+    date: Date
+    model_id: str | None
+    name: str | None
+    record: str
+    truncated: bool
+    failures: list[Failure]
+
+
+class QuarantineAnswer(WarnedAnswer):
+    """A page of refused records, newest day first."""
+
+    date: Date | None
+    total: int
+    items: list[Refused]

@@ -1,0 +1,111 @@
+"""The state of the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from datetime import date as Date  # noqa: N812 - fields are called `date`
+from typing import Any, Final
+
+from io_intelligence_provider import __version__
+from io_intelligence_provider.contract.columns import COLUMNS
+from io_intelligence_provider.plugin.api import common as p
+from io_intelligence_provider.plugin.api.common import Answer, Moment, WarnedAnswer, gaps
+from io_intelligence_provider.plugin.errors import scrub
+from io_intelligence_provider.plugin.reader import Reader
+
+__all__ = ["StatusAnswer", "get_status"]
+
+
+DAG_ID: Final = "io_intelligence_daily_pricing"
+CONN_ID: Final = "io_intelligence_default"
+STALE_HOURS: Final = 36
+"""A daily snapshot that was fetched longer ago is late by half a day."""
+STALE_DAYS: Final = 1
+"""Nor is one up to date that was fetched today and filed under an older date than yesterday's: a replay."""
+
+
+def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
+    """The state of the store."""
+    listing, latest = reader.listing, reader.latest()
+    timeline = reader.known_timeline()
+    return {
+        "state": "empty" if not listing.dates else "partial" if latest.unreadable else "ok",
+        "root": scrub(reader.store.files.url("")),
+        "dag_id": DAG_ID,
+        "conn_id": CONN_ID,
+        "dates": listing.dates,
+        "latest": latest.day,
+        "latest_on_file": listing.dates[-1] if listing.dates else None,
+        "unreadable": [{"date": day, "message": said} for day, said in latest.unreadable.items()],
+        **_age(reader, latest.day, datetime.now(UTC)),
+        "columns": [
+            {"name": column.name, "description": column.description, "unit": column.unit}
+            for column in COLUMNS
+        ],
+        "version": __version__,
+        "warnings": gaps(timeline, beside=latest.unreadable) if timeline else [],
+    }
+
+
+def _age(reader: Reader, day: date | None, now: datetime) -> dict[str, Any]:
+    """Return what the snapshot shown says of itself, and how old it is."""
+    if day is None:
+        nothing = ("snapshot_id", "fetched_at", "wire_shape", "age_hours", "models", "changes")
+        return dict.fromkeys(nothing) | {"stale": False, "now": now}
+    found = reader.day(day)
+    age = (now - found.info.fetched_at).total_seconds() / 3600
+    return {
+        "snapshot_id": found.info.snapshot_id,
+        "fetched_at": found.info.fetched_at,
+        "wire_shape": found.info.wire_shape,
+        "age_hours": round(age, 2),
+        "stale": age > STALE_HOURS or (now.date() - day).days > STALE_DAYS,
+        "models": found.rows.height,
+        "changes": _number_of_changes(reader, day),
+        "now": now,
+    }
+
+
+def _number_of_changes(reader: Reader, day: date) -> int | None:
+    if day not in reader.listing.change_dates:
+        return None
+    found = reader.changes(day, day)
+    return None if found.damaged else found.rows.height
+
+
+class ColumnText(Answer):
+    """A column of the models file."""
+
+    name: str
+    description: str
+    unit: str | None
+
+
+class Unreadable(Answer):
+    """A day whose snapshot cannot be read."""
+
+    date: Date
+    message: str
+
+
+class StatusAnswer(WarnedAnswer):
+    """``changes``: of the latest day, ``None`` when they were never detected. ``age_hours``: of the data."""
+
+    state: str
+    root: str
+    dag_id: str
+    conn_id: str
+    dates: list[Date]
+    latest: Date | None
+    latest_on_file: Date | None
+    unreadable: list[Unreadable]
+    snapshot_id: str | None
+    fetched_at: Moment | None
+    wire_shape: str | None
+    age_hours: float | None
+    stale: bool
+    models: int | None
+    changes: int | None
+    columns: list[ColumnText]
+    version: str
+    now: Moment

@@ -1,0 +1,419 @@
+"""What the page reads of a store, each part once per state of its files."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Final, TypeVar
+
+import polars as pl
+
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    IOIntelligenceError,
+    NotOnFileError,
+    StorageError,
+)
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made, Quarters
+from io_intelligence_provider.plugin.counts import tally
+from io_intelligence_provider.plugin.errors import scrub
+from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of, take_listing
+from io_intelligence_provider.plugin.timeline import (
+    KEYS,
+    MEDIANS,
+    Medians,
+    Timeline,
+    build_timeline,
+    medians_of,
+)
+from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.storage.location import redacted
+from io_intelligence_provider.storage.parquet import no_rows
+from io_intelligence_provider.store.changes_schema import changes_schema
+from io_intelligence_provider.store.layout import CHANGES, MODELS
+from io_intelligence_provider.store.reading import dated_schema
+from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore
+
+__all__ = ["Changes", "ChangesReader", "Day", "Latest", "Reader", "StoreSource", "gathered", "within"]
+
+
+T = TypeVar("T")
+
+
+_UNREADABLE: Final = 7
+"""Days tried from the newest back for one that can be read."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """One snapshot: its rows by name, and what its file says about itself."""
+
+    day: date
+    rows: pl.DataFrame
+    info: SnapshotInfo
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest day that can be read, ``None`` when none of the newest can, and those that cannot."""
+
+    day: date | None
+    unreadable: Mapping[date, str]
+
+
+class Reader:
+    """Reads the parts of a store as they stood at one listing, through the store's public functions."""
+
+    def __init__(self, listing: Listing, cache: Cache) -> None:
+        self.listing = listing
+        self.store = listing.store
+        self._cache = cache
+        self._changes = ChangesReader(listing, cache)
+        self._medians = Quarters(listing, cache, "medians", MODELS, self._make_medians)
+
+    def latest(self) -> Latest:
+        """Return the newest readable day."""
+        unreadable: dict[date, str] = {}
+        for day in self.listing.dates[: -_UNREADABLE - 1 : -1]:
+            try:
+                self.day(day)
+            except (StorageError, NotOnFileError) as error:
+                unreadable[day] = scrub(str(error))
+            else:
+                return Latest(day, unreadable)
+        return Latest(None, unreadable)
+
+    def shown(self, asked: date | None) -> date:
+        """Return the day to show: the one asked for, else the newest readable.
+
+        :raises NotOnFileError: when there is no snapshot of it, or none at all.
+        :raises StorageError: when none of the newest can be read.
+        """
+        dates = self.listing.dates
+        if asked is not None:
+            if asked in dates:
+                return asked
+            held = f"It holds {len(dates)}, {dates[0]} to {dates[-1]}." if dates else "It holds none yet."
+            raise NotOnFileError(f"The store has no snapshot of {asked}. {held}")
+        if not dates:
+            raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
+        latest = self.latest()
+        if latest.day is None:
+            first = next(iter(latest.unreadable.values()))
+            raise StorageError(f"None of the {len(latest.unreadable)} newest snapshots can be read: {first}")
+        return latest.day
+
+    def day(self, day: date) -> Day:
+        """Return a snapshot.
+
+        :raises StorageError: when its file cannot be read.
+        """
+
+        def make() -> Made[Day]:
+            info = self.store.info(day)
+            rows = pl.DataFrame(self.store.read(day))
+            return Made(Day(day, rows, info), int(rows.estimated_size()))
+
+        return self._cache.get(("day", day, self.listing.tag_of((MODELS,), (day,))), make)
+
+    def timeline(self, fields: tuple[str, ...] = PRICE_COLUMNS) -> Timeline:
+        """Return the history of all prices, or of the fields of another timeline."""
+        return self._cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
+
+    def known_timeline(self) -> Timeline | None:
+        """Return that of the prices if it is at hand, without reading anything."""
+        found: Timeline | None = self._cache.peek(self._timeline_key(PRICE_COLUMNS))
+        return found
+
+    def _timeline_key(self, fields: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
+        return "timeline", fields, self.listing.tag_of((MODELS,))
+
+    def _make_timeline(self, fields: tuple[str, ...]) -> Made[Timeline]:
+        dates = self.listing.dates
+        if not dates:
+            raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
+        frames, damaged = self._history((*KEYS, *fields), dates)
+        if not frames:
+            raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
+        timeline = build_timeline(dates, damaged, pl.concat(frames), fields)
+        return Made(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
+
+    def medians(self, days: Iterable[date]) -> Medians:
+        """Return the median prices of some days at least: of the quarters they lie in."""
+        parts = self._medians.get(sorted(set(map(quarter_of, days))))
+        return {field: {day: one for part in parts for day, one in part[field].items()} for field in MEDIANS}
+
+    def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Medians]]:
+        days = [day for mine in quarters.values() for day in mine]
+        try:
+            frames, damaged = self._history(MEDIANS, days)
+        except StorageError as error:
+            # A quarter of which nothing can be read has no medians; others may have.
+            frames, damaged = [], dict.fromkeys(days, str(error))
+        found = medians_of(frames)
+        made: dict[Quarter, Made[Medians]] = {}
+        for quarter, mine in quarters.items():
+            part = {field: {day: of[day] for day in mine if day in of} for field, of in found.items()}
+            seconds = None if damaged.keys().isdisjoint(mine) else DAMAGE_SECONDS
+            made[quarter] = Made(part, 200 * len(MEDIANS) * len(mine), seconds)
+        return made
+
+    def _history(
+        self, columns: Sequence[str], days: Sequence[date]
+    ) -> tuple[list[pl.DataFrame], dict[date, str]]:
+        """Return columns of the days that can be read, and what is wrong with the others."""
+        on_file = pl.Series(days, dtype=pl.Date).implode()
+
+        def read(start: date, end: date) -> pl.DataFrame:
+            rows = self.store.history_frame(start, end, columns=columns)
+            return rows.filter(pl.col("snapshot_date").is_in(on_file))
+
+        return gathered(days, read)
+
+    def changes(self, start: date | None = None, end: date | None = None) -> Changes:
+        """Return the changes from ``start`` to ``end``, both included, oldest day first."""
+        return self._changes.between(start, end)
+
+    def changes_backwards(self, end: date) -> Iterator[Changes]:
+        """Yield the changes up to ``end``, the newest quarter of a year first."""
+        return self._changes.backwards(end)
+
+    @contextmanager
+    def ahead(self, read: Callable[[], object]) -> Iterator[None]:
+        """Read something beside what the block reads, which then finds it made or waits for it.
+
+        A core is idle most of the time in which the history is reduced to steps. What goes wrong is raised
+        where the thing is asked for, which tries it again.
+        """
+
+        def work() -> None:
+            with suppress(IOIntelligenceError):
+                read()
+
+        thread = threading.Thread(target=work, name="io-intelligence-ahead", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(STUCK_SECONDS)
+
+    def runs(self) -> Sequence[QualityReport]:
+        """Return the reports of all runs, oldest first; a file that is no report is passed over."""
+        parts = [self._runs_of(year) for year in sorted({day.year for day in self.listing.files["quality"]})]
+        return [report for part in parts for report in part]
+
+    def _runs_of(self, year: int) -> Sequence[QualityReport]:
+        days = sorted(day for day in self.listing.files["quality"] if day.year == year)
+
+        def make() -> Made[Sequence[QualityReport]]:
+            reports = self.store.runs(days[0], days[-1])
+            # Equal checks of reports that follow one another are one object.
+            lists = {id(report.checks): report.checks for report in reports}
+            checks = {id(check): check for checks in lists.values() for check in checks}
+            return Made(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
+
+        return self._cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
+
+    def once(self, name: str, parts: Sequence[str], make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """Return what rests on whole parts of the store and on nothing that was asked for, made once.
+
+        :param parts: those it rests on.
+        """
+
+        def made() -> Made[T]:
+            value = make()
+            return Made(value, size(value))
+
+        return self._cache.get((name, self.listing.tag_of(parts)), made)
+
+    def report(self, day: date) -> QualityReport:
+        """Return the report of the committed snapshot of a day.
+
+        :raises StorageError: when it is missing or no report.
+        """
+
+        def make() -> Made[QualityReport]:
+            report = self.store.quality(day)
+            return Made(report, _report_size(report))
+
+        return self._cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
+
+    def quarantine(self, day: date) -> pl.DataFrame:
+        """Return the records that the committed run of a day refused.
+
+        :raises StorageError: when the file is missing or cannot be read.
+        """
+
+        def make() -> Made[pl.DataFrame]:
+            rows = pl.DataFrame(self.store.quarantine(day, day))
+            return Made(rows, int(rows.estimated_size()))
+
+        return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
+
+
+def _report_size(report: QualityReport) -> int:
+    return 2_000 + sum(map(_check_size, report.checks))
+
+
+def _check_size(check: CheckResult) -> int:
+    return 500 + 500 * len(check.examples)
+
+
+_CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Changes of some days, ``snapshot_date`` first, counted, and the days whose file cannot be read."""
+
+    rows: pl.DataFrame
+    tallied: pl.DataFrame
+    damaged: Mapping[date, str]
+
+
+class ChangesReader:
+    """Reads changes as they stood at one listing."""
+
+    def __init__(self, listing: Listing, cache: Cache) -> None:
+        self._listing = listing
+        self._quarters = Quarters(listing, cache, "changes", CHANGES, self._read)
+
+    def between(self, start: date | None = None, end: date | None = None) -> Changes:
+        """Return the changes from ``start`` to ``end``, both included, oldest day first."""
+        days = [day for day in self._listing.change_dates if within(day, start, end)]
+        parts = self._quarters.get(sorted(set(map(quarter_of, days))))
+        if not parts:
+            return Changes(_rows([]), tally(_rows([])), {})
+        within_days = pl.col("snapshot_date").is_between(days[0], days[-1])
+        return Changes(
+            pl.concat([part.rows for part in parts]).filter(within_days),
+            pl.concat([part.tallied for part in parts]).filter(within_days),
+            {day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)},
+        )
+
+    def backwards(self, end: date) -> Iterator[Changes]:
+        """Yield the changes up to ``end``, the newest quarter of a year first."""
+        for days in reversed(list(self._listing.days_by_quarter[CHANGES].values())):
+            if days[0] <= end:
+                yield self.between(days[0], min(days[-1], end))
+
+    def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Changes]]:
+        days = [day for mine in quarters.values() for day in mine]
+        frames, damaged = gathered(days, self._listing.store.changes_frame)
+        rows = _rows(frames)
+        return {
+            quarter: _made(
+                rows.filter(pl.col("snapshot_date").is_between(mine[0], mine[-1])),
+                {day: damaged[day] for day in mine if day in damaged},
+            )
+            for quarter, mine in quarters.items()
+        }
+
+
+def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> Made[Changes]:
+    changes = Changes(rows, tally(rows), damaged)
+    size = int(rows.estimated_size()) + int(changes.tallied.estimated_size())
+    return Made(changes, size, DAMAGE_SECONDS if damaged else None)
+
+
+def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return changes with their repeated texts as numbers: a third of the memory."""
+    frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
+    return pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
+
+
+_GIVE_UP: Final = 30
+"""Days that fail before one succeeds until the store counts as broken, not its files."""
+
+
+def gathered(
+    days: Sequence[date], read: Callable[[date, date], pl.DataFrame]
+) -> tuple[list[pl.DataFrame], dict[date, str]]:
+    """Read a range of days; where that fails, halve it until the days that cannot be read stand alone.
+
+    :raises StorageError: when the first thirty all fail: then it is not the files.
+    """
+    frames: list[pl.DataFrame] = []
+    damaged: dict[date, str] = {}
+    waiting = [days] if days else []
+    while waiting:
+        part = waiting.pop()
+        try:
+            frames.append(read(part[0], part[-1]))
+        except (StorageError, NotOnFileError) as error:
+            if len(part) > 1:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+                continue
+            damaged[part[0]] = scrub(str(error))
+            if not frames and len(damaged) >= _GIVE_UP:
+                raise
+    return frames, damaged
+
+
+def within(day: date, start: date | None, end: date | None) -> bool:
+    return (start is None or start <= day) and (end is None or day <= end)
+
+
+_LOOK_SECONDS: Final = 1.0
+_OPEN_SECONDS: Final = 60.0
+
+
+class StoreSource:
+    """Gives a listing of the store that is at most a second old.
+
+    Requests that come while the store is listed wait for that listing, and share its failure: a store that
+    does not answer is asked once, not once a request.
+
+    :param open_store: how to open it. It is opened anew every minute and after each failure, so that a
+        changed connection is taken up.
+    :param seconds: how long a listing, or a failure, stands for the next ones.
+    """
+
+    def __init__(self, open_store: Callable[[], SnapshotStore], seconds: float = _LOOK_SECONDS) -> None:
+        self._open_store = open_store
+        self._seconds = seconds
+        self._store: SnapshotStore | None = None
+        self._opened = 0.0
+        self._listings = Cache()
+
+    def listing(self) -> Listing:
+        """Return the files of the store.
+
+        :raises ConfigurationError: when it cannot be opened: an unknown connection, a file system that is
+            not installed.
+        :raises StorageError: when it cannot be listed, or not in time.
+        """
+        found = self._listings.get("listing", lambda: Made(self._look(), 0, self._seconds))
+        if isinstance(found, IOIntelligenceError):
+            raise found.with_traceback(None)
+        return found
+
+    def _look(self) -> Listing | IOIntelligenceError:
+        try:
+            store = self._store
+            if store is None or time.monotonic() - self._opened > _OPEN_SECONDS:
+                store = self._store = self._open()
+                self._opened = time.monotonic()
+            return take_listing(store)
+        except IOIntelligenceError as error:
+            self._store = None
+            return error
+
+    def _open(self) -> SnapshotStore:
+        try:
+            return self._open_store()
+        except IOIntelligenceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - secrets backends and storage providers raise anything
+            said = redacted(error)
+            raise ConfigurationError(
+                f"The store cannot be opened: {said or type(error).__name__}. Check the connection, "
+                "and that the provider of its storage is installed."
+            ) from (error if said == str(error) else None)

@@ -1,0 +1,330 @@
+"""The whole history, kept as the days on which a value changed: a fraction of its rows.
+
+A *step* is a day (its position among the dates on file), a value, and whether the model was on file. It
+holds until the next step of the same model and field. A day that cannot be read is a gap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Final, TypeAlias
+
+import polars as pl
+
+from io_intelligence_provider.contract.columns import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.plugin.formatting import mean, unscaled
+
+__all__ = [
+    "FIELDS",
+    "KEYS",
+    "MEDIANS",
+    "Bearing",
+    "Medians",
+    "Timeline",
+    "build_timeline",
+    "fields_with",
+    "medians_of",
+    "number_rows",
+    "separated",
+    "tracks_of",
+]
+
+
+_LIMITS: Final = (*QUOTA_COLUMNS, ACCESS_COLUMN)
+
+FIELDS: Final = (*PRICE_COLUMNS, *_LIMITS)
+"""Columns that have a timeline: prices in one, quotas and access in another, as most views need none."""
+
+KEYS: Final = ("model_id", "name")
+"""Columns that say which model a row is of."""
+
+
+def fields_with(field: str) -> tuple[str, ...]:
+    """Return the columns whose timeline is that of ``field``."""
+    return PRICE_COLUMNS if field in PRICE_COLUMNS else _LIMITS
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Prices, or quotas and access tiers, of all models over all days.
+
+    :param dates: days on file, oldest first; positions in them are the ``day`` of the frames.
+    :param damaged: what is wrong with the days that cannot be read.
+    :param tracks: one row a model: ``track``, ``name`` and ``model_id`` it had last, positions ``first`` and
+        ``last`` of its days on file, and their number ``days``.
+    :param bearings: the track of every name and id.
+    :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
+    """
+
+    dates: tuple[date, ...]
+    damaged: Mapping[date, str]
+    tracks: pl.DataFrame
+    bearings: Mapping[Bearing, int]
+    steps: Mapping[str, pl.DataFrame]
+
+    @property
+    def size(self) -> int:
+        """Size in bytes, about."""
+        frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
+        return int(frames) + 400 * len(self.bearings) + 100 * len(self.dates)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, frozenset[int]]:
+        """The tracks that ever had an id."""
+        return _grouped((model_id, track) for (_, model_id, _), track in self.bearings.items())
+
+    @cached_property
+    def by_name(self) -> Mapping[str, frozenset[int]]:
+        """The tracks that ever bore a name."""
+        return _grouped((name, track) for (name, _, _), track in self.bearings.items())
+
+    def last_bearing(self, track: int) -> tuple[str, str]:
+        """Return the name and id that a model had last."""
+        return self._last_bearings[track]
+
+    @cached_property
+    def _last_bearings(self) -> Mapping[int, tuple[str, str]]:
+        rows = self.tracks.select("track", "name", "model_id").iter_rows()
+        return {track: (name, model_id) for track, name, model_id in rows}
+
+    @cached_property
+    def readable(self) -> tuple[date, ...]:
+        """Days that could be read, oldest first."""
+        return tuple(day for day in self.dates if day not in self.damaged)
+
+    def position(self, day: date) -> int:
+        """Return the position of the latest date on file that is not after ``day``; -1: none."""
+        return bisect_right(self.dates, day) - 1
+
+    def before(self, day: date) -> date | None:
+        """Return the readable day before ``day``."""
+        place = bisect_left(self.readable, day)
+        return self.readable[place - 1] if place else None
+
+    def reference(self, day: date, target: date) -> date | None:
+        """Return the readable day to compare ``day`` with: the latest up to ``target``, else the first.
+
+        ``None`` when ``day`` is the first: there is nothing to compare it with.
+        """
+        earlier = self.readable[: bisect_left(self.readable, day)]
+        if not earlier:
+            return None
+        return earlier[max(bisect_right(earlier, target) - 1, 0)]
+
+    def values_on(self, field: str, day: date) -> dict[int, Decimal | None]:
+        """Return the value of a field by track, of the models on file on a readable day."""
+        frame = self.in_force(field, self.position(day))
+        return dict(frame.filter("on_file").select("track", "value").iter_rows())
+
+    def in_force(self, field: str, position: int, tracks: Collection[int] | None = None) -> pl.DataFrame:
+        """Return the steps that hold at a position: at most one a track."""
+        steps = self.of(field, tracks).filter(pl.col("day") <= position)
+        return steps.filter((pl.col("track") != pl.col("track").shift(-1)).fill_null(value=True))
+
+    def of(self, field: str, tracks: Collection[int] | None = None) -> pl.DataFrame:
+        """Return the steps of a field, of some tracks if they are given."""
+        steps = self.steps[field]
+        if tracks is None:
+            return steps
+        if len(tracks) == 1:  # found by halving, as they are sorted: charts ask for forty of these
+            (track,) = tracks
+            start, end = (steps["track"].search_sorted(track, side) for side in ("left", "right"))
+            return steps.slice(int(start), int(end) - int(start))
+        return steps.filter(pl.col("track").is_in(pl.Series(list(tracks), dtype=pl.UInt32).implode()))
+
+
+def _grouped(pairs: Iterable[tuple[str, int]]) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for key, track in pairs:
+        found.setdefault(key, set()).add(track)
+    return {key: frozenset(tracks) for key, tracks in found.items()}
+
+
+def build_timeline(
+    dates: Sequence[date], damaged: Mapping[date, str], rows: pl.DataFrame, fields: Sequence[str]
+) -> Timeline:
+    """Reduce rows to steps.
+
+    :param dates: all days on file, oldest first.
+    :param damaged: those that could not be read.
+    :param rows: ``snapshot_date``, :data:`KEYS` and ``fields``, of all the others, oldest first.
+    """
+    positions = pl.Series("day", range(len(dates)), dtype=pl.UInt32)
+    day = rows["snapshot_date"].replace_strict(list(dates), positions, return_dtype=pl.UInt32).alias("day")
+    rows = rows.with_columns(day)
+    track, bearings = number_rows(rows.select("day", "name", "model_id"))
+    rows = rows.with_columns(track)
+    tracks = _tracks(rows)
+    # Texts are left behind here: sorting moves numbers only, and those by one number.
+    order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
+    rows = rows.select("track", "day", *fields)[order]
+    gaps = _gaps(rows, len(dates))
+    return Timeline(
+        dates=tuple(dates),
+        damaged=dict(damaged),
+        tracks=tracks,
+        bearings=bearings,
+        steps={field: _steps(rows, field, gaps) for field in fields},
+    )
+
+
+def _tracks(rows: pl.DataFrame) -> pl.DataFrame:
+    days = rows.with_row_index("row").group_by("track", maintain_order=True)
+    ends = days.agg(
+        pl.col("row").last(),
+        pl.col("day").first().alias("first"),
+        pl.col("day").last().alias("last"),
+        pl.len().alias("days"),
+    )
+    named = [rows[key].gather(ends["row"]) for key in ("name", "model_id")]
+    return ends.drop("row").with_columns(named)
+
+
+def _gaps(rows: pl.DataFrame, days: int) -> pl.DataFrame:
+    """Return the steps at which a model goes: the first day after each stretch on which it was on file."""
+    follows = (pl.col("track") == pl.col("track").shift(-1)) & (pl.col("day") + 1 == pl.col("day").shift(-1))
+    ends = rows.select("track", "day", follows.fill_null(value=False).alias("follows")).filter(
+        ~pl.col("follows")
+    )
+    return ends.select("track", pl.col("day") + 1).filter(pl.col("day") < days)
+
+
+def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
+    kind = pl.String() if rows.schema[field] == pl.String else pl.Decimal(38, 18)
+    value = pl.col(field)
+    same_model = pl.col("track") == pl.col("track").shift(1)
+    next_day = pl.col("day") == pl.col("day").shift(1) + 1
+    held = same_model & next_day & value.eq_missing(value.shift(1))
+    came = rows.select("track", "day", value, held.fill_null(value=False).alias("held")).filter(
+        ~pl.col("held")
+    )
+    on = came.select("track", "day", value.cast(kind).alias("value"), pl.lit(value=True).alias("on_file"))
+    off = gaps.with_columns(pl.lit(None, kind).alias("value"), pl.lit(value=False).alias("on_file"))
+    return on if off.is_empty() else pl.concat([on, off]).sort("track", "day")
+
+
+Bearing: TypeAlias = tuple[str, str, bool]
+"""Name, id, and whether another model of that day bears the name as well."""
+
+
+def tracks_of(found: Iterable[Bearing]) -> dict[Bearing, int]:
+    """Give each bearing the number of its track: rows of one track are the same model.
+
+    An unshared name joins all that bear it, an id all that have it.
+    """
+    parents: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        while (parent := parents.setdefault(node, node)) != node:
+            parents[node] = parents[parent]
+            node = parent
+        return node
+
+    found = list(found)
+    for name, model_id, shared in found:
+        by_id = root(("id", model_id))
+        if not shared:
+            parents[root(("name", name))] = by_id
+    numbers: dict[tuple[str, str], int] = {}
+    return {bearing: numbers.setdefault(root(("id", bearing[1])), len(numbers)) for bearing in found}
+
+
+def separated(tracks: dict[Bearing, int], mixed: Iterable[int]) -> dict[Bearing, int]:
+    """Give each name and id a track of its own where joining them put two models of one day together.
+
+    That takes models that swapped names or ids; then a model is who its unshared name says it is.
+    """
+    wrong = set(mixed)
+    fresh: dict[tuple[str, str], int] = {}
+    first = max(tracks.values(), default=-1) + 1
+
+    def own(bearing: Bearing) -> int:
+        name, model_id, shared = bearing
+        return fresh.setdefault(("id", model_id) if shared else ("name", name), first + len(fresh))
+
+    return {bearing: own(bearing) if track in wrong else track for bearing, track in tracks.items()}
+
+
+def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[Bearing, int]]:
+    """Return the track of every row, and that of every bearing.
+
+    :param rows: ``day``, ``name``, ``model_id``.
+    """
+    keys = _keys(rows)
+    distinct = keys.arg_unique().sort()
+    names, ids = rows["name"].gather(distinct), rows["model_id"].gather(distinct)
+    shared = (keys.gather(distinct) & 1).cast(bool)
+    found: list[Bearing] = list(zip(names, ids, shared, strict=True))
+    tracks = tracks_of(found)
+    numbered = _numbered(keys, distinct, [tracks[bearing] for bearing in found])
+    if mixed := _twice_a_day(rows["day"], numbered):
+        tracks = separated(tracks, mixed)
+        numbered = _numbered(keys, distinct, [tracks[bearing] for bearing in found])
+    return numbered, tracks
+
+
+def _keys(rows: pl.DataFrame) -> pl.Series:
+    """Return one number a row: its name, its id, and in the lowest bit whether the name is shared that day.
+
+    Comparing numbers is what makes this fast: half a million rows have a few hundred names.
+    """
+    codes = rows.select(
+        "day",
+        *[pl.col(key).cast(pl.Categorical).to_physical().cast(pl.UInt64) for key in ("name", "model_id")],
+    )
+    per_day = codes.group_by("day").agg(pl.col("name").n_unique().alias("names"), pl.len().alias("rows"))
+    crowded = per_day.filter(pl.col("names") != pl.col("rows"))["day"]
+    shared = pl.lit(0, pl.UInt64)
+    if not crowded.is_empty():
+        shared = (pl.col("day").is_in(crowded.implode()) & pl.struct("day", "name").is_duplicated()).cast(
+            pl.UInt64
+        )
+    return codes.select((pl.col("name") * 2**32 + pl.col("model_id") * 2 + shared).alias("key"))["key"]
+
+
+def _numbered(keys: pl.Series, distinct: pl.Series, tracks: list[int]) -> pl.Series:
+    return keys.replace_strict(keys.gather(distinct), tracks, return_dtype=pl.UInt32).alias("track")
+
+
+def _twice_a_day(days: pl.Series, tracks: pl.Series) -> list[int]:
+    """Return the tracks that have two rows on one day."""
+    rows = pl.DataFrame([days.alias("day"), tracks.alias("track")])
+    per_day = rows.group_by("day").agg(pl.col("track").n_unique().alias("tracks"), pl.len().alias("rows"))
+    crowded = per_day.filter(pl.col("tracks") != pl.col("rows"))["day"]
+    if crowded.is_empty():
+        return []
+    rows = rows.filter(pl.col("day").is_in(crowded.implode()))
+    return rows.filter(pl.struct("day", "track").is_duplicated())["track"].unique().to_list()
+
+
+MEDIANS: Final = ("output_token_price", "input_token_price")
+"""Columns whose median is told."""
+
+Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
+"""By column and day; a day on which no model publishes the price has none."""
+
+
+def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
+    """Return the medians over the models that publish a price.
+
+    :param frames: ``snapshot_date`` and :data:`MEDIANS` of all models, each of other days.
+    """
+    return {
+        field: {day: median for rows in frames for day, median in _by_day(rows, field).items()}
+        for field in MEDIANS
+    }
+
+
+def _by_day(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
+    # By the integers that a decimal is stored as: they sort faster, and polars 1.35 loses decimals in groups.
+    published = rows.select("snapshot_date", pl.col(field).to_physical()).drop_nulls()
+    value, count = pl.col(field).sort(), pl.len()
+    middle = published.group_by("snapshot_date").agg(
+        value.get((count - 1) // 2).alias("low"), value.get(count // 2).alias("high")
+    )
+    return {day: mean(unscaled(low), unscaled(high)) for day, low, high in middle.iter_rows()}

@@ -1,0 +1,400 @@
+"""One run: fetch, judge, keep. The same function files a day in Airflow, in a replay and in a test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from io_intelligence_provider import __version__
+from io_intelligence_provider.catalog.client import IOIntelligenceClient
+from io_intelligence_provider.catalog.pagination import Catalogue
+from io_intelligence_provider.contract.duplicates import Repeats
+from io_intelligence_provider.contract.records import RowTally, judge_records
+from io_intelligence_provider.contract.snapshot_checks import (
+    CHECKED_COLUMNS,
+    PreviousSnapshot,
+    RunFacts,
+    check_thresholds,
+    missing_fields,
+    score,
+    snapshot_checks,
+    stopping,
+)
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    NotOnFileError,
+    QualityError,
+    StorageError,
+    UnreadableFileError,
+)
+from io_intelligence_provider.quality.report import Outcome, QualityReport
+from io_intelligence_provider.quality.report_html import report_html
+from io_intelligence_provider.storage.parquet import check_bytes
+from io_intelligence_provider.store.layout import (
+    is_run_id,
+    models_path,
+    new_run_id,
+    quality_path,
+    quarantine_path,
+)
+from io_intelligence_provider.store.models_file import (
+    MODELS_KIND,
+    ModelSorter,
+    NoRunIdError,
+    serialise_models,
+)
+from io_intelligence_provider.store.quarantine import QuarantineFile
+from io_intelligence_provider.store.store import (
+    SnapshotInfo,
+    SnapshotStore,
+    When,
+    as_date,
+    compact_or_warn,
+    in_utc,
+)
+
+__all__ = [
+    "GRACE",
+    "LateRunError",
+    "SnapshotRun",
+    "SnapshotSummary",
+    "label_of_run",
+    "run_snapshot",
+    "snapshot_label",
+    "take_snapshot",
+]
+
+log = logging.getLogger(__name__)
+
+
+_GROUP: Final = 4_000
+"""Records judged at a time: the bound of what is in memory as Python objects."""
+
+
+@dataclass(frozen=True)
+class SnapshotSummary:
+    """What a run did, small enough for XCom.
+
+    :param path: where the models file lies.
+    :param score: valid rows / served rows x passed snapshot checks / evaluated ones.
+    :param content_hash: SHA-256 of the models without ``fetched_at``, the measurements and, in the observed
+        shape, ``created_at``: equal for equal catalogues.
+    """
+
+    snapshot_date: date
+    snapshot_id: str
+    path: str
+    rows: int
+    quarantined: int
+    outcome: str
+    score: float
+    wire_shape: str
+    content_hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self) | {"snapshot_date": self.snapshot_date.isoformat()}
+
+
+@dataclass(frozen=True)
+class SnapshotRun:
+    """A committed run: its summary and its report."""
+
+    summary: SnapshotSummary
+    report: QualityReport
+
+
+def take_snapshot(
+    client: IOIntelligenceClient,
+    store: SnapshotStore,
+    *,
+    snapshot_date: When | None = None,
+    q: str | None = None,
+    page_size: int | None = None,
+    fail_on: str = "error",
+    max_quarantine_share: float = 0.1,
+) -> SnapshotSummary:
+    """Read the catalogue, check every record and file the valid ones as the snapshot of a date.
+
+    Refused records go to quarantine with every reason; a snapshot of that date is replaced atomically.
+
+    :param snapshot_date: the UTC date to file under, today unless given. Any date is taken, for
+        replays and imports; ``fetched_at`` tells the truth.
+    :param q: the API's search term. A root belongs to one: another is an error.
+    :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
+    :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
+    :raises QualityError: when a check stopped the commit; quarantine and report are written all the same.
+    :raises ConfigurationError: when an argument, or the root's own query, forbids the run.
+    :raises IOIntelligenceError: what the client and the store raise.
+    """
+    return run_snapshot(
+        client,
+        store,
+        snapshot_date=snapshot_date,
+        q=q,
+        page_size=page_size,
+        fail_on=fail_on,
+        max_quarantine_share=max_quarantine_share,
+    ).summary
+
+
+def run_snapshot(
+    client: IOIntelligenceClient,
+    store: SnapshotStore,
+    *,
+    snapshot_date: When | None = None,
+    q: str | None = None,
+    page_size: int | None = None,
+    fail_on: str = "error",
+    max_quarantine_share: float = 0.1,
+) -> SnapshotRun:
+    """Do what :func:`take_snapshot` does and return the report as well."""
+    check_thresholds(fail_on, max_quarantine_share)
+    day = datetime.now(UTC).date() if snapshot_date is None else as_date(snapshot_date)
+    query = (q or "").strip()
+    _check_query(store, query)
+    previous = _previous(store, day)
+    with ModelSorter() as models, client.fetch_catalogue(query or None, page_size) as catalogue:
+        snapshot_id = new_run_id(catalogue.fetched_at)
+        with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
+            tally, checked = _judge(catalogue, models, quarantine)
+            store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
+        facts = RunFacts(
+            models=checked,
+            tally=tally,
+            shape=catalogue.shape,
+            source_url=client.source_url,
+            received=catalogue.received,
+            total=catalogue.total,
+            on_two_pages=catalogue.on_two_pages,
+            max_quarantine_share=max_quarantine_share,
+            previous=None if isinstance(previous, str) else previous,
+            unreadable=previous if isinstance(previous, str) else None,
+        )
+        report = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
+        store.files.put(quality_path(day, snapshot_id), report.to_json().encode())
+        store.files.put(quality_path(day, snapshot_id, "html"), report_html(report).encode())
+        if report.outcome == "failed":
+            raise _stopped(report, fail_on, store)
+        serialised = serialise_models(models.slices(), report.fetched_at, _metadata(report, query))
+    _commit(store, report, serialised.data)
+    compact_or_warn(store)
+    return SnapshotRun(_summary(store, report, serialised.content_hash), report)
+
+
+def _check_query(store: SnapshotStore, query: str) -> None:
+    filed = _filed_query(store)
+    if filed is not None and filed != query:
+        raise ConfigurationError(
+            f"{store.files.url('')} holds snapshots of the query {filed!r}, this run asks {query!r}. "
+            "A root belongs to one query: give this one a root of its own."
+        )
+
+
+def _filed_query(store: SnapshotStore) -> str | None:
+    """Return the query of the newest snapshot that can be read."""
+    for day in reversed(store.dates()):
+        try:
+            return _claims(store, day).query
+        except NotOnFileError:
+            continue
+        except UnreadableFileError as error:
+            log.warning("The query of the root is looked for in the snapshot before: %s", error)
+    return None
+
+
+def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
+    """Return what the latest earlier snapshot held, or why its file cannot be used."""
+    before = store.before(day)
+    if before is None:
+        return None
+    try:
+        info = _claims(store, before)
+        table = store.read(before, list(CHECKED_COLUMNS))
+    except UnreadableFileError as error:
+        log.warning("Nothing is compared with the snapshot of %s: %s", before, error)
+        return str(error)
+    try:
+        fields = store.quality(before).fields
+    except StorageError as error:
+        log.warning("The check missing_fields cannot be evaluated: %s", error)
+        fields = None
+    return PreviousSnapshot(pl.DataFrame(table), info.wire_shape, info.source_url, fields)
+
+
+def _judge(
+    catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
+) -> tuple[RowTally, pl.DataFrame]:
+    """Judge all records; return the tally, and of the valid ones what the snapshot checks look at."""
+    tally, checked = RowTally(catalogue.shape, catalogue.redacted), []
+    repeats = Repeats(catalogue)
+    for records in _groups(repeats.distinct(catalogue.pages())):
+        verdict = judge_records(records, catalogue.shape, repeats.conflicting)
+        tally.add(verdict)
+        quarantine.add(verdict.refused)
+        models.add(verdict.valid)
+        checked.append(verdict.valid.select(CHECKED_COLUMNS))
+    return tally, pl.concat(checked)
+
+
+def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    for page in pages:
+        group += page
+        if len(group) >= _GROUP:
+            yield group
+            group = []
+    yield group  # the last one, and the only one of an empty catalogue
+
+
+def _report(
+    facts: RunFacts, snapshot_id: str, day: date, fetched_at: datetime, fail_on: str
+) -> QualityReport:
+    checks = (*facts.tally.results(), *snapshot_checks(facts))
+    findings = any(not check.passed for check in checks)
+    outcome: Outcome = "failed" if stopping(checks, fail_on) else "warned" if findings else "passed"
+    return QualityReport(
+        snapshot_id=snapshot_id,
+        snapshot_date=day,
+        fetched_at=fetched_at,
+        source_url=facts.source_url,
+        wire_shape=facts.shape.value,
+        outcome=outcome,
+        score=score(facts.tally.served, facts.tally.valid, checks),
+        served=facts.tally.served,
+        valid=facts.tally.valid,
+        quarantined=facts.tally.quarantined,
+        checks=checks,
+        fields=tuple(sorted(facts.tally.fields)),
+        unknown_fields=tuple(sorted(facts.tally.unknown)),
+        missing_fields=tuple(missing_fields(facts)),
+    )
+
+
+def _stopped(report: QualityReport, fail_on: str, store: SnapshotStore) -> QualityError:
+    reasons = [
+        f"{check.check}{f' on {check.column}' if check.column else ''} "
+        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
+        for check in stopping(report.checks, fail_on)
+    ]
+    where = store.files.url(quality_path(report.snapshot_date, report.snapshot_id, "html"))
+    return QualityError(
+        f"The snapshot of {report.snapshot_date} was not committed; the last one stands. Failed: "
+        f"{'; '.join(reasons[:5])}. {report.quarantined} of {report.served} records are in quarantine. "
+        f"See {where}.",
+        report=report,
+    )
+
+
+def _metadata(report: QualityReport, query: str) -> dict[str, str]:
+    return {
+        "snapshot_id": report.snapshot_id,
+        "fetched_at": report.fetched_at.isoformat(),
+        "wire_shape": report.wire_shape,
+        "source_url": report.source_url,
+        "query": query,
+        "provider_version": __version__,
+    }
+
+
+def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
+    """Put the models file, the commit point; then drop the evidence of the snapshot it supersedes."""
+    day = report.snapshot_date
+    try:
+        claimed = _claims(store, day).snapshot_id
+        superseded = claimed if is_run_id(claimed) else None
+    except NotOnFileError:
+        superseded = None
+    except UnreadableFileError as error:
+        # Whose evidence is superseded is unknown, so none is deleted.
+        log.warning("The snapshot of %s is replaced: %s", day, error)
+        superseded = None
+    check_bytes(data, store.files.url(models_path(day)), MODELS_KIND)
+    store.files.put(models_path(day), data)
+    try:
+        committed = store.info(day).snapshot_id
+        # Another run may have committed since; what it read before it put may have been older than this.
+        for gone in {superseded or committed, report.snapshot_id} - {committed}:
+            _drop_evidence(store, day, gone)
+        store.files.sweep()
+    except (NotOnFileError, StorageError) as error:
+        log.warning("Committed, but old evidence of %s could not be deleted: %s", day, error)
+
+
+def _claims(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
+    """Return what a models file says about itself, an id that is none among it.
+
+    A file that was tampered with is replaced by a run of its date like any other; only its evidence is not
+    looked for.
+    """
+    try:
+        return store.info(when)
+    except NoRunIdError as error:
+        return error.info
+
+
+def _drop_evidence(store: SnapshotStore, day: date, snapshot_id: str) -> None:
+    store.files.delete(quarantine_path(day, snapshot_id))
+    store.files.delete(quality_path(day, snapshot_id))
+    store.files.delete(quality_path(day, snapshot_id, "html"))
+
+
+def _summary(store: SnapshotStore, report: QualityReport, content_hash: str) -> SnapshotSummary:
+    return SnapshotSummary(
+        snapshot_date=report.snapshot_date,
+        snapshot_id=report.snapshot_id,
+        path=store.files.url(models_path(report.snapshot_date)),
+        rows=report.valid,
+        quarantined=report.quarantined,
+        outcome=report.outcome,
+        score=report.score,
+        wire_shape=report.wire_shape,
+        content_hash=content_hash,
+    )
+
+
+GRACE: Final = timedelta(hours=6)
+"""How long after midnight a late run may still file the day before, when that day has no snapshot."""
+
+
+class LateRunError(Exception):
+    """The run's day is over (or has not come): today's prices would be filed under another day."""
+
+
+def snapshot_label(run_after: datetime, now: datetime, *, on_file: bool) -> date:
+    """Return the UTC date of the run when a snapshot may be filed under it now.
+
+    :param run_after: when the run was due; without a time zone it is UTC.
+    :param on_file: whether that date has a snapshot already.
+    :raises LateRunError: when it may not; the message says why.
+    """
+    label = in_utc(run_after).date()
+    today = in_utc(now).date()
+    if today == label:
+        return label
+    if today < label:
+        raise LateRunError(f"The run is of {label}, and today is {today} (UTC): that day has not come.")
+    midnight = datetime(label.year, label.month, label.day, tzinfo=UTC) + timedelta(days=1)
+    late = in_utc(now) - midnight
+    if late >= GRACE:
+        raise LateRunError(
+            f"The run is of {label}, and today is {today} (UTC). The API serves the present only, so "
+            f"today's prices would be filed under {label}. A missed day stays missing."
+        )
+    if on_file:
+        raise LateRunError(
+            f"The run is of {label}, which is over (UTC) and has its snapshot: it is not replaced by "
+            f"prices of {today}."
+        )
+    return label
+
+
+def label_of_run(store: SnapshotStore, run_after: datetime, now: datetime) -> date:
+    """Return the date that a run files its snapshot under, see :func:`snapshot_label`."""
+    on_file = in_utc(run_after).date() in store.dates()
+    return snapshot_label(run_after, now, on_file=on_file)

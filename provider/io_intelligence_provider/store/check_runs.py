@@ -1,0 +1,150 @@
+"""The snapshots on file as results: history checks and notebooks read the catalogue like any data set."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
+from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
+from io_intelligence_provider.quality.profile import Profiler
+from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.storage.parquet import open_parquet
+from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns
+from io_intelligence_provider.store.store import SnapshotStore, When
+
+__all__ = ["CATALOGUE", "SCHEMA", "catalogue_runs", "check_run_of", "footer_profile", "snapshot_profile"]
+
+log = logging.getLogger(__name__)
+
+
+def catalogue_runs(
+    store: SnapshotStore, start: When | None = None, end: When | None = None
+) -> list[CheckRun]:
+    """Return every run on file as a result, those of stopped runs included, oldest first.
+
+    The committed ones carry the profile of their models. A replay reads all days within minutes, so
+    ``checked_at`` is the beginning of the snapshot's date where the catalogue was not read on that date.
+
+    :param start: first snapshot date, all unless given.
+    :param end: last one, included.
+    A snapshot whose file cannot be used is passed over with a warning: its run has no profile.
+
+    :raises StorageError: when the storage does not answer.
+    """
+    return list(_runs(store, start, end))
+
+
+def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[CheckRun]:
+    dates = frozenset(store.dates())
+    for report in store.runs(start, end):
+        profile: tuple[ColumnProfile, ...] = ()
+        try:
+            day = report.snapshot_date
+            if day in dates and store.info(day).snapshot_id == report.snapshot_id:
+                profile = snapshot_profile(store, day)
+        except (UnreadableFileError, NotOnFileError) as error:
+            log.warning("The run %s has no profile: %s", report.snapshot_id, error)
+        yield replace(check_run_of(report, profile=profile), checked_at=_when(report))
+
+
+def _when(report: QualityReport) -> datetime:
+    if report.fetched_at.astimezone(UTC).date() == report.snapshot_date:
+        return report.fetched_at
+    return datetime.combine(report.snapshot_date, time(), UTC)
+
+
+def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
+    """Return the profile of a snapshot's models: of the columns that its file has.
+
+    :raises NotOnFileError: when there is no such snapshot.
+    """
+    profiler = Profiler()
+    with open_parquet(store.files, models_path(store.resolve(when)), MODELS_KIND) as file:
+        # A column that is newer than the file has no nulls there: nobody knows its values.
+        names = [column.name for column in COLUMNS if column.name in file.schema.names]
+        profiler.add(pl.DataFrame(file.read(chosen_columns(names))))
+    return profiler.finish()
+
+
+def footer_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
+    """Return what the footer of a snapshot's file says of its columns: rows, nulls, bounds. No data are read.
+
+    Lists have leaves of other names and are left out, as is a column whose nulls nobody counted.
+
+    :raises NotOnFileError: when there is no such snapshot.
+    """
+    with open_parquet(store.files, models_path(store.resolve(when)), MODELS_KIND) as file:
+        metadata = file.metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    profiles = (
+        _footer(column.name, metadata.num_rows, [group.column(number).statistics for group in groups])
+        for number, column in enumerate(columns)
+        if column.path == column.name
+    )
+    return tuple(profile for profile in profiles if profile is not None)
+
+
+def _footer(name: str, rows: int, statistics: list[Any]) -> ColumnProfile | None:
+    if any(group is None or not group.has_null_count for group in statistics):
+        return None
+    bounds = [(group.min, group.max) for group in statistics if group.has_min_max]
+    smallest = _plain(min((low for low, _ in bounds), default=None))
+    greatest = _plain(max((high for _, high in bounds), default=None))
+    return ColumnProfile(
+        name, rows, sum(group.null_count for group in statistics), min=smallest, max=greatest
+    )
+
+
+def _plain(bound: Any) -> float | str | None:
+    """Return numbers and moments; not texts, which may be anything, nor booleans."""
+    if isinstance(bound, datetime):
+        return bound.isoformat()
+    is_number = isinstance(bound, (int, float, Decimal)) and not isinstance(bound, bool)
+    return float(bound) if is_number else None
+
+
+CATALOGUE = "io_intelligence_models"
+"""The catalogue's name as a data set: that of its asset."""
+
+SCHEMA = "io_intelligence_provider.contract.columns"
+
+
+def check_run_of(
+    report: QualityReport, *, seconds: float = 0.0, profile: tuple[ColumnProfile, ...] = ()
+) -> CheckRun:
+    """Return a report as a :class:`~io_intelligence_provider.quality.result.CheckRun`.
+
+    What a snapshot's report says and that form has no place for, the drift of the API's keys, is in the
+    checks ``unknown_fields`` and ``missing_fields``.
+
+    :param seconds: how long the run took; a report does not say.
+    :param profile: of the models' columns, where somebody computed it.
+    """
+    return CheckRun(
+        run_id=report.snapshot_id,
+        dataset=CATALOGUE,
+        schema=SCHEMA,
+        checked_at=report.fetched_at,
+        seconds=seconds,
+        engine="local",
+        mode="rows",
+        outcome=report.outcome,
+        score=report.score,
+        rows=report.served,
+        valid=report.valid,
+        quarantined=report.quarantined,
+        files=1,
+        checks=report.checks,
+        columns=tuple((field.name, str(field.type)) for field in arrow_schema()),
+        profile=profile,
+    )

@@ -1,0 +1,338 @@
+"""The models table: sorted, hashed, serialised to Parquet, with the metadata that makes a file a snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.contract.columns import (
+    COLUMNS,
+    PRICE_COLUMNS,
+    Kind,
+    arrow_schema,
+    volatile_columns,
+)
+from io_intelligence_provider.errors import ConfigurationError, UnreadableFileError
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.parquet import FileKind, open_parquet
+from io_intelligence_provider.store.layout import in_utc, is_run_id
+
+__all__ = [
+    "METADATA_PREFIX",
+    "MODELS_KIND",
+    "SLICE",
+    "SORT_KEYS",
+    "ModelSorter",
+    "NoRunIdError",
+    "SerialisedModels",
+    "SnapshotInfo",
+    "chosen_columns",
+    "content_hash",
+    "file_metadata",
+    "info_of",
+    "read_info",
+    "serialise_models",
+    "writer_options",
+]
+
+
+METADATA_PREFIX: Final = "io_intelligence."
+
+_DISTINCT: Final = frozenset({"model_id", "name", "description", *PRICE_COLUMNS})
+"""Columns that differ from row to row: a dictionary of them is one page more to decode, and no smaller."""
+
+
+MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 100_000, 1)
+"""A hundred thousand models, and up to a million in a file with a byte for each."""
+
+
+def chosen_columns(columns: Iterable[str]) -> pa.Schema:
+    """Return the schema of some columns of ``models.parquet``, in that order.
+
+    :raises ConfigurationError: when there is no such column, or one is named twice.
+    """
+    schema, columns = arrow_schema(), list(columns)
+    for name in columns:
+        if columns.count(name) > 1:
+            raise ConfigurationError(f"The column {name!r} is asked for twice.")
+        if name not in schema.names:
+            raise ConfigurationError(f"There is no column {name!r}. Columns are: {', '.join(schema.names)}.")
+    return pa.schema([schema.field(name) for name in columns])
+
+
+class _ContentHash:
+    """SHA-256 over the sorted models without what moves while they stay as they are.
+
+    It is taken over values, not over bytes of a file, so that neither a new library version nor
+    another compression changes it: per slice of 8,192 rows and column, the lengths of the values as
+    text in bytes (-1 for null), then the texts.
+    """
+
+    def __init__(self, shape: WireShape) -> None:
+        self._digest = hashlib.sha256()
+        volatile = volatile_columns(shape)
+        self._columns = [column.name for column in COLUMNS if column.name not in volatile]
+
+    def update(self, models: pl.DataFrame) -> None:
+        """Take the next slice."""
+        parts: list[pl.Expr] = []
+        for column in self._columns:
+            text = _as_text(pl.col(column), models.schema[column])
+            lengths = text.str.len_bytes().cast(pl.Int64).fill_null(-1).cast(pl.String)
+            parts += [
+                lengths.str.join(",").alias(f"{column} lengths"),
+                text.str.join("", ignore_nulls=True).alias(f"{column} texts"),
+            ]
+        # One query of all columns: one query each costs 20 ms a snapshot, however few models it has.
+        values = iter(models.select(parts).row(0))
+        for column in self._columns:
+            for part in (next(values), next(values)):
+                self._digest.update(f"{column}:{part or ''};".encode())
+
+    def hexdigest(self) -> str:
+        """Return the hash of the slices so far."""
+        return self._digest.hexdigest()
+
+
+def content_hash(models: pl.DataFrame, shape: WireShape) -> str:
+    """Return the content hash of sorted models: equal for equal models, whenever they were fetched."""
+    digest = _ContentHash(shape)
+    for start in range(0, models.height, SLICE):
+        digest.update(models.slice(start, SLICE))
+    return digest.hexdigest()
+
+
+def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if dtype == pl.List(pl.String):
+        # Lengths first: ["a,b"] and ["a", "b"] are different lists.
+        length = column.list.eval(pl.element().str.len_bytes().cast(pl.String)).list.join(",")
+        return length + ";" + column.list.join("")
+    if dtype == pl.Datetime("us", "UTC"):
+        return column.cast(pl.Int64).cast(pl.String)
+    return column.cast(pl.String)
+
+
+def file_metadata(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a models file under our prefix."""
+    return {f"{METADATA_PREFIX}{key}": value for key, value in values.items()}
+
+
+def writer_options() -> dict[str, Any]:
+    """Return how a models file is written: zstd, statistics, dictionaries where values repeat."""
+    columns = [column for column in COLUMNS if column.name not in _DISTINCT]
+    paths = [
+        f"{column.name}.list.element" if column.kind is Kind.STRING_LIST else column.name
+        for column in columns
+    ]
+    return {"compression": "zstd", "write_statistics": True, "use_dictionary": paths}
+
+
+@dataclass(frozen=True)
+class SerialisedModels:
+    """A models file, ready to be put."""
+
+    data: bytes
+    content_hash: str
+
+
+def serialise_models(
+    slices: Iterable[pl.DataFrame], fetched_at: datetime, metadata: Mapping[str, str]
+) -> SerialisedModels:
+    """Serialise sorted models as Parquet, one row group per slice.
+
+    :param slices: the models in order, :data:`~io_intelligence_provider.store.models_file.SLICE` rows each.
+    :param metadata: of the file, without our prefix; ``wire_shape`` is one of them.
+    """
+    schema = arrow_schema().with_metadata(file_metadata(metadata))
+    stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
+    digest, sink = _ContentHash(WireShape(metadata["wire_shape"])), pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema, **writer_options()) as writer:
+        for models in slices:
+            if models.height:
+                digest.update(models)
+            writer.write_table(models.with_columns(stamp).select(schema.names).to_arrow().cast(schema))
+    return SerialisedModels(sink.getvalue().to_pybytes(), digest.hexdigest())
+
+
+SLICE: Final = 8_192
+"""Rows of a sorted slice; one slice is one row group of the Parquet file."""
+
+SORT_KEYS: Final = ("name", "model_id")
+
+_Span: TypeAlias = tuple[int, int]
+
+
+class _FrameFile:
+    """Frames in a temporary file, found again by offset and length."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
+
+    def write(self, frame: pl.DataFrame) -> _Span:
+        buffer = io.BytesIO()
+        frame.write_ipc_stream(buffer, compression="lz4")
+        offset = self._file.seek(0, io.SEEK_END)
+        return offset, self._file.write(buffer.getbuffer())
+
+    def read(self, span: _Span) -> pl.DataFrame:
+        self._file.seek(span[0])
+        return pl.read_ipc_stream(io.BytesIO(self._file.read(span[1])))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class ModelSorter:
+    """Takes batches of models in any order and gives them back by ``name`` then ``model_id``.
+
+    Both are compared by their code points. A context manager: the temporary file goes with it.
+    """
+
+    def __init__(self) -> None:
+        self._file = _FrameFile()
+        self._keys: list[pl.DataFrame] = []
+        self._parts: list[_Span] = []
+        self._first: pl.DataFrame | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, models: pl.DataFrame) -> None:
+        """Take one batch. A single one stays in memory; further ones send it to the file."""
+        if not self._keys:
+            self._first = models
+        else:
+            self._spill_first()
+            self._parts.append(self._file.write(models))
+        self._keys.append(models.select(SORT_KEYS))
+
+    def _spill_first(self) -> None:
+        if self._first is not None:
+            self._parts.append(self._file.write(self._first))
+            self._first = None
+
+    def slices(self) -> Iterator[pl.DataFrame]:
+        """Yield all models in order, :data:`SLICE` rows at a time; at least one slice, even if empty."""
+        if self._first is not None:
+            ordered = self._first.sort(SORT_KEYS)
+            for start in range(0, max(ordered.height, 1), SLICE):
+                yield ordered.slice(start, SLICE)
+            return
+        for spans in self._deal():
+            yield self._slice(spans)
+
+    def _deal(self) -> list[list[_Span]]:
+        """Send each row to the slice that its place falls into; return what each slice consists of."""
+        keys = pl.concat(self._keys)
+        places = keys.select(pl.arg_sort_by(SORT_KEYS)).to_series().arg_sort().rename("place")
+        slices: list[list[_Span]] = [[] for _ in range(-(-keys.height // SLICE))]
+        start = 0
+        for part, rows in zip(self._parts, self._keys, strict=True):
+            placed = self._file.read(part).with_columns(places.slice(start, rows.height))
+            start += rows.height
+            dealt = placed.with_columns(slice=pl.col("place") // SLICE).partition_by(
+                "slice", as_dict=True, include_key=False
+            )
+            for (number,), rows_of_slice in dealt.items():
+                slices[number].append(self._file.write(rows_of_slice))
+        return slices
+
+    def _slice(self, spans: list[_Span]) -> pl.DataFrame:
+        return pl.concat([self._file.read(span) for span in spans]).sort("place").drop("place")
+
+
+_LONGEST: Final = 16_384
+"""Bytes of one entry: a URL, a search term, an id."""
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """What a models file says about itself."""
+
+    snapshot_id: str
+    fetched_at: datetime
+    wire_shape: Literal["documented", "openai"]
+    source_url: str
+    query: str
+    provider_version: str
+
+
+class NoRunIdError(UnreadableFileError):
+    """A models file whose ``snapshot_id`` is no id of a run; ``info`` is what it says, that id included."""
+
+    def __init__(self, message: str, info: SnapshotInfo) -> None:
+        super().__init__(message)
+        self.info = info
+
+
+def read_info(files: Files, path: str) -> SnapshotInfo:
+    """Return the identity that a models file bears.
+
+    :raises NotOnFileError: when the file is not there.
+    :raises NoRunIdError: when its id is none.
+    :raises UnreadableFileError: when it is damaged, or none of ours.
+    """
+    with open_parquet(files, path, MODELS_KIND) as file:
+        return info_of(file.schema, file.where)
+
+
+def info_of(schema: pa.Schema, where: str) -> SnapshotInfo:
+    """Return the identity in the metadata of a schema.
+
+    :param where: the file that it was read from.
+    :raises NoRunIdError: when the id of the run is none.
+    :raises UnreadableFileError: when there is no such identity.
+    """
+    try:
+        info = _info(schema)
+    except (KeyError, ValueError, OverflowError) as error:
+        raise UnreadableFileError(
+            f"{where} is no snapshot of this provider: its metadata lack {error}. Restore the file, or let a "
+            "run of that day replace it."
+        ) from error
+    if not is_run_id(info.snapshot_id):
+        raise NoRunIdError(
+            f"{where} names {info.snapshot_id[:100]!r} as its snapshot_id, which is no id of a run, so its "
+            "report and quarantine cannot be found. Restore the file, or let a run of that day replace it.",
+            info,
+        )
+    return info
+
+
+def _info(schema: pa.Schema) -> SnapshotInfo:
+    prefix = METADATA_PREFIX.encode()
+    if any(len(value) > _LONGEST for key, value in (schema.metadata or {}).items() if key.startswith(prefix)):
+        raise ValueError(f"values of at most {_LONGEST} bytes")
+    metadata = {
+        # What is no UTF-8 is no id either; it must not hide the rest.
+        key.decode().removeprefix(METADATA_PREFIX): value.decode("utf-8", "replace")
+        for key, value in (schema.metadata or {}).items()
+        if key.startswith(prefix)
+    }
+    shape = metadata["wire_shape"]
+    if shape not in ("documented", "openai"):
+        raise ValueError("a known wire_shape")
+    urlsplit(metadata["source_url"])  # whoever compares hosts does it
+    fetched_at = in_utc(datetime.fromisoformat(metadata["fetched_at"]))
+    return SnapshotInfo(
+        snapshot_id=metadata["snapshot_id"],
+        fetched_at=fetched_at,
+        wire_shape="openai" if shape == "openai" else "documented",
+        source_url=metadata["source_url"],
+        query=metadata["query"],
+        provider_version=metadata["provider_version"],
+    )

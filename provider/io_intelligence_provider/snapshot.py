@@ -19,7 +19,6 @@ from io_intelligence_provider.contract.snapshot_checks import (
     CHECKED_COLUMNS,
     PreviousSnapshot,
     RunFacts,
-    check_thresholds,
     missing_fields,
     score,
     snapshot_checks,
@@ -32,16 +31,12 @@ from io_intelligence_provider.errors import (
     StorageError,
     UnreadableFileError,
 )
+from io_intelligence_provider.quality.policy import check_thresholds
 from io_intelligence_provider.quality.report import Outcome, QualityReport
 from io_intelligence_provider.quality.report_html import report_html
+from io_intelligence_provider.quality.result import is_run_id, new_run_id
 from io_intelligence_provider.storage.parquet import check_bytes
-from io_intelligence_provider.store.layout import (
-    is_run_id,
-    models_path,
-    new_run_id,
-    quality_path,
-    quarantine_path,
-)
+from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import (
     MODELS_KIND,
     ModelSorter,

@@ -10,17 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.catalog.wire import (
-    UnstorableNumber,
-    WireShape,
-    ascii_json,
-    decode_page,
-    decode_record,
-    dump_json,
-    record_id,
-)
+from io_intelligence_provider.catalog.wire import WireShape, ascii_json, decode_page, decode_record, record_id
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.errors import ResponseError
+from io_intelligence_provider.json_text import UnstorableNumber, dump_json
 
 PAGINATION = b'"pagination":{"total":1,"has_next":false,"page":1}'
 

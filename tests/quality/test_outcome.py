@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from io_intelligence_provider.contract.snapshot_checks import check_thresholds, score, stopping
+from io_intelligence_provider.contract.snapshot_checks import score, stopping
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.policy import check_thresholds
 from io_intelligence_provider.quality.report import CheckResult
 
 ROW = CheckResult("type", "name", "row", "error", 10, 1)

@@ -19,16 +19,11 @@ from io_intelligence_provider.alerts.alert import Digest, RuleAlerts
 from io_intelligence_provider.alerts.ledger import record_sent, told_by
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
+from io_intelligence_provider.quality.result import is_run_id, new_run_id
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.store import months as daily
 from io_intelligence_provider.store.check_runs import catalogue_runs, check_run_of
-from io_intelligence_provider.store.layout import (
-    is_run_id,
-    models_path,
-    new_run_id,
-    quality_path,
-    quarantine_path,
-)
+from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 
 FIRST, DAY = "2026-01-01", "2026-01-02"
 OUT = "../../../victim"

@@ -17,6 +17,7 @@ import msgspec
 
 from io_intelligence_provider.catalog.http_errors import is_html, quoted
 from io_intelligence_provider.errors import ResponseError
+from io_intelligence_provider.json_text import UnstorableNumber, dump_json
 from io_intelligence_provider.redaction import MASK, Redactor
 
 __all__ = [
@@ -24,12 +25,10 @@ __all__ = [
     "MOVING_OBSERVED",
     "UNSTORED_OBSERVED",
     "Page",
-    "UnstorableNumber",
     "WireShape",
     "ascii_json",
     "decode_page",
     "decode_record",
-    "dump_json",
     "record_id",
     "stored_form",
 ]
@@ -68,13 +67,6 @@ class Page:
     has_next: bool = False
     total_pages: int | None = None
     redacted: int = 0
-
-
-class UnstorableNumber:
-    """A JSON number that neither int nor Decimal can hold, kept as its text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
 
 
 class _Envelope(msgspec.Struct):
@@ -348,22 +340,3 @@ def ascii_json(raw: bytes) -> str:
     return _NOT_ASCII.sub(
         lambda found: json.dumps(found.group())[1:-1], raw.decode("utf-8", "surrogateescape")
     )
-
-
-def dump_json(value: Any, *, sort_keys: bool = False) -> str:
-    """Write a decoded value as ASCII JSON, numbers digit by digit.
-
-    :param sort_keys: order the keys of objects, so that equal objects give equal texts.
-    :raises RecursionError: when it is nested some hundred levels deep.
-    """
-    if isinstance(value, dict):
-        items = sorted(value.items()) if sort_keys else value.items()
-        pairs = [f"{json.dumps(key)}: {dump_json(item, sort_keys=sort_keys)}" for key, item in items]
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join([dump_json(item, sort_keys=sort_keys) for item in value]) + "]"
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, UnstorableNumber):
-        return value.text
-    return json.dumps(value)

@@ -15,7 +15,7 @@ from io_intelligence_provider.contract.columns import (
     Kind,
     volatile_columns,
 )
-from io_intelligence_provider.contract.failures import escaped
+from io_intelligence_provider.text import escaped
 
 __all__ = [
     "ACCESS",

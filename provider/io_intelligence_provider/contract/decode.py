@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape, decode_record, dump_json
+from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape, decode_record
 from io_intelligence_provider.contract.columns import (
     ABSENT,
     COLUMNS,
@@ -26,8 +26,10 @@ from io_intelligence_provider.contract.columns import (
     Kind,
     Place,
 )
-from io_intelligence_provider.contract.failures import RowFailure, cut, escaped, shown_value
+from io_intelligence_provider.contract.failures import RowFailure, shown_value
 from io_intelligence_provider.contract.parsing import MistypedError, storer, type_name
+from io_intelligence_provider.json_text import dump_json
+from io_intelligence_provider.text import cut, escaped
 
 __all__ = ["MODEL_URL", "Batch", "Rows", "is_inner", "read_batch", "read_rows"]
 

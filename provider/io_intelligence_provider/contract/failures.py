@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from io_intelligence_provider.catalog.wire import dump_json
+from io_intelligence_provider.json_text import dump_json
+from io_intelligence_provider.text import cut, escaped
 
-__all__ = ["RowFailure", "cut", "escaped", "shown_value"]
+__all__ = ["RowFailure", "shown_value"]
 
 
 _LONGEST: Final = 500  # characters; the quarantined record holds the whole value
@@ -26,16 +27,6 @@ class RowFailure:
     column: str
     value: str | None
     message: str
-
-
-def escaped(text: str) -> str:
-    """Return ``text`` with lone surrogates as ``\\udXXX``: what UTF-8 can carry."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def cut(text: str, longest: int) -> str:
-    """Return ``text``, or its beginning and how long it is when it is longer than ``longest``."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def shown_value(value: Any) -> str | None:

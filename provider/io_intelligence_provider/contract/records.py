@@ -24,10 +24,11 @@ from io_intelligence_provider.contract.columns import (
     Place,
 )
 from io_intelligence_provider.contract.decode import Batch, read_batch
-from io_intelligence_provider.contract.failures import RowFailure, cut, shown_value
+from io_intelligence_provider.contract.failures import RowFailure, shown_value
 from io_intelligence_provider.contract.parsing import parse_prices, parse_timestamps
 from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, judge
 from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.text import cut
 
 if TYPE_CHECKING:
     import pandera.polars as pa

@@ -7,29 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
-from io_intelligence_provider.contract.failures import cut
 from io_intelligence_provider.contract.records import RowTally
-from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.text import cut
 
-__all__ = [
-    "CHECKED_COLUMNS",
-    "FAIL_ON",
-    "FailOn",
-    "PreviousSnapshot",
-    "RunFacts",
-    "check_thresholds",
-    "score",
-    "snapshot_checks",
-    "stopping",
-]
+__all__ = ["CHECKED_COLUMNS", "PreviousSnapshot", "RunFacts", "score", "snapshot_checks", "stopping"]
 
 
 CHECKED_COLUMNS: Final = ("model_id", "name", *PRICE_COLUMNS)
@@ -261,22 +250,7 @@ _CHECKS: Final[tuple[tuple[str, Severity, Callable[[RunFacts], _Found]], ...]] =
 )
 
 
-FailOn: TypeAlias = Literal["error", "warn", "never"]
-FAIL_ON: Final = ("error", "warn", "never")
 _ALWAYS: Final = ("not_empty", "complete")
-
-
-def check_thresholds(fail_on: str, max_quarantine_share: object) -> None:
-    """Refuse what is no threshold before anything is fetched.
-
-    :raises ConfigurationError: then.
-    """
-    if fail_on not in FAIL_ON:
-        raise ConfigurationError(f"fail_on is {fail_on!r}; it is one of {', '.join(FAIL_ON)}.")
-    if not isinstance(max_quarantine_share, (int, float)) or not 0 <= max_quarantine_share <= 1:
-        raise ConfigurationError(
-            f"max_quarantine_share is {max_quarantine_share!r}; it is a share from 0 to 1."
-        )
 
 
 def stopping(checks: Sequence[CheckResult], fail_on: str) -> list[CheckResult]:

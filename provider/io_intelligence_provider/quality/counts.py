@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from io_intelligence_provider.contract.failures import cut
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.prepare import Declared, Prepared
 from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.text import cut
 
 __all__ = ["ALWAYS", "Policy", "Tally", "Threshold"]
 

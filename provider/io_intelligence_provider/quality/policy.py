@@ -5,16 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from io_intelligence_provider.contract.snapshot_checks import check_thresholds
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.counts import Policy, Threshold
 from io_intelligence_provider.quality.report import CheckResult, Severity
 from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.storage.location import refusal_of
 
-__all__ = ["CheckOptions", "ExtraChecks", "policy_of", "score", "stopping"]
+__all__ = [
+    "FAIL_ON",
+    "CheckOptions",
+    "ExtraChecks",
+    "FailOn",
+    "check_thresholds",
+    "policy_of",
+    "score",
+    "stopping",
+]
 
 
 ExtraChecks: TypeAlias = Callable[["CheckRun"], Sequence[CheckResult]]
@@ -148,3 +156,22 @@ def _threshold(name: str, value: Any) -> Threshold:
     if isinstance(number, float) and number > 1:
         raise ConfigurationError(f"threshold of {name!r} is {value!r}; a share is from 0.0 to 1.0.")
     return number
+
+
+def check_thresholds(fail_on: str, max_quarantine_share: object) -> None:
+    """Refuse what is no threshold before anything is fetched.
+
+    :raises ConfigurationError: then.
+    """
+    if fail_on not in FAIL_ON:
+        raise ConfigurationError(f"fail_on is {fail_on!r}; it is one of {', '.join(FAIL_ON)}.")
+    if not isinstance(max_quarantine_share, (int, float)) or not 0 <= max_quarantine_share <= 1:
+        raise ConfigurationError(
+            f"max_quarantine_share is {max_quarantine_share!r}; it is a share from 0 to 1."
+        )
+
+
+FailOn: TypeAlias = Literal["error", "warn", "never"]
+
+
+FAIL_ON: Final = ("error", "warn", "never")

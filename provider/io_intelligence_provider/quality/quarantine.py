@@ -18,11 +18,11 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from io_intelligence_provider.catalog.wire import dump_json
-from io_intelligence_provider.contract.failures import cut
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.json_text import dump_json
 from io_intelligence_provider.quality.files import storage_failure
 from io_intelligence_provider.storage.location import storage_of
+from io_intelligence_provider.text import cut
 
 __all__ = [
     "ParquetTarget",

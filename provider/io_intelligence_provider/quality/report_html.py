@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 import jinja2
 
-from io_intelligence_provider.contract.failures import cut
 from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, CheckResult, QualityReport
 from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.text import cut
 
 __all__ = ["CheckTable", "View", "report_html", "view_of"]
 

@@ -8,9 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from io_intelligence_provider.contract.failures import cut
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.text import cut
 
 __all__ = ["printable", "result_table"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -10,9 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
+from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.quality.report import CheckResult, Outcome, counted
 
-__all__ = ["CheckRun", "ColumnProfile"]
+__all__ = ["CheckRun", "ColumnProfile", "is_run_id", "new_run_id", "run_file"]
 
 _SHOWN_IN_SUMMARY: Final = 8
 """Failed checks named in a summary; with names cut at 40 characters it stays below 2 KB."""
@@ -199,3 +202,34 @@ class CheckRun:
             "findings": len(failed),
             "checks": shown,
         }
+
+
+_RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
+
+
+def new_run_id(moment: datetime) -> str:
+    """Return the id of a run that begins now: ``20260630T000012Z-1f2e3d4c``.
+
+    :param moment: of the run, in UTC.
+    """
+    return f"{moment:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
+
+
+def is_run_id(value: Any) -> bool:
+    """Tell whether a value can be the id of a run: ASCII letters, digits, ``-`` and ``_`` only.
+
+    That is more than :func:`new_run_id` writes, and nothing that leads out of a folder.
+    """
+    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
+
+
+def run_file(run_id: str, suffix: str) -> str:
+    """Return the name of a file of a run.
+
+    :raises StorageError: when the id is none.
+    """
+    if not is_run_id(run_id):
+        raise StorageError(
+            f"{str(run_id)[:100]!r} is no id of a run, so it names no file. Ids are letters, digits, - and _."
+        )
+    return f"{run_id}.{suffix}"

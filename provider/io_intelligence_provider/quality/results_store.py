@@ -34,10 +34,9 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.history import LONGEST_WINDOW
 from io_intelligence_provider.quality.report import CheckResult, checked
 from io_intelligence_provider.quality.report_html import report_html
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile, run_file
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, no_rows, read_parquet
-from io_intelligence_provider.store.layout import run_file
 
 __all__ = [
     "RESULTS_KIND",

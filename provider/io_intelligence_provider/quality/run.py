@@ -28,12 +28,11 @@ from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, p
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import ParquetTarget, quarantine_schema, quarantine_table
 from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Outcome
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile, new_run_id
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.uniqueness import find_repeats
 from io_intelligence_provider.quality.validator import Repeats, RowJudge, judge_piece
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.store.layout import new_run_id
 
 __all__ = ["Begun", "check_dataset", "check_frame"]
 

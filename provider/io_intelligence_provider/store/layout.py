@@ -8,11 +8,11 @@ So every part that is no constant is checked here before it becomes part of a pa
 from __future__ import annotations
 
 import re
-import secrets
 from datetime import UTC, date, datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.result import run_file
 
 __all__ = [
     "CHANGES",
@@ -26,12 +26,9 @@ __all__ = [
     "daily_path",
     "date_of",
     "in_utc",
-    "is_run_id",
     "models_path",
-    "new_run_id",
     "quality_path",
     "quarantine_path",
-    "run_file",
     "within",
 ]
 
@@ -40,36 +37,7 @@ MODELS: Final = "models"
 MODELS_FILE: Final = "models.parquet"
 CHANGES: Final = "changes"
 CHANGES_FILE: Final = "changes.parquet"
-_RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _PARTITION: Final = re.compile(r"snapshot_date=([0-9]{4}-[0-9]{2}-[0-9]{2})")
-
-
-def new_run_id(moment: datetime) -> str:
-    """Return the id of a run that begins now: ``20260630T000012Z-1f2e3d4c``.
-
-    :param moment: of the run, in UTC.
-    """
-    return f"{moment:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
-
-
-def is_run_id(value: Any) -> bool:
-    """Tell whether a value can be the id of a run: ASCII letters, digits, ``-`` and ``_`` only.
-
-    That is more than :func:`new_run_id` writes, and nothing that leads out of a folder.
-    """
-    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
-
-
-def run_file(run_id: str, suffix: str) -> str:
-    """Return the name of a file of a run.
-
-    :raises StorageError: when the id is none.
-    """
-    if not is_run_id(run_id):
-        raise StorageError(
-            f"{str(run_id)[:100]!r} is no id of a run, so it names no file. Ids are letters, digits, - and _."
-        )
-    return f"{run_id}.{suffix}"
 
 
 def models_path(day: date) -> str:

@@ -24,9 +24,10 @@ from io_intelligence_provider.contract.columns import (
     volatile_columns,
 )
 from io_intelligence_provider.errors import ConfigurationError, UnreadableFileError
+from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, open_parquet
-from io_intelligence_provider.store.layout import in_utc, is_run_id
+from io_intelligence_provider.store.layout import in_utc
 
 __all__ = [
     "METADATA_PREFIX",

@@ -21,6 +21,7 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.quality.report import LARGEST_REPORT, KnownChecks, QualityReport
+from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.changes_schema import CHANGES_KIND
@@ -33,7 +34,6 @@ from io_intelligence_provider.store.layout import (
     as_date,
     date_of,
     in_utc,
-    is_run_id,
     models_path,
     quality_path,
     quarantine_path,

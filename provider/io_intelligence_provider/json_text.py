@@ -1,0 +1,35 @@
+"""Writes decoded JSON values back as text, digit by digit."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+__all__ = ["UnstorableNumber", "dump_json"]
+
+
+class UnstorableNumber:
+    """A JSON number that neither int nor Decimal can hold, kept as its text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def dump_json(value: Any, *, sort_keys: bool = False) -> str:
+    """Write a decoded value as ASCII JSON, numbers digit by digit.
+
+    :param sort_keys: order the keys of objects, so that equal objects give equal texts.
+    :raises RecursionError: when it is nested some hundred levels deep.
+    """
+    if isinstance(value, dict):
+        items = sorted(value.items()) if sort_keys else value.items()
+        pairs = [f"{json.dumps(key)}: {dump_json(item, sort_keys=sort_keys)}" for key, item in items]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join([dump_json(item, sort_keys=sort_keys) for item in value]) + "]"
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, UnstorableNumber):
+        return value.text
+    return json.dumps(value)

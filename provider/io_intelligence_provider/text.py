@@ -1,0 +1,15 @@
+"""Makes text fit to be shown or stored."""
+
+from __future__ import annotations
+
+__all__ = ["cut", "escaped"]
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` with lone surrogates as ``\\udXXX``: what UTF-8 can carry."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def cut(text: str, longest: int) -> str:
+    """Return ``text``, or its beginning and how long it is when it is longer than ``longest``."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"

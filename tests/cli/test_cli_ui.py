@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli import recorded
 from io_intelligence_provider.cli.recorded import file_missing_changes, file_recorded
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment, free_port
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -77,3 +81,21 @@ def test_a_recorded_day_has_its_changes_as_a_daily_run_would_have_filed_them(tmp
         store.files.delete(changes_path(day))
     assert file_missing_changes(store) == 2
     assert store.changes().equals(before)
+
+
+def test_ctrl_c_ends_a_replay_when_the_day_is_on_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed: list[date] = []
+
+    def pressed(_: Any, day: date) -> None:
+        signal.raise_signal(signal.SIGINT)
+        filed.append(day)
+
+    monkeypatch.setattr(recorded, "detect_changes", pressed)
+    history, store = PriceHistory.load(), SnapshotStore(tmp_path / "store")
+    before = signal.getsignal(signal.SIGINT)
+    with EmulatorServer(catalogue=history) as server, pytest.raises(KeyboardInterrupt):
+        file_recorded(server, store, history.dates[:3])
+    assert store.dates() == filed == list(history.dates[:1])
+    assert signal.getsignal(signal.SIGINT) is before

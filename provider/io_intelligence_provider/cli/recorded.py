@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from rich.console import Console
@@ -24,9 +27,39 @@ def replayed(server: EmulatorServer, store: SnapshotStore, days: Sequence[date])
     :param server: a running emulator whose catalogue has those days.
     :param days: recorded states, oldest first.
     """
-    for summary in replay(server, store, days):
-        detect_changes(store, summary.snapshot_date)
+    summaries = replay(server, store, days)
+    while True:
+        with _ctrl_c_held_back():
+            summary = next(summaries, None)
+            if summary is not None:
+                detect_changes(store, summary.snapshot_date)
+        if summary is None:
+            return
         yield summary
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` after the block, not within it: polars panics at one that reaches it there.
+
+    The block takes a fraction of a second. Other threads than the main one get no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def note(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def file_recorded(

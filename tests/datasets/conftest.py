@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.run import check_dataset
 
 from io_intelligence_provider.errors import QualityError
+from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.run import check_dataset
 
 
 @dataclass

@@ -68,12 +68,12 @@ def test_the_same_rows_are_refused(case: Any, write: Callable[..., str], check: 
 def test_small_row_groups_change_nothing(
     case: Any, write: Callable[..., str], check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from io_intelligence_provider.datasets import source
+    from io_intelligence_provider.quality import batches
 
     schema, frame = case.make()
     path = write(frame)
     whole = check(path, schema)
-    monkeypatch.setattr(source, "_MOST_ROWS", 2)
+    monkeypatch.setattr(batches, "_MOST_ROWS", 2)
     grouped = check(path, schema)
     assert grouped.failures == whole.failures
     assert [item.to_dict() for item in grouped.run.checks] == [item.to_dict() for item in whole.run.checks]

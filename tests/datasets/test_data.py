@@ -16,10 +16,10 @@ import polars as pl
 import pyarrow as arrow
 import pyarrow.parquet as pq
 import pytest
-from io_intelligence_provider.datasets.options import CheckOptions
-from io_intelligence_provider.datasets.run import check_dataset, check_frame
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.run import check_dataset, check_frame
 
 POSITIVE = pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0))})
 

@@ -19,7 +19,7 @@ JUDGE = """
 import json, sys
 from pathlib import Path
 import pandera.polars as pa
-from io_intelligence_provider.datasets.run import check_dataset
+from io_intelligence_provider.quality.run import check_dataset
 
 def peak():
     status = Path("/proc/self/status").read_text().splitlines()

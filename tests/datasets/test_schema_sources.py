@@ -11,9 +11,9 @@ import pandera.pandas
 import pandera.polars as pa
 import polars as pl
 import pytest
-from io_intelligence_provider.datasets.schema import load_schema
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.schema import load_schema
 
 MODULE = """
 import pandera.polars as pa

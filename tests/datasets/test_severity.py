@@ -8,9 +8,9 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 import pytest
-from io_intelligence_provider.datasets.options import CheckOptions
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.policy import CheckOptions
 
 FRAME = pl.DataFrame({"a": [1, -1, -2, 4], "b": ["x", "y", "zz", "zz"]})
 

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from io_intelligence_provider.datasets import source, unique
-from io_intelligence_provider.datasets.unique import Repeated, key_hashes
+
+from io_intelligence_provider.quality import batches, uniqueness
+from io_intelligence_provider.quality.uniqueness import Repeated, key_hashes
 
 
 @pytest.mark.parametrize("in_memory", [1_000_000, 3])
@@ -24,8 +25,8 @@ def test_repeats_are_found_across_groups_and_files(
     monkeypatch: pytest.MonkeyPatch,
     in_memory: int,
 ) -> None:
-    monkeypatch.setattr(source, "_MOST_ROWS", 2)
-    monkeypatch.setattr(unique, "_IN_MEMORY", in_memory)
+    monkeypatch.setattr(batches, "_MOST_ROWS", 2)
+    monkeypatch.setattr(uniqueness, "_IN_MEMORY", in_memory)
     write(pl.DataFrame({"a": [1, 2, 3, 4, 1], "b": ["x"] * 5}), "in/1.parquet")
     write(pl.DataFrame({"a": [5, 3, None, None], "b": ["x", "y", None, None]}), "in/2.parquet")
     schema = pa.DataFrameSchema(
@@ -89,7 +90,7 @@ KEYS = st.lists(
 def test_repeats_are_those_of_pandas(keys: list[Any], keep: Any, step: int, in_memory: int) -> None:
     frame = pl.DataFrame(keys, schema={"n": pl.Int64, "t": pl.String}, orient="row")
     with pytest.MonkeyPatch.context() as patch, Repeated(keep, frame.height) as repeated:
-        patch.setattr(unique, "_IN_MEMORY", in_memory)
+        patch.setattr(uniqueness, "_IN_MEMORY", in_memory)
         for start in range(0, frame.height, step):
             part = frame[start : start + step]
             repeated.add(key_hashes(part, range(start, start + part.height)))

@@ -54,11 +54,11 @@ def test_files_and_frames_are_checked(tmp_path: Path) -> None:
         """
         import json
         import pandera.polars as pa, polars as pl, pyarrow.parquet as pq
-        from io_intelligence_provider.datasets import source, unique
-        from io_intelligence_provider.datasets.options import CheckOptions
-        from io_intelligence_provider.datasets.run import check_dataset, check_frame
+        from io_intelligence_provider.quality import batches, uniqueness
+        from io_intelligence_provider.quality.policy import CheckOptions
+        from io_intelligence_provider.quality.run import check_dataset, check_frame
 
-        source._MOST_ROWS, unique._IN_MEMORY = 2, 1
+        batches._MOST_ROWS, uniqueness._IN_MEMORY = 2, 1
         schema = pa.DataFrameSchema(
             {
                 "a": pa.Column(int, unique=True, coerce=True),
@@ -126,7 +126,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     found: dict[str, list[str]] = run(
         f"""
         import json
-        from io_intelligence_provider.datasets.schema import load_schema
+        from io_intelligence_provider.quality.schema import load_schema
         found = {{}}
         for name, source in {sources!r}.items():
             try:
@@ -173,8 +173,8 @@ def test_a_polars_schema_in_yaml_is_the_same_without_pandas(tmp_path: Path) -> N
     ).write_parquet(tmp_path / "data.parquet")
     script = """
         import json
-        from io_intelligence_provider.datasets.options import CheckOptions
-        from io_intelligence_provider.datasets.run import check_dataset
+        from io_intelligence_provider.quality.policy import CheckOptions
+        from io_intelligence_provider.quality.run import check_dataset
         run = check_dataset("data.parquet", "schema.yaml", CheckOptions(max_quarantine_share=1.0))
         print(json.dumps([run.outcome, [[c.check, c.column, c.failed, c.evaluated] for c in run.checks]]))
         """

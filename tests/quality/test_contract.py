@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, COLUMNS, PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.contract.records import batch_schema
@@ -85,14 +82,3 @@ def test_every_rule_of_the_contract_is_a_check_of_pandera():
                 assert column.check.name in {check.name for check in schema.columns[column.name].checks}
             if column.required(shape):
                 assert not schema.columns[column.name].nullable
-
-
-def test_the_declaration_imports_nothing_heavy():
-    code = (
-        "import sys, io_intelligence_provider.contract.columns, io_intelligence_provider.contract.records, "
-        "io_intelligence_provider.snapshot\n"
-        "heavy = {'pandas', 'polars', 'pandera', 'pyarrow', 'jinja2', 'airflow', 'numpy'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin import static_files
 from io_intelligence_provider.plugin.api import routes
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.plugin.shell import SECURITY_HEADERS
@@ -209,7 +210,7 @@ def test_the_address_without_the_slash_leads_to_the_one_with_it(world: Any) -> N
 
 
 def test_static_files(page: Any) -> None:
-    folder = Path(routes.__file__).parent / "static"
+    folder = static_files.FOLDER
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     assert {"index.html", "icon.svg", "icon-dark.svg"} <= set(names)
     kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}

@@ -19,7 +19,7 @@ import duckdb
 import pytest
 
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.store import months as daily
+from io_intelligence_provider.store import months
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND
 
@@ -233,10 +233,10 @@ def test_months_are_rolled_up_of_both_kinds(
     mixed: tuple[SnapshotStore, set[date]], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _ = mixed
-    monkeypatch.setattr(daily, "_SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
     made.compact()
-    months = made.files.list("compacted/models")
-    assert [name[:7] for name in months] == ["2026-05", "2026-06"]
+    names = made.files.list("compacted/models")
+    assert [name[:7] for name in names] == ["2026-05", "2026-06"]
     monkeypatch.setattr("io_intelligence_provider.store.reading._Reading._days", _not_asked_for)
     assert made.history(end="2026-06-30").to_pylist() == [
         row for row in expected if row["snapshot_date"] <= date(2026, 6, 30)
@@ -255,7 +255,7 @@ def test_a_new_column_makes_months_stale_and_they_are_rolled_up_again(
     from io_intelligence_provider.contract.columns import arrow_schema
 
     made, _ = mixed
-    monkeypatch.setattr(daily, "_SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
 
     def older() -> Any:
         import pyarrow as pa

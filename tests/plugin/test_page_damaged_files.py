@@ -342,13 +342,13 @@ def base(new_world: Any, model: Any, refusal: Any, tmp_path_factory: pytest.Temp
     history = ResultHistory(root)
     for report in world.store.runs()[-3:]:
         history.add(replace(check_run_of(report), dataset="orders"))
-    from io_intelligence_provider.store import months as daily
+    from io_intelligence_provider.store import months
 
-    settled, daily._SETTLED_SECONDS = daily._SETTLED_SECONDS, -60.0
+    settled, months._SETTLED_SECONDS = months._SETTLED_SECONDS, -60.0
     try:
         world.store.compact()
     finally:
-        daily._SETTLED_SECONDS = settled
+        months._SETTLED_SECONDS = settled
     return root
 
 

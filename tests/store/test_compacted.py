@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from io_intelligence_provider import detect_changes
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.store import months as daily
-from io_intelligence_provider.store import reading as days
+from io_intelligence_provider.store import months, reading
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import serialise_models
 from io_intelligence_provider.store.store import SnapshotStore
@@ -36,7 +35,7 @@ DAYS = [*MARCH, *APRIL, *MAY[:3]]
 @pytest.fixture(autouse=True)
 def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written just now is old enough, but for the test that says otherwise."""
-    monkeypatch.setattr(daily, "_SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +75,14 @@ def answers(store: SnapshotStore) -> list[Any]:
     ]
 
 
-def months(store: SnapshotStore, part: str = "models") -> list[str]:
+def months_on_file(store: SnapshotStore, part: str = "models") -> list[str]:
     return [name[:7] for name in store.files.list(f"compacted/{part}")]
 
 
 def read_by_day(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> list[date]:
     """Return the days whose own file a history reads."""
     found: list[date] = []
-    real = days._Reading._days
+    real = reading._Reading._days
 
     def noted(self: Any, asked: Any) -> Any:
         asked = list(asked)
@@ -91,7 +90,7 @@ def read_by_day(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> list[d
         return real(self, asked)
 
     with monkeypatch.context() as patched:
-        patched.setattr(days._Reading, "_days", noted)
+        patched.setattr(reading._Reading, "_days", noted)
         store.history(columns=["name"])
     return found
 
@@ -113,7 +112,7 @@ def test_the_answers_are_the_same_and_come_from_months(
     before = answers(filed)
     assert read_by_day(filed, monkeypatch) == DAYS
     filed.compact()
-    assert months(filed) == months(filed, "changes") == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == months_on_file(filed, "changes") == ["2026-03", "2026-04"]
     assert read_by_day(filed, monkeypatch) == MAY[:3]
     assert same(answers(filed), before)
     assert filed.history().schema.equals(before[0].schema, check_metadata=True)
@@ -141,9 +140,9 @@ def both(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Snap
     shutil.copytree(template, root)
     rolled_up = SnapshotStore(root)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(daily, "_SETTLED_SECONDS", -60.0)
+        patched.setattr(months, "_SETTLED_SECONDS", -60.0)
         rolled_up.compact()
-    assert months(rolled_up) == ["2026-03", "2026-04"]
+    assert months_on_file(rolled_up) == ["2026-03", "2026-04"]
     return rolled_up, SnapshotStore(template)
 
 
@@ -167,10 +166,10 @@ def test_a_day_filed_again_is_read_at_once_and_its_month_rolled_up_anew(
     assert prices.to_pylist() == [Decimal(99)]
     expected = answers(filed)
     monkeypatch.undo()
-    monkeypatch.setattr(daily, "_SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
     filed.compact()
     new = filed.files.list("compacted/models")
-    assert months(filed) == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == ["2026-03", "2026-04"]
     assert new[0] != old[0]
     assert new[1] == old[1]
     assert same(answers(filed), expected)
@@ -186,7 +185,7 @@ def test_a_day_added_or_deleted_makes_its_month_unknown(
         set(filed.history(columns=["name"])["snapshot_date"].to_pylist())
     )
     refile(filed, take, model, date(2026, 3, 31))
-    assert months(filed) == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == ["2026-03", "2026-04"]
     assert date(2026, 3, 31) in filed.history(columns=["name"])["snapshot_date"].to_pylist()
     assert read_by_day(filed, monkeypatch) == MAY[:3]
 
@@ -195,11 +194,11 @@ def test_runs_roll_up_what_they_close(
     filed: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refile(filed, take, model, MAY[3])
-    assert months(filed) == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == ["2026-03", "2026-04"]
     for part in ("models", "changes"):
         filed.files.delete_tree(f"compacted/{part}")
     detect_changes(filed)
-    assert months(filed, "changes") == ["2026-03", "2026-04"]
+    assert months_on_file(filed, "changes") == ["2026-03", "2026-04"]
     assert filed.changes()["snapshot_date"].to_pylist()[-1] == MAY[3]
 
 
@@ -234,7 +233,7 @@ def test_a_failure_to_roll_up_fails_no_run(
     assert filed.dates()[-1] == MAY[3]
     assert caplog.text.count("months could not be rolled up") == 2
     monkeypatch.undo()
-    assert months(filed) == []
+    assert months_on_file(filed) == []
 
 
 def test_a_run_rolls_up_a_few_months_the_newest_first(
@@ -246,9 +245,9 @@ def test_a_run_rolls_up_a_few_months_the_newest_first(
             for number in range(1, 9):
                 take(store, [model()], date(2026, month, number))
     take(store, [model()], date(2026, 6, 1))
-    assert months(store) == ["2026-03", "2026-04", "2026-05"]
+    assert months_on_file(store) == ["2026-03", "2026-04", "2026-05"]
     take(store, [model()], date(2026, 6, 1))
-    assert months(store) == [f"2026-0{month}" for month in range(1, 6)]
+    assert months_on_file(store) == [f"2026-0{month}" for month in range(1, 6)]
 
 
 def test_damaged_months_keep_no_older_one_from_its_turn(
@@ -257,7 +256,7 @@ def test_damaged_months_keep_no_older_one_from_its_turn(
     monkeypatch.setattr("io_intelligence_provider.store.store._MONTHS_A_RUN", 1)
     filed.files.put(models_path(APRIL[4]), b"no parquet at all")
     refile(filed, take, model, MAY[3])
-    assert months(filed) == ["2026-03"]
+    assert months_on_file(filed) == ["2026-03"]
     assert "compacted/models/2026-04" in caplog.text
 
 
@@ -265,14 +264,14 @@ def test_what_was_written_a_moment_ago_waits(
     local_store: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second write in one tick of the file system's clock could not be told from the first."""
-    monkeypatch.setattr(daily, "_SETTLED_SECONDS", 3.0)
+    monkeypatch.setattr(months, "_SETTLED_SECONDS", 3.0)
     for day in [*MARCH, APRIL[0]]:
         take(local_store, [model()], day)
-    assert months(local_store) == []
+    assert months_on_file(local_store) == []
     for day in MARCH:
         os.utime(local_store.files.url(models_path(day)), (0, time.time() - 4))
     local_store.compact()
-    assert months(local_store) == ["2026-03"]
+    assert months_on_file(local_store) == ["2026-03"]
 
 
 @pytest.mark.parametrize("step", ["list", "on_disk"])
@@ -298,7 +297,7 @@ def test_a_damaged_day_is_named_and_its_month_left_alone(
 ) -> None:
     filed.files.put(models_path(MARCH[4]), b"PAR1 no more")
     filed.compact()
-    assert months(filed) == ["2026-04"]
+    assert months_on_file(filed) == ["2026-04"]
     assert f"{MARCH[4]}/models.parquet is no readable Parquet file" in caplog.text
     with pytest.raises(StorageError, match=f"{MARCH[4]}/models.parquet is no readable"):
         filed.history()
@@ -340,7 +339,7 @@ def test_nulls_where_there_must_be_none_are_not_believed(filed: SnapshotStore, c
 def test_what_is_written_meanwhile_is_not_rolled_up(
     filed: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = daily.DailyFiles._serialised
+    real = months.DailyFiles._serialised
 
     def overtaken(self: Any, month: Any) -> bytes:
         data: bytes = real(self, month)
@@ -351,11 +350,11 @@ def test_what_is_written_meanwhile_is_not_rolled_up(
         return data
 
     with monkeypatch.context() as patched:
-        patched.setattr(daily.DailyFiles, "_serialised", overtaken)
+        patched.setattr(months.DailyFiles, "_serialised", overtaken)
         filed.compact()
-    assert months(filed) == ["2026-04"]
+    assert months_on_file(filed) == ["2026-04"]
     filed.compact()
-    assert months(filed) == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == ["2026-03", "2026-04"]
 
 
 def test_many_at_once_leave_one_file_a_month(filed: SnapshotStore) -> None:
@@ -368,7 +367,7 @@ def test_many_at_once_leave_one_file_a_month(filed: SnapshotStore) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(work, range(4)))
-    assert months(filed) == months(filed, "changes") == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == months_on_file(filed, "changes") == ["2026-03", "2026-04"]
     assert same(answers(filed), before)
 
 
@@ -380,13 +379,13 @@ def test_prune_takes_the_months_of_what_it_deletes(
     filed = [first - timedelta(days=back) for back in range(20, -1, -1)]
     for day in [*filed, today]:
         take(store, [model()], day)
-    assert months(store) == [first.isoformat()[:7]]
+    assert months_on_file(store) == [first.isoformat()[:7]]
     store.prune(keep_days=(today - first).days + 9)
-    assert months(store) == [first.isoformat()[:7]]
+    assert months_on_file(store) == [first.isoformat()[:7]]
     assert store.history(columns=[])["snapshot_date"].to_pylist() == [*filed[-10:], today]
     assert read_by_day(store, monkeypatch) == [today]
     store.prune(keep_days=(today - first).days + 1)
-    assert months(store) == []
+    assert months_on_file(store) == []
     assert store.history(columns=[])["snapshot_date"].to_pylist() == [*filed[-2:], today]
 
 
@@ -398,14 +397,14 @@ def test_prune_leaves_nothing_behind_when_nothing_can_be_written(
     for day in [*(first - timedelta(days=back) for back in range(20, -1, -1)), today]:
         take(store, [model()], day)
         detect_changes(store, day)
-    assert months(store) == months(store, "changes") == [first.isoformat()[:7]]
+    assert months_on_file(store) == months_on_file(store, "changes") == [first.isoformat()[:7]]
 
     def full(*_: Any) -> None:
         raise StorageError("No space left on device")
 
     monkeypatch.setattr(store.files, "put", full)
     assert len(store.prune(keep_days=(today - first).days + 9)) == 11
-    assert months(store) == months(store, "changes") == []
+    assert months_on_file(store) == months_on_file(store, "changes") == []
 
 
 def test_prune_during_a_roll_up_leaves_nothing_behind(
@@ -420,7 +419,7 @@ def test_prune_during_a_roll_up_leaves_nothing_behind(
 
     monkeypatch.setattr(filed.files, "put", pruned)
     filed.compact()
-    assert months(filed) == ["2026-04"]
+    assert months_on_file(filed) == ["2026-04"]
 
 
 def test_folders_that_are_not_ours_are_not_looked_into(
@@ -441,9 +440,9 @@ def test_folders_that_are_not_ours_are_not_looked_into(
 def test_what_gains_nothing_stays_as_it_is(
     filed: SnapshotStore, monkeypatch: pytest.MonkeyPatch, name: str, value: int
 ) -> None:
-    monkeypatch.setattr(daily, name, value)
+    monkeypatch.setattr(months, name, value)
     filed.compact()
-    assert months(filed) == []
+    assert months_on_file(filed) == []
 
 
 def test_a_change_of_the_form_makes_the_months_unknown(
@@ -451,22 +450,22 @@ def test_a_change_of_the_form_makes_the_months_unknown(
 ) -> None:
     filed.compact()
     old = filed.files.list("compacted/models")
-    monkeypatch.setattr(daily, "_FORMAT", 2)
+    monkeypatch.setattr(months, "_FORMAT", 2)
     assert read_by_day(filed, monkeypatch) == DAYS
     filed.compact()
     assert not set(filed.files.list("compacted/models")) & set(old)
-    assert months(filed) == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == ["2026-03", "2026-04"]
 
 
 def test_large_days_are_rolled_up_a_few_at_a_time(
     filed: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answers(filed)
-    monkeypatch.setattr(daily, "_PIECE_BYTES", 1)
-    monkeypatch.setattr(daily, "_ROW_GROUP", 2)
-    monkeypatch.setattr(days, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(months, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(months, "_ROW_GROUP", 2)
+    monkeypatch.setattr(reading, "_BATCH_BYTES", 1)
     filed.compact()
-    assert months(filed) == ["2026-03", "2026-04"]
+    assert months_on_file(filed) == ["2026-03", "2026-04"]
     assert same(answers(filed), before)
 
 
@@ -482,7 +481,7 @@ def test_a_copy_that_keeps_the_times_keeps_the_months(
     assert read_by_day(lost, monkeypatch) == DAYS
     lost.compact()
     assert read_by_day(lost, monkeypatch) == MAY[:3]
-    assert len(months(lost)) == 2
+    assert len(months_on_file(lost)) == 2
 
 
 class Timeless(MemoryFileSystem):
@@ -503,7 +502,7 @@ def test_where_a_rewrite_cannot_be_told_nothing_is_rolled_up(template: Path) -> 
         store.files.put(path.relative_to(template).as_posix(), path.read_bytes())
     store.compact()
     assert store.dates() == DAYS
-    assert months(store) == []
+    assert months_on_file(store) == []
 
 
 @pytest.mark.soak
@@ -522,7 +521,7 @@ def test_years_of_many_models_are_one_scan_a_year(local_store: SnapshotStore) ->
         target.parent.mkdir(parents=True)
         target.write_bytes(data)
     local_store.compact()
-    assert len(months(local_store)) == 14
+    assert len(months_on_file(local_store)) == 14
     table = local_store.history("2024-01-20", "2025-02-20", columns=["max_tokens", "name"])
     assert table.num_rows == 398 * 60
     assert table["max_tokens"].to_pylist() == [number for number in range(19, 417) for _ in range(60)]
@@ -533,10 +532,10 @@ def test_years_of_many_models_are_one_scan_a_year(local_store: SnapshotStore) ->
 
 def test_months_without_a_change_are_rolled_up(store: SnapshotStore, take: Any, model: Any) -> None:
     for day in [*MARCH, APRIL[0]]:
-        assert months(store) == months(store, "changes") == []  # the month is not over
+        assert months_on_file(store) == months_on_file(store, "changes") == []  # the month is not over
         take(store, [model()], day)
         detect_changes(store, day)
-    assert months(store) == months(store, "changes") == ["2026-03"]
+    assert months_on_file(store) == months_on_file(store, "changes") == ["2026-03"]
     assert store.changes().num_rows == store.changes_frame().height == 0
 
 

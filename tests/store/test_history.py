@@ -12,8 +12,7 @@ from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.storage.prefetch import read_ahead
-from io_intelligence_provider.store import reading as module
-from io_intelligence_provider.store import reading as scan
+from io_intelligence_provider.store import reading
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND
 from io_intelligence_provider.store.reading import read_days
@@ -35,7 +34,7 @@ def filed(request, take, three_models, tmp_path_factory):
 
 def one_by_one(store, columns=None):
     """Join the days with pyarrow alone."""
-    whole = module.dated(
+    whole = reading.dated(
         ((day, read_parquet(store.files, models_path(day), MODELS_KIND)) for day in DAYS), arrow_schema()
     )
     return whole if columns is None else whole.select(["snapshot_date", *columns])
@@ -61,7 +60,7 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
     pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
     path = models_path(DAYS[0] - timedelta(days=1))
     filed.files.put(path, older.getvalue().to_pybytes())
-    monkeypatch.setattr(module._Reading, "_one_by_one", lambda *_: pytest.fail("read one by one"))
+    monkeypatch.setattr(reading._Reading, "_one_by_one", lambda *_: pytest.fail("read one by one"))
     try:
         assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
     finally:
@@ -73,7 +72,7 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
 def test_frames_are_the_same_in_polars(filed, monkeypatch, models, batch):
     import polars as pl
 
-    monkeypatch.setattr(module, "_BATCH_FILES", batch)
+    monkeypatch.setattr(reading, "_BATCH_FILES", batch)
     for ends in [(None, None), (DAYS[1], DAYS[2]), (date(2000, 1, 1), date(2000, 1, 2))]:
         frame = filed.history_frame(*ends, models=models)
         assert frame.schema == pl.DataFrame(filed.history(*ends, models=models)).schema
@@ -101,15 +100,15 @@ def test_a_null_where_there_must_be_none_is_named(store, take, model):
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_batches_change_nothing(filed, monkeypatch, batch):
     whole = filed.history()
-    monkeypatch.setattr(module, "_BATCH_FILES", batch)
+    monkeypatch.setattr(reading, "_BATCH_FILES", batch)
     assert filed.history().equals(whole)
-    monkeypatch.setattr(module, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(reading, "_BATCH_BYTES", 1)
     assert filed.history().equals(whole)
 
 
 @pytest.mark.parametrize("statistics", [0, 1 << 40])
 def test_models_by_name_and_id(filed, model, monkeypatch, statistics):
-    monkeypatch.setattr(scan, "_STATISTICS_FROM", statistics)
+    monkeypatch.setattr(reading, "_STATISTICS_FROM", statistics)
     strange = "00000000-0000-4000-8000-000000000000"
     for wanted, names in [
         (["a"], ["a"]),
@@ -167,7 +166,7 @@ def test_no_column_but_the_date(store, take, model, monkeypatch):
     expected = [DAYS[0], DAYS[0], DAYS[1], DAYS[1]]
     assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
     assert store.history(columns=[], models=["b"])["snapshot_date"].to_pylist() == DAYS[:2]
-    monkeypatch.setattr(module, "scan_days", lambda *_: None)
+    monkeypatch.setattr(reading, "scan_days", lambda *_: None)
     assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
 
 
@@ -205,14 +204,14 @@ def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, take, model, monkeypa
 def test_a_day_that_is_pruned_between_look_and_scan(local_store, take, model, monkeypatch):
     for day in DAYS:
         take(local_store, [model("a")], day)
-    batches = module._batches
+    batches = reading._batches
 
     def pruned(files):
         for batch in batches(files):
             Path(batch[1].file).unlink()
             yield batch
 
-    monkeypatch.setattr(module, "_batches", pruned)
+    monkeypatch.setattr(reading, "_batches", pruned)
     expected = [day for day in DAYS if day != DAYS[1]]
     assert local_store.history(columns=["name"])["snapshot_date"].to_pylist() == expected
     expected.remove(DAYS[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.store import models_file as sorting
+from io_intelligence_provider.store import models_file
 from io_intelligence_provider.store.models_file import SORT_KEYS, ModelSorter
 
 
@@ -19,14 +19,14 @@ def test_it_equals_a_sort_in_memory(names: list[str], batch: int, size: int) -> 
 
     rows = [(name, f"{number:03}", number) for number, name in enumerate(names)]
     frame = pl.DataFrame(rows, schema={"name": pl.String, "model_id": pl.String, "x": pl.Int64}, orient="row")
-    kept, sorting.SLICE = sorting.SLICE, size
+    kept, models_file.SLICE = models_file.SLICE, size
     try:
         with ModelSorter() as sorter:
             for start in range(0, max(len(rows), 1), batch):
                 sorter.add(frame.slice(start, batch))
             slices = list(sorter.slices())
     finally:
-        sorting.SLICE = kept
+        models_file.SLICE = kept
     assert [part.height for part in slices[:-1]] == [size] * (len(slices) - 1)
     assert pl.concat(slices).rows() == frame.sort(SORT_KEYS).rows()
     assert pl.concat(slices).rows() == sorted(rows, key=lambda row: (row[0].encode(), row[1]))

@@ -2,3 +2,5 @@
 
 May import: ``changes`` and what stands below it.
 """
+
+from __future__ import annotations

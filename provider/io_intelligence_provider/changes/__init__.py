@@ -1,1 +1,6 @@
-"""Compare two days: what changed, which changes somebody asked to hear of, who was told what."""
+"""Compares two days, model by model and field by field, and writes what changed.
+
+May import: ``store`` and what stands below it.
+"""
+
+from __future__ import annotations

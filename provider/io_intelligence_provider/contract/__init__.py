@@ -1,4 +1,6 @@
-"""One catalogue record becomes one typed row or one failure; the columns are declared in ``columns``.
+"""Turns one catalogue record into one typed row or its failures; ``columns`` declares every column.
 
-May import: ``errors``, ``redaction``, ``catalog.wire``, ``quality``.
+May import: ``catalog``, ``quality``, and what stands below those.
 """
+
+from __future__ import annotations

@@ -1,3 +1,6 @@
-"""Task decorators: ``@task.pandera``."""
+"""Task decorators: ``@task.pandera``.
+
+May import: ``operators`` and what stands below it.
+"""
 
 from __future__ import annotations

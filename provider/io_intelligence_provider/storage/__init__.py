@@ -2,3 +2,5 @@
 
 May import: ``errors``, ``redaction``.
 """
+
+from __future__ import annotations

@@ -34,7 +34,7 @@ from io_intelligence_provider.operators.changes import IOIntelligenceChangesOper
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 REPO = Path(__file__).parents[2]
-PAGES = [REPO / "README.md", REPO / "CHANGELOG.md", *sorted((REPO / "docs").glob("*.md"))]
+PAGES = [*sorted(REPO.glob("*.md")), *sorted((REPO / "docs").glob("*.md"))]
 
 
 def page(name: str) -> str:

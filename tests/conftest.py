@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,34 @@ def recorded_store(once: Callable[[str, Callable[[Path], object]], Path]) -> Pat
             file_recorded(server, SnapshotStore(root), history.dates)
 
     return once("recorded", make)
+
+
+@pytest.fixture(scope="session")
+def check_run() -> Callable[..., Any]:
+    """Return a function that makes the result of a run, with some fields replaced."""
+
+    from io_intelligence_provider.quality.result import CheckRun
+
+    def build(*checks: Any, **changes: Any) -> Any:
+        fields: dict[str, Any] = {
+            "run_id": "20260102T030405Z-0a1b2c3d",
+            "dataset": "s3://lake/orders/*.parquet",
+            "schema": "schemas.orders:Orders",
+            "checked_at": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+            "seconds": 1.25,
+            "engine": "local",
+            "mode": "rows",
+            "outcome": "warned",
+            "score": 0.5,
+            "rows": 2,
+            "valid": 1,
+            "quarantined": 1,
+            "files": 1,
+            "checks": checks,
+        }
+        return CheckRun(**{**fields, **changes})
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -1,109 +1,87 @@
-"""Records of both shapes, and the verdict on them."""
+"""Helpers: a Parquet file, a check of it, and what the quarantine says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from io_intelligence_provider.catalog.wire import WireShape, ascii_json
-from io_intelligence_provider.contract.records import Verdict, judge_records
-from io_intelligence_provider.emulator.catalogue import encode
+from io_intelligence_provider.errors import QualityError
+from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.result import CheckRun
-
-MODEL_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
-QUOTAS = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audio_speech")
+from io_intelligence_provider.quality.run import check_dataset
 
 
-def documented_record(metadata: Any = None, /, **fields: Any) -> dict[str, Any]:
-    """Return a valid record with some values replaced; ``...`` leaves the key out."""
-    record = {
-        "model_id": MODEL_ID,
-        "name": "org/model",
-        "status": "active",
-        **{f"{quota}_daily_quota_tier_1": 10 for quota in QUOTAS},
-        "metadata": metadata if metadata is not None else {},
-        "created_at": "2025-01-02T03:04:05Z",
-        "updated_at": "2025-01-03T03:04:05Z",
-        **fields,
-    }
-    return {key: value for key, value in record.items() if value is not ...}
+@dataclass
+class Checked:
+    """A run, the refused rows and the valid ones."""
 
+    run: CheckRun
+    refused: list[dict[str, Any]]
+    valid: Any
+    stopped: QualityError | None
 
-def observed_record(**fields: Any) -> dict[str, Any]:
-    """Return a valid record of the observed shape; ``...`` leaves the key out."""
-    record = {"id": "org/model", "object": "model", "created": 1738563250, "name": "A Model", **fields}
-    return {key: value for key, value in record.items() if value is not ...}
-
-
-@pytest.fixture(scope="session")
-def documented() -> Callable[..., dict[str, Any]]:
-    return documented_record
-
-
-@pytest.fixture(scope="session")
-def observed() -> Callable[..., dict[str, Any]]:
-    return observed_record
-
-
-@pytest.fixture(scope="session")
-def judge() -> Callable[..., Verdict]:
-    """Return a function that judges records: JSON values, or ``bytes`` as they come over the wire."""
-
-    def judge_all(
-        *records: Any, shape: WireShape = WireShape.DOCUMENTED, conflicting: Collection[str] = ()
-    ) -> Verdict:
-        raw = [record if isinstance(record, bytes) else encode(record) for record in records]
-        return judge_records(raw, shape, conflicting)
-
-    return judge_all
-
-
-@pytest.fixture(scope="session")
-def outcomes(judge: Callable[..., Verdict]) -> Callable[..., list[Any]]:
-    """Return a function that judges records at once.
-
-    It returns, for each in its turn, the stored row as a dict or (check, column) of each reason to refuse
-    it. One batch of a hundred records takes no longer than one of a single record.
-    """
-
-    def each(*records: Any, shape: WireShape = WireShape.DOCUMENTED) -> list[Any]:
-        verdict = judge(*records, shape=shape)
-        refused = {
-            refused.record: [(failure.check, failure.column) for failure in refused.failures]
-            for refused in verdict.refused
+    @property
+    def failures(self) -> set[tuple[int, str | None, str]]:
+        """(row, column, check) of every reason."""
+        return {
+            (row["row"], failure["column"], failure["check"])
+            for row in self.refused
+            for failure in row["failures"]
         }
-        texts = [ascii_json(record if isinstance(record, bytes) else encode(record)) for record in records]
-        assert verdict.valid.height + len(verdict.refused) == len(records)
-        rows = iter(verdict.valid.to_dicts())
-        return [refused[text] if text in refused else next(rows) for text in texts]
 
-    return each
+    def result(self, check: str, column: str | None = None) -> Any:
+        (found,) = [item for item in self.run.checks if (item.check, item.column) == (check, column)]
+        return found
 
 
-@pytest.fixture(scope="session")
-def check_run() -> Callable[..., CheckRun]:
-    """Return a function that makes the result of a run, with some fields replaced."""
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Return a function that writes a frame as Parquet and returns the path."""
 
-    def build(*checks: Any, **changes: Any) -> CheckRun:
-        fields: dict[str, Any] = {
-            "run_id": "20260102T030405Z-0a1b2c3d",
-            "dataset": "s3://lake/orders/*.parquet",
-            "schema": "schemas.orders:Orders",
-            "checked_at": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
-            "seconds": 1.25,
-            "engine": "local",
-            "mode": "rows",
-            "outcome": "warned",
-            "score": 0.5,
-            "rows": 2,
-            "valid": 1,
-            "quarantined": 1,
-            "files": 1,
-            "checks": checks,
-        }
-        return CheckRun(**{**fields, **changes})
+    def write(frame: Any, name: str = "in/data.parquet", **arguments: Any) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if hasattr(frame, "write_parquet"):
+            frame.write_parquet(path, **arguments)
+        elif hasattr(frame, "to_parquet"):
+            frame.to_parquet(path, **arguments)
+        else:
+            import pyarrow.parquet as pq
 
-    return build
+            pq.write_table(frame, path, **arguments)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Callable[..., Checked]:
+    """Return a function that checks a path; rows may be refused unless it is told otherwise."""
+
+    def check(path: str, schema: Any, **options: Any) -> Checked:
+        import pyarrow.parquet as pq
+
+        options = {
+            "quarantine_path": str(tmp_path / "out" / "refused.parquet"),
+            "valid_path": str(tmp_path / "out" / "valid.parquet"),
+            "max_quarantine_share": 1.0,
+        } | options
+        stopped = None
+        try:
+            run = check_dataset(path, schema, CheckOptions(**options))
+        except QualityError as error:
+            stopped, run = error, error.report
+        assert isinstance(run, CheckRun)
+        assert run.rows == run.valid + run.quarantined
+        assert len(str(run.summary())) < 2048
+        refused = pq.read_table(run.quarantine_path).to_pylist() if run.quarantine_path else []
+        assert not run.quarantine_path or len(refused) == run.quarantined
+        valid = pq.ParquetFile(run.valid_path).read() if run.valid_path else None
+        assert valid is None or valid.num_rows == run.valid
+        return Checked(run, refused, valid, stopped)
+
+    return check

@@ -1,44 +1,30 @@
-"""The page: everything escaped, no script, nothing from elsewhere, and small."""
+"""The page of any data set's result: the same page, other words, small whatever was found."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
 import pytest
 
-from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.contract.columns import COLUMNS, Place
-from io_intelligence_provider.contract.records import RowTally
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.quality.report import CheckResult
 from io_intelligence_provider.quality.report_html import report_html
+from io_intelligence_provider.quality.result import ColumnProfile
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    '=HYPERLINK("http://evil")',
-    "\u202egnp.exe",
-    "</code></table></html>",
-    "{{ 7*7 }}{% raw %}",
-    "\0",
-]
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
 
 
 class Page(HTMLParser):
-    """Collects tags, attributes and the text of a page."""
+    """Collects the tags and the text of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.isolated = 0
         self.words: list[str] = []
+        self.isolated = 0
         self.feed(html)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, _attrs):
         self.tags.append(tag)
-        self.attributes += attrs
         self.isolated += tag == "bdi"
 
     def handle_endtag(self, tag):
@@ -46,86 +32,100 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.words.append(data)
-        # What turns the direction of the text is kept within its own element.
         assert self.isolated or "\u202e" not in data
 
-
-@pytest.fixture
-def report():
-    def build(*checks: CheckResult, **changes) -> QualityReport:
-        fields = {
-            "snapshot_id": "20260102T030405Z-0a1b2c3d",
-            "snapshot_date": date(2026, 1, 2),
-            "fetched_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-            "source_url": "https://host/api/v1/models",
-            "wire_shape": "documented",
-            "outcome": "warned",
-            "score": 0.5,
-            "served": 2,
-            "valid": 1,
-            "quarantined": 1,
-            "checks": checks,
-            "fields": ("name",),
-        }
-        return QualityReport(**{**fields, **changes})
-
-    return build
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_what_comes_from_outside_is_text_and_nothing_else(report, text):
-    check = CheckResult("type", "name", "row", "error", 2, 1, [{"name": text, "value": text}])
-    plain = Page(report_html(report(check, unknown_fields=("x",), missing_fields=("x",))))
-    page = Page(
-        report_html(report(check, unknown_fields=(text,), missing_fields=(text,), source_url=text[:6]))
-    )
-    assert page.tags == plain.tags
-    assert "".join(page.words).count(text.replace("\0", "\0")) >= 4
-
-
-def test_no_script_and_nothing_from_elsewhere(report):
-    page = Page(report_html(report()))
-    assert not {"script", "img", "link", "iframe", "object", "form"} & set(page.tags)
-    assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("src", "href")]
-    policy = dict(page.attributes)["content"]
-    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes, policy
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
-    [
-        ("passed", "Committed, nothing found"),
-        ("warned", "Committed, with findings"),
-        ("failed", "Not committed"),
-    ],
+    [("passed", "Passed, nothing found"), ("warned", "Passed, with findings"), ("failed", "Stopped")],
 )
-def test_it_says_what_happened(report, outcome, words):
-    checks = [
-        CheckResult("volume", None, "snapshot", "error", 0, 0),
-        CheckResult("not_empty", None, "snapshot", "error", 1, 0),
-        CheckResult("complete", None, "snapshot", "error", 1, 1, [{"received": 1, "total": 2}]),
-        CheckResult("price_move", None, "snapshot", "warn", 9, 1),
-    ]
-    text = " ".join("".join(Page(report_html(report(*checks, outcome=outcome))).words).split())
-    assert words in text
-    for said in ("2 served = 1 valid + 1 quarantined", "not evaluated", "received: 1, total: 2", "flagged"):
+def test_it_says_what_happened(check_run, outcome, words):
+    run = check_run(
+        CheckResult("in_range", "price", "row", "error", 2, 1, [{"value": "-1", "message": "is below 0"}]),
+        CheckResult("few", "name", "row", "warn", 100, 3, threshold=0.05),
+        CheckResult("volume", None, "dataset", "warn", 0, 0, [{"message": "not evaluated: too early"}]),
+        CheckResult("null_share", "price", "dataset", "warn", 1, 1),
+        outcome=outcome,
+        quarantine_path="s3://lake/quarantine/1.parquet",
+        profile=(
+            ColumnProfile("price", 2, 1, 4_500, False, 0.5, 9.0, 2.25, 0.1),
+            ColumnProfile("day", 2, 0, min="2026-01-01", max="2026-01-02"),
+        ),
+    )
+    text = Page(report_html(run)).text
+    for said in (
+        words,
+        "Data quality of s3://lake/orders/*.parquet",
+        "schema schemas.orders:Orders",
+        "2 rows of 1 file = 1 valid + 1 quarantined; score 0.500",
+        "quarantine in s3://lake/quarantine/1.parquet",
+        "value: -1, message: is below 0",
+        "within 0.05",
+        "not evaluated: too early",
+        "flagged",
+        "about 4500",
+        "2026-01-02",
+        "2.25",
+    ):
         assert said in text
+    assert "Drift of the API's keys" not in text
 
 
-def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page(report, documented, judge):
-    tally = RowTally(WireShape.DOCUMENTED)
-    name = "<b>" + "x" * 10_000
-    bad = {"a" * 10_000: "b" * 10_000, **{f"unknown-{n}": 1 for n in range(300)}}
-    for value in (None, "<i>" + "y" * 10_000, -1, [5]):
-        batch = []
-        for column in COLUMNS:
-            if column.place is Place.METADATA:
-                batch.append(documented({column.name: value, **bad}, name=name))
-            elif column.name != "name":
-                batch.append(documented(**{"name": name, column.name: value}))
-        tally.add(judge(*batch * 2))
-    results = tuple(tally.results())
-    assert sum(not result.passed for result in results) > 40
-    page = report_html(report(*results, unknown_fields=tuple(sorted(tally.unknown)))).encode()
-    assert len(page) < 200_000
-    assert re.search(rb"and 20[0-9] more", page)
+def test_what_comes_from_outside_is_text_and_nothing_else(check_run):
+    def page(text: str) -> Page:
+        check = CheckResult(text, text, "dataset", "error", 2, 1, [{text: text}])
+        row = CheckResult(text, text, "row", "error", 2, 1, [{"value": text}])
+        passed = CheckResult(text, text, "row", "error", 2, 0)
+        profile = (ColumnProfile(text, 1, 0),)
+        return Page(
+            report_html(
+                check_run(check, row, passed, dataset=text, schema=text, valid_path=text, profile=profile)
+            )
+        )
+
+    assert page(HOSTILE).tags == page("x").tags
+    assert page(HOSTILE).text.count("<script>alert(1)</script>") >= 9
+
+
+def test_a_wide_table_that_is_wrong_everywhere_gives_a_small_page_that_says_what_is_missing(check_run):
+    ugly = "<&\"'" * 500
+    example = {ugly[:90]: ugly[:99], "value": "\N{GRINNING FACE}" * 100, "message": "x" * 5_000}
+    checks = [
+        CheckResult(f"{level} {number} {ugly}", f"{number}{ugly}", level, "error", 9, 9, [example] * 5)
+        for level in ("row", "dataset")
+        for number in range(2_000)
+    ]
+    profile = tuple(ColumnProfile(f"{number}{ugly}", 9, 9) for number in range(4_000))
+    page = report_html(check_run(*checks, profile=profile, dataset=ugly, schema=ugly))
+    assert len(page.encode()) < 200_000
+    text = Page(page).text
+    for said in ("more examples in the JSON report", "more checks in the JSON report", "more columns in the"):
+        assert said in text
+    many = report_html(
+        check_run(*(CheckResult("c", f"column-{number}", "row", "error", 9, 9) for number in range(3_000)))
+    )
+    assert "and 2" in Page(many).text
+    assert len(many.encode()) < 200_000
+
+
+def test_what_failed_of_the_whole_comes_first(check_run):
+    text = Page(
+        report_html(
+            check_run(
+                CheckResult("fine", None, "dataset", "error", 1, 0),
+                CheckResult("broken", None, "dataset", "error", 1, 1),
+            )
+        )
+    ).text
+    assert text.index("broken") < text.index("fine")
+
+
+def test_what_passed_on_each_of_many_columns_takes_one_line(check_run):
+    checks = [CheckResult("null_share", f"c{number}", "dataset", "warn", 1, 0) for number in range(50)]
+    lines = report_html(check_run(*checks, CheckResult("volume", None, "dataset", "warn", 1, 0)))
+    assert lines.count("<tr>") == 2, "the heading and volume"
+    assert "null_share c49" in Page(lines).text

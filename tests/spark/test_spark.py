@@ -19,7 +19,7 @@ from io_intelligence_provider.quality.spark import check_on_spark
 
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore")]
 
-_FOUND = runpy.run_path(str(Path(__file__).parents[1] / "datasets" / "cases.py"))
+_FOUND = runpy.run_path(str(Path(__file__).parents[1] / "quality" / "cases.py"))
 CASES = [
     pytest.param(case, id=f"{kind}-{case.name}")
     for kind in ("polars", "pandas")

@@ -1,4 +1,7 @@
-"""One run: fetch, judge, keep. The same function files a day in Airflow, in a replay and in a test."""
+"""Takes a snapshot: fetch, validate, commit; and finds the snapshot date of an Airflow run.
+
+The same function files a day in Airflow, in a replay and in a test.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What the rules have to say about a day, to a notifier that was told things before.
+"""Evaluates rules against the changes of a day, for each notifier by itself.
 
-Each notifier is reckoned with on its own: what one was sent is no reason to keep it from another. So a
-retry, another run of the day, and a run after one in which a notifier failed need no case of their own.
+State is kept per notifier: what one was sent is no reason to keep it from another. So a retry, another run
+of the day, and a run after one in which a notifier failed need no case of their own. Also here: the present
+values of a model, and its changes since a rule first saw it.
 """
 
 from __future__ import annotations

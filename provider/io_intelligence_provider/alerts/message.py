@@ -1,4 +1,4 @@
-"""A digest in every format a channel may want: the object that notifiers find in their context."""
+"""Builds the message about a digest, and renders it as text, Markdown, HTML and Slack blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What today is compared with: for each model the latest earlier day on which it was not in quarantine."""
+"""Finds what today is compared with: of each model its latest earlier day that was not in quarantine."""
 
 from __future__ import annotations
 

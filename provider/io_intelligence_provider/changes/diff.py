@@ -1,4 +1,4 @@
-"""Compare a snapshot with earlier ones: every change of every model, as rows.
+"""Compares a snapshot with earlier ones: every change of every model, as rows of ``changes.parquet``.
 
 Columns are compared one at a time and whole, and only what differs becomes text: the memory is that of
 the ids and names of both days, one column of each, and the changes themselves.

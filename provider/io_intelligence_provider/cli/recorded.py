@@ -1,4 +1,4 @@
-"""The recorded price history as a store: what the demo starts from, and what its page shows."""
+"""Files the recorded price history as a store, day by day, from the emulator."""
 
 from __future__ import annotations
 

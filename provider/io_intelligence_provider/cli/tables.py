@@ -1,4 +1,4 @@
-"""Tables in the terminal. Names come from outside: they are printed as text, never as markup or codes."""
+"""Tables and sparklines in the terminal. Names come from outside: they are printed as text, not markup."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From raw records to whole columns: one typed frame, and what could not enter it.
+"""Decodes raw records into whole columns: one typed frame, and the records that could not enter it.
 
 JSON types are known here and nowhere later, so the checks ``type``, the presence of ``metadata`` and the
-form of a price are found here; everything about the values is pandera's (``schema.py``).
+form of a price are made here; everything about the values is pandera's (``records``).
 """
 
 from __future__ import annotations

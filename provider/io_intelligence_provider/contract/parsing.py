@@ -1,4 +1,4 @@
-"""From one JSON value to one that a column stores, or to the reason why it does not."""
+"""Converts JSON values to what a column stores, or to the reason why not; parses prices and timestamps."""
 
 from __future__ import annotations
 

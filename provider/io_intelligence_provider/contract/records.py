@@ -1,4 +1,4 @@
-"""The verdict on a batch of records: which rows are valid, why each of the others is refused."""
+"""Validates a batch of records with pandera: the valid rows, why the others are refused, and counts."""
 
 from __future__ import annotations
 

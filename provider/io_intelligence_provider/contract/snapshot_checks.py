@@ -1,4 +1,4 @@
-"""Checks of the snapshot as a whole, and against the one before."""
+"""Checks a snapshot as a whole, and against the one before; score and stopping follow from the results."""
 
 from __future__ import annotations
 

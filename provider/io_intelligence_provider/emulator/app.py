@@ -1,4 +1,4 @@
-"""The emulator as a web application: the documented endpoint, a token endpoint and the controls."""
+"""The emulator's web application: the documented endpoint, a token endpoint, the controls and the bodies."""
 
 from __future__ import annotations
 

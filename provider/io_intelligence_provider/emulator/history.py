@@ -1,4 +1,9 @@
-"""A price history: which models were offered on a day, and at which prices."""
+"""A price history: which models were offered on a day, at which prices and quotas, as records of both shapes.
+
+What the history does not know is left out of a documented record, except where the shape requires it. An
+observed record has every key that public clients of the live URL are served (``docs/api.md``): what the
+history does not know of those is made up, and some of it moves from request to request.
+"""
 
 from __future__ import annotations
 

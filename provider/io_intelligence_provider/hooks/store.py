@@ -1,4 +1,4 @@
-"""The store as Airflow is configured for it: root from ``[io_intelligence]``, storage connection."""
+"""Opens the store as Airflow is configured for it: root from ``[io_intelligence]``, storage connection."""
 
 from __future__ import annotations
 

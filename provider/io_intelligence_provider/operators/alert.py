@@ -1,4 +1,4 @@
-"""The operator that tells people what changed, once, through any Airflow notifier."""
+"""The operator that sends what changed, once, through any Airflow notifier; its arguments and the sending."""
 
 from __future__ import annotations
 

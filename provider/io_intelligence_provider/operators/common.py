@@ -1,4 +1,4 @@
-"""Which snapshot a run is about."""
+"""What several operators share: the date a run is about, checked numbers and locations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was read and reckoned, kept within a bound; each thing is made by one thread only."""
+"""Caches what was read within a bound of bytes; each entry is loaded by one thread only."""
 
 from __future__ import annotations
 

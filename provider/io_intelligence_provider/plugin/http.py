@@ -1,4 +1,4 @@
-"""An answer as bytes: made once per state of the store, compressed once, and not sent to who has it."""
+"""Answers requests: builds and gzips each body once per store version; an unchanged one gets 304."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page reads of a store, each part once per state of its files."""
+"""Reads what the page needs of a store, each part once per state of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps of single models as the page draws them: over a range of days, or as a sparkline of thirty."""
+"""Series of single models: steps over a range of days, and sparklines of thirty days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the rows come from: Parquet files by path, glob or partitioned folder, or one table in memory."""
+"""Reads the rows of a data set a bounded number of bytes at a time: Parquet files, or one table in memory."""
 
 from __future__ import annotations
 

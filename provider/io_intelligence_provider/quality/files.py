@@ -1,4 +1,4 @@
-"""From a path, a glob or a folder on any storage to the Parquet files it names."""
+"""Finds the Parquet files that a path, a glob or a folder names on any storage, and their partitions."""
 
 from __future__ import annotations
 

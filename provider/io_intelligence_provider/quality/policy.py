@@ -1,4 +1,4 @@
-"""How a data set is checked, beside by what."""
+"""The options of a check: severity, thresholds, bounds; score, and which findings stop a run."""
 
 from __future__ import annotations
 

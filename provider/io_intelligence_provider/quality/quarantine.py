@@ -1,4 +1,4 @@
-"""Parquet files written group by group and put in place in one step."""
+"""Writes refused rows and valid rows as Parquet files, group by group, put in place in one step."""
 
 from __future__ import annotations
 

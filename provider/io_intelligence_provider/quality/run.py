@@ -1,4 +1,4 @@
-"""Check a data set: read, judge, write what was refused and what is valid, then decide."""
+"""Checks a data set: reads, validates, writes what was refused and what is valid, then decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict on some rows: why each refused one is refused, and what is said of them as a whole."""
+"""Validates some rows: why each refused one is refused, and what is found of them as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files on local disk: a temporary file, synced, then renamed or linked into its place."""
+"""Files on local disk: a temporary file, synced, then renamed or linked into its place; versions of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The snapshots on file as results: history checks and notebooks read the catalogue like any data set."""
+"""Returns the snapshots on file as results of checks: history checks read the catalogue like any data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models table: sorted, hashed, serialised to Parquet, with the metadata that makes a file a snapshot."""
+"""The models file: sorted, hashed, serialised to Parquet, with the metadata that makes a file a snapshot."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a model cost on a day, and what an amount of tokens cost then. Exact, and never a guess.
+"""Prices of a model on a day, what tokens cost then, and the periods in which a price held. Exact.
 
 The API serves the present only, so between two snapshots the earlier one holds. A price that nobody
-published is unknown: it is told, and never becomes zero.
+published is unknown: an error says so, and it never becomes zero.
 """
 
 from __future__ import annotations

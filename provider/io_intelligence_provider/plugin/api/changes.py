@@ -1,4 +1,4 @@
-"""What changed, one by one and by day."""
+"""The changes: one by one, and by day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of the routes, with their bounds; anything else is refused with the reason."""
+"""What the routes share: parameters with their bounds, warnings about gaps, the base of all answers."""
 
 from __future__ import annotations
 

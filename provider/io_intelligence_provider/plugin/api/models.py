@@ -1,4 +1,4 @@
-"""Models: those of a day, one, some over time."""
+"""The models of a day, one model, and the history of some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened on a day."""
+"""The overview of a day: figures, medians, the largest moves, events."""
 
 from __future__ import annotations
 

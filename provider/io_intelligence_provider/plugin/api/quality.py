@@ -1,4 +1,4 @@
-"""Quality of the snapshots, and the records they refused."""
+"""The quality of the snapshots, and the records that they refused."""
 
 from __future__ import annotations
 

@@ -36,12 +36,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.changes.diff import SORTED_BY, changes_schema, to_parquet
+from io_intelligence_provider.changes.diff import SORTED_BY, to_parquet
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.store.changes_schema import changes_schema
 from io_intelligence_provider.store.layout import changes_path, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata, writer_options
 from io_intelligence_provider.store.quarantine import QuarantineFile

@@ -8,11 +8,13 @@ import fnmatch
 import logging
 import os
 import shutil
+import socket
 import sqlite3
 import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -175,6 +177,44 @@ def check_run() -> Callable[..., Any]:
         return CheckRun(**{**fields, **changes})
 
     return build
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """The one Spark of a process: a local master, Python workers that find the package, a Connect server."""
+    pytest.importorskip("pyspark")
+    logging.getLogger("py4j").setLevel(logging.WARNING)  # it says goodbye when pytest's streams are closed
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    import io_intelligence_provider
+
+    package = Path(io_intelligence_provider.__file__).parents[1]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])
+    with socket.socket() as found, warnings.catch_warnings():
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+        warnings.simplefilter("ignore")  # Spark's own, of its start
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+
+        found.close()
+        session = (
+            SparkSession.builder.master("local[2]")
+            .config("spark.sql.shuffle.partitions", "2")
+            .config("spark.ui.enabled", "false")
+            .config("spark.plugins", "org.apache.spark.sql.connect.SparkConnectPlugin")
+            .config("spark.connect.grpc.binding.address", "127.0.0.1")
+            .config("spark.connect.grpc.binding.port", str(port))
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.sql.session.timeZone", "UTC")
+            .getOrCreate()
+        )
+        yield session
+        session.stop()
+        gateway = SparkContext._gateway
+        gateway.shutdown()
+        gateway.proc.stdin.close()  # which ends the JVM
+        gateway.proc.wait(60)
+        SparkContext._gateway = SparkContext._jvm = None
 
 
 @pytest.fixture(scope="session")

@@ -123,19 +123,11 @@ def test_pandas_as_it_comes(folder: Path, store: SnapshotStore) -> None:
 @pytest.mark.filterwarnings(
     "ignore:PySpark does not yet fully support pandas:FutureWarning"
 )  # says PySpark itself
-def test_pyspark(folder: Path, expected: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real Spark on this machine; it wants Java 17."""
-    sql = pytest.importorskip("pyspark.sql")
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+def test_pyspark(folder: Path, expected: list[Row], spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
-    builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    session = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    try:
-        frame = session.read.parquet(str(folder))
-        types = dict(frame.dtypes)
-        rows = frame.select("snapshot_date", *COLUMNS).collect()
-    finally:
-        session.stop()
+    frame = spark.read.parquet(str(folder))
+    types = dict(frame.dtypes)
+    rows = frame.select("snapshot_date", *COLUMNS).collect()
     assert types["input_token_price"] == "decimal(38,18)"
     assert types["created_at"] == "timestamp"
     assert types["tags"] == "array<string>"

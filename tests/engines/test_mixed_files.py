@@ -147,19 +147,13 @@ def test_duckdb(here: set[date], expected: list[dict[str, Any]]) -> None:
 
 @pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
-def test_pyspark(here: set[date], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    sql = pytest.importorskip("pyspark.sql")
+@pytest.mark.usefixtures("here", "spark")
+def test_pyspark(expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     # Java keeps the folder that it was started in.
     code = python_of("SparkSession").replace(".demo/store", str(Path(".demo/store").resolve()))
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     monkeypatch.setenv("TZ", "UTC")
-    builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    session = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    try:
-        models = ran(code)["models"]
-        rows = [row.asDict() for row in models.collect()]
-    finally:
-        session.stop()
+    models = ran(code)["models"]  # its getOrCreate() finds the session of the fixture
+    rows = [row.asDict() for row in models.collect()]
     assert shown(rows) == shown(expected)
 
 

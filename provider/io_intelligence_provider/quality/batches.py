@@ -14,13 +14,11 @@ import pyarrow.parquet as pq
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.quality.files import (
     Found,
-    FoundFile,
     partition_types,
-    storage_failure,
     with_partitions,
 )
 from io_intelligence_provider.quality.prepare import Prepared
-from io_intelligence_provider.storage.parquet import no_rows
+from io_intelligence_provider.storage.parquet import no_rows, open_any
 
 __all__ = [
     "Files",
@@ -115,7 +113,7 @@ class Files:
         step, offset = _rows_at_a_time(self.rows, self.bytes), 0
         for file in self.found.files:
             first = 0
-            with _opened(self.found, file) as parquet, _reading(self.found, file):
+            with open_any(self.found.storage, file.key, file.path) as parquet:
                 groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
                 for start, stop in groups:
                     frame = read_native(file.path, start, stop)
@@ -134,7 +132,13 @@ class Files:
     def _as_it_is(self, columns: Sequence[str] | None, native: bool) -> bool:
         """Whether each file can be read as it lies there: all its columns, and no others."""
         partitioned = any(file.partitions for file in self.found.files)
-        return native and columns is None and self.found.is_local and not partitioned and not self.differing
+        return (
+            native
+            and columns is None
+            and self.found.storage.is_local
+            and not partitioned
+            and not self.differing
+        )
 
     def with_nulls(self) -> frozenset[str]:
         """Name the columns that hold a null, as the files' statistics say."""
@@ -152,7 +156,7 @@ def open_files(found: Found) -> Files:
     schemas, rows, size, differing = [], 0, 0, []
     nulls: set[str] = set()
     for file in found.files:
-        with _opened(found, file) as parquet:
+        with open_any(found.storage, file.key, file.path) as parquet:
             metadata = parquet.metadata
             schemas.append(parquet.schema_arrow)
             rows += metadata.num_rows
@@ -178,28 +182,6 @@ def open_files(found: Found) -> Files:
 def _rows_at_a_time(rows: int, size: int) -> int:
     per_row = max(1, size // rows) if rows else 1
     return min(_MOST_ROWS, max(_FEWEST_ROWS, _PIECE_BYTES // per_row))
-
-
-def _opened(found: Found, file: FoundFile) -> pq.ParquetFile:
-    with _reading(found, file):
-        source: Any = file.path if found.is_local else found.filesystem.open(file.key, "rb")
-        return pq.ParquetFile(source)
-
-
-class _reading:  # noqa: N801 - reads as a verb
-    """Turns what the storage and the reader raise into one error that names the file."""
-
-    def __init__(self, found: Found, file: FoundFile) -> None:
-        self._found = found
-        self._file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, (OSError, pa.ArrowException)):
-            where = f"{self._file.path} as Parquet"
-            raise storage_failure("read", where, error, self._found.filesystem) from None
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str | None:

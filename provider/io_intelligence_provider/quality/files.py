@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.quality.policy import CheckOptions
-from io_intelligence_provider.storage.location import local_path, redacted, storage_of
+from io_intelligence_provider.storage.location import Storage, local_path, storage_of
 
 __all__ = [
     "Found",
@@ -23,7 +23,6 @@ __all__ = [
     "partition_types",
     "partitions_of",
     "refuse_output_among_input",
-    "storage_failure",
     "with_partitions",
 ]
 
@@ -52,16 +51,7 @@ class Found:
 
     path: str
     files: tuple[FoundFile, ...]
-    filesystem: Any = field(repr=False)
-    is_local: bool
-
-
-def storage_failure(verb: str, path: str, error: Exception, filesystem: Any) -> StorageError:
-    """Return the error for what a file system or a reader of files raised, without its credentials."""
-    said = redacted(error, getattr(filesystem, "storage_options", None))
-    return StorageError(
-        f"Could not {verb} {path}: {said}. Check the path, the storage connection and its rights."
-    )
+    storage: Storage = field(repr=False)
 
 
 def find(path: str, filesystem: Any = None) -> Found:
@@ -74,7 +64,7 @@ def find(path: str, filesystem: Any = None) -> Found:
     :raises NotOnFileError: when there is none.
     """
     storage = storage_of(path, filesystem)
-    filesystem, key, is_local = storage
+    filesystem, key, _ = storage
     try:
         filesystem.invalidate_cache()
         roots = [key]
@@ -83,7 +73,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         base = key if roots == [key] else _fixed_part(key)
         keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
     except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
-        raise storage_failure("look up", path, error, filesystem) from None
+        raise storage.failure("look up", path, error) from None
     if not keys:
         raise NotOnFileError(f"{path} matches no Parquet file. Check the path, or let the task run later.")
     files = [
@@ -94,7 +84,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         )
         for _, file in sorted(set(keys), key=lambda pair: pair[1])
     ]
-    return Found(path, tuple(files), filesystem, is_local)
+    return Found(path, tuple(files), storage)
 
 
 def _files_of(filesystem: Any, root: str) -> list[str]:
@@ -199,11 +189,11 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
         if not target:
             continue
         filesystem, key, _ = storage_of(
-            target, output_filesystem(target, found.path, found.filesystem), what=name
+            target, output_filesystem(target, found.path, found.storage.filesystem), what=name
         )
-        if type(filesystem) is not type(found.filesystem):
+        if type(filesystem) is not type(found.storage.filesystem):
             continue
-        _, read, _ = storage_of(found.path, found.filesystem)
+        _, read, _ = storage_of(found.path, found.storage.filesystem)
         hidden = any(part.startswith(("_", ".")) for part in key.removeprefix(read).split("/"))
         is_folder = [file.key for file in found.files] != [read]
         if key == read or fnmatch(key, read) or (is_folder and key.startswith(f"{read}/") and not hidden):

@@ -15,7 +15,6 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias
@@ -28,7 +27,6 @@ import pyarrow.parquet as pq
 from io_intelligence_provider.errors import (
     ConfigurationError,
     IOIntelligenceError,
-    NotOnFileError,
     UnreadableFileError,
 )
 from io_intelligence_provider.quality.history import LONGEST_WINDOW
@@ -36,7 +34,7 @@ from io_intelligence_provider.quality.report import CheckResult, checked
 from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckRun, ColumnProfile, run_file
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.parquet import FileKind, no_rows, read_parquet
+from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
 
 __all__ = [
     "RESULTS_KIND",
@@ -57,8 +55,6 @@ Kind: TypeAlias = Literal["runs", "checks", "columns"]
 RESULTS: Final = "results"
 REPORTS: Final = "reports"
 _LONGEST_SLUG: Final = 60
-_READERS: Final = 8
-"""Files read at once from an object store, where each costs a round trip."""
 _LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
 _OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
 """What each row of ``checks`` and ``columns`` repeats of its run."""
@@ -148,33 +144,31 @@ class ResultHistory:
         paths: list[str] = []
         for folder in self._folders(dataset):
             names = sorted(name for name in self.files.list(folder) if name.endswith(".parquet"))
-            kept = (
-                names if limit is None else names[max(len(names) - limit, 0) :]
-            )  # their names begin with the time
+            # Their names begin with the time.
+            kept = names if limit is None else names[max(len(names) - limit, 0) :]
             paths += [f"{folder}/{name}" for name in kept]
-        found: Iterator[tuple[pa.Table, list[CheckRun]] | None]
-        if self.files.is_local:
-            found = map(self._read, paths)
-            yield from (one for one in found if one is not None)
-            return
-        with ThreadPoolExecutor(_READERS) as pool:
-            yield from (one for one in pool.map(self._read, paths) if one is not None)
+        for path, data in self.files.read_many(paths):
+            if (found := self._decoded(self.files.url(path), data)) is not None:
+                yield found
 
     def _folders(self, dataset: str | None) -> list[str]:
         if dataset is not None:
             return [f"{RESULTS}/dataset_id={dataset_id(dataset)}"]
         return [f"{RESULTS}/{name}" for name in self.files.list(RESULTS) if name.startswith("dataset_id=")]
 
-    def _read(self, path: str) -> tuple[pa.Table, list[CheckRun]] | None:
+    def _decoded(
+        self, where: str, data: bytes | UnreadableFileError
+    ) -> tuple[pa.Table, list[CheckRun]] | None:
         try:
-            table = read_parquet(self.files, path, RESULTS_KIND)
+            if isinstance(data, UnreadableFileError):
+                raise data
+            with CheckedFile(pa.BufferReader(data), where, RESULTS_KIND) as file:
+                table = file.read()
             return table, [run_of_row(row) for row in table.to_pylist()]
-        except NotOnFileError:
-            log.debug("%s was deleted while the history was read", path)
         except UnreadableFileError as error:
             log.warning("%s", error)
         except (TypeError, ValueError, RecursionError) as error:
-            log.warning("%s is no result and is passed over: %s", self.files.url(path), error)
+            log.warning("%s is no result and is passed over: %s", where, error)
         return None
 
 

@@ -26,13 +26,14 @@ from io_intelligence_provider.quality.frames import frame_columns, from_frame
 from io_intelligence_provider.quality.policy import CheckOptions, score, stopping
 from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, prepare
 from io_intelligence_provider.quality.profile import Profiler
-from io_intelligence_provider.quality.quarantine import ParquetTarget, quarantine_schema, quarantine_table
+from io_intelligence_provider.quality.quarantine import quarantine_schema, quarantine_table
 from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Outcome
 from io_intelligence_provider.quality.result import CheckRun, ColumnProfile, new_run_id
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.uniqueness import find_repeats
 from io_intelligence_provider.quality.validator import Repeats, RowJudge, judge_piece
 from io_intelligence_provider.storage.parquet import no_rows
+from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
 __all__ = ["Begun", "check_dataset", "check_frame"]
 

@@ -24,7 +24,6 @@ from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.prepare import Unique, needs_all_rows, prepare
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import (
-    ParquetTarget,
     RefusedRow,
     quarantine_schema,
     quarantine_table,
@@ -41,6 +40,7 @@ from io_intelligence_provider.quality.spark_worker import (
 )
 from io_intelligence_provider.quality.validator import RowJudge, judge_piece
 from io_intelligence_provider.storage.location import refusal_of, scrubbed
+from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

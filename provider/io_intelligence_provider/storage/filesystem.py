@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-from fsspec.asyn import AsyncFileSystem
-from fsspec.spec import AbstractFileSystem
 
 from io_intelligence_provider.errors import (
     IOIntelligenceError,
@@ -30,28 +28,23 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.storage.local import (
+    PendingFile,
     Stamp,
-    create_local,
     delete_tree_local,
     is_about_one_file,
     object_stamp,
-    put_local,
     read_local,
     size_local,
     stamp_local,
     sweep_local,
-    temporary_name,
 )
-from io_intelligence_provider.storage.location import OBJECT_STORES, redacted, storage_of
+from io_intelligence_provider.storage.location import storage_of
 from io_intelligence_provider.storage.prefetch import OnDisk, read_ahead
 
 __all__ = ["LARGEST_FILE", "Files", "OnDisk"]
 
 log = logging.getLogger(__name__)
 
-
-_ATOMIC: Final = OBJECT_STORES | {"memory"}
-"""Protocols whose single-object write is atomic. Elsewhere (sftp, hdfs, smb) a rename commits."""
 
 LARGEST_FILE: Final = 512 << 20
 """Bytes of the largest file that is read: a million models take a fifth of it."""
@@ -90,14 +83,7 @@ class Files:
         self._fs, base, self.is_local = self._location = location
         self.root = base if self.is_local else os.fspath(root)
         self._base: str = base if self.is_local else base.rstrip("/")  # the root of a disk keeps its slash
-        kind, protocol = type(self._fs), self._fs.protocol
-        # Where fsspec can move by copying only, a move is no better than the write itself.
-        can_rename = kind.mv is not AbstractFileSystem.mv
-        protocols = {protocol} if isinstance(protocol, str) else {*protocol}
-        self._one_write_commits = bool(protocols & _ATOMIC) or not can_rename
-        # The `find` of fsspec's base classes takes a listing that failed for an empty one.
-        base_find = AsyncFileSystem._find, AbstractFileSystem.find  # noqa: SLF001
-        self._lists_trees = getattr(kind, "_find", kind.find) not in base_find
+        self._lists_trees = location.lists_trees
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
@@ -329,11 +315,12 @@ class Files:
         """Write a file: readers see the old one or the new one, whole."""
         with self._storage("write", path):
             if self.is_local:
-                put_local(Path(self._full(path)), data, Path(self._base))
-            elif self._one_write_commits:
-                self._fs.pipe_file(self._full(path), data)
+                with self._pending(path, data) as pending:
+                    pending.replace()
             else:
-                self._put_by_rename(self._full(path), data)
+                self._location.put(
+                    self._full(path), lambda name: self._fs.pipe_file(name, data), folder=self._base
+                )
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file that is not there yet; tell whether it was this call that wrote it.
@@ -344,7 +331,8 @@ class Files:
         """
         with self._storage("create", path):
             if self.is_local:
-                return create_local(Path(self._full(path)), data, Path(self._base))
+                with self._pending(path, data) as pending:
+                    return pending.create()
             full = self._fresh(path)
             try:
                 self._fs.pipe_file(full, data, mode="create")
@@ -353,16 +341,12 @@ class Files:
             found: bytes = self._fs.cat_file(full)
             return found == data
 
-    def _put_by_rename(self, full: str, data: bytes) -> None:
-        temporary = f"{self._base}/{temporary_name(full.rpartition('/')[2])}"
-        self._fs.makedirs(full.rpartition("/")[0], exist_ok=True)
-        try:
-            self._fs.pipe_file(temporary, data)
-            self._fs.mv(temporary, full)
-        except BaseException:
-            if self._fs.exists(temporary):
-                self._fs.rm_file(temporary)
-            raise
+    @contextmanager
+    def _pending(self, path: str, data: bytes) -> Iterator[PendingFile]:
+        with PendingFile(Path(self._full(path)), Path(self._base)) as pending:
+            with pending.path.open("xb") as handle:
+                handle.write(data)
+            yield pending
 
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there any more is fine."""
@@ -404,16 +388,10 @@ class Files:
         except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
             if isinstance(error, FileNotFoundError) and verb not in ("write", "create"):
                 raise NotOnFileError(f"Not on file: {self.url(path)}") from None
-            said = self.redacted(error)
-            kind: type[StorageError]
-            if verb == "read" and is_about_one_file(error):
-                kind, todo = UnreadableFileError, "Restore it or delete it, or correct its rights."
-            else:
-                kind, todo = StorageError, "Check the path, the storage connection and its rights."
-            raise kind(f"Could not {verb} {self.url(path)}: {said}. {todo}") from (
-                error if said == str(error) else None
-            )
+            kind = UnreadableFileError if verb == "read" and is_about_one_file(error) else StorageError
+            failure = self._location.failure(verb, self.url(path), error, kind)
+            raise failure from (error if self.redacted(error) == str(error) else None)
 
     def redacted(self, error: object) -> str:
         """Return what a library's error says, without the credentials of this file system."""
-        return redacted(error, getattr(self._fs, "storage_options", None))
+        return self._location.redacted(error)

@@ -5,29 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
+
+from io_intelligence_provider.storage.location import temporary_name
 
 __all__ = [
     "IrregularFileError",
+    "PendingFile",
     "Stamp",
-    "create_local",
     "delete_tree_local",
     "disk_stamp",
     "is_about_one_file",
     "object_stamp",
-    "put_local",
     "read_local",
     "size_local",
     "stamp_local",
     "sweep_local",
-    "temporary_name",
 ]
 
 
@@ -48,11 +46,6 @@ _OF_ONE_FILE: Final = frozenset(
     }
 )
 """What the system says of a file that cannot be read, while others may be."""
-
-
-def temporary_name(name: str) -> str:
-    """Return a name that no other writer of ``name`` uses, and that no engine takes for data."""
-    return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def size_local(path: str) -> int:
@@ -104,45 +97,47 @@ def stamp_local(path: str) -> Stamp | None:
     return disk_stamp(status) if S_ISREG(status.st_mode) else Stamp(0, None)
 
 
-def put_local(target: Path, data: bytes, root: Path) -> None:
-    """Write a temporary file, sync it, rename it, sync the folder.
+class PendingFile:
+    """A file that is written beside its place and put there whole: synced, moved, its folder synced.
 
-    The temporary file lies right below the root: what a killed process leaves behind is then in no
-    folder that other engines read as a whole.
+    What is left of it when the block ends is removed.
+
+    :param target: its place. Folders that are missing are made.
+    :param folder: where it lies until then, on the same disk; by default the target's. In the root of a
+        store, what a killed process leaves is in no folder that other engines read as a whole.
+    :ivar path: where to write it.
     """
-    with _temporary(target, data, root) as temporary:
-        temporary.replace(target)
-    _sync(target.parent)
 
+    def __init__(self, target: Path, folder: Path | None = None) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._target = target
+        self.path = (folder or target.parent) / temporary_name(target.name)
 
-def create_local(target: Path, data: bytes, root: Path) -> bool:
-    """Do the same, but tell by ``False`` when the file is there: a hard link does not replace."""
-    with _temporary(target, data, root) as temporary:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def replace(self) -> None:
+        """Put it in its place, whatever lies there."""
+        _sync(self.path)
+        self.path.replace(self._target)
+        _sync(self._target.parent)
+
+    def create(self) -> bool:
+        """Put it in its place and return ``True``; ``False`` when a file lies there: a link replaces none."""
+        _sync(self.path)
         try:
-            target.hardlink_to(temporary)
+            self._target.hardlink_to(self.path)
         except FileExistsError:
             return False
-    _sync(target.parent)
-    return True
+        _sync(self._target.parent)
+        return True
 
 
-@contextmanager
-def _temporary(target: Path, data: bytes, root: Path) -> Iterator[Path]:
-    """Write a synced temporary file; what is left of it in the end is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = root / temporary_name(target.name)
-    try:
-        with temporary.open("xb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -9,20 +9,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.errors import ConfigurationError, StorageError, UnreadableFileError
 from io_intelligence_provider.redaction import Redactor, Secret
 
-__all__ = ["OBJECT_STORES", "Storage", "local_path", "redacted", "refusal_of", "scrubbed", "storage_of"]
+__all__ = [
+    "OBJECT_STORES",
+    "Storage",
+    "local_path",
+    "redacted",
+    "refusal_of",
+    "scrubbed",
+    "storage_of",
+    "temporary_name",
+]
 
 
 OBJECT_STORES: Final = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "r2", "tos", "hf"}
 )
 """Protocols of object stores: a URL names a bucket first, and the write of one object is atomic."""
+
+_ONE_WRITE_COMMITS: Final = OBJECT_STORES | {"memory"}
+"""Protocols where a reader sees one object whole or not at all. Elsewhere (sftp, hdfs) a rename commits."""
 
 _PROTOCOLS: Final = OBJECT_STORES | {"file", "local", "memory", "sftp", "ssh", "hdfs", "http", "https", "ftp"}
 """Those that a text with a colon and no slash surely means; ``prices:2026`` is a name like any other."""
@@ -69,6 +82,73 @@ class Storage(NamedTuple):
     def url(self, key: str) -> str:
         """Return the full name of a file on the file system, fit for a message or for another engine."""
         return key if self.is_local else str(self.filesystem.unstrip_protocol(key))
+
+    @property
+    def one_write_commits(self) -> bool:
+        """Whether readers see a file whole or not at all while it is written; else a rename has to commit.
+
+        Where fsspec can move by copying only, a move is no better than the write itself.
+        """
+        from fsspec.spec import AbstractFileSystem
+
+        can_rename = type(self.filesystem).mv is not AbstractFileSystem.mv
+        return bool(_protocols_of(self.filesystem) & _ONE_WRITE_COMMITS) or not can_rename
+
+    @property
+    def lists_trees(self) -> bool:
+        """Whether one listing gives all files of a tree, and fails where it cannot.
+
+        The ``find`` of fsspec's base classes takes a listing that failed for an empty one.
+        """
+        from fsspec.asyn import AsyncFileSystem
+        from fsspec.spec import AbstractFileSystem
+
+        kind = type(self.filesystem)
+        base = AsyncFileSystem._find, AbstractFileSystem.find  # noqa: SLF001
+        return getattr(kind, "_find", kind.find) not in base
+
+    def put(self, key: str, write: Callable[[str], object], folder: str | None = None) -> None:
+        """Write a file that is not on the local disk: readers see the old one or the new one, whole.
+
+        :param write: writes it under the name that it is given.
+        :param folder: where a temporary file lies until it is renamed; by default that of the file.
+        """
+        if self.one_write_commits:
+            write(key)
+            return
+        own, _, name = key.rpartition("/")
+        temporary = f"{own if folder is None else folder}/{temporary_name(name)}"
+        self.filesystem.makedirs(own, exist_ok=True)
+        try:
+            write(temporary)
+            self.filesystem.mv(temporary, key)
+        except BaseException:
+            if self.filesystem.exists(temporary):
+                self.filesystem.rm_file(temporary)
+            raise
+
+    def failure(
+        self, verb: str, where: str, error: BaseException, kind: type[StorageError] = StorageError
+    ) -> StorageError:
+        """Return the error for what the file system or a reader of its files raised, without credentials."""
+        todo = "Check the path, the storage connection and its rights."
+        if issubclass(kind, UnreadableFileError):
+            todo = "Restore it or delete it, or correct its rights."
+        return kind(f"Could not {verb} {where}: {self.redacted(error)}. {todo}")
+
+    def redacted(self, error: object) -> str:
+        """Return what a library's error says, without the credentials of the file system."""
+        return redacted(error, getattr(self.filesystem, "storage_options", None))
+
+
+def _protocols_of(filesystem: Any) -> set[str]:
+    protocol = filesystem.protocol
+    return {protocol} if isinstance(protocol, str) else {*protocol}
+
+
+def temporary_name(name: str) -> str:
+    """Return a name that no other writer of ``name`` uses, and that no engine takes for data."""
+    return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def storage_of(
@@ -122,8 +202,7 @@ def storage_of(
     while isinstance(filesystem, DirFileSystem):
         key = f"{filesystem.path.rstrip('/')}/{key.lstrip('/')}"
         filesystem = filesystem.fs
-    protocol = filesystem.protocol
-    is_local = bool({protocol} & _LOCAL if isinstance(protocol, str) else {*protocol} & _LOCAL)
+    is_local = bool(_protocols_of(filesystem) & _LOCAL)
     if is_local:
         key = _absolute(key) if wrapped or on_disk is None else on_disk
     return Storage(filesystem, key, is_local)
@@ -280,8 +359,8 @@ def redacted(error: object, options: Any = None) -> str:
 
     :param options: the options of the file system it is about; the values of secret ones are masked.
     """
-    secrets = [Secret(value) for value in _secrets_in(options) if len(value) >= _SHORTEST]
-    return scrubbed(Redactor(secrets).clean(str(error)))
+    known = [Secret(value) for value in _secrets_in(options) if len(value) >= _SHORTEST]
+    return scrubbed(Redactor(known).clean(str(error)))
 
 
 def _secrets_in(options: Any, *, named: bool = False) -> Iterator[str]:

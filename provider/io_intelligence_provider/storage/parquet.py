@@ -23,6 +23,7 @@ from pyarrow import types
 
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.location import Storage
 
 __all__ = [
     "CheckedFile",
@@ -30,6 +31,7 @@ __all__ = [
     "check_bytes",
     "check_footers",
     "no_rows",
+    "open_any",
     "open_parquet",
     "problem_of_rows",
     "read_parquet",
@@ -200,6 +202,20 @@ def open_parquet(files: Files, path: str, kind: FileKind) -> CheckedFile:
     except BaseException:
         source.close()
         raise
+
+
+@contextmanager
+def open_any(storage: Storage, key: str, where: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file of any columns, which is no file of a store.
+
+    :param where: its full name, for messages.
+    :raises StorageError: when it cannot be opened, or proves unreadable within the block.
+    """
+    try:
+        with pq.ParquetFile(key if storage.is_local else storage.filesystem.open(key, "rb")) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise storage.failure("read", f"{where} as Parquet", error) from None
 
 
 @contextmanager

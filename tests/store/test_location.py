@@ -20,7 +20,14 @@ from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.quality.run import check_dataset, check_frame
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.location import local_path, redacted, refusal_of, scrubbed, storage_of
+from io_intelligence_provider.storage.location import (
+    Storage,
+    local_path,
+    redacted,
+    refusal_of,
+    scrubbed,
+    storage_of,
+)
 
 CANARY = "c4nary"
 WITH_CREDENTIALS = [
@@ -252,7 +259,7 @@ def test_a_data_set_on_such_a_storage(tmp_path: Path) -> None:
     filesystem = Refusing(password=CANARY)
     with pytest.raises(StorageError, match=r"wrong password \*\*\*"):
         find("refusing://x/*.parquet", filesystem)
-    assert "filesystem" not in repr(Found("x", (), filesystem, is_local=False))
+    assert "filesystem" not in repr(Found("x", (), Storage(filesystem, "x", is_local=False)))
 
 
 NO_LOCATION = [

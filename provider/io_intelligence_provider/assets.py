@@ -10,7 +10,7 @@ from airflow.sdk import Asset, AssetAlias
 from io_intelligence_provider.changes.kinds import ACCESS, PRICE, QUOTA
 
 if TYPE_CHECKING:
-    from io_intelligence_provider.quality.report import QualityReport
+    from io_intelligence_provider.quality.result import CheckRun
 
 __all__ = [
     "CHANGES",
@@ -41,7 +41,7 @@ CHANGES_ALIAS: Final = AssetAlias("io_intelligence_changes")
 RESULT_KEY: Final = "airflow.dataquality.result"
 
 
-def event_extra(summary: dict[str, Any], report: QualityReport) -> dict[str, Any]:
+def event_extra(summary: dict[str, Any], report: CheckRun) -> dict[str, Any]:
     """Return the extra of an asset event: the step's summary and the counts of checks."""
     return summary | {RESULT_KEY: report.result()}
 

@@ -30,11 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from io_intelligence_provider.quality.report import QualityReport
-    from io_intelligence_provider.quality.result import CheckRun
+from typing import Any, Protocol
 
 __all__ = [
     "AuthenticationError",
@@ -153,14 +149,26 @@ class PaginationError(IOIntelligenceError):
     """The catalogue kept changing while it was walked, or the pages have no end."""
 
 
+class Report(Protocol):
+    """What an error knows of the result it carries."""
+
+    @property
+    def outcome(self) -> str:
+        """``passed``, ``warned`` or ``failed``."""
+
+    @property
+    def checks(self) -> Sequence[Any]:
+        """One result per check."""
+
+
 class QualityError(IOIntelligenceError):
     """A check stopped the commit; quarantine and report were written, the last snapshot stands.
 
-    ``report`` is the :class:`~io_intelligence_provider.quality.report.QualityReport` of a snapshot, the
+    ``report`` is the :class:`~io_intelligence_provider.contract.report.QualityReport` of a snapshot, the
     :class:`~io_intelligence_provider.quality.result.CheckRun` of any other data set.
     """
 
-    def __init__(self, message: str, *, report: QualityReport | CheckRun) -> None:
+    def __init__(self, message: str, *, report: Report) -> None:
         super().__init__(message)
         self.report = report
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.lineage_facets import (
     assertions,
     input_metrics,
@@ -30,28 +31,11 @@ if TYPE_CHECKING:
 
     Lineage: TypeAlias = OperatorLineage[Any, Any]
 
-__all__ = ["SnapshotResult", "check_lineage", "dataset_name", "snapshot_lineage"]
+__all__ = ["check_lineage", "dataset_name", "snapshot_lineage"]
 
 log = logging.getLogger(__name__)
 
 _GLOB: Final = frozenset("*?[")
-
-
-@dataclass(frozen=True)
-class SnapshotResult:
-    """What the lineage of a snapshot task is told from.
-
-    :param run: its report, by :func:`~io_intelligence_provider.store.check_runs.check_run_of`.
-    :param source_url: the endpoint that was asked.
-    :param root: root of the store, a path or a URL.
-    """
-
-    run: CheckRun
-    source_url: str
-    root: str
-
-
-Result = TypeVar("Result", CheckRun, SnapshotResult)
 
 
 def check_lineage(run: CheckRun | None) -> Lineage | None:
@@ -64,13 +48,17 @@ def check_lineage(run: CheckRun | None) -> Lineage | None:
     return _safely(_check_lineage, run)
 
 
-def snapshot_lineage(result: SnapshotResult | None) -> Lineage | None:
+def snapshot_lineage(report: QualityReport | None, root: str) -> Lineage | None:
     """Return what a snapshot task read and wrote, also when a check stopped the commit.
 
+    :param root: root of the store, a path or a URL.
     :returns: the endpoint with assertions and metrics, and as outputs the models and the quarantine;
         ``None`` when there is nothing to tell. Never raises.
     """
-    return _safely(_snapshot_lineage, result)
+    return _safely(partial(_snapshot_lineage, root=root), report)
+
+
+Result = TypeVar("Result", bound=CheckRun)
 
 
 def _safely(build: Callable[[Result], Lineage], result: Result | None) -> Lineage | None:
@@ -99,23 +87,26 @@ def _check_lineage(run: CheckRun) -> Lineage:
     return _lineage(run, source, outputs)
 
 
-def _snapshot_lineage(result: SnapshotResult) -> Lineage:
+def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
     from openlineage.client.event_v2 import InputDataset
 
-    run, outputs = result.run, []
-    if run.outcome != "failed":
+    outputs = []
+    if report.outcome != "failed":
         # The profile is that of the models, not of the records that were served.
-        models = schema(run.columns) | output_metrics(run)
-        outputs.append(_output(f"{result.root}/models", run.valid, models))
-    if run.quarantined:
-        outputs.append(_output(f"{result.root}/quarantine", run.quarantined))
-    url = urlsplit(result.source_url)
+        models = schema(report.columns) | output_metrics(report)
+        outputs.append(_output(f"{root}/models", report.valid, models))
+    if report.quarantined:
+        outputs.append(_output(f"{root}/quarantine", report.quarantined))
+    url = urlsplit(report.source_url)
     source = InputDataset(
         namespace=f"{url.scheme}://{url.netloc.rpartition('@')[2]}",
         name=url.path or "/",
-        inputFacets={"dataQualityAssertions": assertions(run), "dataQualityMetrics": input_metrics(run, ())},
+        inputFacets={
+            "dataQualityAssertions": assertions(report),
+            "dataQualityMetrics": input_metrics(report, ()),
+        },
     )
-    return _lineage(run, source, outputs)
+    return _lineage(report, source, outputs)
 
 
 def _lineage(run: CheckRun, source: Any, outputs: list[Any]) -> Lineage:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 from io_intelligence_provider.text import cut
 
 __all__ = ["assertions", "input_metrics", "output_metrics", "output_statistics", "run_facets", "schema"]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 import polars as pl
@@ -17,15 +18,15 @@ from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.contract.duplicates import Repeats
-from io_intelligence_provider.contract.records import RowTally, judge_records
+from io_intelligence_provider.contract.records import RecordCounts, judge_records
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.contract.snapshot_checks import (
+    ALWAYS_STOPPING,
     CHECKED_COLUMNS,
     PreviousSnapshot,
     RunFacts,
     missing_fields,
-    score,
     snapshot_checks,
-    stopping,
 )
 from io_intelligence_provider.errors import (
     ConfigurationError,
@@ -34,10 +35,15 @@ from io_intelligence_provider.errors import (
     StorageError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.policy import check_thresholds
-from io_intelligence_provider.quality.report import Outcome, QualityReport
+from io_intelligence_provider.quality.policy import (
+    check_thresholds,
+    outcome_of,
+    reasons_of,
+    score,
+    stopping,
+)
 from io_intelligence_provider.quality.report_html import report_html
-from io_intelligence_provider.quality.result import is_run_id, new_run_id
+from io_intelligence_provider.quality.result import CheckResult, is_run_id, new_run_id
 from io_intelligence_provider.storage.parquet import check_bytes
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import (
@@ -152,6 +158,7 @@ def run_snapshot(
     max_quarantine_share: float = 0.1,
 ) -> SnapshotRun:
     """Do what :func:`take_snapshot` does and return the report as well."""
+    began = monotonic()
     check_thresholds(fail_on, max_quarantine_share)
     day = datetime.now(UTC).date() if snapshot_date is None else as_date(snapshot_date)
     query = (q or "").strip()
@@ -174,15 +181,16 @@ def run_snapshot(
             previous=None if isinstance(previous, str) else previous,
             unreadable=previous if isinstance(previous, str) else None,
         )
-        report = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
+        report, stopped = _report(facts, snapshot_id, day, catalogue.fetched_at, fail_on)
         store.files.put(quality_path(day, snapshot_id), report.to_json().encode())
         store.files.put(quality_path(day, snapshot_id, "html"), report_html(report).encode())
-        if report.outcome == "failed":
-            raise _stopped(report, fail_on, store)
+        if stopped:
+            raise _stopped(replace(report, seconds=monotonic() - began), stopped, store)
         serialised = serialise_models(models.slices(), report.fetched_at, _metadata(report, query))
     _commit(store, report, serialised.data)
     compact_or_warn(store)
-    return SnapshotRun(_summary(store, report, serialised.content_hash), report)
+    summary = _summary(store, report, serialised.content_hash)
+    return SnapshotRun(summary, replace(report, seconds=monotonic() - began))
 
 
 def _check_query(store: SnapshotStore, query: str) -> None:
@@ -227,9 +235,9 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
 
 def _judge(
     catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
-) -> tuple[RowTally, pl.DataFrame]:
+) -> tuple[RecordCounts, pl.DataFrame]:
     """Judge all records; return the tally, and of the valid ones what the snapshot checks look at."""
-    tally, checked = RowTally(catalogue.shape, catalogue.redacted), []
+    tally, checked = RecordCounts(catalogue.shape, catalogue.redacted), []
     repeats = Repeats(catalogue)
     for records in _groups(repeats.distinct(catalogue.pages())):
         verdict = judge_records(records, catalogue.shape, repeats.conflicting)
@@ -252,38 +260,35 @@ def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
 
 def _report(
     facts: RunFacts, snapshot_id: str, day: date, fetched_at: datetime, fail_on: str
-) -> QualityReport:
-    checks = (*facts.tally.results(), *snapshot_checks(facts))
-    findings = any(not check.passed for check in checks)
-    outcome: Outcome = "failed" if stopping(checks, fail_on) else "warned" if findings else "passed"
-    return QualityReport(
-        snapshot_id=snapshot_id,
+) -> tuple[QualityReport, list[CheckResult]]:
+    """Return the report, and the checks that stop the commit."""
+    tally = facts.tally
+    checks = (*tally.results(), *snapshot_checks(facts))
+    stopped = stopping(checks, fail_on, ALWAYS_STOPPING)
+    report = QualityReport(
+        run_id=snapshot_id,
+        checked_at=fetched_at,
+        outcome=outcome_of(checks, tally.quarantined, stopped=bool(stopped)),
+        score=score(tally.served, tally.valid, checks, without_rows=0.0),
+        rows=tally.served,
+        valid=tally.valid,
+        quarantined=tally.quarantined,
+        checks=checks,
         snapshot_date=day,
-        fetched_at=fetched_at,
         source_url=facts.source_url,
         wire_shape=facts.shape.value,
-        outcome=outcome,
-        score=score(facts.tally.served, facts.tally.valid, checks),
-        served=facts.tally.served,
-        valid=facts.tally.valid,
-        quarantined=facts.tally.quarantined,
-        checks=checks,
-        fields=tuple(sorted(facts.tally.fields)),
-        unknown_fields=tuple(sorted(facts.tally.unknown)),
+        fields=tuple(sorted(tally.fields)),
+        unknown_fields=tuple(sorted(tally.unknown)),
         missing_fields=tuple(missing_fields(facts)),
     )
+    return report, stopped
 
 
-def _stopped(report: QualityReport, fail_on: str, store: SnapshotStore) -> QualityError:
-    reasons = [
-        f"{check.check}{f' on {check.column}' if check.column else ''} "
-        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
-        for check in stopping(report.checks, fail_on)
-    ]
+def _stopped(report: QualityReport, stopped: list[CheckResult], store: SnapshotStore) -> QualityError:
     where = store.files.url(quality_path(report.snapshot_date, report.snapshot_id, "html"))
     return QualityError(
         f"The snapshot of {report.snapshot_date} was not committed; the last one stands. Failed: "
-        f"{'; '.join(reasons[:5])}. {report.quarantined} of {report.served} records are in quarantine. "
+        f"{reasons_of(stopped)}. {report.quarantined} of {report.served} records are in quarantine. "
         f"See {where}.",
         report=report,
     )

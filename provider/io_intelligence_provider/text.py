@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["cut", "escaped"]
+__all__ = ["cut", "escaped", "printable"]
 
 
 def escaped(text: str) -> str:
@@ -13,3 +13,8 @@ def escaped(text: str) -> str:
 def cut(text: str, longest: int) -> str:
     """Return ``text``, or its beginning and how long it is when it is longer than ``longest``."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without control characters and marks that turn the direction of writing."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

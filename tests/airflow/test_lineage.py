@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.lineage import (
-    SnapshotResult,
     check_lineage,
     dataset_name,
     snapshot_lineage,
 )
-from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 
 RUN = CheckRun(
     run_id="20260101T060000Z-0a1b2c3d",
@@ -161,7 +160,7 @@ def test_values_of_rows_stay_at_home():
 
 def test_without_a_result_there_is_nothing_to_tell():
     assert check_lineage(None) is None
-    assert snapshot_lineage(None) is None
+    assert snapshot_lineage(None, "") is None
 
 
 def test_a_result_that_cannot_be_told_is_a_warning(caplog: pytest.LogCaptureFixture):
@@ -171,8 +170,21 @@ def test_a_result_that_cannot_be_told_is_a_warning(caplog: pytest.LogCaptureFixt
 
 
 def test_a_source_with_a_credential_is_told_without():
-    result = SnapshotResult(RUN, "https://user:secret-key@host:8443/prefix/api/v1/models", "gs://bucket/root")
-    lineage = snapshot_lineage(result)
+    report = QualityReport(
+        run_id="20260101T060000Z-0a1b2c3d",
+        checked_at=datetime(2026, 1, 1, 6, tzinfo=UTC),
+        outcome="warned",
+        score=0.5,
+        rows=4,
+        valid=3,
+        quarantined=1,
+        checks=RUN.checks,
+        snapshot_date=date(2026, 1, 1),
+        source_url="https://user:secret-key@host:8443/prefix/api/v1/models",
+        wire_shape="documented",
+        fields=("name",),
+    )
+    lineage = snapshot_lineage(report, "gs://bucket/root")
     assert lineage is not None
     assert "secret-key" not in repr(lineage)
     assert (lineage.inputs[0].namespace, lineage.inputs[0].name) == (

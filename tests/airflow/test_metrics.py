@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.metrics import emit_metrics
-from io_intelligence_provider.operators.results import keep_run, open_history, read_history
-from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.operators.results import open_history, read_history, record_result
+from io_intelligence_provider.quality.result import CheckResult, CheckRun
 from io_intelligence_provider.quality.results_store import ResultHistory
 
 RUN = CheckRun(
@@ -140,7 +139,7 @@ def test_a_logger_that_fails_is_a_warning(recorder, monkeypatch, caplog):
 
 
 def test_keeping_a_run_files_reports_and_sends(tmp_path, recorder):
-    keep_run(RUN, dataset="orders", root=str(tmp_path))
+    record_result(RUN, dataset="orders", root=str(tmp_path))
     assert open_history(str(tmp_path)).runs("orders") == [replace(RUN, dataset="orders")]
     assert sorted(path.suffix for path in tmp_path.rglob("*.*") if path.is_file()) == [
         ".html", ".json", ".parquet",
@@ -149,7 +148,7 @@ def test_keeping_a_run_files_reports_and_sends(tmp_path, recorder):
 
 
 def test_without_a_root_it_is_the_configured_one(root: Path, recorder):
-    keep_run(RUN, reports=False)
+    record_result(RUN, reports=False)
     assert len(open_history().runs("s3://lake/orders")) == 1
     assert not (root / "reports").exists()
 
@@ -157,10 +156,10 @@ def test_without_a_root_it_is_the_configured_one(root: Path, recorder):
 @pytest.mark.parametrize("obstacle", ["a file where the root should be", "no such file system"])
 def test_what_cannot_be_kept_never_fails_the_task(tmp_path, recorder, caplog, obstacle):
     if obstacle == "no such file system":
-        keep_run(RUN, dataset="orders", root="nosuch://bucket/root")
+        record_result(RUN, dataset="orders", root="nosuch://bucket/root")
     else:
         (tmp_path / "root").write_text("a file")
-        keep_run(RUN, dataset="orders", root=str(tmp_path / "root"))
+        record_result(RUN, dataset="orders", root=str(tmp_path / "root"))
     assert "The history of orders could not be kept" in caplog.text
     assert "The report of orders could not be kept" in caplog.text
     assert recorder.sent["dataquality.orders.rows.read"][0] == 4, "the rest is tried all the same"
@@ -169,5 +168,5 @@ def test_what_cannot_be_kept_never_fails_the_task(tmp_path, recorder, caplog, ob
 def test_a_history_that_cannot_be_opened_is_a_warning(tmp_path, caplog):
     assert read_history("orders", "nosuch://bucket/root") == []
     assert "The history of orders cannot be opened" in caplog.text
-    keep_run(RUN, dataset="orders", root=str(tmp_path), reports=False)
+    record_result(RUN, dataset="orders", root=str(tmp_path), reports=False)
     assert len(read_history("orders", str(tmp_path))) == 1

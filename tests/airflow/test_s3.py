@@ -29,7 +29,6 @@ from io_intelligence_provider.hooks.store import filesystem_of, open_store
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.store.check_runs import check_run_of
 from io_intelligence_provider.store.layout import models_path
 
 BUCKET = "io-intelligence-relayed"
@@ -424,7 +423,7 @@ def test_what_another_process_wrote_is_seen(
     """s3fs answers sizes and listings from what it listed before; another file system plays the process."""
     take(store, DAY)
     source, history = StoreSource(lambda: store, 0.0), ResultHistory.of(store.files)
-    history.add(check_run_of(store.quality(DAY)), "orders")
+    history.add(store.quality(DAY), "orders")
 
     def look() -> tuple[Any, ...]:
         days = source.listing().dates
@@ -439,7 +438,7 @@ def test_what_another_process_wrote_is_seen(
     other = SnapshotStore(f"s3://{BUCKET}/a prefix", storage_options=options)
     again = take(other, DAY)
     taken = take(other, NEXT)
-    ResultHistory.of(other.files).add(check_run_of(other.quality(NEXT)), "orders")
+    ResultHistory.of(other.files).add(other.quality(NEXT), "orders")
     after = look()
     assert (before[0], after[0], list(after[1])) == ([DAY], [DAY, NEXT], [DAY, NEXT])
     assert after[2:5] == ([again.snapshot_id, taken.snapshot_id], 2, taken.snapshot_id)

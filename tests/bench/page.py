@@ -39,9 +39,10 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.changes.diff import SORTED_BY, to_parquet
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.store.changes_schema import changes_schema
 from io_intelligence_provider.store.layout import changes_path, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata, writer_options
@@ -110,9 +111,19 @@ def report_of(day: date, run: str, when: datetime, count: int) -> QualityReport:
         for check in ("required", "type")
     ] + [CheckResult(f"check_{number}", None, "snapshot", "error", 1, 0) for number in range(8)]
     return QualityReport(
-        run, day, when, "https://host/api/v1/models", "documented", "passed", 1.0, count, count, 0,
-        tuple(checks), tuple(column.name for column in COLUMNS),
-    )  # fmt: skip
+        run_id=run,
+        checked_at=when,
+        outcome="passed",
+        score=1.0,
+        rows=count,
+        valid=count,
+        quarantined=0,
+        checks=tuple(checks),
+        snapshot_date=day,
+        source_url="https://host/api/v1/models",
+        wire_shape="documented",
+        fields=tuple(column.name for column in COLUMNS),
+    )
 
 
 def fill(root: Path, count: int, days: int) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.alerts.overdue import silence
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.contract.report import QualityReport
+from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.store.layout import quality_path
 
 READ = datetime(2026, 3, 1, 12, tzinfo=UTC)  # when the fixture's snapshots say they were read
@@ -25,7 +26,18 @@ def stopped(world: Any, when: datetime, outcome: Any = "failed") -> None:
     )
     run = f"run-{when:%Y%m%dT%H%M%S}"
     report = QualityReport(
-        run, when.date(), when, "http://x", "documented", outcome, 0.5, 26, 24, 2, checks, ()
+        run_id=run,
+        checked_at=when,
+        outcome=outcome,
+        score=0.5,
+        rows=26,
+        valid=24,
+        quarantined=2,
+        checks=checks,
+        snapshot_date=when.date(),
+        source_url="http://x",
+        wire_shape="documented",
+        fields=(),
     )
     world.store.files.put(quality_path(when.date(), run), report.to_json().encode())
 

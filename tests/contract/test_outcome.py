@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from io_intelligence_provider.contract.snapshot_checks import score, stopping
+from io_intelligence_provider.contract.snapshot_checks import ALWAYS_STOPPING
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.policy import check_thresholds
-from io_intelligence_provider.quality.report import CheckResult
+from io_intelligence_provider.quality.policy import check_thresholds, score, stopping
+from io_intelligence_provider.quality.result import CheckResult
 
 ROW = CheckResult("type", "name", "row", "error", 10, 1)
 COERCED = CheckResult("coerced", "tags", "row", "warn", 10, 1)
@@ -31,7 +31,7 @@ ALL = [ROW, COERCED, EMPTY, PARTIAL, VOLUME, MOVE, GOOD, IDLE]
     ],
 )
 def test_what_stops_the_commit(fail_on, stops):
-    assert stopping(ALL, fail_on) == stops
+    assert stopping(ALL, fail_on, ALWAYS_STOPPING) == stops
     assert stopping([GOOD, IDLE], fail_on) == []
 
 
@@ -40,7 +40,8 @@ def test_the_score_is_the_share_of_valid_rows_times_that_of_passed_snapshot_chec
     assert score(10, 9, [GOOD, IDLE, ROW]) == 0.9
     assert score(3, 2, [GOOD, GOOD, VOLUME, IDLE, COERCED]) == 2 / 3 * 2 / 3
     assert score(10, 0, [GOOD]) == 0
-    assert score(0, 0, [EMPTY, GOOD]) == 0
+    assert score(0, 0, [EMPTY, GOOD], without_rows=0.0) == 0
+    assert score(0, 0, [GOOD]) == 1
 
 
 @pytest.mark.parametrize(("fail_on", "share"), [("error", 0), ("warn", 1), ("never", 0.5)])

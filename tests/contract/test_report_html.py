@@ -10,9 +10,10 @@ import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, Place
-from io_intelligence_provider.contract.records import RowTally
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.contract.records import RecordCounts
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.quality.report_html import report_html
+from io_intelligence_provider.quality.result import CheckResult
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -54,14 +55,14 @@ class Page(HTMLParser):
 def report():
     def build(*checks: CheckResult, **changes) -> QualityReport:
         fields = {
-            "snapshot_id": "20260102T030405Z-0a1b2c3d",
+            "run_id": "20260102T030405Z-0a1b2c3d",
             "snapshot_date": date(2026, 1, 2),
-            "fetched_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            "checked_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
             "source_url": "https://host/api/v1/models",
             "wire_shape": "documented",
             "outcome": "warned",
             "score": 0.5,
-            "served": 2,
+            "rows": 2,
             "valid": 1,
             "quarantined": 1,
             "checks": checks,
@@ -113,7 +114,7 @@ def test_it_says_what_happened(report, outcome, words):
 
 
 def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page(report, documented, judge):
-    tally = RowTally(WireShape.DOCUMENTED)
+    tally = RecordCounts(WireShape.DOCUMENTED)
     name = "<b>" + "x" * 10_000
     bad = {"a" * 10_000: "b" * 10_000, **{f"unknown-{n}": 1 for n in range(300)}}
     for value in (None, "<i>" + "y" * 10_000, -1, [5]):

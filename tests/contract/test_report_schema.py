@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.contract.records import RowTally
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
-from io_intelligence_provider.store.check_runs import check_run_of
+from io_intelligence_provider.contract.records import RecordCounts
+from io_intelligence_provider.contract.report import QualityReport
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 
 SCHEMA = json.loads(files("io_intelligence_provider.quality").joinpath("report.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -29,8 +28,8 @@ checks = st.builds(
     column=st.none() | st.text(),
     level=st.sampled_from(["row", "dataset"]),
     severity=st.sampled_from(["error", "warn"]),
-    evaluated=st.integers(0, 2**60),
-    failed=st.integers(0, 2**60),
+    evaluated=st.integers(0, 2**53),
+    failed=st.integers(0, 2**53),
     examples=st.lists(st.dictionaries(st.text(), st.none() | st.text() | st.integers()), max_size=5),
     threshold=st.none() | st.integers(0, 99) | st.floats(0, 1),
 )
@@ -79,17 +78,17 @@ def test_every_result_of_a_run_validates_and_comes_back(check_run, found, profil
 
 
 def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates(documented, judge):
-    tally = RowTally(WireShape.DOCUMENTED)
+    tally = RecordCounts(WireShape.DOCUMENTED)
     tally.add(judge(documented(), documented(model_id="x", name=5), documented({"new": 1}, status=None), []))
     report = QualityReport(
-        snapshot_id="x",
+        run_id="x",
         snapshot_date=date(2026, 1, 1),
-        fetched_at=datetime(2026, 1, 1, tzinfo=UTC),
+        checked_at=datetime(2026, 1, 1, tzinfo=UTC),
         source_url="",
         wire_shape="documented",
         outcome="warned",
         score=1 / 3,
-        served=tally.served,
+        rows=tally.served,
         valid=tally.valid,
         quarantined=tally.quarantined,
         checks=tuple(tally.results()),
@@ -100,9 +99,6 @@ def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates(document
     assert any(not check["passed"] for check in data["checks"])
     assert errors(data) == []
     assert VALIDATOR.is_valid(data)
-    as_run = json.loads(check_run_of(report, seconds=2).to_json())
-    assert errors(as_run) == []
-    assert as_run["rows"] == {"read": 4, "valid": tally.valid, "quarantined": tally.quarantined}
 
 
 def _without(data: dict[str, Any], *path: str) -> None:

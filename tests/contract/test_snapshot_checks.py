@@ -11,9 +11,9 @@ import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
-from io_intelligence_provider.contract.records import RowTally
+from io_intelligence_provider.contract.records import RecordCounts
 from io_intelligence_provider.contract.snapshot_checks import PreviousSnapshot, RunFacts, snapshot_checks
-from io_intelligence_provider.quality.report import CheckResult
+from io_intelligence_provider.quality.result import CheckResult
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,10 +56,10 @@ def check() -> Callable[..., CheckResult]:
     def evaluate(
         name: str, frame: pl.DataFrame, tally: dict[str, Any] | None = None, **facts: Any
     ) -> CheckResult:
-        counts = RowTally(WireShape.DOCUMENTED)
-        counts.served = counts.valid = frame.height
+        counts = RecordCounts(WireShape.DOCUMENTED)
+        counts.checks.rows = frame.height
         for key, value in (tally or {}).items():
-            setattr(counts, key, value)
+            setattr(counts.checks if hasattr(counts.checks, key) else counts, key, value)
         run = RunFacts(
             models=frame,
             tally=counts,
@@ -121,7 +121,7 @@ def test_complete(check, received, total, found):
     ],
 )
 def test_quarantine_share(check, served, valid, limit, found):
-    tally = {"served": served, "valid": valid}
+    tally = {"rows": served, "quarantined": served - valid}
     assert verdict(check("quarantine_share", numbered("1"), tally, max_quarantine_share=limit)) == found
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, Place
-from io_intelligence_provider.contract.records import RowTally
+from io_intelligence_provider.contract.records import RecordCounts
 
 BROKEN = [5, True, "", "\ud800", -1, [5], {"a": 1}, None, 10**30]
 
@@ -30,7 +30,7 @@ def hostile(request, documented, observed):
 
 def test_every_reason_of_the_quarantine_is_counted_in_the_report(judge, hostile):
     shape, records = hostile
-    tally, reasons, warned = RowTally(shape), Counter(), Counter()
+    tally, reasons, warned = RecordCounts(shape), Counter(), Counter()
     for part in (records[::2], records[1::2], []):
         verdict = judge(*part, shape=shape, conflicting={"org/model"})
         tally.add(verdict)
@@ -49,7 +49,7 @@ def test_every_reason_of_the_quarantine_is_counted_in_the_report(judge, hostile)
 
 
 def test_warnings_are_counted_over_all_batches_with_five_examples(judge, documented):
-    tally = RowTally(WireShape.DOCUMENTED)
+    tally = RecordCounts(WireShape.DOCUMENTED)
     for batch in range(3):
         tally.add(judge(*(documented({"tags": "New"}, name=f"{batch}-{n}") for n in range(4))))
     coerced = next(
@@ -60,7 +60,7 @@ def test_warnings_are_counted_over_all_batches_with_five_examples(judge, documen
 
 
 def test_long_names_and_values_are_cut_in_the_examples(judge, documented):
-    tally = RowTally(WireShape.DOCUMENTED)
+    tally = RecordCounts(WireShape.DOCUMENTED)
     long = "x" * 10_000
     tally.add(
         judge(documented({"tags": "New"}, name=long), documented(status=long, model_id=long, name=long))
@@ -71,14 +71,14 @@ def test_long_names_and_values_are_cut_in_the_examples(judge, documented):
 
 
 def test_long_keys_are_cut_in_the_report(judge, documented):
-    tally = RowTally(WireShape.DOCUMENTED)
+    tally = RecordCounts(WireShape.DOCUMENTED)
     tally.add(judge(documented({"k" * 10_000: 1})))
     assert max(map(len, tally.fields)) < 150
     assert max(map(len, tally.unknown)) < 150
 
 
 def test_a_refused_record_is_known_by_its_id_and_its_name(judge, documented):
-    tally = RowTally(WireShape.DOCUMENTED)
+    tally = RecordCounts(WireShape.DOCUMENTED)
     tally.add(
         judge(documented(status="?", name="a"), documented(model_id=None, name="b"), documented(name=None))
     )

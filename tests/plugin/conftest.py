@@ -19,9 +19,9 @@ import urllib3
 
 from io_intelligence_provider.changes.detect import detect_changes
 from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
-from io_intelligence_provider.contract.failures import RowFailure
 from io_intelligence_provider.contract.records import RefusedRecord
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.contract.report import QualityReport
+from io_intelligence_provider.quality.result import CheckFailure, CheckResult
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.quarantine import QuarantineFile
@@ -80,9 +80,19 @@ class World:
         }
         refused = list(refused)
         report = QualityReport(
-            run, when, fetched, "http://example.test", shape, outcome, 1.0,
-            len(rows) + len(refused), len(rows), len(refused), tuple(checks), (),
-        )  # fmt: skip
+            run_id=run,
+            checked_at=fetched,
+            outcome=outcome,
+            score=1.0,
+            rows=len(rows) + len(refused),
+            valid=len(rows),
+            quarantined=len(refused),
+            checks=tuple(checks),
+            snapshot_date=when,
+            source_url="http://example.test",
+            wire_shape=shape,
+            fields=(),
+        )
         with QuarantineFile(run, fetched) as quarantine:
             quarantine.add(refused)
             self.store.files.put(quarantine_path(when, run), quarantine.finish())
@@ -227,7 +237,7 @@ def refusal(name: str | None, record: str, **failure: str) -> RefusedRecord:
         "value": "x",
         "message": "is no price",
     } | failure
-    return RefusedRecord(None, name, record, (RowFailure(0, **reason),))
+    return RefusedRecord(None, name, record, (CheckFailure(rows=None, **reason),))
 
 
 @pytest.fixture(name="model", scope="session")

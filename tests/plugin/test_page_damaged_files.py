@@ -32,7 +32,6 @@ from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
-from io_intelligence_provider.store.check_runs import check_run_of
 
 HURT, LATEST, NEXT = date(2026, 3, 3), date(2026, 3, 4), date(2026, 3, 5)
 RULE = [{"name": "r", "changes": ["price_changed"], "baseline": "last_alert"}]
@@ -341,7 +340,7 @@ def base(new_world: Any, model: Any, refusal: Any, tmp_path_factory: pytest.Temp
                 )
     history = ResultHistory(root)
     for report in world.store.runs()[-3:]:
-        history.add(replace(check_run_of(report), dataset="orders"))
+        history.add(replace(report, dataset="orders"))
     from io_intelligence_provider.store import months
 
     settled, months._SETTLED_SECONDS = months._SETTLED_SECONDS, -60.0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.quality.report import CheckResult
+from io_intelligence_provider.quality.result import CheckResult
 
 
 def check(name: str, failed: int = 0, column: str | None = None, **fields: Any) -> CheckResult:

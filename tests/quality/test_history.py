@@ -11,8 +11,7 @@ import pytest
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.history import DEFAULTS, STANDARD, HistoryChecks
-from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 
 START = datetime(2026, 1, 1, 6, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.quality.report import CheckResult, KnownChecks, QualityReport
+from io_intelligence_provider.contract.report import KnownChecks, QualityReport
+from io_intelligence_provider.quality.result import CheckResult
 
 FORM = {
     "snapshot_id": "20260102T030405Z-0a1b2c3d",
@@ -95,14 +96,14 @@ def test_the_summary_counts_what_was_evaluated():
 )
 def test_there_and_back(texts, example):
     report = QualityReport(
-        snapshot_id="x",
+        run_id="x",
         snapshot_date=date(2026, 1, 1),
-        fetched_at=datetime(2026, 1, 1, tzinfo=UTC),
+        checked_at=datetime(2026, 1, 1, tzinfo=UTC),
         source_url="",
         wire_shape="openai",
         outcome="failed",
         score=1 / 3,
-        served=3,
+        rows=3,
         valid=1,
         quarantined=2,
         checks=(CheckResult("c", None, "snapshot", "warn", 1, 1, [example]),),

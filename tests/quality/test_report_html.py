@@ -6,9 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from io_intelligence_provider.quality.report import CheckResult
 from io_intelligence_provider.quality.report_html import report_html
-from io_intelligence_provider.quality.result import ColumnProfile
+from io_intelligence_provider.quality.result import CheckResult, ColumnProfile
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
 

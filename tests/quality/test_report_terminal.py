@@ -7,8 +7,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.quality.report_terminal import result_table
+from io_intelligence_provider.quality.result import CheckResult
 
 CHECKS = (
     CheckResult("in_range", "price", "row", "error", 9, 1, [{"value": "[red]-1[/]\x1b[2J", "why": None}]),
@@ -41,7 +42,7 @@ def test_findings_and_checks_of_the_whole_are_shown(check_run):
     assert ["column_drift", "passed", "0", "1"] in lines
     assert "not evaluated: too early" in text
     assert "Data quality of s3://lake/orders/*.parquet: warned, score 0.500" in text
-    assert "2 rows = 1 valid + 1 quarantined" in text
+    assert "2 rows of 1 file = 1 valid + 1 quarantined" in text
     assert "\x1b" not in text
     assert "quiet" not in text
     assert "quiet" in printed(check_run(*CHECKS), every=True)
@@ -49,9 +50,19 @@ def test_findings_and_checks_of_the_whole_are_shown(check_run):
 
 def test_the_report_of_a_snapshot_is_shown_alike():
     report = QualityReport(
-        "x", date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC), "", "documented", "passed", 1.0, 5, 5, 0,
-        (CheckResult("not_empty", None, "snapshot", "error", 1, 0),), (),
-    )  # fmt: skip
+        run_id="x",
+        checked_at=datetime(2026, 1, 2, tzinfo=UTC),
+        outcome="passed",
+        score=1.0,
+        rows=5,
+        valid=5,
+        quarantined=0,
+        checks=(CheckResult("not_empty", None, "snapshot", "error", 1, 0),),
+        snapshot_date=date(2026, 1, 2),
+        source_url="",
+        wire_shape="documented",
+        fields=(),
+    )
     text = printed(report)
     assert "Data quality of 2026-01-02: passed, score 1.000" in text
     assert "5 served = 5 valid + 0 quarantined" in text

@@ -129,7 +129,7 @@ def test_two_checks_of_one_name_are_told_apart(write: Callable[..., str], check:
 
 
 def test_extra_checks_count_like_any_other(write: Callable[..., str], check: Callable[..., Any]) -> None:
-    from io_intelligence_provider.quality.report import CheckResult
+    from io_intelligence_provider.quality.result import CheckResult
 
     extra = CheckResult("volume", None, "dataset", "error", 1, 1, [{"rows": 4}])
     checked = check(write(FRAME), schema(), extra_checks=lambda run: [extra] if run.rows == 4 else [])

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError
-from io_intelligence_provider.quality.report import CheckResult
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 from io_intelligence_provider.quality.results_store import ResultHistory, dataset_id, read_past, runs_table
 
 START = datetime(2026, 1, 1, 6, tzinfo=UTC)

@@ -24,7 +24,7 @@ from pandera.backends.polars.register import register_polars_backends
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.records import batch_schema
-from io_intelligence_provider.quality.report import QualityReport
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.snapshot import take_snapshot
 from io_intelligence_provider.store.store import SnapshotStore
@@ -65,7 +65,21 @@ def warm_up() -> None:
     register_polars_backends()
     batch_schema(WireShape.DOCUMENTED)
     now = datetime.now(UTC)
-    report_html(QualityReport("", now.date(), now, "", "documented", "passed", 1.0, 0, 0, 0, (), ()))
+    report = QualityReport(
+        run_id="",
+        checked_at=now,
+        outcome="passed",
+        score=1.0,
+        rows=0,
+        valid=0,
+        quarantined=0,
+        checks=(),
+        snapshot_date=now.date(),
+        source_url="",
+        wire_shape="documented",
+        fields=(),
+    )
+    report_html(report)
 
 
 def fork_writer(clients: list[Client], root: str, day: str, commits: int, steps: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
-from io_intelligence_provider.quality.report import QualityReport
 from io_intelligence_provider.store.store import SnapshotStore, in_utc
 
 __all__ = ["EXPECTED_WITHIN", "silence"]

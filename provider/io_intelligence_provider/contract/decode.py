@@ -26,9 +26,10 @@ from io_intelligence_provider.contract.columns import (
     Kind,
     Place,
 )
-from io_intelligence_provider.contract.failures import RowFailure, shown_value
 from io_intelligence_provider.contract.parsing import MistypedError, storer, type_name
 from io_intelligence_provider.json_text import dump_json
+from io_intelligence_provider.quality.quarantine import value_text
+from io_intelligence_provider.quality.result import CheckFailure
 from io_intelligence_provider.text import cut, escaped
 
 __all__ = ["MODEL_URL", "Batch", "Rows", "is_inner", "read_batch", "read_rows"]
@@ -45,7 +46,7 @@ class Batch:
     :param frame: the columns of the contract but ``fetched_at``; prices and timestamps still as text.
         A value that could not enter is null here and has an entry in ``failures``.
     :param rows: number of records.
-    :param failures: what was wrong before any value was looked at.
+    :param failures: what was wrong before any value was looked at, with the row's position.
     :param coerced: per column, positions whose value was stored as another than the one served.
     :param fields: every key that was seen.
     :param unknown: those of them that the contract does not know.
@@ -54,7 +55,7 @@ class Batch:
     shape: WireShape
     frame: pl.DataFrame
     rows: int
-    failures: list[RowFailure] = field(default_factory=list)
+    failures: list[tuple[int, CheckFailure]] = field(default_factory=list)
     coerced: dict[str, list[int]] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
@@ -156,7 +157,9 @@ def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
                 coerced.append(row)
                 continue
             check = getattr(error, "check", None) or ("price" if column.kind is Kind.PRICE else "type")
-            batch.failures.append(RowFailure(row, check, column.name, shown_value(value), str(error)))
+            batch.failures.append(
+                (row, CheckFailure(check, column.name, None, str(error), value_text(value)))
+            )
         if column.takes_one_string and type(value) is str and stored[-1] is not None:
             coerced.append(row)
     batch.coerced[column.name] = coerced
@@ -177,7 +180,7 @@ def is_inner(column: Column, shape: WireShape) -> bool:
 class Rows:
     """The records as objects with one attribute per column, and the JSON of what has no column.
 
-    :param failures: records that are no object, or whose ``metadata`` is none.
+    :param failures: records that are no object, or whose ``metadata`` is none, with their positions.
     :param fields: keys without a column, and ``metadata``, where any record had them.
     """
 
@@ -185,7 +188,7 @@ class Rows:
     records: list[Any] = field(default_factory=list)
     metadata: list[Any] = field(default_factory=list)
     extras: list[str | None] = field(default_factory=list)
-    failures: list[RowFailure] = field(default_factory=list)
+    failures: list[tuple[int, CheckFailure]] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
 
@@ -262,7 +265,7 @@ def _object(row: int, raw: bytes, rows: Rows) -> dict[str, Any] | None:
     if type(value) is dict:
         return value
     problem = problem or f"is {type_name(value)}, not an object"
-    rows.failures.append(RowFailure(row, "type", "record", shown_value(value), problem))
+    rows.failures.append((row, CheckFailure("type", "record", None, problem, value_text(value))))
     return None
 
 
@@ -273,14 +276,15 @@ def _metadata(row: int, record: dict[str, Any], rows: Rows) -> dict[str, Any]:
         rows.fields.add("metadata")
     if type(value) is dict:
         return value
-    rows.failures.append(_no_metadata(row, value))
+    rows.failures.append((row, _no_metadata(value)))
     return {}
 
 
-def _no_metadata(row: int, value: Any) -> RowFailure:
+def _no_metadata(value: Any) -> CheckFailure:
     if value is ABSENT or value is None:
-        return RowFailure(row, "required", "metadata", None, "is absent" if value is ABSENT else "is null")
-    return RowFailure(row, "type", "metadata", shown_value(value), f"is {type_name(value)}, not an object")
+        return CheckFailure("required", "metadata", None, "is absent" if value is ABSENT else "is null")
+    problem = f"is {type_name(value)}, not an object"
+    return CheckFailure("type", "metadata", None, problem, value_text(value))
 
 
 def _shown_key(key: str) -> str:
@@ -304,5 +308,6 @@ def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> 
     try:
         return dump_json(rest | more | ({"metadata": inner} if inner else {}), sort_keys=True)
     except RecursionError:
-        rows.failures.append(RowFailure(row, "type", "extra", None, "is nested too deeply to be stored"))
+        failure = CheckFailure("type", "extra", None, "is nested too deeply to be stored")
+        rows.failures.append((row, failure))
         return None

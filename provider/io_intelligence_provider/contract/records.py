@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -24,11 +24,12 @@ from io_intelligence_provider.contract.columns import (
     Place,
 )
 from io_intelligence_provider.contract.decode import Batch, read_batch
-from io_intelligence_provider.contract.failures import RowFailure, shown_value
 from io_intelligence_provider.contract.parsing import parse_prices, parse_timestamps
-from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, judge
-from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
-from io_intelligence_provider.text import cut
+from io_intelligence_provider.quality.counts import CheckCounts
+from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, examine
+from io_intelligence_provider.quality.prepare import Declared
+from io_intelligence_provider.quality.quarantine import value_text
+from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure, CheckResult
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_BEFORE",
     "REPEATED",
+    "RecordCounts",
     "RefusedRecord",
-    "RowTally",
     "Verdict",
     "batch_schema",
     "judge_records",
@@ -57,7 +58,7 @@ class RefusedRecord:
     model_id: str | None
     name: str | None
     record: str
-    failures: tuple[RowFailure, ...]
+    failures: tuple[CheckFailure, ...]
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def _who(frame: pl.DataFrame, rows: list[int]) -> list[tuple[str | None, str | N
 _POSITIONS: Final = {column.name: position for position, column in enumerate(COLUMNS)}
 
 
-def _position(failure: RowFailure) -> int:
-    return _POSITIONS.get(failure.column, -1)  # the record and its metadata come first
+def _position(failure: CheckFailure) -> int:
+    return _POSITIONS.get(failure.column or "", -1)  # the record and its metadata come first
 
 
 def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
@@ -136,45 +137,41 @@ def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
 
 def _findings(
     batch: Batch, frame: pl.DataFrame, raw_records: list[bytes]
-) -> tuple[dict[int, list[RowFailure]], dict[tuple[str, str], list[int]]]:
+) -> tuple[dict[int, list[CheckFailure]], dict[tuple[str, str], list[int]]]:
     """Merge what the reading of the batch found with what pandera finds: failures and warned rows."""
-    failures: dict[int, list[RowFailure]] = defaultdict(list)
-    for failure in batch.failures:
-        failures[failure.row].append(failure)
-    reported = {(failure.row, failure.column) for failure in batch.failures}
-    whole = {failure.row for failure in batch.failures if failure.column == "record"}
+    failures: dict[int, list[CheckFailure]] = defaultdict(list)
+    for row, failure in batch.failures:
+        failures[row].append(failure)
+    reported = {(row, failure.column) for row, failure in batch.failures}
+    whole = {row for row, failure in batch.failures if failure.column == "record"}
     warned: dict[tuple[str, str], list[int]] = defaultdict(list)
     for column_name, rows in batch.coerced.items():
         warned[COERCED, column_name] = rows
     served: dict[int, Any] = {}
-    for finding in judge(frame, batch_schema(batch.shape)):
-        row, column = finding.row, finding.column
-        if row is None or column is None:
-            raise RuntimeError(f"{finding.check} speaks of no row: the schema does not fit the batch")
-        if finding.check == NOT_BEFORE:
-            warned[finding.check, column].append(row)
+    for found in examine(frame, batch_schema(batch.shape)):
+        column = found.column
+        if found.rows is None or column is None:
+            raise RuntimeError(f"{found.check} speaks of no row: the schema does not fit the batch")
+        if found.check == NOT_BEFORE:
+            warned[found.check, column] += found.rows
             continue
-        # A null that stands for a mistyped value is reported once, as what it is.
-        if row in whole or (row, column) in reported:
-            continue
-        if row not in served:
-            served[row] = decode_record(raw_records[row])
-        reported.add((row, column))
-        failures[row].append(_failure(batch, row, column, finding.check, served[row]))
+        for row in found.rows:
+            # A null that stands for a mistyped value is reported once, as what it is.
+            if row in whole or (row, column) in reported:
+                continue
+            if row not in served:
+                served[row] = decode_record(raw_records[row])
+            reported.add((row, column))
+            failures[row].append(_failure(batch, column, found.check, served[row]))
     return failures, {key: rows for key, rows in warned.items() if rows}
 
 
-def _failure(batch: Batch, row: int, column: str, check: str, record: dict[str, Any]) -> RowFailure:
+def _failure(batch: Batch, column: str, check: str, record: dict[str, Any]) -> CheckFailure:
     value = _served_value(batch, column, record)
     if check == NOT_NULLABLE:
-        return RowFailure(row, REQUIRED, column, None, "is absent" if value is ABSENT else "is null")
-    return RowFailure(
-        row,
-        check,
-        column,
-        None if value is ABSENT else shown_value(value),
-        _message(batch.shape, column, check),
-    )
+        return CheckFailure(REQUIRED, column, None, "is absent" if value is ABSENT else "is null")
+    text = None if value is ABSENT else value_text(value)
+    return CheckFailure(check, column, None, _message(batch.shape, column, check), text)
 
 
 def _served_value(batch: Batch, column: str, record: dict[str, Any]) -> Any:
@@ -306,33 +303,40 @@ _WARNINGS: Final = (
 )
 
 
-class RowTally:
-    """Adds up verdicts; keeps counts, the keys seen and up to five examples per check.
+class RecordCounts:
+    """Adds up the results of batches: counts per check, the keys seen, who was refused.
 
     :param redacted: records in which the client masked a credential.
     """
 
     def __init__(self, shape: WireShape, redacted: int = 0) -> None:
-        self._shape = shape
+        self.checks = CheckCounts(_row_checks(shape))
+        self._columns = [item.column or "" for item in _row_checks(shape)]
         self._redacted = redacted
-        self._failed: Counter[tuple[str, str]] = Counter()
-        self._examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self.served = 0
-        self.valid = 0
         self.fields: set[str] = set()
         self.unknown: set[str] = set()
         self.refused_ids: set[str] = set()
         self.refused_names: set[str] = set()
 
     @property
+    def served(self) -> int:
+        """Rows so far."""
+        return self.checks.rows
+
+    @property
     def quarantined(self) -> int:
         """Rows refused so far."""
-        return self.served - self.valid
+        return self.checks.quarantined
+
+    @property
+    def valid(self) -> int:
+        """Rows that were not refused so far."""
+        return self.served - self.quarantined
 
     def add(self, verdict: Verdict) -> None:
         """Count one more batch."""
-        self.served += verdict.rows
-        self.valid += verdict.valid.height
+        self.checks.rows += verdict.rows
+        self.checks.quarantined += len(verdict.refused)
         self.fields |= verdict.fields
         self.unknown |= verdict.unknown
         for record in verdict.refused:
@@ -341,29 +345,17 @@ class RowTally:
             self.refused_names |= {record.name} if record.name else set()
             for failure in record.failures:
                 example = who | {"value": failure.value, "message": failure.message}
-                self._count((failure.check, failure.column), 1, [example])
-        for key, rows in verdict.warned.items():
+                self.checks.count_rows(failure.check, failure.column, 1, [example])
+        for (check, column), rows in verdict.warned.items():
             examples = [{"model_id": model_id, "name": name} for model_id, name in rows[:MAX_EXAMPLES]]
-            self._count(key, len(rows), examples)
-
-    def _count(self, key: tuple[str, str], rows: int, examples: Sequence[Mapping[str, str | None]]) -> None:
-        self._failed[key] += rows
-        kept = self._examples.setdefault(key, [])
-        for example in examples[: MAX_EXAMPLES - len(kept)]:
-            kept.append({name: text and cut(text, LONGEST_IN_EXAMPLE) for name, text in example.items()})
+            self.checks.count_rows(check, column, len(rows), examples)
 
     def results(self) -> list[CheckResult]:
         """Return one result per row check of the contract, those that found nothing included.
 
         ``redacted`` is among them only when it found something: no server should ever repeat a credential.
         """
-        results = [
-            CheckResult(
-                check, column, "row", severity, self.served, self._failed[check, column],
-                self._examples.get((check, column), []),
-            )
-            for check, column, severity in _row_checks(self._shape)
-        ]  # fmt: skip
+        results = self.checks.results(self._columns)
         if self._redacted:
             # Identical repeats were counted when they came, but are served once.
             failed, advice = min(self._redacted, self.served), "the server repeats the credential; renew it"
@@ -373,11 +365,12 @@ class RowTally:
         return results
 
 
-def _row_checks(shape: WireShape) -> list[tuple[str, str, Severity]]:
-    """List every row check of a shape by (check, column, severity), in the order of the columns."""
-    listed: list[tuple[str, str, Severity]] = [("type", "record", "error")]
+@cache
+def _row_checks(shape: WireShape) -> tuple[Declared, ...]:
+    """List every row check of a shape, in the order of the columns."""
+    listed = [Declared("type", "record", of_rows=True)]
     if shape is WireShape.DOCUMENTED:
-        listed += [("required", "metadata", "error"), ("type", "metadata", "error")]
+        listed += [Declared(check, "metadata", of_rows=True) for check in ("required", "type")]
     for column in COLUMNS:
         if column.place is Place.PROVIDER:
             continue
@@ -387,7 +380,7 @@ def _row_checks(shape: WireShape) -> list[tuple[str, str, Severity]]:
         checks += {Kind.PRICE: ["price"], Kind.TIMESTAMP: ["timestamp"]}.get(column.kind, [])
         checks += [column.check.name] if column.check else []
         checks += ["unique"] if column.name == "model_id" else []
-        listed += [(check, column.name, "error") for check in checks]
-    listed.append(("type", "extra", "error"))
-    listed += [(check, column, "warn") for check, column in _WARNINGS]
-    return listed
+        listed += [Declared(check, column.name, of_rows=True) for check in checks]
+    listed.append(Declared("type", "extra", of_rows=True))
+    listed += [Declared(check, column, of_rows=True, severity="warn") for check, column in _WARNINGS]
+    return tuple(listed)

@@ -1,8 +1,8 @@
-"""Checks a snapshot as a whole, and against the one before; score and stopping follow from the results."""
+"""Checks a snapshot as a whole, and against the one before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -14,11 +14,18 @@ import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
-from io_intelligence_provider.contract.records import RowTally
-from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.contract.records import RecordCounts
+from io_intelligence_provider.quality.result import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
 from io_intelligence_provider.text import cut
 
-__all__ = ["CHECKED_COLUMNS", "PreviousSnapshot", "RunFacts", "score", "snapshot_checks", "stopping"]
+__all__ = [
+    "ALWAYS_STOPPING",
+    "CHECKED_COLUMNS",
+    "PreviousSnapshot",
+    "RunFacts",
+    "missing_fields",
+    "snapshot_checks",
+]
 
 
 CHECKED_COLUMNS: Final = ("model_id", "name", *PRICE_COLUMNS)
@@ -58,7 +65,7 @@ class RunFacts:
     """
 
     models: pl.DataFrame
-    tally: RowTally
+    tally: RecordCounts
     shape: WireShape
     source_url: str
     received: int
@@ -250,28 +257,5 @@ _CHECKS: Final[tuple[tuple[str, Severity, Callable[[RunFacts], _Found]], ...]] =
 )
 
 
-_ALWAYS: Final = ("not_empty", "complete")
-
-
-def stopping(checks: Sequence[CheckResult], fail_on: str) -> list[CheckResult]:
-    """Return the failed checks that stop the commit.
-
-    ``error``: failed snapshot checks of severity ``error``. ``warn``: any finding, of rows as well.
-    ``never``: an empty or an incomplete catalogue only.
-    """
-    failed = [check for check in checks if not check.passed]
-    if fail_on == "warn":
-        return failed
-    on_snapshot = [check for check in failed if check.level == "snapshot" and check.severity == "error"]
-    if fail_on == "never":
-        return [check for check in on_snapshot if check.check in _ALWAYS]
-    return on_snapshot
-
-
-def score(served: int, valid: int, checks: Sequence[CheckResult]) -> float:
-    """Return valid rows / served rows x passed snapshot checks / evaluated ones, 0 to 1."""
-    evaluated = [check for check in checks if check.level == "snapshot" and check.evaluated]
-    passed = sum(check.passed for check in evaluated)
-    if not served or not evaluated:
-        return 0.0
-    return valid / served * passed / len(evaluated)
+ALWAYS_STOPPING: Final = ("not_empty", "complete")
+"""What stops the commit whatever ``fail_on`` is: an empty or an incomplete catalogue is no snapshot."""

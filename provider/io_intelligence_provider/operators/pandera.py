@@ -134,7 +134,7 @@ class PanderaCheckOperator(BaseOperator):
     def _checked(self, context: Context, check: Any) -> dict[str, Any]:
         """Check by a function of the options, keep the result whatever it is, and return its summary."""
         from io_intelligence_provider.errors import QualityError
-        from io_intelligence_provider.operators.results import keep_run
+        from io_intelligence_provider.operators.results import record_result
         from io_intelligence_provider.quality.result import CheckRun
 
         self._refuse_locations()
@@ -147,7 +147,7 @@ class PanderaCheckOperator(BaseOperator):
             raise
         finally:
             if self._run is not None:
-                keep_run(
+                record_result(
                     self._run, dataset=name, root=self.results_root, storage_conn_id=self._results_conn_id()
                 )
         summary: dict[str, Any] = run.summary()

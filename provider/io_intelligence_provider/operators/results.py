@@ -1,4 +1,4 @@
-"""What becomes of a result: history, report and metrics. None of it can change the task's outcome."""
+"""Records the result of a run: history, report and metrics. Never fails the task."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from io_intelligence_provider.hooks.store import open_store
 
 if TYPE_CHECKING:
-    from io_intelligence_provider.lineage import SnapshotResult
-    from io_intelligence_provider.quality.report import QualityReport
+    from io_intelligence_provider.contract.report import QualityReport
     from io_intelligence_provider.quality.result import CheckRun
     from io_intelligence_provider.quality.results_store import ResultHistory
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["keep_run", "open_history", "read_history", "snapshot_result"]
+__all__ = ["open_history", "read_history", "record_result", "record_snapshot"]
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ def read_history(dataset: str, root: str | None = None, storage_conn_id: str | N
         return []
 
 
-def keep_run(
+def record_result(
     run: CheckRun,
     *,
     dataset: str | None = None,
@@ -70,24 +69,20 @@ def keep_run(
     emit_metrics(run, dataset=name)
 
 
-def snapshot_result(report: QualityReport, store: SnapshotStore, seconds: float) -> SnapshotResult | None:
-    """Send the metrics of a snapshot's run and return what its lineage needs.
+def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityReport | None:
+    """Send the metrics of a snapshot's run and return its report with what lineage needs besides.
 
     A snapshot needs no history: its reports are in the store.
-
-    :param seconds: how long the run took.
     """
-    from io_intelligence_provider.lineage import SnapshotResult
     from io_intelligence_provider.metrics import emit_metrics
-    from io_intelligence_provider.store.check_runs import CATALOGUE, check_run_of, footer_profile
+    from io_intelligence_provider.store.check_runs import footer_profile, with_columns
 
-    emit_metrics(report, dataset=CATALOGUE, seconds=seconds)
+    emit_metrics(report)
     try:
         profile = () if report.outcome == "failed" else footer_profile(store, report.snapshot_date)
-        run = check_run_of(report, seconds=seconds, profile=profile)
-        return SnapshotResult(run, report.source_url, store.files.url("").rstrip("/"))
+        return with_columns(report, profile)
     except Exception as error:  # noqa: BLE001 - the snapshot is filed; its lineage must not undo that
-        log.warning("The lineage of %s could not be prepared: %s", CATALOGUE, error)
+        log.warning("The lineage of %s could not be prepared: %s", report.dataset, error)
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -20,8 +19,8 @@ from io_intelligence_provider.operators.links import QualityLink
 if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
     from airflow.sdk import Context
 
-    from io_intelligence_provider.lineage import Lineage, SnapshotResult
-    from io_intelligence_provider.quality.report import QualityReport
+    from io_intelligence_provider.contract.report import QualityReport
+    from io_intelligence_provider.lineage import Lineage
     from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["IOIntelligenceSnapshotOperator"]
@@ -77,16 +76,16 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         self.fail_on = fail_on
         self.max_quarantine_share = max_quarantine_share
         self.io_intelligence_conn_id = io_intelligence_conn_id
-        self._result: SnapshotResult | None = None
+        self._report: QualityReport | None = None
+        self._root = ""
         if MODELS not in self.outlets:
             self.outlets = [*self.outlets, MODELS]
 
     def execute(self, context: Context) -> dict[str, Any]:
         """File the snapshot of the run's date."""
-        from io_intelligence_provider.quality.report import QualityReport
+        from io_intelligence_provider.contract.report import QualityReport
         from io_intelligence_provider.snapshot import LateRunError, label_of_run, run_snapshot
 
-        began = monotonic()
         store = open_store(self.root, self.storage_conn_id)
         try:
             day = label_of_run(store, context["dag_run"].run_after, datetime.now(UTC))
@@ -106,22 +105,22 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
             except QualityError as stopped:
                 # Before the task fails: OpenLineage and the metrics hear of stopped runs as well.
                 if isinstance(stopped.report, QualityReport):
-                    self._tell(stopped.report, store, monotonic() - began)
+                    self._record(stopped.report, store)
                 raise
-        self._tell(run.report, store, monotonic() - began)
+        self._record(run.report, store)
         summary = run.summary.to_dict()
         self.log.info("Filed %(rows)d models, %(quarantined)d quarantined, %(outcome)s: %(path)s", summary)
         context["outlet_events"][MODELS].extra = event_extra(summary, run.report)
         return summary
 
-    def _tell(self, report: QualityReport, store: SnapshotStore, seconds: float) -> None:
+    def _record(self, report: QualityReport, store: SnapshotStore) -> None:
         """Send the metrics, and keep what OpenLineage asks for when the task is done, failed or not."""
-        from io_intelligence_provider.operators.results import snapshot_result
+        from io_intelligence_provider.operators.results import record_snapshot
 
-        self._result = snapshot_result(report, store, seconds)
+        self._report, self._root = record_snapshot(report, store), store.files.url("").rstrip("/")
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - theirs
         """Return the endpoint with its checks, and the models that were written."""
         from io_intelligence_provider.lineage import snapshot_lineage
 
-        return snapshot_lineage(self._result)
+        return snapshot_lineage(self._report, self._root)

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import polars as pl
 
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import (
     ConfigurationError,
     IOIntelligenceError,
@@ -32,7 +33,7 @@ from io_intelligence_provider.plugin.timeline import (
     build_timeline,
     medians_of,
 )
-from io_intelligence_provider.quality.report import CheckResult, QualityReport
+from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes_schema import changes_schema

@@ -1,61 +1,18 @@
-"""What all groups of rows say, added up per check and column."""
+"""Counts the failures of all batches per check and column."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any
 
-from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.prepare import Declared, Prepared
-from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.quality.policy import Policy
+from io_intelligence_provider.quality.prepare import Declared
+from io_intelligence_provider.quality.result import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
 from io_intelligence_provider.text import cut
 
-__all__ = ["ALWAYS", "Policy", "Tally", "Threshold"]
-
-
-Threshold: TypeAlias = int | float
-
-ALWAYS: Final = ("quarantine_share", "same_columns", "dropped_by_parser", "validate")
-"""Checks that every run has beside those of the schema."""
-
-_UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Which check is how severe, and how many rows may fail it.
-
-    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; the latter goes first.
-    :param thresholds: a count (int) or a share of the rows (float, 0 to 1), by the same names.
-    """
-
-    severity: Mapping[str, Severity] = field(default_factory=dict)
-    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
-
-    def severity_of(self, check: str, column: str | None, default: Severity) -> Severity:
-        """Return the severity of a check."""
-        return self.severity.get(f"{column}.{check}", self.severity.get(check, default))
-
-    def threshold_of(self, check: str, column: str | None) -> Threshold | None:
-        """Return how many may fail; ``None``: the check has no threshold of its own."""
-        return self.thresholds.get(f"{column}.{check}", self.thresholds.get(check))
-
-    def check_names(self, declared: Sequence[Declared], columns: Sequence[str]) -> None:
-        """Refuse a name that no check bears: it would be ignored, and nobody would know.
-
-        :raises ConfigurationError: then.
-        """
-        plain = {item.check for item in declared}.union(ALWAYS, _UNDECLARED)
-        full = {f"{column}.{item.check}" for item in declared for column in item.columns(columns)}
-        for argument, names in (("severity", self.severity), ("thresholds", self.thresholds)):
-            if unknown := sorted(set(names) - plain - full):
-                known = ", ".join(sorted(plain - set(ALWAYS)))
-                raise ConfigurationError(
-                    f"{argument} names {', '.join(map(repr, unknown))}, which is no check of the schema. "
-                    f"It has {known}; 'column.check' names one column's."
-                )
+__all__ = ["CheckCounts"]
 
 
 @dataclass
@@ -65,14 +22,17 @@ class _Entry:
     examples: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Tally:
-    """Counts failures; keeps up to five examples per check and column."""
+class CheckCounts:
+    """Counts failures; keeps up to five examples per check and column.
 
-    def __init__(self, prepared: Prepared, policy: Policy) -> None:
-        self.policy = policy
-        self._defaults = {(item.check, item.column): item.severity for item in prepared.declared}
-        self._declared = prepared.declared
-        self._patterns = [item for item in prepared.declared if item.regex]
+    :param declared: the checks that every batch is validated by.
+    """
+
+    def __init__(self, declared: Sequence[Declared], policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+        self._defaults = {(item.check, item.column): item.severity for item in declared}
+        self._declared = declared
+        self._patterns = [item for item in declared if item.regex]
         self._entries: dict[tuple[str, str | None], _Entry] = {}
         self.rows = 0
         self.quarantined = 0
@@ -126,7 +86,7 @@ class Tally:
         }
 
     def merge(self, data: Mapping[str, Any]) -> None:
-        """Add the counts of another tally of the same schema."""
+        """Add the counts of another of these of the same schema."""
         self.rows += data["rows"]
         self.quarantined += data["quarantined"]
         self.governed += data["governed"]

@@ -21,8 +21,13 @@ from statistics import median
 from typing import Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Severity
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import (
+    MAX_EXAMPLES,
+    CheckResult,
+    CheckRun,
+    ColumnProfile,
+    Severity,
+)
 
 __all__ = ["DEFAULTS", "LONGEST_WINDOW", "STANDARD", "HistoryChecks", "HistoryRule", "moment", "rules_from"]
 

@@ -7,11 +7,12 @@ polars frames and pandas frames alike.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import polars as pl
+
+from io_intelligence_provider.quality.result import CheckFailure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandera.polars
     from pandera.errors import SchemaError
 
-__all__ = ["NOT_NULLABLE", "RAISED", "Failed", "Finding", "Frame", "Schema", "examine", "judge", "lean"]
+__all__ = ["NOT_NULLABLE", "RAISED", "Frame", "Schema", "examine", "lean"]
 
 
 Frame: TypeAlias = "pl.DataFrame | pd.DataFrame"
@@ -33,44 +34,7 @@ RAISED: Final = "validate"
 """The check under which an exception is filed that pandera let through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check that failed on one row.
-
-    :param column: ``None`` for a check of the whole frame.
-    :param row: position in the frame; ``None`` where the check speaks of the frame, not of a row.
-    """
-
-    row: int | None
-    column: str | None
-    check: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """One check that failed on a frame.
-
-    :param check: its name: ``Check(name=...)``, or pandera's word for what is no ``Check``, such as
-        ``not_nullable`` or ``dtype``.
-    :param column: ``None`` for a check of the whole frame.
-    :param rows: positions in the frame, ascending; ``None`` where the check speaks of the frame.
-    :param message: what is wrong, to be read after the column's name.
-    """
-
-    check: str
-    column: str | None
-    rows: Sequence[int] | None
-    message: str
-
-
-def judge(frame: pl.DataFrame, schema: pandera.polars.DataFrameSchema) -> Iterator[Finding]:
-    """Evaluate every check of ``schema`` on ``frame`` and yield each failure, row by row."""
-    for failed in examine(frame, schema):
-        for row in (None,) if failed.rows is None else failed.rows:
-            yield Finding(row, failed.column, failed.check)
-
-
-def examine(frame: Frame, schema: Schema) -> list[Failed]:
+def examine(frame: Frame, schema: Schema) -> list[CheckFailure]:
     """Evaluate every check of ``schema`` on ``frame`` and return those that failed.
 
     All checks run, whatever the others say and however pandera is configured: its global switch and its
@@ -89,7 +53,7 @@ def examine(frame: Frame, schema: Schema) -> list[Failed]:
     except SchemaDefinitionError:
         raise
     except Exception as error:  # noqa: BLE001 - a parser of the user's may raise anything
-        return [Failed(RAISED, None, None, f"raised {type(error).__name__}: {error}")]
+        return [CheckFailure(RAISED, None, None, f"raised {type(error).__name__}: {error}")]
     return []
 
 
@@ -123,18 +87,18 @@ def _spare_report(part: Any, frame: Any) -> None:
     part.get_backend = lambda *_, **__: Lean()
 
 
-def _failed(error: SchemaError, height: int) -> Failed:
+def _failed(error: SchemaError, height: int) -> CheckFailure:
     check = error.check
     column = error.column_name or (error.schema.name if type(error.schema).__name__ != _WHOLE else None)
     rows = _rows(error, height)
     if not isinstance(check, str) and check is not None:
-        return Failed(check.name or str(check), column, rows, _message(error, check))
+        return CheckFailure(check.name or str(check), column, rows, _message(error, check))
     name = str(check or error.reason_code.name.lower()).partition("(")[0]
     if name == "coerce_dtype" and column is None and rows is not None:
         column = next(iter(getattr(error.failure_cases, "columns", [])), None)
     if name in _NAMES_COLUMN and isinstance(error.failure_cases, str):
         column = error.failure_cases
-    return Failed(name, column, rows, _MESSAGES.get(name) or _first_line(error))
+    return CheckFailure(name, column, rows, _MESSAGES.get(name) or _first_line(error))
 
 
 _WHOLE: Final = "DataFrameSchema"

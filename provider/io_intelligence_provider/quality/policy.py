@@ -1,28 +1,75 @@
-"""The options of a check: severity, thresholds, bounds; score, and which findings stop a run."""
+"""Decides what findings mean: options, severities, thresholds; score, outcome and what stops a run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.counts import Policy, Threshold
-from io_intelligence_provider.quality.report import CheckResult, Severity
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.prepare import Declared
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, Outcome, Severity
 from io_intelligence_provider.storage.location import refusal_of
 
 __all__ = [
+    "ALWAYS",
     "FAIL_ON",
     "CheckOptions",
     "ExtraChecks",
     "FailOn",
+    "Policy",
+    "Threshold",
     "check_thresholds",
+    "outcome_of",
     "policy_of",
+    "reasons_of",
     "score",
     "stopping",
 ]
+
+
+Threshold: TypeAlias = int | float
+
+ALWAYS: Final = ("quarantine_share", "same_columns", "dropped_by_parser", "validate")
+"""Checks that every run has beside those of the schema."""
+
+_UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which check is how severe, and how many rows may fail it.
+
+    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; the latter goes first.
+    :param thresholds: a count (int) or a share of the rows (float, 0 to 1), by the same names.
+    """
+
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+
+    def severity_of(self, check: str, column: str | None, default: Severity) -> Severity:
+        """Return the severity of a check."""
+        return self.severity.get(f"{column}.{check}", self.severity.get(check, default))
+
+    def threshold_of(self, check: str, column: str | None) -> Threshold | None:
+        """Return how many may fail; ``None``: the check has no threshold of its own."""
+        return self.thresholds.get(f"{column}.{check}", self.thresholds.get(check))
+
+    def check_names(self, declared: Sequence[Declared], columns: Sequence[str]) -> None:
+        """Refuse a name that no check bears: it would be ignored, and nobody would know.
+
+        :raises ConfigurationError: then.
+        """
+        plain = {item.check for item in declared}.union(ALWAYS, _UNDECLARED)
+        full = {f"{column}.{item.check}" for item in declared for column in item.columns(columns)}
+        for argument, names in (("severity", self.severity), ("thresholds", self.thresholds)):
+            if unknown := sorted(set(names) - plain - full):
+                known = ", ".join(sorted(plain - set(ALWAYS)))
+                raise ConfigurationError(
+                    f"{argument} names {', '.join(map(repr, unknown))}, which is no check of the schema. "
+                    f"It has {known}; 'column.check' names one column's."
+                )
 
 
 ExtraChecks: TypeAlias = Callable[["CheckRun"], Sequence[CheckResult]]
@@ -100,17 +147,17 @@ def _bytes(value: Any) -> int:
     return int(float(found[1]) * unit)
 
 
-def stopping(checks: Sequence[CheckResult], fail_on: str) -> list[CheckResult]:
-    """Return the failed checks that stop the run.
+def stopping(checks: Sequence[CheckResult], fail_on: str, always: Collection[str] = ()) -> list[CheckResult]:
+    """Return the failed checks that stop a run.
 
     ``error``: those of severity ``error`` that speak of the data set, ``quarantine_share`` among them, or
-    that have a threshold of their own. ``warn``: any finding. ``never``: none.
+    that have a threshold of their own. ``warn``: any finding. ``never``: none but those named in ``always``.
     """
     failed = [check for check in checks if not check.passed]
     if fail_on == "warn":
         return failed
     if fail_on == "never":
-        return []
+        return [check for check in failed if check.check in always]
     return [
         check
         for check in failed
@@ -118,11 +165,35 @@ def stopping(checks: Sequence[CheckResult], fail_on: str) -> list[CheckResult]:
     ]
 
 
-def score(rows: int, valid: int, checks: Sequence[CheckResult]) -> float:
-    """Return valid rows / rows x passed data-set checks / evaluated ones, 0 to 1; no row counts as valid."""
+def outcome_of(checks: Sequence[CheckResult], quarantined: int, *, stopped: bool) -> Outcome:
+    """Return the outcome of a run: ``warned`` when it went on with any finding."""
+    if stopped:
+        return "failed"
+    return "warned" if quarantined or any(not check.passed for check in checks) else "passed"
+
+
+def score(rows: int, valid: int, checks: Sequence[CheckResult], *, without_rows: float = 1.0) -> float:
+    """Return valid rows / rows x passed data-set checks / evaluated ones, 0 to 1.
+
+    :param without_rows: the share of valid rows where there is no row.
+    """
     evaluated = [check for check in checks if check.level != "row" and check.evaluated]
     passed = sum(check.passed for check in evaluated)
-    return (valid / rows if rows else 1.0) * (passed / len(evaluated) if evaluated else 1.0)
+    return (valid / rows if rows else without_rows) * (passed / len(evaluated) if evaluated else 1.0)
+
+
+_SHOWN_REASONS: Final = 5
+
+
+def reasons_of(stopped: Sequence[CheckResult]) -> str:
+    """Return in words what stopped a run: up to five checks with their counts and an example each."""
+    reasons = [
+        f"{check.check}{f' on {check.column}' if check.column else ''} "
+        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
+        for check in stopped
+    ]
+    left = len(reasons) - _SHOWN_REASONS
+    return "; ".join(reasons[:_SHOWN_REASONS]) + (f" and {left} more" if left > 0 else "")
 
 
 def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] | None) -> Policy:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
-from io_intelligence_provider.quality.report import Severity
+from io_intelligence_provider.quality.result import Severity
 from io_intelligence_provider.quality.schema import LoadedSchema
 
 __all__ = [

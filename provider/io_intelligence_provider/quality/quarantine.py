@@ -13,10 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from io_intelligence_provider.json_text import dump_json
-from io_intelligence_provider.text import cut
+from io_intelligence_provider.quality.result import CheckFailure
+from io_intelligence_provider.text import cut, escaped
 
 __all__ = [
     "RefusedRow",
+    "failures_type",
     "plain_rows",
     "quarantine_schema",
     "quarantine_table",
@@ -30,23 +32,27 @@ class RefusedRow:
     """A row for the quarantine.
 
     :param row: its position in the file, from 0; ``None`` where rows have none, as on Spark.
-    :param failures: check, column, value and message of every reason.
+    :param failures: every reason, with the offending value.
     """
 
     record: str
-    failures: tuple[tuple[str, str | None, str | None, str], ...]
+    failures: tuple[CheckFailure, ...]
     file: str | None
     row: int | None
+
+
+def failures_type() -> pa.DataType:
+    """Return the Arrow type of the reasons of a refused row, see :meth:`.CheckFailure.to_dict`."""
+    return pa.list_(pa.struct([(name, pa.string()) for name in ("check", "column", "value", "message")]))
 
 
 def quarantine_schema() -> pa.Schema:
     """Return the Arrow schema of a quarantine file."""
     text = pa.string()
-    failure = pa.struct([("check", text), ("column", text), ("value", text), ("message", text)])
     return pa.schema(
         [
             pa.field("record", text, nullable=False),
-            ("failures", pa.list_(failure)),
+            ("failures", failures_type()),
             ("file", text),
             ("row", pa.int64()),
             pa.field("run_id", text, nullable=False),
@@ -57,12 +63,11 @@ def quarantine_schema() -> pa.Schema:
 
 def quarantine_table(rows: Sequence[RefusedRow], run_id: str, checked_at: datetime) -> pa.Table:
     """Return refused rows as a table."""
-    names = ("check", "column", "value", "message")
     return pa.Table.from_pylist(
         [
             {
                 "record": row.record,
-                "failures": [dict(zip(names, failure, strict=True)) for failure in row.failures],
+                "failures": [failure.to_dict() for failure in row.failures],
                 "file": row.file,
                 "row": row.row,
                 "run_id": run_id,
@@ -131,7 +136,12 @@ def record_text(row: dict[str, Any]) -> str:
 
 
 def value_text(value: Any) -> str | None:
-    """Return a plain value as text: a string as it is, anything else as JSON; ``None`` for null."""
+    """Return the beginning of a value as text: a string as it is, anything else as JSON, null as ``None``."""
     if value is None:
         return None
-    return cut(value if isinstance(value, str) else dump_json(value), _LONGEST)
+    if isinstance(value, str):
+        return cut(escaped(value), _LONGEST)
+    try:
+        return cut(dump_json(value), _LONGEST)
+    except RecursionError:
+        return "(nested too deeply to be shown)"

@@ -10,9 +10,8 @@ from typing import Any, Final, TypeVar
 
 import jinja2
 
-from io_intelligence_provider.quality.report import LONGEST_IN_EXAMPLE, CheckResult, QualityReport
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
-from io_intelligence_provider.text import cut
+from io_intelligence_provider.quality.result import LONGEST_IN_EXAMPLE, CheckResult, CheckRun, ColumnProfile
+from io_intelligence_provider.text import cut, printable
 
 __all__ = ["CheckTable", "View", "report_html", "view_of"]
 
@@ -29,7 +28,7 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.j2")
 
 
-def report_html(result: QualityReport | CheckRun) -> str:
+def report_html(result: CheckRun) -> str:
     """Render a result, below 200 KB whatever was found: what does not fit is counted, the JSON form has it.
 
     Everything in it comes from outside, so jinja2 escapes all of it.
@@ -46,17 +45,6 @@ three lists the page stays below 200 KB, and no part of it crowds out another.""
 _ROW: Final = 330  # bytes of markup around one row of a table
 _EXAMPLE: Final = 45  # around one example
 _NAME: Final = 15  # around one name in a list
-
-_SNAPSHOT_WORDS: Final = {
-    "passed": "Committed, nothing found",
-    "warned": "Committed, with findings",
-    "failed": "Not committed",
-}
-_RUN_WORDS: Final = {
-    "passed": "Passed, nothing found",
-    "warned": "Passed, with findings",
-    "failed": "Stopped",
-}
 
 Item = TypeVar("Item")
 
@@ -110,67 +98,25 @@ class View:
     passed: Names
 
 
-def view_of(result: QualityReport | CheckRun) -> View:
+def view_of(result: CheckRun) -> View:
     """Return what the page shows of a result."""
-    return _snapshot_view(result) if isinstance(result, QualityReport) else _run_view(result)
-
-
-def _snapshot_view(report: QualityReport) -> View:
-    facts = [
-        report.source_url,
-        f"{report.wire_shape} shape",
-        f"read {report.fetched_at:%Y-%m-%d %H:%M:%S} UTC",
-        f"run {report.snapshot_id}",
-    ]
-    on_snapshot, rows = _by_level(report.checks)
-    tables = [_table("Snapshot checks", on_snapshot), _found(rows)]
-    drift = {
-        "Unknown": _names(report.unknown_fields),
-        "Missing since the previous snapshot": _names(report.missing_fields),
-    }
-    return View(
-        title=f"Data quality {report.snapshot_date}: {report.outcome}",
-        heading=f"Data quality of {report.snapshot_date}",
-        outcome=report.outcome,
-        words=_SNAPSHOT_WORDS[report.outcome],
-        facts=facts,
-        total=f"{report.served} served = {report.valid} valid + {report.quarantined} quarantined; "
-        f"score {report.score:.3f}",
-        tables=tables,
-        drift=drift,
-        profile=[],
-        profile_hidden=0,
-        passed=_passed(rows),
-    )
-
-
-def _run_view(run: CheckRun) -> View:
-    name = cut(run.dataset, 2 * LONGEST_IN_EXAMPLE)
-    facts = [
-        f"schema {cut(run.schema, 2 * LONGEST_IN_EXAMPLE)}",
-        f"checked {run.checked_at:%Y-%m-%d %H:%M:%S} UTC in {run.seconds:.1f} s",
-        f"{run.engine}, {'row by row' if run.mode == 'rows' else 'as a whole'}",
-        f"run {run.run_id}",
-    ]
-    paths = (("quarantine", run.quarantine_path), ("valid rows", run.valid_path))
-    facts += [f"{what} in {cut(path, 2 * LONGEST_IN_EXAMPLE)}" for what, path in paths if path]
-    on_whole, rows = _by_level(run.checks)
-    tables = [_table("Checks of the data set", on_whole), _found(rows)]
+    shown = result.presentation()
+    on_whole, rows = _by_level(result.checks)
     profile = _fitting(
-        run.profile, lambda column: _ROW + _size(column.column, column.min, column.max), _PROFILE
+        result.profile, lambda column: _ROW + _size(column.column, column.min, column.max), _PROFILE
     )
     return View(
-        title=f"Data quality of {_printable(name)}: {run.outcome}",
-        heading=f"Data quality of {name}",
-        outcome=run.outcome,
-        words=_RUN_WORDS[run.outcome],
-        facts=facts,
-        total=f"{run.rows} rows of {run.files} {'file' if run.files == 1 else 'files'} = {run.valid} valid + "
-        f"{run.quarantined} quarantined; score {run.score:.3f}",
-        tables=tables,
-        drift=None,
+        title=f"Data quality of {printable(shown.subject)}: {result.outcome}",
+        heading=f"Data quality of {shown.subject}",
+        outcome=result.outcome,
+        words=shown.outcome,
+        facts=list(shown.facts),
+        total=f"{shown.read} = {result.valid} valid + {result.quarantined} quarantined; "
+        f"score {result.score:.3f}",
+        tables=[_table(shown.on_whole, on_whole), _found(rows)],
+        drift=None if shown.drift is None else {what: _names(keys) for what, keys in shown.drift.items()},
         profile=profile,
-        profile_hidden=len(run.profile) - len(profile),
+        profile_hidden=len(result.profile) - len(profile),
         passed=_passed(rows),
     )
 
@@ -226,11 +172,6 @@ def _fitting(items: Iterable[Item], size: Callable[[Item], int], budget: int) ->
             break
         fitting.append(item)
     return fitting
-
-
-def _printable(text: str) -> str:
-    """Return text without what could turn the direction of a window's title: no element can isolate it."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _cut(text: str) -> str:

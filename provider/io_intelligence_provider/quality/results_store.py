@@ -30,9 +30,8 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.quality.history import LONGEST_WINDOW
-from io_intelligence_provider.quality.report import CheckResult, checked
 from io_intelligence_provider.quality.report_html import report_html
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile, run_file
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
 

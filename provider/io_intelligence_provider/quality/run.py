@@ -20,15 +20,20 @@ from io_intelligence_provider.quality.batches import (
     read_whole,
     wanted_floats,
 )
-from io_intelligence_provider.quality.counts import Tally
+from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.files import find, output_filesystem, refuse_output_among_input
 from io_intelligence_provider.quality.frames import frame_columns, from_frame
-from io_intelligence_provider.quality.policy import CheckOptions, score, stopping
+from io_intelligence_provider.quality.policy import CheckOptions, outcome_of, reasons_of, score, stopping
 from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, prepare
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import quarantine_schema, quarantine_table
-from io_intelligence_provider.quality.report import MAX_EXAMPLES, CheckResult, Outcome
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile, new_run_id
+from io_intelligence_provider.quality.result import (
+    MAX_EXAMPLES,
+    CheckResult,
+    CheckRun,
+    ColumnProfile,
+    new_run_id,
+)
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.uniqueness import find_repeats
 from io_intelligence_provider.quality.validator import Repeats, RowJudge, judge_piece
@@ -81,7 +86,7 @@ class _Run:
         self.begun, self.source, self.filesystem = begun, source, filesystem
         self.prepared, self.options = begun.prepared, begun.options
         self.reasons = needs_all_rows(self.prepared)
-        self.tally = Tally(self.prepared, self.options.policy)
+        self.tally = CheckCounts(self.prepared.declared, self.options.policy)
         self.columns = frame_columns(source.schema, self.prepared)
         self.options.policy.check_names(self.prepared.declared, self.columns)
 
@@ -174,7 +179,7 @@ class Begun:
 
     def result(
         self,
-        tally: Tally,
+        tally: CheckCounts,
         source: Source,
         names: Sequence[str],
         profile: tuple[ColumnProfile, ...],
@@ -223,15 +228,17 @@ class Begun:
         :raises QualityError: when a finding stops it.
         """
         stopped = stopping(run.checks, self.options.fail_on)
-        findings = any(not check.passed for check in run.checks) or run.quarantined
-        outcome: Outcome = "failed" if stopped else "warned" if findings else "passed"
-        run = replace(run, outcome=outcome, seconds=round(time.monotonic() - self.started, 3))
+        run = replace(
+            run,
+            outcome=outcome_of(run.checks, run.quarantined, stopped=bool(stopped)),
+            seconds=round(time.monotonic() - self.started, 3),
+        )
         if stopped:
             raise QualityError(_why(run, stopped), report=run)
         return run
 
 
-def _dataset_checks(tally: Tally, options: CheckOptions, source: Source) -> Iterator[CheckResult]:
+def _dataset_checks(tally: CheckCounts, options: CheckOptions, source: Source) -> Iterator[CheckResult]:
     """Yield the results of the checks that every data set has."""
     share = tally.governed / tally.rows if tally.rows else 0.0
     limit = options.max_quarantine_share
@@ -261,14 +268,8 @@ def _is_unsound(check: CheckResult) -> bool:
 
 
 def _why(run: CheckRun, stopped: Sequence[CheckResult]) -> str:
-    reasons = [
-        f"{check.check}{f' on {check.column}' if check.column else ''} "
-        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
-        for check in stopped
-    ]
     where = f" They are in {run.quarantine_path}." if run.quarantine_path and run.quarantined else ""
     return (
-        f"{run.dataset} was stopped by {'; '.join(reasons[:5])}"
-        f"{f' and {len(reasons) - 5} more' if len(reasons) > 5 else ''}. "
+        f"{run.dataset} was stopped by {reasons_of(stopped)}. "
         f"{run.quarantined} of {run.rows} rows were refused.{where}"
     )

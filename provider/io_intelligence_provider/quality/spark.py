@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.batches import InMemory, Piece, float_columns
-from io_intelligence_provider.quality.counts import Tally
+from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.files import output_filesystem, partitions_of
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.prepare import Unique, needs_all_rows, prepare
@@ -28,7 +28,7 @@ from io_intelligence_provider.quality.quarantine import (
     quarantine_schema,
     quarantine_table,
 )
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckFailure, CheckRun, ColumnProfile
 from io_intelligence_provider.quality.run import Begun
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.spark_worker import (
@@ -197,7 +197,7 @@ class _SparkRun:
         return frozenset(name for name in names if nulls is not None and nulls[name])
 
     def _result(self, judged: DataFrame, source: InMemory) -> CheckRun:
-        tally = Tally(self.prepared, self.options.policy)
+        tally = CheckCounts(self.prepared.declared, self.options.policy)
         profiles = []
         for row in judged.where("tally is not null").select("tally", "profile").collect():
             tally.merge(json.loads(row["tally"]))
@@ -210,7 +210,10 @@ class _SparkRun:
         """Fetch the refused rows, a partition at a time."""
         refused = judged.where("record is not null").select("record", "failures", "file")
         for row in refused.toLocalIterator(prefetchPartitions=True):
-            failures = tuple((item[0], item[1], item[2], item[3]) for item in row["failures"])
+            failures = tuple(
+                CheckFailure(item["check"], item["column"], None, item["message"], item["value"])
+                for item in row["failures"]
+            )
             yield RefusedRow(row["record"], failures, row["file"], None)
 
     def _quarantine(self, refused: Iterator[RefusedRow], target: ParquetTarget) -> str:

@@ -12,12 +12,13 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.quality.batches import Piece
-from io_intelligence_provider.quality.counts import Policy, Tally
+from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.frames import to_table
-from io_intelligence_provider.quality.pandera_backend import Failed
+from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import quarantine_schema
+from io_intelligence_provider.quality.result import CheckFailure
 from io_intelligence_provider.quality.validator import Judged, RowJudge, judge_piece, repeated
 
 __all__ = ["FILE", "REPEATED", "Worker", "in_utc", "parsed_differently"]
@@ -64,7 +65,7 @@ class Worker:
         return pa.schema([pa.field(field.name, _for_spark(field.type)) for field in schema])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        judge, tally = RowJudge(self.prepared, self.floats), Tally(self.prepared, self.policy)
+        judge, tally = RowJudge(self.prepared, self.floats), CheckCounts(self.prepared.declared, self.policy)
         output, profiler = self.output, self._profiler()
         for batch in batches:
             whole = pa.Table.from_batches([batch])
@@ -89,20 +90,19 @@ class Worker:
         context = TaskContext.get()
         return Profiler(seed=context.partitionId() if context else 0)
 
-    def _repeats(self, table: pa.Table) -> Iterator[Failed]:
+    def _repeats(self, table: pa.Table) -> Iterator[CheckFailure]:
         for index, (check, columns) in enumerate(self.keys):
             marks = table[f"{REPEATED}{index}"].to_pylist()
             if rows := [row for row, mark in enumerate(marks) if mark]:
                 yield repeated(check, columns, rows)
 
     def _refused(self, judged: Judged, output: pa.Schema) -> Iterator[pa.RecordBatch]:
-        names = ("check", "column", "value", "message")
         for rows in judged.refused_rows():
             yield _batch(
                 [
                     {
                         "record": row.record,
-                        "failures": [dict(zip(names, failure, strict=True)) for failure in row.failures],
+                        "failures": [failure.to_dict() for failure in row.failures],
                         "file": row.file,
                     }
                     for row in rows

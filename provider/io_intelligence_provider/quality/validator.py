@@ -14,11 +14,10 @@ import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.batches import Piece
-from io_intelligence_provider.quality.counts import Tally
+from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.frames import to_frame, to_table
 from io_intelligence_provider.quality.pandera_backend import (
     NOT_NULLABLE,
-    Failed,
     Frame,
     Schema,
     examine,
@@ -26,7 +25,7 @@ from io_intelligence_provider.quality.pandera_backend import (
 )
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.quality.quarantine import RefusedRow, plain_rows, record_text, value_text
-from io_intelligence_provider.quality.report import MAX_EXAMPLES
+from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure
 
 __all__ = ["DROPPED", "Judged", "Repeats", "RowJudge", "judge_piece"]
 
@@ -52,18 +51,18 @@ class RowJudge:
         self._lean: Schema | None = None
         self._parser: Schema | None = None
 
-    def examine(self, table: pa.Table) -> list[Failed]:
+    def examine(self, table: pa.Table) -> list[CheckFailure]:
         """Judge a table, see :meth:`examine_piece`."""
         return self.examine_piece(Piece(table, "", 0, 0))
 
-    def examine_piece(self, piece: Piece) -> list[Failed]:
+    def examine_piece(self, piece: Piece) -> list[CheckFailure]:
         """Judge some rows; positions are those in the piece.
 
         A row whose value cannot be read as the schema's type is refused for that, and the others are judged
         as they would be without it: one bad value does not hide what the other checks have to say.
         """
         alive = pl.int_range(piece.rows, eager=True)
-        found: list[Failed] = []
+        found: list[CheckFailure] = []
         while True:
             failures = self._examine(piece if len(alive) == piece.rows else _some(piece, alive))
             blocked = _blocked(failures)
@@ -74,7 +73,7 @@ class RowJudge:
             places = pl.int_range(len(alive), eager=True)
             alive = alive.filter(~places.is_in(sorted(removed)))
 
-    def _examine(self, piece: Piece) -> list[Failed]:
+    def _examine(self, piece: Piece) -> list[CheckFailure]:
         from pandera.errors import SchemaDefinitionError
 
         frame: Any = piece.frame
@@ -123,7 +122,7 @@ class RowJudge:
         parsed = self.parsed(kept)
         return kept if parsed is None else to_table(parsed[0], like)
 
-    def dropped(self, piece: Piece) -> Failed | None:
+    def dropped(self, piece: Piece) -> CheckFailure | None:
         """Return the rows that a parser of the schema drops, which are refused then."""
         if not getattr(self.prepared.schema, "parsers", None):
             return None
@@ -133,7 +132,7 @@ class RowJudge:
         missing = sorted(set(range(piece.rows)) - set(parsed[1]))
         if not missing:
             return None
-        return Failed(DROPPED, None, missing, "is dropped by a parser of the schema")
+        return CheckFailure(DROPPED, None, missing, "is dropped by a parser of the schema")
 
 
 def _some(piece: Piece, rows: pl.Series) -> Piece:
@@ -150,7 +149,7 @@ def _positions(frame: Any, rows: int) -> list[int]:
     return list(range(len(frame)))
 
 
-def _blocked(failures: Sequence[Failed]) -> dict[str, set[int]]:
+def _blocked(failures: Sequence[CheckFailure]) -> dict[str, set[int]]:
     """Return, by column, the rows that keep the column from having its type."""
     blocked: dict[str, set[int]] = {}
     wrong = {failed.column for failed in failures if failed.check in _TYPE}
@@ -164,8 +163,8 @@ def _blocked(failures: Sequence[Failed]) -> dict[str, set[int]]:
 
 
 def _of_removed(
-    failures: Sequence[Failed], blocked: Mapping[str, set[int]], removed: AbstractSet[int]
-) -> list[Failed]:
+    failures: Sequence[CheckFailure], blocked: Mapping[str, set[int]], removed: AbstractSet[int]
+) -> list[CheckFailure]:
     """Return what is said of the removed rows: of the blocking columns only that they block."""
     kept = []
     for failed in failures:
@@ -182,11 +181,13 @@ _TYPE_MESSAGE: Final = {
 }
 
 
-def _at(failed: Failed, alive: pl.Series) -> Failed:
+def _at(failed: CheckFailure, alive: pl.Series) -> CheckFailure:
     return failed if failed.rows is None else replace(failed, rows=alive.gather(list(failed.rows)).to_list())
 
 
-def _further_extras(failures: Sequence[Failed], schema: Any, present: Sequence[str]) -> list[Failed]:
+def _further_extras(
+    failures: Sequence[CheckFailure], schema: Any, present: Sequence[str]
+) -> list[CheckFailure]:
     """Return the columns beyond a strict schema that pandera did not name: for polars it stops at one."""
     if schema.strict is not True:
         return []
@@ -198,7 +199,9 @@ def _further_extras(failures: Sequence[Failed], schema: Any, present: Sequence[s
         and not any(column.regex and re.match(key, name) for key, column in schema.columns.items())
     ]
     return [
-        Failed("column_in_schema", name, None, "is not in the schema") for name in extra if name not in named
+        CheckFailure("column_in_schema", name, None, "is not in the schema")
+        for name in extra
+        if name not in named
     ]
 
 
@@ -217,17 +220,17 @@ class Repeats:
     columns: tuple[str, ...]
     marks: pl.Series
 
-    def of(self, piece: Piece) -> Failed | None:
+    def of(self, piece: Piece) -> CheckFailure | None:
         """Return those of one piece as a failure."""
         rows = self.marks.slice(piece.offset, piece.rows).arg_true().to_list()
         return repeated(self.check, self.columns, rows) if rows else None
 
 
-def repeated(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> Failed:
+def repeated(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> CheckFailure:
     """Return the failure of rows that repeat a key."""
     if check == "field_uniqueness":
-        return Failed(check, columns[0], rows, "is not unique")
-    return Failed(check, None, rows, f"the columns {', '.join(columns)} are not unique together")
+        return CheckFailure(check, columns[0], rows, "is not unique")
+    return CheckFailure(check, None, rows, f"the columns {', '.join(columns)} are not unique together")
 
 
 @dataclass
@@ -238,7 +241,7 @@ class Judged:
     """
 
     piece: Piece
-    reasons: Mapping[int, Sequence[Failed]]
+    reasons: Mapping[int, Sequence[CheckFailure]]
 
     @property
     def valid(self) -> pl.Series:
@@ -256,7 +259,9 @@ class Judged:
 
     def _refused(self, row: int, values: dict[str, Any]) -> RefusedRow:
         failures = tuple(
-            (failed.check, failed.column, value_text(values.get(failed.column or "")), failed.message)
+            CheckFailure(
+                failed.check, failed.column, None, failed.message, value_text(values.get(failed.column or ""))
+            )
             for failed in self.reasons[row]
         )
         first = self.piece.first
@@ -265,15 +270,17 @@ class Judged:
         )
 
 
-def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[Failed | None]) -> Judged:
+def judge_piece(
+    judge: RowJudge, tally: CheckCounts, piece: Piece, repeats: Iterable[CheckFailure | None]
+) -> Judged:
     """Judge some rows and count what was found.
 
     :param repeats: failures of uniqueness, which looks beyond these rows.
     """
-    reasons: dict[int, list[Failed]] = defaultdict(list)
+    reasons: dict[int, list[CheckFailure]] = defaultdict(list)
     governed: set[int] = set()
 
-    def count(failed: Failed) -> None:
+    def count(failed: CheckFailure) -> None:
         if failed.rows is None:
             where = {"file": piece.file} if piece.file else {}
             tally.count_whole(failed.check, failed.column, failed.message, **where)
@@ -295,7 +302,7 @@ def judge_piece(judge: RowJudge, tally: Tally, piece: Piece, repeats: Iterable[F
     return Judged(piece, reasons)
 
 
-def _examples(piece: Piece, failed: Failed) -> list[dict[str, Any]]:
+def _examples(piece: Piece, failed: CheckFailure) -> list[dict[str, Any]]:
     rows = list(failed.rows or ())[:MAX_EXAMPLES]
     columns = [failed.column] if failed.column in piece.table.column_names else []
     values = plain_rows(piece.table.select(columns), rows) if columns else [{}] * len(rows)
@@ -306,8 +313,3 @@ def _examples(piece: Piece, failed: Failed) -> list[dict[str, Any]]:
         | {"value": value_text(plain.get(failed.column or "")), "message": failed.message}
         for row, plain in zip(rows, values, strict=True)
     ]
-
-
-def whole_piece(table: pa.Table) -> Piece:
-    """Return all rows of a data set as one piece."""
-    return Piece(table, "", 0, 0)

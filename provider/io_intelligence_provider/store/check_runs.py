@@ -12,23 +12,23 @@ from typing import Any
 import polars as pl
 
 from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.profile import Profiler
-from io_intelligence_provider.quality.report import QualityReport
-from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import ColumnProfile
 from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns
 from io_intelligence_provider.store.store import SnapshotStore, When
 
-__all__ = ["CATALOGUE", "SCHEMA", "catalogue_runs", "check_run_of", "footer_profile", "snapshot_profile"]
+__all__ = ["catalogue_runs", "footer_profile", "snapshot_profile", "with_columns"]
 
 log = logging.getLogger(__name__)
 
 
 def catalogue_runs(
     store: SnapshotStore, start: When | None = None, end: When | None = None
-) -> list[CheckRun]:
+) -> list[QualityReport]:
     """Return every run on file as a result, those of stopped runs included, oldest first.
 
     The committed ones carry the profile of their models. A replay reads all days within minutes, so
@@ -43,7 +43,7 @@ def catalogue_runs(
     return list(_runs(store, start, end))
 
 
-def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[CheckRun]:
+def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[QualityReport]:
     dates = frozenset(store.dates())
     for report in store.runs(start, end):
         profile: tuple[ColumnProfile, ...] = ()
@@ -53,7 +53,7 @@ def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterato
                 profile = snapshot_profile(store, day)
         except (UnreadableFileError, NotOnFileError) as error:
             log.warning("The run %s has no profile: %s", report.snapshot_id, error)
-        yield replace(check_run_of(report, profile=profile), checked_at=_when(report))
+        yield replace(with_columns(report, profile), checked_at=_when(report))
 
 
 def _when(report: QualityReport) -> datetime:
@@ -113,38 +113,7 @@ def _plain(bound: Any) -> float | str | None:
     return float(bound) if is_number else None
 
 
-CATALOGUE = "io_intelligence_models"
-"""The catalogue's name as a data set: that of its asset."""
-
-SCHEMA = "io_intelligence_provider.contract.columns"
-
-
-def check_run_of(
-    report: QualityReport, *, seconds: float = 0.0, profile: tuple[ColumnProfile, ...] = ()
-) -> CheckRun:
-    """Return a report as a :class:`~io_intelligence_provider.quality.result.CheckRun`.
-
-    What a snapshot's report says and that form has no place for, the drift of the API's keys, is in the
-    checks ``unknown_fields`` and ``missing_fields``.
-
-    :param seconds: how long the run took; a report does not say.
-    :param profile: of the models' columns, where somebody computed it.
-    """
-    return CheckRun(
-        run_id=report.snapshot_id,
-        dataset=CATALOGUE,
-        schema=SCHEMA,
-        checked_at=report.fetched_at,
-        seconds=seconds,
-        engine="local",
-        mode="rows",
-        outcome=report.outcome,
-        score=report.score,
-        rows=report.served,
-        valid=report.valid,
-        quarantined=report.quarantined,
-        files=1,
-        checks=report.checks,
-        columns=tuple((field.name, str(field.type)) for field in arrow_schema()),
-        profile=profile,
-    )
+def with_columns(report: QualityReport, profile: tuple[ColumnProfile, ...] = ()) -> QualityReport:
+    """Return a report with the columns of the catalogue and, where somebody computed it, their profile."""
+    columns = tuple((field.name, str(field.type)) for field in arrow_schema())
+    return replace(report, columns=columns, profile=profile)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.contract.records import RefusedRecord
+from io_intelligence_provider.quality.quarantine import failures_type
 from io_intelligence_provider.storage.parquet import FileKind, no_rows
 
 __all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]
@@ -21,13 +22,12 @@ __all__ = ["QUARANTINE_KIND", "QuarantineFile", "quarantine_schema"]
 def quarantine_schema() -> pa.Schema:
     """Return the Arrow schema of ``quarantine/…/<snapshot_id>.parquet``."""
     text = pa.string()
-    failure = pa.struct([("check", text), ("column", text), ("value", text), ("message", text)])
     return pa.schema(
         [
             ("model_id", text),
             ("name", text),
             pa.field("record", text, nullable=False),
-            ("failures", pa.list_(failure)),
+            ("failures", failures_type()),
             pa.field("snapshot_id", text, nullable=False),
             pa.field("fetched_at", pa.timestamp("us", tz="UTC"), nullable=False),
         ]
@@ -64,15 +64,7 @@ class QuarantineFile:
                 "model_id": record.model_id,
                 "name": record.name,
                 "record": record.record,
-                "failures": [
-                    {
-                        "check": failure.check,
-                        "column": failure.column,
-                        "value": failure.value,
-                        "message": failure.message,
-                    }
-                    for failure in record.failures
-                ],
+                "failures": [failure.to_dict() for failure in record.failures],
                 "snapshot_id": self._snapshot_id,
                 "fetched_at": self._fetched_at,
             }

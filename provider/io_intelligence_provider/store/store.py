@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, arrow_schema
+from io_intelligence_provider.contract.report import LARGEST_REPORT, KnownChecks, QualityReport
 from io_intelligence_provider.errors import (
     ConfigurationError,
     IOIntelligenceError,
@@ -20,7 +21,6 @@ from io_intelligence_provider.errors import (
     StorageError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.report import LARGEST_REPORT, KnownChecks, QualityReport
 from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet

@@ -15,6 +15,7 @@ import polars as pl
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.plugin import counts
 from io_intelligence_provider.plugin.api import common as p
 from io_intelligence_provider.plugin.api.changes import DayCounts
@@ -23,7 +24,6 @@ from io_intelligence_provider.plugin.formatting import plain
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.series import Spark, sparks, tracks_on
 from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Timeline
-from io_intelligence_provider.quality.report import QualityReport
 
 __all__ = [
     "PERIOD",

@@ -10,11 +10,12 @@ from typing import Any, Final, TypeAlias
 
 import polars as pl
 
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.api import common as p
 from io_intelligence_provider.plugin.api.common import Answer, Moment, WarnedAnswer, report_on
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.quality.report import CheckResult, Level, Outcome, QualityReport, Severity
+from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
 __all__ = [

@@ -142,8 +142,3 @@ def test_partitions_are_sampled_independently():
         profiler.add(frame)
         medians.add(profiler.finish()[0].median)
     assert len(medians) == 3
-
-
-def test_there_and_back():
-    profile = one([1, None])
-    assert ColumnProfile.from_dict(profile.to_dict()) == profile

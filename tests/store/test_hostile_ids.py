@@ -22,7 +22,7 @@ from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.quality.result import is_run_id, new_run_id
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.store import months
-from io_intelligence_provider.store.check_runs import catalogue_runs, check_run_of
+from io_intelligence_provider.store.check_runs import catalogue_runs
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 
 FIRST, DAY = "2026-01-01", "2026-01-02"
@@ -201,7 +201,7 @@ def test_a_report_with_such_an_id_is_none(
 
 def test_such_an_id_names_no_file(world: SnapshotStore) -> None:
     day, before = date.fromisoformat(DAY), everything(world)
-    history, run = ResultHistory.of(world.files), check_run_of(world.quality(DAY))
+    history, run = ResultHistory.of(world.files), world.quality(DAY)
     for hostile in HOSTILE:
         text = hostile if isinstance(hostile, str) else hostile.decode("utf-8", "replace")
         assert not is_run_id(text)
@@ -378,7 +378,7 @@ def test_names_of_rules_notifiers_and_runs_become_no_path(store: SnapshotStore, 
 @pytest.mark.parametrize("name", ["../../../victim", "/victim", "x" * 5_000, "é/\\", ".."])
 def test_names_of_data_sets_become_no_path(world: SnapshotStore, name: str) -> None:
     history = ResultHistory.of(world.files)
-    run = check_run_of(world.quality(DAY))
+    run = world.quality(DAY)
     assert history.add(run, name).startswith(world.files.url("results"))
     history.add_report(run, name)
     assert [found.dataset for found in history.runs(name)] == [name]

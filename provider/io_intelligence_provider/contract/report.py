@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 
@@ -52,7 +52,7 @@ class QualityReport(CheckRun):
 
     dataset: str = CATALOGUE
     schema: str = SCHEMA
-    seconds: float | None = None
+    seconds: float | None = field(default=None, compare=False)
     engine: str = "local"
     mode: str = "rows"
     files: int = 1

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseNotifier
 
+from helpers.airflow_runs import catalogue_records, load_dag, task_instance
+from helpers.receivers import SLACK_TOKEN
 from io_intelligence_provider import AlertRule
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 
@@ -69,11 +71,11 @@ def alert_dag(*notifiers: BaseNotifier, rules: Any = (ANY_MOVE,), **of_dag: Any)
 
 
 @pytest.fixture
-def a_price_moved(file_day: Callable[..., Any], records: Callable[..., Any]) -> Callable[..., None]:
+def a_price_moved(file_day: Callable[..., Any]) -> Callable[..., None]:
     """File yesterday and today; one price of one model, which may be called anything, moved."""
 
     def file(name: str = "org/model", new: str = "0.3") -> None:
-        served = records()
+        served = catalogue_records()
         served[0]["name"] = name
         served[0]["metadata"]["input_token_price"] = "0.2"
         file_day(yesterday(), served)
@@ -84,8 +86,8 @@ def a_price_moved(file_day: Callable[..., Any], records: Callable[..., Any]) -> 
 
 
 @pytest.fixture
-def result_of(task_of: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda run: task_of(run, "alert").xcom_pull(task_ids="alert")
+def result_of() -> Callable[[Any], Any]:
+    return lambda run: task_instance(run, "alert").xcom_pull(task_ids="alert")
 
 
 MOVE = "input token price: 0.2 → 0.3 USD per 1M tokens, +50 %, dearer"
@@ -150,11 +152,7 @@ def test_one_of_two_fails_and_a_retry_sends_only_what_is_missing(
 
 
 def test_names_from_outside_are_names_in_every_format(
-    a_price_moved: Callable[..., None],
-    run_dag: Callable[..., Any],
-    mailbox: Any,
-    webhook: Any,
-    slack_token: str,
+    a_price_moved: Callable[..., None], run_dag: Callable[..., Any], mailbox: Any, webhook: Any
 ) -> None:
     a_price_moved(HOSTILE)
     seen: list[Any] = []
@@ -186,7 +184,7 @@ def test_names_from_outside_are_names_in_every_format(
     assert data["groups"][0]["alerts"][0]["name"] == HOSTILE
     for sent in (json.dumps(message), html, plain, markdown):
         assert "{ 7 * 7 }" in sent.replace("\\", "")  # a name is no template
-        assert slack_token not in sent
+        assert SLACK_TOKEN not in sent
 
 
 @pytest.mark.parametrize("of_dag", [{"jinja_environment_kwargs": {"autoescape": True}}, {}])
@@ -245,15 +243,12 @@ def test_without_a_notifier_the_log_tells_and_nothing_is_remembered(
 
 
 def test_a_run_whose_date_has_no_snapshot_is_skipped(
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    task_of: Callable[..., Any],
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:
-    file_day(yesterday(), records())
+    file_day(yesterday(), catalogue_records())
     seen: list[Any] = []
     run = run_dag(alert_dag(Recorder("x", seen)))
-    assert task_of(run, "alert").state == "skipped"
+    assert task_instance(run, "alert").state == "skipped"
     assert seen == []
 
 
@@ -336,7 +331,7 @@ def test_a_key_tells_two_notifiers_apart_whatever_their_order(
 
 
 def test_the_sample_dag_takes_its_rules_from_a_variable(
-    load_dag: Callable[[str], Any], airflow_db: Path, monkeypatch: pytest.MonkeyPatch
+    airflow_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules
     assert [rule.baseline for rule in rules()] == ["last_alert", "previous", "previous"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import API_KEY, asset_events, catalogue_records, load_dag, task_instance
 from io_intelligence_provider import SnapshotStore, take_snapshot
 from io_intelligence_provider.assets import MODELS, PRICE_CHANGES, QUOTA_CHANGES, told_dates
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
@@ -38,23 +39,16 @@ def dag_of(**arguments: Any) -> Any:
 
 
 def test_two_days_with_real_price_moves(
-    load_dag: Callable[[str], Any],
-    api: EmulatorServer,
-    key: str,
-    root: Path,
-    run_dag: Callable[..., Any],
-    task_of: Callable[..., Any],
-    events_of: Callable[..., list[dict[str, Any]]],
-    caplog: pytest.LogCaptureFixture,
+    api: EmulatorServer, root: Path, run_dag: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     store = SnapshotStore(root)
     api.set_as_of(date(2026, 6, 29))
-    with IOIntelligenceClient(api.url, token=key) as client:
+    with IOIntelligenceClient(api.url, token=API_KEY) as client:
         take_snapshot(client, store, snapshot_date=yesterday())
     api.set_as_of(date(2026, 6, 30))
     run = run_dag(load_dag("io_intelligence_daily_pricing"))
     assert run.state == "success"
-    summary = task_of(run, "changes").xcom_pull(task_ids="changes")
+    summary = task_instance(run, "changes").xcom_pull(task_ids="changes")
     assert summary["snapshot_date"] == today().isoformat()
     assert summary["previous_date"] == yesterday().isoformat()
     assert len(json.dumps(summary)) < 2_048
@@ -62,109 +56,88 @@ def test_two_days_with_real_price_moves(
     assert summary["counts"]["price_changed"] == len(rows) > 0
     moved = {(row["name"], row["field"]): (row["old_value"], row["new_value"]) for row in rows}
     assert moved["zai-org/GLM-5.2", "input_token_price"] == ("1.82", "1.678")
-    (extra,) = events_of(run, PRICES)
+    (extra,) = asset_events(run, PRICES)
     assert extra == summary | {"airflow.dataquality.result": store.quality().result()}
     assert Path(extra["path"]).is_file()
-    assert events_of(run, QUOTAS) == []
-    sent = task_of(run, "alert").xcom_pull(task_ids="alert")
+    assert asset_events(run, QUOTAS) == []
+    sent = task_instance(run, "alert").xcom_pull(task_ids="alert")
     assert sent == {"snapshot_date": today().isoformat(), "sent": {}, "nothing_new": []}
     assert not (root / "alerts").exists()  # nobody was told
 
 
 def test_no_event_when_nothing_changed_and_on_the_first_day(
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    task_of: Callable[..., Any],
-    events_of: Callable[..., list[dict[str, Any]]],
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:
-    file_day(today(), records())
+    file_day(today(), catalogue_records())
     for previous in (None, yesterday().isoformat()):
         run = run_dag(dag_of())
         assert run.state == "success"
-        summary = task_of(run, "changes").xcom_pull(task_ids="changes")
+        summary = task_instance(run, "changes").xcom_pull(task_ids="changes")
         assert summary["previous_date"] == previous
         assert set(summary["counts"].values()) == {0}
         assert Path(summary["path"]).is_file()
-        assert events_of(run, PRICES) == events_of(run, QUOTAS) == []
-        file_day(yesterday(), records())
+        assert asset_events(run, PRICES) == asset_events(run, QUOTAS) == []
+        file_day(yesterday(), catalogue_records())
 
 
 def test_a_quota_alone_gives_the_quota_asset_its_event(
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    events_of: Callable[..., list[dict[str, Any]]],
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:
-    served = records()
+    served = catalogue_records()
     file_day(yesterday(), served)
     served[0]["chat_daily_quota_tier_1"] -= 1
     file_day(today(), served)
     run = run_dag(dag_of())
-    (extra,) = events_of(run, QUOTAS)
+    (extra,) = asset_events(run, QUOTAS)
     assert extra["counts"]["quota_changed"] == 1
-    assert events_of(run, PRICES) == []
+    assert asset_events(run, PRICES) == []
 
 
 @pytest.mark.parametrize("quota_too", [False, True])
 def test_an_access_tier_counts_as_a_quota_and_gives_one_event(
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    events_of: Callable[..., list[dict[str, Any]]],
-    quota_too: bool,
+    file_day: Callable[..., Any], run_dag: Callable[..., Any], quota_too: bool
 ) -> None:
-    served = records()
+    served = catalogue_records()
     file_day(yesterday(), served)
     served[0]["metadata"]["min_access_tier"] = "professional"
     served[0]["chat_daily_quota_tier_1"] -= quota_too
     file_day(today(), served)
     run = run_dag(dag_of())
-    (extra,) = events_of(run, QUOTAS)
+    (extra,) = asset_events(run, QUOTAS)
     assert (extra["counts"]["access_changed"], extra["counts"]["quota_changed"]) == (1, quota_too)
-    assert events_of(run, PRICES) == []
+    assert asset_events(run, PRICES) == []
 
 
 def test_against_an_earlier_date_counts_and_tells_nobody(
-    root: Path,
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    task_of: Callable[..., Any],
-    events_of: Callable[..., list[dict[str, Any]]],
+    root: Path, file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:
-    served = records()
+    served = catalogue_records()
     file_day(date(2026, 1, 1), served)
     served[0]["metadata"]["input_token_price"] = "7"
     file_day(yesterday(), served)
     file_day(today(), served)
     run = run_dag(dag_of(against="{{ '2026-01-' ~ '01' }}"))
-    summary = task_of(run, "changes").xcom_pull(task_ids="changes")
+    summary = task_instance(run, "changes").xcom_pull(task_ids="changes")
     assert (summary["previous_date"], summary["path"]) == ("2026-01-01", None)
     assert summary["counts"]["price_changed"] == 1
-    assert events_of(run, PRICES) == []
+    assert asset_events(run, PRICES) == []
     assert not (root / "changes").exists()
 
 
 def test_a_run_whose_date_has_no_snapshot_is_skipped_and_says_why(
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    task_of: Callable[..., Any],
-    events_of: Callable[..., list[dict[str, Any]]],
-    capfd: pytest.CaptureFixture[str],
+    file_day: Callable[..., Any], run_dag: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file_day(yesterday(), records())
+    file_day(yesterday(), catalogue_records())
     run = run_dag(dag_of())
-    assert task_of(run, "changes").state == "skipped"
+    assert task_instance(run, "changes").state == "skipped"
     printed = capfd.readouterr()
     assert f"There is no snapshot of {today()}, the date of this run; the latest is of" in (
         printed.out + printed.err
     )
 
 
-def test_a_wrong_against_fails(file_day: Callable[..., Any], records: Callable[..., Any]) -> None:
-    file_day(today(), records())
+def test_a_wrong_against_fails(file_day: Callable[..., Any]) -> None:
+    file_day(today(), catalogue_records())
     task = IOIntelligenceChangesOperator(task_id="changes", against="2020-01-01")
     context: Any = {"dag_run": SimpleNamespace(run_after=datetime.now(UTC))}
     with pytest.raises(NotOnFileError, match="2020-01-01"):
@@ -172,12 +145,9 @@ def test_a_wrong_against_fails(file_day: Callable[..., Any], records: Callable[.
 
 
 def test_a_dag_scheduled_on_an_asset_is_due_after_such_a_change_only(
-    load_dag: Callable[[str], Any],
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:
-    served = records()
+    served = catalogue_records()
     file_day(yesterday(), served)
     file_day(today(), served)
     assert run_dag(load_dag("io_intelligence_on_change")).state == "success"
@@ -214,10 +184,8 @@ def event(day: str | None) -> Any:
     return SimpleNamespace(extra={} if day is None else {"snapshot_date": day})
 
 
-def test_a_run_is_about_the_date_that_its_events_tell(
-    file_day: Callable[..., Any], records: Callable[..., Any]
-) -> None:
-    file_day(date(2026, 1, 1), records())
+def test_a_run_is_about_the_date_that_its_events_tell(file_day: Callable[..., Any]) -> None:
+    file_day(date(2026, 1, 1), catalogue_records())
     context: Any = {
         "dag_run": SimpleNamespace(run_after=datetime.now(UTC)),
         "triggering_asset_events": {

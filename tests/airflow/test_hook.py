@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import API_KEY
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError
@@ -93,10 +94,10 @@ def test_an_extra_that_is_no_json_is_a_clear_error(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("retry_after", [1, 120, "0.5"])
 @pytest.mark.parametrize("status", [408, 429, 503])
 def test_the_connection_is_tested_once(
-    api: EmulatorServer, key: str, monkeypatch: pytest.MonkeyPatch, status: int, retry_after: Any
+    api: EmulatorServer, monkeypatch: pytest.MonkeyPatch, status: int, retry_after: Any
 ) -> None:
     api.faults.add(Fault(kind="status", status=status, retry_after=retry_after, times=None))
-    hook = connect(monkeypatch, host=api.url, password=key, extra={"max_retries": 9})
+    hook = connect(monkeypatch, host=api.url, password=API_KEY, extra={"max_retries": 9})
     asked = len(api.state.requests())
     good, said = hook.test_connection()
     assert not good

@@ -53,11 +53,11 @@ def input_facets(event: dict[str, Any]) -> dict[str, Any]:
     return source["inputFacets"]
 
 
-def test_a_snapshot_tells_what_it_read_checked_and_wrote(told):
-    assert told.states["good"] == "success"
-    event = told.event("told_good.snapshot", "COMPLETE")
+def test_a_snapshot_tells_what_it_read_checked_and_wrote(observed_run):
+    assert observed_run.states["good"] == "success"
+    event = observed_run.event("observed_good.snapshot", "COMPLETE")
     (source,) = event["inputs"]
-    assert (source["namespace"], source["name"]) == (told.url, "/api/v1/models")
+    assert (source["namespace"], source["name"]) == (observed_run.url, "/api/v1/models")
     facets = source["inputFacets"]
     assert facets["dataQualityMetrics"]["rowCount"] == 3
     failed = [entry for entry in facets["dataQualityAssertions"]["assertions"] if not entry["success"]]
@@ -67,7 +67,7 @@ def test_a_snapshot_tells_what_it_read_checked_and_wrote(told):
     assert failed[0]["actual"] == "1 of 3 failing"
     assert len(facets["dataQualityAssertions"]["assertions"]) > 50
     models, quarantine = event["outputs"]
-    assert (models["namespace"], models["name"]) == ("file", str(told.folder / "good" / "models"))
+    assert (models["namespace"], models["name"]) == ("file", str(observed_run.folder / "good" / "models"))
     assert models["outputFacets"]["outputStatistics"]["rowCount"] == 2
     types = {field["name"]: field["type"] for field in models["facets"]["schema"]["fields"]}
     assert types["input_token_price"] == "decimal128(38, 18)"
@@ -75,24 +75,26 @@ def test_a_snapshot_tells_what_it_read_checked_and_wrote(told):
     assert columns["input_token_price"]["nullCount"] == 0
     assert columns["input_token_price"]["min"] > 0
     assert "min" not in columns["name"], "a text is no metric"
-    assert quarantine["name"] == str(told.folder / "good" / "quarantine")
+    assert quarantine["name"] == str(observed_run.folder / "good" / "quarantine")
     assert quarantine["outputFacets"]["outputStatistics"]["rowCount"] == 1
 
 
-def test_the_run_tells_every_test_also_those_that_could_not_be_made(told):
-    tests = told.event("told_good.snapshot", "COMPLETE")["run"]["facets"]["test"]["tests"]
+def test_the_run_tells_every_test_also_those_that_could_not_be_made(observed_run):
+    tests = observed_run.event("observed_good.snapshot", "COMPLETE")["run"]["facets"]["test"]["tests"]
     statuses = {entry["name"]: entry["status"] for entry in tests}
     assert statuses["not_empty"] == "pass"
     assert statuses["allowed_values status"] == "fail"
     assert statuses["volume"] == "skip", "a first snapshot has nothing to be compared with"
     assert len(tests) > len(
-        input_facets(told.event("told_good.snapshot", "COMPLETE"))["dataQualityAssertions"]["assertions"]
+        input_facets(observed_run.event("observed_good.snapshot", "COMPLETE"))["dataQualityAssertions"][
+            "assertions"
+        ]
     )
 
 
-def test_a_stopped_snapshot_tells_why_and_no_models(told):
-    assert told.states["stopped"] == "failed"
-    event = told.event("told_stopped.snapshot", "FAIL")
+def test_a_stopped_snapshot_tells_why_and_no_models(observed_run):
+    assert observed_run.states["stopped"] == "failed"
+    event = observed_run.event("observed_stopped.snapshot", "FAIL")
     failed = [
         entry for entry in input_facets(event)["dataQualityAssertions"]["assertions"] if not entry["success"]
     ]
@@ -102,10 +104,10 @@ def test_a_stopped_snapshot_tells_why_and_no_models(told):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("checked", "COMPLETE"), ("refused", "FAIL")])
-def test_a_check_tells_what_it_read_checked_and_refused_also_when_it_failed(told, name, kind):
-    event = told.event(f"told_{name}.check", kind)
+def test_a_check_tells_what_it_read_checked_and_refused_also_when_it_failed(observed_run, name, kind):
+    event = observed_run.event(f"observed_{name}.check", kind)
     (source,) = event["inputs"]
-    assert (source["namespace"], source["name"]) == ("file", str(told.folder / "orders.parquet"))
+    assert (source["namespace"], source["name"]) == ("file", str(observed_run.folder / "orders.parquet"))
     assert [field["name"] for field in source["facets"]["schema"]["fields"]] == ["price"]
     failed = [
         (entry["assertion"], entry["column"], entry["actual"])
@@ -116,18 +118,18 @@ def test_a_check_tells_what_it_read_checked_and_refused_also_when_it_failed(told
     price = source["inputFacets"]["dataQualityMetrics"]["columnMetrics"]["price"]
     assert (price["min"], price["max"], price["quantiles"]) == (-2.0, 3.0, {"0.5": 1.5})
     (quarantine,) = event["outputs"]
-    assert quarantine["name"] == str(told.folder / name), "the folder: one data set, not one a run"
+    assert quarantine["name"] == str(observed_run.folder / name), "the folder: one data set, not one a run"
     assert quarantine["outputFacets"]["outputStatistics"]["rowCount"] == 1
     statuses = {entry["name"]: entry["status"] for entry in event["run"]["facets"]["test"]["tests"]}
     assert statuses["not_below_0 price"] == "fail"
     assert statuses["volume"] == "skip"
 
 
-def test_no_event_holds_the_key_and_no_warning_was_logged(told):
-    assert "secret-key" not in (told.folder / "events.jsonl").read_text()
-    assert "OpenLineage method failed" not in told.output
-    assert "could not be told" not in told.output
-    assert "could not be prepared" not in told.output
+def test_no_event_holds_the_key_and_no_warning_was_logged(observed_run):
+    assert "secret-key" not in (observed_run.folder / "events.jsonl").read_text()
+    assert "OpenLineage method failed" not in observed_run.output
+    assert "could not be told" not in observed_run.output
+    assert "could not be prepared" not in observed_run.output
 
 
 def test_a_check_run_in_facets():

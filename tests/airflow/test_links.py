@@ -12,6 +12,7 @@ import pytest
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk import DAG, BaseNotifier
 
+from helpers.airflow_runs import catalogue_records, load_dag
 from io_intelligence_provider import AlertRule
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -66,11 +67,7 @@ def links_of(client: Any) -> Callable[[Any, str], dict[str, str | None]]:
 
 
 def test_each_task_of_the_daily_dag_links_to_its_day(
-    load_dag: Callable[[str], Any],
-    api: EmulatorServer,
-    root: Path,
-    run_dag: Callable[..., Any],
-    links_of: Callable[..., Any],
+    api: EmulatorServer, root: Path, run_dag: Callable[..., Any], links_of: Callable[..., Any]
 ) -> None:
     run = run_dag(load_dag(DAILY))
     assert run.state == "success"
@@ -144,18 +141,14 @@ class Recorder(BaseNotifier):
 
 @pytest.fixture
 def told(
-    root: Path,
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
+    root: Path, file_day: Callable[..., Any], run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str | None], str]:
     """Return a function that lets a price move and returns what was told, with a base URL configured."""
 
     def tell(base_url: str | None) -> str:
         if base_url is not None:
             monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
-        served = records()
+        served = catalogue_records()
         file_day(today() - timedelta(days=1), served)
         served[0]["metadata"]["input_token_price"] = "17"
         file_day(today(), served)

@@ -69,7 +69,7 @@ def _initialise(factory: Any) -> None:
         Stats.initialize(factory=factory)
 
 
-def test_a_listener_gets_counts_shares_and_durations_of_a_good_run(told):
+def test_a_listener_gets_counts_shares_and_durations_of_a_good_run(observed_run):
     for line in (
         "dataquality.rows.read:3|g",
         "dataquality.io_intelligence_models.rows.read:3|g",
@@ -78,8 +78,8 @@ def test_a_listener_gets_counts_shares_and_durations_of_a_good_run(told):
         "dataquality.io_intelligence_models.checks.failed:1|g",
         "dataquality.io_intelligence_models.runs.warned:1|c",
     ):
-        assert f"airflow.{line}" in told.metrics
-    values = dict(line.removeprefix("airflow.").partition(":")[::2] for line in told.metrics)
+        assert f"airflow.{line}" in observed_run.metrics
+    values = dict(line.removeprefix("airflow.").partition(":")[::2] for line in observed_run.metrics)
     share, kind = values["dataquality.quarantined_share"].split("|")
     assert (round(float(share), 3), kind) == (0.333, "g")
     milliseconds, kind = values["dataquality.io_intelligence_models.duration"].split("|")
@@ -87,31 +87,31 @@ def test_a_listener_gets_counts_shares_and_durations_of_a_good_run(told):
     assert 10 < float(milliseconds) < 120_000
 
 
-def test_it_hears_of_a_stopped_run_as_well(told):
-    assert "airflow.dataquality.runs.failed:1|c" in told.metrics
-    assert told.metrics.count("airflow.dataquality.io_intelligence_models.rows.read:3|g") == 2
+def test_it_hears_of_a_stopped_run_as_well(observed_run):
+    assert "airflow.dataquality.runs.failed:1|c" in observed_run.metrics
+    assert observed_run.metrics.count("airflow.dataquality.io_intelligence_models.rows.read:3|g") == 2
 
 
-def test_it_hears_of_checks_on_any_data_set(told):
+def test_it_hears_of_checks_on_any_data_set(observed_run):
     for line in ("checked.runs.warned:1|c", "refused.runs.failed:1|c", "checked.rows.quarantined:1|g"):
-        assert f"airflow.dataquality.{line}" in told.metrics
+        assert f"airflow.dataquality.{line}" in observed_run.metrics
 
 
-def test_results_of_checks_are_kept_whatever_the_outcome(told):
-    assert told.states["checked"] == "success"
-    assert told.states["refused"] == "failed"
-    history = ResultHistory(told.folder / "kept")
+def test_results_of_checks_are_kept_whatever_the_outcome(observed_run):
+    assert observed_run.states["checked"] == "success"
+    assert observed_run.states["refused"] == "failed"
+    history = ResultHistory(observed_run.folder / "kept")
     assert [(run.dataset, run.outcome) for run in history.runs()] == [
         ("checked", "warned"), ("refused", "failed"),
     ]  # fmt: skip
     assert {row["column"] for row in history.table("columns").to_pylist()} == {"price"}
 
 
-def test_in_a_real_run_results_that_cannot_be_kept_change_nothing(told):
-    assert told.states["unkept"] == "success"
-    assert "The history of unkept could not be kept" in told.output
-    assert "The report of unkept could not be kept" in told.output
-    assert "airflow.dataquality.unkept.rows.read:3|g" in told.metrics
+def test_in_a_real_run_results_that_cannot_be_kept_change_nothing(observed_run):
+    assert observed_run.states["unkept"] == "success"
+    assert "The history of unkept could not be kept" in observed_run.output
+    assert "The report of unkept could not be kept" in observed_run.output
+    assert "airflow.dataquality.unkept.rows.read:3|g" in observed_run.metrics
 
 
 def test_each_figure_goes_out_with_tags_and_with_the_name(recorder):

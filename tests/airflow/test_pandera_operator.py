@@ -15,6 +15,7 @@ import pytest
 from airflow.sdk import DAG, Asset, task
 from airflow.utils.state import DagRunState
 
+from helpers.airflow_runs import asset_events, task_instance
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 
 MODULE = """
@@ -38,7 +39,7 @@ def write(path: Path, values: list[int]) -> Path:
 
 
 def test_the_operator_returns_its_summary_and_tells_its_asset(
-    run_dag: Callable[..., Any], events_of: Callable[..., Any], task_of: Callable[..., Any], tmp_path: Path
+    run_dag: Callable[..., Any], tmp_path: Path
 ) -> None:
     write(tmp_path / "in" / "day=2026-03-01" / "x.parquet", [1, -1, 3, 4])
     with DAG("checked", schedule=None) as dag:
@@ -55,13 +56,13 @@ def test_the_operator_returns_its_summary_and_tells_its_asset(
         )
     run = run_dag(dag)
     assert run.state == DagRunState.SUCCESS
-    summary = task_of(run, "check").xcom_pull(task_ids="check")
+    summary = task_instance(run, "check").xcom_pull(task_ids="check")
     assert len(json.dumps(summary)) < 2048
     assert (summary["rows"], summary["valid"], summary["quarantined"]) == (4, 3, 1)
     assert summary["outcome"] == "warned"
     assert pq.read_table(summary["quarantine_path"]).num_rows == 1
     assert pq.read_table(tmp_path / "valid.parquet")["a"].to_pylist() == [1, 3, 4]
-    (extra,) = events_of(run, "checked_models")
+    (extra,) = asset_events(run, "checked_models")
     assert extra["rows"] == 4
     assert extra["airflow.dataquality.result"].keys() == {"score", "passed", "failed", "warned"}
 
@@ -81,9 +82,7 @@ def test_a_stopped_check_fails_its_task_after_writing(run_dag: Callable[..., Any
     assert not (tmp_path / "valid.parquet").exists()
 
 
-def test_the_decorator_writes_the_valid_rows(
-    run_dag: Callable[..., Any], task_of: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_the_decorator_writes_the_valid_rows(run_dag: Callable[..., Any], tmp_path: Path) -> None:
     with DAG("decorated", schedule=None) as dag:
 
         @task.pandera(
@@ -103,7 +102,9 @@ def test_the_decorator_writes_the_valid_rows(
     run = run_dag(dag)
     assert run.state == DagRunState.SUCCESS
     assert pq.read_table(tmp_path / "out-x.parquet")["a"].to_pylist() == [7]
-    assert task_of(run, "frame").xcom_pull(task_ids="frame")["valid_path"] == f"{tmp_path}/out-x.parquet"
+    assert (
+        task_instance(run, "frame").xcom_pull(task_ids="frame")["valid_path"] == f"{tmp_path}/out-x.parquet"
+    )
 
 
 @pytest.mark.parametrize("name", ["valid_path", "engine", "spark"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import API_KEY
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError
@@ -115,7 +116,6 @@ def test_failed_polls_are_logged_and_repeated_ever_less_often(
     slept: list[float],
     monkeypatch: pytest.MonkeyPatch,
     logged: Callable[[], str],
-    key: str,
 ) -> None:
     connection = json.loads(os.environ["AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT"])
     connection["extra"] = json.dumps({"max_retries": 0})
@@ -126,7 +126,7 @@ def test_failed_polls_are_logged_and_repeated_ever_less_often(
     text = logged()
     assert "Poll 3 in a row failed" in text
     assert "503" in text
-    assert key not in text
+    assert API_KEY not in text
 
 
 @pytest.mark.parametrize(("interval", "failures", "wait"), [(900, 9, 3600), (7200, 9, 7200), (1, 4, 8)])
@@ -210,7 +210,7 @@ def test_the_loop_runs_on_while_the_api_is_slow(
     assert turns >= 100
 
 
-def test_it_is_made_of_names_and_numbers_only(key: str, api: EmulatorServer) -> None:
+def test_it_is_made_of_names_and_numbers_only(api: EmulatorServer) -> None:
     from airflow.serialization.encoders import encode_trigger
 
     made = trigger(root="s3://bucket/x", storage_conn_id="aws_default", q="llama")
@@ -224,7 +224,7 @@ def test_it_is_made_of_names_and_numbers_only(key: str, api: EmulatorServer) -> 
         "q": "llama",
     }
     assert IOIntelligenceWatchTrigger(**arguments).serialize() == made.serialize()
-    assert key not in json.dumps(encode_trigger(made))
+    assert API_KEY not in json.dumps(encode_trigger(made))
 
 
 @pytest.mark.parametrize("interval", [0, -1, 0.5, float("nan")])

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from helpers.scripted_server import Reply
 from io_intelligence_provider import SnapshotStore, take_snapshot
 from io_intelligence_provider.errors import (
     AuthenticationError,
@@ -83,15 +84,13 @@ def paginated(numbers: Iterable[int], total: int, has_next: bool) -> dict[str, A
 
 
 @pytest.fixture
-def serve(scripted: Any, connect: Any, tools: Any) -> Iterator[Callable[..., Any]]:
+def serve(scripted: Any, connect: Any) -> Iterator[Callable[..., Any]]:
     """Return a function that serves pages and gives a client of that server, and the server."""
 
     def start(pages: Pages, **settings: Any) -> Any:
         def script(asked: Any) -> Any:
             answer = pages(asked.page)
-            return (
-                answer if isinstance(answer, tools.Reply) else tools.Reply(body=json.dumps(answer).encode())
-            )
+            return answer if isinstance(answer, Reply) else Reply(body=json.dumps(answer).encode())
 
         server = scripted(script)
         return connect(server.url, **settings), server
@@ -208,15 +207,15 @@ def test_a_server_without_pages_is_asked_twice_and_filed_whole(serve, store, mor
     ],
 )
 @pytest.mark.parametrize("beyond", ["empty", "last page again", "not found", "unprocessable", "no list"])
-def test_every_page_is_read_while_something_new_comes(serve, store, tools, promise, beyond) -> None:
+def test_every_page_is_read_while_something_new_comes(serve, store, promise, beyond) -> None:
     def pages(page: int) -> Any:
         if page <= 3:
             return listing(range(100 * page - 100, min(100 * page, 250)), **promise(page))
         return {
             "empty": listing([]),
             "last page again": listing(range(200, 250), **promise(3)),
-            "not found": tools.Reply(404),
-            "unprocessable": tools.Reply(422),
+            "not found": Reply(404),
+            "unprocessable": Reply(422),
             "no list": {"error": "no such page"},
         }[beyond]
 
@@ -260,17 +259,17 @@ def test_a_promise_that_is_not_kept_stores_nothing(serve, store, promise, beyond
     assert all("/elsewhere" not in asked.target for asked in server.requests)
 
 
-def test_an_error_of_a_promised_page_is_an_error(serve, store, tools) -> None:
+def test_an_error_of_a_promised_page_is_an_error(serve, store) -> None:
     client, _ = serve(
-        lambda page: listing(range(100), has_more=True) if page == 1 else tools.Reply(500), max_retries=1
+        lambda page: listing(range(100), has_more=True) if page == 1 else Reply(500), max_retries=1
     )
     with pytest.raises(ServerError, match="page=2"):
         take_snapshot(client, store)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500, 503])
-def test_any_refusal_of_page_two_ends_a_list_that_promised_none(serve, store, tools, status) -> None:
-    client, _ = serve(lambda page: listing(range(5)) if page == 1 else tools.Reply(status), max_retries=1)
+def test_any_refusal_of_page_two_ends_a_list_that_promised_none(serve, store, status) -> None:
+    client, _ = serve(lambda page: listing(range(5)) if page == 1 else Reply(status), max_retries=1)
     assert take_snapshot(client, store).rows == 5
 
 
@@ -279,9 +278,9 @@ def test_any_refusal_of_page_two_ends_a_list_that_promised_none(serve, store, to
     [(401, AuthenticationError), (402, QuotaError), (403, AuthenticationError), (429, RateLimitError),
      (500, ServerError)],
 )  # fmt: skip
-def test_a_full_page_is_not_all_because_the_next_one_fails(serve, store, tools, status, error) -> None:
+def test_a_full_page_is_not_all_because_the_next_one_fails(serve, store, status, error) -> None:
     client, _ = serve(
-        lambda page: listing(range(100)) if page == 1 else tools.Reply(status, body=b"{}"), max_retries=1
+        lambda page: listing(range(100)) if page == 1 else Reply(status, body=b"{}"), max_retries=1
     )
     with pytest.raises(error):
         take_snapshot(client, store)
@@ -289,17 +288,17 @@ def test_a_full_page_is_not_all_because_the_next_one_fails(serve, store, tools, 
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
-def test_a_full_page_is_all_where_there_is_no_next_one(serve, store, tools, status) -> None:
-    client, _ = serve(lambda page: listing(range(100)) if page == 1 else tools.Reply(status))
+def test_a_full_page_is_all_where_there_is_no_next_one(serve, store, status) -> None:
+    client, _ = serve(lambda page: listing(range(100)) if page == 1 else Reply(status))
     assert take_snapshot(client, store).rows == 100
 
 
 @pytest.mark.parametrize(
     ("status", "error"), [(401, AuthenticationError), (429, RateLimitError), (500, ServerError)]
 )
-def test_a_server_with_pages_that_falls_over_on_one_has_not_ended(serve, store, tools, status, error) -> None:
+def test_a_server_with_pages_that_falls_over_on_one_has_not_ended(serve, store, status, error) -> None:
     def pages(page: int) -> Any:
-        return listing(range(10 * page - 10, 10 * page)) if page < 3 else tools.Reply(status)
+        return listing(range(10 * page - 10, 10 * page)) if page < 3 else Reply(status)
 
     client, _ = serve(pages, max_retries=1)
     with pytest.raises(error):
@@ -307,8 +306,8 @@ def test_a_server_with_pages_that_falls_over_on_one_has_not_ended(serve, store, 
     assert store.dates() == []
 
 
-def test_no_answer_at_all_is_no_end(serve, store, tools) -> None:
-    client, _ = serve(lambda page: listing(range(5)) if page == 1 else tools.Reply(reset=True), max_retries=1)
+def test_no_answer_at_all_is_no_end(serve, store) -> None:
+    client, _ = serve(lambda page: listing(range(5)) if page == 1 else Reply(reset=True), max_retries=1)
     with pytest.raises(TransportError):
         take_snapshot(client, store)
     assert store.dates() == []

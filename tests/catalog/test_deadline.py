@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.catalog.adapter import _BoundedReads
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.emulator.faults import Fault
@@ -33,9 +34,7 @@ def drip(server: Any, first: bytes, drop: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "chunked"])
-def test_a_body_that_drips_does_not_outlast_it(
-    scripted: Any, connect: Any, tools: Any, encoding: str
-) -> None:
+def test_a_body_that_drips_does_not_outlast_it(scripted: Any, connect: Any, encoding: str) -> None:
     first, drop, headers = b'{"data":[', b" ", {"Content-Encoding": "identity"}
     if encoding == "gzip":
         packer = zlib.compressobj(wbits=31)
@@ -44,7 +43,7 @@ def test_a_body_that_drips_does_not_outlast_it(
         headers = {"Content-Encoding": "gzip"}
     if encoding == "chunked":
         first, drop, headers = b"1\r\n{\r\n", b"1\r\n \r\n", {"Transfer-Encoding": "chunked"}
-    server = scripted(lambda _: tools.Reply(headers=headers, pieces=drip(server, first, drop)))
+    server = scripted(lambda _: Reply(headers=headers, pieces=drip(server, first, drop)))
     with pytest.raises(TransportError, match=r"deadline of 0.2 s"):
         connect(server.url, deadline=0.2).fetch_page()
 
@@ -64,18 +63,16 @@ DRIPS = {
 @pytest.mark.parametrize("where", DRIPS)
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_no_part_of_an_answer_that_drips_outlasts_it(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str, where: str, secure: bool
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str, where: str, secure: bool
 ) -> None:
-    server = scripted(lambda _: tools.Reply(raw=drip(server, *DRIPS[where])), tls=tls if secure else None)
+    server = scripted(lambda _: Reply(raw=drip(server, *DRIPS[where])), tls=tls if secure else None)
     begun = time.monotonic()
     with pytest.raises(TransportError, match=r"deadline of 0.3 s"):
         connect(server.url, deadline=0.3, verify=ca).fetch_page()
     assert time.monotonic() - begun < 5
 
 
-def test_a_proxy_that_drips_its_answer_to_connect_does_not_outlast_it(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
+def test_a_proxy_that_drips_its_answer_to_connect_does_not_outlast_it(scripted: Any, connect: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stop = threading.Event()
 
@@ -104,10 +101,10 @@ def test_a_read_waits_no_longer_than_it_leaves() -> None:
             reads.read(1)
 
 
-def test_it_bounds_all_pages_together(scripted: Any, connect: Any, tools: Any) -> None:
+def test_it_bounds_all_pages_together(scripted: Any, connect: Any) -> None:
     def script(asked: Any) -> Any:
         server.stopping.wait(0.02)
-        return tools.page([{"model_id": str(asked.page)}], total=10_000, has_next=True)
+        return page_reply([{"model_id": str(asked.page)}], total=10_000, has_next=True)
 
     server = scripted(script)
     with pytest.raises(TransportError, match="deadline"):

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from helpers.scripted_server import Reply
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.errors import (
     AuthenticationError,
@@ -66,13 +67,13 @@ def test_trouble_is_reported_after_the_retries(
     assert emulator_pages() == [1, 1, 1]
 
 
-def test_a_422_carries_every_detail(scripted: Any, connect: Any, tools: Any) -> None:
+def test_a_422_carries_every_detail(scripted: Any, connect: Any) -> None:
     detail = [
         {"loc": ["query", "page", 0], "msg": "too big", "type": "less_than", "input": 7},
         {"loc": "oddly", "msg": 3},
         "no object",
     ]
-    server = scripted(tools.Reply(422, json.dumps({"detail": detail}).encode()))
+    server = scripted(Reply(422, json.dumps({"detail": detail}).encode()))
     with pytest.raises(RequestError, match=r"query\.page\.0: too big \(less_than\)") as caught:
         connect(server.url).fetch_page()
     assert caught.value.details == (
@@ -96,17 +97,15 @@ def test_a_422_carries_every_detail(scripted: Any, connect: Any, tools: Any) -> 
         b"\xff\xfe\x00",
     ],
 )
-def test_a_422_without_the_documented_body_has_no_details(
-    scripted: Any, connect: Any, tools: Any, body: bytes
-) -> None:
+def test_a_422_without_the_documented_body_has_no_details(scripted: Any, connect: Any, body: bytes) -> None:
     with pytest.raises(RequestError, match="answered 422") as caught:
-        connect(scripted(tools.Reply(422, body)).url).fetch_page()
+        connect(scripted(Reply(422, body)).url).fetch_page()
     assert caught.value.details == ()
     assert len(str(caught.value)) < 700
 
 
-def test_a_message_is_one_printable_line(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(404, b"not\r\n\x1b[31mfound\x00\x07 here"))
+def test_a_message_is_one_printable_line(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(404, b"not\r\n\x1b[31mfound\x00\x07 here"))
     with pytest.raises(NotFoundError, match=r"not \[31mfound here") as caught:
         connect(server.url).fetch_page()
     assert str(caught.value).isprintable()
@@ -133,19 +132,15 @@ def test_a_message_is_one_printable_line(scripted: Any, connect: Any, tools: Any
         b'{"data":["\\ud800"],"pagination":{"total":' + b"9" * 5_000 + b',"has_next":false}}',
     ],
 )
-def test_an_answer_of_neither_shape_is_not_asked_for_again(
-    scripted: Any, connect: Any, tools: Any, body: bytes
-) -> None:
-    server = scripted(tools.Reply(200, body))
+def test_an_answer_of_neither_shape_is_not_asked_for_again(scripted: Any, connect: Any, body: bytes) -> None:
+    server = scripted(Reply(200, body))
     with pytest.raises(ResponseError, match=r"api/v1/models \(page 1\)"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
 
 
-def test_a_closed_client_has_no_connection_left_while_its_error_is_kept(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
-    server = scripted(tools.Reply(200, b"x", {"Content-Encoding": "br"}))
+def test_a_closed_client_has_no_connection_left_while_its_error_is_kept(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(200, b"x", {"Content-Encoding": "br"}))
     client = connect(server.url)
     with pytest.raises(ResponseError) as kept:
         client.fetch_page()

@@ -7,23 +7,25 @@ from typing import Any
 
 import pytest
 
+from helpers.records import numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.catalog import adapter
 from io_intelligence_provider.errors import ResponseError, TransportError
 
 GZIP = {"Content-Encoding": "gzip"}
 
 
-def test_a_packed_answer_is_asked_for_and_unpacked(scripted: Any, connect: Any, tools: Any) -> None:
-    body = tools.page(tools.models(500)).body
-    server = scripted(tools.Reply(200, gzip.compress(body), GZIP))
+def test_a_packed_answer_is_asked_for_and_unpacked(scripted: Any, connect: Any) -> None:
+    body = page_reply(numbered_models(500)).body
+    server = scripted(Reply(200, gzip.compress(body), GZIP))
     assert len(connect(server.url).fetch_page().records) == 500
     assert server.requests[0].headers["Accept-Encoding"] == "gzip"
 
 
-def test_several_members_are_one_answer(scripted: Any, connect: Any, tools: Any) -> None:
-    body = tools.page(tools.models(5)).body
+def test_several_members_are_one_answer(scripted: Any, connect: Any) -> None:
+    body = page_reply(numbered_models(5)).body
     packed = gzip.compress(body[:9]) + gzip.compress(body[9:])
-    assert len(connect(scripted(tools.Reply(200, packed, GZIP)).url).fetch_page().records) == 5
+    assert len(connect(scripted(Reply(200, packed, GZIP)).url).fetch_page().records) == 5
 
 
 @pytest.mark.parametrize(
@@ -37,10 +39,10 @@ def test_several_members_are_one_answer(scripted: Any, connect: Any, tools: Any)
     ],
     ids=["cut", "cut early", "none", "wrong checksum", "second member cut"],
 )
-def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, tools: Any, spoil: Any) -> None:
-    body = tools.page(tools.models(200)).body
-    damaged = tools.Reply(200, spoil(gzip.compress(body)), GZIP)
-    server = scripted([damaged, tools.page()])
+def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, spoil: Any) -> None:
+    body = page_reply(numbered_models(200)).body
+    damaged = Reply(200, spoil(gzip.compress(body)), GZIP)
+    server = scripted([damaged, page_reply()])
     connect(server.url).fetch_page()
     assert len(server.requests) == 2
     with pytest.raises(TransportError, match=r"gzip .*after 2 tries"):
@@ -48,32 +50,32 @@ def test_a_damaged_one_is_asked_for_again(scripted: Any, connect: Any, tools: An
 
 
 @pytest.mark.parametrize("rest", [b"rubbish", b"\0" * 512, b"\r\n", b"\x1f"])
-def test_bytes_after_its_end_are_ignored(scripted: Any, connect: Any, tools: Any, rest: bytes) -> None:
-    body = tools.page(tools.models(5)).body
-    server = scripted(tools.Reply(200, gzip.compress(body) + rest, GZIP))
+def test_bytes_after_its_end_are_ignored(scripted: Any, connect: Any, rest: bytes) -> None:
+    body = page_reply(numbered_models(5)).body
+    server = scripted(Reply(200, gzip.compress(body) + rest, GZIP))
     assert len(connect(server.url).fetch_page().records) == 5
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_more_than_anybody_should_answer_is_refused(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, packed: bool
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
     monkeypatch.setattr(adapter, "MAX_BODY_BYTES", 1 << 20)
     body = b" " * ((1 << 20) + 1)
-    server = scripted(tools.Reply(200, gzip.compress(body), GZIP) if packed else tools.Reply(200, body))
+    server = scripted(Reply(200, gzip.compress(body), GZIP) if packed else Reply(200, body))
     with pytest.raises(ResponseError, match="more than 1 MiB"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
 
 
-def test_another_encoding_is_named(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(200, b"x", {"Content-Encoding": "br"}))
+def test_another_encoding_is_named(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(200, b"x", {"Content-Encoding": "br"}))
     with pytest.raises(ResponseError, match="'br'"):
         connect(server.url).fetch_page()
 
 
-def test_an_error_may_be_packed_too(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(404, gzip.compress(b"nothing here"), GZIP))
+def test_an_error_may_be_packed_too(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(404, gzip.compress(b"nothing here"), GZIP))
     with pytest.raises(Exception, match="nothing here"):
         connect(server.url).fetch_page()

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from helpers.records import names_of, numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.catalog.auth import ClientCredentials
 from io_intelligence_provider.catalog.http_errors import Answer
 from io_intelligence_provider.catalog.retry import Deadline
@@ -35,9 +37,9 @@ CLIENT = {"client_id": "me & you", "client_secret": "pw+1/ %&:", "scope": "model
 
 
 @pytest.fixture(scope="session")
-def _guarded(tools: Any) -> Iterator[EmulatorServer]:
+def _guarded() -> Iterator[EmulatorServer]:
     oauth = OAuthClient(CLIENT["client_id"], CLIENT["client_secret"])
-    with EmulatorServer(catalogue=FixedCatalogue(tools.models(7)), oauth=oauth) as server:
+    with EmulatorServer(catalogue=FixedCatalogue(numbered_models(7)), oauth=oauth) as server:
         yield server
 
 
@@ -57,18 +59,16 @@ def log_in(connect: Any) -> Callable[..., Any]:
     return make
 
 
-def issuer(tools: Any, answers: list[Any], *, refuse: Callable[[str], bool] = lambda _: False) -> Any:
+def issuer(answers: list[Any], *, refuse: Callable[[str], bool] = lambda _: False) -> Any:
     """Script a server whose token endpoint gives these answers; the last one repeats."""
 
     def script(asked: Any) -> Any:
         if asked.path == "/oauth/token":
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            return (
-                answer if isinstance(answer, tools.Reply) else tools.Reply(200, json.dumps(answer).encode())
-            )
+            return answer if isinstance(answer, Reply) else Reply(200, json.dumps(answer).encode())
         if refuse(asked.headers.get("Authorization", "")):
-            return tools.Reply(401)
-        return tools.page(tools.models(1))
+            return Reply(401)
+        return page_reply(numbered_models(1))
 
     return script
 
@@ -77,10 +77,10 @@ def token_requests(server: Any) -> list[Any]:
     return [asked for asked in server.requests if asked.path == "/oauth/token"]
 
 
-def test_one_token_serves_a_whole_walk(guarded: EmulatorServer, log_in: Any, tools: Any) -> None:
+def test_one_token_serves_a_whole_walk(guarded: EmulatorServer, log_in: Any) -> None:
     client = log_in(guarded, page_size=1)
     for _ in range(2):
-        assert tools.names(client.iter_models()) == [f"m{number}" for number in range(7)]
+        assert names_of(client.iter_models()) == [f"m{number}" for number in range(7)]
     assert guarded.state.tokens.issued == 1
 
 
@@ -115,16 +115,16 @@ def test_threads_share_one_renewal(guarded: EmulatorServer, log_in: Any) -> None
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 206, 299])
-def test_any_2xx_of_the_token_endpoint_is_read(scripted: Any, log_in: Any, tools: Any, status: int) -> None:
-    server = scripted(issuer(tools, [tools.Reply(status, b'{"access_token":"one"}')]))
+def test_any_2xx_of_the_token_endpoint_is_read(scripted: Any, log_in: Any, status: int) -> None:
+    server = scripted(issuer([Reply(status, b'{"access_token":"one"}')]))
     log_in(server).fetch_page()
     assert server.requests[-1].headers["Authorization"] == "Bearer one"
 
 
 @pytest.mark.parametrize("status", [201, 202, 203])
-def test_a_2xx_of_the_api_with_a_body_is_read(scripted: Any, connect: Any, tools: Any, status: int) -> None:
-    body = tools.page(tools.models(2)).body
-    assert len(connect(scripted(tools.Reply(status, body)).url).fetch_page().records) == 2
+def test_a_2xx_of_the_api_with_a_body_is_read(scripted: Any, connect: Any, status: int) -> None:
+    body = page_reply(numbered_models(2)).body
+    assert len(connect(scripted(Reply(status, body)).url).fetch_page().records) == 2
 
 
 FRESH = "fre5h-t0ken-of-the-issuer"
@@ -154,15 +154,10 @@ LEAKS = {
     ],
 )
 def test_a_token_answer_is_quoted_by_its_error_alone(
-    scripted: Any,
-    log_in: Any,
-    tools: Any,
-    caplog: pytest.LogCaptureFixture,
-    status: int,
-    leak: str,
+    scripted: Any, log_in: Any, caplog: pytest.LogCaptureFixture, status: int, leak: str
 ) -> None:
     caplog.set_level("DEBUG")
-    server = scripted(issuer(tools, [tools.Reply(status, LEAKS[leak])]))
+    server = scripted(issuer([Reply(status, LEAKS[leak])]))
     with pytest.raises(IOIntelligenceError) as caught:
         log_in(server, max_retries=0).fetch_page()
     shown = f"{caught.value!r} {vars(caught.value)} {caplog.text}"
@@ -184,22 +179,22 @@ def test_a_token_answer_is_quoted_by_its_error_alone(
     ],
 )
 def test_a_token_answer_that_is_no_http_is_not_quoted(
-    scripted: Any, log_in: Any, tools: Any, caplog: pytest.LogCaptureFixture, raw: bytes
+    scripted: Any, log_in: Any, caplog: pytest.LogCaptureFixture, raw: bytes
 ) -> None:
     caplog.set_level("DEBUG")
-    server = scripted(issuer(tools, [tools.Reply(raw=raw.replace(b"%b", FRESH.encode()))]))
+    server = scripted(issuer([Reply(raw=raw.replace(b"%b", FRESH.encode()))]))
     with pytest.raises(IOIntelligenceError) as caught:
         log_in(server, max_retries=0).fetch_page()
     assert FRESH not in f"{caught.value!r} {vars(caught.value)} {caplog.text}"
 
 
-def test_what_a_token_endpoint_may_say_is_said(scripted: Any, log_in: Any, tools: Any) -> None:
+def test_what_a_token_endpoint_may_say_is_said(scripted: Any, log_in: Any) -> None:
     said = {
         "error": "invalid_scope",
         "error_description": "no\nsuch scope " + "x" * 500,
         "error_uri": "hidden",
     }
-    server = scripted(issuer(tools, [tools.Reply(400, json.dumps(said).encode())]))
+    server = scripted(issuer([Reply(400, json.dumps(said).encode())]))
     with pytest.raises(
         AuthenticationError, match=r"answered 400: invalid_scope: no such scope x+…"
     ) as caught:
@@ -208,18 +203,16 @@ def test_what_a_token_endpoint_may_say_is_said(scripted: Any, log_in: Any, tools
     assert len(str(caught.value)) < 600
 
 
-def test_a_second_401_is_reported(scripted: Any, log_in: Any, tools: Any) -> None:
-    server = scripted(
-        issuer(tools, [{"access_token": "one"}, {"access_token": "two"}], refuse=lambda _: True)
-    )
+def test_a_second_401_is_reported(scripted: Any, log_in: Any) -> None:
+    server = scripted(issuer([{"access_token": "one"}, {"access_token": "two"}], refuse=lambda _: True))
     with pytest.raises(AuthenticationError, match="answered 401"):
         log_in(server).fetch_page()
     used = [asked.headers["Authorization"] for asked in server.requests if asked.path != "/oauth/token"]
     assert used == ["Bearer one", "Bearer two"]
 
 
-def test_the_request_is_that_of_the_standard(scripted: Any, log_in: Any, tools: Any) -> None:
-    server = scripted(issuer(tools, [{"access_token": "one", "token_type": "bearer"}]))
+def test_the_request_is_that_of_the_standard(scripted: Any, log_in: Any) -> None:
+    server = scripted(issuer([{"access_token": "one", "token_type": "bearer"}]))
     log_in(server, guest_session_id="guest").fetch_page()
     asked, used = server.requests
     assert asked.method == "POST"
@@ -236,12 +229,12 @@ def test_the_request_is_that_of_the_standard(scripted: Any, log_in: Any, tools: 
     [(3_600, 3_540), ("3600", 3_540), (100, 50), (60, 30), (2, 1), (None, 240)],
 )
 def test_a_token_is_renewed_before_it_expires(
-    scripted: Any, log_in: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, expires_in: Any, kept_for: float
+    scripted: Any, log_in: Any, monkeypatch: pytest.MonkeyPatch, expires_in: Any, kept_for: float
 ) -> None:
     now = 1_000.0
     clock = SimpleNamespace(monotonic=lambda: now)  # this module's alone: servers need the real one
     monkeypatch.setattr("io_intelligence_provider.catalog.auth.time", clock)
-    server = scripted(issuer(tools, [{"access_token": "t", "expires_in": expires_in}]))
+    server = scripted(issuer([{"access_token": "t", "expires_in": expires_in}]))
     client = log_in(server, deadline=86_000)
     client.fetch_page()
     now += kept_for - 0.5
@@ -266,10 +259,8 @@ def test_a_token_is_renewed_before_it_expires(
         {"access_token": "t", "expires_in": "soon"},
     ],
 )
-def test_an_answer_without_a_usable_token_is_named(
-    scripted: Any, log_in: Any, tools: Any, answer: Any
-) -> None:
-    server = scripted(issuer(tools, [answer]))
+def test_an_answer_without_a_usable_token_is_named(scripted: Any, log_in: Any, answer: Any) -> None:
+    server = scripted(issuer([answer]))
     with pytest.raises(AuthenticationError, match="without a usable access_token"):
         log_in(server).fetch_page()
     assert len(server.requests) == 1
@@ -288,12 +279,10 @@ def test_an_answer_without_a_usable_token_is_named(
     ],
 )
 def test_a_refusing_token_endpoint_is_named_and_asked_no_more_than_a_page(
-    scripted: Any, log_in: Any, tools: Any, status: int, expected: type[IOIntelligenceError]
+    scripted: Any, log_in: Any, status: int, expected: type[IOIntelligenceError]
 ) -> None:
-    reply = tools.Reply(
-        status, b'{"error":"invalid_client"}', {"Location": "/other"} if status == 302 else {}
-    )
-    server = scripted(issuer(tools, [reply]))
+    reply = Reply(status, b'{"error":"invalid_client"}', {"Location": "/other"} if status == 302 else {})
+    server = scripted(issuer([reply]))
     with pytest.raises(expected, match=r"POST http://127\.0\.0\.1:\d+/oauth/token") as caught:
         log_in(server, max_retries=2).fetch_page()
     assert len(server.requests) == (3 if status in (429, 500) else 1)
@@ -303,7 +292,7 @@ def test_a_refusing_token_endpoint_is_named_and_asked_no_more_than_a_page(
 
 
 def test_neither_secret_nor_token_is_shown(
-    scripted: Any, log_in: Any, tools: Any, caplog: pytest.LogCaptureFixture
+    scripted: Any, log_in: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
 
@@ -311,8 +300,8 @@ def test_neither_secret_nor_token_is_shown(
         said = asked.headers["Authorization"]
         if asked.path == "/oauth/token":
             body = {"access_token": "fre5h-t0ken"} if len(server.requests) == 1 else {"you sent": said}
-            return tools.Reply(200 if len(server.requests) == 1 else 400, json.dumps(body).encode())
-        return tools.Reply(401, said.encode())
+            return Reply(200 if len(server.requests) == 1 else 400, json.dumps(body).encode())
+        return Reply(401, said.encode())
 
     server = scripted(script)
     client = log_in(server)
@@ -324,11 +313,11 @@ def test_neither_secret_nor_token_is_shown(
         assert secret not in seen
 
 
-def test_an_echoed_access_token_is_scrubbed(scripted: Any, log_in: Any, tools: Any) -> None:
+def test_an_echoed_access_token_is_scrubbed(scripted: Any, log_in: Any) -> None:
     def script(asked: Any) -> Any:
         if asked.path == "/oauth/token":
-            return tools.Reply(200, b'{"access_token":"fre5h-t0ken"}')
-        return tools.Reply(403, asked.headers["Authorization"].encode())
+            return Reply(200, b'{"access_token":"fre5h-t0ken"}')
+        return Reply(403, asked.headers["Authorization"].encode())
 
     with pytest.raises(AuthenticationError, match=r"Bearer \*\*\*"):
         log_in(scripted(script)).fetch_page()
@@ -347,19 +336,17 @@ def test_a_late_401_does_not_throw_a_newer_token_away() -> None:
         assert auth.credential(deadline).headers["Authorization"].reveal() == "Bearer 1"
 
 
-def test_the_token_is_no_exception_to_the_deadline(scripted: Any, log_in: Any, tools: Any) -> None:
-    server = scripted(issuer(tools, [tools.Reply(503, b"", {"Retry-After": "100"})]))
+def test_the_token_is_no_exception_to_the_deadline(scripted: Any, log_in: Any) -> None:
+    server = scripted(issuer([Reply(503, b"", {"Retry-After": "100"})]))
     with pytest.raises(ServerError):
         log_in(server, deadline=50).fetch_page()
     assert len(server.requests) == 1
 
 
-def test_a_hanging_token_endpoint_does_not_outlast_the_deadline(
-    scripted: Any, log_in: Any, tools: Any
-) -> None:
+def test_a_hanging_token_endpoint_does_not_outlast_the_deadline(scripted: Any, log_in: Any) -> None:
     def script(_: Any) -> Any:
         server.stopping.wait(60)
-        return tools.page()
+        return page_reply()
 
     server = scripted(script)
     with pytest.raises(TransportError, match=r"deadline of 0.2 s"):

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from helpers.records import numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider import IOIntelligenceClient
 from io_intelligence_provider.catalog.proxies import environment_proxy
 from io_intelligence_provider.errors import (
@@ -96,9 +98,9 @@ def proxy() -> Iterator[Proxy]:
 
 
 def test_plain_http_goes_through_the_proxy_with_its_own_password(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy
+    scripted: Any, connect: Any, proxy: Proxy
 ) -> None:
-    server = scripted(tools.page(tools.models(3)))
+    server = scripted(page_reply(numbered_models(3)))
     client = connect(server.url, proxy=f"http://{USER}@{proxy.address}", token="the-api-key")
     assert len(client.fetch_page().records) == 3
     assert proxy.heads[0].startswith(f"GET {server.url}/api/v1/models?page=1")
@@ -107,9 +109,9 @@ def test_plain_http_goes_through_the_proxy_with_its_own_password(
 
 
 def test_https_is_a_tunnel_in_which_the_proxy_sees_no_credential(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, tls: ssl.SSLContext, ca: str
+    scripted: Any, connect: Any, proxy: Proxy, tls: ssl.SSLContext, ca: str
 ) -> None:
-    server = scripted(tools.page(tools.models(3)), tls=tls)
+    server = scripted(page_reply(numbered_models(3)), tls=tls)
     client = connect(server.url, proxy=f"{USER}@{proxy.address}", token="the-api-key", verify=ca)
     assert len(client.fetch_page().records) == 3
     assert [head.split(" ")[0] for head in proxy.heads] == ["CONNECT"]
@@ -120,10 +122,10 @@ def test_https_is_a_tunnel_in_which_the_proxy_sees_no_credential(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_refusing_proxy_that_echoes_is_scrubbed(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, caplog: pytest.LogCaptureFixture, scheme: str
+    scripted: Any, connect: Any, proxy: Proxy, caplog: pytest.LogCaptureFixture, scheme: str
 ) -> None:
     caplog.set_level("DEBUG")
-    server = scripted(tools.page())
+    server = scripted(page_reply())
     client = connect(
         server.url.replace("http", scheme),
         proxy=f"http://me:wr0ng-pass@{proxy.address}",
@@ -140,10 +142,10 @@ def test_a_refusing_proxy_that_echoes_is_scrubbed(
 
 
 def test_the_environment_names_the_proxy(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://{USER}@{proxy.address}")
-    server = scripted(tools.page())
+    server = scripted(page_reply())
     connect(server.url, token="the-api-key").fetch_page()
     assert len(proxy.heads) == 1
     assert server.requests[0].headers["Authorization"] == "Bearer the-api-key"
@@ -151,9 +153,9 @@ def test_the_environment_names_the_proxy(
 
 @pytest.mark.parametrize("bypass", ["127.0.0.1", "*", "127.0.0.1:{port}"])
 def test_the_environment_exempts_a_host(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, bypass: str
+    scripted: Any, connect: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, bypass: str
 ) -> None:
-    server = scripted(tools.page())
+    server = scripted(page_reply())
     monkeypatch.setenv("http_proxy", f"http://{USER}@{proxy.address}")
     monkeypatch.setenv("no_proxy", bypass.format(port=urlsplit(server.url).port))
     connect(server.url).fetch_page()
@@ -162,10 +164,10 @@ def test_the_environment_exempts_a_host(
 
 
 def test_every_hop_of_a_redirect_is_looked_up_anew(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = scripted(tools.page(tools.models(1)))
-    server = scripted(tools.Reply(302, headers={"Location": f"{other.url}/x"}))
+    other = scripted(page_reply(numbered_models(1)))
+    server = scripted(Reply(302, headers={"Location": f"{other.url}/x"}))
     monkeypatch.setenv("http_proxy", f"http://{USER}@{proxy.address}")
     monkeypatch.setenv("no_proxy", server.url.removeprefix("http://"))
     client = connect(server.url)
@@ -327,9 +329,9 @@ def test_a_variable_that_is_no_proxy_is_named_and_not_shown(
 
 
 def test_a_proxy_that_goes_wrong_on_the_way_is_a_configuration_error(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = scripted(tools.Reply(302, headers={"Location": "https://example.invalid/"}))
+    server = scripted(Reply(302, headers={"Location": "https://example.invalid/"}))
     client = connect(server.url)
     monkeypatch.setenv("https_proxy", "http://exa mple:s3cret")
     with pytest.raises(ConfigurationError, match="variable https_proxy") as caught:
@@ -338,27 +340,27 @@ def test_a_proxy_that_goes_wrong_on_the_way_is_a_configuration_error(
 
 
 def test_white_space_around_a_variable_is_stripped(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f" http://{USER}@{proxy.address}\n")
-    connect(scripted(tools.page()).url).fetch_page()
+    connect(scripted(page_reply()).url).fetch_page()
     assert len(proxy.heads) == 1
 
 
 def test_a_configured_proxy_outranks_the_environment(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "*")
-    connect(scripted(tools.page()).url, proxy=f"http://{USER}@{proxy.address}").fetch_page()
+    connect(scripted(page_reply()).url, proxy=f"http://{USER}@{proxy.address}").fetch_page()
     assert len(proxy.heads) == 1
 
 
 def test_the_token_endpoint_goes_its_own_way(
-    scripted: Any, connect: Any, tools: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issuer = scripted(tools.Reply(200, b'{"access_token":"t"}'))
-    server = scripted(tools.page())
+    issuer = scripted(Reply(200, b'{"access_token":"t"}'))
+    server = scripted(page_reply())
     monkeypatch.setenv("http_proxy", f"http://{USER}@{proxy.address}")
     monkeypatch.setenv("no_proxy", server.url.removeprefix("http://"))
     connect(server.url, token_url=f"{issuer.url}/t", client_id="me", client_secret="pw").fetch_page()
@@ -366,14 +368,14 @@ def test_the_token_endpoint_goes_its_own_way(
 
 
 def test_a_netrc_replaces_nothing(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("default login intruder password from-netrc\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(netrc))
-    server = scripted(tools.page())
+    server = scripted(page_reply())
     connect(server.url, token="the-api-key").fetch_page()
     connect(server.url).fetch_page()
     assert [asked.headers.get("Authorization") for asked in server.requests] == ["Bearer the-api-key", None]
@@ -399,10 +401,8 @@ def test_what_is_no_proxy_is_refused_without_being_shown(proxy_url: str) -> None
     assert caught.value.__cause__ is None
 
 
-def test_nobody_behind_the_proxy_address_is_a_transport_error(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
-    gone = scripted(tools.page())
+def test_nobody_behind_the_proxy_address_is_a_transport_error(scripted: Any, connect: Any) -> None:
+    gone = scripted(page_reply())
     gone.server_close()
     client = connect("http://127.0.0.1:1", proxy=f"http://me:s3cret@{gone.url[7:]}", max_retries=1)
     with pytest.raises(TransportError, match=r"proxy.*after 2 tries") as caught:

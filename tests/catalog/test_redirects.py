@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from helpers.records import numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.errors import AuthenticationError, ResponseError, ServerError
 
 KEYS = {"token": "key-for-one-host", "guest_session_id": "guest-for-one-host"}
@@ -23,13 +25,11 @@ NONE = (None, None)
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("absolute", [True, False], ids=["absolute", "relative"])
-def test_the_same_host_keeps_the_credential(
-    scripted: Any, connect: Any, tools: Any, status: int, absolute: bool
-) -> None:
+def test_the_same_host_keeps_the_credential(scripted: Any, connect: Any, status: int, absolute: bool) -> None:
     def script(asked: Any) -> Any:
         if asked.path == "/moved":
-            return tools.page(tools.models(1))
-        return tools.Reply(status, headers={"Location": f"{server.url if absolute else ''}/moved?page=1"})
+            return page_reply(numbered_models(1))
+        return Reply(status, headers={"Location": f"{server.url if absolute else ''}/moved?page=1"})
 
     server = scripted(script)
     assert len(connect(server.url, **KEYS).fetch_page().records) == 1
@@ -40,23 +40,19 @@ def test_the_same_host_keeps_the_credential(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_another_port_or_host_loses_the_credential(
-    scripted: Any, connect: Any, tools: Any, host: str
-) -> None:
-    other = scripted(tools.page(tools.models(1)))
+def test_another_port_or_host_loses_the_credential(scripted: Any, connect: Any, host: str) -> None:
+    other = scripted(page_reply(numbered_models(1)))
     location = other.url.replace("127.0.0.1", host)
-    server = scripted(tools.Reply(302, headers={"Location": f"{location}/elsewhere"}))
+    server = scripted(Reply(302, headers={"Location": f"{location}/elsewhere"}))
     assert len(connect(server.url, **KEYS).fetch_page().records) == 1
     assert [sent(asked) for asked in server.requests + other.requests] == [BOTH, NONE]
 
 
-def test_the_same_port_under_another_name_loses_the_credential(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
+def test_the_same_port_under_another_name_loses_the_credential(scripted: Any, connect: Any) -> None:
     def script(asked: Any) -> Any:
         if asked.path == "/there":
-            return tools.page()
-        return tools.Reply(302, headers={"Location": f"{server.url.replace('127.0.0.1', 'localhost')}/there"})
+            return page_reply()
+        return Reply(302, headers={"Location": f"{server.url.replace('127.0.0.1', 'localhost')}/there"})
 
     server = scripted(script)
     connect(server.url, **KEYS).fetch_page()
@@ -64,48 +60,44 @@ def test_the_same_port_under_another_name_loses_the_credential(
 
 
 def test_another_scheme_loses_the_credential(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str
 ) -> None:
-    plain = scripted(tools.page())
-    server = scripted(tools.Reply(302, headers={"Location": plain.url}), tls=tls)
+    plain = scripted(page_reply())
+    server = scripted(Reply(302, headers={"Location": plain.url}), tls=tls)
     connect(server.url, verify=ca, **KEYS).fetch_page()
     assert [sent(asked) for asked in server.requests + plain.requests] == [BOTH, NONE]
 
 
-def test_a_chain_away_and_back_does_not_get_it_again(scripted: Any, connect: Any, tools: Any) -> None:
+def test_a_chain_away_and_back_does_not_get_it_again(scripted: Any, connect: Any) -> None:
     def script(asked: Any) -> Any:
-        return tools.page() if asked.path == "/back" else tools.Reply(302, headers={"Location": other.url})
+        return page_reply() if asked.path == "/back" else Reply(302, headers={"Location": other.url})
 
     server = scripted(script)
-    other = scripted(tools.Reply(302, headers={"Location": f"{server.url}/back"}))
+    other = scripted(Reply(302, headers={"Location": f"{server.url}/back"}))
     connect(server.url, **KEYS).fetch_page()
     assert [sent(asked) for asked in server.requests] == [BOTH, NONE]
     assert [sent(asked) for asked in other.requests] == [NONE]
 
 
-def test_a_401_from_another_host_says_that_it_got_no_credential(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
-    other = scripted(tools.Reply(401))
-    server = scripted(tools.Reply(302, headers={"Location": f"{other.url}/x?signature=hidden"}))
+def test_a_401_from_another_host_says_that_it_got_no_credential(scripted: Any, connect: Any) -> None:
+    other = scripted(Reply(401))
+    server = scripted(Reply(302, headers={"Location": f"{other.url}/x?signature=hidden"}))
     with pytest.raises(AuthenticationError, match="without the credential") as caught:
         connect(server.url, **KEYS).fetch_page()
     assert f"{other.url}/x" in str(caught.value)
     assert "hidden" not in str(caught.value)
 
 
-def test_a_retry_after_a_redirect_starts_where_it_was_meant_to(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
-    other = scripted([tools.Reply(503), tools.page()])
-    server = scripted(tools.Reply(302, headers={"Location": other.url}))
+def test_a_retry_after_a_redirect_starts_where_it_was_meant_to(scripted: Any, connect: Any) -> None:
+    other = scripted([Reply(503), page_reply()])
+    server = scripted(Reply(302, headers={"Location": other.url}))
     connect(server.url, **KEYS).fetch_page()
     assert [sent(asked) for asked in server.requests] == [BOTH, BOTH]
     assert [sent(asked) for asked in other.requests] == [NONE, NONE]
 
 
-def test_a_circle_ends(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(302, headers={"Location": "/api/v1/models"}))
+def test_a_circle_ends(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(302, headers={"Location": "/api/v1/models"}))
     with pytest.raises(ResponseError, match="redirected more than 5 times"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 6
@@ -115,42 +107,40 @@ def test_a_circle_ends(scripted: Any, connect: Any, tools: Any) -> None:
     "location",
     ["http://[::1", "ftp://127.0.0.1/x", "javascript:alert(1)", "http://127.0.0.1:port/", "file:///x"],
 )
-def test_what_is_no_http_url_is_not_followed(scripted: Any, connect: Any, tools: Any, location: str) -> None:
-    server = scripted(tools.Reply(302, headers={"Location": location}))
+def test_what_is_no_http_url_is_not_followed(scripted: Any, connect: Any, location: str) -> None:
+    server = scripted(Reply(302, headers={"Location": location}))
     with pytest.raises(ResponseError, match="redirected to what is no http"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
 
 
-def test_a_redirect_without_a_target_is_an_answer(scripted: Any, connect: Any, tools: Any) -> None:
+def test_a_redirect_without_a_target_is_an_answer(scripted: Any, connect: Any) -> None:
     with pytest.raises(ResponseError, match="answered 302"):
-        connect(scripted(tools.Reply(302)).url).fetch_page()
+        connect(scripted(Reply(302)).url).fetch_page()
 
 
 @pytest.mark.parametrize("spelt", ["key-for-one-host", "key%2Dfor%2Done%2Dhost"])
-def test_a_url_that_repeats_the_credential_is_not_followed(
-    scripted: Any, connect: Any, tools: Any, spelt: str
-) -> None:
+def test_a_url_that_repeats_the_credential_is_not_followed(scripted: Any, connect: Any, spelt: str) -> None:
     token = "key-for-one-host" if spelt.startswith("key-") else "key/for/one/host"
     spelt = spelt.replace("%2D", "%2f")
-    other = scripted(tools.page())
-    server = scripted(tools.Reply(302, headers={"Location": f"{other.url}/?key={spelt}"}))
+    other = scripted(page_reply())
+    server = scripted(Reply(302, headers={"Location": f"{other.url}/?key={spelt}"}))
     with pytest.raises(ResponseError, match="repeats the credential") as caught:
         connect(server.url, token=token).fetch_page()
     assert other.requests == []
     assert spelt not in str(caught.value)
 
 
-def test_verify_false_is_not_carried_to_other_hosts(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(302, headers={"Location": "https://models.invalid/"}))
+def test_verify_false_is_not_carried_to_other_hosts(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(302, headers={"Location": "https://models.invalid/"}))
     with pytest.raises(ResponseError, match="verify=false does not allow"):
         connect(server.url, verify=False).fetch_page()
 
 
 @pytest.fixture
-def failing_elsewhere(scripted: Any, tools: Any) -> Any:
-    other = scripted(tools.Reply(500))
-    return scripted(tools.Reply(307, headers={"Location": other.url}))
+def failing_elsewhere(scripted: Any) -> Any:
+    other = scripted(Reply(500))
+    return scripted(Reply(307, headers={"Location": other.url}))
 
 
 def test_the_message_names_both_addresses(connect: Any, failing_elsewhere: Any) -> None:
@@ -159,24 +149,24 @@ def test_the_message_names_both_addresses(connect: Any, failing_elsewhere: Any) 
 
 
 @pytest.mark.parametrize("location", ["", "  "])
-def test_a_redirect_to_nothing_is_an_answer(scripted: Any, connect: Any, tools: Any, location: str) -> None:
+def test_a_redirect_to_nothing_is_an_answer(scripted: Any, connect: Any, location: str) -> None:
     with pytest.raises(ResponseError, match="answered 302"):
-        connect(scripted(tools.Reply(302, headers={"Location": location})).url).fetch_page()
+        connect(scripted(Reply(302, headers={"Location": location})).url).fetch_page()
 
 
-def test_a_target_that_is_no_text_is_not_followed(scripted: Any, connect: Any, tools: Any) -> None:
+def test_a_target_that_is_no_text_is_not_followed(scripted: Any, connect: Any) -> None:
     raw = b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(ResponseError, match="redirected to what is no http"):
-        connect(scripted(tools.Reply(raw=raw)).url).fetch_page()
+        connect(scripted(Reply(raw=raw)).url).fetch_page()
 
 
-def test_cookies_are_neither_kept_nor_sent(scripted: Any, connect: Any, tools: Any) -> None:
+def test_cookies_are_neither_kept_nor_sent(scripted: Any, connect: Any) -> None:
     cookie = {"Set-Cookie": "session=from-the-server; Path=/"}
 
     def script(asked: Any) -> Any:
         if asked.path == "/moved":
-            return tools.page(**cookie)
-        return tools.Reply(302, headers={"Location": "/moved", **cookie})
+            return page_reply(**cookie)
+        return Reply(302, headers={"Location": "/moved", **cookie})
 
     server = scripted(script)
     client = connect(server.url)

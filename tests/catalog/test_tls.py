@@ -11,27 +11,27 @@ from typing import Any
 import pytest
 from urllib3.exceptions import InsecureRequestWarning
 
+from helpers.records import numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider import IOIntelligenceClient
 from io_intelligence_provider.errors import ConfigurationError, TransportError
 
 
-def test_a_given_authority_is_trusted(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str
-) -> None:
-    server = scripted(tools.page(tools.models(2)), tls=tls)
+def test_a_given_authority_is_trusted(scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str) -> None:
+    server = scripted(page_reply(numbered_models(2)), tls=tls)
     assert len(connect(server.url, verify=ca, token="key").fetch_page().records) == 2
     assert server.requests[0].headers["Authorization"] == "Bearer key"
 
 
 def test_a_folder_of_authorities_is_trusted(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str, tmp_path: Path
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str, tmp_path: Path
 ) -> None:
     # OpenSSL looks an authority up by the hash of its subject.
     context = ssl.create_default_context(cafile=ca)
     assert context.cert_store_stats()["x509_ca"] >= 1
     subject_hash = _subject_hash(ca)
     (tmp_path / f"{subject_hash}.0").write_bytes(Path(ca).read_bytes())
-    server = scripted(tools.page(), tls=tls)
+    server = scripted(page_reply(), tls=tls)
     connect(server.url, verify=str(tmp_path)).fetch_page()
     assert len(server.requests) == 1
 
@@ -54,9 +54,9 @@ def _subject_hash(ca: str) -> str:
 
 @pytest.mark.parametrize("verify", ["wrong", True])
 def test_an_unknown_authority_is_an_error_without_retries(
-    scripted: Any, connect: Any, tools: Any, authority: Any, other_authority: Any, verify: Any
+    scripted: Any, connect: Any, authority: Any, other_authority: Any, verify: Any
 ) -> None:
-    server = scripted(tools.page(), tls=authority.server)
+    server = scripted(page_reply(), tls=authority.server)
     accepted = []
     original = server.get_request
     server.get_request = lambda: accepted.append(1) or original()
@@ -70,18 +70,18 @@ def test_an_unknown_authority_is_an_error_without_retries(
 
 
 def test_a_certificate_for_another_name_is_refused(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str
 ) -> None:
-    server = scripted(tools.page(), host="127.0.0.2", tls=tls)
+    server = scripted(page_reply(), host="127.0.0.2", tls=tls)
     with pytest.raises(TransportError, match=r"127\.0\.0\.2"):
         connect(server.url, verify=ca).fetch_page()
     assert server.requests == []
 
 
 def test_a_connection_cut_within_tls_is_tried_again(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str
 ) -> None:
-    server = scripted([tools.Reply(reset=True), tools.page(tools.models(1))], tls=tls)
+    server = scripted([Reply(reset=True), page_reply(numbered_models(1))], tls=tls)
     assert len(connect(server.url, verify=ca).fetch_page().records) == 1
     assert len(server.requests) == 2
 
@@ -121,10 +121,8 @@ def test_verify_false_is_refused_when_the_client_secret_leaves_the_loopback() ->
         )
 
 
-def test_verify_false_works_on_the_loopback(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext
-) -> None:
-    server = scripted(tools.page(), tls=tls)
+def test_verify_false_works_on_the_loopback(scripted: Any, connect: Any, tls: ssl.SSLContext) -> None:
+    server = scripted(page_reply(), tls=tls)
     with pytest.warns(InsecureRequestWarning):
         connect(server.url, verify=False).fetch_page()
     assert len(server.requests) == 1
@@ -146,44 +144,31 @@ def test_a_file_that_holds_no_authority_is_refused_at_once(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_bundle_of_the_environment_is_trusted(
-    scripted: Any,
-    connect: Any,
-    tools: Any,
-    tls: ssl.SSLContext,
-    ca: str,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(other, raising=False)  # a machine may have them
     monkeypatch.setenv(name, ca)
-    connect(scripted(tools.page(), tls=tls).url).fetch_page()
+    connect(scripted(page_reply(), tls=tls).url).fetch_page()
 
 
 def test_a_folder_of_the_environment_is_trusted(
-    scripted: Any,
-    connect: Any,
-    tools: Any,
-    tls: ssl.SSLContext,
-    ca: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / f"{_subject_hash(ca)}.0").write_bytes(Path(ca).read_bytes())
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", f" {tmp_path} ")
-    connect(scripted(tools.page(), tls=tls).url).fetch_page()
+    connect(scripted(page_reply(), tls=tls).url).fetch_page()
 
 
 def test_verify_outranks_the_environment_whose_variables_add_up(
     scripted: Any,
     connect: Any,
-    tools: Any,
     tls: ssl.SSLContext,
     ca: str,
     other_authority: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server = scripted(tools.page(), tls=tls)
+    server = scripted(page_reply(), tls=tls)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", other_authority.path)
     with pytest.raises(TransportError, match="certificate verify failed"):
         connect(server.url).fetch_page()
@@ -196,13 +181,13 @@ def test_verify_outranks_the_environment_whose_variables_add_up(
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_bundle_of_the_environment_that_is_none_is_named_and_not_shown(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "/missing/ca-of-the-test.pem")
     with pytest.raises(ConfigurationError, match=f"variable {name} names no usable CA: No such") as caught:
         connect("https://127.0.0.1:1").fetch_page()
     assert "ca-of-the-test" not in str(caught.value)
-    connect(scripted(tools.page()).url).fetch_page()  # it matters only where there is TLS
+    connect(scripted(page_reply()).url).fetch_page()  # it matters only where there is TLS
 
 
 def answering_in_clear(answer: bytes) -> tuple[socket.socket, threading.Thread]:
@@ -235,17 +220,17 @@ def test_a_server_that_answers_tls_in_clear_is_named(connect: Any, scheme: str) 
 
 
 def test_https_that_was_assumed_is_named_for_a_server_that_waits_for_http(
-    scripted: Any, connect: Any, tools: Any
+    scripted: Any, connect: Any
 ) -> None:
-    host = scripted(tools.page()).url.removeprefix("http://")
+    host = scripted(page_reply()).url.removeprefix("http://")
     with pytest.raises(TransportError, match=f"https was assumed.*write http://{host}"):
         connect(host, connect_timeout=0.2, max_retries=0).fetch_page()
 
 
 def test_https_that_works_is_no_longer_suspected(
-    scripted: Any, connect: Any, tools: Any, tls: ssl.SSLContext, ca: str
+    scripted: Any, connect: Any, tls: ssl.SSLContext, ca: str
 ) -> None:
-    server = scripted([tools.page(), tools.Reply(reset=True)], tls=tls)
+    server = scripted([page_reply(), Reply(reset=True)], tls=tls)
     client = connect(server.url.removeprefix("https://"), verify=ca, max_retries=0)
     client.fetch_page()
     with pytest.raises(TransportError) as caught:

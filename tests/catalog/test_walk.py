@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from helpers.records import names_of, numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool, walk_catalogue
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape
@@ -21,8 +23,8 @@ from io_intelligence_provider.errors import NotFoundError, PaginationError, Resp
 ALL = [f"m{number}" for number in range(7)]
 
 
-def test_each_page_is_asked_for_once(emulator: Any, connect: Any, emulator_pages: Any, tools: Any) -> None:
-    assert tools.names(connect(emulator.url, page_size=2).iter_models()) == ALL
+def test_each_page_is_asked_for_once(emulator: Any, connect: Any, emulator_pages: Any) -> None:
+    assert names_of(connect(emulator.url, page_size=2).iter_models()) == ALL
     assert sorted(emulator_pages()) == [1, 2, 3, 4]
 
 
@@ -60,21 +62,19 @@ def test_the_search_term_goes_with_every_page(emulator: Any, connect: Any, emula
         Quirks(page_size_cap=3, total_pages=-1),
     ],
 )
-def test_a_cap_and_lies_about_pages_change_nothing(
-    emulator: Any, connect: Any, tools: Any, quirks: Quirks
-) -> None:
+def test_a_cap_and_lies_about_pages_change_nothing(emulator: Any, connect: Any, quirks: Quirks) -> None:
     emulator.state.quirks = quirks
-    assert tools.names(connect(emulator.url).iter_models()) == ALL
+    assert names_of(connect(emulator.url).iter_models()) == ALL
 
 
 @pytest.mark.parametrize("how", ["remove_first", "insert_first", "swap"])
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_catalogue_that_moves_once_is_walked_again(
-    emulator: Any, connect: Any, emulator_pages: Any, tools: Any, how: Any, after: int
+    emulator: Any, connect: Any, emulator_pages: Any, how: Any, after: int
 ) -> None:
     emulator.faults.add(Fault(kind="drift", how=how, page=after))
     # One page at a time, so that the change falls between two pages for certain.
-    found = tools.names(connect(emulator.url, page_size=2, concurrency=1).iter_models())
+    found = names_of(connect(emulator.url, page_size=2, concurrency=1).iter_models())
     expected = {
         "remove_first": ALL[1:],
         "insert_first": ["emulator/newcomer-1", *ALL],
@@ -106,9 +106,9 @@ def test_a_wrong_total_twice_is_the_catalogues_own_state(
 
 
 def test_an_id_on_two_pages_in_two_walks_is_the_catalogues_own_state_and_incomplete(
-    emulator: Any, connect: Any, tools: Any
+    emulator: Any, connect: Any
 ) -> None:
-    records = [*tools.models(5), {"model_id": "ID-0", "name": "another"}, tools.models(5)[4]]
+    records = [*numbered_models(5), {"model_id": "ID-0", "name": "another"}, numbered_models(5)[4]]
     emulator.state.catalogue = FixedCatalogue(records)
     with connect(emulator.url, page_size=2).fetch_catalogue() as catalogue:
         assert (catalogue.received, catalogue.total) == (5, 7)
@@ -118,9 +118,11 @@ def test_an_id_on_two_pages_in_two_walks_is_the_catalogues_own_state_and_incompl
 
 
 def test_an_id_twice_on_one_page_needs_no_second_walk(
-    emulator: Any, connect: Any, tools: Any, emulator_pages: Any
+    emulator: Any, connect: Any, emulator_pages: Any
 ) -> None:
-    emulator.state.catalogue = FixedCatalogue([*tools.models(2), *tools.models(2), *tools.models(4)[2:]])
+    emulator.state.catalogue = FixedCatalogue(
+        [*numbered_models(2), *numbered_models(2), *numbered_models(4)[2:]]
+    )
     with connect(emulator.url, page_size=4).fetch_catalogue() as catalogue:
         assert (catalogue.received, catalogue.total) == (6, 6)
         assert catalogue.repeated == {"id-0", "id-1"}
@@ -299,17 +301,17 @@ def test_pages_that_wait_for_a_slow_one_do_not_pile_up() -> None:
         assert sorted(ahead) == [1, 2, 3, 4, 5]
 
 
-def test_the_end_of_a_walk_ends_the_waits_of_its_other_pages(scripted: Any, connect: Any, tools: Any) -> None:
+def test_the_end_of_a_walk_ends_the_waits_of_its_other_pages(scripted: Any, connect: Any) -> None:
     third = threading.Event()
 
     def script(asked: Any) -> Any:
         if asked.page == 3:
             third.set()
-            return tools.Reply(503, headers={"Retry-After": "2"})
+            return Reply(503, headers={"Retry-After": "2"})
         if asked.page == 2:
             third.wait(20)
-            return tools.Reply(404)
-        return tools.page([{"model_id": "a"}], total=3, has_next=True)
+            return Reply(404)
+        return page_reply([{"model_id": "a"}], total=3, has_next=True)
 
     server = scripted(script)
     with pytest.raises(NotFoundError, match="page=2"):

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from helpers.records import numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.errors import (
     AuthenticationError,
     QuotaError,
@@ -44,9 +46,9 @@ PAGE = {"Content-Type": "text/html; charset=utf-8"}
     ],
 )  # fmt: skip
 def test_a_2xx_that_is_no_page_is_shown(
-    scripted: Any, connect: Any, tools: Any, body: bytes, headers: dict[str, str], said: str
+    scripted: Any, connect: Any, body: bytes, headers: dict[str, str], said: str
 ) -> None:
-    server = scripted(tools.Reply(200, body, headers))
+    server = scripted(Reply(200, body, headers))
     with pytest.raises(ResponseError, match=said) as caught:
         connect(server.url, token=KEY).fetch_page()
     assert f"GET {server.url}/api/v1/models (page 1)" in str(caught.value)
@@ -55,12 +57,12 @@ def test_a_2xx_that_is_no_page_is_shown(
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same host", "other host"])
 def test_a_redirect_to_a_login_page_is_shown_with_its_end(
-    scripted: Any, connect: Any, tools: Any, elsewhere: bool
+    scripted: Any, connect: Any, elsewhere: bool
 ) -> None:
     def script(asked: Any) -> Any:
         if asked.path == "/login":
-            return tools.Reply(200, HTML, PAGE)
-        return tools.Reply(302, headers={"Location": f"{target.url}/login?next=hidden&token={KEY[::-1]}"})
+            return Reply(200, HTML, PAGE)
+        return Reply(302, headers={"Location": f"{target.url}/login?next=hidden&token={KEY[::-1]}"})
 
     server = scripted(script)
     target = scripted(script) if elsewhere else server
@@ -72,11 +74,9 @@ def test_a_redirect_to_a_login_page_is_shown_with_its_end(
     assert KEY[::-1] not in said
 
 
-def test_the_beginning_of_a_body_is_clean_and_short(scripted: Any, connect: Any, tools: Any) -> None:
+def test_the_beginning_of_a_body_is_clean_and_short(scripted: Any, connect: Any) -> None:
     def script(asked: Any) -> Any:
-        return tools.Reply(
-            200, f"you\x00\x1b[31m sent\n{asked.headers['Authorization']} {'x' * 999}".encode()
-        )
+        return Reply(200, f"you\x00\x1b[31m sent\n{asked.headers['Authorization']} {'x' * 999}".encode())
 
     with pytest.raises(ResponseError, match=r"you\[31m sent Bearer \*\*\* x{200,}…\. ") as caught:
         connect(scripted(script).url, token=KEY).fetch_page()
@@ -84,40 +84,34 @@ def test_the_beginning_of_a_body_is_clean_and_short(scripted: Any, connect: Any,
     assert len(str(caught.value)) < 700
 
 
-def test_a_media_type_is_shown_only_where_it_is_one(scripted: Any, connect: Any, tools: Any) -> None:
+def test_a_media_type_is_shown_only_where_it_is_one(scripted: Any, connect: Any) -> None:
     def script(asked: Any) -> Any:
-        return tools.Reply(404, b"", {"Content-Type": f"{asked.headers['Authorization']}/x"})
+        return Reply(404, b"", {"Content-Type": f"{asked.headers['Authorization']}/x"})
 
     with pytest.raises(Exception, match=r"answered 404\. ") as caught:
         connect(scripted(script).url, token=KEY).fetch_page()
     assert KEY not in str(caught.value)
 
 
-def test_an_error_status_is_shown_with_its_media_type(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(500, b"<html>Bad Gateway", PAGE))
+def test_an_error_status_is_shown_with_its_media_type(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(500, b"<html>Bad Gateway", PAGE))
     with pytest.raises(ServerError, match=r"answered 500 \(text/html\): <html>Bad Gateway\. "):
         connect(server.url, max_retries=0).fetch_page()
 
 
 @pytest.mark.parametrize("bom", [b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_byte_order_mark_is_passed_over(
-    scripted: Any, connect: Any, tools: Any, bom: bytes, packed: bool
-) -> None:
-    body = bom + tools.page(tools.models(2)).body
-    reply = (
-        tools.Reply(200, gzip.compress(body), {"Content-Encoding": "gzip"})
-        if packed
-        else tools.Reply(200, body)
-    )
+def test_a_byte_order_mark_is_passed_over(scripted: Any, connect: Any, bom: bytes, packed: bool) -> None:
+    body = bom + page_reply(numbered_models(2)).body
+    reply = Reply(200, gzip.compress(body), {"Content-Encoding": "gzip"}) if packed else Reply(200, body)
     assert len(connect(scripted(reply).url).fetch_page().records) == 2
 
 
 @pytest.mark.parametrize("status", [408, 425])
-def test_a_passing_4xx_is_asked_for_again(scripted: Any, connect: Any, tools: Any, status: int) -> None:
-    server = scripted([tools.Reply(status), tools.page(tools.models(2))])
+def test_a_passing_4xx_is_asked_for_again(scripted: Any, connect: Any, status: int) -> None:
+    server = scripted([Reply(status), page_reply(numbered_models(2))])
     assert len(connect(server.url).fetch_page().records) == 2
-    server = scripted(tools.Reply(status, b"early", {"Retry-After": "0"}))
+    server = scripted(Reply(status, b"early", {"Retry-After": "0"}))
     with pytest.raises(TransportError, match=rf"answered {status}: early\. .*after 2 tries"):
         connect(server.url, max_retries=1, deadline=60).fetch_page()
 
@@ -128,14 +122,14 @@ CUT = b'{"data":[{"model_id":"a","name":"b"}'
 @pytest.mark.parametrize("body", [b"{", CUT, CUT[:-1], CUT + b"]", b'{"data":[{"name":"\xc3', b'["x'])
 @pytest.mark.parametrize("chunked", [False, True], ids=["until it closes", "chunked"])
 def test_json_cut_short_without_a_length_is_asked_for_again(
-    scripted: Any, connect: Any, tools: Any, body: bytes, chunked: bool
+    scripted: Any, connect: Any, body: bytes, chunked: bool
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
     raw = b"%b\r\n%b" % (head, body)
     if chunked:
         raw = b"%bTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (head, len(body), body)
-    cut = tools.Reply(raw=raw)
-    server = scripted([cut, tools.page(tools.models(2))])
+    cut = Reply(raw=raw)
+    server = scripted([cut, page_reply(numbered_models(2))])
     assert len(connect(server.url).fetch_page().records) == 2
     assert len(server.requests) == 2
     with pytest.raises(
@@ -145,25 +139,23 @@ def test_json_cut_short_without_a_length_is_asked_for_again(
 
 
 @pytest.mark.parametrize("raw", [b"", b"nonsense", HTML, b'{"data":]', b'{"error":"x"}', b'{"data":[]} {'])
-def test_what_is_whole_without_a_length_is_final(scripted: Any, connect: Any, tools: Any, raw: bytes) -> None:
-    server = scripted(tools.Reply(raw=b"HTTP/1.1 200 OK\r\n\r\n" + raw))
+def test_what_is_whole_without_a_length_is_final(scripted: Any, connect: Any, raw: bytes) -> None:
+    server = scripted(Reply(raw=b"HTTP/1.1 200 OK\r\n\r\n" + raw))
     with pytest.raises(ResponseError):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
 
 
-def test_json_cut_short_with_its_length_is_final(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.Reply(200, CUT))
+def test_json_cut_short_with_its_length_is_final(scripted: Any, connect: Any) -> None:
+    server = scripted(Reply(200, CUT))
     with pytest.raises(ResponseError, match="no JSON"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("seconds", "left"), [("900", 60), ("900.5", 60), ("29.5", 30)])
-def test_a_fraction_of_a_second_counts(
-    scripted: Any, connect: Any, tools: Any, seconds: str, left: float
-) -> None:
-    server = scripted(tools.Reply(429, headers={"Retry-After": seconds}))
+def test_a_fraction_of_a_second_counts(scripted: Any, connect: Any, seconds: str, left: float) -> None:
+    server = scripted(Reply(429, headers={"Retry-After": seconds}))
     with pytest.raises(RateLimitError) as caught:
         connect(server.url, deadline=left).fetch_page()
     assert len(server.requests) == 1
@@ -190,10 +182,10 @@ BLOCKS: dict[str, tuple[int, bytes, dict[str, str]]] = {
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("token", [KEY, None], ids=["key", "guest"])
 def test_an_edge_that_blocks_is_no_refused_key(
-    scripted: Any, connect: Any, tools: Any, block: str, token: str | None
+    scripted: Any, connect: Any, block: str, token: str | None
 ) -> None:
-    reply = tools.Reply(*BLOCKS[block])
-    server = scripted([reply, reply, tools.page(tools.models(2))])
+    reply = Reply(*BLOCKS[block])
+    server = scripted([reply, reply, page_reply(numbered_models(2))])
     assert len(connect(server.url, token=token).fetch_page().records) == 2
     with pytest.raises(TransportError, match=r"blocks this client.*after 2 tries") as caught:
         connect(scripted(reply).url, token=token, max_retries=1).fetch_page()
@@ -212,8 +204,8 @@ def test_an_edge_that_blocks_is_no_refused_key(
         (401, HTML, PAGE),
     ],
 )
-def test_a_refused_key_still_is_one(scripted: Any, connect: Any, tools: Any, reply: Any) -> None:
-    server = scripted(tools.Reply(*reply))
+def test_a_refused_key_still_is_one(scripted: Any, connect: Any, reply: Any) -> None:
+    server = scripted(Reply(*reply))
     with pytest.raises(AuthenticationError):
         connect(server.url, token=KEY).fetch_page()
     assert len(server.requests) == 1
@@ -222,10 +214,8 @@ def test_a_refused_key_still_is_one(scripted: Any, connect: Any, tools: Any, rep
 @pytest.mark.parametrize(
     ("status", "expected"), [(401, AuthenticationError), (402, QuotaError), (403, AuthenticationError)]
 )
-def test_a_refusal_speaks_of_what_was_sent(
-    scripted: Any, connect: Any, tools: Any, status: int, expected: Any
-) -> None:
-    server = scripted(tools.Reply(status, b'{"detail":"no"}', JSON))
+def test_a_refusal_speaks_of_what_was_sent(scripted: Any, connect: Any, status: int, expected: Any) -> None:
+    server = scripted(Reply(status, b'{"detail":"no"}', JSON))
     said = {}
     for who, given in {
         "key": {"token": KEY},
@@ -243,11 +233,9 @@ def test_a_refusal_speaks_of_what_was_sent(
         assert not [word for word in ("key", "credential", "token", "expired") if word in said[who]]
 
 
-def test_a_403_elsewhere_speaks_of_no_credential_where_there_is_none(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
-    other = scripted(tools.Reply(403, b"{}", JSON))
-    server = scripted(tools.Reply(302, headers={"Location": other.url}))
+def test_a_403_elsewhere_speaks_of_no_credential_where_there_is_none(scripted: Any, connect: Any) -> None:
+    other = scripted(Reply(403, b"{}", JSON))
+    server = scripted(Reply(302, headers={"Location": other.url}))
     with pytest.raises(AuthenticationError, match="anonymous") as caught:
         connect(server.url).fetch_page()
     assert "credential" not in str(caught.value)
@@ -269,10 +257,8 @@ TOKEN = "fresh-t0ken-4711"
         ((200, b"fresh-t0ken-4711", {"Content-Type": "x/fresh-t0ken-4711"}), r"200 \(another media type\) w"),
     ],
 )  # fmt: skip
-def test_a_token_answer_without_a_token_is_shown(
-    scripted: Any, connect: Any, tools: Any, reply: Any, said: str
-) -> None:
-    server = scripted(tools.Reply(*reply))
+def test_a_token_answer_without_a_token_is_shown(scripted: Any, connect: Any, reply: Any, said: str) -> None:
+    server = scripted(Reply(*reply))
     oauth = {"token_url": f"{server.url}/t?x=hidden", "client_id": "me", "client_secret": "pw-4711"}
     with pytest.raises(AuthenticationError, match=said) as caught:
         connect(server.url, **oauth).fetch_page()
@@ -283,13 +269,13 @@ def test_a_token_answer_without_a_token_is_shown(
 
 
 @pytest.mark.parametrize("reply", [BLOCKS["1010"], BLOCKS["moment"], (408, b"", {}), (425, b"", {})])
-def test_a_token_endpoint_may_be_blocked_as_well(scripted: Any, connect: Any, tools: Any, reply: Any) -> None:
-    issued = iter([tools.Reply(*reply)])
+def test_a_token_endpoint_may_be_blocked_as_well(scripted: Any, connect: Any, reply: Any) -> None:
+    issued = iter([Reply(*reply)])
     server = scripted(
         lambda asked: (
-            next(issued, tools.Reply(200, b'\xef\xbb\xbf{"access_token":"t"}'))
+            next(issued, Reply(200, b'\xef\xbb\xbf{"access_token":"t"}'))
             if asked.path == "/t"
-            else tools.page(tools.models(1))
+            else page_reply(numbered_models(1))
         )
     )
     oauth = {"token_url": f"{server.url}/t", "client_id": "me", "client_secret": "pw-4711"}
@@ -309,9 +295,9 @@ def test_a_token_endpoint_may_be_blocked_as_well(scripted: Any, connect: Any, to
 )
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
 def test_a_proxy_of_the_environment_is_named(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, answer: Any, name: str
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, answer: Any, name: str
 ) -> None:
-    proxy = scripted(tools.Reply(*answer))  # it answers whatever it is asked
+    proxy = scripted(Reply(*answer))  # it answers whatever it is asked
     host = proxy.url.removeprefix("http://")
     monkeypatch.setenv(name, f"http://someone:pr0xy-pass@{host}")
     with pytest.raises(Exception, match=f"the environment variable {name} names") as caught:
@@ -322,12 +308,12 @@ def test_a_proxy_of_the_environment_is_named(
 
 
 def test_a_proxy_that_is_not_there_is_named_and_one_that_is_not_used_is_not(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     with pytest.raises(TransportError, match=r"\(through the proxy that .* https_proxy names\) failed"):
         connect("https://models.invalid", max_retries=0).fetch_page()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(ServerError) as caught:
-        connect(scripted(tools.Reply(500)).url, max_retries=0).fetch_page()
+        connect(scripted(Reply(500)).url, max_retries=0).fetch_page()
     assert "proxy" not in str(caught.value)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import io_intelligence_provider
+from helpers.stores import model_row, nth_day
 from io_intelligence_provider import AlertRule
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.message import DigestMessage
@@ -19,15 +20,15 @@ RULES = [AlertRule("any")]
 
 
 @pytest.fixture
-def moved(world, model, day):
-    world.file(0, model("<m>", input_token_price="1"))
-    world.file(1, model("<m>", input_token_price="2"))
-    return world
+def moved(builder):
+    builder.file(0, model_row("<m>", input_token_price="1"))
+    builder.file(1, model_row("<m>", input_token_price="2"))
+    return builder
 
 
-def test_every_format_is_of_one_digest(moved, day):
+def test_every_format_is_of_one_digest(moved):
     message = DigestMessage(evaluate(moved.store, RULES), link="https://example.com/page")
-    assert message.subject == f"IO Intelligence: 1 change on {day(1)}"
+    assert message.subject == f"IO Intelligence: 1 change on {nth_day(1)}"
     assert message.count == 1
     assert "<m>: input token price: 1 → 2" in message.text
     assert "\\<m\\>" in message.markdown
@@ -41,38 +42,43 @@ def test_every_format_is_of_one_digest(moved, day):
     assert content["groups"][0]["alerts"][0]["new_value"] == "2"
 
 
-def test_each_success_is_written_down_before_the_next_is_tried(moved, day):
+def test_each_success_is_written_down_before_the_next_is_tried(moved):
     filed = []
 
     def look(message: DigestMessage) -> None:
-        filed.append(len(moved.store.files.list(f"alerts/snapshot_date={day(1)}")))
+        filed.append(len(moved.store.files.list(f"alerts/snapshot_date={nth_day(1)}")))
 
-    summary = send_pending(moved.store, RULES, {"a": look, "b": look}, day(1), "run")
+    summary = send_pending(moved.store, RULES, {"a": look, "b": look}, nth_day(1), "run")
     assert filed == [0, 1]
     assert summary.to_dict() == {
-        "snapshot_date": str(day(1)),
+        "snapshot_date": str(nth_day(1)),
         "sent": {"a": 1, "b": 1},
         "nothing_new": [],
     }
-    assert send_pending(moved.store, RULES, {"a": look, "b": look}, day(1), "run").nothing_new == ["a", "b"]
+    assert send_pending(moved.store, RULES, {"a": look, "b": look}, nth_day(1), "run").nothing_new == [
+        "a",
+        "b",
+    ]
     assert filed == [0, 1]
 
 
-def test_one_that_fails_is_tried_again_and_the_others_are_not(moved, day):
+def test_one_that_fails_is_tried_again_and_the_others_are_not(moved):
     told = []
 
     def fail(message: DigestMessage) -> None:
         raise OSError("hunter2")
 
     with pytest.raises(NotificationError, match=r"bad \(OSError\); 1 others were told") as caught:
-        send_pending(moved.store, RULES, {"bad": fail, "good": lambda _: told.append("good")}, day(1), "run")
+        send_pending(
+            moved.store, RULES, {"bad": fail, "good": lambda _: told.append("good")}, nth_day(1), "run"
+        )
     assert "hunter2" not in str(caught.value)
     again = {"bad": lambda _: told.append("bad"), "good": lambda _: told.append("good")}
-    assert send_pending(moved.store, RULES, again, day(1), "run").sent == {"bad": 1}
+    assert send_pending(moved.store, RULES, again, nth_day(1), "run").sent == {"bad": 1}
     assert told == ["good", "bad"]
 
 
-def test_a_ledger_that_cannot_be_written_stops_the_sending(moved, day, monkeypatch):
+def test_a_ledger_that_cannot_be_written_stops_the_sending(moved, monkeypatch):
     told = []
     send = {name: lambda _, name=name: told.append(name) for name in ("a", "b")}
     put = moved.store.files.put
@@ -85,9 +91,9 @@ def test_a_ledger_that_cannot_be_written_stops_the_sending(moved, day, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(moved.store.files, "put", refuse)
         with pytest.raises(StorageError, match="full"):
-            send_pending(moved.store, RULES, send, day(1), "run")
+            send_pending(moved.store, RULES, send, nth_day(1), "run")
     assert told == ["a"]
-    send_pending(moved.store, RULES, send, day(1), "run")
+    send_pending(moved.store, RULES, send, nth_day(1), "run")
     assert told == ["a", "a", "b"]  # at least once
 
 

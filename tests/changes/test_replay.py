@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.stores import StoreBuilder, model_row
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.contract.columns import COLUMNS, Kind
@@ -50,14 +52,14 @@ CATALOGUE = st.dictionaries(st.sampled_from("abcd"), ROW, max_size=4)
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_replaying_the_changes_gives_the_new_rows(new_world, model, old, new):
-    world = new_world()
+def test_replaying_the_changes_gives_the_new_rows(tmp_path, old, new):
+    builder = StoreBuilder(tmp_path / secrets.token_hex(4))
     for when, rows in ((1, old), (2, new)):
-        world.file(when, *(model(name, **row) for name, row in rows.items()))
+        builder.file(when, *(model_row(name, **row) for name, row in rows.items()))
     before, after = (
-        {row["name"]: row for row in world.store.read(when).to_pylist()} for when in world.store.dates()
+        {row["name"]: row for row in builder.store.read(when).to_pylist()} for when in builder.store.dates()
     )
-    for change in compare_days(world.store).changes.to_pylist():
+    for change in compare_days(builder.store).changes.to_pylist():
         name, field = change["name"], change["field"]
         if change["change"] == "model_added":
             before[name] = dict(after[name])
@@ -76,7 +78,7 @@ def test_replaying_the_changes_gives_the_new_rows(new_world, model, old, new):
     assert before == after
 
 
-class FilingWorld:
+class ReplayedHistory:
     """The whole real history through client, checks and store, its changes filed day by day."""
 
     def __init__(self, root, shapes, last):
@@ -130,19 +132,19 @@ def test_the_real_history(tmp_path, shape, last):
         "documented": lambda _: "documented",
         "both": lambda number: ("documented", "documented", "openai", "openai")[number % 4],
     }[shape]
-    world = FilingWorld(tmp_path, shapes, last)
-    found = world.store.changes().to_pylist()
+    replayed = ReplayedHistory(tmp_path, shapes, last)
+    found = replayed.store.changes().to_pylist()
     keys = ("snapshot_date", "previous_date", "name", "change", "field", "old_value", "new_value", "pct")
     main = [tuple(row[key] for key in keys) for row in found if row["change"] != "attribute_changed"]
     assert len(main) == len(set(main))
-    assert set(main) == reckoned(world.history)
+    assert set(main) == reckoned(replayed.history)
     others = {row["field"] for row in found if row["change"] == "attribute_changed"}
     # The emulated records of the two shapes do not say the same of precision and prompt cache.
     between = {"precision", "supports_prompt_cache"} if shape == "both" else set()
     assert (
         others <= {"short_description", "supports_images_input", "display_name", "input_modalities"} | between
     )
-    assert [summary.previous_date for summary in world.summaries] == [None, *world.history.dates[:-1]]
-    assert sum(sum(summary.counts.values()) for summary in world.summaries) == len(found)
-    assert len(world.history.states) == last
+    assert [summary.previous_date for summary in replayed.summaries] == [None, *replayed.history.dates[:-1]]
+    assert sum(sum(summary.counts.values()) for summary in replayed.summaries) == len(found)
+    assert len(replayed.history.states) == last
     assert date(2026, 6, 30) in {row["snapshot_date"] for row in found}

@@ -6,14 +6,15 @@ import json
 
 import pytest
 
+from helpers.stores import model_row, nth_day
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.rules import AlertRule, rules_from
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 
 
-def heard(world, *rules, when=None):
+def heard(builder, *rules, when=None):
     """Return (name, field, old, new) of what one rule makes of the latest day."""
-    digest = evaluate(world.store, rules, when)
+    digest = evaluate(builder.store, rules, when)
     return [
         (alert.name, alert.field, alert.old_value, alert.new_value)
         for group in digest.groups
@@ -73,18 +74,18 @@ def test_a_rule_that_cannot_be_meant_is_refused(arguments, message):
         (["extra.A", "extra."], []),
     ],
 )
-def test_globs_over_the_keys_of_extra(world, model, globs, fields):
-    world.file(1, model("m", version="1", extra='{"a": 1, "a.b": "x", "c d": null, "s": 0}'))
-    world.file(2, model("m", version="2", extra='{"a": 2, "a.b": "y", "s": 0}'))
+def test_globs_over_the_keys_of_extra(builder, globs, fields):
+    builder.file(1, model_row("m", version="1", extra='{"a": 1, "a.b": "x", "c d": null, "s": 0}'))
+    builder.file(2, model_row("m", version="2", extra='{"a": 2, "a.b": "y", "s": 0}'))
     rule = AlertRule("r", changes="attribute_changed", fields=globs, min_pct=50)
-    assert sorted(row[1] for row in heard(world, rule)) == fields
+    assert sorted(row[1] for row in heard(builder, rule)) == fields
 
 
-def test_access_tiers(world, model):
-    world.file(1, model("m", min_access_tier="standard"), model("n", min_access_tier="standard"))
-    world.file(2, model("m", min_access_tier="professional"), model("n"))
+def test_access_tiers(builder):
+    builder.file(1, model_row("m", min_access_tier="standard"), model_row("n", min_access_tier="standard"))
+    builder.file(2, model_row("m", min_access_tier="professional"), model_row("n"))
     for baseline in ("previous", "last_alert", 1):
-        assert heard(world, AlertRule("r", changes="access_changed", baseline=baseline)) == [
+        assert heard(builder, AlertRule("r", changes="access_changed", baseline=baseline)) == [
             ("m", "min_access_tier", "standard", "professional"),
             ("n", "min_access_tier", "standard", None),
         ]
@@ -104,24 +105,24 @@ class TestBorders:
     """What passes, and what does not just beyond."""
 
     @pytest.fixture(autouse=True)
-    def _two_days(self, world, model):
+    def _two_days(self, builder):
         for when, step in ((1, 0), (2, 1)):
-            world.file(
+            builder.file(
                 when,
-                model(
+                model_row(
                     "org/a", input_token_price=("0.2", "0.21")[step], output_token_price=("1", "0.95")[step]
                 ),
-                model(
+                model_row(
                     "org/B",
                     cache_read_token_price=(None, "1")[step],
                     cache_write_token_price=("0", "1")[step],
                 ),
-                model("c", chat_daily_quota_tier_1=(10, 9)[step], status=("active", "inactive")[step]),
-                *([model("new")] if step else [model("gone")]),
+                model_row("c", chat_daily_quota_tier_1=(10, 9)[step], status=("active", "inactive")[step]),
+                *([model_row("new")] if step else [model_row("gone")]),
             )
 
-    def test_unless_told_prices_and_quotas(self, world):
-        assert [row[1] for row in heard(world, AlertRule("r"))] == [
+    def test_unless_told_prices_and_quotas(self, builder):
+        assert [row[1] for row in heard(builder, AlertRule("r"))] == [
             "chat_daily_quota_tier_1",
             "cache_read_token_price",
             "cache_write_token_price",
@@ -129,22 +130,22 @@ class TestBorders:
             "output_token_price",
         ]
 
-    def test_changes(self, world):
-        assert heard(world, AlertRule("r", changes="status_changed")) == [
+    def test_changes(self, builder):
+        assert heard(builder, AlertRule("r", changes="status_changed")) == [
             ("c", "status", "active", "inactive")
         ]
-        assert heard(world, AlertRule("r", changes=["model_added", "model_removed"])) == [
+        assert heard(builder, AlertRule("r", changes=["model_added", "model_removed"])) == [
             ("gone", None, None, None),
             ("new", None, None, None),
         ]
-        assert heard(world, AlertRule("r", changes=["limit_changed"])) == []
+        assert heard(builder, AlertRule("r", changes=["limit_changed"])) == []
 
     @pytest.mark.parametrize(
         ("globs", "names"),
         [("org/*", ["org/B", "org/a"]), ("org/b", []), (["c", "*/a"], ["c", "org/a"]), ("org", [])],
     )
-    def test_models(self, world, globs, names):
-        assert sorted({row[0] for row in heard(world, AlertRule("r", models=globs))}) == names
+    def test_models(self, builder, globs, names):
+        assert sorted({row[0] for row in heard(builder, AlertRule("r", models=globs))}) == names
 
     @pytest.mark.parametrize(
         ("globs", "fields"),
@@ -154,12 +155,12 @@ class TestBorders:
             ("*_quota_*", ["chat_daily_quota_tier_1"]),
         ],
     )
-    def test_fields(self, world, globs, fields):
-        assert sorted(row[1] for row in heard(world, AlertRule("r", fields=globs))) == fields
+    def test_fields(self, builder, globs, fields):
+        assert sorted(row[1] for row in heard(builder, AlertRule("r", fields=globs))) == fields
 
-    def test_a_whole_model_passes_every_field(self, world):
+    def test_a_whole_model_passes_every_field(self, builder):
         rule = AlertRule("r", changes=("price_changed", "model_removed"), fields="input_*")
-        assert [row[:2] for row in heard(world, rule)] == [("gone", None), ("org/a", "input_token_price")]
+        assert [row[:2] for row in heard(builder, rule)] == [("gone", None), ("org/a", "input_token_price")]
 
     @pytest.mark.parametrize(
         ("direction", "fields"),
@@ -168,8 +169,8 @@ class TestBorders:
             ("down", ["chat_daily_quota_tier_1", "output_token_price"]),
         ],
     )
-    def test_direction_excludes_what_has_none(self, world, direction, fields):
-        assert sorted(row[1] for row in heard(world, AlertRule("r", direction=direction))) == fields
+    def test_direction_excludes_what_has_none(self, builder, direction, fields):
+        assert sorted(row[1] for row in heard(builder, AlertRule("r", direction=direction))) == fields
 
     @pytest.mark.parametrize(
         ("least", "fields"),
@@ -181,17 +182,17 @@ class TestBorders:
             (10.0001, set()),
         ],
     )
-    def test_least_per_cent_is_exact_and_null_passes(self, world, least, fields):
+    def test_least_per_cent_is_exact_and_null_passes(self, builder, least, fields):
         unknown = {"cache_read_token_price", "cache_write_token_price"}
-        assert {row[1] for row in heard(world, AlertRule("r", min_pct=least))} == fields | unknown
+        assert {row[1] for row in heard(builder, AlertRule("r", min_pct=least))} == fields | unknown
 
-    def test_what_is_no_number_passes_every_least_per_cent(self, world):
+    def test_what_is_no_number_passes_every_least_per_cent(self, builder):
         rule = AlertRule("r", changes="status_changed", min_pct=99)
-        assert heard(world, rule) == [("c", "status", "active", "inactive")]
+        assert heard(builder, rule) == [("c", "status", "active", "inactive")]
 
-    def test_rules_group_in_their_order_and_silent_ones_are_left_out(self, world):
+    def test_rules_group_in_their_order_and_silent_ones_are_left_out(self, builder):
         rules = [AlertRule("z", models="c"), AlertRule("silent", models="-"), AlertRule("a", models="org/a")]
-        digest = evaluate(world.store, rules)
+        digest = evaluate(builder.store, rules)
         assert [(group.rule, len(group.alerts)) for group in digest.groups] == [("z", 1), ("a", 2)]
         assert digest.count == 3
         json.dumps(digest.to_dict())
@@ -201,36 +202,38 @@ class TestBaselines:
     """Against what a value is held."""
 
     @pytest.fixture(autouse=True)
-    def _creeping(self, world, model):
+    def _creeping(self, builder):
         price = 100.0
         for when in range(10):
-            world.file(when, model("m", input_token_price=f"{price:.4f}"))
+            builder.file(when, model_row("m", input_token_price=f"{price:.4f}"))
             price *= 1.03
 
-    def test_a_creeping_price_never_exceeds_the_day_before(self, world, day):
+    def test_a_creeping_price_never_exceeds_the_day_before(self, builder):
         rule = AlertRule("r", min_pct=5)
-        assert not any(evaluate(world.store, [rule], day(when)) for when in range(10))
+        assert not any(evaluate(builder.store, [rule], nth_day(when)) for when in range(10))
 
-    def test_against_a_number_of_days(self, world, day):
+    def test_against_a_number_of_days(self, builder):
         rule = AlertRule("r", min_pct=9, baseline=3)
-        assert [when for when in range(10) if evaluate(world.store, [rule], day(when))] == list(range(3, 10))
-        ((_, _, old, new),) = heard(world, rule)
+        assert [when for when in range(10) if evaluate(builder.store, [rule], nth_day(when))] == list(
+            range(3, 10)
+        )
+        ((_, _, old, new),) = heard(builder, rule)
         assert (old, new) == ("119.4052", "130.4773")
 
-    def test_the_snapshot_that_was_valid_on_that_day(self, world, model):
-        world.file(20, model("m", input_token_price="1"))
-        assert heard(world, AlertRule("r", baseline=10)) == [("m", "input_token_price", "130.4773", "1")]
-        assert heard(world, AlertRule("r", baseline=12))[0][2] == "126.677"
-        assert heard(world, AlertRule("r", baseline=20))[0][2] == "100"
-        assert heard(world, AlertRule("r", baseline=21)) == []
+    def test_the_snapshot_that_was_valid_on_that_day(self, builder):
+        builder.file(20, model_row("m", input_token_price="1"))
+        assert heard(builder, AlertRule("r", baseline=10)) == [("m", "input_token_price", "130.4773", "1")]
+        assert heard(builder, AlertRule("r", baseline=12))[0][2] == "126.677"
+        assert heard(builder, AlertRule("r", baseline=20))[0][2] == "100"
+        assert heard(builder, AlertRule("r", baseline=21)) == []
 
-    def test_against_first_seen(self, world, model, day):
-        world.file(10, model("m", input_token_price="100"), model("n", input_token_price="1"))
-        world.file(11, model("m", input_token_price="100"), model("n", input_token_price="2"))
+    def test_against_first_seen(self, builder):
+        builder.file(10, model_row("m", input_token_price="100"), model_row("n", input_token_price="1"))
+        builder.file(11, model_row("m", input_token_price="100"), model_row("n", input_token_price="2"))
         rule = AlertRule("r", baseline="last_alert", changes=("price_changed", "model_added"))
-        assert heard(world, rule, when=day(9)) == [("m", "input_token_price", "100", "130.4773")]
-        assert heard(world, rule, when=day(10)) == [("n", None, None, None)]
-        assert heard(world, rule, when=day(11)) == [("n", "input_token_price", "1", "2")]
+        assert heard(builder, rule, when=nth_day(9)) == [("m", "input_token_price", "100", "130.4773")]
+        assert heard(builder, rule, when=nth_day(10)) == [("n", None, None, None)]
+        assert heard(builder, rule, when=nth_day(11)) == [("n", "input_token_price", "1", "2")]
 
 
 YAML = """
@@ -295,6 +298,6 @@ def test_a_rules_file_that_is_not_there_is_named(tmp_path):
         rules_from(tmp_path / "nowhere.yaml")
 
 
-def test_no_snapshot_no_alert(world):
+def test_no_snapshot_no_alert(builder):
     with pytest.raises(NotOnFileError):
-        evaluate(world.store, [AlertRule("r")])
+        evaluate(builder.store, [AlertRule("r")])

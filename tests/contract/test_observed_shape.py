@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.records import observed_record, outcomes, validate_records
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.contract.columns import (
     COLUMN_BY_NAME,
@@ -25,17 +26,17 @@ URL = "https://api.intelligence.io.solutions/api/v1/models/"
 
 
 @pytest.fixture(scope="module")
-def observed_outcomes(outcomes):
+def observed_outcomes():
     return partial(outcomes, shape=WireShape.OPENAI)
 
 
 @pytest.fixture(scope="module")
-def judge_observed(judge):
-    return partial(judge, shape=WireShape.OPENAI)
+def judge_observed():
+    return partial(validate_records, shape=WireShape.OPENAI)
 
 
-def test_identity_name_and_display_name(observed, observed_outcomes):
-    (row,) = observed_outcomes(observed(id="meta-llama/Llama", name="Llama!"))
+def test_identity_name_and_display_name(observed_outcomes):
+    (row,) = observed_outcomes(observed_record(id="meta-llama/Llama", name="Llama!"))
     assert row["name"] == "meta-llama/Llama"
     assert row["model_id"] == str(uuid5(NAMESPACE_URL, URL + "meta-llama/Llama"))
     assert row["display_name"] == "Llama!"
@@ -100,18 +101,18 @@ NO_PRICES = [
 ]  # fmt: skip
 
 
-def with_price(observed, text, column="input_token_price"):
-    return json.dumps(observed(**{column: "@@"})).replace('"@@"', text).encode()
+def with_price(text, column="input_token_price"):
+    return json.dumps(observed_record(**{column: "@@"})).replace('"@@"', text).encode()
 
 
-def test_prices_are_moved_six_places_exactly(observed, observed_outcomes):
-    rows = observed_outcomes(*(with_price(observed, text) for text in PRICES))
+def test_prices_are_moved_six_places_exactly(observed_outcomes):
+    rows = observed_outcomes(*(with_price(text) for text in PRICES))
     found = {text: row["input_token_price"] for text, row in zip(PRICES, rows, strict=True)}
     assert found == {text: None if price is None else Decimal(price) for text, price in PRICES.items()}
 
 
-def test_what_is_no_price_is_refused(observed, observed_outcomes):
-    found = observed_outcomes(*(with_price(observed, text) for text in NO_PRICES))
+def test_what_is_no_price_is_refused(observed_outcomes):
+    found = observed_outcomes(*(with_price(text) for text in NO_PRICES))
     wanted = [("price", "input_token_price")]
     assert [text for text, outcome in zip(NO_PRICES, found, strict=True) if outcome != wanted] == []
 
@@ -133,14 +134,14 @@ REAL = sorted(
 
 
 @pytest.mark.parametrize("per_token", [lambda price: price * 1e-6, lambda price: price / 1e6, str])
-def test_every_real_price_survives_the_arithmetic_of_a_client(observed, observed_outcomes, per_token):
+def test_every_real_price_survives_the_arithmetic_of_a_client(observed_outcomes, per_token):
     """As a float times 1e-6, as a float over 1e6, and as the exact decimal."""
     assert len(REAL) > 500
     if per_token is str:
         texts = [str(Decimal(price).scaleb(-6)) for price in REAL]
     else:
         texts = [json.dumps(per_token(float(price))) for price in REAL]
-    rows = observed_outcomes(*(with_price(observed, text) for text in texts))
+    rows = observed_outcomes(*(with_price(text) for text in texts))
     found = [row["input_token_price"] for row in rows]
     assert found == [Decimal(price) for price in REAL]
 
@@ -154,22 +155,22 @@ def test_a_price_with_five_decimals_survives_it(price, per_token):
     assert Decimal(text) == price
 
 
-def test_each_price_column_is_checked(observed, observed_outcomes):
-    good = observed_outcomes(*(with_price(observed, "1e-6", column) for column in PRICE_COLUMNS))
+def test_each_price_column_is_checked(observed_outcomes):
+    good = observed_outcomes(*(with_price("1e-6", column) for column in PRICE_COLUMNS))
     assert [row[column] for row, column in zip(good, PRICE_COLUMNS, strict=True)] == [1, 1, 1, 1]
-    bad = observed_outcomes(*(with_price(observed, "-1", column) for column in PRICE_COLUMNS))
+    bad = observed_outcomes(*(with_price("-1", column) for column in PRICE_COLUMNS))
     assert bad == [[("price", column)] for column in PRICE_COLUMNS]
 
 
-def test_a_refused_price_is_shown_as_served(observed, judge_observed):
-    (refused,) = judge_observed(with_price(observed, "-1e-9")).refused
+def test_a_refused_price_is_shown_as_served(judge_observed):
+    (refused,) = judge_observed(with_price("-1e-9")).refused
     (failure,) = refused.failures
     assert failure.value == "-1E-9"
 
 
-def test_created_is_unix_seconds(observed, observed_outcomes):
+def test_created_is_unix_seconds(observed_outcomes):
     texts = ["0", "-1", "1738563250.0", "253402300799", "-62135596800", "null"]
-    raw = [json.dumps(observed(created="@@")).replace('"@@"', text).encode() for text in texts]
+    raw = [json.dumps(observed_record(created="@@")).replace('"@@"', text).encode() for text in texts]
     rows = observed_outcomes(*raw)
     assert [row["created_at"] and row["created_at"].isoformat() for row in rows] == [
         "1970-01-01T00:00:00+00:00",
@@ -181,10 +182,10 @@ def test_created_is_unix_seconds(observed, observed_outcomes):
     ]
 
 
-def test_a_created_of_another_kind_is_refused(observed, observed_outcomes):
+def test_a_created_of_another_kind_is_refused(observed_outcomes):
     mistyped = ["2025-01-01T00:00:00Z", True, 1.5, 2**63]
     beyond = [253402300800, -62135596801, 2**63 - 1]
-    found = observed_outcomes(*(observed(created=created) for created in [*mistyped, *beyond]))
+    found = observed_outcomes(*(observed_record(created=created) for created in [*mistyped, *beyond]))
     assert found == [[("type", "created_at")]] * 4 + [[("timestamp", "created_at")]] * 3
 
 
@@ -205,37 +206,41 @@ def test_a_created_of_another_kind_is_refused(observed, observed_outcomes):
         (2**63, "is an integer beyond 64 bits; Unix seconds are expected"),
     ],
 )
-def test_what_is_no_created_says_what_it_is(observed, judge_observed, created, message):
-    (refused,) = judge_observed(observed(created=created)).refused
+def test_what_is_no_created_says_what_it_is(judge_observed, created, message):
+    (refused,) = judge_observed(observed_record(created=created)).refused
     (failure,) = refused.failures
     assert failure.message == message
 
 
-def test_flags_limits_and_tags_are_read_from_the_top_level(observed, observed_outcomes):
+def test_flags_limits_and_tags_are_read_from_the_top_level(observed_outcomes):
     (row,) = observed_outcomes(
-        observed(max_tokens=5.0, context_window=7, supports_images_input=True, precision="fp8", tags="New")
+        observed_record(
+            max_tokens=5.0, context_window=7, supports_images_input=True, precision="fp8", tags="New"
+        )
     )
     assert (row["max_tokens"], row["context_window"], row["precision"]) == (5, 7, "fp8")
     assert (row["supports_images_input"], row["tags"]) == (True, ["New"])
 
 
-def test_known_keys_without_a_column_are_kept_and_no_drift(observed, judge_observed):
+def test_known_keys_without_a_column_are_kept_and_no_drift(judge_observed):
     keys = {key: [1] for key in OBSERVED_KEYS_WITHOUT_COLUMN}
-    verdict = judge_observed(observed(**keys, brand_new=1))
+    verdict = judge_observed(observed_record(**keys, brand_new=1))
     stored = {key: value for key, value in keys.items() if key != "permission"}
     assert json.loads(verdict.valid["extra"][0]) == {**stored, "brand_new": 1}
     assert verdict.unknown == {"brand_new"}
     assert verdict.fields == {*OBSERVED_KEYS_WITHOUT_COLUMN, "id", "created", "name", "brand_new"}
 
 
-def test_metadata_and_model_id_mean_nothing_here(observed, judge_observed):
-    verdict = judge_observed(observed(metadata={"trendiness": 99}, model_id="x"))
+def test_metadata_and_model_id_mean_nothing_here(judge_observed):
+    verdict = judge_observed(observed_record(metadata={"trendiness": 99}, model_id="x"))
     assert verdict.refused == []
     assert verdict.unknown == {"metadata", "model_id"}
 
 
-def test_quotas_and_status_are_checked_when_they_do_come(observed, observed_outcomes):
-    found = observed_outcomes(observed(status="?", chat_daily_quota_tier_1=-1, trendiness=11, updated_at="x"))
+def test_quotas_and_status_are_checked_when_they_do_come(observed_outcomes):
+    found = observed_outcomes(
+        observed_record(status="?", chat_daily_quota_tier_1=-1, trendiness=11, updated_at="x")
+    )
     assert found == [[
         ("allowed_values", "status"),
         ("non_negative", "chat_daily_quota_tier_1"),
@@ -244,8 +249,10 @@ def test_quotas_and_status_are_checked_when_they_do_come(observed, observed_outc
     ]]  # fmt: skip
 
 
-def test_two_differing_records_of_one_id_are_both_refused(observed, judge_observed):
-    verdict = judge_observed(observed(), observed(name="x"), observed(id="b"), conflicting={"org/model"})
+def test_two_differing_records_of_one_id_are_both_refused(judge_observed):
+    verdict = judge_observed(
+        observed_record(), observed_record(name="x"), observed_record(id="b"), conflicting={"org/model"}
+    )
     assert [[(f.check, f.column, f.value) for f in r.failures] for r in verdict.refused] == [
         [("unique", "model_id", "org/model")],
         [("unique", "model_id", "org/model")],

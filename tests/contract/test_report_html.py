@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from helpers.records import documented_record, validate_records
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, Place
 from io_intelligence_provider.contract.records import RowTally
@@ -112,7 +113,7 @@ def test_it_says_what_happened(report, outcome, words):
         assert said in text
 
 
-def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page(report, documented, judge):
+def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page(report):
     tally = RowTally(WireShape.DOCUMENTED)
     name = "<b>" + "x" * 10_000
     bad = {"a" * 10_000: "b" * 10_000, **{f"unknown-{n}": 1 for n in range(300)}}
@@ -120,10 +121,10 @@ def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page(report, documen
         batch = []
         for column in COLUMNS:
             if column.place is Place.METADATA:
-                batch.append(documented({column.name: value, **bad}, name=name))
+                batch.append(documented_record({column.name: value, **bad}, name=name))
             elif column.name != "name":
-                batch.append(documented(**{"name": name, column.name: value}))
-        tally.add(judge(*batch * 2))
+                batch.append(documented_record(**{"name": name, column.name: value}))
+        tally.add(validate_records(*batch * 2))
     results = tuple(tally.results())
     assert sum(not result.passed for result in results) > 40
     page = report_html(report(*results, unknown_fields=tuple(sorted(tally.unknown)))).encode()

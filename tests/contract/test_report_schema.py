@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
@@ -14,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from helpers.records import documented_record, validate_records
+from helpers.stores import make_check_run
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.records import RowTally
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
@@ -68,8 +69,8 @@ def test_the_schema_is_one():
     path=st.none() | st.text(),
 )
 @settings(max_examples=60)
-def test_every_result_of_a_run_validates_and_comes_back(check_run, found, profile, names, path):
-    run = check_run(
+def test_every_result_of_a_run_validates_and_comes_back(found, profile, names, path):
+    run = make_check_run(
         *found, profile=tuple(profile), columns=tuple(names), quarantine_path=path, valid_path=path
     )
     data = json.loads(run.to_json())
@@ -78,9 +79,16 @@ def test_every_result_of_a_run_validates_and_comes_back(check_run, found, profil
     assert CheckRun.from_dict(data) == run
 
 
-def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates(documented, judge):
+def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates():
     tally = RowTally(WireShape.DOCUMENTED)
-    tally.add(judge(documented(), documented(model_id="x", name=5), documented({"new": 1}, status=None), []))
+    tally.add(
+        validate_records(
+            documented_record(),
+            documented_record(model_id="x", name=5),
+            documented_record({"new": 1}, status=None),
+            [],
+        )
+    )
     report = QualityReport(
         snapshot_id="x",
         snapshot_date=date(2026, 1, 1),
@@ -127,8 +135,8 @@ def _without(data: dict[str, Any], *path: str) -> None:
         lambda data: data["profile"][0].update(median="5"),
     ],
 )
-def test_what_is_no_result_does_not_validate(check_run: Callable[..., CheckRun], spoil: Any):
-    good = check_run(
+def test_what_is_no_result_does_not_validate(spoil: Any):
+    good = make_check_run(
         CheckResult("c", "a", "row", "error", 2, 1), profile=(ColumnProfile("a", 2, 0),)
     ).to_dict()
     bad = copy.deepcopy(good)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.records import documented_record, outcomes, validate_records
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
 REQUIRED = (
@@ -32,9 +33,9 @@ DEFAULTS = {
 WIRE = [column for column in COLUMNS if column.place is not Place.PROVIDER]
 
 
-def test_an_absent_key_is_refused_or_takes_its_documented_default(documented, outcomes):
+def test_an_absent_key_is_refused_or_takes_its_documented_default():
     records = [
-        documented() if column.place is Place.METADATA else documented(**{column.name: ...})
+        documented_record() if column.place is Place.METADATA else documented_record(**{column.name: ...})
         for column in WIRE
     ]
     for column, outcome in zip(WIRE, outcomes(*records), strict=True):
@@ -44,11 +45,11 @@ def test_an_absent_key_is_refused_or_takes_its_documented_default(documented, ou
             assert outcome[column.name] == DEFAULTS.get(column.name), column.name
 
 
-def test_an_explicit_null_stays_null_or_is_refused(documented, outcomes):
+def test_an_explicit_null_stays_null_or_is_refused():
     records = [
-        documented({column.name: None})
+        documented_record({column.name: None})
         if column.place is Place.METADATA
-        else documented(**{column.name: None})
+        else documented_record(**{column.name: None})
         for column in WIRE
     ]
     for column, outcome in zip(WIRE, outcomes(*records), strict=True):
@@ -58,8 +59,8 @@ def test_an_explicit_null_stays_null_or_is_refused(documented, outcomes):
             assert outcome[column.name] is None, column.name
 
 
-def test_the_message_tells_absent_from_null(documented, judge):
-    verdict = judge(documented(name=None), documented(name=...))
+def test_the_message_tells_absent_from_null():
+    verdict = validate_records(documented_record(name=None), documented_record(name=...))
     assert [(f.value, f.message) for refused in verdict.refused for f in refused.failures] == [
         (None, "is null"),
         (None, "is absent"),
@@ -76,19 +77,19 @@ def test_the_message_tells_absent_from_null(documented, judge):
         (0, "type", "is a number, not an object"),
     ],
 )
-def test_metadata_must_be_an_object(documented, judge, metadata, check, message):
-    (refused,) = judge(documented(metadata=metadata)).refused
+def test_metadata_must_be_an_object(metadata, check, message):
+    (refused,) = validate_records(documented_record(metadata=metadata)).refused
     assert [(f.check, f.column, f.message) for f in refused.failures] == [(check, "metadata", message)]
 
 
-def test_empty_strings_are_values(documented, outcomes):
-    (row,) = outcomes(documented({"version": ""}, description="", name=""))
+def test_empty_strings_are_values():
+    (row,) = outcomes(documented_record({"version": ""}, description="", name=""))
     assert (row["name"], row["description"], row["version"]) == ("", "", "")
 
 
-def test_a_metadata_key_on_the_record_itself_is_unknown(documented, judge):
+def test_a_metadata_key_on_the_record_itself_is_unknown():
     names = [column.name for column in WIRE if column.place is Place.METADATA]
-    verdict = judge(*(documented(**{name: "elsewhere"}) for name in names))
+    verdict = validate_records(*(documented_record(**{name: "elsewhere"}) for name in names))
     assert verdict.unknown == set(names)
     assert verdict.valid["extra"].to_list() == [f'{{"{name}": "elsewhere"}}' for name in names]
     for name in names:

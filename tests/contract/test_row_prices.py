@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from helpers.records import documented_record, outcomes, validate_records
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 
 GOOD = [
@@ -22,42 +23,44 @@ BAD = [
 ]  # fmt: skip
 
 
-def test_a_price_is_stored_to_the_last_digit(documented, outcomes):
-    rows = outcomes(*(documented({"input_token_price": text}) for text in GOOD))
+def test_a_price_is_stored_to_the_last_digit():
+    rows = outcomes(*(documented_record({"input_token_price": text}) for text in GOOD))
     for text, row in zip(GOOD, rows, strict=True):
         mantissa = text.lower().partition("e")[0]
         assert row["input_token_price"] == (Decimal(text) if mantissa.strip("0.") else 0), text
 
 
-def test_what_is_no_price_is_refused(documented, outcomes):
-    found = outcomes(*(documented({"input_token_price": text}) for text in BAD))
+def test_what_is_no_price_is_refused():
+    found = outcomes(*(documented_record({"input_token_price": text}) for text in BAD))
     wanted = [("price", "input_token_price")]
     assert [text for text, outcome in zip(BAD, found, strict=True) if outcome != wanted] == []
 
 
-def test_each_price_column_is_checked(documented, outcomes):
-    good = outcomes(*(documented({column: "1.5"}) for column in PRICE_COLUMNS))
+def test_each_price_column_is_checked():
+    good = outcomes(*(documented_record({column: "1.5"}) for column in PRICE_COLUMNS))
     assert [row[column] for row, column in zip(good, PRICE_COLUMNS, strict=True)] == [Decimal("1.5")] * 4
-    bad = outcomes(*(documented({column: "1,5"}) for column in PRICE_COLUMNS))
+    bad = outcomes(*(documented_record({column: "1,5"}) for column in PRICE_COLUMNS))
     assert bad == [[("price", column)] for column in PRICE_COLUMNS]
 
 
-def test_zero_and_null_differ(documented, outcomes):
-    (row,) = outcomes(documented({"input_token_price": "0", "output_token_price": None}))
+def test_zero_and_null_differ():
+    (row,) = outcomes(documented_record({"input_token_price": "0", "output_token_price": None}))
     assert row["input_token_price"] == 0
     assert row["output_token_price"] is None
 
 
-def test_a_failure_shows_the_text_as_served(documented, judge):
-    (refused,) = judge(documented({"input_token_price": "1e20"})).refused
+def test_a_failure_shows_the_text_as_served():
+    (refused,) = validate_records(documented_record({"input_token_price": "1e20"})).refused
     (failure,) = refused.failures
     assert failure.value == "1e20"
     assert "at most 20 integer digits and 18 decimals" in failure.message
 
 
-def test_odd_and_plain_prices_of_one_column_keep_their_rows(documented, judge):
+def test_odd_and_plain_prices_of_one_column_keep_their_rows():
     texts = ["1", "1e-1", "x", None, "0.25", "25e-2", "1e20"]
-    verdict = judge(*(documented({"input_token_price": text}, name=f"{n}") for n, text in enumerate(texts)))
+    verdict = validate_records(
+        *(documented_record({"input_token_price": text}, name=f"{n}") for n, text in enumerate(texts))
+    )
     assert verdict.valid["input_token_price"].to_list() == [
         Decimal(1), Decimal("0.1"), None, Decimal("0.25"), Decimal("0.25")
     ]  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.records import documented_record, observed_record, validate_records
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
@@ -68,7 +69,7 @@ def is_faithful(kind: Kind, value, kept, shape: WireShape) -> bool:
 @pytest.mark.parametrize("shape", WireShape)
 @given(candidates=st.lists(values, min_size=len(columns), max_size=len(columns)))
 @quiet
-def test_any_value_in_any_field(documented, observed, judge, shape, candidates):
+def test_any_value_in_any_field(shape, candidates):
     # One record per column, each with one arbitrary value.
     cases, raw = [], []
     for number, (column, value) in enumerate(zip(columns, candidates, strict=True)):
@@ -76,14 +77,14 @@ def test_any_value_in_any_field(documented, observed, judge, shape, candidates):
         if key is None:
             continue
         if shape is WireShape.OPENAI:
-            record = observed(**{"id": f"m{number}", key: value})
+            record = observed_record(**{"id": f"m{number}", key: value})
         elif column.place is Place.METADATA:
-            record = documented({key: value}, model_id=str(UUID(int=number)))
+            record = documented_record({key: value}, model_id=str(UUID(int=number)))
         else:
-            record = documented(**{"model_id": str(UUID(int=number)), key: value})
+            record = documented_record(**{"model_id": str(UUID(int=number)), key: value})
         cases.append((column, value))
         raw.append(dump(record).encode())
-    verdict = judge(*raw, shape=shape)
+    verdict = validate_records(*raw, shape=shape)
     refused = {found.record: found for found in verdict.refused}
     rows = iter(verdict.valid.to_dicts())
     for (column, value), text in zip(cases, raw, strict=True):
@@ -106,8 +107,8 @@ def test_any_value_in_any_field(documented, observed, judge, shape, candidates):
     )
 )
 @quiet
-def test_every_record_is_valid_or_refused_with_a_reason(judge, shape, records):
-    verdict = judge(*(dump(record).encode() for record in records), shape=shape)
+def test_every_record_is_valid_or_refused_with_a_reason(shape, records):
+    verdict = validate_records(*(dump(record).encode() for record in records), shape=shape)
     assert verdict.rows == verdict.valid.height + len(verdict.refused) == len(records)
     for refused in verdict.refused:
         assert refused.failures
@@ -119,11 +120,11 @@ def test_every_record_is_valid_or_refused_with_a_reason(judge, shape, records):
 
 @given(extra=st.dictionaries(texts, values, max_size=4), more=st.dictionaries(texts, values, max_size=4))
 @quiet
-def test_unknown_keys_of_both_levels_are_kept(documented, judge, extra, more):
+def test_unknown_keys_of_both_levels_are_kept(extra, more):
     known = {column.name for column in columns} | {"metadata"}
     extra = {key: value for key, value in extra.items() if key not in known}
     more = {key: value for key, value in more.items() if key not in known - {"metadata"}}
-    verdict = judge(dump({**documented(), **extra, "metadata": more}).encode())
+    verdict = validate_records(dump({**documented_record(), **extra, "metadata": more}).encode())
     (text,) = verdict.valid["extra"]
     kept = decode_record(text.encode()) if text else {}
     inner = kept.pop("metadata", {})

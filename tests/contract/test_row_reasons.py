@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+from helpers.records import documented_record, outcomes, validate_records
+
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 
 
-def test_all_columns_report_and_each_its_first_kind_only(documented, judge):
-    record = documented(
+def test_all_columns_report_and_each_its_first_kind_only():
+    record = documented_record(
         {
             "trendiness": 11,
             "max_tokens": "many",
@@ -24,7 +26,7 @@ def test_all_columns_report_and_each_its_first_kind_only(documented, judge):
         embeddings_daily_quota_tier_1=...,
         created_at="yesterday",
     )
-    (refused,) = judge(record).refused
+    (refused,) = validate_records(record).refused
     assert [(f.check, f.column) for f in refused.failures] == [
         ("uuid", "model_id"),
         ("required", "name"),
@@ -41,19 +43,26 @@ def test_all_columns_report_and_each_its_first_kind_only(documented, judge):
     assert all(failure.message for failure in refused.failures)
 
 
-def test_a_required_value_of_a_wrong_type_is_not_also_absent(documented, outcomes):
-    found = outcomes(documented(name=5), documented({"trendiness": "1"}), documented(created_at=1))
+def test_a_required_value_of_a_wrong_type_is_not_also_absent():
+    found = outcomes(
+        documented_record(name=5), documented_record({"trendiness": "1"}), documented_record(created_at=1)
+    )
     assert found == [[("type", "name")], [("type", "trendiness")], [("type", "created_at")]]
 
 
-def test_an_id_that_is_no_uuid_reports_that_before_its_repetition(documented, judge):
-    verdict = judge(documented(model_id="x"), documented(model_id="x", name="b"), conflicting={"x"})
+def test_an_id_that_is_no_uuid_reports_that_before_its_repetition():
+    verdict = validate_records(
+        documented_record(model_id="x"), documented_record(model_id="x", name="b"), conflicting={"x"}
+    )
     assert [[f.check for f in refused.failures] for refused in verdict.refused] == [["uuid"], ["uuid"]]
 
 
-def test_a_repeated_id_is_refused_beside_other_reasons(documented, judge):
-    verdict = judge(
-        documented(), documented(status="?"), documented(model_id=ID[:-1] + "b"), conflicting={ID}
+def test_a_repeated_id_is_refused_beside_other_reasons():
+    verdict = validate_records(
+        documented_record(),
+        documented_record(status="?"),
+        documented_record(model_id=ID[:-1] + "b"),
+        conflicting={ID},
     )
     assert [[(f.check, f.column) for f in refused.failures] for refused in verdict.refused] == [
         [("unique", "model_id")],
@@ -62,23 +71,27 @@ def test_a_repeated_id_is_refused_beside_other_reasons(documented, judge):
     assert verdict.valid["model_id"].to_list() == [ID[:-1] + "b"]
 
 
-def test_valid_rows_are_unaffected_by_refused_neighbours(documented, judge):
-    good = [documented({"max_tokens": number}, name=f"good-{number}") for number in range(3)]
-    bad = [documented({"max_tokens": -1}), b"[]", documented({"max_tokens": "x", "tags": [1]}, name=None)]
-    alone = judge(*good).valid
+def test_valid_rows_are_unaffected_by_refused_neighbours():
+    good = [documented_record({"max_tokens": number}, name=f"good-{number}") for number in range(3)]
+    bad = [
+        documented_record({"max_tokens": -1}),
+        b"[]",
+        documented_record({"max_tokens": "x", "tags": [1]}, name=None),
+    ]
+    alone = validate_records(*good).valid
     mixed = [good[0], bad[0], bad[1], good[1], bad[2], good[2]]
-    assert judge(*mixed).valid.equals(alone)
+    assert validate_records(*mixed).valid.equals(alone)
 
 
-def test_a_refused_record_keeps_who_it_is_and_its_text(documented, judge):
-    record = documented({"x": "é"}, model_id=ID.upper(), status="?")
+def test_a_refused_record_keeps_who_it_is_and_its_text():
+    record = documented_record({"x": "é"}, model_id=ID.upper(), status="?")
     raw = json.dumps(record, ensure_ascii=False, indent=1).encode()
-    (refused,) = judge(raw).refused
+    (refused,) = validate_records(raw).refused
     assert (refused.model_id, refused.name) == (ID, "org/model")
     assert refused.record.isascii()
     assert json.loads(refused.record) == record
 
 
-def test_an_empty_batch_is_fine(judge):
-    verdict = judge()
+def test_an_empty_batch_is_fine():
+    verdict = validate_records()
     assert (verdict.rows, verdict.valid.height, verdict.refused) == (0, 0, [])

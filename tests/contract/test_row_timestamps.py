@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from helpers.records import documented_record, outcomes
+
 
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type]
@@ -56,12 +58,12 @@ BAD = [
 ]
 
 
-def test_a_timestamp_is_stored_in_utc(documented, outcomes):
-    rows = outcomes(*(documented(created_at=text) for text in GOOD))
+def test_a_timestamp_is_stored_in_utc():
+    rows = outcomes(*(documented_record(created_at=text) for text in GOOD))
     assert {text: row["created_at"] for text, row in zip(GOOD, rows, strict=True)} == GOOD
 
 
 @pytest.mark.parametrize("column", ["created_at", "updated_at"])
-def test_what_is_no_timestamp_is_refused(documented, outcomes, column):
-    found = outcomes(*(documented(**{column: text}) for text in BAD))
+def test_what_is_no_timestamp_is_refused(column):
+    found = outcomes(*(documented_record(**{column: text}) for text in BAD))
     assert [text for text, why in zip(BAD, found, strict=True) if why != [("timestamp", column)]] == []

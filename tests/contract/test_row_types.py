@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from helpers.records import documented_record, outcomes, validate_records
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
 OF_KIND = {
@@ -16,12 +17,12 @@ IN_METADATA = {column.name for column in COLUMNS if column.place is Place.METADA
 
 
 @pytest.fixture
-def with_json(documented):
+def with_json():
     """Return a function that puts a JSON text into one column of a valid record."""
 
     def build(column: str, text: str) -> bytes:
         marked = {column: "@@"}
-        record = documented(marked) if column in IN_METADATA else documented(**marked)
+        record = documented_record(marked) if column in IN_METADATA else documented_record(**marked)
         return json.dumps(record).replace('"@@"', text).encode()
 
     return build
@@ -39,20 +40,20 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.name.lower())
-def test_a_wrong_type_is_refused_as_such(with_json, outcomes, kind):
+def test_a_wrong_type_is_refused_as_such(with_json, kind):
     cases = [(column, text) for column in OF_KIND[kind] for text in WRONG[kind]]
     found = outcomes(*(with_json(column, text) for column, text in cases))
     assert dict(zip(cases, found, strict=True)) == {case: [("type", case[0])] for case in cases}
 
 
-def test_a_price_of_a_wrong_type_is_no_price(with_json, outcomes):
+def test_a_price_of_a_wrong_type_is_no_price(with_json):
     texts = ["5", "0.15", "true", "[]", "{}", r'"\ud800"']
     cases = [(column, text) for column in OF_KIND[Kind.PRICE] for text in texts]
     found = outcomes(*(with_json(column, text) for column, text in cases))
     assert dict(zip(cases, found, strict=True)) == {case: [("price", case[0])] for case in cases}
 
 
-def test_an_integer_is_a_number_without_a_fraction(with_json, outcomes):
+def test_an_integer_is_a_number_without_a_fraction(with_json):
     cases = {
         "0": 0,
         "-0": 0,
@@ -70,7 +71,7 @@ def test_an_integer_is_a_number_without_a_fraction(with_json, outcomes):
     assert {text: row["max_tokens"] for text, row in zip(cases, found, strict=True)} == cases
 
 
-def test_the_smallest_integer_is_stored_as_one_and_refused_for_its_value(with_json, outcomes):
+def test_the_smallest_integer_is_stored_as_one_and_refused_for_its_value(with_json):
     columns = OF_KIND[Kind.INTEGER]
     checks = ["in_range" if column == "trendiness" else "non_negative" for column in columns]
     assert outcomes(*(with_json(column, str(-(2**63))) for column in columns)) == [
@@ -82,7 +83,7 @@ def test_the_smallest_integer_is_stored_as_one_and_refused_for_its_value(with_js
 
 
 @pytest.mark.parametrize("column", OF_KIND[Kind.JSON_TEXT])
-def test_license_and_tool_support_keep_other_values_as_their_json(with_json, outcomes, column):
+def test_license_and_tool_support_keep_other_values_as_their_json(with_json, column):
     cases = {
         '"MIT"': "MIT",
         '""': "",
@@ -105,7 +106,7 @@ NO_MEASUREMENTS = [
 
 
 @pytest.mark.parametrize("column", MEASUREMENTS)
-def test_a_measurement_is_stored_as_a_double(with_json, outcomes, column):
+def test_a_measurement_is_stored_as_a_double(with_json, column):
     cases = {"812.25": 812.25, "0": 0.0, "-0.0": 0.0, "7": 7.0, "null": None, "0e-999": 0.0, "1e-7": 1e-7}
     found = outcomes(*(with_json(column, text) for text in cases))
     assert {text: row[column] for text, row in zip(cases, found, strict=True)} == cases
@@ -113,8 +114,8 @@ def test_a_measurement_is_stored_as_a_double(with_json, outcomes, column):
 
 
 @pytest.mark.parametrize("column", MEASUREMENTS)
-def test_a_measurement_that_is_none_becomes_null_and_refuses_nothing(with_json, judge, column):
-    verdict = judge(*(with_json(column, text) for text in NO_MEASUREMENTS), with_json(column, "5"))
+def test_a_measurement_that_is_none_becomes_null_and_refuses_nothing(with_json, column):
+    verdict = validate_records(*(with_json(column, text) for text in NO_MEASUREMENTS), with_json(column, "5"))
     assert verdict.refused == []
     assert verdict.valid[column].to_list() == [None] * len(NO_MEASUREMENTS) + [5.0]
     ((key, rows),) = verdict.warned.items()
@@ -122,37 +123,41 @@ def test_a_measurement_that_is_none_becomes_null_and_refuses_nothing(with_json, 
 
 
 @pytest.mark.parametrize("column", ["input_modalities", "output_modalities"])
-def test_one_string_is_no_list_but_of_tags(with_json, outcomes, column):
+def test_one_string_is_no_list_but_of_tags(with_json, column):
     assert outcomes(with_json(column, '"text"')) == [[("type", column)]]
 
 
-def test_tags_keep_their_order(with_json, outcomes):
+def test_tags_keep_their_order(with_json):
     cases = ["[]", '["a"]', '["b", "a", ""]', "null"]
     found = outcomes(*(with_json("tags", text) for text in cases))
     assert [row["tags"] for row in found] == [json.loads(text) for text in cases]
 
 
-def test_tags_in_one_string_become_a_list_and_are_counted(documented, judge):
-    verdict = judge(documented({"tags": ["a"]}), documented({"tags": "New"}, name="other"))
+def test_tags_in_one_string_become_a_list_and_are_counted():
+    verdict = validate_records(
+        documented_record({"tags": ["a"]}), documented_record({"tags": "New"}, name="other")
+    )
     assert verdict.valid["tags"].to_list() == [["a"], ["New"]]
     ((key, rows),) = verdict.warned.items()
     assert key == ("coerced", "tags")
     assert [name for _, name in rows] == ["other"]
 
 
-def test_strings_keep_every_character(documented, outcomes):
+def test_strings_keep_every_character():
     text = '\0\x7f\u00e9\u202e\ufffe\U0001f600=HYPERLINK("x")\'<script>'
-    (row,) = outcomes(documented(name=text))
+    (row,) = outcomes(documented_record(name=text))
     assert row["name"] == text
 
 
-def test_booleans_are_stored_as_such(documented, outcomes):
-    (row,) = outcomes(documented({"enable_audio_stt": True, "enable_chat_ui": False}))
+def test_booleans_are_stored_as_such():
+    (row,) = outcomes(documented_record({"enable_audio_stt": True, "enable_chat_ui": False}))
     assert (row["enable_audio_stt"], row["enable_chat_ui"]) == (True, False)
 
 
-def test_the_message_and_value_say_what_came(documented, judge):
-    (refused,) = judge(documented({"max_tokens": True}, name=5, status=Decimal("1.50"))).refused
+def test_the_message_and_value_say_what_came():
+    (refused,) = validate_records(
+        documented_record({"max_tokens": True}, name=5, status=Decimal("1.50"))
+    ).refused
     assert [(f.column, f.value, f.message) for f in refused.failures] == [
         ("name", "5", "is a number, not a string"),
         ("status", "1.50", "is a number, not a string"),

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from helpers.records import documented_record, observed_record, validate_records
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, Place
 from io_intelligence_provider.contract.records import RowTally
@@ -14,25 +15,25 @@ BROKEN = [5, True, "", "\ud800", -1, [5], {"a": 1}, None, 10**30]
 
 
 @pytest.fixture(params=WireShape)
-def hostile(request, documented, observed):
+def hostile(request):
     """Return a shape and records that break every column in every way."""
     records = [None, [], "x", {}]
     for column in COLUMNS:
         for value in BROKEN:
             if request.param is WireShape.OPENAI:
-                records.append(observed(**{column.observed_key or column.name: value}))
+                records.append(observed_record(**{column.observed_key or column.name: value}))
             elif column.place is Place.METADATA:
-                records.append(documented({column.name: value}))
+                records.append(documented_record({column.name: value}))
             else:
-                records.append(documented(**{column.name: value}))
-    return request.param, [*records, documented(metadata=5), documented(metadata=None)]
+                records.append(documented_record(**{column.name: value}))
+    return request.param, [*records, documented_record(metadata=5), documented_record(metadata=None)]
 
 
-def test_every_reason_of_the_quarantine_is_counted_in_the_report(judge, hostile):
+def test_every_reason_of_the_quarantine_is_counted_in_the_report(hostile):
     shape, records = hostile
     tally, reasons, warned = RowTally(shape), Counter(), Counter()
     for part in (records[::2], records[1::2], []):
-        verdict = judge(*part, shape=shape, conflicting={"org/model"})
+        verdict = validate_records(*part, shape=shape, conflicting={"org/model"})
         tally.add(verdict)
         reasons.update((f.check, f.column) for refused in verdict.refused for f in refused.failures)
         warned.update({key: len(rows) for key, rows in verdict.warned.items()})
@@ -48,10 +49,12 @@ def test_every_reason_of_the_quarantine_is_counted_in_the_report(judge, hostile)
     assert (tally.served, tally.quarantined) == (len(records), tally.served - tally.valid)
 
 
-def test_warnings_are_counted_over_all_batches_with_five_examples(judge, documented):
+def test_warnings_are_counted_over_all_batches_with_five_examples():
     tally = RowTally(WireShape.DOCUMENTED)
     for batch in range(3):
-        tally.add(judge(*(documented({"tags": "New"}, name=f"{batch}-{n}") for n in range(4))))
+        tally.add(
+            validate_records(*(documented_record({"tags": "New"}, name=f"{batch}-{n}") for n in range(4)))
+        )
     coerced = next(
         result for result in tally.results() if (result.check, result.column) == ("coerced", "tags")
     )
@@ -59,28 +62,35 @@ def test_warnings_are_counted_over_all_batches_with_five_examples(judge, documen
     assert [example["name"] for example in coerced.examples] == ["0-0", "0-1", "0-2", "0-3", "1-0"]
 
 
-def test_long_names_and_values_are_cut_in_the_examples(judge, documented):
+def test_long_names_and_values_are_cut_in_the_examples():
     tally = RowTally(WireShape.DOCUMENTED)
     long = "x" * 10_000
     tally.add(
-        judge(documented({"tags": "New"}, name=long), documented(status=long, model_id=long, name=long))
+        validate_records(
+            documented_record({"tags": "New"}, name=long),
+            documented_record(status=long, model_id=long, name=long),
+        )
     )
     for result in tally.results():
         for example in result.examples:
             assert all(len(text or "") < 150 for text in example.values()), result.check
 
 
-def test_long_keys_are_cut_in_the_report(judge, documented):
+def test_long_keys_are_cut_in_the_report():
     tally = RowTally(WireShape.DOCUMENTED)
-    tally.add(judge(documented({"k" * 10_000: 1})))
+    tally.add(validate_records(documented_record({"k" * 10_000: 1})))
     assert max(map(len, tally.fields)) < 150
     assert max(map(len, tally.unknown)) < 150
 
 
-def test_a_refused_record_is_known_by_its_id_and_its_name(judge, documented):
+def test_a_refused_record_is_known_by_its_id_and_its_name():
     tally = RowTally(WireShape.DOCUMENTED)
     tally.add(
-        judge(documented(status="?", name="a"), documented(model_id=None, name="b"), documented(name=None))
+        validate_records(
+            documented_record(status="?", name="a"),
+            documented_record(model_id=None, name="b"),
+            documented_record(name=None),
+        )
     )
     assert tally.refused_ids == {"3c90c3cc-0d44-4b50-8888-8dd25736052a"}
     assert tally.refused_names == {"a", "b"}

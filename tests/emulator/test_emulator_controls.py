@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helpers.http_clients import ask
 from io_intelligence_provider.emulator.app import create_app
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -24,7 +25,7 @@ Start = Callable[..., EmulatorServer]
 GRANT = "grant_type=client_credentials&scope=models"
 
 
-def total(ask: Any, server: EmulatorServer) -> int:
+def total(server: EmulatorServer) -> int:
     return int(ask(server).json()["pagination"]["total"])
 
 
@@ -32,22 +33,22 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def test_the_day_can_be_moved(emulate: Start, ask: Any) -> None:
+def test_the_day_can_be_moved(emulate: Start) -> None:
     server = emulate(as_of=FIRST)
-    assert total(ask, server) == 9
+    assert total(server) == 9
     server.set_as_of(date(2026, 3, 10))
-    assert total(ask, server) == 10
+    assert total(server) == 10
     server.set_as_of(None)
-    assert total(ask, server) == len(PriceHistory.load().records())
+    assert total(server) == len(PriceHistory.load().records())
 
 
-def test_the_day_can_be_moved_by_request(emulate: Start, ask: Any) -> None:
+def test_the_day_can_be_moved_by_request(emulate: Start) -> None:
     server = emulate()
     server.faults.add(Fault(kind="drift", how="remove_first"))
     ask(server)
     moved = ask(server, "/emulator/as-of", method="PUT", body={"as_of": "2026-02-13"})
     assert (moved.status, moved.json()) == (200, {"as_of": "2026-02-13"})
-    assert total(ask, server) == 9, "a new day knows nothing of the drift"
+    assert total(server) == 9, "a new day knows nothing of the drift"
     refused = ask(server, "/emulator/as-of", method="PUT", body={"as_of": "2026-01-01"})
     assert refused.status == 400
     assert "begins on 2026-02-13" in refused.json()["detail"]
@@ -59,7 +60,7 @@ def test_an_emulator_before_the_history_is_refused() -> None:
         EmulatorServer(as_of=date(2026, 1, 1))
 
 
-def test_the_log_knows_what_was_asked_and_no_credential(emulate: Start, ask: Any) -> None:
+def test_the_log_knows_what_was_asked_and_no_credential(emulate: Start) -> None:
     server = emulate(api_key="s3cret")
     headers = {"Authorization": "Bearer s3cret", "X-Guest-Session-ID": "guest-7", "User-Agent": "me/1"}
     ask(server, f"{MODELS}?page=2&page_size=5&q=", headers=headers)
@@ -85,7 +86,7 @@ def test_the_log_knows_what_was_asked_and_no_credential(emulate: Start, ask: Any
     assert not any(secret in answer.body for secret in (b"s3cret", b"guest-7"))
 
 
-def test_tokens_are_issued_accepted_and_revoked(emulate: Start, ask: Any) -> None:
+def test_tokens_are_issued_accepted_and_revoked(emulate: Start) -> None:
     server = emulate(oauth=OAuthClient("me", "p:w%", expires_in=60))
     answer = ask(server, "/oauth/token", method="POST", body=GRANT, headers=basic("me", "p:w%"))
     assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
@@ -113,12 +114,7 @@ def test_tokens_are_issued_accepted_and_revoked(emulate: Start, ask: Any) -> Non
     ],
 )
 def test_token_requests(
-    guarded_server: EmulatorServer,
-    ask: Any,
-    headers: dict[str, str],
-    form: str,
-    status: int,
-    error: str | None,
+    guarded_server: EmulatorServer, headers: dict[str, str], form: str, status: int, error: str | None
 ) -> None:
     answer = ask(guarded_server, "/oauth/token", method="POST", body=form, headers=headers)
     assert (answer.status, answer.json().get("error")) == (status, error)
@@ -153,7 +149,7 @@ def test_controls_are_for_this_machine_only(peer: str, status: int) -> None:
     assert isinstance(json.loads(sent[1]["body"]), list if status == 200 else dict)
 
 
-def test_a_stopped_server_lets_its_port_go(ask: Any) -> None:
+def test_a_stopped_server_lets_its_port_go() -> None:
     with EmulatorServer() as server:
         port = int(server.url.rpartition(":")[2])
         assert ask(server).status == 200

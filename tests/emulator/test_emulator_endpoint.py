@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from helpers.http_clients import ask
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -22,7 +23,7 @@ Start = Callable[..., EmulatorServer]
 FIVE = [{"name": f"org/m{number}"} for number in range(5)]
 
 
-def test_pages_hold_the_whole_catalogue_in_order(history_server: EmulatorServer, ask: Any) -> None:
+def test_pages_hold_the_whole_catalogue_in_order(history_server: EmulatorServer) -> None:
     expected = [record["name"] for record in PriceHistory.load().records()]
     names, page = [], 1
     while True:
@@ -42,14 +43,14 @@ def test_pages_hold_the_whole_catalogue_in_order(history_server: EmulatorServer,
     }
 
 
-def test_defaults_are_page_1_of_50(history_server: EmulatorServer, ask: Any) -> None:
+def test_defaults_are_page_1_of_50(history_server: EmulatorServer) -> None:
     answer = ask(history_server)
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     pagination = answer.json()["pagination"]
     assert (pagination["page"], pagination["page_size"], pagination["has_previous"]) == (1, 50, False)
 
 
-def test_a_page_after_the_last_is_empty(emulate: Start, ask: Any) -> None:
+def test_a_page_after_the_last_is_empty(emulate: Start) -> None:
     answer = ask(emulate(catalogue=FixedCatalogue(FIVE)), f"{MODELS}?page=4&page_size=2").json()
     assert answer["data"] == []
     assert answer["pagination"] == {
@@ -72,7 +73,7 @@ def test_a_page_after_the_last_is_empty(emulate: Start, ask: Any) -> None:
     ],
 )
 def test_values_out_of_bounds_are_422(
-    history_server: EmulatorServer, ask: Any, query: str, loc: str, kind: str
+    history_server: EmulatorServer, query: str, loc: str, kind: str
 ) -> None:
     answer = ask(history_server, f"{MODELS}?{query}")
     assert answer.status == 422
@@ -82,11 +83,11 @@ def test_values_out_of_bounds_are_422(
 
 
 @pytest.mark.parametrize("query", ["page_size=1", "page_size=100", "page=999999"])
-def test_the_bounds_themselves_are_allowed(history_server: EmulatorServer, ask: Any, query: str) -> None:
+def test_the_bounds_themselves_are_allowed(history_server: EmulatorServer, query: str) -> None:
     assert ask(history_server, f"{MODELS}?{query}").status == 200
 
 
-def test_unknown_paths_are_404(history_server: EmulatorServer, ask: Any) -> None:
+def test_unknown_paths_are_404(history_server: EmulatorServer) -> None:
     answer = ask(history_server, "/api/v1/nothing")
     assert (answer.status, answer.json()) == (404, {"detail": "Not Found"})
     assert ask(history_server, "/oauth/token", method="POST").status == 404
@@ -105,9 +106,7 @@ def test_unknown_paths_are_404(history_server: EmulatorServer, ask: Any) -> None
         ({"Authorization": "Bearer wr0ng", "X-Guest-Session-ID": "guest-1"}, 401),
     ],
 )
-def test_who_is_let_in(
-    guarded_server: EmulatorServer, ask: Any, headers: dict[str, str], status: int
-) -> None:
+def test_who_is_let_in(guarded_server: EmulatorServer, headers: dict[str, str], status: int) -> None:
     answer = ask(guarded_server, headers=headers)
     assert answer.status == status
     if status == 401:
@@ -115,11 +114,11 @@ def test_who_is_let_in(
         assert not any(secret in answer.body for secret in (b"s3cret", b"wr0ng"))
 
 
-def test_without_a_key_everybody_is_served(history_server: EmulatorServer, ask: Any) -> None:
+def test_without_a_key_everybody_is_served(history_server: EmulatorServer) -> None:
     assert ask(history_server, headers={"Authorization": "Bearer anything"}).status == 200
 
 
-def test_q_looks_into_name_and_description(emulate: Start, ask: Any) -> None:
+def test_q_looks_into_name_and_description(emulate: Start) -> None:
     records = [
         {"name": "org/Llama", "description": None},
         {"name": "x", "description": "a LLAMA"},
@@ -130,7 +129,7 @@ def test_q_looks_into_name_and_description(emulate: Start, ask: Any) -> None:
     assert (answer["pagination"]["total"], answer["pagination"]["total_pages"]) == (2, 2)
 
 
-def test_openai_shape_is_one_list_whatever_the_page(emulate: Start, ask: Any) -> None:
+def test_openai_shape_is_one_list_whatever_the_page(emulate: Start) -> None:
     answer = ask(emulate(shape="openai"), f"{MODELS}?page=2&page_size=1").json()
     assert answer.keys() == {"object", "data"}
     assert answer["object"] == "list"
@@ -158,7 +157,7 @@ def types_by_key(records: list[Any]) -> dict[str, set[str]]:
     }  # fmt: skip
 
 
-def test_the_openai_shape_is_that_of_the_live_answer_key_by_key(emulate: Start, ask: Any) -> None:
+def test_the_openai_shape_is_that_of_the_live_answer_key_by_key(emulate: Start) -> None:
     live = json.loads(LIVE.read_bytes())
     answer = ask(emulate(shape="openai")).json()
     assert list(answer) == list(live)
@@ -167,7 +166,7 @@ def test_the_openai_shape_is_that_of_the_live_answer_key_by_key(emulate: Start, 
     assert [key for key in wanted if not found[key] <= wanted[key]] == []
 
 
-def test_what_moves_from_request_to_request(emulate: Start, ask: Any) -> None:
+def test_what_moves_from_request_to_request(emulate: Start) -> None:
     server, again = emulate(shape="openai"), emulate(shape="openai")
     first, second = (ask(server).json()["data"] for _ in range(2))
     moving = {key for one, other in zip(first, second, strict=True) for key in one if one[key] != other[key]}
@@ -177,7 +176,7 @@ def test_what_moves_from_request_to_request(emulate: Start, ask: Any) -> None:
     assert [ask(again).json()["data"] for _ in range(2)] == [first, second], "the same in every process"
 
 
-def test_prices_per_token_are_exact_in_the_text(emulate: Start, ask: Any) -> None:
+def test_prices_per_token_are_exact_in_the_text(emulate: Start) -> None:
     server = emulate(shape="openai", as_of=date(2026, 2, 13))
     body = ask(server).body
     parsed = json.loads(body, parse_float=Decimal)["data"]
@@ -189,13 +188,13 @@ def test_prices_per_token_are_exact_in_the_text(emulate: Start, ask: Any) -> Non
     assert b'"output_token_price": 3.2E-7' in body
 
 
-def test_records_go_over_the_wire_as_they_are(emulate: Start, ask: Any) -> None:
+def test_records_go_over_the_wire_as_they_are(emulate: Start) -> None:
     records: list[Any] = [None, 7, {"name": "\ud800"}, b'{"name": NaN, "p": 1.10}', {"p": Decimal("1.10")}]
     body = ask(emulate(catalogue=FixedCatalogue(records))).body
     assert b'[null,7,{"name": "\\ud800"},{"name": NaN, "p": 1.10},{"p": 1.10}]' in body
 
 
-def test_gzip_only_for_those_who_accept_it(history_server: EmulatorServer, ask: Any) -> None:
+def test_gzip_only_for_those_who_accept_it(history_server: EmulatorServer) -> None:
     plain = ask(history_server, headers={"Accept-Encoding": "identity"})
     packed = ask(history_server, headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers
@@ -212,7 +211,7 @@ def test_gzip_only_for_those_who_accept_it(history_server: EmulatorServer, ask: 
         (Quirks(endless=True), {"has_next": True, "total_pages": 1}),
     ],
 )
-def test_quirks(emulate: Start, ask: Any, quirks: Quirks, said: dict[str, Any]) -> None:
+def test_quirks(emulate: Start, quirks: Quirks, said: dict[str, Any]) -> None:
     answer = ask(emulate(catalogue=FixedCatalogue(FIVE), quirks=quirks), f"{MODELS}?page_size=10").json()
     assert answer["pagination"] | said == answer["pagination"]
     assert len(answer["data"]) == min(5, answer["pagination"]["page_size"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from helpers.http_clients import ask
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault, Faults
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -20,12 +21,12 @@ Start = Callable[..., EmulatorServer]
 HTTP_DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 
 
-def names(ask: Any, server: EmulatorServer, page: int) -> tuple[list[str], int]:
+def names(server: EmulatorServer, page: int) -> tuple[list[str], int]:
     answer = ask(server, f"{MODELS}?page={page}&page_size=2").json()
     return [record["name"] for record in answer["data"]], answer["pagination"]["total"]
 
 
-def test_status_for_its_page_and_as_often_as_ordered(four_models: EmulatorServer, ask: Any) -> None:
+def test_status_for_its_page_and_as_often_as_ordered(four_models: EmulatorServer) -> None:
     four_models.faults.add(Fault(kind="status", status=503, page=2, times=2, retry_after=1))
     asked = [ask(four_models, f"{MODELS}?page={page}") for page in (1, 2, 2, 2)]
     assert [answer.status for answer in asked] == [200, 503, 503, 200]
@@ -34,7 +35,7 @@ def test_status_for_its_page_and_as_often_as_ordered(four_models: EmulatorServer
     assert "retry-after" not in asked[3].headers
 
 
-def test_status_with_a_body_and_a_date(four_models: EmulatorServer, ask: Any) -> None:
+def test_status_with_a_body_and_a_date(four_models: EmulatorServer) -> None:
     four_models.faults.add(
         Fault(
             kind="status",
@@ -50,33 +51,33 @@ def test_status_with_a_body_and_a_date(four_models: EmulatorServer, ask: Any) ->
 
 
 @pytest.mark.parametrize("status", [204, 304, 299, 599])
-def test_unusual_statuses(four_models: EmulatorServer, ask: Any, status: int) -> None:
+def test_unusual_statuses(four_models: EmulatorServer, status: int) -> None:
     four_models.faults.add(Fault(kind="status", status=status))
     assert ask(four_models).status == status
 
 
 @pytest.mark.parametrize(("status", "served"), [(None, 302), (307, 307)])
-def test_redirect(four_models: EmulatorServer, ask: Any, status: int | None, served: int) -> None:
+def test_redirect(four_models: EmulatorServer, status: int | None, served: int) -> None:
     four_models.faults.add(Fault(kind="redirect", location="http://127.0.0.1:9/x", status=status))
     answer = ask(four_models)
     assert (answer.status, answer.headers["location"]) == (served, "http://127.0.0.1:9/x")
 
 
-def test_delay_then_the_answer(four_models: EmulatorServer, ask: Any) -> None:
+def test_delay_then_the_answer(four_models: EmulatorServer) -> None:
     four_models.faults.add(Fault(kind="delay", seconds=0.1))
     begun = time.monotonic()
     assert ask(four_models).status == 200
     assert time.monotonic() - begun >= 0.1
 
 
-def test_a_delay_outlasts_the_client_and_the_server_lives_on(four_models: EmulatorServer, ask: Any) -> None:
+def test_a_delay_outlasts_the_client_and_the_server_lives_on(four_models: EmulatorServer) -> None:
     four_models.faults.add(Fault(kind="delay", seconds=600))
     with pytest.raises(TimeoutError):
         ask(four_models, timeout=0.05)
     assert ask(four_models).status == 200
 
 
-def test_reset(four_models: EmulatorServer, ask: Any) -> None:
+def test_reset(four_models: EmulatorServer) -> None:
     four_models.faults.add(Fault(kind="reset"))
     with pytest.raises(ConnectionResetError) as caught:
         ask(four_models)
@@ -86,7 +87,7 @@ def test_reset(four_models: EmulatorServer, ask: Any) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_truncate(emulate: Start, ask: Any, encoding: str) -> None:
+def test_truncate(emulate: Start, encoding: str) -> None:
     server = emulate()
     headers = {"Accept-Encoding": encoding}
     whole = ask(server, headers=headers)
@@ -107,17 +108,17 @@ def test_truncate(emulate: Start, ask: Any, encoding: str) -> None:
     ],
 )
 def test_drift_between_two_pages(
-    four_models: EmulatorServer, ask: Any, how: Any, second_page: list[str], total: int
+    four_models: EmulatorServer, how: Any, second_page: list[str], total: int
 ) -> None:
     four_models.faults.add(Fault(kind="drift", how=how, page=1))
-    assert names(ask, four_models, 1) == (["m0", "m1"], 4)
-    assert names(ask, four_models, 2) == (second_page, total)
+    assert names(four_models, 1) == (["m0", "m1"], 4)
+    assert names(four_models, 2) == (second_page, total)
     four_models.state.settle()
-    assert names(ask, four_models, 2) == (["m2", "m3"], 4)
+    assert names(four_models, 2) == (["m2", "m3"], 4)
 
 
 @pytest.mark.parametrize("shape", ["documented", "openai"])
-def test_newcomers_are_models_of_their_own(emulate: Start, ask: Any, shape: str) -> None:
+def test_newcomers_are_models_of_their_own(emulate: Start, shape: str) -> None:
     server = emulate(shape=shape)
     server.faults.add(Fault(kind="drift", how="insert_first", times=2))
     before, once, twice = (ask(server).json()["data"] for _ in range(3))
@@ -130,7 +131,7 @@ def test_newcomers_are_models_of_their_own(emulate: Start, ask: Any, shape: str)
     assert twice[0].keys() == before[0].keys()
 
 
-def test_a_broken_catalogue_drifts_too(emulate: Start, ask: Any) -> None:
+def test_a_broken_catalogue_drifts_too(emulate: Start) -> None:
     server = emulate(catalogue=FixedCatalogue([b"{nonsense", 7]))
     server.faults.add(Fault(kind="drift", how="insert_first"), Fault(kind="drift", how="swap"))
     ask(server)
@@ -138,7 +139,7 @@ def test_a_broken_catalogue_drifts_too(emulate: Start, ask: Any) -> None:
     assert ask(server).body.startswith(b'{"data":[7,{nonsense,{"model_id"')
 
 
-def test_faults_strike_only_the_models_endpoint(four_models: EmulatorServer, ask: Any) -> None:
+def test_faults_strike_only_the_models_endpoint(four_models: EmulatorServer) -> None:
     four_models.faults.add(Fault(kind="status", status=500))
     assert ask(four_models, "/nothing").status == 404
     assert ask(four_models).status == 500
@@ -197,7 +198,7 @@ def test_what_is_no_fault_is_refused(text: str) -> None:
         Fault.parse(text)
 
 
-def test_faults_by_the_control_routes(four_models: EmulatorServer, ask: Any) -> None:
+def test_faults_by_the_control_routes(four_models: EmulatorServer) -> None:
     fault = {"kind": "status", "status": 500, "times": None}
     ordered = ask(four_models, "/emulator/faults", method="POST", body=fault)
     assert ordered.status == 201

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from helpers.http_clients import ask
 from io_intelligence_provider.emulator.app import create_app
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -74,5 +75,5 @@ def test_schema_is_the_vendors(ours: dict[str, Any], name: str) -> None:
     assert rest[0] == rest[1]
 
 
-def test_the_document_is_served(history_server: EmulatorServer, ask: Any, ours: dict[str, Any]) -> None:
+def test_the_document_is_served(history_server: EmulatorServer, ours: dict[str, Any]) -> None:
     assert ask(history_server, "/openapi.json").json() == ours

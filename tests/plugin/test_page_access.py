@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from helpers.stores import StoreBuilder, model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_api
 from io_intelligence_provider.plugin.reader import StoreSource
@@ -138,9 +139,9 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
 
 
 @pytest.fixture(scope="module")
-def store_root(tmp_path_factory: pytest.TempPathFactory, new_world: Any, model: Any) -> Path:
-    world = new_world(tmp_path_factory.mktemp("access") / "store")
-    world.file(0, model("a", output_token_price="1"), model("a-secret-model"), changes=True)
+def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    world = StoreBuilder(tmp_path_factory.mktemp("access") / "store")
+    world.file(0, model_row("a", output_token_price="1"), model_row("a-secret-model"), changes=True)
     root: Path = world.root
     return root
 

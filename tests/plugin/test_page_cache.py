@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
@@ -96,13 +97,13 @@ def test_what_is_kept_for_a_time_is_made_again() -> None:
     assert cache.size == 7
 
 
-def test_the_store_is_listed_once_for_those_who_come_together(world: Any, model: Any) -> None:
-    world.file(0, model("a"))
+def test_the_store_is_listed_once_for_those_who_come_together(builder: Any) -> None:
+    builder.file(0, model_row("a"))
     opened = []
 
     def open_store() -> SnapshotStore:
         opened.append(1)
-        return SnapshotStore(world.root)
+        return SnapshotStore(builder.root)
 
     source = StoreSource(open_store, seconds=60)
     with ThreadPoolExecutor(8) as threads:
@@ -111,20 +112,20 @@ def test_the_store_is_listed_once_for_those_who_come_together(world: Any, model:
     assert opened == [1]
 
 
-def test_a_listing_is_not_kept_longer_than_said(world: Any, model: Any) -> None:
-    source = StoreSource(lambda: SnapshotStore(world.root), seconds=0)
+def test_a_listing_is_not_kept_longer_than_said(builder: Any) -> None:
+    source = StoreSource(lambda: SnapshotStore(builder.root), seconds=0)
     assert source.listing().dates == ()
-    world.file(0, model("a"))
+    builder.file(0, model_row("a"))
     assert len(source.listing().dates) == 1
 
 
-def test_a_failure_is_shared_and_then_tried_again(world: Any) -> None:
+def test_a_failure_is_shared_and_then_tried_again(builder: Any) -> None:
     broken = [True, False]
 
     def open_store() -> SnapshotStore:
         if broken.pop(0):
             raise RuntimeError("secrets backend away")
-        return SnapshotStore(world.root)
+        return SnapshotStore(builder.root)
 
     source = StoreSource(open_store, seconds=0)
     with pytest.raises(Exception, match="secrets backend away"):
@@ -133,12 +134,12 @@ def test_a_failure_is_shared_and_then_tried_again(world: Any) -> None:
 
 
 @pytest.mark.parametrize("what", ["rewritten", "touched", "truncated", "removed", "added", "denied"])
-def test_every_change_of_a_file_changes_the_fingerprint(world: Any, model: Any, day: Any, what: str) -> None:
-    world.file(0, model("a"), changes=True)
-    world.file(1, model("a"), changes=True)
-    path = world.root / changes_path(day(1))
-    before = take_listing(world.store)
-    assert take_listing(world.store).tag == before.tag
+def test_every_change_of_a_file_changes_the_fingerprint(builder: Any, what: str) -> None:
+    builder.file(0, model_row("a"), changes=True)
+    builder.file(1, model_row("a"), changes=True)
+    path = builder.root / changes_path(nth_day(1))
+    before = take_listing(builder.store)
+    assert take_listing(builder.store).tag == before.tag
     if what == "rewritten":
         data = path.read_bytes()
         path.write_bytes(data[:-1] + b"x")  # the same size
@@ -152,11 +153,11 @@ def test_every_change_of_a_file_changes_the_fingerprint(world: Any, model: Any, 
         path.chmod(0)
     else:
         (path.parent / "other.parquet").write_bytes(b"")
-    after = take_listing(world.store)
+    after = take_listing(builder.store)
     assert after.tag != before.tag
     assert after.tag_of(("models",)) == before.tag_of(("models",))
-    assert after.tag_of(("changes",), [day(0)]) == before.tag_of(("changes",), [day(0)])
-    assert after.tag_of(("changes",), [day(1)]) != before.tag_of(("changes",), [day(1)])
+    assert after.tag_of(("changes",), [nth_day(0)]) == before.tag_of(("changes",), [nth_day(0)])
+    assert after.tag_of(("changes",), [nth_day(1)]) != before.tag_of(("changes",), [nth_day(1)])
 
 
 def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -172,55 +173,53 @@ def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
-def test_a_new_day_does_not_read_the_old_ones_again(
-    world: Any, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_day_does_not_read_the_old_ones_again(builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (0, 40, 100, 130):  # March, April, June, July
-        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
     cache = Cache()
-    Reader(take_listing(world.store), cache).changes()
+    Reader(take_listing(builder.store), cache).changes()
     asked = changes_asked_for(monkeypatch)
-    world.file(131, model("a", output_token_price="9"), changes=True)
-    found = Reader(take_listing(world.store), cache).changes()
+    builder.file(131, model_row("a", output_token_price="9"), changes=True)
+    found = Reader(take_listing(builder.store), cache).changes()
     assert len(asked) == 1  # the quarter that has it
     assert found.rows["snapshot_date"].n_unique() == 4
 
 
 def test_quarters_that_are_not_at_hand_are_read_together(
-    world: Any, model: Any, day: Any, monkeypatch: pytest.MonkeyPatch
+    builder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in (0, 40, 100, 130):
-        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
-    world.damage(world.root / f"changes/snapshot_date={day(100)}/changes.parquet")
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    builder.damage(builder.root / f"changes/snapshot_date={nth_day(100)}/changes.parquet")
     asked = changes_asked_for(monkeypatch)
     import polars as pl
 
-    reader = Reader(take_listing(world.store), Cache())
+    reader = Reader(take_listing(builder.store), Cache())
     found = reader.changes()
-    assert asked[0] == (day(0), day(130))
-    assert list(found.damaged) == [day(100)]
+    assert asked[0] == (nth_day(0), nth_day(130))
+    assert list(found.damaged) == [nth_day(100)]
     asked.clear()
-    one_by_one = [reader.changes(day(number), day(number)) for number in (0, 40, 100, 130)]
+    one_by_one = [reader.changes(nth_day(number), nth_day(number)) for number in (0, 40, 100, 130)]
     assert asked == []  # each is at hand now
     assert pl.concat([part.rows for part in one_by_one]).equals(found.rows)
-    assert [list(part.damaged) for part in one_by_one] == [[], [], [day(100)], []]
+    assert [list(part.damaged) for part in one_by_one] == [[], [], [nth_day(100)], []]
 
 
-def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(world: Any, model: Any, day: Any) -> None:
+def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(builder: Any) -> None:
     for number in (0, 40, *range(125, 165)):  # March, April, and most of July
-        world.file(number, model("a", output_token_price=str(number + 1)))
+        builder.file(number, model_row("a", output_token_price=str(number + 1)))
     for number in range(125, 165):
-        world.damage(world.models_file(number))
-    reader = Reader(take_listing(world.store), Cache())
-    together = reader.medians([day(0), day(40), day(130)])["output_token_price"]
-    assert {on: int(price) for on, price in together.items()} == {day(0): 1, day(40): 41}
-    alone = Reader(take_listing(world.store), Cache()).medians([day(130)])
+        builder.damage(builder.models_file(number))
+    reader = Reader(take_listing(builder.store), Cache())
+    together = reader.medians([nth_day(0), nth_day(40), nth_day(130)])["output_token_price"]
+    assert {on: int(price) for on, price in together.items()} == {nth_day(0): 1, nth_day(40): 41}
+    alone = Reader(take_listing(builder.store), Cache()).medians([nth_day(130)])
     assert alone == {"output_token_price": {}, "input_token_price": {}}
 
 
-def test_what_is_read_ahead_may_fail(world: Any, model: Any) -> None:
-    world.file(0, model("a"))
-    reader = Reader(take_listing(world.store), Cache())
+def test_what_is_read_ahead_may_fail(builder: Any) -> None:
+    builder.file(0, model_row("a"))
+    reader = Reader(take_listing(builder.store), Cache())
 
     def fail() -> None:
         raise StorageError("away for a moment")
@@ -229,13 +228,13 @@ def test_what_is_read_ahead_may_fail(world: Any, model: Any) -> None:
         assert reader.timeline().dates
 
 
-def test_ranges_of_changes_are_cut_at_the_day(world: Any, model: Any, day: Any) -> None:
+def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:
     for number in range(4):
-        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
-    reader = Reader(take_listing(world.store), Cache())
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    reader = Reader(take_listing(builder.store), Cache())
     for first, last in ((0, 3), (1, 2), (3, 3), (0, 0)):
-        found = reader.changes(day(first), day(last)).rows["snapshot_date"].to_list()
-        assert found == [day(number) for number in range(max(first, 1), last + 1)]
+        found = reader.changes(nth_day(first), nth_day(last)).rows["snapshot_date"].to_list()
+        assert found == [nth_day(number) for number in range(max(first, 1), last + 1)]
 
 
 def test_the_whole_history_fits_the_bound_many_times(recorded_store: Any) -> None:

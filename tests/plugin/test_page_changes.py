@@ -6,36 +6,38 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row, nth_day
+
 
 @pytest.fixture
-def page(world: Any, model: Any, serve: Any) -> Any:
+def page(builder: Any, serve: Any) -> Any:
     """Two days: a moved a little and much, b a little, c came, d's quota moved, e got its first price."""
-    world.file(
+    builder.file(
         0,
-        model("org/a", output_token_price="100", input_token_price="100"),
-        model("org/b", output_token_price="100"),
-        model("d", chat_daily_quota_tier_1=10),
-        model("e"),
+        model_row("org/a", output_token_price="100", input_token_price="100"),
+        model_row("org/b", output_token_price="100"),
+        model_row("d", chat_daily_quota_tier_1=10),
+        model_row("e"),
         changes=True,
     )
-    world.file(
+    builder.file(
         1,
-        model("org/a", output_token_price="150", input_token_price="99"),
-        model("org/b", output_token_price="102"),
-        model("org/c"),
-        model("d", chat_daily_quota_tier_1=20),
-        model("e", output_token_price="7"),
+        model_row("org/a", output_token_price="150", input_token_price="99"),
+        model_row("org/b", output_token_price="102"),
+        model_row("org/c"),
+        model_row("d", chat_daily_quota_tier_1=20),
+        model_row("e", output_token_price="7"),
         changes=True,
     )
-    return serve(world.root)
+    return serve(builder.root)
 
 
-def test_access_tiers_and_keys_of_extra(world: Any, model: Any, serve: Any, day: Any) -> None:
+def test_access_tiers_and_keys_of_extra(builder: Any, serve: Any) -> None:
     for number, (tier, extra) in enumerate(
         [("standard", '{"a": 1}'), ("professional", '{"a": 2, "b.c": 1}')]
     ):
-        world.file(number, model("m", min_access_tier=tier, extra=extra), changes=True)
-    page = serve(world.root)
+        builder.file(number, model_row("m", min_access_tier=tier, extra=extra), changes=True)
+    page = serve(builder.root)
     assert told(page.api("changes", kinds=["quota_changed", "access_changed"])) == [
         ("m", "min_access_tier", True)
     ]
@@ -45,7 +47,7 @@ def test_access_tiers_and_keys_of_extra(world: Any, model: Any, serve: Any, day:
     ]
     assert told(page.api("changes", fields="extra.z")) == []
     newest = page.api("changes/days")["days"][-1]
-    assert (newest["date"], newest["quota"], newest["other"]) == (day(1).isoformat(), 1, 2)
+    assert (newest["date"], newest["quota"], newest["other"]) == (nth_day(1).isoformat(), 1, 2)
     (event,) = page.api("overview")["events"]
     assert (event["change"], event["new_value"]) == ("access_changed", "professional")
 
@@ -54,7 +56,7 @@ def told(found: Any) -> list[tuple[str, str | None, bool]]:
     return [(item["name"], item["field"], item["passes"]) for item in found["items"]]
 
 
-def test_all_of_them(page: Any, day: Any) -> None:
+def test_all_of_them(page: Any) -> None:
     found = page.api("changes")
     assert told(found) == [
         ("d", "chat_daily_quota_tier_1", True),
@@ -66,8 +68,8 @@ def test_all_of_them(page: Any, day: Any) -> None:
     ]
     newest, first = found["days"]
     assert newest == {
-        "date": day(1).isoformat(),
-        "previous_date": day(0).isoformat(),
+        "date": nth_day(1).isoformat(),
+        "previous_date": nth_day(0).isoformat(),
         "changes": 6,
         "price_changes": 4,
         "up": 2,
@@ -75,7 +77,7 @@ def test_all_of_them(page: Any, day: Any) -> None:
         "shown": 6,
         "hidden": 0,
     }
-    assert (first["date"], first["previous_date"], first["changes"]) == (day(0).isoformat(), None, 0)
+    assert (first["date"], first["previous_date"], first["changes"]) == (nth_day(0).isoformat(), None, 0)
 
 
 def test_a_model_stays_whole_when_one_of_its_changes_passes(page: Any) -> None:
@@ -90,11 +92,13 @@ def test_a_model_stays_whole_when_one_of_its_changes_passes(page: Any) -> None:
     assert (found["total"], found["days"][0]["shown"], found["days"][0]["hidden"]) == (5, 5, 1)
 
 
-def test_a_fall_counts_by_its_size(page: Any, world: Any, model: Any, day: Any) -> None:
-    world.file(2, model("org/b", output_token_price="51"), changes=True)
-    found = page.api("changes", start=day(2).isoformat(), min_pct=50, kinds="price_changed")
+def test_a_fall_counts_by_its_size(page: Any, builder: Any) -> None:
+    builder.file(2, model_row("org/b", output_token_price="51"), changes=True)
+    found = page.api("changes", start=nth_day(2).isoformat(), min_pct=50, kinds="price_changed")
     assert told(found) == [("org/b", "output_token_price", True)]
-    assert page.api("changes", start=day(2).isoformat(), min_pct=50.1, kinds="price_changed")["total"] == 0
+    assert (
+        page.api("changes", start=nth_day(2).isoformat(), min_pct=50.1, kinds="price_changed")["total"] == 0
+    )
 
 
 def test_direction_is_asked_of_each_row(page: Any) -> None:
@@ -141,26 +145,24 @@ def test_pages_make_up_the_whole(page: Any) -> None:
         assert {part["total"] for part in found} == {6}
 
 
-def test_a_day_whose_changes_were_never_detected_is_said_and_absent(
-    page: Any, world: Any, model: Any, day: Any
-) -> None:
-    world.file(2, model("org/a"))
+def test_a_day_whose_changes_were_never_detected_is_said_and_absent(page: Any, builder: Any) -> None:
+    builder.file(2, model_row("org/a"))
     found = page.api("changes")
-    assert [row["date"] for row in found["days"]] == [day(1).isoformat(), day(0).isoformat()]
-    assert any(day(2).isoformat() in text for text in found["warnings"])
+    assert [row["date"] for row in found["days"]] == [nth_day(1).isoformat(), nth_day(0).isoformat()]
+    assert any(nth_day(2).isoformat() in text for text in found["warnings"])
     overview = page.api("overview")
     assert (
         overview["price_changes"] is overview["added"] is overview["repriced"] is overview["largest"] is None
     )
-    assert any(day(2).isoformat() in text for text in overview["warnings"])
+    assert any(nth_day(2).isoformat() in text for text in overview["warnings"])
     assert page.api("status")["changes"] is None
     assert [row["date"] for row in page.api("changes/days")["days"]] == [
-        day(0).isoformat(),
-        day(1).isoformat(),
+        nth_day(0).isoformat(),
+        nth_day(1).isoformat(),
     ]
 
 
-def test_events_are_the_newest_of_models_quotas_limits_and_status(page: Any, day: Any) -> None:
+def test_events_are_the_newest_of_models_quotas_limits_and_status(page: Any) -> None:
     events = page.api("overview")["events"]
     assert [(event["name"], event["change"]) for event in events] == [
         ("d", "quota_changed"),
@@ -169,5 +171,5 @@ def test_events_are_the_newest_of_models_quotas_limits_and_status(page: Any, day
     assert (events[0]["old_value"], events[0]["new_value"], events[0]["date"]) == (
         "10",
         "20",
-        day(1).isoformat(),
+        nth_day(1).isoformat(),
     )

@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from helpers.stores import StoreBuilder, model_row, refused_record
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.ledger import record_sent
@@ -320,16 +321,18 @@ def api() -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture(scope="module")
-def base(new_world: Any, model: Any, refusal: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with files of every kind, under dates from the end of February on."""
     root = tmp_path_factory.mktemp("base") / "store"
-    world = new_world(root)
+    world = StoreBuilder(root)
     for number in range(-8, 4):
         run = world.file(
             number,
-            model("a", model_id="00000000-0000-4000-8000-000000000000", output_token_price=str(number + 10)),
-            model("b", model_id="00000000-0000-4000-8000-000000000001", extra='{"k": [1]}', tags=["x"]),
-            refused=[refusal("z", "{}")] if number in (0, 2) else [],
+            model_row(
+                "a", model_id="00000000-0000-4000-8000-000000000000", output_token_price=str(number + 10)
+            ),
+            model_row("b", model_id="00000000-0000-4000-8000-000000000001", extra='{"k": [1]}', tags=["x"]),
+            refused=[refused_record("z", "{}")] if number in (0, 2) else [],
         )
         day = date(2026, 3, 1) + timedelta(days=number)
         detect_changes(world.store, day)

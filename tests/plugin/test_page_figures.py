@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.history import PriceHistory
 
@@ -67,12 +68,12 @@ def test_the_known_figures_of_the_last_day(real: Any) -> None:
     ],
 )
 def test_a_median_is_exact_to_the_last_digit(
-    world: Any, model: Any, serve: Any, prices: list[str | None], median: str | None
+    builder: Any, serve: Any, prices: list[str | None], median: str | None
 ) -> None:
-    world.file(
-        0, *(model(name, output_token_price=price) for name, price in zip("abcd", prices, strict=False))
+    builder.file(
+        0, *(model_row(name, output_token_price=price) for name, price in zip("abcd", prices, strict=False))
     )
-    assert serve(world.root).api("overview")["medians"]["output"]["value"] == median
+    assert serve(builder.root).api("overview")["medians"]["output"]["value"] == median
 
 
 def test_medians_are_exact_on_every_day(real: Any, recorded: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 
 NAMES = {
@@ -30,18 +31,19 @@ def hostile(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def page(world: Any, model: Any, serve: Any, refusal: Any, hostile: str) -> Any:
+def page(builder: Any, serve: Any, hostile: str) -> Any:
     def row(price: str, **more: Any) -> dict[str, Any]:
         texts = ("description", "developer", "version", "license", "precision", "image_url", "status")
         return (
-            model(hostile, output_token_price=price, tags=[hostile], **dict.fromkeys(texts, hostile)) | more
+            model_row(hostile, output_token_price=price, tags=[hostile], **dict.fromkeys(texts, hostile))
+            | more
         )
 
-    world.file(0, row("1"), changes=True)
-    refused = [refusal(hostile, hostile, value=hostile, message=hostile, column=hostile)]
-    world.file(1, row("2", description=f"{hostile}!"), refused=refused)
-    world.file(2, row("3", description=f"{hostile}?"), model("new"), changes=True)
-    return serve(world.root)
+    builder.file(0, row("1"), changes=True)
+    refused = [refused_record(hostile, hostile, value=hostile, message=hostile, column=hostile)]
+    builder.file(1, row("2", description=f"{hostile}!"), refused=refused)
+    builder.file(2, row("3", description=f"{hostile}?"), model_row("new"), changes=True)
+    return serve(builder.root)
 
 
 def test_every_route_gives_it_back_as_text(page: Any, hostile: str) -> None:
@@ -80,39 +82,39 @@ def test_who_is_not_on_file_is_told_so_in_short(page: Any, hostile: str) -> None
         answer = page.get(f"api/{route}", params)
         assert answer.status == 404
         assert answer.headers["content-type"] == "application/json"
-        assert len(answer.data) < 2_000
+        assert len(answer.body) < 2_000
 
 
 @pytest.mark.parametrize("claimed", ["../../../victim", "/etc/passwd", "a/b", ""])
-def test_an_id_that_leads_elsewhere_is_never_followed(
-    world: Any, model: Any, serve: Any, refusal: Any, day: Any, claimed: str
-) -> None:
+def test_an_id_that_leads_elsewhere_is_never_followed(builder: Any, serve: Any, claimed: str) -> None:
     """The newest file claims an id that leads to a report outside; the page shows the day before."""
     import pyarrow.parquet as pq
 
     for number in range(2):
-        world.file(number, model("a", output_token_price="1"), refused=[refusal("b", "{}")], changes=True)
-    path = world.models_file(1)
-    report = next((world.root / "quality" / f"snapshot_date={day(1)}").glob("*.json")).read_text()
+        builder.file(
+            number, model_row("a", output_token_price="1"), refused=[refused_record("b", "{}")], changes=True
+        )
+    path = builder.models_file(1)
+    report = next((builder.root / "quality" / f"snapshot_date={nth_day(1)}").glob("*.json")).read_text()
     for part in ("quality", "quarantine"):
-        victim = world.root / part / f"snapshot_date={day(1)}" / "../../../victim.json"
+        victim = builder.root / part / f"snapshot_date={nth_day(1)}" / "../../../victim.json"
         victim.write_text(report.replace("http://example.test", "http://stolen.test"))
     table = pq.read_table(path, partitioning=None)
     pq.write_table(
         table.replace_schema_metadata({**table.schema.metadata, b"io_intelligence.snapshot_id": claimed}),
         path,
     )
-    page = serve(world.root)
+    page = serve(builder.root)
     status = page.api("status")
-    assert (status["state"], status["latest"]) == ("partial", day(0).isoformat())
+    assert (status["state"], status["latest"]) == ("partial", nth_day(0).isoformat())
     for route in ROUTES:
-        for params in ({}, {"date": day(1).isoformat()}):
+        for params in ({}, {"date": nth_day(1).isoformat()}):
             answer = page.get(f"api/{route}", params)
             assert answer.status in (200, 503), answer.text
             assert "stolen" not in answer.text
-    code, error = page.problem("quarantine", date=day(1).isoformat())
+    code, error = page.problem("quarantine", date=nth_day(1).isoformat())
     assert (code, error["kind"]) == (503, "damaged")
-    assert f"snapshot_date={day(1)}/models.parquet" in error["message"]
+    assert f"snapshot_date={nth_day(1)}/models.parquet" in error["message"]
 
 
 def test_an_id_or_a_date_in_a_request_is_no_path(page: Any) -> None:
@@ -127,18 +129,16 @@ def test_an_id_or_a_date_in_a_request_is_no_path(page: Any) -> None:
 
 
 @pytest.mark.parametrize("old", [{0}, {1}, {0, 2}, {2}])
-def test_files_of_several_versions_side_by_side(
-    world: Any, model: Any, serve: Any, day: Any, old: set[int]
-) -> None:
+def test_files_of_several_versions_side_by_side(builder: Any, serve: Any, old: set[int]) -> None:
     """Some files lack columns, the others have one more than this version knows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     late = ["tags", "precision", "cache_read_token_price", "context_window", "chat_daily_quota_tier_1"]
     for number in range(3):
-        row = model("a", output_token_price=str(number + 1), cache_read_token_price="1", precision="fp8")
-        world.file(number, row, model("b", context_window=7, tags=["x"]))
-        path = world.models_file(number)
+        row = model_row("a", output_token_price=str(number + 1), cache_read_token_price="1", precision="fp8")
+        builder.file(number, row, model_row("b", context_window=7, tags=["x"]))
+        path = builder.models_file(number)
         table = pq.read_table(path, partitioning=None)
         if number in old:
             table = table.drop_columns(late)
@@ -148,15 +148,15 @@ def test_files_of_several_versions_side_by_side(
     from io_intelligence_provider.changes.detect import detect_changes
 
     for number in range(3):
-        detect_changes(world.store, day(number))
-    page = serve(world.root)
+        detect_changes(builder.store, nth_day(number))
+    page = serve(builder.root)
     assert page.api("status")["state"] == "ok"
     for number in range(3):
-        (first, _) = page.api("models", date=day(number).isoformat())["items"]
+        (first, _) = page.api("models", date=nth_day(number).isoformat())["items"]
         assert first["name"] == "a"
         for route in ("overview", "quality", "quarantine"):
-            assert page.api(route, date=day(number).isoformat())["warnings"] == []
-        assert page.get("api/model", {"model": "b", "date": day(number).isoformat()}).status == 200
+            assert page.api(route, date=nth_day(number).isoformat())["warnings"] == []
+        assert page.get("api/model", {"model": "b", "date": nth_day(number).isoformat()}).status == 200
     assert {item["field"] for item in page.api("changes")["items"]} == {"output_token_price"}
     fields = ["cache_read_token_price", "chat_daily_quota_tier_1"]
     assert page.get("api/history", {"models": ["a", "b"], "fields": fields}).status == 200

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from helpers.stores import model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin import static_files
 from io_intelligence_provider.plugin.api import routes
@@ -37,12 +38,14 @@ PLOTLY = importlib.metadata.version("plotly")
 
 
 @pytest.fixture
-def page(world: Any, model: Any, serve: Any) -> Any:
+def page(builder: Any, serve: Any) -> Any:
     for number in range(3):
-        world.file(
-            number, *(model(name, output_token_price=f"{number + 1}") for name in "abcdefgh"), changes=True
+        builder.file(
+            number,
+            *(model_row(name, output_token_price=f"{number + 1}") for name in "abcdefgh"),
+            changes=True,
         )
-    return serve(world.root)
+    return serve(builder.root)
 
 
 def test_every_route_is_in_this_test() -> None:
@@ -51,7 +54,7 @@ def test_every_route_is_in_this_test() -> None:
 
 @pytest.mark.parametrize("route", JSON_ROUTES)
 def test_an_answer_that_is_held_already_is_not_sent_again(
-    page: Any, world: Any, model: Any, route: str, monkeypatch: pytest.MonkeyPatch
+    page: Any, builder: Any, route: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = page.get(f"api/{route}", JSON_ROUTES[route])
     etag = first.headers["etag"]
@@ -62,10 +65,10 @@ def test_an_answer_that_is_held_already_is_not_sent_again(
     assert first.headers["content-type"] == "application/json"
     for held in (etag, etag.removeprefix("W/"), f'"other", {etag}'):
         again = page.get(f"api/{route}", JSON_ROUTES[route], If_None_Match=held)
-        assert (again.status, again.data) == (304, b"")
+        assert (again.status, again.body) == (304, b"")
         assert again.headers["etag"] == etag
     assert page.get(f"api/{route}", JSON_ROUTES[route], If_None_Match='"other"').status == 200
-    world.file(3, model("a", output_token_price="5"))
+    builder.file(3, model_row("a", output_token_price="5"))
     changed = page.get(f"api/{route}", JSON_ROUTES[route], If_None_Match=etag)
     assert changed.status == 200
     assert changed.headers["etag"] != etag
@@ -73,10 +76,10 @@ def test_an_answer_that_is_held_already_is_not_sent_again(
 
 @pytest.mark.parametrize("route", [route for route in JSON_ROUTES if route != "status"])
 def test_a_304_reads_no_parquet(
-    page: Any, world: Any, serve: Any, route: str, monkeypatch: pytest.MonkeyPatch
+    page: Any, builder: Any, serve: Any, route: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     etag = page.get(f"api/{route}", JSON_ROUTES[route]).headers["etag"]
-    fresh = serve(world.root)  # another process of the API server: it has read nothing yet
+    fresh = serve(builder.root)  # another process of the API server: it has read nothing yet
 
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("something was read")
@@ -87,7 +90,7 @@ def test_a_304_reads_no_parquet(
 
 
 def test_a_warm_answer_reads_nothing(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = {route: page.get(f"api/{route}", params).data for route, params in JSON_ROUTES.items()}
+    whole = {route: page.get(f"api/{route}", params).body for route, params in JSON_ROUTES.items()}
 
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("something was read")
@@ -98,7 +101,7 @@ def test_a_warm_answer_reads_nothing(page: Any, monkeypatch: pytest.MonkeyPatch)
         again = page.get(f"api/{route}", params)
         assert again.status == 200
         if route != "status":
-            assert again.data == whole[route]
+            assert again.body == whole[route]
     # Nor does another question about the same days.
     assert page.api("models", limit=2)["total"] == 8
     assert page.api("changes", q="h")["total"] == 2
@@ -112,13 +115,13 @@ def test_different_questions_have_different_etags(page: Any) -> None:
 
 def test_answers_are_compressed_for_who_takes_it(page: Any) -> None:
     plain = page.get("api/models")
-    assert len(plain.data) > 1_000
+    assert len(plain.body) > 1_000
     assert "content-encoding" not in plain.headers
     for accepted in ("gzip", "br, GZIP;q=0.5", "*"):
         packed = page.get("api/models", Accept_Encoding=accepted)
         assert packed.headers["content-encoding"] == "gzip"
-        assert gzip.decompress(packed.data) == plain.data
-        assert int(packed.headers["content-length"]) == len(packed.data) < len(plain.data)
+        assert gzip.decompress(packed.body) == plain.body
+        assert int(packed.headers["content-length"]) == len(packed.body) < len(plain.body)
     for accepted in ("gzip;q=0", "gzip; q=0.0", "br", "identity"):
         assert "content-encoding" not in page.get("api/models", Accept_Encoding=accepted).headers
     assert "content-encoding" not in page.get("api/quarantine", Accept_Encoding="gzip").headers  # too small
@@ -171,7 +174,7 @@ def test_only_get_and_head(page: Any, method: str) -> None:
 @pytest.mark.parametrize("path", ["", "api/models", "static/icon.svg"])
 def test_head_is_get_without_the_body(page: Any, path: str) -> None:
     got, head = page.get(path), page.get(path, method="HEAD")
-    assert (head.status, head.data) == (200, b"")
+    assert (head.status, head.body) == (200, b"")
     for name in ("etag", "content-type", "content-length"):
         assert head.headers[name] == got.headers[name]
 
@@ -193,13 +196,13 @@ def test_the_index_names_the_plotly_that_is_installed(page: Any) -> None:
         assert not address.startswith(("/", "http"))
 
 
-def test_the_address_without_the_slash_leads_to_the_one_with_it(world: Any) -> None:
+def test_the_address_without_the_slash_leads_to_the_one_with_it(builder: Any) -> None:
     import httpx
     from starlette.testclient import TestClient
 
     from io_intelligence_provider.plugin.app import build_app
 
-    page = build_app(StoreSource(lambda: world.store), lambda: None)
+    page = build_app(StoreSource(lambda: builder.store), lambda: None)
     with TestClient(page, base_url="http://host", root_path="/team/airflow/io-intelligence") as client:
         answer = client.get("http://host/team/airflow/io-intelligence", follow_redirects=False)
         assert answer.status_code == 307
@@ -217,7 +220,7 @@ def test_static_files(page: Any) -> None:
     for name in names:
         answer = page.get(f"static/{name}")
         assert answer.status == 200
-        assert answer.data == (folder / name).read_bytes()
+        assert answer.body == (folder / name).read_bytes()
         assert answer.headers["content-type"].partition(";")[0] == kinds[Path(name).suffix]
         assert answer.headers["cache-control"] == "no-cache"
         assert page.get(f"static/{name}", If_None_Match=answer.headers["etag"]).status == 304
@@ -229,7 +232,7 @@ def test_plotly_is_kept_for_ever_under_its_version_only(page: Any) -> None:
     answer = page.get(f"static/plotly.min.js?v={PLOTLY}", Accept_Encoding="gzip")
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     source = Path(plotly.__file__).parent / "package_data/plotly.min.js"
-    assert gzip.decompress(answer.data) == source.read_bytes()
+    assert gzip.decompress(answer.body) == source.read_bytes()
     for query in ("", "?v=", "?v=0.0.1"):
         other = page.get(f"static/plotly.min.js{query}", If_None_Match=answer.headers["etag"])
         assert other.status == 304
@@ -295,7 +298,7 @@ def test_what_nobody_expected_is_said_plainly(
     monkeypatch.setattr("io_intelligence_provider.plugin.http.Reader.latest", fail)
     answer = page.get("api/status")
     assert answer.status == 500
-    error = json.loads(answer.data)["error"]
+    error = json.loads(answer.body)["error"]
     assert error["kind"] == "server"
     assert error["action"]
     assert "inner detail" not in answer.text

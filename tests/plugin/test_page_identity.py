@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row, nth_day
+
 PRICE = "output_token_price"
 
 
@@ -19,49 +21,49 @@ def steps(page: Any, model: str, field: str = PRICE) -> list[tuple[str | None, b
     return [(value, on_file) for _, value, on_file in series["steps"]]
 
 
-def test_a_new_id_under_the_same_name_is_the_same_model(world: Any, model: Any, serve: Any, day: Any) -> None:
-    world.file(0, model("a", model_id=uid("one"), output_token_price="1"))
-    world.file(1, model("a", model_id=uid("two"), output_token_price="2"))
-    page = serve(world.root)
+def test_a_new_id_under_the_same_name_is_the_same_model(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", model_id=uid("one"), output_token_price="1"))
+    builder.file(1, model_row("a", model_id=uid("two"), output_token_price="2"))
+    page = serve(builder.root)
     for asked in ("a", uid("one"), uid("two")):
         assert steps(page, asked) == [("1", True), ("2", True)]
     found = page.api("model", model="a")
-    assert (found["first_seen"], found["days_on_file"]) == (day(0).isoformat(), 2)
+    assert (found["first_seen"], found["days_on_file"]) == (nth_day(0).isoformat(), 2)
     assert page.api("models")["items"][0]["change"] == {"pct": 100.0, "new": False, "old": "1"}
     assert page.api("overview")["movers"]["up_total"] == 1
 
 
-def test_a_new_name_under_the_same_id_is_the_same_model(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a", model_id=uid("one"), output_token_price="1"))
-    world.file(1, model("b", model_id=uid("one"), output_token_price="2"))
-    page = serve(world.root)
+def test_a_new_name_under_the_same_id_is_the_same_model(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", model_id=uid("one"), output_token_price="1"))
+    builder.file(1, model_row("b", model_id=uid("one"), output_token_price="2"))
+    page = serve(builder.root)
     for asked in ("a", "b", uid("one")):
         assert steps(page, asked) == [("1", True), ("2", True)]
     assert page.api("model", model="a")["model"]["name"] == "b"
 
 
-def test_ids_of_another_wire_shape_are_followed_by_name(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a", output_token_price="1"), model("b", output_token_price="5"))
-    world.file(
+def test_ids_of_another_wire_shape_are_followed_by_name(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", output_token_price="1"), model_row("b", output_token_price="5"))
+    builder.file(
         1,
-        model("a", model_id=uid("x"), output_token_price="2"),
-        model("b", model_id=uid("y")),
+        model_row("a", model_id=uid("x"), output_token_price="2"),
+        model_row("b", model_id=uid("y")),
         shape="openai",
     )
-    page = serve(world.root)
+    page = serve(builder.root)
     assert steps(page, "a") == [("1", True), ("2", True)]
     assert steps(page, "b") == [("5", True), (None, True)]  # on file, and its price not published
     assert page.api("status")["wire_shape"] == "openai"
 
 
-def test_two_models_of_one_name_are_told_apart(world: Any, model: Any, serve: Any, day: Any) -> None:
+def test_two_models_of_one_name_are_told_apart(builder: Any, serve: Any) -> None:
     for number in range(2):
-        world.file(
+        builder.file(
             number,
-            model("a", model_id=uid("one"), output_token_price=f"{1 + number}"),
-            model("a", model_id=uid("two"), output_token_price=f"{10 + number}"),
+            model_row("a", model_id=uid("one"), output_token_price=f"{1 + number}"),
+            model_row("a", model_id=uid("two"), output_token_price=f"{10 + number}"),
         )
-    page = serve(world.root)
+    page = serve(builder.root)
     assert steps(page, uid("one")) == [("1", True), ("2", True)]
     assert steps(page, uid("two")) == [("10", True), ("11", True)]
     for route, params in (("model", {"model": "a"}), ("history", {"models": "a", "fields": PRICE})):
@@ -76,70 +78,76 @@ def test_two_models_of_one_name_are_told_apart(world: Any, model: Any, serve: An
     ]
 
 
-def test_a_name_that_becomes_shared_stays_with_who_had_it(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a", model_id=uid("one"), output_token_price="1"))
-    world.file(
+def test_a_name_that_becomes_shared_stays_with_who_had_it(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", model_id=uid("one"), output_token_price="1"))
+    builder.file(
         1,
-        model("a", model_id=uid("one"), output_token_price="2"),
-        model("a", model_id=uid("two"), output_token_price="9"),
+        model_row("a", model_id=uid("one"), output_token_price="2"),
+        model_row("a", model_id=uid("two"), output_token_price="9"),
     )
-    world.file(2, model("a", model_id=uid("one"), output_token_price="3"))
-    page = serve(world.root)
+    builder.file(2, model_row("a", model_id=uid("one"), output_token_price="3"))
+    page = serve(builder.root)
     assert steps(page, uid("one")) == [("1", True), ("2", True), ("3", True)]
     assert steps(page, uid("two")) == [(None, False), ("9", True), (None, False)]
     assert steps(page, "a") == steps(page, uid("one"))  # the other one is gone
 
 
-def test_models_that_swap_names_are_who_their_names_say(world: Any, model: Any, serve: Any) -> None:
-    world.file(
+def test_models_that_swap_names_are_who_their_names_say(builder: Any, serve: Any) -> None:
+    builder.file(
         0,
-        model("a", model_id=uid("1"), output_token_price="1"),
-        model("b", model_id=uid("2"), output_token_price="2"),
+        model_row("a", model_id=uid("1"), output_token_price="1"),
+        model_row("b", model_id=uid("2"), output_token_price="2"),
     )
-    world.file(
+    builder.file(
         1,
-        model("a", model_id=uid("2"), output_token_price="3"),
-        model("b", model_id=uid("1"), output_token_price="4"),
+        model_row("a", model_id=uid("2"), output_token_price="3"),
+        model_row("b", model_id=uid("1"), output_token_price="4"),
     )
-    page = serve(world.root)
+    page = serve(builder.root)
     assert steps(page, "a") == [("1", True), ("3", True)]
     assert steps(page, "b") == [("2", True), ("4", True)]
 
 
-def test_absent_not_published_and_free_are_three_things(world: Any, model: Any, serve: Any, day: Any) -> None:
-    always = model("z", output_token_price="1")
+def test_absent_not_published_and_free_are_three_things(builder: Any, serve: Any) -> None:
+    always = model_row("z", output_token_price="1")
     for number, price in enumerate(["1", None, "gone", "0", "0", "0.50"]):
-        rows = [always] if price == "gone" else [always, model("a", output_token_price=price)]
-        world.file(number, *rows)
-    page = serve(world.root)
+        rows = [always] if price == "gone" else [always, model_row("a", output_token_price=price)]
+        builder.file(number, *rows)
+    page = serve(builder.root)
     assert steps(page, "a") == [("1", True), (None, True), (None, False), ("0", True), ("0.5", True)]
     item = next(item for item in page.api("models")["items"] if item["name"] == "a")
     assert item["spark"] == [[25, "1"], [26, None], [28, "0"], [30, "0.5"]]
-    free = next(item for item in page.api("models", date=day(4).isoformat())["items"] if item["name"] == "a")
+    free = next(
+        item for item in page.api("models", date=nth_day(4).isoformat())["items"] if item["name"] == "a"
+    )
     assert free["doubtful"] == [PRICE]
     assert free["change"] == {"pct": -100.0, "new": False, "old": "1"}
     found = page.api("model", model="a")
     assert found["days_on_file"] == 5
-    gone = page.api("model", model="a", date=day(2).isoformat())
-    assert (gone["date"], gone["as_of"], gone["days_on_file"]) == (day(2).isoformat(), day(1).isoformat(), 2)
-    assert gone["series"][PRICE][-1] == [day(2).isoformat(), None, False]
+    gone = page.api("model", model="a", date=nth_day(2).isoformat())
+    assert (gone["date"], gone["as_of"], gone["days_on_file"]) == (
+        nth_day(2).isoformat(),
+        nth_day(1).isoformat(),
+        2,
+    )
+    assert gone["series"][PRICE][-1] == [nth_day(2).isoformat(), None, False]
     assert gone["model"]["prices"][PRICE] is None
 
 
-def test_a_free_model_that_never_cost_anything_is_not_doubtful(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a", output_token_price="0"), model("b"))
-    world.file(1, model("a", output_token_price="0"), model("b", output_token_price="0"))
-    for item in serve(world.root).api("models")["items"]:
+def test_a_free_model_that_never_cost_anything_is_not_doubtful(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", output_token_price="0"), model_row("b"))
+    builder.file(1, model_row("a", output_token_price="0"), model_row("b", output_token_price="0"))
+    for item in serve(builder.root).api("models")["items"]:
         assert item["doubtful"] == []
 
 
-def test_a_model_is_not_on_file_before_it_came(world: Any, model: Any, serve: Any, day: Any) -> None:
-    world.file(0, model("z"))
-    world.file(1, model("z"), model("a"))
-    page = serve(world.root)
-    status, error = page.problem("model", model="a", date=day(0).isoformat())
+def test_a_model_is_not_on_file_before_it_came(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("z"))
+    builder.file(1, model_row("z"), model_row("a"))
+    page = serve(builder.root)
+    status, error = page.problem("model", model="a", date=nth_day(0).isoformat())
     assert (status, error["kind"]) == (404, "not_on_file")
-    assert day(1).isoformat() in error["message"]
+    assert nth_day(1).isoformat() in error["message"]
     assert [item["change"]["new"] for item in page.api("models")["items"]] == [True, False]
 
 
@@ -157,46 +165,44 @@ def test_a_model_is_not_on_file_before_it_came(world: Any, model: Any, serve: An
         ([None], None),
     ],
 )
-def test_medians_are_exact_to_the_last_digit(
-    world: Any, model: Any, serve: Any, prices: Any, median: Any
-) -> None:
-    world.file(0, *(model(f"m{number}", output_token_price=price) for number, price in enumerate(prices)))
-    found = serve(world.root).api("overview")
+def test_medians_are_exact_to_the_last_digit(builder: Any, serve: Any, prices: Any, median: Any) -> None:
+    builder.file(
+        0, *(model_row(f"m{number}", output_token_price=price) for number, price in enumerate(prices))
+    )
+    found = serve(builder.root).api("overview")
     assert found["medians"]["output"] == {"value": median, "previous": None, "then": None, "then_date": None}
     assert found["median_series"][PRICE][0][1] == median
 
 
-def test_medians_of_days_that_lie_years_apart(world: Any, model: Any, serve: Any, day: Any) -> None:
+def test_medians_of_days_that_lie_years_apart(builder: Any, serve: Any) -> None:
     for number, price in ((0, "1"), (700, "2"), (1_000, "3"), (1_200, "4"), (1_201, None)):
-        world.file(number, model("a", output_token_price=price))
-    world.damage(world.models_file(1_000))
-    page = serve(world.root)
-    found = page.api("overview", date=str(day(700)))
+        builder.file(number, model_row("a", output_token_price=price))
+    builder.damage(builder.models_file(1_000))
+    page = serve(builder.root)
+    found = page.api("overview", date=str(nth_day(700)))
     assert found["medians"]["output"] == {
-        "value": "2", "previous": "1", "then": "1", "then_date": str(day(0)),
+        "value": "2", "previous": "1", "then": "1", "then_date": str(nth_day(0)),
     }  # fmt: skip
-    assert found["median_series"][PRICE] == [[str(day(700)), "2"]]
-    series = page.api("overview", date=str(day(1_201)))["median_series"][PRICE]
-    assert series == [[str(day(1_000)), None], [str(day(1_200)), "4"], [str(day(1_201)), None]]
+    assert found["median_series"][PRICE] == [[str(nth_day(700)), "2"]]
+    series = page.api("overview", date=str(nth_day(1_201)))["median_series"][PRICE]
+    assert series == [[str(nth_day(1_000)), None], [str(nth_day(1_200)), "4"], [str(nth_day(1_201)), None]]
 
 
-def test_prices_and_quotas_keep_every_digit(world: Any, model: Any, serve: Any) -> None:
+def test_prices_and_quotas_keep_every_digit(builder: Any, serve: Any) -> None:
     price, quota = "12345678901234567890.123456789012345678", 9_007_199_254_740_993
-    world.file(0, model("a", output_token_price=price, chat_daily_quota_tier_1=quota))
-    page = serve(world.root)
+    builder.file(0, model_row("a", output_token_price=price, chat_daily_quota_tier_1=quota))
+    page = serve(builder.root)
     assert page.api("models")["items"][0]["prices"][PRICE] == price
     assert steps(page, "a") == [(price, True)]
     assert steps(page, "a", "chat_daily_quota_tier_1") == [(str(quota), True)]
-    assert str(quota).encode() in page.get("api/models").data
+    assert str(quota).encode() in page.get("api/models").body
 
 
 @pytest.mark.parametrize("size", [0, 2**53, 2**53 + 1, 2**63 - 1])
-def test_an_integer_that_javascript_would_round_is_text(
-    world: Any, model: Any, serve: Any, size: int
-) -> None:
+def test_an_integer_that_javascript_would_round_is_text(builder: Any, serve: Any, size: int) -> None:
     names = ("max_tokens", "context_window", "chat_daily_quota_tier_1")
-    world.file(0, model("a", **dict.fromkeys(names, size)))
-    page = serve(world.root)
+    builder.file(0, model_row("a", **dict.fromkeys(names, size)))
+    page = serve(builder.root)
     shown = size if size <= 2**53 else str(size)
     (item,) = page.api("models")["items"]
     assert [item["max_tokens"], item["context_window"], item["quotas"][names[2]]] == [shown] * 3
@@ -204,12 +210,12 @@ def test_an_integer_that_javascript_would_round_is_text(
     assert [found["max_tokens"], found["context_window"], found["quotas"][names[2]]] == [shown] * 3
 
 
-def test_access_tiers_over_time(world: Any, model: Any, serve: Any) -> None:
+def test_access_tiers_over_time(builder: Any, serve: Any) -> None:
     tier = "min_access_tier"
     for number, said in enumerate(["standard", "standard", "tier.100", None, "professional"]):
-        world.file(number, model("a", min_access_tier=said), *([model("b")] if number < 2 else []),
+        builder.file(number, model_row("a", min_access_tier=said), *([model_row("b")] if number < 2 else []),
                    shape="openai", changes=True)  # fmt: skip
-    page = serve(world.root)
+    page = serve(builder.root)
     assert steps(page, "a", tier) == [
         ("standard", True), ("tier.100", True), (None, True), ("professional", True),
     ]  # fmt: skip
@@ -223,14 +229,14 @@ def test_access_tiers_over_time(world: Any, model: Any, serve: Any) -> None:
     assert [series["field"] for series in both] == [tier, "chat_daily_quota_tier_1"]
 
 
-def test_what_the_live_api_says_of_a_model_is_among_its_facts(world: Any, model: Any, serve: Any) -> None:
-    world.file(
+def test_what_the_live_api_says_of_a_model_is_among_its_facts(builder: Any, serve: Any) -> None:
+    builder.file(
         0,
-        model("a", display_name="A!", supports_tools=True, supports_reasoning=True, input_modalities=["text"],
-              avg_latency_ms_per_day=812.25, supports_attestation=False),
+        model_row("a", display_name="A!", supports_tools=True, supports_reasoning=True,
+                  input_modalities=["text"], avg_latency_ms_per_day=812.25, supports_attestation=False),
         shape="openai",
     )  # fmt: skip
-    found = serve(world.root).api("model", model="a")["model"]
+    found = serve(builder.root).api("model", model="a")["model"]
     assert found["capabilities"] == ["reasoning", "tools"]
     facts = {fact["column"]: (fact["value"], fact["unit"]) for fact in found["facts"]}
     assert facts["avg_latency_ms_per_day"] == (812.25, "ms")
@@ -238,9 +244,9 @@ def test_what_the_live_api_says_of_a_model_is_among_its_facts(world: Any, model:
     assert facts["input_modalities"] == (["text"], None)
 
 
-def test_a_first_snapshot_has_nothing_to_be_compared_with(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a", output_token_price="1"), changes=True)
-    page = serve(world.root)
+def test_a_first_snapshot_has_nothing_to_be_compared_with(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", output_token_price="1"), changes=True)
+    page = serve(builder.root)
     found = page.api("overview", days=30)
     assert found["previous_date"] is None
     assert found["movers"] == {"since": None, "up": [], "down": [], "up_total": 0, "down_total": 0}
@@ -250,27 +256,31 @@ def test_a_first_snapshot_has_nothing_to_be_compared_with(world: Any, model: Any
     assert models["items"][0]["change"] == {"pct": None, "new": False, "old": None}
 
 
-def test_movers_from_free_have_no_percentage_and_come_last(world: Any, model: Any, serve: Any) -> None:
-    world.file(
+def test_movers_from_free_have_no_percentage_and_come_last(builder: Any, serve: Any) -> None:
+    builder.file(
         0,
-        model("a", output_token_price="0"),
-        model("b", output_token_price="1"),
-        model("c", output_token_price="5"),
+        model_row("a", output_token_price="0"),
+        model_row("b", output_token_price="1"),
+        model_row("c", output_token_price="5"),
     )
-    world.file(1, model("a", output_token_price="3"), model("b", output_token_price="1.1"), model("c"))
-    found = serve(world.root).api("overview")["movers"]
+    builder.file(
+        1, model_row("a", output_token_price="3"), model_row("b", output_token_price="1.1"), model_row("c")
+    )
+    found = serve(builder.root).api("overview")["movers"]
     assert [(mover["name"], mover["pct"]) for mover in found["up"]] == [("b", 10.0), ("a", None)]
     assert found["down"] == []  # from published to not published is no price cut
 
 
-def test_capabilities_and_developer(world: Any, model: Any, serve: Any) -> None:
-    world.file(
+def test_capabilities_and_developer(builder: Any, serve: Any) -> None:
+    builder.file(
         0,
-        model("org/a", enable_api_chat_completions=True, supports_images_input=False, tool_support="yes"),
-        model("b", developer="Vendor", supports_prompt_cache=True, enable_audio_tts=True, tool_support="no"),
-        model("c"),
+        model_row("org/a", enable_api_chat_completions=True, supports_images_input=False, tool_support="yes"),
+        model_row(
+            "b", developer="Vendor", supports_prompt_cache=True, enable_audio_tts=True, tool_support="no"
+        ),
+        model_row("c"),
     )
-    items = {item["name"]: item for item in serve(world.root).api("models")["items"]}
+    items = {item["name"]: item for item in serve(builder.root).api("models")["items"]}
     assert (items["org/a"]["developer"], items["org/a"]["capabilities"]) == ("org", ["chat", "tools"])
     assert (items["b"]["developer"], items["b"]["capabilities"]) == (
         "Vendor",
@@ -279,11 +289,9 @@ def test_capabilities_and_developer(world: Any, model: Any, serve: Any) -> None:
     assert (items["c"]["developer"], items["c"]["capabilities"]) == (None, [])
 
 
-def test_active_is_unknown_when_nobody_publishes_a_status(
-    world: Any, model: Any, serve: Any, day: Any
-) -> None:
-    world.file(0, model("a"), model("b"))
-    world.file(1, model("a", status="inactive"), model("b"))
-    page = serve(world.root)
-    assert page.api("overview", date=day(0).isoformat())["active"] is None
+def test_active_is_unknown_when_nobody_publishes_a_status(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), model_row("b"))
+    builder.file(1, model_row("a", status="inactive"), model_row("b"))
+    page = serve(builder.root)
+    assert page.api("overview", date=nth_day(0).isoformat())["active"] is None
     assert page.api("overview")["active"] == 0

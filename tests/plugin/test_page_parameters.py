@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row
+
 LONG = "x" * 513
 HISTORY = {"models": "a", "fields": "output_token_price"}
 
 
 @pytest.fixture
-def page(world: Any, model: Any, serve: Any) -> Any:
-    world.file(0, model("a", output_token_price="1"), changes=True)
-    return serve(world.root)
+def page(builder: Any, serve: Any) -> Any:
+    builder.file(0, model_row("a", output_token_price="1"), changes=True)
+    return serve(builder.root)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_out_of_bounds(page: Any, route: str, params: Any, word: str) -> None:
     (detail, *_) = answer.json()["detail"]
     assert detail["loc"][0] == "query"
     assert detail["msg"]
-    assert len(answer.data) < 5_000
+    assert len(answer.body) < 5_000
     assert answer.headers["cache-control"] == "no-store"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import model_row
 from io_intelligence_provider.plugin import IOIntelligencePlugin, external_view
 from io_intelligence_provider.plugin.lazy import LazyApp
 
@@ -56,11 +57,11 @@ print("pandas" in sys.modules)
 
 
 @pytest.mark.parametrize("changes", [True, False])
-def test_answering_does_not_import_pandas(world: Any, model: Any, changes: bool) -> None:
+def test_answering_does_not_import_pandas(builder: Any, changes: bool) -> None:
     """It takes half a second of the first answer, and nothing needs it."""
     for number in range(3):
-        world.file(number, model("a", output_token_price="1"), changes=changes)
-    command = [sys.executable, "-c", ANSWERING, str(world.root)]
+        builder.file(number, model_row("a", output_token_price="1"), changes=changes)
+    command = [sys.executable, "-c", ANSWERING, str(builder.root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
 
@@ -94,7 +95,7 @@ def test_a_server_warms_up_before_anyone_opens_the_page_and_waits_for_that_when_
 
 
 def test_a_warm_up_that_fails_is_logged_and_takes_nothing_down(
-    world: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    builder: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from starlette.testclient import TestClient
 
@@ -106,7 +107,7 @@ def test_a_warm_up_that_fails_is_logged_and_takes_nothing_down(
         raise OSError("no such library")
 
     monkeypatch.setattr(Statics, "prepare", fail)
-    with TestClient(build_app(StoreSource(lambda: world.store), lambda: None)) as client:
+    with TestClient(build_app(StoreSource(lambda: builder.store), lambda: None)) as client:
         assert client.get("/static/icon.svg").status_code == 200
     assert "no such library" in caplog.text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.quality.report import CheckResult
 
@@ -46,15 +47,17 @@ def test_the_real_history_is_told_day_by_day(real: Any, recorded_store: Path) ->
     assert {flag["date"] for flag in found["flagged"]} <= flagged
 
 
-def test_states_are_letters_and_row_checks_one_row(world: Any, model: Any, serve: Any) -> None:
-    world.file(
-        0, model("a"), checks=[check("price", 0, "x"), check("price", 0, "y"), check("volume", evaluated=0)]
+def test_states_are_letters_and_row_checks_one_row(builder: Any, serve: Any) -> None:
+    builder.file(
+        0,
+        model_row("a"),
+        checks=[check("price", 0, "x"), check("price", 0, "y"), check("volume", evaluated=0)],
     )
-    world.file(1, model("a"), checks=[check("price", 2, "x"), check("price", 0, "y"), check("volume")])
-    world.file(
-        2, model("a"), checks=[check("price", 0, "x", evaluated=0), check("volume", 1, severity="warn")]
+    builder.file(1, model_row("a"), checks=[check("price", 2, "x"), check("price", 0, "y"), check("volume")])
+    builder.file(
+        2, model_row("a"), checks=[check("price", 0, "x", evaluated=0), check("volume", 1, severity="warn")]
     )
-    found = serve(world.root).api("quality")
+    found = serve(builder.root).api("quality")
     rows = {row["check"]: row for row in found["history"]["checks"]}
     assert rows["price"]["states"] == "pf-"
     assert rows["price"]["columns"] == ["x", "y"]
@@ -68,15 +71,13 @@ def test_states_are_letters_and_row_checks_one_row(world: Any, model: Any, serve
     ]
 
 
-def test_failed_runs_are_named_and_no_part_of_the_history(
-    world: Any, model: Any, serve: Any, day: Any
-) -> None:
-    committed = world.file(0, model("a"))
-    failed = world.file(0, model("a"), outcome="failed", checks=[check("complete", 1), check("volume")])
-    alone = world.file(1, model("a"), outcome="failed", checks=[check("not_empty", 1)])
-    found = serve(world.root).api("quality")
+def test_failed_runs_are_named_and_no_part_of_the_history(builder: Any, serve: Any) -> None:
+    committed = builder.file(0, model_row("a"))
+    failed = builder.file(0, model_row("a"), outcome="failed", checks=[check("complete", 1), check("volume")])
+    alone = builder.file(1, model_row("a"), outcome="failed", checks=[check("not_empty", 1)])
+    found = serve(builder.root).api("quality")
     assert found["report"]["snapshot_id"] == committed
-    assert found["history"]["dates"] == [day(0).isoformat()]
+    assert found["history"]["dates"] == [nth_day(0).isoformat()]
     assert found["history"]["outcomes"] == ["passed"]
     assert [(run["snapshot_id"], run["checks"]) for run in found["failed_runs"]] == [
         (alone, ["not_empty"]),
@@ -85,27 +86,27 @@ def test_failed_runs_are_named_and_no_part_of_the_history(
     assert found["runs"] == 3
 
 
-def test_a_store_whose_every_run_failed_has_a_quality(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a"), outcome="failed", checks=[check("complete", 1)])
-    page = serve(world.root)
+def test_a_store_whose_every_run_failed_has_a_quality(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), outcome="failed", checks=[check("complete", 1)])
+    page = serve(builder.root)
     found = page.api("quality")
     assert (found["date"], found["report"]) == (None, None)
     assert len(found["failed_runs"]) == 1
     assert page.api("status")["state"] == "empty"
 
 
-def test_quarantine_pages_newest_day_first(
-    world: Any, model: Any, serve: Any, refusal: Any, day: Any
-) -> None:
-    world.file(0, model("a"), refused=[refusal(f"old-{number}", "{}") for number in range(3)])
-    world.file(1, model("a"))
-    world.file(2, model("a"), refused=[refusal(f"new-{number}", '{"x": 1}') for number in range(2)])
-    page = serve(world.root)
+def test_quarantine_pages_newest_day_first(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), refused=[refused_record(f"old-{number}", "{}") for number in range(3)])
+    builder.file(1, model_row("a"))
+    builder.file(
+        2, model_row("a"), refused=[refused_record(f"new-{number}", '{"x": 1}') for number in range(2)]
+    )
+    page = serve(builder.root)
     found = page.api("quarantine")
     names = ["new-0", "new-1", "old-0", "old-1", "old-2"]
     assert (found["date"], found["total"]) == (None, 5)
     assert [item["name"] for item in found["items"]] == names
-    assert found["items"][0]["date"] == day(2).isoformat()
+    assert found["items"][0]["date"] == nth_day(2).isoformat()
     assert found["items"][0]["record"] == '{"x": 1}'
     assert found["items"][0]["failures"] == [
         {"check": "price", "column": "input_token_price", "value": "x", "message": "is no price"}
@@ -117,13 +118,15 @@ def test_quarantine_pages_newest_day_first(
             for item in page.api("quarantine", limit=limit, offset=offset)["items"]
         ]
         assert told == names
-    one = page.api("quarantine", date=day(0).isoformat())
+    one = page.api("quarantine", date=nth_day(0).isoformat())
     assert (one["total"], len(one["items"])) == (3, 3)
-    assert page.api("quarantine", date=day(1).isoformat())["total"] == 0
+    assert page.api("quarantine", date=nth_day(1).isoformat())["total"] == 0
     assert page.api("quarantine", offset=5)["items"] == []
 
 
-def test_a_huge_record_is_cut_and_says_so(world: Any, model: Any, serve: Any, refusal: Any) -> None:
-    world.file(0, model("a"), refused=[refusal("a", "x" * 50_000), refusal("b", "x" * 20_000)])
-    items = serve(world.root).api("quarantine")["items"]
+def test_a_huge_record_is_cut_and_says_so(builder: Any, serve: Any) -> None:
+    builder.file(
+        0, model_row("a"), refused=[refused_record("a", "x" * 50_000), refused_record("b", "x" * 20_000)]
+    )
+    items = serve(builder.root).api("quarantine")["items"]
     assert [(len(item["record"]), item["truncated"]) for item in items] == [(20_000, True), (20_000, False)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.store.layout import changes_path, models_path
 
@@ -59,17 +61,15 @@ def test_an_empty_store(tmp_path: Path, serve: Any, exists: bool) -> None:
     assert codes == dict.fromkeys(ROUTES, 404) | fine
 
 
-def test_folders_without_a_file_are_half_a_write_and_no_snapshot(
-    world: Any, model: Any, serve: Any, day: Any
-) -> None:
+def test_folders_without_a_file_are_half_a_write_and_no_snapshot(builder: Any, serve: Any) -> None:
     for part in ("models", "changes", "quality", "quarantine"):
-        (world.root / part / f"snapshot_date={day(9)}").mkdir(parents=True)
-        (world.root / part / "of another kind").mkdir()
-    page = serve(world.root)
+        (builder.root / part / f"snapshot_date={nth_day(9)}").mkdir(parents=True)
+        (builder.root / part / "of another kind").mkdir()
+    page = serve(builder.root)
     assert page.api("status")["state"] == "empty"
-    world.file(0, model("a"), changes=True)
+    builder.file(0, model_row("a"), changes=True)
     status = page.api("status")
-    assert (status["state"], status["dates"]) == ("ok", [day(0).isoformat()])
+    assert (status["state"], status["dates"]) == ("ok", [nth_day(0).isoformat()])
     assert {answer.status for answer in everything(page).values()} == {200}
 
 
@@ -108,13 +108,13 @@ def test_a_store_out_of_reach_is_asked_once_for_many(serve: Any) -> None:
     assert len(asked) == 1
 
 
-def test_a_storage_that_refuses(serve: Any, world: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.file(0, model("a"))
-    page = serve(world.root)
+def test_a_storage_that_refuses(serve: Any, builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder.file(0, model_row("a"))
+    page = serve(builder.root)
     real = os.scandir
 
     def denied(path: Any) -> Any:
-        if str(path) == str(world.root / "models"):
+        if str(path) == str(builder.root / "models"):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
@@ -163,66 +163,64 @@ def test_a_root_with_credentials_is_refused_and_not_shown(
         assert "hush" not in str(error)
 
 
-def test_a_damaged_latest_day_falls_back_on_the_one_before(
-    world: Any, model: Any, serve: Any, day: Any
-) -> None:
+def test_a_damaged_latest_day_falls_back_on_the_one_before(builder: Any, serve: Any) -> None:
     for number in range(3):
-        world.file(number, model("a", output_token_price=str(number + 1)), changes=True)
-    world.damage(world.models_file(2))
-    page = serve(world.root)
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    builder.damage(builder.models_file(2))
+    page = serve(builder.root)
     status = page.api("status")
     assert (status["state"], status["latest"], status["latest_on_file"]) == (
         "partial",
-        day(1).isoformat(),
-        day(2).isoformat(),
+        nth_day(1).isoformat(),
+        nth_day(2).isoformat(),
     )
-    assert [row["date"] for row in status["unreadable"]] == [day(2).isoformat()]
+    assert [row["date"] for row in status["unreadable"]] == [nth_day(2).isoformat()]
     assert "models.parquet" in status["unreadable"][0]["message"]
     answers = everything(page)
     assert {answer.status for answer in answers.values()} == {200}
-    assert answers["overview"].json()["date"] == answers["models"].json()["date"] == day(1).isoformat()
+    assert answers["overview"].json()["date"] == answers["models"].json()["date"] == nth_day(1).isoformat()
     assert answers["overview"].json()["medians"]["output"]["value"] == "2"
-    code, error = page.problem("models", date=day(2).isoformat())
+    code, error = page.problem("models", date=nth_day(2).isoformat())
     assert (code, error["kind"]) == (503, "damaged")
-    world.file(2, model("a", output_token_price="9"))
+    builder.file(2, model_row("a", output_token_price="9"))
     assert page.api("status")["state"] == "ok"
     assert page.api("overview")["medians"]["output"]["value"] == "9"
 
 
-def test_a_damaged_older_day_is_a_gap_that_is_named(world: Any, model: Any, serve: Any, day: Any) -> None:
+def test_a_damaged_older_day_is_a_gap_that_is_named(builder: Any, serve: Any) -> None:
     for number in range(5):
-        world.file(number, model("a", output_token_price="1"), changes=True)
-    world.damage(world.models_file(1))
-    world.models_file(3).write_bytes(b"")
-    page = serve(world.root)
+        builder.file(number, model_row("a", output_token_price="1"), changes=True)
+    builder.damage(builder.models_file(1))
+    builder.models_file(3).write_bytes(b"")
+    page = serve(builder.root)
     assert page.api("status")["state"] == "ok"  # the newest is fine
     answers = everything(page)
     assert {answer.status for answer in answers.values()} == {200}
     for route in ("overview", "models", "model", "history"):
         (warning,) = answers[route].json()["warnings"]
-        assert day(1).isoformat() in warning
-        assert day(3).isoformat() in warning
+        assert nth_day(1).isoformat() in warning
+        assert nth_day(3).isoformat() in warning
     (series,) = answers["history"].json()["series"]
     assert series["steps"] == [
-        [day(0).isoformat(), "1", True],
-        [day(1).isoformat(), None, False],
-        [day(2).isoformat(), "1", True],
-        [day(3).isoformat(), None, False],
-        [day(4).isoformat(), "1", True],
+        [nth_day(0).isoformat(), "1", True],
+        [nth_day(1).isoformat(), None, False],
+        [nth_day(2).isoformat(), "1", True],
+        [nth_day(3).isoformat(), None, False],
+        [nth_day(4).isoformat(), "1", True],
     ]
-    assert answers["overview"].json()["previous_date"] == day(2).isoformat()
+    assert answers["overview"].json()["previous_date"] == nth_day(2).isoformat()
     assert answers["overview"].json()["median_series"]["output_token_price"] == [
         [when, value] for when, value, _ in series["steps"]
     ]
     assert page.api("status")["warnings"]  # said once the history was read
-    assert page.problem("overview", date=day(1).isoformat())[1]["kind"] == "damaged"
+    assert page.problem("overview", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
 
 
-def test_no_day_can_be_read(world: Any, model: Any, serve: Any) -> None:
+def test_no_day_can_be_read(builder: Any, serve: Any) -> None:
     for number in range(9):
-        world.file(number, model("a"))
-        world.damage(world.models_file(number))
-    page = serve(world.root)
+        builder.file(number, model_row("a"))
+        builder.damage(builder.models_file(number))
+    page = serve(builder.root)
     status = page.api("status")
     assert (status["state"], status["latest"]) == ("partial", None)
     assert len(status["unreadable"]) == 7
@@ -231,56 +229,56 @@ def test_no_day_can_be_read(world: Any, model: Any, serve: Any) -> None:
         assert (code, error["kind"]) == (503, "damaged"), route
 
 
-def test_a_damaged_changes_file_makes_its_part_null(world: Any, model: Any, serve: Any, day: Any) -> None:
-    world.file(0, model("a", output_token_price="1"), changes=True)
-    world.file(1, model("a", output_token_price="2"), changes=True)
-    world.file(2, model("a", output_token_price="3"), changes=True)
-    world.damage(world.root / changes_path(day(2)))
-    page = serve(world.root)
+def test_a_damaged_changes_file_makes_its_part_null(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", output_token_price="1"), changes=True)
+    builder.file(1, model_row("a", output_token_price="2"), changes=True)
+    builder.file(2, model_row("a", output_token_price="3"), changes=True)
+    builder.damage(builder.root / changes_path(nth_day(2)))
+    page = serve(builder.root)
     answers = everything(page)
     assert {answer.status for answer in answers.values()} == {200}
     overview = answers["overview"].json()
     assert overview["price_changes"] is None
     assert overview["medians"]["output"]["value"] == "3"
-    assert [row["date"] for row in overview["per_day"]] == [day(0).isoformat(), day(1).isoformat()]
+    assert [row["date"] for row in overview["per_day"]] == [nth_day(0).isoformat(), nth_day(1).isoformat()]
     for route in ("overview", "changes", "changes/days", "model"):
-        assert any(day(2).isoformat() in text for text in answers[route].json()["warnings"]), route
-    assert [item["date"] for item in answers["changes"].json()["items"]] == [day(1).isoformat()]
+        assert any(nth_day(2).isoformat() in text for text in answers[route].json()["warnings"]), route
+    assert [item["date"] for item in answers["changes"].json()["items"]] == [nth_day(1).isoformat()]
 
 
-def test_a_missing_report_makes_its_part_null(world: Any, model: Any, serve: Any, day: Any) -> None:
-    world.file(0, model("a"))
-    run = world.file(1, model("a"))
-    (world.root / f"quality/snapshot_date={day(1)}/{run}.json").write_text("{}")
-    page = serve(world.root)
+def test_a_missing_report_makes_its_part_null(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"))
+    run = builder.file(1, model_row("a"))
+    (builder.root / f"quality/snapshot_date={nth_day(1)}/{run}.json").write_text("{}")
+    page = serve(builder.root)
     overview, quality = page.api("overview"), page.api("quality")
     assert overview["quality"] is None
     assert quality["report"] is None
     assert overview["warnings"]
     assert quality["warnings"]
     assert quality["history"]["scores"] == [1.0, None]
-    assert page.api("quality", date=day(0).isoformat())["report"]["outcome"] == "passed"
+    assert page.api("quality", date=nth_day(0).isoformat())["report"]["outcome"] == "passed"
 
 
-def test_a_missing_quarantine_is_said(world: Any, model: Any, serve: Any, refusal: Any, day: Any) -> None:
-    world.file(0, model("a"), refused=[refusal("x", "{}")])
-    run = world.file(1, model("a"), refused=[refusal("y", "{}")])
-    (world.root / f"quarantine/snapshot_date={day(1)}/{run}.parquet").unlink()
-    page = serve(world.root)
+def test_a_missing_quarantine_is_said(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), refused=[refused_record("x", "{}")])
+    run = builder.file(1, model_row("a"), refused=[refused_record("y", "{}")])
+    (builder.root / f"quarantine/snapshot_date={nth_day(1)}/{run}.parquet").unlink()
+    page = serve(builder.root)
     found = page.api("quarantine")
     assert [item["name"] for item in found["items"]] == ["x"]
-    assert any(day(1).isoformat() in text for text in found["warnings"])
-    assert page.problem("quarantine", date=day(1).isoformat())[1]["kind"] == "damaged"
+    assert any(nth_day(1).isoformat() in text for text in found["warnings"])
+    assert page.problem("quarantine", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
 
 
 def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
-    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+    builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("io_intelligence_provider.plugin.reader.DAMAGE_SECONDS", 0.0)
     monkeypatch.setattr("io_intelligence_provider.plugin.http.DAMAGE_SECONDS", 0.0)
-    world.file(0, model("a"))
-    world.file(1, model("a"))
-    page = serve(world.root)
+    builder.file(0, model_row("a"))
+    builder.file(1, model_row("a"))
+    page = serve(builder.root)
     real = SnapshotStore.history_frame
 
     def broken(self: Any, start: Any = None, end: Any = None, **options: Any) -> Any:
@@ -299,19 +297,16 @@ def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     assert again.json()["warnings"] == []
 
 
-def test_an_old_date_is_stale_however_lately_it_was_fetched(world: Any, model: Any, serve: Any) -> None:
-    world.file(0, model("a"))
-    status = serve(world.root).api("status")
+def test_an_old_date_is_stale_however_lately_it_was_fetched(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), fetched_at=datetime.now(UTC))
+    status = serve(builder.root).api("status")
     assert (status["stale"], status["age_hours"] < 1) == (True, True)
 
 
-def test_a_stale_snapshot_is_called_so(
-    world: Any, model: Any, serve: Any, day: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    world.file((datetime.now(UTC).date() - day(0)).days, model("a"))
-    page = serve(world.root)
+def test_a_stale_snapshot_is_called_so(builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    builder.file(now.date(), model_row("a"), fetched_at=now)
+    page = serve(builder.root)
     fresh = page.get("api/status")
     assert (fresh.json()["stale"], fresh.json()["age_hours"] < 1) == (False, True)
 
@@ -327,17 +322,17 @@ def test_a_stale_snapshot_is_called_so(
     assert later.json()["age_hours"] == pytest.approx(37, abs=0.5)
 
 
-def test_a_new_snapshot_is_seen(world: Any, model: Any, serve: Any, day: Any) -> None:
-    world.file(0, model("a", output_token_price="1"))
-    page = serve(world.root)
-    assert page.api("overview")["date"] == day(0).isoformat()
-    world.file(1, model("a", output_token_price="2"))
-    assert page.api("overview")["date"] == day(1).isoformat()
-    world.file(1, model("a", output_token_price="3"))
+def test_a_new_snapshot_is_seen(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a", output_token_price="1"))
+    page = serve(builder.root)
+    assert page.api("overview")["date"] == nth_day(0).isoformat()
+    builder.file(1, model_row("a", output_token_price="2"))
+    assert page.api("overview")["date"] == nth_day(1).isoformat()
+    builder.file(1, model_row("a", output_token_price="3"))
     assert page.api("overview")["medians"]["output"]["value"] == "3"
 
 
-def test_an_object_store(serve: Any, world: Any, model: Any, day: Any) -> None:
+def test_an_object_store(serve: Any, builder: Any) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
     fs, root = MemoryFileSystem(), f"/page-{os.getpid()}"
@@ -345,15 +340,15 @@ def test_an_object_store(serve: Any, world: Any, model: Any, day: Any) -> None:
     page = serve(lambda: SnapshotStore(f"memory:/{root}"))
     try:
         assert page.api("status")["state"] == "empty"
-        world.file(0, model("a", output_token_price="1"), changes=True)
-        for path in sorted(world.root.rglob("*")):
+        builder.file(0, model_row("a", output_token_price="1"), changes=True)
+        for path in sorted(builder.root.rglob("*")):
             if path.is_file():
-                store.files.put(path.relative_to(world.root).as_posix(), path.read_bytes())
+                store.files.put(path.relative_to(builder.root).as_posix(), path.read_bytes())
         assert page.api("overview")["medians"]["output"]["value"] == "1"
         assert {answer.status for answer in everything(page).values()} == {200}
         before = page.get("api/models").headers["etag"]
-        world.file(0, model("a", output_token_price="25"))
-        store.files.put(models_path(day(0)), world.models_file(0).read_bytes())
+        builder.file(0, model_row("a", output_token_price="25"))
+        store.files.put(models_path(nth_day(0)), builder.models_file(0).read_bytes())
         assert page.get("api/models").headers["etag"] != before
         assert page.api("models")["items"][0]["prices"]["output_token_price"] == "25"
     finally:
@@ -362,10 +357,10 @@ def test_an_object_store(serve: Any, world: Any, model: Any, day: Any) -> None:
 
 
 def test_a_read_that_does_not_come_back_is_left_alone(
-    world: Any, model: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+    builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network file system that hangs: no thread of the page, and no server that stops, waits for it."""
-    world.file(0, model("a"), changes=True)
+    builder.file(0, model_row("a"), changes=True)
     monkeypatch.setattr("io_intelligence_provider.plugin.cache.STUCK_SECONDS", 1.0)
     hangs, released = threading.Event(), threading.Event()
     hangs.set()
@@ -377,7 +372,7 @@ def test_a_read_that_does_not_come_back_is_left_alone(
         return real(self, when)
 
     monkeypatch.setattr(SnapshotStore, "info", info)
-    page = serve(world.root)
+    page = serve(builder.root)
     try:
         for _ in range(2):  # the second one does not wait for the first
             for route in ("status", "models"):

@@ -7,6 +7,7 @@ from io import StringIO
 
 from rich.console import Console
 
+from helpers.stores import make_check_run
 from io_intelligence_provider.quality.report import CheckResult, QualityReport
 from io_intelligence_provider.quality.report_terminal import result_table
 
@@ -25,8 +26,8 @@ def printed(result: object, **options: bool) -> str:
     return out.getvalue()
 
 
-def test_findings_and_checks_of_the_whole_are_shown(check_run):
-    text = printed(check_run(*CHECKS))
+def test_findings_and_checks_of_the_whole_are_shown():
+    text = printed(make_check_run(*CHECKS))
     lines = [line.split() for line in text.splitlines()]
     assert [
         "in_range",
@@ -44,7 +45,7 @@ def test_findings_and_checks_of_the_whole_are_shown(check_run):
     assert "2 rows = 1 valid + 1 quarantined" in text
     assert "\x1b" not in text
     assert "quiet" not in text
-    assert "quiet" in printed(check_run(*CHECKS), every=True)
+    assert "quiet" in printed(make_check_run(*CHECKS), every=True)
 
 
 def test_the_report_of_a_snapshot_is_shown_alike():

@@ -18,6 +18,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.records import model_record, three_models
+from helpers.stores import file_records
 from io_intelligence_provider import detect_changes
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import StorageError
@@ -39,11 +41,11 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, three_models: Any, take: Any) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two months of ten days and three days of the next, with a change each day, never rolled up."""
     store = SnapshotStore(tmp_path_factory.mktemp("template"))
     for number, day in enumerate(DAYS):
-        take(store, three_models(number), day)
+        file_records(store, three_models(number), day)
         detect_changes(store, day)
     shutil.rmtree(store.files.url("compacted"), ignore_errors=True)
     return Path(store.files.url(""))
@@ -95,8 +97,8 @@ def read_by_day(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> list[d
     return found
 
 
-def refile(store: SnapshotStore, take: Any, model: Any, day: date, price: str = "99") -> None:
-    take(store, [model("zai-org/GLM", {"input_token_price": price})], day, fail_on="never")
+def refile(store: SnapshotStore, day: date, price: str = "99") -> None:
+    file_records(store, [model_record("zai-org/GLM", {"input_token_price": price})], day, fail_on="never")
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
@@ -155,12 +157,12 @@ def test_engines_still_read_the_snapshots_by_path(filed: SnapshotStore) -> None:
 
 
 def test_a_day_filed_again_is_read_at_once_and_its_month_rolled_up_anew(
-    filed: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    filed: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filed.compact()
     old = filed.files.list("compacted/models")
     monkeypatch.setattr(SnapshotStore, "compact", lambda *_: None)
-    refile(filed, take, model, MARCH[4])
+    refile(filed, MARCH[4])
     assert read_by_day(filed, monkeypatch) == [*MARCH, *MAY[:3]]
     prices = filed.history(MARCH[4], MARCH[4], columns=["input_token_price"])["input_token_price"]
     assert prices.to_pylist() == [Decimal(99)]
@@ -177,23 +179,21 @@ def test_a_day_filed_again_is_read_at_once_and_its_month_rolled_up_anew(
 
 
 def test_a_day_added_or_deleted_makes_its_month_unknown(
-    filed: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    filed: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filed.compact()
     filed.files.delete(models_path(APRIL[2]))
     assert [day for day in DAYS if day != APRIL[2]] == sorted(
         set(filed.history(columns=["name"])["snapshot_date"].to_pylist())
     )
-    refile(filed, take, model, date(2026, 3, 31))
+    refile(filed, date(2026, 3, 31))
     assert months_on_file(filed) == ["2026-03", "2026-04"]
     assert date(2026, 3, 31) in filed.history(columns=["name"])["snapshot_date"].to_pylist()
     assert read_by_day(filed, monkeypatch) == MAY[:3]
 
 
-def test_runs_roll_up_what_they_close(
-    filed: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refile(filed, take, model, MAY[3])
+def test_runs_roll_up_what_they_close(filed: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    refile(filed, MAY[3])
     assert months_on_file(filed) == ["2026-03", "2026-04"]
     for part in ("models", "changes"):
         filed.files.delete_tree(f"compacted/{part}")
@@ -202,10 +202,10 @@ def test_runs_roll_up_what_they_close(
     assert filed.changes()["snapshot_date"].to_pylist()[-1] == MAY[3]
 
 
-def test_changes_found_again_are_rolled_up_again(filed: SnapshotStore, take: Any, model: Any) -> None:
+def test_changes_found_again_are_rolled_up_again(filed: SnapshotStore) -> None:
     filed.compact()
     old = filed.files.list("compacted/changes")
-    refile(filed, take, model, MARCH[4])
+    refile(filed, MARCH[4])
     detect_changes(filed, MARCH[4])
     new = filed.files.list("compacted/changes")
     assert new[0] != old[0]
@@ -218,7 +218,7 @@ def test_changes_found_again_are_rolled_up_again(filed: SnapshotStore, take: Any
 @pytest.mark.parametrize("error", [StorageError("away"), OSError(28, "No space left"), KeyError("x")])
 @pytest.mark.parametrize("step", ["put", "list"])
 def test_a_failure_to_roll_up_fails_no_run(
-    filed: SnapshotStore, take: Any, model: Any, caplog: Any, monkeypatch: Any, error: Exception, step: str
+    filed: SnapshotStore, caplog: Any, monkeypatch: Any, error: Exception, step: str
 ) -> None:
     real = getattr(filed.files, step)
 
@@ -228,7 +228,7 @@ def test_a_failure_to_roll_up_fails_no_run(
         return real(path, *rest)
 
     monkeypatch.setattr(filed.files, step, fail)
-    refile(filed, take, model, MAY[3])
+    refile(filed, MAY[3])
     detect_changes(filed)
     assert filed.dates()[-1] == MAY[3]
     assert caplog.text.count("months could not be rolled up") == 2
@@ -237,36 +237,36 @@ def test_a_failure_to_roll_up_fails_no_run(
 
 
 def test_a_run_rolls_up_a_few_months_the_newest_first(
-    store: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(SnapshotStore, "compact", lambda *_: None)
         for month in range(1, 6):
             for number in range(1, 9):
-                take(store, [model()], date(2026, month, number))
-    take(store, [model()], date(2026, 6, 1))
+                file_records(store, [model_record()], date(2026, month, number))
+    file_records(store, [model_record()], date(2026, 6, 1))
     assert months_on_file(store) == ["2026-03", "2026-04", "2026-05"]
-    take(store, [model()], date(2026, 6, 1))
+    file_records(store, [model_record()], date(2026, 6, 1))
     assert months_on_file(store) == [f"2026-0{month}" for month in range(1, 6)]
 
 
 def test_damaged_months_keep_no_older_one_from_its_turn(
-    filed: SnapshotStore, take: Any, model: Any, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+    filed: SnapshotStore, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("io_intelligence_provider.store.store._MONTHS_A_RUN", 1)
     filed.files.put(models_path(APRIL[4]), b"no parquet at all")
-    refile(filed, take, model, MAY[3])
+    refile(filed, MAY[3])
     assert months_on_file(filed) == ["2026-03"]
     assert "compacted/models/2026-04" in caplog.text
 
 
 def test_what_was_written_a_moment_ago_waits(
-    local_store: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    local_store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second write in one tick of the file system's clock could not be told from the first."""
     monkeypatch.setattr(months, "_SETTLED_SECONDS", 3.0)
     for day in [*MARCH, APRIL[0]]:
-        take(local_store, [model()], day)
+        file_records(local_store, [model_record()], day)
     assert months_on_file(local_store) == []
     for day in MARCH:
         os.utime(local_store.files.url(models_path(day)), (0, time.time() - 4))
@@ -337,7 +337,7 @@ def test_nulls_where_there_must_be_none_are_not_believed(filed: SnapshotStore, c
 
 
 def test_what_is_written_meanwhile_is_not_rolled_up(
-    filed: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    filed: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = months.DailyFiles._serialised
 
@@ -346,7 +346,7 @@ def test_what_is_written_meanwhile_is_not_rolled_up(
         with monkeypatch.context() as patched:
             patched.setattr(SnapshotStore, "compact", lambda *_: None)
             if month.days[0][0] == MARCH[0] and "models" in month.path:
-                refile(filed, take, model, MARCH[4])
+                refile(filed, MARCH[4])
         return data
 
     with monkeypatch.context() as patched:
@@ -372,13 +372,13 @@ def test_many_at_once_leave_one_file_a_month(filed: SnapshotStore) -> None:
 
 
 def test_prune_takes_the_months_of_what_it_deletes(
-    store: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = datetime.now(UTC).date()
     first = today.replace(day=1) - timedelta(days=1)  # the last day of the month before
     filed = [first - timedelta(days=back) for back in range(20, -1, -1)]
     for day in [*filed, today]:
-        take(store, [model()], day)
+        file_records(store, [model_record()], day)
     assert months_on_file(store) == [first.isoformat()[:7]]
     store.prune(keep_days=(today - first).days + 9)
     assert months_on_file(store) == [first.isoformat()[:7]]
@@ -390,12 +390,12 @@ def test_prune_takes_the_months_of_what_it_deletes(
 
 
 def test_prune_leaves_nothing_behind_when_nothing_can_be_written(
-    store: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = datetime.now(UTC).date()
     first = today.replace(day=1) - timedelta(days=1)
     for day in [*(first - timedelta(days=back) for back in range(20, -1, -1)), today]:
-        take(store, [model()], day)
+        file_records(store, [model_record()], day)
         detect_changes(store, day)
     assert months_on_file(store) == months_on_file(store, "changes") == [first.isoformat()[:7]]
 
@@ -422,10 +422,8 @@ def test_prune_during_a_roll_up_leaves_nothing_behind(
     assert months_on_file(filed) == ["2026-04"]
 
 
-def test_folders_that_are_not_ours_are_not_looked_into(
-    local_store: SnapshotStore, take: Any, model: Any
-) -> None:
-    take(local_store, [model()], MARCH[0])
+def test_folders_that_are_not_ours_are_not_looked_into(local_store: SnapshotStore) -> None:
+    file_records(local_store, [model_record()], MARCH[0])
     folder = Path(local_store.files.url("models"))
     (folder / "loop").symlink_to(folder / "loop")  # whoever looks into it gets an error
     assert local_store.dates() == [MARCH[0]]
@@ -530,10 +528,10 @@ def test_years_of_many_models_are_one_scan_a_year(local_store: SnapshotStore) ->
     assert one["max_tokens"].to_pylist() == list(range(430))
 
 
-def test_months_without_a_change_are_rolled_up(store: SnapshotStore, take: Any, model: Any) -> None:
+def test_months_without_a_change_are_rolled_up(store: SnapshotStore) -> None:
     for day in [*MARCH, APRIL[0]]:
         assert months_on_file(store) == months_on_file(store, "changes") == []  # the month is not over
-        take(store, [model()], day)
+        file_records(store, [model_record()], day)
         detect_changes(store, day)
     assert months_on_file(store) == months_on_file(store, "changes") == ["2026-03"]
     assert store.changes().num_rows == store.changes_frame().height == 0

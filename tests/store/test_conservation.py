@@ -10,6 +10,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.records import model_record
+from helpers.stores import PreparedClient, file_records
 from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
@@ -28,20 +30,22 @@ names = st.sampled_from(["a", "b"]) | values
 
 
 @st.composite
-def records(draw, model, shape):
+def records(draw, shape):
     if shape is WireShape.OPENAI:
         return {"id": draw(names), **draw(st.dictionaries(st.sampled_from(["created", "name", "x"]), values))}
     changes = draw(
         st.dictionaries(st.sampled_from(["status", "metadata", "x", "created_at"]), values, max_size=1)
     )
-    return {**model(), "model_id": draw(ids), "name": draw(names), **changes}
+    return {**model_record(), "model_id": draw(ids), "name": draw(names), **changes}
 
 
-def run(prepared, catalogue, shape):
+def run(catalogue, shape):
     """File a catalogue whatever its findings; return (valid, quarantined names and ids, report)."""
     store = SnapshotStore(f"memory://{uuid4()}")
     try:
-        take_snapshot(prepared(catalogue, shape=shape), store, snapshot_date="2026-01-01", fail_on="never")
+        take_snapshot(
+            PreparedClient(catalogue, shape=shape), store, snapshot_date="2026-01-01", fail_on="never"
+        )
         return store.read(), store.quarantine(), store.quality()
     except QualityError as error:
         return None, None, error.report
@@ -52,13 +56,13 @@ def run(prepared, catalogue, shape):
 @pytest.mark.parametrize("shape", WireShape)
 @given(data=st.data())
 @settings(max_examples=25)
-def test_nothing_is_lost_and_nothing_counted_twice(model, prepared, shape, data):
-    one = values | records(model, shape)
+def test_nothing_is_lost_and_nothing_counted_twice(shape, data):
+    one = values | records(shape)
     distinct = data.draw(st.lists(one, max_size=15))
     repeated = data.draw(st.lists(st.sampled_from(distinct), max_size=5)) if distinct else []
     catalogue = [json.dumps(record).encode() for record in [*distinct, *repeated]]
     served = {json.dumps(record, sort_keys=True) for record in distinct}
-    models, quarantine, report = run(prepared, catalogue, shape)
+    models, quarantine, report = run(catalogue, shape)
     assert report.served == len(served)
     assert report.valid + report.quarantined == report.served
     if models is None:
@@ -71,20 +75,22 @@ def test_nothing_is_lost_and_nothing_counted_twice(model, prepared, shape, data)
     assert refused <= served
 
 
-def test_identical_repeats_count_once_and_are_complete(store, take, model):
-    summary = take(store, [model("a"), model("b"), model("a"), model("a")])
+def test_identical_repeats_count_once_and_are_complete(store):
+    summary = file_records(
+        store, [model_record("a"), model_record("b"), model_record("a"), model_record("a")]
+    )
     assert (summary.rows, summary.quarantined, summary.outcome) == (2, 0, "passed")
     complete = next(check for check in store.quality().checks if check.check == "complete")
     assert (complete.evaluated, complete.failed) == (1, 0)
 
 
 @pytest.mark.parametrize("other", [{"status": "inactive"}, {"model_id": "UPPER"}, {"x": 1}])
-def test_two_differing_records_of_one_id_are_both_refused(store, take, model, other):
-    first = model("a")
+def test_two_differing_records_of_one_id_are_both_refused(store, other):
+    first = model_record("a")
     second = {**first, **other}
     if "model_id" in other:
         second["model_id"] = first["model_id"].upper()
-    summary = take(store, [first, model("b"), second, first], max_quarantine_share=1)
+    summary = file_records(store, [first, model_record("b"), second, first], max_quarantine_share=1)
     assert (summary.rows, summary.quarantined) == (1, 2)
     table = store.quarantine()
     assert table["model_id"].to_pylist() == [first["model_id"]] * 2
@@ -92,10 +98,10 @@ def test_two_differing_records_of_one_id_are_both_refused(store, take, model, ot
         assert [(failure["check"], failure["column"]) for failure in failures] == [("unique", "model_id")]
 
 
-def test_records_of_one_id_far_apart_are_found(store, take, model, monkeypatch):
+def test_records_of_one_id_far_apart_are_found(store, monkeypatch):
     monkeypatch.setattr("io_intelligence_provider.snapshot._GROUP", 100)
-    records = [model(f"m{n}") for n in range(350)]
-    summary = take(store, [*records, {**records[0], "name": "other"}, records[1]])
+    records = [model_record(f"m{n}") for n in range(350)]
+    summary = file_records(store, [*records, {**records[0], "name": "other"}, records[1]])
     assert (summary.rows, summary.quarantined) == (349, 2)
     assert store.read()["name"].to_pylist() == sorted(f"m{n}" for n in range(1, 350))
 
@@ -130,15 +136,15 @@ def test_both_shapes_of_one_day_store_the_same_prices(server, store):
     assert tables[0].equals(tables[1])
 
 
-def test_a_hostile_catalogue_over_the_wire(server, store, model, monkeypatch):
+def test_a_hostile_catalogue_over_the_wire(server, store, monkeypatch):
     name = "<script>alert(1)</script>"
     broken = [
         b"null", b"[]", b'"\\ud800"', b"1" * 3_000, b'{"model_id": "\\udfff"}', b"{}",
-        json.dumps(model("y", description="\ud800")).encode(),
-        json.dumps(model("x", {"k\ud800": "\udfff"})).encode(),
-        json.dumps(model(name, status="\u202e" * 5_000)).encode(),
+        json.dumps(model_record("y", description="\ud800")).encode(),
+        json.dumps(model_record("x", {"k\ud800": "\udfff"})).encode(),
+        json.dumps(model_record(name, status="\u202e" * 5_000)).encode(),
     ]  # fmt: skip
-    monkeypatch.setattr(server.state, "catalogue", FixedCatalogue([*broken, model("good")]))
+    monkeypatch.setattr(server.state, "catalogue", FixedCatalogue([*broken, model_record("good")]))
     with IOIntelligenceClient(server.url) as client:
         summary = take_snapshot(client, store, snapshot_date="2026-01-01", max_quarantine_share=1)
     assert (summary.rows, summary.quarantined) == (2, 8)

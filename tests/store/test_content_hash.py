@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, COLUMNS, Kind
 from io_intelligence_provider.store.models_file import content_hash as hash_of
@@ -93,17 +95,17 @@ def test_values_never_run_into_one_another(first, second):
     assert content_hash(frame(*first)) != content_hash(frame(*second))
 
 
-def test_it_does_not_depend_on_the_order_of_the_answer_nor_on_fetched_at(store, take, model):
-    records = [model("a"), model("b")]
-    one = take(store, records, "2026-01-01")
-    two = take(store, records[::-1], "2026-01-02")
+def test_it_does_not_depend_on_the_order_of_the_answer_nor_on_fetched_at(store):
+    records = [model_record("a"), model_record("b")]
+    one = file_records(store, records, "2026-01-01")
+    two = file_records(store, records[::-1], "2026-01-02")
     assert one.content_hash == two.content_hash
     assert store.read("2026-01-01")["fetched_at"] != store.read("2026-01-02")["fetched_at"]
 
 
-def test_prices_are_hashed_by_value(local_store, take, model):
+def test_prices_are_hashed_by_value(local_store):
     hashes = {
-        take(local_store, [model("a", {"input_token_price": text})]).content_hash
+        file_records(local_store, [model_record("a", {"input_token_price": text})]).content_hash
         for text in ("2", "2.0", "2e0", "0.2e1")
     }
     assert len(hashes) == 1

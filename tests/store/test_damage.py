@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import PreparedClient, file_records
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.snapshot import take_snapshot
 from io_intelligence_provider.store.store import SnapshotStore
 
 
 @pytest.fixture
-def models_file(local_store, take, model):
-    return Path(take(local_store, [model(f"m{n}") for n in range(200)], "2026-01-01").path)
+def models_file(local_store):
+    return Path(file_records(local_store, [model_record(f"m{n}") for n in range(200)], "2026-01-01").path)
 
 
-def test_a_root_that_is_a_file(tmp_path, take, model):
+def test_a_root_that_is_a_file(tmp_path):
     root = tmp_path / "root"
     root.write_text("x")
     store = SnapshotStore(root)
@@ -25,7 +27,7 @@ def test_a_root_that_is_a_file(tmp_path, take, model):
         with pytest.raises(StorageError, match="root"):
             read()
     with pytest.raises(StorageError, match="root"):
-        take(store, [model()])
+        file_records(store, [model_record()])
     assert root.read_text() == "x"
 
 
@@ -48,13 +50,13 @@ def test_filesystem_and_options_exclude_each_other():
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" + b"\0" * 100 + b"PAR1"])
-def test_a_models_file_that_is_no_parquet(local_store, models_file, prepared, model, content):
+def test_a_models_file_that_is_no_parquet(local_store, models_file, content):
     models_file.write_bytes(content)
     for read in (local_store.read, local_store.info, local_store.history, local_store.quality):
         with pytest.raises(StorageError, match=r"models\.parquet"):
             read()
     # A later day is filed, and says what it was not compared with; a run of that day replaces the file.
-    take_snapshot(prepared([model()]), local_store, snapshot_date="2026-01-02")
+    take_snapshot(PreparedClient([model_record()]), local_store, snapshot_date="2026-01-02")
     assert models_file.read_bytes() == content
     evaluated = {check.check: check.evaluated for check in local_store.quality("2026-01-02").checks}
     assert [evaluated[name] for name in ("volume", "price_unit", "missing_fields", "source")] == [0] * 4
@@ -62,7 +64,7 @@ def test_a_models_file_that_is_no_parquet(local_store, models_file, prepared, mo
     assert (found.check, found.severity, found.passed) == ("previous_unreadable", "warn", False)
     assert str(models_file) in found.examples[0]["message"]
     evidence = set(models_file.parents[2].glob("q*/*01-01/*"))
-    again = take_snapshot(prepared([model()]), local_store, snapshot_date="2026-01-01")
+    again = take_snapshot(PreparedClient([model_record()]), local_store, snapshot_date="2026-01-01")
     assert local_store.info("2026-01-01").snapshot_id == again.snapshot_id
     assert evidence < set(models_file.parents[2].glob("q*/*01-01/*"))  # whose that is, the file did not say
 
@@ -87,11 +89,11 @@ def test_a_parquet_file_of_somebody_else(local_store, models_file):
         local_store.info()
 
 
-def test_a_folder_in_the_place_of_the_models_file(local_store, models_file, take, model):
+def test_a_folder_in_the_place_of_the_models_file(local_store, models_file):
     models_file.unlink()
     models_file.mkdir()
     with pytest.raises(StorageError):
-        take(local_store, [model()], "2026-01-01")
+        file_records(local_store, [model_record()], "2026-01-01")
     assert models_file.is_dir()
 
 
@@ -115,7 +117,7 @@ def test_missing_evidence_is_told(local_store, models_file):
         local_store.quarantine()
 
 
-def test_foreign_files_and_folders_are_passed_over(local_store, models_file, take, model):
+def test_foreign_files_and_folders_are_passed_over(local_store, models_file):
     root = models_file.parents[2]
     for name in (
         "README",
@@ -139,7 +141,7 @@ def test_foreign_files_and_folders_are_passed_over(local_store, models_file, tak
     assert local_store.read().num_rows == local_store.history().num_rows == 200
     assert len(local_store.runs()) == 1
     assert local_store.quarantine().num_rows == 0
-    take(local_store, [model(f"m{n}") for n in range(200)], "2026-01-02")
+    file_records(local_store, [model_record(f"m{n}") for n in range(200)], "2026-01-02")
     assert [str(day) for day in local_store.dates()] == ["2026-01-01", "2026-01-02"]
 
 

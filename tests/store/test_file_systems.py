@@ -10,6 +10,8 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
 
+from helpers.records import model_record
+from helpers.stores import file_records, files_below
 from io_intelligence_provider import detect_changes
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.storage.filesystem import Files
@@ -75,39 +77,39 @@ def recorder():
     return Recorder()
 
 
-def test_one_object_write_commits_and_comes_last(recorder, take, model):
+def test_one_object_write_commits_and_comes_last(recorder):
     store = SnapshotStore("/root", filesystem=recorder)
-    take(store, [model()])
+    file_records(store, [model_record()])
     written = [path for verb, path in recorder.log if verb == "pipe_file"]
     assert [path.split("/")[2] for path in written] == ["quarantine", "quality", "quality", "models"]
     assert sorted(recorder.store) == sorted(written)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_write_that_fails_leaves_the_old_snapshot(recorder, take, model, number):
+def test_a_write_that_fails_leaves_the_old_snapshot(recorder, number):
     store = SnapshotStore("/root", filesystem=recorder)
-    good = take(store, [model("a")])
+    good = file_records(store, [model_record("a")])
     table, before = store.read(), dict(recorder.store)
     recorder.log.clear()
     recorder.fail_at = {"pipe_file": number}
     with pytest.raises(StorageError, match="the network is gone"):
-        take(store, [model("b")])
+        file_records(store, [model_record("b")])
     recorder.fail_at = {}
     assert store.info().snapshot_id == good.snapshot_id
     assert store.read().equals(table)
     assert store.quality().snapshot_id == good.snapshot_id
     assert before.items() <= recorder.store.items()
-    again = take(store, [model("b")])
+    again = file_records(store, [model_record("b")])
     assert store.info().snapshot_id == again.snapshot_id
 
 
 @pytest.mark.parametrize(
     ("kind", "verb"), [*((Recorder, verb) for verb in ("cat_file", "info", "find")), (Walking, "ls")]
 )
-def test_what_cannot_be_read_is_never_taken_for_missing(kind, take, model, verb):
+def test_what_cannot_be_read_is_never_taken_for_missing(kind, verb):
     recorder = kind()
     store = SnapshotStore("/root", filesystem=recorder)
-    take(store, [model()], "2026-01-01")
+    file_records(store, [model_record()], "2026-01-01")
     steps = 0
     while True:
         steps += 1
@@ -124,22 +126,22 @@ def test_what_cannot_be_read_is_never_taken_for_missing(kind, take, model, verb)
 
 
 @pytest.mark.parametrize("verb", ["cat_file", "info", "find"])
-def test_a_run_that_cannot_read_its_predecessor_does_not_commit(recorder, take, model, verb):
+def test_a_run_that_cannot_read_its_predecessor_does_not_commit(recorder, verb):
     store = SnapshotStore("/root", filesystem=recorder)
-    take(store, [model("a")], "2026-01-01")
+    file_records(store, [model_record("a")], "2026-01-01")
     recorder.log.clear()
     recorder.fail_at = {verb: 1}
     with pytest.raises(StorageError, match="the network is gone"):
-        take(store, [model("b")], "2026-01-02")
+        file_records(store, [model_record("b")], "2026-01-02")
     recorder.fail_at = {}
     assert [str(day) for day in store.dates()] == ["2026-01-01"]
 
 
-def test_elsewhere_a_rename_commits(take, model):
+def test_elsewhere_a_rename_commits():
     fs = Renaming()
     store = SnapshotStore("/root", filesystem=fs)
-    take(store, [model("a")])
-    second = take(store, [model("b")])
+    file_records(store, [model_record("a")])
+    second = file_records(store, [model_record("b")])
     assert store.read()["name"].to_pylist() == ["b"]
     assert store.quality().snapshot_id == second.snapshot_id
     moves = [entry for entry in fs.log if entry[0] == "mv"]
@@ -172,23 +174,25 @@ def test_a_file_system_that_moves_by_copying_is_written_at_once():
 
 
 @pytest.mark.parametrize("root", ["store", "/store", "store/"])
-def test_a_dir_file_system_is_the_folder_it_stands_for(tmp_path, take, model, tree, root):
-    summary = take(SnapshotStore(root, filesystem=DirFileSystem(str(tmp_path), LocalFileSystem())), [model()])
+def test_a_dir_file_system_is_the_folder_it_stands_for(tmp_path, root):
+    summary = file_records(
+        SnapshotStore(root, filesystem=DirFileSystem(str(tmp_path), LocalFileSystem())), [model_record()]
+    )
     assert summary.path == str(tmp_path / "store/models/snapshot_date=2026-01-02/models.parquet")
-    assert len(tree(tmp_path / "store")) == 4
+    assert len(files_below(tmp_path / "store")) == 4
     assert SnapshotStore(tmp_path / "store").read().num_rows == 1
 
 
-def test_nested_dir_file_systems_over_memory(recorder, take, model):
+def test_nested_dir_file_systems_over_memory(recorder):
     inner = DirFileSystem("/outer", recorder)
     store = SnapshotStore("root", filesystem=DirFileSystem("inner", inner))
-    take(store, [model()])
+    file_records(store, [model_record()])
     assert store.read().num_rows == 1
     assert all(path.startswith("/outer/inner/root/") for path in recorder.store)
 
 
 @pytest.mark.parametrize("form", ["plain", "file url", "relative", "home", "slash"])
-def test_local_roots_in_every_form(tmp_path, monkeypatch, take, model, form):
+def test_local_roots_in_every_form(tmp_path, monkeypatch, form):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     roots = {
@@ -198,29 +202,29 @@ def test_local_roots_in_every_form(tmp_path, monkeypatch, take, model, form):
         "home": "~/s",
         "slash": f"{tmp_path}/s//",
     }
-    summary = take(SnapshotStore(roots[form]), [model()])
+    summary = file_records(SnapshotStore(roots[form]), [model_record()])
     assert summary.path == f"{tmp_path}/s/models/snapshot_date=2026-01-02/models.parquet"
 
 
-def test_a_relative_root_is_that_of_its_creation(tmp_path, monkeypatch, take, model):
+def test_a_relative_root_is_that_of_its_creation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = SnapshotStore("s")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    take(store, [model()])
+    file_records(store, [model_record()])
     assert (tmp_path / "s" / "models").is_dir()
 
 
-def test_memory_urls(memory_root, take, model):
+def test_memory_urls(memory_root):
     store = SnapshotStore(memory_root)
-    summary = take(store, [model()])
+    summary = file_records(store, [model_record()])
     assert (
         summary.path == f"{memory_root.replace('//', '///')}/models/snapshot_date=2026-01-02/models.parquet"
     )
     assert SnapshotStore(memory_root).info().snapshot_id == summary.snapshot_id
 
 
-def test_a_local_write_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path, monkeypatch, tree):
+def test_a_local_write_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path, monkeypatch):
     files = Files(tmp_path)
     files.put("a/b", b"old")
 
@@ -231,10 +235,10 @@ def test_a_local_write_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_p
     with pytest.raises(StorageError, match="No space left"):
         files.put("a/b", b"new")
     assert files.read("a/b") == b"old"
-    assert tree(tmp_path) == ["a/b"]
+    assert files_below(tmp_path) == ["a/b"]
 
 
-def test_leftovers_of_killed_writers_are_swept_when_they_are_old(tmp_path, take, model):
+def test_leftovers_of_killed_writers_are_swept_when_they_are_old(tmp_path):
     import os
 
     old, fresh, foreign = (tmp_path / name for name in (".x.1-a.tmp", ".y.2-b.tmp", "mine.tmp"))
@@ -242,18 +246,18 @@ def test_leftovers_of_killed_writers_are_swept_when_they_are_old(tmp_path, take,
         path.write_bytes(b"x")
     for path in (old, foreign):
         os.utime(path, (0, 0))
-    take(SnapshotStore(tmp_path), [model()])
+    file_records(SnapshotStore(tmp_path), [model_record()])
     assert (old.exists(), fresh.exists(), foreign.exists()) == (False, True, True)
 
 
-def test_where_folders_are_listed_one_by_one_few_are(take, model):
+def test_where_folders_are_listed_one_by_one_few_are():
     """SFTP and the like: nothing is rolled up, and a question about one day looks at that day."""
     fs = Walking()
     store = SnapshotStore("/root", filesystem=fs)
     for number in range(1, 13):
-        take(store, [model()], f"2026-03-{number:02d}")
+        file_records(store, [model_record()], f"2026-03-{number:02d}")
         detect_changes(store, f"2026-03-{number:02d}")
-    take(store, [model()], "2026-04-01")
+    file_records(store, [model_record()], "2026-04-01")
     assert not [path for path in fs.store if "compacted" in path]
     fs.log.clear()
     assert store.changes("2026-03-05", "2026-03-05").num_rows == 0
@@ -272,7 +276,7 @@ def test_a_missing_file_of_an_object_store(recorder):
     files.delete_tree("x")
 
 
-def test_a_root_that_cannot_be_made_is_no_missing_file(take, model):
+def test_a_root_that_cannot_be_made_is_no_missing_file():
     with pytest.raises(StorageError, match="Could not write /proc/") as failed:
-        take(SnapshotStore("/proc/nothing/x"), [model()])
+        file_records(SnapshotStore("/proc/nothing/x"), [model_record()])
     assert not isinstance(failed.value, NotOnFileError)

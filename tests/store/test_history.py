@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.records import model_record, three_models
+from helpers.stores import file_records
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.storage.parquet import read_parquet
@@ -23,12 +25,12 @@ DAYS = [FIRST + timedelta(days=number) for number in range(5)]
 
 
 @pytest.fixture(params=["local", "memory"], scope="module")
-def filed(request, take, three_models, tmp_path_factory):
+def filed(request, tmp_path_factory):
     """Five days of three models."""
     root = tmp_path_factory.mktemp("env=prod") / "a store [1]"
     store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
     for number, day in enumerate(DAYS):
-        take(store, three_models(number), day)
+        file_records(store, three_models(number), day)
     return store
 
 
@@ -80,11 +82,11 @@ def test_frames_are_the_same_in_polars(filed, monkeypatch, models, batch):
         assert filed.changes_frame(*ends).equals(pl.DataFrame(filed.changes(*ends)))
 
 
-def test_a_null_where_there_must_be_none_is_named(store, take, model):
+def test_a_null_where_there_must_be_none_is_named(store):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    take(store, [model("a")], DAYS[0])
+    file_records(store, [model_record("a")], DAYS[0])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"name": ["a", None]}), sink)
     damage(store, DAYS[1], sink.getvalue().to_pybytes())
@@ -107,14 +109,14 @@ def test_batches_change_nothing(filed, monkeypatch, batch):
 
 
 @pytest.mark.parametrize("statistics", [0, 1 << 40])
-def test_models_by_name_and_id(filed, model, monkeypatch, statistics):
+def test_models_by_name_and_id(filed, monkeypatch, statistics):
     monkeypatch.setattr(reading, "_STATISTICS_FROM", statistics)
     strange = "00000000-0000-4000-8000-000000000000"
     for wanted, names in [
         (["a"], ["a"]),
-        ([model("a")["model_id"]], ["a"]),
+        ([model_record("a")["model_id"]], ["a"]),
         ([strange], [strange]),
-        (["zai-org/GLM", model("a")["model_id"], "nobody"], ["a", "zai-org/GLM"]),
+        (["zai-org/GLM", model_record("a")["model_id"], "nobody"], ["a", "zai-org/GLM"]),
         ("a", ["a"]),
         (["A"], []),
         ([], []),
@@ -138,20 +140,20 @@ def damage(store, day, data):
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
 @pytest.mark.parametrize("models", [None, ["a"]])
-def test_a_damaged_day_is_named(store, take, model, content, models):
+def test_a_damaged_day_is_named(store, content, models):
     for day in DAYS:
-        take(store, [model("a")], day)
+        file_records(store, [model_record("a")], day)
     damage(store, DAYS[2], content)
     with pytest.raises(StorageError, match=f"snapshot_date={DAYS[2]}/models.parquet is no readable"):
         store.history(models=models)
     assert store.history(end=DAYS[1]).num_rows == 2
 
 
-def test_a_file_of_another_schema_is_named(store, take, model):
+def test_a_file_of_another_schema_is_named(store):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    take(store, [model("a")], DAYS[0])
+    file_records(store, [model_record("a")], DAYS[0])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"name": ["a"], "input_token_price": ["cheap"]}), sink)
     damage(store, DAYS[1], sink.getvalue().to_pybytes())
@@ -160,9 +162,9 @@ def test_a_file_of_another_schema_is_named(store, take, model):
     assert store.history(end=DAYS[0], columns=["name"])["name"].to_pylist() == ["a"]
 
 
-def test_no_column_but_the_date(store, take, model, monkeypatch):
+def test_no_column_but_the_date(store, monkeypatch):
     for day in DAYS[:2]:
-        take(store, [model("a"), model("b")], day)
+        file_records(store, [model_record("a"), model_record("b")], day)
     expected = [DAYS[0], DAYS[0], DAYS[1], DAYS[1]]
     assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
     assert store.history(columns=[], models=["b"])["snapshot_date"].to_pylist() == DAYS[:2]
@@ -170,12 +172,12 @@ def test_no_column_but_the_date(store, take, model, monkeypatch):
     assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
 
 
-def test_an_integer_column_that_was_narrower_is_widened(store, take, model):
+def test_an_integer_column_that_was_narrower_is_widened(store):
     """Another writer's int32 is no damage: the file is read by itself and cast."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    take(store, [model("a", {"max_tokens": 7})], DAYS[0])
+    file_records(store, [model_record("a", {"max_tokens": 7})], DAYS[0])
     table = store.read()
     place = table.schema.get_field_index("max_tokens")
     narrow = table.set_column(place, "max_tokens", table["max_tokens"].cast(pa.int32()))
@@ -188,9 +190,9 @@ def test_an_integer_column_that_was_narrower_is_widened(store, take, model):
         assert found.schema.field("max_tokens").type == pa.int64()
 
 
-def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, take, model, monkeypatch):
+def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, monkeypatch):
     for day in DAYS:
-        take(store, [model("a")], day)
+        file_records(store, [model_record("a")], day)
     listed = store.files.folders_with("models.parquet", "models", bool)
     monkeypatch.setattr(store.files, "folders_with", lambda *_: listed)
     store.files.delete(models_path(DAYS[3]))
@@ -201,9 +203,9 @@ def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, take, model, monkeypa
     assert store.history().num_rows == 0
 
 
-def test_a_day_that_is_pruned_between_look_and_scan(local_store, take, model, monkeypatch):
+def test_a_day_that_is_pruned_between_look_and_scan(local_store, monkeypatch):
     for day in DAYS:
-        take(local_store, [model("a")], day)
+        file_records(local_store, [model_record("a")], day)
     batches = reading._batches
 
     def pruned(files):
@@ -218,12 +220,12 @@ def test_a_day_that_is_pruned_between_look_and_scan(local_store, take, model, mo
     assert local_store.history(models=["a"])["snapshot_date"].to_pylist() == expected
 
 
-def test_many_row_groups(store, take, model):
+def test_many_row_groups(store):
     """The statistics of a large catalogue skip its row groups; the answer is the same."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    take(store, [model(f"m{n:03d}") for n in range(50)], DAYS[0])
+    file_records(store, [model_record(f"m{n:03d}") for n in range(50)], DAYS[0])
     table, sink = store.read(), pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=7)
     data = sink.getvalue().to_pybytes()

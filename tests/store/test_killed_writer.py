@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from helpers.records import model_record
 from io_intelligence_provider.store.store import SnapshotStore
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -67,13 +68,11 @@ class Writers:
 
 
 @pytest.fixture(scope="module")
-def writers(
-    model: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Writers]:
+def writers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writers]:
     """Writers of two catalogues of different models, each with one record to refuse."""
     path = tmp_path_factory.mktemp("writers") / "catalogues.json"
     generations = [
-        [*(model(f"{name}-{n}") for n in range(MODELS)), model(f"{name}-bad", status="?")]
+        [*(model_record(f"{name}-{n}") for n in range(MODELS)), model_record(f"{name}-bad", status="?")]
         for name in ("odd", "even")
     ]
     path.write_text(json.dumps(generations))

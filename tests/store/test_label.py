@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider.snapshot import LateRunError, label_of_run, snapshot_label
 
 DAY = date(2026, 1, 2)
@@ -71,10 +73,10 @@ def test_over_a_change_of_the_year():
     assert snapshot_label(run, at("2026-01-01T05:59:00Z"), on_file=False) == date(2025, 12, 31)
 
 
-def test_the_store_says_whether_the_day_is_on_file(store, take, model):
+def test_the_store_says_whether_the_day_is_on_file(store):
     night = at("2026-01-03T01:00:00Z")
     assert label_of_run(store, RUN, night) == DAY
-    take(store, [model()], DAY)
+    file_records(store, [model_record()], DAY)
     with pytest.raises(LateRunError, match="has its snapshot"):
         label_of_run(store, RUN, night)
     assert label_of_run(store, RUN, RUN) == DAY

@@ -13,6 +13,8 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.errors import ConfigurationError, StorageError
@@ -208,7 +210,7 @@ class Refusing(MemoryFileSystem):
     info = ls = find = pipe_file = rm_file = cat_file
 
 
-def test_storage_options_stand_in_no_error_and_no_repr(take: Any, model: Any) -> None:
+def test_storage_options_stand_in_no_error_and_no_repr() -> None:
     filesystem = Refusing(password=CANARY)
     store = SnapshotStore("/root", filesystem=filesystem)
     assert CANARY not in repr(store) + repr(store.files) + repr(ResultHistory.of(store.files))
@@ -217,7 +219,7 @@ def test_storage_options_stand_in_no_error_and_no_repr(take: Any, model: Any) ->
         store.read,
         store.runs,
         lambda: store.files.put("a", b""),
-        lambda: take(store, [model()]),
+        lambda: file_records(store, [model_record()]),
     ):
         with pytest.raises(StorageError, match=r"wrong password \*\*\* for") as failed:
             act()

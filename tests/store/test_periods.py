@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.store.prices import periods_schema
 from io_intelligence_provider.store.store import SnapshotStore
@@ -28,17 +30,17 @@ def short(table, field="input_token_price"):
     ]
 
 
-def file_days(store, take, model, days):
+def file_days(store, days):
     """File snapshots: day of January to name to input price; ``None`` not published, ``?`` refused."""
     for number, prices in days.items():
         records = [
-            model(name, {"input_token_price": price} if price else {"max_tokens": 1}, status="active")
+            model_record(name, {"input_token_price": price} if price else {"max_tokens": 1}, status="active")
             if price != "?"
-            else model(name, status="?")
+            else model_record(name, status="?")
             for name, price in prices.items()
         ]
-        anchor = [model(f"anchor-{n}", {"max_tokens": 1}) for n in range(3)]  # no day is empty
-        take(store, [*records, *anchor], date(2026, 1, number), max_quarantine_share=1)
+        anchor = [model_record(f"anchor-{n}", {"max_tokens": 1}) for n in range(3)]  # no day is empty
+        file_records(store, [*records, *anchor], date(2026, 1, number), max_quarantine_share=1)
 
 
 def test_an_empty_store(store):
@@ -47,13 +49,13 @@ def test_an_empty_store(store):
     assert table.schema.equals(periods_schema(), check_metadata=True)
 
 
-def test_types_are_exact_and_sorted(store, take, model):
+def test_types_are_exact_and_sorted(store):
     everything = {
         "input_token_price": "0.000000000000000001",
         "output_token_price": "12345678901234567890",
         "cache_write_token_price": "0",
     }
-    take(store, [model("b", everything), model("a", everything)], "2026-01-01")
+    file_records(store, [model_record("b", everything), model_record("a", everything)], "2026-01-01")
     table = store.periods()
     assert table.schema.equals(periods_schema(), check_metadata=True)
     rows = [(row["name"], row["field"], row["price"]) for row in table.to_pylist()]
@@ -88,21 +90,21 @@ def test_types_are_exact_and_sorted(store, take, model):
         ({1: {"a": "1", "b": "1"}, 2: {"b": "1"}}, [("a", 1, 1, 2), ("b", 1, 1, None)]),
     ],
 )
-def test_periods(local_store, take, model, days, periods):
-    file_days(local_store, take, model, days)
+def test_periods(local_store, days, periods):
+    file_days(local_store, days)
     assert short(local_store.periods()) == periods
 
 
-def test_one_models_gap_is_seen_without_the_others(local_store, take, model):
-    file_days(local_store, take, model, {1: {"a": "1", "b": "1"}, 2: {"b": "1"}, 3: {"a": "1", "b": "1"}})
+def test_one_models_gap_is_seen_without_the_others(local_store):
+    file_days(local_store, {1: {"a": "1", "b": "1"}, 2: {"b": "1"}, 3: {"a": "1", "b": "1"}})
     assert short(local_store.periods(["a"])) == [("a", 1, 1, 2), ("a", 1, 3, None)]
     assert local_store.periods(["nobody"]).num_rows == 0
 
 
-def test_a_new_name_starts_a_new_period(local_store, take, model):
-    identity = model("old")["model_id"]
-    take(local_store, [model("old"), model("x")], "2026-01-01")
-    take(local_store, [model("new", model_id=identity), model("x")], "2026-01-02")
+def test_a_new_name_starts_a_new_period(local_store):
+    identity = model_record("old")["model_id"]
+    file_records(local_store, [model_record("old"), model_record("x")], "2026-01-01")
+    file_records(local_store, [model_record("new", model_id=identity), model_record("x")], "2026-01-02")
     assert short(local_store.periods([identity])) == [("new", 1, 2, None), ("old", 1, 1, 2)]
 
 
@@ -116,9 +118,9 @@ histories = st.dictionaries(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(histories)
-def test_a_period_says_what_price_at_says(tmp_path_factory, take, model, days):
+def test_a_period_says_what_price_at_says(tmp_path_factory, days):
     store = SnapshotStore(tmp_path_factory.mktemp("periods"))
-    file_days(store, take, model, dict(sorted(days.items())))
+    file_days(store, dict(sorted(days.items())))
     rows = [row for row in store.periods().to_pylist() if row["field"] == "input_token_price"]
     for name in "ab":
         for number in range(14):

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.store.store import SnapshotStore
@@ -14,17 +16,17 @@ DAYS = ["2026-01-01", "2026-01-02", "2026-01-04"]
 
 
 @pytest.fixture(scope="module", params=["local", "memory"])
-def filed(request, take, model, tmp_path_factory):
+def filed(request, tmp_path_factory):
     """Three days, which no test changes."""
     root = tmp_path_factory.mktemp("filed")
     store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
     for number, day in enumerate(DAYS):
         records = [
-            model("a", {"input_token_price": f"{number + 1}"}),
-            model("b"),
-            model(f"bad-{day}", status="?"),
+            model_record("a", {"input_token_price": f"{number + 1}"}),
+            model_record("b"),
+            model_record(f"bad-{day}", status="?"),
         ]
-        take(store, records, day, max_quarantine_share=1)
+        file_records(store, records, day, max_quarantine_share=1)
     return store
 
 
@@ -73,7 +75,7 @@ def test_some_columns_in_the_order_asked(filed):
         filed.history(columns=["name", "nope"])
 
 
-def test_history(filed, model):
+def test_history(filed):
     import pyarrow as pa
 
     table = filed.history()
@@ -83,7 +85,7 @@ def test_history(filed, model):
     prices = filed.history(models=["a"], columns=["input_token_price"])
     assert prices.column_names == ["snapshot_date", "input_token_price"]
     assert prices["input_token_price"].to_pylist() == [1, 2, 3]
-    assert filed.history(models=[model("a")["model_id"]]).num_rows == 3
+    assert filed.history(models=[model_record("a")["model_id"]]).num_rows == 3
     assert filed.history(models=["nobody"]).num_rows == 0
     assert filed.history(models=[]).num_rows == 0
 
@@ -119,11 +121,11 @@ def test_quarantine_carries_the_date_first(filed):
     assert table["name"].to_pylist() == [f"bad-{day}" for day in DAYS]
 
 
-def test_a_column_that_is_newer_than_a_snapshot_is_null_there(local_store, take, model):
+def test_a_column_that_is_newer_than_a_snapshot_is_null_there(local_store):
     import pyarrow.parquet as pq
 
-    path = take(local_store, [model("a")], "2026-01-01").path
-    take(local_store, [model("a", {"precision": "fp8"})], "2026-01-02")
+    path = file_records(local_store, [model_record("a")], "2026-01-01").path
+    file_records(local_store, [model_record("a", {"precision": "fp8"})], "2026-01-02")
     old = pq.ParquetFile(path).read()
     pq.write_table(old.drop(["precision"]), path)
     assert local_store.history(columns=["precision"])["precision"].to_pylist() == [None, "fp8"]
@@ -131,11 +133,11 @@ def test_a_column_that_is_newer_than_a_snapshot_is_null_there(local_store, take,
     assert local_store.history().num_rows == 2
 
 
-def test_prune_deletes_what_is_older_and_nothing_else(store, take, model):
+def test_prune_deletes_what_is_older_and_nothing_else(store):
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=age) for age in (400, 31, 30, 0)]
     for day in days:
-        take(store, [model()], day)
+        file_records(store, [model_record()], day)
         for part in ("changes", "alerts"):
             store.files.put(f"{part}/snapshot_date={day}/file", b"x")
     store.files.put("models/notes.txt", b"x")
@@ -149,11 +151,11 @@ def test_prune_deletes_what_is_older_and_nothing_else(store, take, model):
     assert store.prune(keep_days=30) == []
 
 
-def test_prune_also_takes_the_evidence_of_failed_runs(store, take):
+def test_prune_also_takes_the_evidence_of_failed_runs(store):
     from io_intelligence_provider.errors import QualityError
 
     with pytest.raises(QualityError):
-        take(store, [], "2020-01-01")
+        file_records(store, [], "2020-01-01")
     assert store.prune(keep_days=1) == []
     assert store.runs() == []
 

@@ -6,6 +6,8 @@ from threading import Barrier, Thread
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -38,9 +40,11 @@ def assert_one_run(store: SnapshotStore, name: str) -> str:
 
 
 @pytest.fixture
-def file_as(take, model, store):
+def file_as(store):
     def file(name: str):
-        return take(store, [model(name), model(f"{name}-bad", status="?")], max_quarantine_share=1)
+        return file_records(
+            store, [model_record(name), model_record(f"{name}-bad", status="?")], max_quarantine_share=1
+        )
 
     return file
 
@@ -103,14 +107,16 @@ def test_reports_deleted_while_they_are_listed_are_passed_over(store, file_as, b
     assert store.runs() == []
 
 
-def test_two_threads(store, take, model):
+def test_two_threads(store):
     barrier, failures = Barrier(2), []
 
     def run(name: str) -> None:
         try:
             for _ in range(8):
                 barrier.wait(timeout=60)
-                take(store, [model(name), model(f"{name}-bad", status="?")], fail_on="never")
+                file_records(
+                    store, [model_record(name), model_record(f"{name}-bad", status="?")], fail_on="never"
+                )
         except Exception as error:  # noqa: BLE001 - shown by the assertion
             failures.append(error)
             barrier.abort()

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+from helpers import surroundings
+from helpers.surroundings import REPOSITORY
+
 LEAVING = {
     "the thread forgotten": """
         threading.Thread(target=threading.Event().wait, name="forgotten", daemon=True).start()""",
@@ -111,14 +113,17 @@ def test_what_git_ignores_may_stay():
 
 
 def run(folder: Path, code: str) -> tuple[int, str]:
-    """Run a file of tests in a repository of its own, with the project's conftest.py."""
+    """Run a file of tests in a repository of its own, with the plugin that this is about."""
     repository = folder / "repository"
-    (repository / "tests").mkdir(parents=True)
+    (repository / "tests" / "helpers").mkdir(parents=True)
     (repository / "docs").mkdir()
     shutil.copy(REPOSITORY / ".gitignore", repository)
-    conftest = (REPOSITORY / "tests" / "conftest.py").read_text("utf-8")
-    (repository / "tests" / "conftest.py").write_text(conftest.replace("GRACE = 5.0", "GRACE = 0.1"), "utf-8")
-    (repository / "pytest.ini").write_text("[pytest]\n")
+    plugin = Path(surroundings.__file__).read_text("utf-8").replace("GRACE = 5.0", "GRACE = 0.1")
+    (repository / "tests" / "helpers" / "surroundings.py").write_text(plugin, "utf-8")
+    (repository / "tests" / "conftest.py").write_text("pytest_plugins = ['helpers.surroundings']\n")
+    (repository / "pytest.ini").write_text(
+        "[pytest]\npythonpath = tests\naddopts = --import-mode=importlib\n"
+    )
     (repository / "tests" / "test_it.py").write_text(HEAD + code)
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "tests"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)

@@ -25,23 +25,23 @@ _BY_REQUEST = {
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
     "spark": "needs PySpark and Java; `make test-spark` runs it",
 }
-_AIRFLOW = {"airflow"}
+_AIRFLOW = {"airflow", "hooks", "operators", "triggers", "notifications"}
 _LONG = {
-    "test_page_access.py",
+    "test_access.py",
     "test_notebooks.py",
     "test_killed_writer.py",
     "test_s3.py",
-    "test_changes_replay.py",
-    "test_compacted.py",
-    "test_page_damaged_files.py",
+    "test_diff_replay.py",
+    "test_months.py",
+    "test_damaged_files.py",
     "test_in_airflow.py",
-    "test_page_plugin.py",
-    "test_page_hostile.py",
-    "test_page_http.py",
-    "test_page_quality.py",
+    "test_plugin.py",
+    "test_hostile.py",
+    "test_http.py",
+    "test_quality.py",
     "test_mixed_files.py",
     "test_hostile_ids.py",
-    "test_row_properties.py",
+    "test_records_properties.py",
     "test_without_pandas.py",
 }
 """Files of more than twenty seconds, marked ``long``. They come first: one that begins last would keep a

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import runpy
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-_FOUND = runpy.run_path(str(Path(__file__).with_name("cases.py")))
+from helpers.schema_cases import PANDAS, POLARS
+
 CASES = [
     pytest.param(case, id=f"{kind}-{case.name}")
-    for kind in ("polars", "pandas")
-    for case in _FOUND[kind.upper()]
+    for kind, cases in (("polars", POLARS), ("pandas", PANDAS))
+    for case in cases
 ]
 
 

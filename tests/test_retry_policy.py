@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from helpers.airflow_runs import DAGS
 from io_intelligence_provider.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -24,6 +24,8 @@ from io_intelligence_provider.errors import (
     TransportError,
 )
 from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
+
+pytestmark = pytest.mark.airflow
 
 retry_policy = pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="Airflow 3.2 has none")
 
@@ -129,7 +131,7 @@ def test_without_the_module_nothing_is_missing(module: str) -> None:
         f"sys.modules[{module!r}] = None\n"
         "from io_intelligence_provider.retry_policy import SUPPORTED, retry_arguments\n"
         "import runpy\n"
-        f"runpy.run_path({str(Path(__file__).parents[2] / 'dags' / 'io_intelligence_daily_pricing.py')!r})\n"
+        f"runpy.run_path({str(DAGS / 'io_intelligence_daily_pricing.py')!r})\n"
         "print(SUPPORTED, retry_arguments())\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

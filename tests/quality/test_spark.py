@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.schema_cases import PANDAS, POLARS
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.run import check_dataset
@@ -19,11 +19,10 @@ from io_intelligence_provider.quality.spark import check_on_spark
 
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore")]
 
-_FOUND = runpy.run_path(str(Path(__file__).parents[1] / "quality" / "cases.py"))
 CASES = [
     pytest.param(case, id=f"{kind}-{case.name}")
-    for kind in ("polars", "pandas")
-    for case in _FOUND[kind.upper()]
+    for kind, cases in (("polars", POLARS), ("pandas", PANDAS))
+    for case in cases
 ]
 ROW_WISE = [item for item in CASES if item.values[0].rows]
 OTHERS = [item for item in CASES if not item.values[0].rows]

@@ -21,11 +21,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import airflow
+from helpers.surroundings import REPOSITORY
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings
 from io_intelligence_provider.get_provider_info import get_provider_info
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 
-REPO = Path(__file__).parents[2]
+pytestmark = pytest.mark.airflow
 
 
 def test_the_metadata_fit_airflows_schema() -> None:
@@ -142,10 +143,10 @@ def declared(requirements: list[str]) -> set[str]:
 
 def test_every_package_that_is_imported_is_declared() -> None:
     """What comes with something else today may not tomorrow: numpy once came with the tests alone."""
-    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
     always = declared(project["dependencies"])
     extras = {name: declared(items) for name, items in project["optional-dependencies"].items()}
-    packages = imported(REPO / "provider") | imported(REPO / "dags")
+    packages = imported(REPOSITORY / "provider") | imported(REPOSITORY / "dags")
     undeclared = {
         package
         for package in packages

@@ -18,6 +18,8 @@ from io_intelligence_provider.lineage import (
 from io_intelligence_provider.quality.report import CheckResult
 from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 
+pytestmark = pytest.mark.airflow
+
 RUN = CheckRun(
     run_id="20260101T060000Z-0a1b2c3d",
     dataset="s3://lake/orders/day=*/part.parquet",

@@ -1,60 +1,18 @@
-"""What holds for every test: folders of the run's own, the marks, and that nothing is left behind."""
+"""Which tests run: marks by folder, and what only runs when it is asked for. Fixtures are in ``helpers/``."""
 
 from __future__ import annotations
 
-import atexit
-import fcntl
-import fnmatch
-import logging
-import os
-import shutil
-import socket
-import sqlite3
-import sys
-import tempfile
-import threading
-import time
-import warnings
-from collections.abc import Callable, Generator, Hashable, Iterator
-from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
 import hypothesis
-import psutil
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
-
-# Home folders and a temporary folder of this process's own. What other programs do in the machine's own
-# folders is then not mistaken for something that a test left, and no test reads the developer's ~/.netrc or
-# ~/.aws. Airflow reads its home when it is first imported, so all is set before any test module is.
-os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path stays where pytest keeps it
-_FOLDER_NAMES = (("AIRFLOW_HOME", "airflow"), ("HOME", "home"), ("TMPDIR", "tmp"))
-_OWN = tempfile.mkdtemp(prefix="io-test-", dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
-_FOLDERS = {name: f"{_OWN}/{folder}" for name, folder in _FOLDER_NAMES}
-for _folder in _FOLDERS.values():
-    Path(_folder).mkdir()
-
-
-@atexit.register
-def _remove_own(owner: int = os.getpid()) -> None:
-    if os.getpid() == owner:  # not a fork of it, which may end in any way
-        shutil.rmtree(_OWN, ignore_errors=True)
-
-
-os.environ |= _FOLDERS
-tempfile.tempdir = _FOLDERS["TMPDIR"]
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
-os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "true"
-os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{os.environ['AIRFLOW_HOME']}/airflow.db"
-for _name in list(os.environ):
-    if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):
-        del os.environ[_name]
-
-# No test can tell whether a file outlives a loss of power: that would need one. So none waits for the disk.
-os.fsync = lambda descriptor: None  # type: ignore[assignment]  # noqa: ARG005
+pytest.register_assert_rewrite("helpers")
+pytest_plugins = [
+    "helpers.surroundings",  # first: it sets the environment up
+    "helpers.fixtures",
+    "helpers.airflow_runs",
+    "helpers.observed_run",
+    "helpers.receivers",
+]
 
 # How long one example takes, or the drawing of it, says how busy the machine is.
 _ANY_PACE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
@@ -67,22 +25,23 @@ _BY_REQUEST = {
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
     "spark": "needs PySpark and Java; `make test-spark` runs it",
 }
+_AIRFLOW = {"airflow", "hooks", "operators", "triggers", "notifications"}
 _LONG = {
-    "test_page_access.py",
+    "test_access.py",
     "test_notebooks.py",
     "test_killed_writer.py",
     "test_s3.py",
-    "test_changes_replay.py",
-    "test_compacted.py",
-    "test_page_damaged_files.py",
+    "test_diff_replay.py",
+    "test_months.py",
+    "test_damaged_files.py",
     "test_in_airflow.py",
-    "test_page_plugin.py",
-    "test_page_hostile.py",
-    "test_page_http.py",
-    "test_page_quality.py",
+    "test_plugin.py",
+    "test_hostile.py",
+    "test_http.py",
+    "test_quality.py",
     "test_mixed_files.py",
     "test_hostile_ids.py",
-    "test_row_properties.py",
+    "test_records_properties.py",
     "test_without_pandas.py",
 }
 """Files of more than twenty seconds, marked ``long``. They come first: one that begins last would keep a
@@ -90,7 +49,6 @@ single core busy at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(WiderFixtures())
     config.addinivalue_line(
         "markers", "airflow: needs a real Airflow: its database, its Dag runs, its server"
     )
@@ -102,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs Airflow; leave out what takes minutes, or needs more, unless its mark asks for it."""
     for item in items:
-        if item.path.parent.name == "airflow" or "airflow_db" in getattr(item, "fixturenames", ()):
+        if item.path.parent.name in _AIRFLOW or "airflow_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.airflow)
         if item.path.name in _LONG:
             item.add_marker(pytest.mark.long)
@@ -112,332 +70,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
     items.sort(key=lambda item: item.path.name not in _LONG)
-
-
-@pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """Return a function that makes a file or a folder once for all processes of a run, and gives its path.
-
-    It gets a name and what makes it there: the process that asks first does, the others wait for it.
-    """
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-    def made(name: str, make: Callable[[Path], object]) -> Path:
-        path, finished = base / name, base / f"{name}.finished"
-        with (base / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not finished.exists():
-                make(path)
-                finished.touch()
-        return path
-
-    return made
-
-
-@pytest.fixture(scope="session")
-def recorded_store(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    """The whole recorded price history with its changes, as a store; not to be written to."""
-    from io_intelligence_provider import SnapshotStore
-    from io_intelligence_provider.cli.recorded import file_recorded
-    from io_intelligence_provider.emulator.history import PriceHistory
-    from io_intelligence_provider.emulator.server import EmulatorServer
-
-    def make(root: Path) -> None:
-        history = PriceHistory.load()
-        with EmulatorServer(catalogue=history) as server:
-            file_recorded(server, SnapshotStore(root), history.dates)
-
-    return once("recorded", make)
-
-
-@pytest.fixture(scope="session")
-def check_run() -> Callable[..., Any]:
-    """Return a function that makes the result of a run, with some fields replaced."""
-
-    from io_intelligence_provider.quality.result import CheckRun
-
-    def build(*checks: Any, **changes: Any) -> Any:
-        fields: dict[str, Any] = {
-            "run_id": "20260102T030405Z-0a1b2c3d",
-            "dataset": "s3://lake/orders/*.parquet",
-            "schema": "schemas.orders:Orders",
-            "checked_at": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
-            "seconds": 1.25,
-            "engine": "local",
-            "mode": "rows",
-            "outcome": "warned",
-            "score": 0.5,
-            "rows": 2,
-            "valid": 1,
-            "quarantined": 1,
-            "files": 1,
-            "checks": checks,
-        }
-        return CheckRun(**{**fields, **changes})
-
-    return build
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
-    """The one Spark of a process: a local master, Python workers that find the package, a Connect server."""
-    pytest.importorskip("pyspark")
-    logging.getLogger("py4j").setLevel(logging.WARNING)  # it says goodbye when pytest's streams are closed
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    import io_intelligence_provider
-
-    package = Path(io_intelligence_provider.__file__).parents[1]
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])
-    with socket.socket() as found, warnings.catch_warnings():
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-        warnings.simplefilter("ignore")  # Spark's own, of its start
-        from pyspark import SparkContext
-        from pyspark.sql import SparkSession
-
-        found.close()
-        session = (
-            SparkSession.builder.master("local[2]")
-            .config("spark.sql.shuffle.partitions", "2")
-            .config("spark.ui.enabled", "false")
-            .config("spark.plugins", "org.apache.spark.sql.connect.SparkConnectPlugin")
-            .config("spark.connect.grpc.binding.address", "127.0.0.1")
-            .config("spark.connect.grpc.binding.port", str(port))
-            .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.sql.session.timeZone", "UTC")
-            .getOrCreate()
-        )
-        yield session
-        session.stop()
-        gateway = SparkContext._gateway
-        gateway.shutdown()
-        gateway.proc.stdin.close()  # which ends the JVM
-        gateway.proc.wait(60)
-        SparkContext._gateway = SparkContext._jvm = None
-
-
-@pytest.fixture(scope="session")
-def airflow_db(airflow_home: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    """Create Airflow's database in this process's home.
-
-    :returns: a copy of the new database, for a home of another process.
-    """
-    from airflow.utils.db import initdb
-
-    own = airflow_home / "airflow.db"
-
-    def make(path: Path) -> None:
-        initdb()
-        with closing(sqlite3.connect(own)) as database:
-            database.execute("VACUUM INTO ?", (str(path),))  # what is in the write-ahead log as well
-
-    new = once("airflow.db", make)
-    if not own.exists():
-        shutil.copyfile(new, own)
-    return new
-
-
-# Nothing is left behind -----------------------------------------------------------------------------------
-
-GRACE = 5.0
-"""Seconds that threads which were told to end may take for it. Those that have ended cost nothing."""
-ALLOWED_VARIABLES = {
-    "PYTEST_CURRENT_TEST": "pytest's own; each phase of a test has another",
-    "_RJEM_MALLOC_CONF": "polars tells its allocator how to free memory, when it is first imported",
-    "SPARK_LOCAL_IP": "pandera sets it when it is first imported, for Spark",
-    "PYARROW_IGNORE_TIMEZONE": "the same",
-}
-ALLOWED_THREADS = {
-    "fsspecIO": "fsspec's one event loop for all asynchronous file systems of a process; it cannot be ended",
-    "InProcessExecutionAPI-loop": "the execution API for Dags that run in this process, one for all of them",
-    "pytest_timeout": "the clock that pytest-timeout begins before and ends after all that belongs to a test",
-}
-ALLOWED_FILES = {
-    "AIRFLOW_HOME": {
-        "airflow.db*": "the database that the session's tests share",
-        "airflow.cfg": "Airflow writes it when it is first imported",
-        "logs": "Airflow's folder of task logs, made by the first task that runs",
-        "simple_auth_manager_passwords*": "Airflow's simple auth manager writes it when it is first made",
-    },
-    "HOME": {
-        ".cache": "libraries keep there what takes long to make, such as matplotlib's list of fonts",
-        ".config": "Chromium's place for reports of crashes",
-    },
-    "TMPDIR": {},
-}
-"""By folder: what the first test that needs it makes for all later ones. It goes when the session ends."""
-LOGGERS = ("io_intelligence_provider", "airflow.task")
-"""Loggers that a test leaves as they were, with those below them and the root logger."""
-
-
-def _note_who_begins(thread: threading.Thread, _start: Any = threading.Thread.start) -> None:
-    thread.begun_by = threading.current_thread()  # type: ignore[attr-defined]
-    _start(thread)
-
-
-threading.Thread.start = _note_who_begins  # type: ignore[method-assign]
-
-
-class Surroundings:
-    """What a test finds, to be compared with what it leaves."""
-
-    current: Surroundings | None = None
-    """That of the test that runs."""
-
-    def __init__(self) -> None:
-        self.begun = _begun()
-        self.settings = _settings()
-        self.with_airflow = "airflow" in sys.modules
-
-    @contextmanager
-    def widened(self) -> Iterator[None]:
-        """Count what the block begins and sets as something that was there before."""
-        before = Surroundings()
-        yield
-        self.begun |= _begun() - before.begun
-        self.settings |= dict(_settings().items() - before.settings.items())
-
-    def left(self) -> list[str]:
-        """Return in words what is there now and was not before. No values: they may be secret."""
-        changed = {name for name, _ in _settings().items() ^ self.settings.items()}
-        if (
-            "airflow" in sys.modules and not self.with_airflow
-        ):  # which sets its loggers up when it is imported
-            changed = {name for name in changed if not name.startswith("the logger ")}
-        return [*self.begun_since(), *sorted(changed), *_new_in_repository()]
-
-    def begun_since(self) -> list[str]:
-        """Return the part of it that was begun."""
-        deadline = time.monotonic() + GRACE
-        for thread in self._own_threads():
-            thread.join(max(deadline - time.monotonic(), 0))
-        things = [thing for thing in _begun() - self.begun if not isinstance(thing, threading.Thread)]
-        return sorted(map(_described, [*self._own_threads(), *things]))
-
-    def _own_threads(self) -> list[threading.Thread]:
-        """Return the test's threads. Those that a server of a wider fixture begins are that fixture's."""
-        return [thread for thread in threading.enumerate() if not any(map(self._excuses, _line(thread)))]
-
-    def _excuses(self, thread: threading.Thread) -> bool:
-        foreign = isinstance(thread, threading._DummyThread)  # begun by native code, which ends it
-        main = thread is threading.main_thread()
-        return foreign or main or thread in self.begun or thread.name.startswith(tuple(ALLOWED_THREADS))
-
-
-def _line(thread: threading.Thread) -> Iterator[threading.Thread]:
-    """Yield a thread, the one that began it, and so on up to one that the main thread began."""
-    yield thread
-    while (thread := getattr(thread, "begun_by", threading.main_thread())) is not threading.main_thread():
-        yield thread
-
-
-def _begun() -> set[Hashable]:
-    """Return what runs, and what is in the folders."""
-    files = (
-        f"the file ${name}/{entry}"
-        for name, allowed in ALLOWED_FILES.items()
-        for entry in os.listdir(_FOLDERS[name])  # noqa: PTH208 - quicker, and it is done twice for each test
-        if not any(fnmatch.fnmatch(entry, pattern) for pattern in allowed)
-    )
-    return {*threading.enumerate(), *_children(), *files}
-
-
-def _children() -> list[psutil.Process]:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:  # there is none; psutil takes five milliseconds to find that out
-        return []
-    return psutil.Process().children()
-
-
-def _described(thing: Hashable) -> str:
-    if isinstance(thing, threading.Thread):
-        return f"the thread {thing.name}"
-    if not isinstance(thing, psutil.Process):
-        return str(thing)
-    with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-        return f"the process {thing.pid}, {' '.join(thing.cmdline())[:200]}"
-    return f"the process {thing.pid}, which ended and nobody waited for"
-
-
-def _settings() -> dict[str, Hashable]:
-    found: dict[str, Hashable] = {f"the variable {name}": value for name, value in os.environ.items()}
-    for name in ALLOWED_VARIABLES:
-        found.pop(f"the variable {name}", None)
-    for name, log in [("root", logging.root), *logging.root.manager.loggerDict.items()]:
-        if isinstance(log, logging.Logger) and (log is logging.root or name.startswith(LOGGERS)):
-            state = (log.level, log.disabled, log.propagate, *log.handlers)
-            if state != (logging.NOTSET, False, True):  # as a new one is
-                found[f"the logger {name}"] = state
-    return found | {"logging.disable": logging.root.manager.disable, "the working folder": os.getcwd()}  # noqa: PTH109
-
-
-def _tree() -> dict[str, tuple[int, set[str]]]:
-    """Return when each folder of the working tree was changed, and what is in it."""
-    found = {}
-    for folder, below, _ in os.walk(REPOSITORY):
-        below[:] = [name for name in below if not _ignored(name) and name != ".git"]
-        found[folder] = os.stat(folder).st_mtime_ns, set(os.listdir(folder))  # noqa: PTH116, PTH208
-    return found
-
-
-def _ignored(name: str) -> bool:
-    return any(fnmatch.fnmatch(name, line.rstrip("/")) for line in _IGNORED)
-
-
-_IGNORED = (REPOSITORY / ".gitignore").read_text("utf-8").split()
-_TREE = _tree()
-
-
-def _new_in_repository() -> list[str]:
-    """Return what came into the working tree since the last call, less what git ignores."""
-    new = []
-    for folder, (changed, names) in list(_TREE.items()):
-        with suppress(FileNotFoundError):
-            if (now := os.stat(folder).st_mtime_ns) != changed:  # noqa: PTH116 - many folders, many tests
-                _TREE[folder] = now, set(os.listdir(folder))  # noqa: PTH208
-                new += [
-                    f"the file {folder}/{name}" for name in _TREE[folder][1] - names if not _ignored(name)
-                ]
-    return new
-
-
-@pytest.fixture(scope="session", autouse=True)
-def airflow_home(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Airflow's home. It goes after all other fixtures, which may leave nothing that runs."""
-    found = Surroundings()
-    yield Path(_FOLDERS["AIRFLOW_HOME"])
-    left = [] if request.session.shouldfail or request.session.shouldstop else found.begun_since()
-    _remove_own()
-    if left:
-        pytest.fail(f"The session's fixtures left behind: {'; '.join(left)}", pytrace=False)
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a thread, a process, a file, a variable or a changed logger behind.
-
-    It is set up before the first and torn down after the last of the test's own fixtures. What fixtures of a
-    wider scope begin is theirs: they are set up before, or the plugin below takes them into account.
-    """
-    Surroundings.current = found = Surroundings()
-    yield
-    Surroundings.current = None
-    left = found.left()
-    if left:
-        pytest.fail(f"{request.node.nodeid} left behind: {'; '.join(left)}", pytrace=False)
-
-
-class WiderFixtures:
-    """Counts what a fixture of a wider scope begins as its own, also when a test asks for it as it runs.
-
-    A plugin of its own: of this file, pytest calls no hook about fixtures of the session.
-    """
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-        if Surroundings.current is None or fixturedef.scope == "function":
-            return (yield)
-        with Surroundings.current.widened():
-            return (yield)

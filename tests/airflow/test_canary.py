@@ -21,6 +21,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from helpers.airflow_runs import catalogue_records, load_dag, task_instance
 from io_intelligence_provider import AlertRule, SnapshotStore
 from io_intelligence_provider.cli.receiver import Receiver
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, IOIntelligenceError
@@ -71,9 +72,9 @@ class _Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def echoing(records: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[EchoingServer]:
+def echoing(monkeypatch: pytest.MonkeyPatch) -> Iterator[EchoingServer]:
     """The server, and the default connection with a canary in every secret field."""
-    server = EchoingServer(records(12))
+    server = EchoingServer(catalogue_records(12))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     extra = {
@@ -131,12 +132,10 @@ def files(*folders: Path) -> str:
 
 
 @pytest.mark.parametrize("status", [200, 401, 422, 499, 503])
-def test_a_run_leaves_no_canary_anywhere(  # noqa: PLR0917 - fixtures
+def test_a_run_leaves_no_canary_anywhere(
     echoing: EchoingServer,
     root: Path,
     run_dag: Callable[..., Any],
-    load_dag: Callable[[str], Any],
-    task_of: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -153,7 +152,7 @@ def test_a_run_leaves_no_canary_anywhere(  # noqa: PLR0917 - fixtures
     printed = capfd.readouterr()
     seen = caplog.text + printed.out + printed.err + files(root, airflow_home) + metadata(airflow_home)
     assert "snapshot" in seen
-    assert_nowhere(seen + json.dumps(task_of(run, "snapshot").xcom_pull(task_ids="snapshot")))
+    assert_nowhere(seen + json.dumps(task_instance(run, "snapshot").xcom_pull(task_ids="snapshot")))
     if status == 200:
         store = SnapshotStore(root)
         (finding,) = (check for check in store.quality().checks if check.check == "redacted")
@@ -164,7 +163,6 @@ def test_a_webhook_with_a_mounted_password_works_and_leaves_none_either(
     root: Path,
     run_dag: Callable[..., Any],
     file_day: Callable[..., Any],
-    records: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -176,7 +174,7 @@ def test_a_webhook_with_a_mounted_password_works_and_leaves_none_either(
 
     caplog.set_level("DEBUG")
     today = datetime.now(UTC).date()
-    served = records()
+    served = catalogue_records()
     file_day(today.replace(year=today.year - 1, day=1), served)
     served[0]["metadata"]["input_token_price"] = "99"
     file_day(today, served)

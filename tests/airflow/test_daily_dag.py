@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import API_KEY
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -34,13 +35,13 @@ def snapshot_task(run: Any) -> Any:
 
 
 def test_two_runs_over_the_live_shape_pass_and_find_no_change(
-    dag: Any, api: EmulatorServer, root: Path, key: str, run_dag: Callable[..., Any]
+    dag: Any, api: EmulatorServer, root: Path, run_dag: Callable[..., Any]
 ) -> None:
     """What moves from request to request there is no finding and no change."""
     store, today = SnapshotStore(root), datetime.now(UTC).date()
     api.state.shape = "openai"
     try:
-        with IOIntelligenceClient(api.url, token=key) as client:
+        with IOIntelligenceClient(api.url, token=API_KEY) as client:
             before = take_snapshot(client, store, snapshot_date=today - timedelta(days=1))
         run = run_dag(dag)
     finally:

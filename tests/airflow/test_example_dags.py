@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import catalogue_records, load_dag, task_instance
 from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES
 from io_intelligence_provider.errors import NotOnFileError
 
@@ -66,9 +67,7 @@ def _heavy_after(code: str) -> str:
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
-def test_each_is_documented_tagged_and_called_like_its_file(
-    path: Path, load_dag: Callable[[str], Any], airflow_db: Path
-) -> None:
+def test_each_is_documented_tagged_and_called_like_its_file(path: Path, airflow_db: Path) -> None:
     dag = load_dag(path.stem)
     assert dag.dag_id == path.stem
     assert dag.doc_md.startswith("### ")
@@ -76,9 +75,7 @@ def test_each_is_documented_tagged_and_called_like_its_file(
     assert dag.catchup is False
 
 
-def test_the_daily_one_goes_from_snapshot_to_changes_to_alert(
-    load_dag: Callable[[str], Any], airflow_db: Path
-) -> None:
+def test_the_daily_one_goes_from_snapshot_to_changes_to_alert(airflow_db: Path) -> None:
     dag = load_dag("io_intelligence_daily_pricing")
     assert [task.task_id for task in dag.topological_sort()] == ["snapshot", "changes", "alert"]
     assert dag.get_task("alert").upstream_task_ids == {"changes"}
@@ -86,9 +83,9 @@ def test_the_daily_one_goes_from_snapshot_to_changes_to_alert(
 
 
 @pytest.fixture
-def moved(file_day: Callable[..., Any], records: Callable[..., Any]) -> None:
+def moved(file_day: Callable[..., Any]) -> None:
     """Two days: one price moved a little, one a lot, one quota fell, one is not published any more."""
-    served = records()
+    served = catalogue_records()
     for record, price in zip(served, ("1", "1", "2"), strict=True):
         record["metadata"]["input_token_price"] = price
         record["chat_daily_quota_tier_1"] = 1_000
@@ -100,16 +97,11 @@ def moved(file_day: Callable[..., Any], records: Callable[..., Any]) -> None:
 
 
 def test_the_reacting_one_tells_the_biggest_moves_and_the_quotas_that_fell(
-    moved: None,
-    load_dag: Callable[[str], Any],
-    run_dag: Callable[..., Any],
-    task_of: Callable[..., Any],
-    file_changes: None,
-    capfd: pytest.CaptureFixture[str],
+    moved: None, run_dag: Callable[..., Any], file_changes: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = run_dag(load_dag("io_intelligence_on_change"))
     assert run.state == "success"
-    moves = task_of(run, "biggest_moves").xcom_pull(task_ids="biggest_moves")
+    moves = task_instance(run, "biggest_moves").xcom_pull(task_ids="biggest_moves")
     assert [move["pct"] for move in moves] == [200.0, -50.0, 1.0]
     assert moves[0]["snapshot_date"] == today().isoformat()
     assert len(json.dumps(moves)) < 2_048
@@ -127,9 +119,7 @@ def file_changes(moved: None, root: Path) -> None:
     detect_changes(SnapshotStore(root))
 
 
-def test_it_reads_the_dates_that_its_events_tell(
-    moved: None, file_changes: None, load_dag: Callable[[str], Any], airflow_db: Path
-) -> None:
+def test_it_reads_the_dates_that_its_events_tell(moved: None, file_changes: None, airflow_db: Path) -> None:
     task = load_dag("io_intelligence_on_change").get_task("biggest_moves")
     told = SimpleNamespace(extra={"snapshot_date": today().isoformat()})
     earlier = SimpleNamespace(extra={"snapshot_date": "2020-01-01"})
@@ -138,15 +128,13 @@ def test_it_reads_the_dates_that_its_events_tell(
     assert task.python_callable(triggering_asset_events={PRICE_CHANGES: [earlier]}) == []
 
 
-def test_without_a_snapshot_it_says_so(load_dag: Callable[[str], Any], airflow_db: Path, root: Path) -> None:
+def test_without_a_snapshot_it_says_so(airflow_db: Path, root: Path) -> None:
     task = load_dag("io_intelligence_on_change").get_task("biggest_moves")
     with pytest.raises(NotOnFileError, match="no snapshot yet"):
         task.python_callable()
 
 
-def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(
-    load_dag: Callable[[str], Any], airflow_db: Path
-) -> None:
+def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(airflow_db: Path) -> None:
     fell, vanished, access = load_dag("io_intelligence_on_change").get_task("quota_alert").rules
     assert fell.passes("2", "1", -50.0, "down")
     assert not fell.passes("1", "2", 100.0, "up")
@@ -155,28 +143,20 @@ def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(
     assert access.wants("access_changed", "org/model", "min_access_tier")
 
 
-def test_the_daily_one_has_access_tiers_in_its_rules(
-    load_dag: Callable[[str], Any], airflow_db: Path
-) -> None:
+def test_the_daily_one_has_access_tiers_in_its_rules(airflow_db: Path) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules()
     assert any(rule.wants("access_changed", "org/model", "min_access_tier") for rule in rules)
 
 
 def test_the_watching_one_is_content_with_a_fresh_snapshot(
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
-    load_dag: Callable[[str], Any],
-    run_dag: Callable[..., Any],
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:
-    file_day(today(), records())
+    file_day(today(), catalogue_records())
     assert run_dag(load_dag("io_intelligence_watchdog")).state == "success"
 
 
 def test_the_watching_one_fails_on_silence_and_tells_by_mail(
-    root: Path,
-    load_dag: Callable[[str], Any],
-    run_dag: Callable[..., Any],
-    mailbox: Any,
+    root: Path, run_dag: Callable[..., Any], mailbox: Any
 ) -> None:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 

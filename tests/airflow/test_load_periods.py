@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import catalogue_records, load_dag
 from io_intelligence_provider import SnapshotStore
 
 EXACT = "12345678901234567890.123456789012345678"
@@ -28,9 +29,9 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def filed(file_day: Callable[..., Any], records: Callable[..., Any]) -> None:
+def filed(file_day: Callable[..., Any]) -> None:
     """Three days: one price moves, one is free, one goes, one needs all its digits."""
-    served = records()
+    served = catalogue_records()
     for record, price in zip(served, (EXACT, "0", "2"), strict=True):
         record["metadata"]["input_token_price"] = price
     file_day(date(2026, 1, 1), served)
@@ -47,7 +48,7 @@ def rows_of(path: Path) -> list[tuple[Any, ...]]:
 
 
 def test_it_loads_every_period_exactly_and_a_rerun_loads_the_same(
-    filed: None, database: Path, root: Path, load_dag: Callable[..., Any], run_dag: Callable[..., Any]
+    filed: None, database: Path, root: Path, run_dag: Callable[..., Any]
 ) -> None:
     dag = load_dag("io_intelligence_load_periods")
     assert run_dag(dag).state == "success"
@@ -72,9 +73,7 @@ def test_it_loads_every_period_exactly_and_a_rerun_loads_the_same(
     assert summary == {"periods": len(rows)}
 
 
-def test_the_price_of_a_day_is_one_look_up(
-    filed: None, database: Path, load_dag: Callable[..., Any], run_dag: Callable[..., Any]
-) -> None:
+def test_the_price_of_a_day_is_one_look_up(filed: None, database: Path, run_dag: Callable[..., Any]) -> None:
     assert run_dag(load_dag("io_intelligence_load_periods")).state == "success"
     query = (
         "SELECT price FROM io_intelligence_price_periods WHERE field = 'input_token_price' "
@@ -86,12 +85,7 @@ def test_the_price_of_a_day_is_one_look_up(
 
 
 def test_a_failure_in_the_middle_leaves_the_old_rows(
-    filed: None,
-    database: Path,
-    load_dag: Callable[..., Any],
-    run_dag: Callable[..., Any],
-    file_day: Callable[..., Any],
-    records: Callable[..., Any],
+    filed: None, database: Path, run_dag: Callable[..., Any], file_day: Callable[..., Any]
 ) -> None:
     dag = load_dag("io_intelligence_load_periods")
     assert run_dag(dag).state == "success"
@@ -102,7 +96,7 @@ def test_a_failure_in_the_middle_leaves_the_old_rows(
             "BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
         connection.commit()
-    served = records()
+    served = catalogue_records()
     served[-1]["metadata"]["output_token_price"] = "77"
     file_day(date(2026, 1, 7), served)
     assert run_dag(dag).state == "failed"

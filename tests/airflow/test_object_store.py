@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
+from helpers.airflow_runs import API_KEY
 from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError
@@ -175,7 +176,7 @@ def test_a_file_system_that_is_not_installed_is_a_clear_error() -> None:
 
 
 def test_changes_and_alerts_on_s3(
-    api: EmulatorServer, key: str, bucket: str, run_dag: Callable[..., Any], webhook: Any
+    api: EmulatorServer, bucket: str, run_dag: Callable[..., Any], webhook: Any
 ) -> None:
     from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
     from airflow.sdk import DAG
@@ -185,7 +186,7 @@ def test_changes_and_alerts_on_s3(
 
     store = open_store(bucket, "s3_try")
     today = datetime.now(UTC).date()
-    with IOIntelligenceClient(api.url, token=key) as client:
+    with IOIntelligenceClient(api.url, token=API_KEY) as client:
         for days_ago, recorded in ((1, date(2026, 6, 29)), (0, date(2026, 6, 30))):
             api.set_as_of(recorded)
             take_snapshot(client, store, snapshot_date=today - timedelta(days=days_ago))

@@ -22,6 +22,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
+from helpers.airflow_runs import API_KEY, load_dag
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
@@ -203,12 +204,12 @@ def store(relay: Relay) -> SnapshotStore:
 
 
 @pytest.fixture
-def take(api: EmulatorServer, key: str) -> Callable[[SnapshotStore, date], Any]:
+def take(api: EmulatorServer) -> Callable[[SnapshotStore, date], Any]:
     """Return a function that files the recorded state of a day."""
 
     def file(store: SnapshotStore, day: date) -> Any:
         api.set_as_of(day)
-        with IOIntelligenceClient(api.url, token=key) as client:
+        with IOIntelligenceClient(api.url, token=API_KEY) as client:
             return take_snapshot(client, store, snapshot_date=day)
 
     return file
@@ -333,7 +334,7 @@ def test_a_connection_lost_in_a_read_is_told_or_tried_again(
 
 
 def test_a_reader_sees_one_snapshot_or_the_other(
-    store: SnapshotStore, take: Callable[..., Any], api: EmulatorServer, key: str
+    store: SnapshotStore, take: Callable[..., Any], api: EmulatorServer
 ) -> None:
     take(store, DAY)
     stop = threading.Event()
@@ -358,7 +359,6 @@ def test_the_daily_dag_and_what_follows_on_s3(
     api: EmulatorServer,
     store: SnapshotStore,
     take: Callable[..., Any],
-    load_dag: Callable[..., Any],
     run_dag: Callable[..., Any],
 ) -> None:
     today = datetime.now(UTC).date()

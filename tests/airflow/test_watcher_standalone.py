@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from helpers.airflow_runs import API_KEY
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -154,7 +155,7 @@ DAILY = "dag_id = 'io_intelligence_daily_pricing'"
 WATCHED = f"{DAILY} AND run_id LIKE 'watch\\_\\_%' ESCAPE '\\'"
 
 
-def test_a_price_that_moves_starts_the_daily_dag_once(tmp_path: Path, api: EmulatorServer, key: str) -> None:
+def test_a_price_that_moves_starts_the_daily_dag_once(tmp_path: Path, api: EmulatorServer) -> None:
     began = time.monotonic()
     days = api.state.catalogue.dates
     api.set_as_of(days[-3])
@@ -163,7 +164,7 @@ def test_a_price_that_moves_starts_the_daily_dag_once(tmp_path: Path, api: Emula
     def note(what: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {what}")  # noqa: T201
 
-    connection = {"conn_type": "io_intelligence", "host": api.url, "password": key}
+    connection = {"conn_type": "io_intelligence", "host": api.url, "password": API_KEY}
     with standalone(tmp_path / "airflow", tmp_path / "store", connection) as airflow:
         wait_until(
             lambda: [run for run in airflow.runs(DAILY) if run[1] == "success"], "the scheduled daily run"

@@ -3,178 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import json
-import socket
 import ssl
-import struct
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from helpers.records import numbered_models
+from helpers.scripted_server import Authority, Reply, Script, ScriptedServer, as_script, make_authority
 from io_intelligence_provider import IOIntelligenceClient
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.emulator.state import Quirks
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request as it arrived."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.target).path
-
-    @property
-    def page(self) -> int:
-        return int(parse_qs(urlsplit(self.target).query).get("page", ["1"])[0])
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer. ``raw`` is sent as it is, in pieces if need be, and ``reset`` instead of everything else.
-
-    :param pieces: the body, sent piece by piece without a length, until the client hangs up.
-    """
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    raw: bytes | Iterable[bytes] | None = None
-    pieces: Iterable[bytes] | None = None
-    reset: bool = False
-
-
-Script = Callable[[Asked], Reply]
-
-
-class Scripted(ThreadingHTTPServer):
-    """A server on a free port of the loopback that remembers what it was asked."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, script: Script, host: str, tls: ssl.SSLContext | None) -> None:
-        super().__init__((host, 0), _Handler)
-        self.script = script
-        self.requests: list[Asked] = []
-        self.stopping = threading.Event()
-        self.url = f"{'https' if tls else 'http'}://{host}:{self.server_port}"
-        self._tls = tls
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), name="scripted", daemon=True)
-        self._thread.start()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        if self._tls:
-            # The handshake happens in the handler's thread, at the first read.
-            connection = self._tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
-            )
-        return connection, address
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up on purpose here; what matters is what they report."""
-
-    def pages(self) -> list[int]:
-        return [asked.page for asked in self.requests]
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Scripted
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
-        self.server.requests.append(asked)
-        self._answer(self.server.script(asked))
-
-    do_POST = do_GET  # noqa: N815 - named by the library
-
-    def _answer(self, reply: Reply) -> None:
-        if reply.reset:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
-            return
-        if reply.raw is not None:
-            for piece in [reply.raw] if isinstance(reply.raw, bytes) else reply.raw:
-                self.wfile.write(piece)
-            self.close_connection = True
-            return
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        if reply.pieces is None:
-            self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-        for piece in reply.pieces or ():
-            self.wfile.write(piece)
-        self.close_connection = self.close_connection or reply.pieces is not None
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def page(
-    records: Iterable[Any] = (), *, total: int | None = None, has_next: bool = False, **headers: str
-) -> Reply:
-    """Return one page of the documented shape; ``bytes`` among the records are sent as they are."""
-    texts = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
-    pagination = json.dumps({"total": len(texts) if total is None else total, "has_next": has_next})
-    return Reply(
-        body=b'{"data":[%b],"pagination":%b}' % (b",".join(texts), pagination.encode()), headers=headers
-    )
-
-
-def models(count: int) -> list[dict[str, Any]]:
-    return [{"model_id": f"id-{number}", "name": f"m{number}"} for number in range(count)]
-
-
-class Tools:
-    """What the tests of this folder share; one fixture, because modules cannot import each other here."""
-
-    Reply = Reply
-    page = staticmethod(page)
-    models = staticmethod(models)
-
-    @staticmethod
-    def names(records: Iterable[Any]) -> list[str]:
-        return [record["name"] for record in records]
-
-
-@pytest.fixture(scope="session")
-def tools() -> Tools:
-    return Tools()
-
-
 @pytest.fixture
-def scripted() -> Iterator[Callable[..., Scripted]]:
+def scripted() -> Iterator[Callable[..., ScriptedServer]]:
     """Return a function that starts a server with a script: a function from a request to its answer.
 
     An answer, or a list of them (the last one repeats), is a script as well.
@@ -186,19 +30,12 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
             *,
             host: str = "127.0.0.1",
             tls: ssl.SSLContext | None = None,
-        ) -> Scripted:
-            server = Scripted(_script(script), host, tls)
+        ) -> ScriptedServer:
+            server = ScriptedServer(as_script(script), host, tls)
             stack.callback(server.stop)
             return server
 
         yield start
-
-
-def _script(script: Script | Reply | list[Reply]) -> Script:
-    if callable(script):
-        return script
-    left = [script] if isinstance(script, Reply) else list(script)
-    return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
 @pytest.fixture
@@ -215,7 +52,7 @@ def connect() -> Iterator[Callable[..., IOIntelligenceClient]]:
 
 @pytest.fixture(scope="session")
 def _emulator() -> Iterator[EmulatorServer]:
-    with EmulatorServer(catalogue=FixedCatalogue(models(7))) as server:
+    with EmulatorServer(catalogue=FixedCatalogue(numbered_models(7))) as server:
         yield server
 
 
@@ -225,7 +62,7 @@ def emulator(_emulator: EmulatorServer) -> Iterator[EmulatorServer]:
     yield _emulator
     _emulator.state.settle()
     _emulator.state.quirks = Quirks()
-    _emulator.state.catalogue = FixedCatalogue(models(7))
+    _emulator.state.catalogue = FixedCatalogue(numbered_models(7))
     _emulator.state.shape = "documented"
 
 
@@ -236,71 +73,14 @@ def emulator_pages(emulator: EmulatorServer) -> Callable[[], list[int]]:
     return lambda: [int(entry["page"]) for entry in emulator.state.requests() if entry["page"]]
 
 
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority of one's own: the file that clients trust, and what its server shows."""
-
-    path: str
-    server: ssl.SSLContext
-
-
-def _authority(folder: Path) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    names: list[x509.GeneralName] = [
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        x509.DNSName("localhost"),
-    ]
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "crl_sign",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, **usage), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(identifier, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, key_pem = folder / "ca.pem", folder / "key.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, key_pem)
-    return Authority(str(pem), context)
-
-
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return _authority(tmp_path_factory.mktemp("ca"))
+    return make_authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture(scope="session")
 def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return _authority(tmp_path_factory.mktemp("other-ca"))
+    return make_authority(tmp_path_factory.mktemp("other-ca"))
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings, connection_settings
 from io_intelligence_provider.errors import (
@@ -115,16 +116,11 @@ ECHOES = {
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 407, 418, 422, 429, 500, 503])
 def test_a_server_that_echoes_the_credential_is_scrubbed(
-    scripted: Any,
-    connect: Any,
-    tools: Any,
-    all_logs: pytest.LogCaptureFixture,
-    status: int,
-    echo: str,
+    scripted: Any, connect: Any, all_logs: pytest.LogCaptureFixture, status: int, echo: str
 ) -> None:
     def script(asked: Any) -> Any:
         said = f"{asked.headers['Authorization']} {asked.headers['X-Guest-Session-ID']}"
-        return tools.Reply(status, ECHOES[echo](said), {"Retry-After": "0", "WWW-Authenticate": "Bearer"})
+        return Reply(status, ECHOES[echo](said), {"Retry-After": "0", "WWW-Authenticate": "Bearer"})
 
     client = connect(scripted(script).url, token=KEY, guest_session_id=GUEST, max_retries=1)
     with pytest.raises(IOIntelligenceError) as caught:
@@ -136,18 +132,18 @@ def test_a_server_that_echoes_the_credential_is_scrubbed(
 
 @pytest.mark.parametrize("fault", ["reset", "garbage", "truncated", "gzip", "location", "no json", "refused"])
 def test_no_failure_shows_the_credential(
-    scripted: Any, connect: Any, tools: Any, all_logs: pytest.LogCaptureFixture, fault: str
+    scripted: Any, connect: Any, all_logs: pytest.LogCaptureFixture, fault: str
 ) -> None:
     def script(asked: Any) -> Any:
         said = asked.headers["Authorization"].encode()
         return {
-            "reset": tools.Reply(reset=True),
-            "garbage": tools.Reply(raw=b"HTTP/1.1 " + said + b"\r\n\r\n"),
-            "truncated": tools.Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
-            "gzip": tools.Reply(200, said, {"Content-Encoding": "gzip"}),
-            "location": tools.Reply(302, b"", {"Location": f"/{quote(KEY, safe='')}"}),
-            "no json": tools.Reply(200, said),
-            "refused": tools.Reply(403),
+            "reset": Reply(reset=True),
+            "garbage": Reply(raw=b"HTTP/1.1 " + said + b"\r\n\r\n"),
+            "truncated": Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
+            "gzip": Reply(200, said, {"Content-Encoding": "gzip"}),
+            "location": Reply(302, b"", {"Location": f"/{quote(KEY, safe='')}"}),
+            "no json": Reply(200, said),
+            "refused": Reply(403),
         }[fault]
 
     client = connect(scripted(script).url, token=KEY, guest_session_id=GUEST, max_retries=1)
@@ -156,8 +152,8 @@ def test_no_failure_shows_the_credential(
     assert_hidden(everything_about(caught.value) + all_logs.text, KEY, GUEST)
 
 
-def test_no_error_drags_the_library_error_along(scripted: Any, connect: Any, tools: Any) -> None:
-    client = connect(scripted(tools.Reply(reset=True)).url, token=KEY, max_retries=1)
+def test_no_error_drags_the_library_error_along(scripted: Any, connect: Any) -> None:
+    client = connect(scripted(Reply(reset=True)).url, token=KEY, max_retries=1)
     with pytest.raises(IOIntelligenceError) as caught:
         client.fetch_page()
     assert caught.value.__cause__ is None
@@ -233,10 +229,10 @@ def listing(*records: Any) -> bytes:
     return json.dumps({"object": "list", "data": records}).encode()
 
 
-def endless(asked: Any, tools: Any) -> Any:
+def endless(asked: Any) -> Any:
     """Answer pages that never add up, with the credential in every id."""
     records = [{"model_id": f"{asked.headers['Authorization']}-{asked.page}-{time_of(asked)}", "name": "m"}]
-    return tools.page(records, total=5, has_next=asked.page < 3)
+    return page_reply(records, total=5, has_next=asked.page < 3)
 
 
 _asked: list[Any] = []
@@ -247,17 +243,17 @@ def time_of(asked: Any) -> int:
     return len(_asked)
 
 
-PROVOKED: dict[type[IOIntelligenceError], Callable[[Any, Any], Any]] = {
-    AuthenticationError: lambda asked, tools: tools.Reply(401, said(asked), bad_headers(asked)),
-    QuotaError: lambda asked, tools: tools.Reply(402, said(asked), bad_headers(asked)),
-    NotFoundError: lambda asked, tools: tools.Reply(404, said(asked), bad_headers(asked)),
-    RequestError: lambda asked, tools: tools.Reply(
+PROVOKED: dict[type[IOIntelligenceError], Callable[[Any], Any]] = {
+    AuthenticationError: lambda asked: Reply(401, said(asked), bad_headers(asked)),
+    QuotaError: lambda asked: Reply(402, said(asked), bad_headers(asked)),
+    NotFoundError: lambda asked: Reply(404, said(asked), bad_headers(asked)),
+    RequestError: lambda asked: Reply(
         422, json.dumps({"detail": [{"loc": [said(asked).decode()], "msg": said(asked).decode()}]}).encode()
     ),
-    RateLimitError: lambda asked, tools: tools.Reply(429, said(asked), {"Retry-After": "999999"}),
-    ServerError: lambda asked, tools: tools.Reply(503, said(asked), bad_headers(asked)),
-    TransportError: lambda asked, tools: tools.Reply(raw=said(asked) + b"\r\n\r\n" + said(asked)),
-    ResponseError: lambda asked, tools: tools.Reply(200, said(asked), bad_headers(asked)),
+    RateLimitError: lambda asked: Reply(429, said(asked), {"Retry-After": "999999"}),
+    ServerError: lambda asked: Reply(503, said(asked), bad_headers(asked)),
+    TransportError: lambda asked: Reply(raw=said(asked) + b"\r\n\r\n" + said(asked)),
+    ResponseError: lambda asked: Reply(200, said(asked), bad_headers(asked)),
     PaginationError: endless,
 }
 
@@ -276,7 +272,6 @@ def bad_headers(asked: Any) -> dict[str, str]:
 def test_no_error_class_shows_a_canary(
     scripted: Any,
     connect: Any,
-    tools: Any,
     all_logs: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
     expected: type[IOIntelligenceError],
@@ -291,8 +286,8 @@ def test_no_error_class_shows_a_canary(
 
     def script(asked: Any) -> Any:
         if asked.path == "/token":
-            return tools.Reply(201, b'{"access_token": "fresh-canary-4711"}')
-        return PROVOKED[expected](asked, tools)
+            return Reply(201, b'{"access_token": "fresh-canary-4711"}')
+        return PROVOKED[expected](asked)
 
     server = scripted(script)
     settings = canaries | ({"token_url": f"{server.url}/token?x=url-canary-4711"} if oauth else {})
@@ -319,13 +314,13 @@ MALFORMED = (
 
 @pytest.mark.parametrize("line", [b"%b", b" %b", b": %b", b"no colon %b\r\n and %b"])
 def test_a_malformed_header_line_is_not_logged(
-    scripted: Any, connect: Any, tools: Any, all_logs: pytest.LogCaptureFixture, line: bytes
+    scripted: Any, connect: Any, all_logs: pytest.LogCaptureFixture, line: bytes
 ) -> None:
     def script(asked: Any) -> Any:
         echoed = line.replace(b"%b", said(asked))
         if asked.path == "/token":
-            return tools.Reply(raw=b'HTTP/1.1 200 OK\r\n%b\r\n\r\n{"access_token":"fresh-canary"}' % echoed)
-        return tools.Reply(raw=MALFORMED[0] + echoed + MALFORMED[1])
+            return Reply(raw=b'HTTP/1.1 200 OK\r\n%b\r\n\r\n{"access_token":"fresh-canary"}' % echoed)
+        return Reply(raw=MALFORMED[0] + echoed + MALFORMED[1])
 
     server = scripted(script)
     oauth = {"token_url": f"{server.url}/token", "client_id": "me", "client_secret": KEY}
@@ -337,11 +332,11 @@ def test_a_malformed_header_line_is_not_logged(
 
 
 def test_other_threads_and_other_users_of_urllib3_still_log(
-    scripted: Any, connect: Any, tools: Any, all_logs: pytest.LogCaptureFixture
+    scripted: Any, connect: Any, all_logs: pytest.LogCaptureFixture
 ) -> None:
     import urllib3
 
-    server = scripted(tools.page())
+    server = scripted(page_reply())
     connect(server.url).fetch_page()
     assert "urllib3" not in {record.name.split(".")[0] for record in all_logs.records}
     with urllib3.PoolManager() as pool:
@@ -350,25 +345,21 @@ def test_other_threads_and_other_users_of_urllib3_still_log(
 
 
 def test_the_debug_output_of_the_standard_library_is_off(
-    scripted: Any,
-    connect: Any,
-    tools: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
-    connect(scripted(tools.page()).url, token=KEY).fetch_page()
+    connect(scripted(page_reply()).url, token=KEY).fetch_page()
     assert "".join(capsys.readouterr()) == ""
 
 
 @pytest.mark.parametrize("kind", [TimeoutError, KeyboardInterrupt, RuntimeError])
 def test_a_timeout_in_the_middle_of_a_request_shows_no_header(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> Any:
         raise kind("Airflow's task timeout is raised in whatever line is running")
 
-    client = connect(scripted(tools.page()).url, token=KEY, max_retries=0)
+    client = connect(scripted(page_reply()).url, token=KEY, max_retries=0)
     monkeypatch.setattr(http.client.HTTPConnection, "getresponse", interrupted)
     with pytest.raises((kind, TransportError)) as caught:
         client.fetch_page()
@@ -424,10 +415,10 @@ def test_a_credential_that_is_no_string_is_named(name: str, value: Any) -> None:
 @pytest.mark.parametrize("around", ["{}\n", "\r\n{}\r\n", " {}\t"])
 @pytest.mark.parametrize("name", ["token", "guest_session_id", "client_secret"])
 def test_white_space_around_a_credential_is_stripped(
-    scripted: Any, connect: Any, tools: Any, name: str, around: str
+    scripted: Any, connect: Any, name: str, around: str
 ) -> None:
     server = scripted(
-        lambda asked: tools.Reply(200, b'{"access_token":" t\\n"}') if asked.path == "/t" else tools.page()
+        lambda asked: Reply(200, b'{"access_token":" t\\n"}') if asked.path == "/t" else page_reply()
     )
     oauth = {"token_url": f" {server.url}/t\n", "client_id": " me\n"} if name == "client_secret" else {}
     connect(server.url, **{name: around.format("a-secret")}, **oauth).fetch_page()
@@ -472,7 +463,7 @@ def stored(root: Path) -> str:
 @pytest.mark.parametrize("spelt", SECRETS_SPELT)
 @pytest.mark.parametrize("place", ["extra", "name", "refused", "measured"])
 def test_a_credential_in_a_record_is_in_no_file_and_a_finding(
-    scripted: Any, connect: Any, tools: Any, tmp_path: Path, spelt: str, place: str
+    scripted: Any, connect: Any, tmp_path: Path, spelt: str, place: str
 ) -> None:
     field = {"extra": "echo", "name": "name", "refused": "input_token_price", "measured": "max_tokens"}[place]
 
@@ -480,7 +471,7 @@ def test_a_credential_in_a_record_is_in_no_file_and_a_finding(
         key = asked.headers["Authorization"].removeprefix("Bearer ")
         echoing = f'{{"id":"echo","{field}":{SECRETS_SPELT[spelt](key)}}}'
         records = [json.dumps({"id": f"m{number}", "object": "model"}) for number in range(12)]
-        return tools.Reply(200, f'{{"object":"list","data":[{",".join([echoing, *records])}]}}'.encode())
+        return Reply(200, f'{{"object":"list","data":[{",".join([echoing, *records])}]}}'.encode())
 
     client = connect(scripted(script).url, token=KEY)
     page = client.fetch_page()
@@ -500,7 +491,7 @@ def test_a_credential_in_a_record_is_in_no_file_and_a_finding(
 
 @pytest.mark.parametrize("secret", ["guest", "oauth token", "oauth secret", "basic", "proxy"])
 def test_every_credential_is_taken_out_of_records(
-    scripted: Any, connect: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, secret: str
+    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     basic = base64.b64encode(b"client-4711:s3cret-4711").decode()
     echoed = {
@@ -513,8 +504,8 @@ def test_every_credential_is_taken_out_of_records(
 
     def script(asked: Any) -> Any:
         if asked.path == "/t":
-            return tools.Reply(200, b'{"access_token":"fresh-token-4711"}')
-        return tools.Reply(200, listing({"id": "x", "echo": f"you: {echoed}"}, MODEL))
+            return Reply(200, b'{"access_token":"fresh-token-4711"}')
+        return Reply(200, listing({"id": "x", "echo": f"you: {echoed}"}, MODEL))
 
     server = scripted(script)
     if secret == "proxy":  # the server itself stands for the proxy: it answers whatever it is asked
@@ -526,34 +517,30 @@ def test_every_credential_is_taken_out_of_records(
     assert json.loads(page.records[0]) == {"id": "x", "echo": "you: ***"}
 
 
-def test_a_number_and_a_record_beyond_decoding_are_masked_as_well(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
+def test_a_number_and_a_record_beyond_decoding_are_masked_as_well(scripted: Any, connect: Any) -> None:
     deep = b"[" * 900 + b'"4711471147"' + b"]" * 900
     body = b'{"object":"list","data":[{"id":"x","n":4711471147},%b,{"id":"4711471147","id":"y"}]}' % deep
-    page = connect(scripted(tools.Reply(200, body)).url, token="4711471147").fetch_page()
+    page = connect(scripted(Reply(200, body)).url, token="4711471147").fetch_page()
     assert page.redacted == 3
     assert b"4711471147" not in b"".join(page.records)
     assert json.loads(page.records[0]) == {"id": "x", "n": "***"}
 
 
 @pytest.mark.parametrize("token", ["key", "model", "to"])
-def test_a_short_secret_does_not_damage_records(scripted: Any, connect: Any, tools: Any, token: str) -> None:
+def test_a_short_secret_does_not_damage_records(scripted: Any, connect: Any, token: str) -> None:
     record = {"id": "monkey-model", "max_tokens": 7}
-    page = connect(scripted(tools.Reply(200, listing(record))).url, token=token).fetch_page()
+    page = connect(scripted(Reply(200, listing(record))).url, token=token).fetch_page()
     assert page.redacted == 0
     assert json.loads(page.records[0]) == record
 
 
-def test_a_client_id_is_masked_in_messages_and_never_in_records(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
+def test_a_client_id_is_masked_in_messages_and_never_in_records(scripted: Any, connect: Any) -> None:
     def script(asked: Any) -> Any:
         if asked.path == "/t":
-            return tools.Reply(200, b'{"access_token":"fresh-token"}')
+            return Reply(200, b'{"access_token":"fresh-token"}')
         if asked.page == 2:
-            return tools.Reply(404, b"no models for io-intelligence")
-        return tools.Reply(200, listing({"id": "x", "owned_by": "io-intelligence"}))
+            return Reply(404, b"no models for io-intelligence")
+        return Reply(200, listing({"id": "x", "owned_by": "io-intelligence"}))
 
     server = scripted(script)
     client = connect(
@@ -564,23 +551,19 @@ def test_a_client_id_is_masked_in_messages_and_never_in_records(
         client.fetch_page(2)
 
 
-def test_a_report_of_a_stopped_run_shows_none_either(
-    scripted: Any, connect: Any, tools: Any, tmp_path: Path
-) -> None:
+def test_a_report_of_a_stopped_run_shows_none_either(scripted: Any, connect: Any, tmp_path: Path) -> None:
     server = scripted(
-        lambda asked: tools.Reply(
-            200, listing({"id": "x", "input_token_price": asked.headers["Authorization"]})
-        )
+        lambda asked: Reply(200, listing({"id": "x", "input_token_price": asked.headers["Authorization"]}))
     )
     with pytest.raises(QualityError) as caught:
         take_snapshot(connect(server.url, token=KEY), SnapshotStore(tmp_path), snapshot_date="2026-01-02")
     assert_hidden(everything_about(caught.value) + stored(tmp_path), KEY)
 
 
-def test_each_form_of_each_secret_is_told_to_the_observer(scripted: Any, tools: Any) -> None:
+def test_each_form_of_each_secret_is_told_to_the_observer(scripted: Any) -> None:
     seen: list[str] = []
     server = scripted(
-        lambda asked: tools.Reply(200, b'{"access_token":"fresh/t"}') if asked.path == "/t" else tools.page()
+        lambda asked: Reply(200, b'{"access_token":"fresh/t"}') if asked.path == "/t" else page_reply()
     )
     settings = ClientSettings(
         server.url, token_url=f"{server.url}/t", client_id="me", client_secret=Secret("pw+1\n")

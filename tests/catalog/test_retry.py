@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.records import names_of, numbered_models
+from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.catalog.retry import (
     MAX_RETRY_AFTER,
     Deadline,
@@ -50,11 +52,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )
 def test_only_the_failing_page_is_asked_for_again(
-    emulator: Any, connect: Any, emulator_pages: Any, tools: Any, fault: Fault
+    emulator: Any, connect: Any, emulator_pages: Any, fault: Fault
 ) -> None:
     emulator.faults.add(fault)
     records = connect(emulator.url, page_size=2).iter_models()
-    assert tools.names(records) == [f"m{number}" for number in range(7)]
+    assert names_of(records) == [f"m{number}" for number in range(7)]
     assert Counter(emulator_pages()) == {1: 1, 2: 1, 3: 3, 4: 1}
 
 
@@ -84,8 +86,8 @@ def test_a_broken_connection_is_a_transport_error_in_the_end(
     assert emulator_pages() == [1, 1]
 
 
-def test_nobody_listening_is_a_transport_error(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.page())
+def test_nobody_listening_is_a_transport_error(scripted: Any, connect: Any) -> None:
+    server = scripted(page_reply())
     server.server_close()
     with pytest.raises(TransportError, match="after 3 tries"):
         connect(server.url, max_retries=2).fetch_page()
@@ -104,21 +106,17 @@ def test_nobody_listening_is_a_transport_error(scripted: Any, connect: Any, tool
         b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
     ],
 )
-def test_what_is_no_whole_http_answer_is_asked_for_again(
-    scripted: Any, connect: Any, tools: Any, raw: bytes
-) -> None:
-    server = scripted([tools.Reply(raw=raw), tools.page(tools.models(2))])
+def test_what_is_no_whole_http_answer_is_asked_for_again(scripted: Any, connect: Any, raw: bytes) -> None:
+    server = scripted([Reply(raw=raw), page_reply(numbered_models(2))])
     assert len(connect(server.url).fetch_page().records) == 2
     assert len(server.requests) == 2
 
 
-def test_a_chunked_answer_is_read_whole_and_its_connection_kept(
-    scripted: Any, connect: Any, tools: Any
-) -> None:
-    body = tools.page(tools.models(3)).body
+def test_a_chunked_answer_is_read_whole_and_its_connection_kept(scripted: Any, connect: Any) -> None:
+    body = page_reply(numbered_models(3)).body
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:7], body[7:]))
     raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nX-Trailer: 1\r\n\r\n"
-    assert len(connect(scripted(tools.Reply(raw=raw)).url).fetch_page().records) == 3
+    assert len(connect(scripted(Reply(raw=raw)).url).fetch_page().records) == 3
 
 
 def test_no_retries_means_one_request(emulator: Any, connect: Any, emulator_pages: Any) -> None:

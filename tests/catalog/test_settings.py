@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from helpers.scripted_server import page_reply
 from io_intelligence_provider import IOIntelligenceClient, __version__
 from io_intelligence_provider.catalog.settings import (
     DEFAULT_BASE_URL,
@@ -302,8 +303,8 @@ def test_the_loopback_is_this_machine_only(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected
 
 
-def test_the_settings_reach_the_wire(scripted: Any, connect: Any, tools: Any) -> None:
-    server = scripted(tools.page())
+def test_the_settings_reach_the_wire(scripted: Any, connect: Any) -> None:
+    server = scripted(page_reply())
     connect(f"{server.url}/gateway/api/v1/", token="key", page_size=9).fetch_page(3, q="a b&c")
     connect(server.url, guest_session_id="guest").fetch_page(page_size=2)
     first, second = server.requests
@@ -316,9 +317,7 @@ def test_the_settings_reach_the_wire(scripted: Any, connect: Any, tools: Any) ->
     assert "Authorization" not in second.headers
 
 
-def test_a_timeout_is_always_set(
-    connect: Any, scripted: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_timeout_is_always_set(connect: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from requests.adapters import HTTPAdapter
 
     seen = []
@@ -329,7 +328,7 @@ def test_a_timeout_is_always_set(
         return original(self, *args, **options)
 
     monkeypatch.setattr(HTTPAdapter, "send", send)
-    connect(scripted(tools.page()).url, connect_timeout=2, read_timeout=40, deadline=20).fetch_page()
+    connect(scripted(page_reply()).url, connect_timeout=2, read_timeout=40, deadline=20).fetch_page()
     connect_timeout, read_timeout = seen[0]
     assert connect_timeout == 2
     assert 19 < read_timeout <= 20

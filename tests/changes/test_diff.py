@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from helpers.records import uuid_of
+from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS, KINDS, kind_of
@@ -14,16 +16,16 @@ from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.errors import StorageError
 
 
-def rows_of(world, when=None, against="previous"):
-    table = compare_days(world.store, when, against).changes
+def rows_of(builder, when=None, against="previous"):
+    table = compare_days(builder.store, when, against).changes
     return [
         tuple(row[key] for key in ("name", "change", "field", "old_value", "new_value"))
         for row in table.to_pylist()
     ]
 
 
-def values_of(world):
-    table = compare_days(world.store).changes
+def values_of(builder):
+    table = compare_days(builder.store).changes
     return [
         tuple(row[key] for key in ("old_value", "new_value", "pct", "direction")) for row in table.to_pylist()
     ]
@@ -58,10 +60,10 @@ STAMP = datetime(2026, 1, 2, 3, 4, 5, 60, tzinfo=UTC)
          ('["text"]', '["text", "image"]')),
     ],
 )  # fmt: skip
-def test_a_field_that_differs_is_one_change_of_its_kind(world, model, field, old, new, kind, texts):
-    world.file(1, model("m", **{field: old}), model("n"))
-    world.file(2, model("m", **{field: new}), model("n"))
-    assert rows_of(world) == [("m", kind, field, *texts)]
+def test_a_field_that_differs_is_one_change_of_its_kind(builder, field, old, new, kind, texts):
+    builder.file(1, model_row("m", **{field: old}), model_row("n"))
+    builder.file(2, model_row("m", **{field: new}), model_row("n"))
+    assert rows_of(builder) == [("m", kind, field, *texts)]
 
 
 @pytest.mark.parametrize(
@@ -80,10 +82,10 @@ def test_a_field_that_differs_is_one_change_of_its_kind(world, model, field, old
         ("avg_throughput_per_day", None, 1.5),
     ],
 )
-def test_the_same_value_written_differently_is_no_change(world, model, field, old, new):
-    world.file(1, model("m", **{field: old}))
-    world.file(2, model("m", **{field: new}))
-    assert rows_of(world) == []
+def test_the_same_value_written_differently_is_no_change(builder, field, old, new):
+    builder.file(1, model_row("m", **{field: old}))
+    builder.file(2, model_row("m", **{field: new}))
+    assert rows_of(builder) == []
 
 
 EXTRA = [
@@ -102,58 +104,58 @@ EXTRA = [
 
 @pytest.mark.parametrize("shape", WireShape)
 @pytest.mark.parametrize(("old", "new", "wanted"), EXTRA)
-def test_extra_is_compared_key_by_key(world, model, shape, old, new, wanted):
-    world.file(1, model("m", extra=json.dumps(old)), shape=shape)
-    world.file(2, model("m", extra=json.dumps(new)), shape=shape)
-    assert rows_of(world) == [
+def test_extra_is_compared_key_by_key(builder, shape, old, new, wanted):
+    builder.file(1, model_row("m", extra=json.dumps(old)), shape=shape)
+    builder.file(2, model_row("m", extra=json.dumps(new)), shape=shape)
+    assert rows_of(builder) == [
         ("m", "attribute_changed", f"extra.{key}", *values) for key, values in sorted(wanted.items())
     ]
-    assert [found[2:] for found in values_of(world)] == [(None, None)] * len(wanted)
+    assert [found[2:] for found in values_of(builder)] == [(None, None)] * len(wanted)
 
 
 @pytest.mark.parametrize("back", [False, True])
 @pytest.mark.parametrize("shape", WireShape)
-def test_a_key_of_extra_that_has_become_a_column_is_not_compared(world, model, shape, back):
+def test_a_key_of_extra_that_has_become_a_column_is_not_compared(builder, shape, back):
     keys = [column.key(shape) for column in COLUMNS if column.key(shape)]
     moved = ["permission", *keys] if shape == "openai" else [key for key in keys if key != "model_id"]
     before = {"object": "model", **{key: f"was {key}" for key in moved}}
     days = [json.dumps({"object": "model"}), json.dumps(before)]
     for when, extra in enumerate(days if back else days[::-1]):
-        world.file(when, model("m", extra=extra), shape=shape)
-    assert rows_of(world) == []
+        builder.file(when, model_row("m", extra=extra), shape=shape)
+    assert rows_of(builder) == []
 
 
-def test_a_key_that_waited_below_metadata_is_not_compared_either(world, model, day):
-    world.file(1, model("m", extra='{"display_name": 1, "metadata": {"display_name": 2}}'))
-    world.file(2, model("m", extra='{"display_name": 1}', display_name="2"))
-    world.file(3, model("m", extra='{"a": 1, "metadata": {"a": 2}}', display_name="2"))
-    assert [row[2] for row in rows_of(world, day(2))] == ["display_name"]
-    assert rows_of(world) == [
+def test_a_key_that_waited_below_metadata_is_not_compared_either(builder):
+    builder.file(1, model_row("m", extra='{"display_name": 1, "metadata": {"display_name": 2}}'))
+    builder.file(2, model_row("m", extra='{"display_name": 1}', display_name="2"))
+    builder.file(3, model_row("m", extra='{"a": 1, "metadata": {"a": 2}}', display_name="2"))
+    assert [row[2] for row in rows_of(builder, nth_day(2))] == ["display_name"]
+    assert rows_of(builder) == [
         ("m", "attribute_changed", "extra.a", None, "1"),
         ("m", "attribute_changed", "extra.metadata", None, '{"a": 2}'),
     ]
 
 
-def test_an_extra_that_is_no_object_is_an_error(world, model):
-    world.file(1, model("m", extra="[1]"))
-    world.file(2, model("m", extra="{}"))
-    assert rows_of(world) == []  # the earlier day is passed over
-    world.file(3, model("m", extra="[1]"))
+def test_an_extra_that_is_no_object_is_an_error(builder):
+    builder.file(1, model_row("m", extra="[1]"))
+    builder.file(2, model_row("m", extra="{}"))
+    assert rows_of(builder) == []  # the earlier day is passed over
+    builder.file(3, model_row("m", extra="[1]"))
     with pytest.raises(StorageError, match=r"models\.parquet: .*`extra` that is no JSON object: '\[1\]'"):
-        rows_of(world)
+        rows_of(builder)
 
 
-def test_created_is_compared_where_it_says_when_a_model_was_made(world, model):
+def test_created_is_compared_where_it_says_when_a_model_was_made(builder):
     for shape, wanted in (("documented", 1), ("openai", 0)):
         for when in (1, 2):
-            world.file(when, model("m", created_at=STAMP.replace(year=2020 + when)), shape=shape)
-        assert len(rows_of(world)) == wanted
+            builder.file(when, model_row("m", created_at=STAMP.replace(year=2020 + when)), shape=shape)
+        assert len(rows_of(builder)) == wanted
 
 
-def test_the_least_difference_a_price_can_have_is_seen(world, model):
-    world.file(1, model("m", input_token_price="99999999999999999999.999999999999999998"))
-    world.file(2, model("m", input_token_price="99999999999999999999.999999999999999999"))
-    (change,) = values_of(world)
+def test_the_least_difference_a_price_can_have_is_seen(builder):
+    builder.file(1, model_row("m", input_token_price="99999999999999999999.999999999999999998"))
+    builder.file(2, model_row("m", input_token_price="99999999999999999999.999999999999999999"))
+    (change,) = values_of(builder)
     assert change == (
         "99999999999999999999.999999999999999998",
         "99999999999999999999.999999999999999999",
@@ -174,72 +176,75 @@ def test_the_least_difference_a_price_can_have_is_seen(world, model):
         ("2", None, None, None),
     ],
 )
-def test_per_cent_and_direction(world, model, old, new, pct, direction):
-    world.file(1, model("m", input_token_price=old))
-    world.file(2, model("m", input_token_price=new))
-    assert [found[2:] for found in values_of(world)] == [(pct, direction)]
+def test_per_cent_and_direction(builder, old, new, pct, direction):
+    builder.file(1, model_row("m", input_token_price=old))
+    builder.file(2, model_row("m", input_token_price=new))
+    assert [found[2:] for found in values_of(builder)] == [(pct, direction)]
 
 
-def test_texts_have_neither_per_cent_nor_direction(world, model):
-    world.file(1, model("m", status="active", version="1"))
-    world.file(2, model("m", status="inactive", version="2"))
-    assert [found[2:] for found in values_of(world)] == [(None, None)] * 2
+def test_texts_have_neither_per_cent_nor_direction(builder):
+    builder.file(1, model_row("m", status="active", version="1"))
+    builder.file(2, model_row("m", status="inactive", version="2"))
+    assert [found[2:] for found in values_of(builder)] == [(None, None)] * 2
 
 
-def test_models_come_and_go(world, model):
-    world.file(1, model("gone", input_token_price="1"), model("stays"))
-    world.file(2, model("new", input_token_price="1"), model("stays"))
-    assert rows_of(world) == [
+def test_models_come_and_go(builder):
+    builder.file(1, model_row("gone", input_token_price="1"), model_row("stays"))
+    builder.file(2, model_row("new", input_token_price="1"), model_row("stays"))
+    assert rows_of(builder) == [
         ("gone", "model_removed", None, None, None),
         ("new", "model_added", None, None, None),
     ]
 
 
-def test_a_new_name_is_an_attribute(world, model, uid):
-    world.file(1, model("old"))
-    world.file(2, model("new", model_id=uid("old")))
-    assert rows_of(world) == [("new", "attribute_changed", "name", "old", "new")]
+def test_a_new_name_is_an_attribute(builder):
+    builder.file(1, model_row("old"))
+    builder.file(2, model_row("new", model_id=uuid_of("old")))
+    assert rows_of(builder) == [("new", "attribute_changed", "name", "old", "new")]
 
 
-def test_a_new_id_under_a_unique_name_is_an_attribute_and_its_fields_are_compared(world, model, uid):
-    world.file(1, model("m", model_id=uid("a"), input_token_price="1"))
-    world.file(2, model("m", model_id=uid("b"), input_token_price="2"))
-    assert rows_of(world) == [
-        ("m", "attribute_changed", "model_id", uid("a"), uid("b")),
+def test_a_new_id_under_a_unique_name_is_an_attribute_and_its_fields_are_compared(builder):
+    builder.file(1, model_row("m", model_id=uuid_of("a"), input_token_price="1"))
+    builder.file(2, model_row("m", model_id=uuid_of("b"), input_token_price="2"))
+    assert rows_of(builder) == [
+        ("m", "attribute_changed", "model_id", uuid_of("a"), uuid_of("b")),
         ("m", "price_changed", "input_token_price", "1", "2"),
     ]
-    assert {row["model_id"] for row in compare_days(world.store).changes.to_pylist()} == {uid("b")}
+    assert {row["model_id"] for row in compare_days(builder.store).changes.to_pylist()} == {uuid_of("b")}
 
 
 @pytest.mark.parametrize("twice", ["old", "new"])
-def test_a_new_id_under_a_name_that_is_not_unique_is_another_model(world, model, uid, twice):
-    same = model("m", model_id=uid("c"))
-    world.file(1, model("m", model_id=uid("a")), *([same] if twice == "old" else []))
-    world.file(2, model("m", model_id=uid("b")), *([same] if twice == "new" else []))
-    found = sorted(row[1] for row in rows_of(world))
+def test_a_new_id_under_a_name_that_is_not_unique_is_another_model(builder, twice):
+    same = model_row("m", model_id=uuid_of("c"))
+    builder.file(1, model_row("m", model_id=uuid_of("a")), *([same] if twice == "old" else []))
+    builder.file(2, model_row("m", model_id=uuid_of("b")), *([same] if twice == "new" else []))
+    found = sorted(row[1] for row in rows_of(builder))
     both = ["model_added", "model_removed"]
     assert found == sorted([*both, "model_removed" if twice == "old" else "model_added"])
 
 
-def test_a_name_that_stays_unique_only_because_its_other_bearer_matched_is_not_unique(world, model, uid):
-    stays = model("m", model_id=uid("c"))
-    world.file(1, stays, model("m", model_id=uid("a")))
-    world.file(2, stays, model("m", model_id=uid("b")))
-    assert sorted(row[1] for row in rows_of(world)) == ["model_added", "model_removed"]
+def test_a_name_that_stays_unique_only_because_its_other_bearer_matched_is_not_unique(builder):
+    stays = model_row("m", model_id=uuid_of("c"))
+    builder.file(1, stays, model_row("m", model_id=uuid_of("a")))
+    builder.file(2, stays, model_row("m", model_id=uuid_of("b")))
+    assert sorted(row[1] for row in rows_of(builder)) == ["model_added", "model_removed"]
 
 
-def test_rows_are_sorted_and_carry_the_day_they_were_compared_with(world, model, day):
+def test_rows_are_sorted_and_carry_the_day_they_were_compared_with(builder):
     for when, price in ((1, "1"), (2, "2")):
-        world.file(
+        builder.file(
             when,
-            *(model(name, input_token_price=price, output_token_price=price, status=price) for name in "bA"),
-            *([model("z")] if when == 1 else []),
+            *(
+                model_row(name, input_token_price=price, output_token_price=price, status=price)
+                for name in "bA"
+            ),
+            *([model_row("z")] if when == 1 else []),
         )
-    table = compare_days(world.store).changes
+    table = compare_days(builder.store).changes
     keys = [(row["name"], row["change"], row["field"] or "") for row in table.to_pylist()]
     assert keys == sorted(keys)
     assert len(keys) == 7
-    assert set(table["previous_date"].to_pylist()) == {day(1)}
+    assert set(table["previous_date"].to_pylist()) == {nth_day(1)}
 
 
 def test_every_field_belongs_to_a_kind():
@@ -266,11 +271,11 @@ class TestShapes:
     """Snapshots of different wire shapes: what one shape cannot say is not compared."""
 
     @pytest.mark.parametrize("back", [False, True])
-    def test_what_one_shape_does_not_have_is_no_change(self, world, model, uid, back):
-        documented = model("m", input_token_price="1", **FULL)
-        observed = model(
+    def test_what_one_shape_does_not_have_is_no_change(self, builder, back):
+        documented = model_row("m", input_token_price="1", **FULL)
+        observed = model_row(
             "m",
-            model_id=uid("derived"),
+            model_id=uuid_of("derived"),
             input_token_price="1",
             created_at=STAMP.replace(year=2030),
             display_name="M",
@@ -280,25 +285,25 @@ class TestShapes:
             avg_latency_ms_per_day=1.5,
             extra='{"object": "model"}',
         )
-        world.file(1, observed if back else documented, shape="openai" if back else "documented")
-        world.file(2, documented if back else observed, shape="documented" if back else "openai")
-        assert rows_of(world) == []
+        builder.file(1, observed if back else documented, shape="openai" if back else "documented")
+        builder.file(2, documented if back else observed, shape="documented" if back else "openai")
+        assert rows_of(builder) == []
 
-    def test_what_both_have_is_compared_by_name(self, world, model, uid):
-        world.file(
+    def test_what_both_have_is_compared_by_name(self, builder):
+        builder.file(
             1,
-            model("m", input_token_price="1", output_token_price=None, context_window=8,
+            model_row("m", input_token_price="1", output_token_price=None, context_window=8,
                   supports_images_input=False, **FULL),
-            model("gone"),
+            model_row("gone"),
         )  # fmt: skip
-        world.file(
+        builder.file(
             2,
-            model("m", model_id=uid("x"), input_token_price="2", output_token_price="0", context_window=9,
-                  supports_images_input=True, status="inactive"),
-            model("new"),
+            model_row("m", model_id=uuid_of("x"), input_token_price="2", output_token_price="0",
+                      context_window=9, supports_images_input=True, status="inactive"),
+            model_row("new"),
             shape="openai",
         )  # fmt: skip
-        assert rows_of(world) == [
+        assert rows_of(builder) == [
             ("gone", "model_removed", None, None, None),
             ("m", "attribute_changed", "supports_images_input", "false", "true"),
             ("m", "limit_changed", "context_window", "8", "9"),
@@ -308,112 +313,120 @@ class TestShapes:
             ("new", "model_added", None, None, None),
         ]
 
-    def test_newer_columns_are_compared_where_both_say_something(self, world, model):
-        world.file(1, model("m", min_access_tier="standard", supports_tools=True, display_name="M"))
-        world.file(2, model("m", min_access_tier="developer", supports_tools=False), shape="openai")
-        assert rows_of(world) == [
+    def test_newer_columns_are_compared_where_both_say_something(self, builder):
+        builder.file(1, model_row("m", min_access_tier="standard", supports_tools=True, display_name="M"))
+        builder.file(2, model_row("m", min_access_tier="developer", supports_tools=False), shape="openai")
+        assert rows_of(builder) == [
             ("m", "access_changed", "min_access_tier", "standard", "developer"),
             ("m", "attribute_changed", "supports_tools", "true", "false"),
         ]
 
-    def test_two_models_of_one_name_are_not_told_apart(self, world, model, uid):
-        world.file(1, model("m", model_id=uid("a")), model("m", model_id=uid("b"), input_token_price="1"))
-        world.file(2, model("m", input_token_price="3"), shape="openai")
-        assert rows_of(world) == []
+    def test_two_models_of_one_name_are_not_told_apart(self, builder):
+        builder.file(
+            1,
+            model_row("m", model_id=uuid_of("a")),
+            model_row("m", model_id=uuid_of("b"), input_token_price="1"),
+        )
+        builder.file(2, model_row("m", input_token_price="3"), shape="openai")
+        assert rows_of(builder) == []
 
 
 class TestQuarantine:
     """A refused model is unknown that day."""
 
     @pytest.mark.parametrize("who", ["id", "name", "broken id"])
-    def test_refused_today_is_not_removed(self, world, model, uid, who):
-        world.file(1, model("m", input_token_price="1"), model("n"))
-        refused = {"id": (uid("m"), None), "name": (None, "m"), "broken id": ("?", "m")}[who]
-        world.file(2, model("n"), refused=[refused])
-        assert rows_of(world) == []
+    def test_refused_today_is_not_removed(self, builder, who):
+        builder.file(1, model_row("m", input_token_price="1"), model_row("n"))
+        refused = {
+            "id": refused_record(None, model_id=uuid_of("m")),
+            "name": refused_record("m"),
+            "broken id": refused_record("m", model_id="?"),
+        }[who]
+        builder.file(2, model_row("n"), refused=[refused])
+        assert rows_of(builder) == []
 
-    def test_another_model_of_the_same_name_is_removed(self, world, model, uid):
-        world.file(1, model("m", model_id=uid("a")), model("m", model_id=uid("b")))
-        world.file(2, refused=[(uid("a"), "m")])
-        assert [row["model_id"] for row in compare_days(world.store).changes.to_pylist()] == [uid("b")]
+    def test_another_model_of_the_same_name_is_removed(self, builder):
+        builder.file(1, model_row("m", model_id=uuid_of("a")), model_row("m", model_id=uuid_of("b")))
+        builder.file(2, refused=[refused_record("m", model_id=uuid_of("a"))])
+        assert [row["model_id"] for row in compare_days(builder.store).changes.to_pylist()] == [uuid_of("b")]
 
-    def test_a_record_with_neither_is_ignored(self, world, model):
-        world.file(1, model("m"))
-        world.file(2, refused=[(None, None)])
-        assert rows_of(world) == [("m", "model_removed", None, None, None)]
+    def test_a_record_with_neither_is_ignored(self, builder):
+        builder.file(1, model_row("m"))
+        builder.file(2, refused=[refused_record(None)])
+        assert rows_of(builder) == [("m", "model_removed", None, None, None)]
 
-    def test_refused_yesterday_is_compared_with_the_day_before(self, world, model, uid, day):
-        world.file(1, model("m", input_token_price="1"), model("n", status="a"))
-        world.file(2, model("n", status="b"), refused=[(uid("m"), "m")])
-        world.file(3, model("n", status="c"), refused=[(None, "m")])
-        world.file(4, model("m", input_token_price="2"), model("n", status="d"))
-        assert rows_of(world) == [
+    def test_refused_yesterday_is_compared_with_the_day_before(self, builder):
+        builder.file(1, model_row("m", input_token_price="1"), model_row("n", status="a"))
+        builder.file(2, model_row("n", status="b"), refused=[refused_record("m", model_id=uuid_of("m"))])
+        builder.file(3, model_row("n", status="c"), refused=[refused_record("m")])
+        builder.file(4, model_row("m", input_token_price="2"), model_row("n", status="d"))
+        assert rows_of(builder) == [
             ("m", "price_changed", "input_token_price", "1", "2"),
             ("n", "status_changed", "status", "c", "d"),
         ]
-        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(1), day(3)]
+        assert compare_days(builder.store).changes["previous_date"].to_pylist() == [nth_day(1), nth_day(3)]
 
-    def test_valid_beside_a_refused_record_of_its_name_is_known(self, world, model):
-        world.file(1, model("m", input_token_price="1"))
-        world.file(2, model("m", input_token_price="2"), refused=[(None, "m")])
-        world.file(3, model("m", input_token_price="3"), refused=[(None, "m")])
-        assert rows_of(world) == [("m", "price_changed", "input_token_price", "2", "3")]
+    def test_valid_beside_a_refused_record_of_its_name_is_known(self, builder):
+        builder.file(1, model_row("m", input_token_price="1"))
+        builder.file(2, model_row("m", input_token_price="2"), refused=[refused_record("m")])
+        builder.file(3, model_row("m", input_token_price="3"), refused=[refused_record("m")])
+        assert rows_of(builder) == [("m", "price_changed", "input_token_price", "2", "3")]
 
-    def test_gone_after_the_quarantine_is_removed(self, world, model, uid, day):
-        world.file(1, model("m"), model("n"))
-        world.file(2, model("n"), refused=[(uid("m"), None)])
-        world.file(3, model("n"))
-        assert rows_of(world) == [("m", "model_removed", None, None, None)]
-        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(1)]
-        world.file(4, model("n"))
-        assert rows_of(world) == []
+    def test_gone_after_the_quarantine_is_removed(self, builder):
+        builder.file(1, model_row("m"), model_row("n"))
+        builder.file(2, model_row("n"), refused=[refused_record(None, model_id=uuid_of("m"))])
+        builder.file(3, model_row("n"))
+        assert rows_of(builder) == [("m", "model_removed", None, None, None)]
+        assert compare_days(builder.store).changes["previous_date"].to_pylist() == [nth_day(1)]
+        builder.file(4, model_row("n"))
+        assert rows_of(builder) == []
 
-    def test_absent_before_the_quarantine_is_added(self, world, model, uid, day):
-        world.file(1, model("n"))
-        world.file(2, model("n"), refused=[(uid("m"), "m")])
-        world.file(3, model("n"), model("m"), model("o"))
-        assert rows_of(world) == [
+    def test_absent_before_the_quarantine_is_added(self, builder):
+        builder.file(1, model_row("n"))
+        builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("m"))])
+        builder.file(3, model_row("n"), model_row("m"), model_row("o"))
+        assert rows_of(builder) == [
             ("m", "model_added", None, None, None),
             ("o", "model_added", None, None, None),
         ]
-        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(1), day(2)]
+        assert compare_days(builder.store).changes["previous_date"].to_pylist() == [nth_day(1), nth_day(2)]
 
-    def test_in_quarantine_on_every_day_before_is_added(self, world, model, uid, day):
-        world.file(1, model("n"), refused=[(uid("m"), "m")])
-        world.file(2, model("n"), refused=[(uid("m"), "m")])
-        world.file(3, model("n"), model("m"))
-        assert rows_of(world) == [("m", "model_added", None, None, None)]
-        assert compare_days(world.store).changes["previous_date"].to_pylist() == [day(2)]
+    def test_in_quarantine_on_every_day_before_is_added(self, builder):
+        builder.file(1, model_row("n"), refused=[refused_record("m", model_id=uuid_of("m"))])
+        builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("m"))])
+        builder.file(3, model_row("n"), model_row("m"))
+        assert rows_of(builder) == [("m", "model_added", None, None, None)]
+        assert compare_days(builder.store).changes["previous_date"].to_pylist() == [nth_day(2)]
 
-    def test_a_renamed_id_is_seen_through_the_quarantine(self, world, model, uid):
-        world.file(1, model("m", model_id=uid("a")))
-        world.file(2, model("n"), refused=[(uid("b"), "m")])
-        world.file(3, model("n"), model("m", model_id=uid("b")))
-        assert rows_of(world) == [("m", "attribute_changed", "model_id", uid("a"), uid("b"))]
+    def test_a_renamed_id_is_seen_through_the_quarantine(self, builder):
+        builder.file(1, model_row("m", model_id=uuid_of("a")))
+        builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("b"))])
+        builder.file(3, model_row("n"), model_row("m", model_id=uuid_of("b")))
+        assert rows_of(builder) == [("m", "attribute_changed", "model_id", uuid_of("a"), uuid_of("b"))]
 
-    def test_a_given_day_is_not_looked_through(self, world, model, uid, day):
-        world.file(1, model("m", input_token_price="1"))
-        world.file(2, model("n"), refused=[(uid("m"), "m")])
-        world.file(3, model("m", input_token_price="2"), model("n"))
-        assert rows_of(world, against=day(2)) == []
-        assert rows_of(world, against=day(1)) == [
+    def test_a_given_day_is_not_looked_through(self, builder):
+        builder.file(1, model_row("m", input_token_price="1"))
+        builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("m"))])
+        builder.file(3, model_row("m", input_token_price="2"), model_row("n"))
+        assert rows_of(builder, against=nth_day(2)) == []
+        assert rows_of(builder, against=nth_day(1)) == [
             ("m", "price_changed", "input_token_price", "1", "2"),
             ("n", "model_added", None, None, None),
         ]
 
-    def test_quarantine_across_shapes_is_matched_by_name(self, world, model, uid):
-        world.file(1, model("m", input_token_price="1"))
-        world.file(2, model("n"), refused=[(uid("x"), "m")], shape="openai")
-        assert rows_of(world) == [("n", "model_added", None, None, None)]
-        world.file(3, model("m", input_token_price="2"), model("n"))
-        assert rows_of(world) == [("m", "price_changed", "input_token_price", "1", "2")]
+    def test_quarantine_across_shapes_is_matched_by_name(self, builder):
+        builder.file(1, model_row("m", input_token_price="1"))
+        builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("x"))], shape="openai")
+        assert rows_of(builder) == [("n", "model_added", None, None, None)]
+        builder.file(3, model_row("m", input_token_price="2"), model_row("n"))
+        assert rows_of(builder) == [("m", "price_changed", "input_token_price", "1", "2")]
 
 
-def test_a_changes_file_is_never_mistaken_for_memory(world, model):
+def test_a_changes_file_is_never_mistaken_for_memory(builder):
     """Files of changes are results: comparing reads snapshots only."""
-    world.file(1, model("m", input_token_price="1"))
-    world.file(2, model("m", input_token_price="2"))
-    detect_changes(world.store)
-    world.file(1, model("m", input_token_price="2"))
-    assert rows_of(world) == []
-    assert world.store.changes().num_rows == 1
+    builder.file(1, model_row("m", input_token_price="1"))
+    builder.file(2, model_row("m", input_token_price="2"))
+    detect_changes(builder.store)
+    builder.file(1, model_row("m", input_token_price="2"))
+    assert rows_of(builder) == []
+    assert builder.store.changes().num_rows == 1

@@ -1,51 +1,15 @@
-"""A real emulator on loopback, and a plain client that hides nothing."""
+"""Real emulators on loopback."""
 
 from __future__ import annotations
 
-import http.client
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.emulator.tokens import OAuthClient
-
-MODELS = "/api/v1/models"
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def ask(
-    server: EmulatorServer,
-    path: str = MODELS,
-    *,
-    method: str = "GET",
-    headers: Mapping[str, str] | None = None,
-    body: Any = None,
-    timeout: float = 10,
-) -> Answer:
-    sent = dict(headers or {})
-    if body is not None and not isinstance(body, str):
-        body = json.dumps(body)
-        sent["content-type"] = "application/json"
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=timeout)
-    with closing(connection):
-        connection.request(method, path, body=body, headers=sent)
-        answer = connection.getresponse()
-        with answer:
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
 
 @pytest.fixture
@@ -90,8 +54,3 @@ def four_models(_four_models: EmulatorServer) -> Iterator[EmulatorServer]:
     """The models m0 to m3, for ordering faults."""
     yield _four_models
     _four_models.state.settle()
-
-
-@pytest.fixture(name="ask")
-def ask_fixture() -> Callable[..., Answer]:
-    return ask

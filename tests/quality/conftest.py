@@ -85,3 +85,9 @@ def check(tmp_path: Path) -> Callable[..., Checked]:
         return Checked(run, refused, valid, stopped)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def connect_url(spark: Any) -> str:
+    """The Spark Connect server of the one Spark that all tests share."""
+    return f"sc://127.0.0.1:{spark.conf.get('spark.connect.grpc.binding.port')}"

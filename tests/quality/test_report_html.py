@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from helpers.stores import make_check_run
 from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, ColumnProfile
 
@@ -42,8 +43,8 @@ class Page(HTMLParser):
     ("outcome", "words"),
     [("passed", "Passed, nothing found"), ("warned", "Passed, with findings"), ("failed", "Stopped")],
 )
-def test_it_says_what_happened(check_run, outcome, words):
-    run = check_run(
+def test_it_says_what_happened(outcome, words):
+    run = make_check_run(
         CheckResult("in_range", "price", "row", "error", 2, 1, [{"value": "-1", "message": "is below 0"}]),
         CheckResult("few", "name", "row", "warn", 100, 3, threshold=0.05),
         CheckResult("volume", None, "dataset", "warn", 0, 0, [{"message": "not evaluated: too early"}]),
@@ -74,7 +75,7 @@ def test_it_says_what_happened(check_run, outcome, words):
     assert "Drift of the API's keys" not in text
 
 
-def test_what_comes_from_outside_is_text_and_nothing_else(check_run):
+def test_what_comes_from_outside_is_text_and_nothing_else():
     def page(text: str) -> Page:
         check = CheckResult(text, text, "dataset", "error", 2, 1, [{text: text}])
         row = CheckResult(text, text, "row", "error", 2, 1, [{"value": text}])
@@ -82,7 +83,9 @@ def test_what_comes_from_outside_is_text_and_nothing_else(check_run):
         profile = (ColumnProfile(text, 1, 0),)
         return Page(
             report_html(
-                check_run(check, row, passed, dataset=text, schema=text, valid_path=text, profile=profile)
+                make_check_run(
+                    check, row, passed, dataset=text, schema=text, valid_path=text, profile=profile
+                )
             )
         )
 
@@ -90,7 +93,7 @@ def test_what_comes_from_outside_is_text_and_nothing_else(check_run):
     assert page(HOSTILE).text.count("<script>alert(1)</script>") >= 9
 
 
-def test_a_wide_table_that_is_wrong_everywhere_gives_a_small_page_that_says_what_is_missing(check_run):
+def test_a_wide_table_that_is_wrong_everywhere_gives_a_small_page_that_says_what_is_missing():
     ugly = "<&\"'" * 500
     example = {ugly[:90]: ugly[:99], "value": "\N{GRINNING FACE}" * 100, "message": "x" * 5_000}
     checks = [
@@ -99,22 +102,24 @@ def test_a_wide_table_that_is_wrong_everywhere_gives_a_small_page_that_says_what
         for number in range(2_000)
     ]
     profile = tuple(ColumnProfile(f"{number}{ugly}", 9, 9) for number in range(4_000))
-    page = report_html(check_run(*checks, profile=profile, dataset=ugly, schema=ugly))
+    page = report_html(make_check_run(*checks, profile=profile, dataset=ugly, schema=ugly))
     assert len(page.encode()) < 200_000
     text = Page(page).text
     for said in ("more examples in the JSON report", "more checks in the JSON report", "more columns in the"):
         assert said in text
     many = report_html(
-        check_run(*(CheckResult("c", f"column-{number}", "row", "error", 9, 9) for number in range(3_000)))
+        make_check_run(
+            *(CheckResult("c", f"column-{number}", "row", "error", 9, 9) for number in range(3_000))
+        )
     )
     assert "and 2" in Page(many).text
     assert len(many.encode()) < 200_000
 
 
-def test_what_failed_of_the_whole_comes_first(check_run):
+def test_what_failed_of_the_whole_comes_first():
     text = Page(
         report_html(
-            check_run(
+            make_check_run(
                 CheckResult("fine", None, "dataset", "error", 1, 0),
                 CheckResult("broken", None, "dataset", "error", 1, 1),
             )
@@ -123,8 +128,8 @@ def test_what_failed_of_the_whole_comes_first(check_run):
     assert text.index("broken") < text.index("fine")
 
 
-def test_what_passed_on_each_of_many_columns_takes_one_line(check_run):
+def test_what_passed_on_each_of_many_columns_takes_one_line():
     checks = [CheckResult("null_share", f"c{number}", "dataset", "warn", 1, 0) for number in range(50)]
-    lines = report_html(check_run(*checks, CheckResult("volume", None, "dataset", "warn", 1, 0)))
+    lines = report_html(make_check_run(*checks, CheckResult("volume", None, "dataset", "warn", 1, 0)))
     assert lines.count("<tr>") == 2, "the heading and volume"
     assert "null_share c49" in Page(lines).text

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from io import StringIO
 
 from rich.console import Console
 
-from io_intelligence_provider.contract.report import QualityReport
+from helpers.stores import make_check_run, quality_report
 from io_intelligence_provider.quality.report_terminal import result_table
 from io_intelligence_provider.quality.result import CheckResult
 
@@ -26,8 +25,8 @@ def printed(result: object, **options: bool) -> str:
     return out.getvalue()
 
 
-def test_findings_and_checks_of_the_whole_are_shown(check_run):
-    text = printed(check_run(*CHECKS))
+def test_findings_and_checks_of_the_whole_are_shown():
+    text = printed(make_check_run(*CHECKS))
     lines = [line.split() for line in text.splitlines()]
     assert [
         "in_range",
@@ -45,25 +44,12 @@ def test_findings_and_checks_of_the_whole_are_shown(check_run):
     assert "2 rows of 1 file = 1 valid + 1 quarantined" in text
     assert "\x1b" not in text
     assert "quiet" not in text
-    assert "quiet" in printed(check_run(*CHECKS), every=True)
+    assert "quiet" in printed(make_check_run(*CHECKS), every=True)
 
 
 def test_the_report_of_a_snapshot_is_shown_alike():
-    report = QualityReport(
-        run_id="x",
-        checked_at=datetime(2026, 1, 2, tzinfo=UTC),
-        outcome="passed",
-        score=1.0,
-        rows=5,
-        valid=5,
-        quarantined=0,
-        checks=(CheckResult("not_empty", None, "snapshot", "error", 1, 0),),
-        snapshot_date=date(2026, 1, 2),
-        source_url="",
-        wire_shape="documented",
-        fields=(),
-    )
+    report = quality_report(CheckResult("not_empty", None, "snapshot", "error", 1, 0))
     text = printed(report)
     assert "Data quality of 2026-01-02: passed, score 1.000" in text
-    assert "5 served = 5 valid + 0 quarantined" in text
+    assert "2 served = 2 valid + 0 quarantined" in text
     assert "not_empty" in text

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.alerts.alert import Digest, RuleAlerts
 from io_intelligence_provider.alerts.ledger import record_sent, told_by
@@ -93,11 +95,11 @@ def everything(store: SnapshotStore) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def world(store: SnapshotStore, take: Any, model: Any) -> SnapshotStore:
+def world(store: SnapshotStore) -> SnapshotStore:
     """Two days with evidence, and victims wherever a hostile id may lead."""
-    records = [model("a"), model("b"), model("c", status="?")]
+    records = [model_record("a"), model_record("b"), model_record("c", status="?")]
     for day in (FIRST, DAY):
-        take(store, records, day, max_quarantine_share=1)
+        file_records(store, records, day, max_quarantine_share=1)
     root = store.files.url("") if store.files.is_local else store.files._base
     places = [f"{root}/{part}/snapshot_date={DAY}/{OUT}" for part in ("quality", "quarantine")]
     places += [f"{root}/victim", f"{root}/../victim", f"{root}/quality/victim"]
@@ -142,12 +144,10 @@ def test_reading_says_which_file_it_is(world: SnapshotStore, hostile: str | byte
 
 
 @names
-def test_a_rerun_replaces_the_file_and_deletes_nothing(
-    world: SnapshotStore, take: Any, model: Any, hostile: str | bytes
-) -> None:
+def test_a_rerun_replaces_the_file_and_deletes_nothing(world: SnapshotStore, hostile: str | bytes) -> None:
     tampered(world, DAY, claimed_by(hostile, world))
     before = everything(world)
-    again = take(world, [model("a"), model("b")], DAY, max_quarantine_share=1)
+    again = file_records(world, [model_record("a"), model_record("b")], DAY, max_quarantine_share=1)
     after = everything(world)
     assert world.info(DAY).snapshot_id == world.quality(DAY).snapshot_id == again.snapshot_id
     replaced = {path for path in before if after.get(path) != before[path]}
@@ -156,24 +156,24 @@ def test_a_rerun_replaces_the_file_and_deletes_nothing(
     assert detect_changes(world, DAY).snapshot_date == date.fromisoformat(DAY)
 
 
-def test_a_later_day_is_filed_beside_it(world: SnapshotStore, take: Any, model: Any, caplog: Any) -> None:
+def test_a_later_day_is_filed_beside_it(world: SnapshotStore, caplog: Any) -> None:
     tampered(world, DAY, OUT)
     before = everything(world)
-    assert take(world, [model("a"), model("b")], "2026-01-03").outcome == "passed"
+    assert file_records(world, [model_record("a"), model_record("b")], "2026-01-03").outcome == "passed"
     assert "no id of a run" in caplog.text
     assert before.items() <= everything(world).items()
 
 
 @names
 def test_pruning_rolling_up_and_sweeping_keep_to_the_root(
-    world: SnapshotStore, take: Any, model: Any, hostile: str | bytes, monkeypatch: pytest.MonkeyPatch
+    world: SnapshotStore, hostile: str | bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
     tampered(world, DAY, claimed_by(hostile, world))
     victims = {path: data for path, data in everything(world).items() if "victim" in path}
     world.compact()
     world.files.sweep()
-    take(world, [model("a"), model("b")], datetime.now(UTC).date())
+    file_records(world, [model_record("a"), model_record("b")], datetime.now(UTC).date())
     assert world.prune(keep_days=30) == [date.fromisoformat(FIRST), date.fromisoformat(DAY)]
     left = everything(world)
     # The ones that lie in a day, not beside it, go with the day.
@@ -282,15 +282,13 @@ def test_no_path_leaves_the_root(store: SnapshotStore, tmp_path: Path, path: str
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_a_link_is_deleted_and_what_lies_behind_it_is_not(
-    tmp_path: Path, take: Any, model: Any, kind: str
-) -> None:
+def test_a_link_is_deleted_and_what_lies_behind_it_is_not(tmp_path: Path, kind: str) -> None:
     """Links are followed otherwise: who administers the disk may keep a part elsewhere."""
     root, elsewhere = tmp_path / "store", tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "victim").write_text("x")
     store = SnapshotStore(root)
-    take(store, [model()], datetime.now(UTC).date())
+    file_records(store, [model_record()], datetime.now(UTC).date())
     target = elsewhere if kind == "folder" else elsewhere / "victim"
     (root / "quality" / f"snapshot_date={FIRST}").symlink_to(target)
     store.prune(keep_days=10)
@@ -298,20 +296,20 @@ def test_a_link_is_deleted_and_what_lies_behind_it_is_not(
     assert not (root / "quality" / f"snapshot_date={FIRST}").is_symlink()
 
 
-def test_a_part_that_lies_elsewhere_by_a_link_works(tmp_path: Path, take: Any, model: Any) -> None:
+def test_a_part_that_lies_elsewhere_by_a_link_works(tmp_path: Path) -> None:
     (tmp_path / "large").mkdir()
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "models").symlink_to(tmp_path / "large")
     store = SnapshotStore(tmp_path / "store")
-    first = take(store, [model("a")])
-    second = take(store, [model("a")])
+    first = file_records(store, [model_record("a")])
+    second = file_records(store, [model_record("a")])
     assert first.snapshot_id != second.snapshot_id == store.quality().snapshot_id
     assert list((tmp_path / "large").rglob("models.parquet"))
 
 
-def test_the_sweep_deletes_only_what_a_writer_left(tmp_path: Path, take: Any, model: Any) -> None:
+def test_the_sweep_deletes_only_what_a_writer_left(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path)
-    take(store, [model()])
+    file_records(store, [model_record()])
     (tmp_path / "target").write_text("x")
     left = [".mine.tmp", ".a.b.tmp", ".x.1-zz.tmp"]
     for name in left:
@@ -329,11 +327,9 @@ def test_the_sweep_deletes_only_what_a_writer_left(tmp_path: Path, take: Any, mo
     assert (tmp_path / "target").exists()
 
 
-def test_rolling_up_deletes_months_only(
-    store: SnapshotStore, take: Any, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rolling_up_deletes_months_only(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
-    take(store, [model()])
+    file_records(store, [model_record()])
     for name in ("mine.parquet", "2026-01.parquet", f"2025-12-{'a' * 32}.parquet"):
         store.files.put(f"compacted/models/{name}", b"x")
     store.compact()
@@ -343,8 +339,8 @@ def test_rolling_up_deletes_months_only(
 FOREIGN = ["a b.json", "é.json", "a\\b.json", "a:b.json", "x\ny.json", "..json "]
 
 
-def test_foreign_names_are_passed_over(store: SnapshotStore, take: Any, model: Any) -> None:
-    take(store, [model()])
+def test_foreign_names_are_passed_over(store: SnapshotStore) -> None:
+    file_records(store, [model_record()])
     base = store.files._base
     for name in FOREIGN:
         for folder in (
@@ -360,7 +356,7 @@ def test_foreign_names_are_passed_over(store: SnapshotStore, take: Any, model: A
     assert len(store.runs()) == 1
     assert [str(day) for day in store.dates()] == [DAY]
     assert told_by(store, "rule", "notifier", date.fromisoformat(DAY)) == []
-    take(store, [model()])
+    file_records(store, [model_record()])
     assert before.keys() - everything(store).keys() == {
         path for path in before if path.rpartition("/")[2].startswith("2026") and "quarantine" in path
     } | {path for path in before if f"quality/snapshot_date={DAY}/2026" in path}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.records import model_record
+from helpers.stores import PreparedClient, file_records, files_below, read_json
 from io_intelligence_provider import __version__
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, arrow_schema
 from io_intelligence_provider.store.layout import date_of
@@ -16,11 +18,15 @@ DAY = "snapshot_date=2026-01-02"
 
 
 @pytest.fixture
-def filed(local_store, take, model):
+def filed(local_store):
     """A snapshot of two models and one refused record: (store, summary, its models file)."""
-    summary = take(
+    summary = file_records(
         local_store,
-        [model("b"), model("c", status="?"), model("a", {"input_token_price": "0.15", "tags": ["x"]})],
+        [
+            model_record("b"),
+            model_record("c", status="?"),
+            model_record("a", {"input_token_price": "0.15", "tags": ["x"]}),
+        ],
         max_quarantine_share=0.5,
         q="llama",
     )
@@ -30,9 +36,9 @@ def filed(local_store, take, model):
         yield local_store, summary, file
 
 
-def test_four_files_and_nothing_else(filed, tmp_path, tree):
+def test_four_files_and_nothing_else(filed, tmp_path):
     _, summary, _ = filed
-    assert tree(tmp_path / "store") == [
+    assert files_below(tmp_path / "store") == [
         f"models/{DAY}/models.parquet",
         f"quality/{DAY}/{summary.snapshot_id}.html",
         f"quality/{DAY}/{summary.snapshot_id}.json",
@@ -110,20 +116,20 @@ def test_the_quarantine_file(filed):
     assert isinstance(table, pa.Table)
 
 
-def test_the_report_names_the_run(filed, as_json, tmp_path):
+def test_the_report_names_the_run(filed, tmp_path):
     _, summary, file = filed
-    report = as_json(tmp_path / "store" / "quality" / DAY / f"{summary.snapshot_id}.json")
+    report = read_json(tmp_path / "store" / "quality" / DAY / f"{summary.snapshot_id}.json")
     assert (report["snapshot_id"], report["snapshot_date"]) == (summary.snapshot_id, "2026-01-02")
     assert report["rows"] == {"served": 3, "valid": 2, "quarantined": 1}
     assert report["fetched_at"].encode() == file.metadata.metadata[b"io_intelligence.fetched_at"]
 
 
-def test_the_rows_are_sorted_by_name_then_id(store, take, model):
+def test_the_rows_are_sorted_by_name_then_id(store):
     names = ["b", "a", "B", "é", "z", "", "a b", "\U0001f600", "\ue000", "a"]
-    take(
+    file_records(
         store,
         [
-            model(name, model_id=f"{len(names) - n:08d}-0000-0000-0000-000000000000")
+            model_record(name, model_id=f"{len(names) - n:08d}-0000-0000-0000-000000000000")
             for n, name in enumerate(names)
         ],
     )
@@ -143,23 +149,23 @@ def test_the_rows_are_sorted_by_name_then_id(store, take, model):
         datetime(2026, 1, 2, 23, 59),  # noqa: DTZ001 - naive is taken as UTC
     ],
 )
-def test_a_date_may_be_given_in_any_form(local_store, take, model, day):
-    assert take(local_store, [model()], day).snapshot_date == date(2026, 1, 2)
+def test_a_date_may_be_given_in_any_form(local_store, day):
+    assert file_records(local_store, [model_record()], day).snapshot_date == date(2026, 1, 2)
     assert local_store.dates() == [date(2026, 1, 2)]
 
 
-def test_without_a_date_it_is_today_in_utc(local_store, prepared, model):
+def test_without_a_date_it_is_today_in_utc(local_store):
     from io_intelligence_provider.snapshot import take_snapshot
 
     earliest = datetime.now(UTC).date()
-    summary = take_snapshot(prepared([model()]), local_store)
+    summary = take_snapshot(PreparedClient([model_record()]), local_store)
     assert earliest <= summary.snapshot_date <= datetime.now(UTC).date()
 
 
-def test_the_summary_is_small_plain_json(local_store, take, model):
+def test_the_summary_is_small_plain_json(local_store):
     import json
 
-    summary = take(local_store, [model()])
+    summary = file_records(local_store, [model_record()])
     as_dict = summary.to_dict()
     assert json.loads(json.dumps(as_dict)) == as_dict
     assert list(as_dict) == [
@@ -194,11 +200,11 @@ def test_only_folders_of_the_layout_have_a_date(folder, day):
     assert date_of(folder) == day
 
 
-def test_an_empty_quarantine_has_a_row_group(local_store, take, model):
+def test_an_empty_quarantine_has_a_row_group(local_store):
     """Old versions of pyarrow cannot read a file without one."""
     import pyarrow.parquet as pq
 
-    take(local_store, [model()])
+    file_records(local_store, [model_record()])
     (path,) = (Path(local_store.files.root) / "quarantine").rglob("*.parquet")
     metadata = pq.ParquetFile(path).metadata
     assert (metadata.num_row_groups, metadata.num_rows) == (1, 0)

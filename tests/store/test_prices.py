@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.records import model_record
+from helpers.stores import file_records
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.store.prices import Prices, cost_of
 from io_intelligence_provider.store.store import SnapshotStore
@@ -25,31 +27,31 @@ ALL = {
 
 
 @pytest.fixture(scope="module", params=["local", "memory"])
-def filed(request, take, model, tmp_path_factory):
+def filed(request, tmp_path_factory):
     """Four days: a price that moves, a model in quarantine on one of them, twins, and one that goes."""
     root = tmp_path_factory.mktemp("prices")
     store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
-    twin = model("twin", {"input_token_price": "3"}, model_id="11111111-1111-4111-8111-111111111111")
-    other = model("only-input", {"input_token_price": "5"})
-    namesake = model(other["model_id"], {"input_token_price": "6"})  # one's name is the other's id
-    rest = [model("twin"), twin, other, namesake]
+    twin = model_record("twin", {"input_token_price": "3"}, model_id="11111111-1111-4111-8111-111111111111")
+    other = model_record("only-input", {"input_token_price": "5"})
+    namesake = model_record(other["model_id"], {"input_token_price": "6"})  # one's name is the other's id
+    rest = [model_record("twin"), twin, other, namesake]
     days = {
-        "2026-01-01": [model("m", ALL), model("gone", ALL)],
-        "2026-01-05": [model("m", ALL | {"input_token_price": "0.3"}), model("gone", ALL)],
-        "2026-01-06": [model("m", ALL, status="?"), model("gone", ALL)],
-        "2026-01-09": [model("m", ALL)],
+        "2026-01-01": [model_record("m", ALL), model_record("gone", ALL)],
+        "2026-01-05": [model_record("m", ALL | {"input_token_price": "0.3"}), model_record("gone", ALL)],
+        "2026-01-06": [model_record("m", ALL, status="?"), model_record("gone", ALL)],
+        "2026-01-09": [model_record("m", ALL)],
     }
     for day, records in days.items():
-        take(store, [*records, *rest], day, max_quarantine_share=1)
+        file_records(store, [*records, *rest], day, max_quarantine_share=1)
     return store
 
 
-def test_the_earlier_snapshot_holds(filed, model):
+def test_the_earlier_snapshot_holds(filed):
     first = Prices(date(2026, 1, 1), Decimal("0.1"), Decimal(2), Decimal(0), Decimal("1E-18"))
     assert filed.price_at("m", "2026-01-01") == first
     assert filed.price_at("m", "2026-01-04") == first
     assert filed.price_at("m", date(2026, 1, 5)).input == Decimal("0.3")
-    assert filed.price_at(model("m")["model_id"], "2026-01-05") == filed.price_at("m", "2026-01-05")
+    assert filed.price_at(model_record("m")["model_id"], "2026-01-05") == filed.price_at("m", "2026-01-05")
     for later in ("latest", "2026-01-09", "2026-12-31"):
         assert filed.price_at("m", later).snapshot_date == date(2026, 1, 9)
     assert filed.price_at("m") == filed.price_at("m", "latest")
@@ -77,9 +79,9 @@ def test_what_is_not_on_file_is_told(filed, name, when, says):
             ask(name, when)
 
 
-def test_a_refused_record_is_known_by_its_id_too(filed, model):
+def test_a_refused_record_is_known_by_its_id_too(filed):
     with pytest.raises(NotOnFileError, match="refused that day"):
-        filed.price_at(model("m")["model_id"], "2026-01-06")
+        filed.price_at(model_record("m")["model_id"], "2026-01-06")
 
 
 def test_an_empty_store(store):
@@ -89,17 +91,17 @@ def test_an_empty_store(store):
         store.price_at("m", "2026-01-01")
 
 
-def test_a_name_of_two_models(filed, model):
+def test_a_name_of_two_models(filed):
     with pytest.raises(ConfigurationError, match=r"2 models bear the name 'twin'.*11111111-1111"):
         filed.price_at("twin")
     assert filed.price_at("11111111-1111-4111-8111-111111111111").input == 3
-    assert filed.price_at(model("twin")["model_id"]).input == 1
+    assert filed.price_at(model_record("twin")["model_id"]).input == 1
 
 
-def test_an_id_is_an_id_though_another_model_is_called_so(filed, model):
-    identity = model("only-input")["model_id"]
+def test_an_id_is_an_id_though_another_model_is_called_so(filed):
+    identity = model_record("only-input")["model_id"]
     assert filed.price_at(identity).input == 5
-    assert filed.price_at(model(identity)["model_id"]).input == 6
+    assert filed.price_at(model_record(identity)["model_id"]).input == 6
 
 
 @pytest.mark.parametrize("when", ["yesterday", "2026-02-30", 7, None])
@@ -155,9 +157,9 @@ def test_no_digit_is_lost(given_prices, counts):
     assert Fraction(cost_of("m", held, tokens)) == expected
 
 
-def test_nothing_of_airflow_is_imported(filed, tmp_path, take, model):
+def test_nothing_of_airflow_is_imported(filed, tmp_path):
     root = tmp_path / "store"
-    take(SnapshotStore(root), [model("m", ALL)])
+    file_records(SnapshotStore(root), [model_record("m", ALL)])
     code = (
         "import sys; from io_intelligence_provider import SnapshotStore; store = SnapshotStore(sys.argv[1]);"
         "store.price_at('m'), store.cost('m', input_tokens=1), store.periods(), store.history();"

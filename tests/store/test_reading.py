@@ -1,164 +1,276 @@
-"""Reading a store: what is on file, history, quarantine, reports; never an empty answer for a mistake."""
+"""Many days as one table: the same answers as file by file, whatever lies in the folder."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from helpers.records import model_record, three_models
+from helpers.stores import file_records
 from io_intelligence_provider.contract.columns import arrow_schema
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.storage.parquet import read_parquet
+from io_intelligence_provider.storage.prefetch import read_ahead
+from io_intelligence_provider.store import reading
+from io_intelligence_provider.store.layout import models_path
+from io_intelligence_provider.store.models_file import MODELS_KIND
+from io_intelligence_provider.store.reading import read_days
 from io_intelligence_provider.store.store import SnapshotStore
 
-DAYS = ["2026-01-01", "2026-01-02", "2026-01-04"]
+FIRST = date(2026, 1, 1)
+DAYS = [FIRST + timedelta(days=number) for number in range(5)]
 
 
-@pytest.fixture(scope="module", params=["local", "memory"])
-def filed(request, take, model, tmp_path_factory):
-    """Three days, which no test changes."""
-    root = tmp_path_factory.mktemp("filed")
+@pytest.fixture(params=["local", "memory"], scope="module")
+def filed(request, tmp_path_factory):
+    """Five days of three models."""
+    root = tmp_path_factory.mktemp("env=prod") / "a store [1]"
     store = SnapshotStore(root if request.param == "local" else f"memory:/{root}")
     for number, day in enumerate(DAYS):
-        records = [
-            model("a", {"input_token_price": f"{number + 1}"}),
-            model("b"),
-            model(f"bad-{day}", status="?"),
-        ]
-        take(store, records, day, max_quarantine_share=1)
+        file_records(store, three_models(number), day)
     return store
 
 
-def test_an_empty_store(store):
-    assert store.dates() == []
-    assert store.runs() == []
-    assert store.before(date(2026, 1, 1)) is None
-    assert store.quarantine().num_rows == 0
-    history = store.history()
-    assert history.schema.names == ["snapshot_date", *arrow_schema().names]
-    assert history.num_rows == 0
-    for read in (store.read, store.info, store.quality, store.resolve):
-        with pytest.raises(NotOnFileError, match="no snapshot"):
+def one_by_one(store, columns=None):
+    """Join the days with pyarrow alone."""
+    whole = reading.dated(
+        ((day, read_parquet(store.files, models_path(day), MODELS_KIND)) for day in DAYS), arrow_schema()
+    )
+    return whole if columns is None else whole.select(["snapshot_date", *columns])
+
+
+@pytest.mark.parametrize("columns", [None, ["output_token_price", "name"], ["tags"], []])
+def test_the_same_table_as_file_by_file(filed, columns):
+    table = filed.history(columns=columns)
+    expected = one_by_one(filed, columns)
+    assert table.schema.equals(expected.schema, check_metadata=True)
+    assert table.equals(expected)
+    assert table.num_rows == 15
+
+
+@pytest.mark.parametrize("models", [None, ["a"]])
+@pytest.mark.parametrize("columns", [None, ["precision", "name"], []])
+def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, models, columns):
+    """The slow way gives the same answers: without this nobody would notice that it is the only one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    older = pa.BufferOutputStream()
+    pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
+    path = models_path(DAYS[0] - timedelta(days=1))
+    filed.files.put(path, older.getvalue().to_pybytes())
+    monkeypatch.setattr(reading._Reading, "_one_by_one", lambda *_: pytest.fail("read one by one"))
+    try:
+        assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
+    finally:
+        filed.files.delete_tree(path.rpartition("/")[0])
+
+
+@pytest.mark.parametrize("batch", [1, 512])
+@pytest.mark.parametrize("models", [None, ["a"], ["nobody"]])
+def test_frames_are_the_same_in_polars(filed, monkeypatch, models, batch):
+    import polars as pl
+
+    monkeypatch.setattr(reading, "_BATCH_FILES", batch)
+    for ends in [(None, None), (DAYS[1], DAYS[2]), (date(2000, 1, 1), date(2000, 1, 2))]:
+        frame = filed.history_frame(*ends, models=models)
+        assert frame.schema == pl.DataFrame(filed.history(*ends, models=models)).schema
+        assert frame.equals(pl.DataFrame(filed.history(*ends, models=models)))
+        assert filed.changes_frame(*ends).equals(pl.DataFrame(filed.changes(*ends)))
+
+
+def test_a_null_where_there_must_be_none_is_named(store):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file_records(store, [model_record("a")], DAYS[0])
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"name": ["a", None]}), sink)
+    damage(store, DAYS[1], sink.getvalue().to_pybytes())
+    for read in (
+        lambda: store.history(columns=["name"]),
+        lambda: store.history_frame(columns=["name"]),
+        lambda: store.read(DAYS[1], columns=["name"]),
+    ):
+        with pytest.raises(StorageError, match=f"{DAYS[1]}/models.parquet is no file of this store"):
             read()
 
 
-def test_dates_and_latest(filed):
-    assert filed.dates() == [date.fromisoformat(day) for day in DAYS]
-    assert filed.resolve() == date(2026, 1, 4)
-    assert filed.before(date(2026, 1, 4)) == date(2026, 1, 2)
-    assert filed.before(date(2026, 1, 1)) is None
-    assert filed.read().equals(filed.read("2026-01-04"))
-    assert filed.read(date(2026, 1, 1))["input_token_price"].to_pylist() == [1, 1]
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_batches_change_nothing(filed, monkeypatch, batch):
+    whole = filed.history()
+    monkeypatch.setattr(reading, "_BATCH_FILES", batch)
+    assert filed.history().equals(whole)
+    monkeypatch.setattr(reading, "_BATCH_BYTES", 1)
+    assert filed.history().equals(whole)
 
 
-@pytest.mark.parametrize("when", ["2026-01-03", date(2030, 1, 1), datetime(2026, 1, 5, tzinfo=UTC)])
-def test_a_date_without_a_snapshot_is_told(filed, when):
-    for read in (filed.read, filed.info, filed.quality):
-        with pytest.raises(NotOnFileError):
-            read(when)
+@pytest.mark.parametrize("statistics", [0, 1 << 40])
+def test_models_by_name_and_id(filed, monkeypatch, statistics):
+    monkeypatch.setattr(reading, "_STATISTICS_FROM", statistics)
+    strange = "00000000-0000-4000-8000-000000000000"
+    for wanted, names in [
+        (["a"], ["a"]),
+        ([model_record("a")["model_id"]], ["a"]),
+        ([strange], [strange]),
+        (["zai-org/GLM", model_record("a")["model_id"], "nobody"], ["a", "zai-org/GLM"]),
+        ("a", ["a"]),
+        (["A"], []),
+        ([], []),
+    ]:
+        table = filed.history(models=wanted, columns=["name"])
+        assert table["name"].to_pylist() == names * 5
+        assert table.column_names == ["snapshot_date", "name"]
+    prices = filed.history(models=["zai-org/GLM"], columns=["input_token_price"])
+    assert prices["input_token_price"].to_pylist() == [Decimal(f"{n}.000000000000000001") for n in range(5)]
+    assert prices["snapshot_date"].to_pylist() == DAYS
 
 
-@pytest.mark.parametrize("when", ["", "yesterday", "2026-02-30", "Latest", 20260101, None])
-def test_what_is_no_date_is_told(filed, when):
-    with pytest.raises(ConfigurationError, match="is no date"):
-        filed.read(when)
+def test_a_column_asked_for_twice_is_refused(filed):
+    with pytest.raises(ConfigurationError, match="'name' is asked for twice"):
+        filed.history(columns=["name", "tags", "name"])
 
 
-def test_some_columns_in_the_order_asked(filed):
-    table = filed.read(columns=["output_token_price", "name"])
-    assert table.column_names == ["output_token_price", "name"]
-    assert table["name"].to_pylist() == ["a", "b"]
-    with pytest.raises(ConfigurationError, match="nope"):
-        filed.read(columns=["nope"])
-    with pytest.raises(ConfigurationError, match="nope"):
-        filed.history(columns=["name", "nope"])
+def damage(store, day, data):
+    store.files.put(models_path(day), data)
 
 
-def test_history(filed, model):
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
+@pytest.mark.parametrize("models", [None, ["a"]])
+def test_a_damaged_day_is_named(store, content, models):
+    for day in DAYS:
+        file_records(store, [model_record("a")], day)
+    damage(store, DAYS[2], content)
+    with pytest.raises(StorageError, match=f"snapshot_date={DAYS[2]}/models.parquet is no readable"):
+        store.history(models=models)
+    assert store.history(end=DAYS[1]).num_rows == 2
+
+
+def test_a_file_of_another_schema_is_named(store):
     import pyarrow as pa
-
-    table = filed.history()
-    assert table.schema.names == ["snapshot_date", *arrow_schema().names]
-    assert table.schema.field("snapshot_date").type == pa.date32()
-    assert [str(day) for day in table["snapshot_date"].to_pylist()] == [day for day in DAYS for _ in range(2)]
-    prices = filed.history(models=["a"], columns=["input_token_price"])
-    assert prices.column_names == ["snapshot_date", "input_token_price"]
-    assert prices["input_token_price"].to_pylist() == [1, 2, 3]
-    assert filed.history(models=[model("a")["model_id"]]).num_rows == 3
-    assert filed.history(models=["nobody"]).num_rows == 0
-    assert filed.history(models=[]).num_rows == 0
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "days"),
-    [
-        (None, None, DAYS),
-        ("2026-01-02", None, DAYS[1:]),
-        (None, "2026-01-02", DAYS[:2]),
-        ("2026-01-02", "2026-01-03", DAYS[1:2]),
-        ("2026-01-05", None, []),
-        (date(2026, 1, 4), datetime(2026, 1, 4, 12, tzinfo=UTC), DAYS[2:]),
-    ],
-)
-def test_ranges_include_both_ends(filed, start, end, days):
-    assert sorted({str(day) for day in filed.history(start, end)["snapshot_date"].to_pylist()}) == days
-    assert [str(day) for day in filed.quarantine(start, end)["snapshot_date"].to_pylist()] == days
-    assert [str(run.snapshot_date) for run in filed.runs(start, end)] == days
-
-
-def test_quarantine_carries_the_date_first(filed):
-    table = filed.quarantine()
-    assert table.column_names == [
-        "snapshot_date",
-        "model_id",
-        "name",
-        "record",
-        "failures",
-        "snapshot_id",
-        "fetched_at",
-    ]
-    assert table["name"].to_pylist() == [f"bad-{day}" for day in DAYS]
-
-
-def test_a_column_that_is_newer_than_a_snapshot_is_null_there(local_store, take, model):
     import pyarrow.parquet as pq
 
-    path = take(local_store, [model("a")], "2026-01-01").path
-    take(local_store, [model("a", {"precision": "fp8"})], "2026-01-02")
-    old = pq.ParquetFile(path).read()
-    pq.write_table(old.drop(["precision"]), path)
-    assert local_store.history(columns=["precision"])["precision"].to_pylist() == [None, "fp8"]
-    assert local_store.read("2026-01-01", columns=["precision"])["precision"].to_pylist() == [None]
-    assert local_store.history().num_rows == 2
+    file_records(store, [model_record("a")], DAYS[0])
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"name": ["a"], "input_token_price": ["cheap"]}), sink)
+    damage(store, DAYS[1], sink.getvalue().to_pybytes())
+    with pytest.raises(StorageError, match=f"{DAYS[1]}/models.parquet is no file of this store"):
+        store.history(columns=["input_token_price"])
+    assert store.history(end=DAYS[0], columns=["name"])["name"].to_pylist() == ["a"]
 
 
-def test_prune_deletes_what_is_older_and_nothing_else(store, take, model):
-    today = datetime.now(UTC).date()
-    days = [today - timedelta(days=age) for age in (400, 31, 30, 0)]
-    for day in days:
-        take(store, [model()], day)
-        for part in ("changes", "alerts"):
-            store.files.put(f"{part}/snapshot_date={day}/file", b"x")
-    store.files.put("models/notes.txt", b"x")
-    assert store.prune(keep_days=30) == days[:2]
-    assert store.dates() == days[2:]
-    assert [run.snapshot_date for run in store.runs()] == days[2:]
-    for part in ("models", "quarantine", "quality", "changes", "alerts"):
-        kept = [name for name in store.files.list(part) if name != "notes.txt"]
-        assert kept == [f"snapshot_date={day}" for day in days[2:]]
-    assert "notes.txt" in store.files.list("models")
-    assert store.prune(keep_days=30) == []
+def test_no_column_but_the_date(store, monkeypatch):
+    for day in DAYS[:2]:
+        file_records(store, [model_record("a"), model_record("b")], day)
+    expected = [DAYS[0], DAYS[0], DAYS[1], DAYS[1]]
+    assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
+    assert store.history(columns=[], models=["b"])["snapshot_date"].to_pylist() == DAYS[:2]
+    monkeypatch.setattr(reading, "scan_days", lambda *_: None)
+    assert store.history(columns=[])["snapshot_date"].to_pylist() == expected
 
 
-def test_prune_also_takes_the_evidence_of_failed_runs(store, take):
-    from io_intelligence_provider.errors import QualityError
+def test_an_integer_column_that_was_narrower_is_widened(store):
+    """Another writer's int32 is no damage: the file is read by itself and cast."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    with pytest.raises(QualityError):
-        take(store, [], "2020-01-01")
-    assert store.prune(keep_days=1) == []
-    assert store.runs() == []
+    file_records(store, [model_record("a", {"max_tokens": 7})], DAYS[0])
+    table = store.read()
+    place = table.schema.get_field_index("max_tokens")
+    narrow = table.set_column(place, "max_tokens", table["max_tokens"].cast(pa.int32()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(narrow, sink)
+    damage(store, DAYS[1], sink.getvalue().to_pybytes())
+    for models in (None, ["a"]):
+        found = store.history(columns=["max_tokens"], models=models)
+        assert found["max_tokens"].to_pylist() == [7, 7]
+        assert found.schema.field("max_tokens").type == pa.int64()
 
 
-@pytest.mark.parametrize("keep_days", [0, -1])
-def test_prune_keeps_at_least_a_day(store, keep_days):
-    with pytest.raises(ConfigurationError, match="keep_days"):
-        store.prune(keep_days=keep_days)
+def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, monkeypatch):
+    for day in DAYS:
+        file_records(store, [model_record("a")], day)
+    listed = store.files.folders_with("models.parquet", "models", bool)
+    monkeypatch.setattr(store.files, "folders_with", lambda *_: listed)
+    store.files.delete(models_path(DAYS[3]))
+    expected = [day for day in DAYS if day != DAYS[3]]
+    assert store.history()["snapshot_date"].to_pylist() == expected
+    for day in DAYS:
+        store.files.delete(models_path(day))
+    assert store.history().num_rows == 0
+
+
+def test_a_day_that_is_pruned_between_look_and_scan(local_store, monkeypatch):
+    for day in DAYS:
+        file_records(local_store, [model_record("a")], day)
+    batches = reading._batches
+
+    def pruned(files):
+        for batch in batches(files):
+            Path(batch[1].file).unlink()
+            yield batch
+
+    monkeypatch.setattr(reading, "_batches", pruned)
+    expected = [day for day in DAYS if day != DAYS[1]]
+    assert local_store.history(columns=["name"])["snapshot_date"].to_pylist() == expected
+    expected.remove(DAYS[2])
+    assert local_store.history(models=["a"])["snapshot_date"].to_pylist() == expected
+
+
+def test_many_row_groups(store):
+    """The statistics of a large catalogue skip its row groups; the answer is the same."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file_records(store, [model_record(f"m{n:03d}") for n in range(50)], DAYS[0])
+    table, sink = store.read(), pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=7)
+    data = sink.getvalue().to_pybytes()
+    path = models_path(DAYS[0])
+    store.files.put(path, data)
+    assert store.history().drop_columns(["snapshot_date"]).equals(table)
+    assert store.history(models=["m049", "m000"])["name"].to_pylist() == ["m000", "m049"]
+    assert read_days(store.files, MODELS_KIND, []).num_rows == 0
+
+
+class Counting:
+    """Reads a bounded number at the same time, and says how many there were."""
+
+    def __init__(self, size):
+        import threading
+
+        self.lock, self.size, self.asked, self.taken, self.most = threading.Lock(), size, 0, 0, 0
+
+    def __call__(self, path):
+        from io_intelligence_provider.errors import NotOnFileError
+
+        with self.lock:
+            self.asked += 1
+            self.most = max(self.most, self.asked - self.taken)
+        if path == "7":
+            raise NotOnFileError(path)
+        if path == "1000":
+            raise StorageError("the network is gone")
+        return bytes(self.size)
+
+
+@pytest.mark.parametrize(("size", "ahead"), [(10, 17), (40 << 20, 5)])
+def test_reading_ahead_is_in_order_and_bounded(size, ahead):
+    read = Counting(size)
+    paths = []
+    for path, data in read_ahead(read, (str(number) for number in range(40))):
+        paths.append(path)
+        read.taken += 1 + (path == "8")
+        assert len(data) == size
+    assert paths == [str(number) for number in range(40) if number != 7]
+    assert read.most <= ahead
+
+
+def test_reading_ahead_stops_at_a_failure():
+    read = Counting(1)
+    with pytest.raises(StorageError, match="the network is gone"):
+        list(read_ahead(read, (str(number) for number in range(990, 5000))))
+    assert read.asked < 100

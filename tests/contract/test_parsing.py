@@ -1,0 +1,67 @@
+"""``price`` in the documented shape: exact decimal text, USD per million tokens."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from helpers.records import documented_record, outcomes, validate_records
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
+
+GOOD = [
+    "0", "0.0", "00", "0e5", "0e-999999999999999999999", "0.000000000000000000000000",
+    "2", "0.15", "007.50", "1e-7", "1E-7", "1.5e+3", "1.5E3", "12e0",
+    "0.000000000000000001", "1e-18", "10e-19", "0.0000000000000000010", "0.00000000000000000100e0",
+    "99999999999999999999", "99999999999999999999.999999999999999999", "9.9e19", "0.99999999999999999999e20",
+    "000000000000000000000000000000000000000001", "1" + "0" * 40 + "e-40", "0." + "0" * 100 + "1e101",
+]  # fmt: skip
+BAD = [
+    "", " ", "free", "$1", "0,15", "1_000", "NaN", "nan", "Infinity", "inf", "-1", "-0", "+1", "٣", "1٣",
+    "1.", ".5", "1e", "e5", "1e5.0", "1 ", " 1", "1\n", "0x1", "1e+", "1.2.3", "\uff11",
+    "0.0000000000000000001", "1e-19", "0.0000000000000000015", "1.0000000000000000001",
+    "100000000000000000000", "1e20", "1e99", "9e999999999999999999999", "9e-999999999999999999999",
+    "99999999999999999999.9999999999999999999", "1" * 5000,
+]  # fmt: skip
+
+
+def test_a_price_is_stored_to_the_last_digit():
+    rows = outcomes(*(documented_record({"input_token_price": text}) for text in GOOD))
+    for text, row in zip(GOOD, rows, strict=True):
+        mantissa = text.lower().partition("e")[0]
+        assert row["input_token_price"] == (Decimal(text) if mantissa.strip("0.") else 0), text
+
+
+def test_what_is_no_price_is_refused():
+    found = outcomes(*(documented_record({"input_token_price": text}) for text in BAD))
+    wanted = [("price", "input_token_price")]
+    assert [text for text, outcome in zip(BAD, found, strict=True) if outcome != wanted] == []
+
+
+def test_each_price_column_is_checked():
+    good = outcomes(*(documented_record({column: "1.5"}) for column in PRICE_COLUMNS))
+    assert [row[column] for row, column in zip(good, PRICE_COLUMNS, strict=True)] == [Decimal("1.5")] * 4
+    bad = outcomes(*(documented_record({column: "1,5"}) for column in PRICE_COLUMNS))
+    assert bad == [[("price", column)] for column in PRICE_COLUMNS]
+
+
+def test_zero_and_null_differ():
+    (row,) = outcomes(documented_record({"input_token_price": "0", "output_token_price": None}))
+    assert row["input_token_price"] == 0
+    assert row["output_token_price"] is None
+
+
+def test_a_failure_shows_the_text_as_served():
+    (refused,) = validate_records(documented_record({"input_token_price": "1e20"})).refused
+    (failure,) = refused.failures
+    assert failure.value == "1e20"
+    assert "at most 20 integer digits and 18 decimals" in failure.message
+
+
+def test_odd_and_plain_prices_of_one_column_keep_their_rows():
+    texts = ["1", "1e-1", "x", None, "0.25", "25e-2", "1e20"]
+    verdict = validate_records(
+        *(documented_record({"input_token_price": text}, name=f"{n}") for n, text in enumerate(texts))
+    )
+    assert verdict.valid["input_token_price"].to_list() == [
+        Decimal(1), Decimal("0.1"), None, Decimal("0.25"), Decimal("0.25")
+    ]  # fmt: skip
+    assert [refused.name for refused in verdict.refused] == ["2", "6"]

@@ -1,0 +1,127 @@
+"""A pytest plugin: Dags that run in a real Airflow, whose default connection leads to an emulator."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import runpy
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.surroundings import REPOSITORY
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.server import EmulatorServer
+
+API_KEY = f"iok-{secrets.token_hex(16)}"
+"""Of the default connection. Not a literal: Airflow keeps the source of Dag files in its database."""
+DAGS = REPOSITORY / "dags"
+
+
+@pytest.fixture(scope="session")
+def _api() -> Iterator[EmulatorServer]:
+    with EmulatorServer(catalogue=PriceHistory.load(), api_key=API_KEY) as server:
+        yield server
+
+
+@pytest.fixture
+def api(_api: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
+    """The emulator, and the default connection that leads to it."""
+    connection = {"conn_type": "io_intelligence", "host": _api.url, "password": API_KEY}
+    monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
+    _api.set_as_of(None)
+    yield _api
+    _api.state.settle()
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configured root of the store."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", str(folder))
+    return folder
+
+
+@pytest.fixture
+def run_dag(airflow_db: Path) -> Callable[..., Any]:
+    """Return a function that registers a Dag and runs it in this process; it returns the Dag run."""
+
+    def run(dag: Any, **arguments: Any) -> Any:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+        from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+        DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
+        bag = BundleDagBag(dag_folder="/dev/null", bundle_path=DAGS, bundle_name="dags-folder")
+        bag.bag_dag(dag)
+        sync_bag_to_db(bag, "dags-folder", None)
+        try:
+            return dag.test(**arguments)
+        finally:
+            # Airflow tells a task who it is, in the environment of a process that usually ends with it.
+            for name in [name for name in os.environ if name.startswith("AIRFLOW_CTX_")]:
+                del os.environ[name]
+
+    return run
+
+
+def load_dag(name: str) -> Any:
+    """Return the Dag of a file of ``dags/``, new."""
+    from airflow.sdk import DAG
+
+    found = runpy.run_path(str(DAGS / f"{name}.py"))
+    made = [item for item in found.values() if isinstance(item, DAG)]
+    return made[0] if made else found[name]()
+
+
+def asset_events(run: Any, asset: str) -> list[dict[str, Any]]:
+    """Return the extras of the events that a run gave an asset."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        events = (
+            session.query(AssetEvent)
+            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+            .filter(
+                AssetEvent.source_run_id == run.run_id,
+                AssetEvent.source_dag_id == run.dag_id,
+                AssetModel.name == asset,
+            )
+        )
+        return [event.extra for event in events]
+
+
+def task_instance(run: Any, task_id: str) -> Any:
+    return next(item for item in run.get_task_instances() if item.task_id == task_id)
+
+
+@cache
+def _history() -> PriceHistory:
+    return PriceHistory.load()
+
+
+def catalogue_records(number: int = 3) -> list[dict[str, Any]]:
+    """Return the first records of the real catalogue, to be changed."""
+    return copy.deepcopy(_history().records()[:number])
+
+
+@pytest.fixture
+def file_day(root: Path) -> Callable[..., Any]:
+    """Return a function that files records as the snapshot of a date, through the whole chain."""
+
+    def file(day: date, served: list[dict[str, Any]]) -> Any:
+        with (
+            EmulatorServer(catalogue=FixedCatalogue(served)) as server,
+            IOIntelligenceClient(server.url) as client,
+        ):
+            return take_snapshot(client, SnapshotStore(root), snapshot_date=day, fail_on="never")
+
+    return file

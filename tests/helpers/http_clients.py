@@ -1,0 +1,117 @@
+"""Plain HTTP clients that hide nothing: one of the page, served on loopback, and one of the emulator."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.reader import StoreSource
+
+PREFIX = "/io-intelligence/"
+MODELS = "/api/v1/models"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class PageClient:
+    """Asks a page; never follows a redirect, sends no header that it is not told to."""
+
+    def __init__(self, host: str, pool: urllib3.PoolManager) -> None:
+        self.host = host
+        self._pool = pool
+
+    def get(self, path: str, params: Any = None, /, method: str = "GET", **headers: str) -> Answer:
+        """Ask for something below the page's prefix, or for an absolute path."""
+        url = self.host + (path if path.startswith("/") else PREFIX + path)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        encoded = urlencode(params, doseq=True) if params else ""
+        full = f"{url}?{encoded}" if encoded else url
+        response = self._pool.request(
+            method, full, headers=sent, redirect=False, retries=False, decode_content=False
+        )
+        return Answer(response.status, response.headers, response.data)
+
+    def api(self, route: str, /, **params: Any) -> Any:
+        """Return the JSON of a route that must answer."""
+        answer = self.get(f"api/{route}", params)
+        assert answer.status == 200, answer.text
+        return answer.json()
+
+    def problem(self, route: str, /, **params: Any) -> tuple[int, dict[str, Any]]:
+        """Return status and error of a route that must not."""
+        answer = self.get(f"api/{route}", params)
+        return answer.status, answer.json()["error"]
+
+
+@contextmanager
+def serve_page(open_store: Any, access: Any = lambda: None, seconds: float = 0.0) -> Iterator[PageClient]:
+    """Serve the page over a store: a root, or a function that opens one."""
+    opener = open_store if callable(open_store) else lambda: SnapshotStore(open_store)
+    page = build_app(StoreSource(opener, seconds), access)
+    app = Starlette(routes=[Mount("/io-intelligence", page)])
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    ready = threading.Event()
+    startup = server.startup
+
+    async def started(*arguments: Any, **options: Any) -> None:
+        await startup(*arguments, **options)
+        ready.set()
+
+    server.startup = started  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.run, name="page")
+    thread.start()
+    try:
+        assert ready.wait(60)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with urllib3.PoolManager() as pool:
+            yield PageClient(f"http://127.0.0.1:{port}", pool)
+    finally:
+        server.should_exit = True
+        thread.join()  # with those of its event loop
+
+
+def ask(
+    server: EmulatorServer,
+    path: str = MODELS,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+    timeout: float = 10,
+) -> Answer:
+    """Ask an emulator; names of headers in the answer are in lower case."""
+    sent = dict(headers or {})
+    if body is not None and not isinstance(body, str):
+        body = json.dumps(body)
+        sent["content-type"] = "application/json"
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=timeout)
+    with closing(connection):
+        connection.request(method, path, body=body, headers=sent)
+        answer = connection.getresponse()
+        with answer:
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())

@@ -1,0 +1,173 @@
+"""``PanderaCheckOperator`` and ``@task.pandera`` in a real Airflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow  # noqa: ICN001 - `pa` is pandera here
+import pyarrow.parquet as pq
+import pytest
+from airflow.sdk import DAG, Asset, task
+from airflow.utils.state import DagRunState
+
+from helpers.airflow_runs import asset_events, task_instance
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+
+MODULE = """
+import pandera.polars as pa
+schema = pa.DataFrameSchema({"a": pa.Column(int, pa.Check.ge(0, name="positive"))})
+"""
+
+
+@pytest.fixture(autouse=True)
+def schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "check_schemas.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "check_schemas", raising=False)
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", str(tmp_path / "root"))
+
+
+def write(path: Path, values: list[int]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(arrow.table({"a": values}), path)
+    return path
+
+
+def test_the_operator_returns_its_summary_and_tells_its_asset(
+    run_dag: Callable[..., Any], tmp_path: Path
+) -> None:
+    write(tmp_path / "in" / "day=2026-03-01" / "x.parquet", [1, -1, 3, 4])
+    with DAG("checked", schedule=None) as dag:
+        PanderaCheckOperator(
+            task_id="check",
+            path=f"{tmp_path}/in/day={{{{ params.day }}}}/*.parquet",
+            schema="check_schemas:schema",
+            quarantine_path=f"{tmp_path}/refused",
+            valid_path=f"{tmp_path}/valid.parquet",
+            max_quarantine_share="{{ 0.25 }}",
+            thresholds={"positive": "{{ 1 }}"},
+            params={"day": "2026-03-01"},
+            outlets=[Asset("checked_models")],
+        )
+    run = run_dag(dag)
+    assert run.state == DagRunState.SUCCESS
+    summary = task_instance(run, "check").xcom_pull(task_ids="check")
+    assert len(json.dumps(summary)) < 2048
+    assert (summary["rows"], summary["valid"], summary["quarantined"]) == (4, 3, 1)
+    assert summary["outcome"] == "warned"
+    assert pq.read_table(summary["quarantine_path"]).num_rows == 1
+    assert pq.read_table(tmp_path / "valid.parquet")["a"].to_pylist() == [1, 3, 4]
+    (extra,) = asset_events(run, "checked_models")
+    assert extra["rows"] == 4
+    assert extra["airflow.dataquality.result"].keys() == {"score", "passed", "failed", "warned"}
+
+
+def test_a_stopped_check_fails_its_task_after_writing(run_dag: Callable[..., Any], tmp_path: Path) -> None:
+    path = write(tmp_path / "in.parquet", [1, -1])
+    with DAG("stopped", schedule=None) as dag:
+        PanderaCheckOperator(
+            task_id="check",
+            path=str(path),
+            schema="check_schemas:schema",
+            quarantine_path=f"{tmp_path}/refused.parquet",
+            valid_path=f"{tmp_path}/valid.parquet",
+        )
+    assert run_dag(dag).state == DagRunState.FAILED
+    assert pq.read_table(tmp_path / "refused.parquet").num_rows == 1
+    assert not (tmp_path / "valid.parquet").exists()
+
+
+def test_the_decorator_writes_the_valid_rows(run_dag: Callable[..., Any], tmp_path: Path) -> None:
+    with DAG("decorated", schedule=None) as dag:
+
+        @task.pandera(
+            schema="check_schemas:schema",
+            path=f"{tmp_path}/out-{{{{ params.name }}}}.parquet",
+            quarantine_path=f"{tmp_path}/refused.parquet",
+            max_quarantine_share=0.5,
+            params={"name": "x"},
+        )
+        def frame(first: int, params: Any = None) -> Any:
+            import polars as pl
+
+            assert params["name"] == "x"
+            return pl.LazyFrame({"a": [first, -1]})
+
+        frame(7)
+    run = run_dag(dag)
+    assert run.state == DagRunState.SUCCESS
+    assert pq.read_table(tmp_path / "out-x.parquet")["a"].to_pylist() == [7]
+    assert (
+        task_instance(run, "frame").xcom_pull(task_ids="frame")["valid_path"] == f"{tmp_path}/out-x.parquet"
+    )
+
+
+@pytest.mark.parametrize("name", ["valid_path", "engine", "spark"])
+def test_the_decorator_refuses_what_it_cannot_do(name: str) -> None:
+    def frame() -> None: ...
+
+    with DAG("refused", schedule=None), pytest.raises(TypeError, match=name):
+        task.pandera(schema="x:y", path="z", **{name: "w"})(frame)()
+
+
+def test_history_is_compared(run_dag: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+
+    def check() -> Any:
+        with DAG("history", schedule=None) as dag:
+            PanderaCheckOperator(
+                task_id="check",
+                path=str(path),
+                schema="check_schemas:schema",
+                history_checks={"volume": {"severity": "error"}},
+            )
+        return run_dag(dag).state
+
+    states = []
+    for rows in (*[100] * 8, 1):
+        write(path, [1] * rows)
+        states.append(check())
+    assert states == [DagRunState.SUCCESS] * 8 + [DagRunState.FAILED]
+
+
+def test_nothing_of_the_users_is_called_when_the_dag_is_parsed(tmp_path: Path) -> None:
+    (tmp_path / "exploding.py").write_text("raise RuntimeError('imported')")
+    dag = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from airflow.sdk import DAG, task
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+
+with DAG("parsed", schedule=None):
+    PanderaCheckOperator(
+        task_id="a", path="nowhere", schema="exploding:schema", max_quarantine_share="{{{{ x }}}}"
+    )
+
+    @task.pandera(path="nowhere", schema="exploding:schema")
+    def b(): raise RuntimeError("called")
+
+    b()
+heavy = {{"pandas", "polars", "pandera", "pyarrow", "exploding", "pyspark"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", dag], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_object_makes_the_same_serialised_dag_at_every_parse() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    def parsed() -> str:
+        import pandera.polars as pa
+
+        with DAG("same", schedule=None) as dag:
+            schema = pa.DataFrameSchema({"a": pa.Column(int, pa.Check(lambda _: True))})
+            PanderaCheckOperator(task_id="a", path="nowhere", schema=schema)
+        return json.dumps(DagSerialization.to_dict(dag), sort_keys=True, default=str)
+
+    assert parsed() == parsed()

@@ -1,0 +1,269 @@
+"""What the page says of the real history, against figures reckoned from the recorded prices themselves."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.stores import model_row
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.emulator.history import PriceHistory
+
+PRICES = ("input_token_price", "output_token_price", "cache_write_token_price", "cache_read_token_price")
+LAST = date(2026, 6, 30)
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[date, dict[str, dict[str, Fraction | None]]]:
+    """Prices by day, model and column, straight from the recording."""
+
+    def number(text: str | None) -> Fraction | None:
+        return None if text is None else Fraction(text)
+
+    return {
+        state.date: {
+            entry.id: {price: number(getattr(entry, price)) for price in PRICES} for entry in state.models
+        }
+        for state in PriceHistory.load().states
+    }
+
+
+def exact(text: str | None) -> Fraction | None:
+    return None if text is None else Fraction(text)
+
+
+def test_the_known_figures_of_the_last_day(real: Any) -> None:
+    found = real.api("overview", days=1)
+    assert (found["date"], found["previous_date"]) == ("2026-06-30", "2026-06-29")
+    assert found["models"] == 26
+    assert found["price_changes"] == {"total": 30, "up": 16, "down": 14}
+    assert found["repriced"] == {"models": 10, "dearer": 5, "cheaper": 4, "both": 1}
+    largest = found["largest"]
+    assert (largest["name"], largest["field"]) == ("openai/gpt-oss-120b", "output_token_price")
+    assert (largest["old_value"], largest["new_value"]) == ("0.562", "0.68")
+    assert round(largest["pct"], 1) == 21.0
+    assert found["medians"]["output"]["value"] == "2.4"
+    assert found["medians"]["input"]["value"] == "0.5635"
+    then = Fraction(found["medians"]["output"]["then"])
+    assert round(float((Fraction("2.4") - then) / then * 100), 1) == 47.1
+    assert found["medians"]["output"]["then_date"] == "2026-05-29"  # what was in force on 31 May
+    assert (found["movers"]["up_total"], found["movers"]["down_total"]) == (6, 5)
+    assert found["movers"]["since"] == "2026-06-29"
+    assert found["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("prices", "median"),
+    [
+        (["99999999999999999999.999999999999999999", "0.000000000000000001"], "50000000000000000000"),
+        (["99999999999999999999.999999999999999999"], "99999999999999999999.999999999999999999"),
+        (["0.000000000000000001", "0.000000000000000002"], "0.0000000000000000015"),
+        (["3", "1", None, "2"], "2"),
+        ([None, None], None),
+    ],
+)
+def test_a_median_is_exact_to_the_last_digit(
+    builder: Any, serve: Any, prices: list[str | None], median: str | None
+) -> None:
+    builder.file(
+        0, *(model_row(name, output_token_price=price) for name, price in zip("abcd", prices, strict=False))
+    )
+    assert serve(builder.root).api("overview")["medians"]["output"]["value"] == median
+
+
+def test_medians_are_exact_on_every_day(real: Any, recorded: Any) -> None:
+    for column, series in real.api("overview")["median_series"].items():
+        told: dict[date, Fraction | None] = {date.fromisoformat(when): exact(value) for when, value in series}
+        value: Fraction | None = None
+        for when, models in recorded.items():
+            value = told.get(when, value)
+            prices = sorted(prices[column] for prices in models.values() if prices[column] is not None)
+            low, high = prices[(len(prices) - 1) // 2], prices[len(prices) // 2]
+            assert value == (low + high) / 2, (column, when)
+        assert max(told) == LAST
+
+
+@pytest.mark.parametrize("days", [1, 7, 30])
+def test_movers_are_those_of_the_recording(real: Any, recorded: Any, days: int) -> None:
+    found = real.api("overview", days=days)["movers"]
+    since = max(when for when in recorded if when <= LAST - timedelta(days=days))
+    assert found["since"] == since.isoformat()
+    best: dict[tuple[str, str], Fraction] = {}
+    for name, now in recorded[LAST].items():
+        for price in PRICES:
+            old, new = recorded[since].get(name, {}).get(price), now[price]
+            if old and new is not None and old != new:
+                key = (name, "up" if new > old else "down")
+                best[key] = max(best.get(key, Fraction(0)), abs(new - old) / old)
+    for way in ("up", "down"):
+        expected = sorted((-size, name) for (name, direction), size in best.items() if direction == way)
+        assert found[f"{way}_total"] == len(expected)
+        assert [mover["name"] for mover in found[way]] == [name for _, name in expected[:8]]
+        assert [abs(mover["pct"]) for mover in found[way]] == pytest.approx(
+            [float(-size * 100) for size, _ in expected[:8]]
+        )
+
+
+def test_models_carry_the_prices_of_the_day_as_text(real: Any, recorded: Any) -> None:
+    for when in (LAST, date(2026, 5, 26), date(2026, 2, 13)):
+        found = real.api("models", date=when.isoformat())
+        assert found["total"] == len(found["items"]) == len(recorded[when])
+        assert [item["name"] for item in found["items"]] == sorted(recorded[when])
+        for item in found["items"]:
+            prices = item["prices"]
+            assert all(value is None or isinstance(value, str) for value in prices.values())
+            assert {price: exact(prices[price]) for price in PRICES} == recorded[when][item["name"]]
+            assert not any(
+                value and ("e" in value.lower() or value.endswith(".")) for value in prices.values()
+            )
+            assert not any(value and "." in value and value.endswith("0") for value in prices.values())
+
+
+def test_a_change_over_thirty_days_is_that_of_the_recording(real: Any, recorded: Any) -> None:
+    found = real.api("models")
+    then = date.fromisoformat(found["then_date"])
+    assert then == max(when for when in recorded if when <= LAST - timedelta(days=30))
+    earlier = {name for when, models in recorded.items() if when <= then for name in models}
+    for item in found["items"]:
+        old = recorded[then].get(item["name"], {}).get("output_token_price")
+        new = recorded[LAST][item["name"]]["output_token_price"]
+        change = item["change"]
+        assert exact(change["old"]) == old
+        assert change["new"] == (item["name"] not in earlier)
+        if old and new is not None:
+            assert change["pct"] == pytest.approx(float((new - old) / old * 100))
+        else:
+            assert change["pct"] is None
+
+
+def test_steps_tell_every_day_of_the_recording(real: Any, recorded: Any) -> None:
+    names = sorted({name for models in recorded.values() for name in models})
+    for start in range(0, len(names), 10):
+        wanted = names[start : start + 10]
+        found = real.api("history", models=wanted, fields=list(PRICES))
+        assert found["dates"] == [when.isoformat() for when in recorded]
+        assert len(found["series"]) == len(wanted) * len(PRICES)
+        for series in found["series"]:
+            steps = {date.fromisoformat(when): (exact(value), on) for when, value, on in series["steps"]}
+            assert series["before"] is None
+            assert min(steps) == min(recorded)
+            state: tuple[Fraction | None, bool] = (None, False)
+            changes = -1
+            for when, models in recorded.items():
+                was, state = state, steps.get(when, state)
+                changes += was != state
+                on_file = series["name"] in models
+                assert state == (models[series["name"]][series["field"]] if on_file else None, on_file)
+            assert len(steps) <= changes + 2  # a step for each change, and the first
+
+
+def test_a_range_starts_with_what_held_and_names_what_was_before(real: Any) -> None:
+    model, field = "openai/gpt-oss-120b", "output_token_price"
+    whole = real.api("history", models=model, fields=field)["series"][0]["steps"]
+    found = real.api("history", models=model, fields=field, start="2026-06-07", end="2026-06-15")
+    assert (found["start"], found["end"]) == ("2026-06-07", "2026-06-15")
+    assert found["dates"][0] == "2026-06-08"
+    assert found["dates"][-1] == "2026-06-14"
+    steps, before = found["series"][0]["steps"], found["series"][0]["before"]
+    held = [step for step in whole if step[0] <= "2026-06-08"][-1]
+    assert steps[0] == ["2026-06-08", *held[1:]]
+    assert before == [step for step in whole if step[0] < "2026-06-08"][-1]
+    assert steps[1:] == [step for step in whole if "2026-06-08" < step[0] <= "2026-06-14"]
+
+
+def test_sparks_are_the_last_thirty_days(real: Any, recorded: Any) -> None:
+    first = LAST - timedelta(days=30)
+    for item in real.api("models")["items"]:
+        told = {first + timedelta(days=offset): exact(value) for offset, value in item["spark"]}
+        value: Fraction | None = None
+        for number in range(31):
+            when = first + timedelta(days=number)
+            value = told.get(when, value)
+            held = max(other for other in recorded if other <= when)
+            assert value == recorded[held].get(item["name"], {}).get("output_token_price"), (
+                item["name"],
+                when,
+            )
+        values = [value for _, value in item["spark"]]
+        assert all(one != other for one, other in pairwise(values))
+
+
+def test_changes_by_day_add_up(real: Any, recorded_store: Path) -> None:
+    table = SnapshotStore(recorded_store).changes().to_pylist()
+    days = real.api("changes/days")["days"]
+    assert [row["date"] for row in days] == real.api("status")["dates"]
+    for row in days:
+        mine = [change for change in table if change["snapshot_date"].isoformat() == row["date"]]
+        kinds = ("up", "down", "added", "removed", "quota", "other")
+        assert sum(row[kind] for kind in kinds) == len(mine)
+        assert row["added"] == sum(change["change"] == "model_added" for change in mine)
+        assert row["up"] == sum(
+            change["change"] == "price_changed" and change["direction"] == "up" for change in mine
+        )
+    assert real.api("overview")["per_day"] == days[-60:]
+    status = real.api("status")
+    assert status["changes"] == sum(row["snapshot_date"] == LAST for row in table) == 30
+
+
+def test_changes_are_those_on_file(real: Any, recorded_store: Path) -> None:
+    found = real.api("changes", start="2026-02-13", limit=5000)
+    table = SnapshotStore(recorded_store).changes().to_pylist()
+    newest_first = sorted(
+        table,
+        key=lambda row: (-row["snapshot_date"].toordinal(), row["name"], row["change"], row["field"] or ""),
+    )
+    keys = ("model_id", "name", "change", "field", "old_value", "new_value", "pct", "direction")
+    assert [[item[key] for key in keys] for item in found["items"]] == [
+        [row[key] for key in keys] for row in newest_first
+    ]
+    assert found["total"] == len(table)
+    default = real.api("changes")
+    assert (default["start"], default["end"]) == ("2026-06-17", "2026-06-30")
+
+
+def test_one_model_is_told_whole(real: Any, recorded: Any, recorded_store: Path) -> None:
+    name = "openai/gpt-oss-120b"
+    by_name = real.api("model", model=name)
+    by_id = real.api("model", model=by_name["model"]["model_id"])
+    assert by_id["model"] == by_name["model"]
+    on_file = [when for when, models in recorded.items() if name in models]
+    assert by_name["first_seen"] == on_file[0].isoformat()
+    assert by_name["last_seen"] == on_file[-1].isoformat()
+    assert by_name["days_on_file"] == len(on_file)
+    rows = [row for row in SnapshotStore(recorded_store).changes().to_pylist() if row["name"] == name]
+    prices = [row for row in rows if row["change"] == "price_changed"]
+    assert by_name["price_changes"] == len(prices)
+    assert by_name["price_change_days"] == len({row["snapshot_date"] for row in prices})
+    assert len(by_name["changes"]) == min(len(rows), 200)
+    first = recorded[on_file[0]][name]["output_token_price"]
+    now = recorded[LAST][name]["output_token_price"]
+    since = by_name["since"]["output_token_price"]
+    assert exact(since["first_value"]) == first
+    assert since["pct"] == pytest.approx(float((now - first) / first * 100))
+    known = {fact["column"] for fact in by_name["model"]["facts"]}
+    assert {"description", "tags", "license", "created_at", "extra"} <= known
+    assert not known & {"name", "output_token_price", "status"}
+
+
+def test_a_price_that_fell_to_zero_is_doubtful_until_one_is_published(real: Any, recorded: Any) -> None:
+    # 2026-05-26: GLM-4.5-Air read 0 for one day; 2026-05-15: fifteen cache-write prices fell to 0.
+    def doubtful(when: str) -> set[tuple[str, str]]:
+        return {
+            (item["name"], price)
+            for item in real.api("models", date=when)["items"]
+            for price in item["doubtful"]
+        }
+
+    on_the_day = {name for name, price in doubtful("2026-05-26") if price == "output_token_price"}
+    assert any("GLM-4.5-Air" in name for name in on_the_day)
+    assert not any(price == "output_token_price" for _, price in doubtful("2026-05-27"))
+    assert sum(price == "cache_write_token_price" for _, price in doubtful("2026-05-15")) == 15
+    for name, price in doubtful("2026-06-30"):
+        values = [models[name][price] for models in recorded.values() if name in models]
+        assert values[-1] == 0
+        assert any(values)

@@ -1,0 +1,132 @@
+"""Quality and quarantine: what the reports and the refused records say, day by day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from helpers.stores import model_row, nth_day, refused_record
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.quality.result import CheckResult
+
+
+def check(name: str, failed: int = 0, column: str | None = None, **fields: Any) -> CheckResult:
+    level = fields.pop("level", "row" if column else "snapshot")
+    return CheckResult(
+        name, column, level, fields.pop("severity", "error"), fields.pop("evaluated", 5), failed
+    )
+
+
+def test_the_real_history_is_told_day_by_day(real: Any, recorded_store: Path) -> None:
+    found = real.api("quality")
+    store = SnapshotStore(recorded_store)
+    report = store.quality()
+    told = found["report"]
+    assert told["evaluated"] == sum(one.evaluated for one in report.checks)
+    assert told["failed"] == sum(one.failed for one in report.checks)
+    assert {
+        key: value for key, value in told.items() if key not in ("evaluated", "failed")
+    } == report.to_dict()
+    dates = store.dates()
+    assert found["history"]["dates"] == [day.isoformat() for day in dates]
+    assert found["runs"] == len(dates)
+    reports = {day: store.quality(day) for day in dates}
+    assert found["history"]["scores"] == [reports[day].score for day in dates]
+    flagged = {day.isoformat() for day in dates if any(not one.passed for one in reports[day].checks)}
+    assert found["flagged_days"] == len(flagged)
+    for row in found["history"]["checks"]:
+        assert len(row["states"]) == len(dates)
+        assert row["flagged"] == row["states"].count("f")
+    rows = {row["check"]: row for row in found["history"]["checks"] if row["level"] == "snapshot"}
+    assert [
+        found["history"]["dates"][place]
+        for place, at in enumerate(rows["price_to_zero"]["states"])
+        if at == "f"
+    ] == [flag["date"] for flag in reversed(found["flagged"]) if flag["check"] == "price_to_zero"]
+    assert rows["volume"]["states"][0] == "-"  # the first snapshot has no predecessor
+    assert {flag["date"] for flag in found["flagged"]} <= flagged
+
+
+def test_states_are_letters_and_row_checks_one_row(builder: Any, serve: Any) -> None:
+    builder.file(
+        0,
+        model_row("a"),
+        checks=[check("price", 0, "x"), check("price", 0, "y"), check("volume", evaluated=0)],
+    )
+    builder.file(1, model_row("a"), checks=[check("price", 2, "x"), check("price", 0, "y"), check("volume")])
+    builder.file(
+        2, model_row("a"), checks=[check("price", 0, "x", evaluated=0), check("volume", 1, severity="warn")]
+    )
+    found = serve(builder.root).api("quality")
+    rows = {row["check"]: row for row in found["history"]["checks"]}
+    assert rows["price"]["states"] == "pf-"
+    assert rows["price"]["columns"] == ["x", "y"]
+    assert (rows["price"]["level"], rows["price"]["column"], rows["price"]["flagged"]) == ("row", None, 1)
+    assert rows["volume"]["states"] == "-pf"
+    assert rows["volume"]["severity"] == "error"  # the graver of the two it had
+    assert found["flagged_days"] == 2
+    assert [(flag["check"], flag["column"], flag["failed"]) for flag in found["flagged"]] == [
+        ("volume", None, 1),
+        ("price", "x", 2),
+    ]
+
+
+def test_failed_runs_are_named_and_no_part_of_the_history(builder: Any, serve: Any) -> None:
+    committed = builder.file(0, model_row("a"))
+    failed = builder.file(0, model_row("a"), outcome="failed", checks=[check("complete", 1), check("volume")])
+    alone = builder.file(1, model_row("a"), outcome="failed", checks=[check("not_empty", 1)])
+    found = serve(builder.root).api("quality")
+    assert found["report"]["snapshot_id"] == committed
+    assert found["history"]["dates"] == [nth_day(0).isoformat()]
+    assert found["history"]["outcomes"] == ["passed"]
+    assert [(run["snapshot_id"], run["checks"]) for run in found["failed_runs"]] == [
+        (alone, ["not_empty"]),
+        (failed, ["complete"]),
+    ]
+    assert found["runs"] == 3
+
+
+def test_a_store_whose_every_run_failed_has_a_quality(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), outcome="failed", checks=[check("complete", 1)])
+    page = serve(builder.root)
+    found = page.api("quality")
+    assert (found["date"], found["report"]) == (None, None)
+    assert len(found["failed_runs"]) == 1
+    assert page.api("status")["state"] == "empty"
+
+
+def test_quarantine_pages_newest_day_first(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"), refused=[refused_record(f"old-{number}", "{}") for number in range(3)])
+    builder.file(1, model_row("a"))
+    builder.file(
+        2, model_row("a"), refused=[refused_record(f"new-{number}", '{"x": 1}') for number in range(2)]
+    )
+    page = serve(builder.root)
+    found = page.api("quarantine")
+    names = ["new-0", "new-1", "old-0", "old-1", "old-2"]
+    assert (found["date"], found["total"]) == (None, 5)
+    assert [item["name"] for item in found["items"]] == names
+    assert found["items"][0]["date"] == nth_day(2).isoformat()
+    assert found["items"][0]["record"] == '{"x": 1}'
+    assert found["items"][0]["failures"] == [
+        {"check": "price", "column": "input_token_price", "value": "x", "message": "is no price"}
+    ]
+    for limit in (1, 2, 3):
+        told = [
+            item["name"]
+            for offset in range(0, 5, limit)
+            for item in page.api("quarantine", limit=limit, offset=offset)["items"]
+        ]
+        assert told == names
+    one = page.api("quarantine", date=nth_day(0).isoformat())
+    assert (one["total"], len(one["items"])) == (3, 3)
+    assert page.api("quarantine", date=nth_day(1).isoformat())["total"] == 0
+    assert page.api("quarantine", offset=5)["items"] == []
+
+
+def test_a_huge_record_is_cut_and_says_so(builder: Any, serve: Any) -> None:
+    builder.file(
+        0, model_row("a"), refused=[refused_record("a", "x" * 50_000), refused_record("b", "x" * 20_000)]
+    )
+    items = serve(builder.root).api("quarantine")["items"]
+    assert [(len(item["record"]), item["truncated"]) for item in items] == [(20_000, True), (20_000, False)]

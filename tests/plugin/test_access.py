@@ -1,0 +1,221 @@
+"""Who may see what: every route of the page, in a real API server, with both of Airflow's auth managers."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from helpers.stores import StoreBuilder, model_row
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin.app import build_api
+from io_intelligence_provider.plugin.reader import StoreSource
+
+pytestmark = pytest.mark.timeout(600)
+
+BASE_PATH = "/team/airflow"
+FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+STATIC = "/static/{path:path}"
+PARAMS = {"/api/model": "?model=a", "/api/history": "?models=a&fields=output_token_price"}
+HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
+
+
+def own_access() -> None:
+    raise AssertionError("never asked here")
+
+
+def paths() -> list[str]:
+    """Return every path that the app serves and that needs access, however it got there."""
+    return [route.path for route in api_routes() if route.path != STATIC]
+
+
+def api_routes() -> list[Any]:
+    routes: list[Any] = build_api(StoreSource(lambda: SnapshotStore("/nowhere")), own_access).routes
+    return routes
+
+
+def test_every_route_but_the_static_files_asks_for_access() -> None:
+    from fastapi.routing import APIRoute
+
+    found = api_routes()
+    assert len(found) == 11
+    for route in found:
+        if route.path == STATIC:
+            continue
+        assert isinstance(route, APIRoute), (
+            f"{route.path} is no route of FastAPI: the dependency does not reach it"
+        )
+        asked = [dependency.call for dependency in route.dependant.dependencies]
+        assert asked[0] is own_access, route.path
+        assert route.methods == {"GET"}
+
+
+def test_access_is_asked_before_parameters_and_before_the_store(serve: Any) -> None:
+    from fastapi import HTTPException
+
+    def refuse() -> None:
+        raise HTTPException(403, "no")
+
+    def never() -> SnapshotStore:
+        raise AssertionError("the store was opened")
+
+    page = serve(never, refuse)
+    for path in paths():
+        answer = page.get(f"{path.removeprefix('/')}?limit=nonsense&days=x")
+        assert answer.status == 403
+        assert answer.headers["cache-control"] == "no-store"
+
+
+class Server:
+    """A running API server: its address, and a token for each kind of user."""
+
+    def __init__(self, url: str, tokens: dict[str, str]) -> None:
+        self.url = url
+        self.tokens = tokens | {"bad token": "abc.def.ghi"}
+
+    def get(self, path: str, user: str | None, bearer: bool = False) -> urllib3.BaseHTTPResponse:
+        headers = {}
+        if user is not None:
+            token = self.tokens[user]
+            headers = {"Authorization": f"Bearer {token}"} if bearer else {"Cookie": f"_token={token}"}
+        with urllib3.PoolManager() as pool:
+            return pool.request("GET", f"{self.url}{path}", headers=headers, redirect=False, retries=False)
+
+    def status(self, path: str, user: str | None, bearer: bool = False) -> int:
+        return self.get(f"/io-intelligence{path}{PARAMS.get(path, '')}", user, bearer).status
+
+
+@contextmanager
+def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> Iterator[Server]:
+    """Run Airflow's API server with a home of its own, below a base URL with a path."""
+    listener = socket.create_server(("127.0.0.1", 0))  # the server's own: nobody can take the port before
+    host = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    home.mkdir()
+    shutil.copyfile(database, home / "airflow.db")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment = clean | {
+        "AIRFLOW_HOME": str(home),
+        "TMPDIR": str(home),  # it is killed in the end, and cleans up nothing
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__API__BASE_URL": f"{host}{BASE_PATH}",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__IO_INTELLIGENCE__ROOT": str(root),
+        **settings,
+    }
+    log = home / "server.log"
+    with listener, log.open("wb") as output:
+        command = [sys.executable, str(Path(__file__).with_name("airflow_server.py")), str(listener.fileno())]
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=[listener.fileno()],
+        )
+        listener.close()
+        try:
+            assert process.stdout is not None
+            tokens = next((json.loads(line) for line in process.stdout if line.startswith(b"{")), None)
+            assert tokens, log.read_text("utf-8", "replace")[-4_000:]
+            yield Server(f"{host}{BASE_PATH}", tokens)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # the session that we started it in
+            process.wait(30)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    world = StoreBuilder(tmp_path_factory.mktemp("access") / "store")
+    world.file(0, model_row("a", output_token_price="1"), model_row("a-secret-model"), changes=True)
+    root: Path = world.root
+    return root
+
+
+@pytest.fixture(scope="module")
+def simple(tmp_path_factory: pytest.TempPathFactory, airflow_db: Path, store_root: Path) -> Iterator[Server]:
+    with airflow_server(tmp_path_factory.mktemp("simple") / "home", airflow_db, store_root) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fab(tmp_path_factory: pytest.TempPathFactory, airflow_db: Path, store_root: Path) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("fab") / "home"
+    with airflow_server(home, airflow_db, store_root, AIRFLOW__CORE__AUTH_MANAGER=FAB) as server:
+        yield server
+
+
+def check_table(server: Server, table: dict[str | None, int]) -> None:
+    found = {path: {user: server.status(path, user) for user in table} for path in paths()}
+    assert found == dict.fromkeys(paths(), table)
+    for path in paths():
+        for user, status in table.items():
+            if status != 200:
+                text = server.get(f"/io-intelligence{path}{PARAMS.get(path, '')}", user).data.decode()
+                assert not any(word in text for word in HIDDEN)
+                assert str(server.url) not in text
+    signed_in = next(user for user, status in table.items() if status == 200)
+    assert {server.status(path, signed_in, bearer=True) for path in paths()} == {200}
+
+
+@pytest.mark.airflow
+def test_with_the_simple_auth_manager(simple: Server) -> None:
+    check_table(simple, {None: 401, "bad token": 403, "nobody": 403, "viewer": 200, "admin": 200})
+
+
+@pytest.mark.airflow
+def test_with_flask_appbuilder(fab: Server) -> None:
+    # Viewer may not: "can read on Plugins", which Airflow asks of who sees a plugin's entry in the side bar,
+    # is a right of Op there. A role that has it may.
+    users = {"public": 403, "nobody": 403, "viewer": 403, "reader": 200, "op": 200, "admin": 200}
+    check_table(fab, {None: 401, "bad token": 403, **users})
+    for user, status in users.items():
+        assert fab.get("/api/v2/plugins", user, bearer=True).status == status
+
+
+@pytest.mark.airflow
+def test_what_the_anonymous_get(simple: Server) -> None:
+    index = simple.get("/io-intelligence/", None)
+    assert index.headers["content-type"].startswith("text/html")
+    text = index.data.decode()
+    assert 'href="../auth/login"' in text
+    assert "<script" not in text
+    login = simple.get("/io-intelligence/../auth/login", None)
+    assert login.status in (200, 301, 302, 307)
+    for path in ("/api/overview", "/api/models?limit=0"):
+        answer = simple.get(f"/io-intelligence{path}", None)
+        assert answer.status == 401
+        assert answer.json()["error"]["kind"] == "login"
+    assert simple.get("/io-intelligence/api/nothing", None).status == 404
+    icon = simple.get("/io-intelligence/static/icon.svg", None)
+    assert icon.status == 200
+    assert icon.headers["content-security-policy"]
+
+
+@pytest.mark.airflow
+def test_below_a_base_url_with_a_path(simple: Server) -> None:
+    answer = simple.get("/io-intelligence/", "viewer")
+    assert answer.status == 200
+    assert BASE_PATH not in answer.data.decode()
+    status = simple.get("/io-intelligence/api/status", "viewer").json()
+    assert (status["state"], status["models"]) == ("ok", 2)
+    plugins = simple.get("/api/v2/plugins", "admin", bearer=True).json()["plugins"]
+    (ours,) = [plugin for plugin in plugins if plugin["name"] == "io_intelligence"]
+    (view,) = ours["external_views"]
+    assert (view["name"], view["href"], view["destination"]) == ("IO Intelligence", "io-intelligence/", "nav")
+    for address in (view["href"], view["icon"], view["icon_dark_mode"]):
+        assert simple.get(f"/{address}", "viewer").status == 200

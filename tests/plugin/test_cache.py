@@ -1,0 +1,251 @@
+"""The cache keeps what fits, makes each thing once, and never serves what another state of the files gave."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from helpers.stores import model_row, nth_day
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
+from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.plugin.cache import Cache, Made
+from io_intelligence_provider.plugin.listing import take_listing
+from io_intelligence_provider.plugin.reader import Reader, StoreSource
+from io_intelligence_provider.store.layout import changes_path
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache, made = Cache(30), []
+
+    def get(key: str, size: int = 10) -> str:
+        def make() -> Made[str]:
+            made.append(key)
+            return Made(key.upper(), size)
+
+        return cache.get(key, make)
+
+    assert [get(key) for key in "abc"] == ["A", "B", "C"]
+    get("a")
+    get("d")  # b goes
+    assert cache.size == 30
+    assert [cache.peek(key) for key in "abcd"] == ["A", None, "C", "D"]
+    get("huge", 31)  # never kept, and nothing goes for it
+    assert cache.peek("huge") is None
+    assert cache.size == 30
+    get("b")
+    assert made == ["a", "b", "c", "d", "huge", "b"]
+
+
+def test_the_bound_holds_under_many_threads() -> None:
+    cache = Cache(1_000)
+
+    def work(seed: int) -> int:
+        most = 0
+        for number in range(300):
+            key = (seed * 7 + number * 13) % 50
+            assert cache.get(key, lambda key=key: Made(key, 100 + key)) == key  # type: ignore[misc]
+            most = max(most, cache.size)
+        return most
+
+    with ThreadPoolExecutor(8) as threads:
+        assert max(threads.map(work, range(8))) <= 1_000
+    assert 0 < cache.size <= 1_000
+    assert cache.size == sum(entry.made.size for entry in cache._entries.values() if entry.made)
+
+
+def test_many_that_want_the_same_wait_for_one() -> None:
+    cache, made, gate = Cache(), [], threading.Event()
+
+    def make() -> Made[int]:
+        made.append(1)
+        assert gate.wait(30)
+        return Made(7, 1)
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(cache.get, "key", make) for _ in range(8)]
+        gate.set()
+        assert [one.result(30) for one in asked] == [7] * 8
+    assert made == [1]
+
+
+def test_a_failure_is_not_kept() -> None:
+    cache = Cache()
+
+    def fail() -> Made[int]:
+        raise StorageError("no")
+
+    for number in range(3):
+        with pytest.raises(StorageError):
+            cache.get(number, fail)
+    assert not cache._entries  # a thousand failures leave nothing behind
+    with pytest.raises(StorageError):
+        cache.get("key", fail)
+    assert cache.get("key", lambda: Made(1, 1)) == 1
+    assert cache.size == 1
+
+
+def test_what_is_kept_for_a_time_is_made_again() -> None:
+    cache = Cache()
+    assert cache.get("key", lambda: Made(1, 5, seconds=0.0)) == 1
+    assert cache.peek("key") is None
+    assert cache.get("key", lambda: Made(2, 7)) == 2
+    assert cache.size == 7
+
+
+def test_the_store_is_listed_once_for_those_who_come_together(builder: Any) -> None:
+    builder.file(0, model_row("a"))
+    opened = []
+
+    def open_store() -> SnapshotStore:
+        opened.append(1)
+        return SnapshotStore(builder.root)
+
+    source = StoreSource(open_store, seconds=60)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: source.listing(), range(16)))
+    assert all(one is found[0] for one in found)
+    assert opened == [1]
+
+
+def test_a_listing_is_not_kept_longer_than_said(builder: Any) -> None:
+    source = StoreSource(lambda: SnapshotStore(builder.root), seconds=0)
+    assert source.listing().dates == ()
+    builder.file(0, model_row("a"))
+    assert len(source.listing().dates) == 1
+
+
+def test_a_failure_is_shared_and_then_tried_again(builder: Any) -> None:
+    broken = [True, False]
+
+    def open_store() -> SnapshotStore:
+        if broken.pop(0):
+            raise RuntimeError("secrets backend away")
+        return SnapshotStore(builder.root)
+
+    source = StoreSource(open_store, seconds=0)
+    with pytest.raises(Exception, match="secrets backend away"):
+        source.listing()
+    assert source.listing().dates == ()
+
+
+@pytest.mark.parametrize("what", ["rewritten", "touched", "truncated", "removed", "added", "denied"])
+def test_every_change_of_a_file_changes_the_fingerprint(builder: Any, what: str) -> None:
+    builder.file(0, model_row("a"), changes=True)
+    builder.file(1, model_row("a"), changes=True)
+    path = builder.root / changes_path(nth_day(1))
+    before = take_listing(builder.store)
+    assert take_listing(builder.store).tag == before.tag
+    if what == "rewritten":
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + b"x")  # the same size
+    elif what == "touched":
+        os.utime(path, (1, 1))
+    elif what == "truncated":
+        path.write_bytes(b"")
+    elif what == "removed":
+        path.unlink()
+    elif what == "denied":
+        path.chmod(0)
+    else:
+        (path.parent / "other.parquet").write_bytes(b"")
+    after = take_listing(builder.store)
+    assert after.tag != before.tag
+    assert after.tag_of(("models",)) == before.tag_of(("models",))
+    assert after.tag_of(("changes",), [nth_day(0)]) == before.tag_of(("changes",), [nth_day(0)])
+    assert after.tag_of(("changes",), [nth_day(1)]) != before.tag_of(("changes",), [nth_day(1)])
+
+
+def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return what fills with the first and last day of each reading of changes."""
+    asked: list[Any] = []
+    real = SnapshotStore.changes_frame
+
+    def changes(self: Any, start: Any = None, end: Any = None) -> Any:
+        asked.append((start, end))
+        return real(self, start, end)
+
+    monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
+    return asked
+
+
+def test_a_new_day_does_not_read_the_old_ones_again(builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (0, 40, 100, 130):  # March, April, June, July
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    cache = Cache()
+    Reader(take_listing(builder.store), cache).changes()
+    asked = changes_asked_for(monkeypatch)
+    builder.file(131, model_row("a", output_token_price="9"), changes=True)
+    found = Reader(take_listing(builder.store), cache).changes()
+    assert len(asked) == 1  # the quarter that has it
+    assert found.rows["snapshot_date"].n_unique() == 4
+
+
+def test_quarters_that_are_not_at_hand_are_read_together(
+    builder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 40, 100, 130):
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    builder.damage(builder.root / f"changes/snapshot_date={nth_day(100)}/changes.parquet")
+    asked = changes_asked_for(monkeypatch)
+    import polars as pl
+
+    reader = Reader(take_listing(builder.store), Cache())
+    found = reader.changes()
+    assert asked[0] == (nth_day(0), nth_day(130))
+    assert list(found.damaged) == [nth_day(100)]
+    asked.clear()
+    one_by_one = [reader.changes(nth_day(number), nth_day(number)) for number in (0, 40, 100, 130)]
+    assert asked == []  # each is at hand now
+    assert pl.concat([part.rows for part in one_by_one]).equals(found.rows)
+    assert [list(part.damaged) for part in one_by_one] == [[], [], [nth_day(100)], []]
+
+
+def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(builder: Any) -> None:
+    for number in (0, 40, *range(125, 165)):  # March, April, and most of July
+        builder.file(number, model_row("a", output_token_price=str(number + 1)))
+    for number in range(125, 165):
+        builder.damage(builder.models_file(number))
+    reader = Reader(take_listing(builder.store), Cache())
+    together = reader.medians([nth_day(0), nth_day(40), nth_day(130)])["output_token_price"]
+    assert {on: int(price) for on, price in together.items()} == {nth_day(0): 1, nth_day(40): 41}
+    alone = Reader(take_listing(builder.store), Cache()).medians([nth_day(130)])
+    assert alone == {"output_token_price": {}, "input_token_price": {}}
+
+
+def test_what_is_read_ahead_may_fail(builder: Any) -> None:
+    builder.file(0, model_row("a"))
+    reader = Reader(take_listing(builder.store), Cache())
+
+    def fail() -> None:
+        raise StorageError("away for a moment")
+
+    with reader.ahead(fail):
+        assert reader.timeline().dates
+
+
+def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:
+    for number in range(4):
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    reader = Reader(take_listing(builder.store), Cache())
+    for first, last in ((0, 3), (1, 2), (3, 3), (0, 0)):
+        found = reader.changes(nth_day(first), nth_day(last)).rows["snapshot_date"].to_list()
+        assert found == [nth_day(number) for number in range(max(first, 1), last + 1)]
+
+
+def test_the_whole_history_fits_the_bound_many_times(recorded_store: Any) -> None:
+    cache = Cache()
+    reader = Reader(take_listing(SnapshotStore(recorded_store)), cache)
+    timeline = reader.timeline()
+    assert 0 < timeline.size < 2_000_000
+    assert cache.size == timeline.size
+    rows = reader.store.history().num_rows
+    quotas = reader.timeline(QUOTA_COLUMNS)
+    assert set(timeline.steps) == set(PRICE_COLUMNS)
+    assert set(quotas.steps) == set(QUOTA_COLUMNS)
+    assert quotas.bearings == timeline.bearings
+    assert sum(frame.height for frame in timeline.steps.values()) < rows * len(timeline.steps) / 3

@@ -1,0 +1,201 @@
+"""How Airflow finds the page, and that it costs nothing to whoever does not serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from helpers.stores import model_row
+from io_intelligence_provider.plugin import IOIntelligencePlugin, external_view
+from io_intelligence_provider.plugin.lazy import LazyApp
+
+
+def test_loading_the_plugin_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, airflow.sdk.plugins_manager\n"
+        "before = set(sys.modules)\n"
+        "import io_intelligence_provider.plugin\n"
+        "added = {name for name in set(sys.modules) - before}\n"
+        "print(','.join(sorted(added)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    added = done.stdout.splitlines()[-1].split(",")
+    assert {"io_intelligence_provider.plugin", "io_intelligence_provider.plugin.lazy"} <= set(added)
+    assert not {name.partition(".")[0] for name in added} & {
+        "fastapi",
+        "polars",
+        "pyarrow",
+        "pandera",
+        "plotly",
+        "pandas",
+        "starlette",
+        "pydantic",
+    }
+    assert len(added) < 20, added
+
+
+ANSWERING = """
+import sys
+from starlette.testclient import TestClient
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.api.routes import ROUTES
+from io_intelligence_provider.plugin.reader import StoreSource
+
+client = TestClient(build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None))
+asked = {"/api/model": {"model": "a"}, "/api/history": {"models": "a", "fields": "output_token_price"}}
+for route in ROUTES:
+    answer = client.get(route.path, params=asked.get(route.path))
+    assert answer.status_code == 200, (route.path, answer.text)
+print("pandas" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_answering_does_not_import_pandas(builder: Any, changes: bool) -> None:
+    """It takes half a second of the first answer, and nothing needs it."""
+    for number in range(3):
+        builder.file(number, model_row("a", output_token_price="1"), changes=changes)
+    command = [sys.executable, "-c", ANSWERING, str(builder.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+
+
+WARMING_UP = """
+import gzip, sys, threading
+from starlette.testclient import TestClient
+from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.reader import StoreSource
+
+def fail(*_, **__):
+    raise AssertionError("Nobody asked for this.")
+
+app = build_app(StoreSource(fail), lambda: None)
+before = threading.active_count()
+with TestClient(app) as client:
+    icon = client.get("/static/icon.svg").status_code
+after = threading.active_count()
+gzip.compress = fail
+with TestClient(app) as client:
+    answer = client.get("/static/plotly.min.js")
+print(before, icon, after, answer.status_code, answer.headers["content-encoding"])
+"""
+
+
+def test_a_server_warms_up_before_anyone_opens_the_page_and_waits_for_that_when_it_stops() -> None:
+    done = subprocess.run([sys.executable, "-c", WARMING_UP], capture_output=True, text=True, check=False)
+    # One thread before and after. The second answer is compressed already.
+    assert done.stdout.splitlines()[-1:] == ["1 200 1 200 gzip"], done.stderr
+    assert "Nobody" not in done.stderr
+
+
+def test_a_warm_up_that_fails_is_logged_and_takes_nothing_down(
+    builder: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from starlette.testclient import TestClient
+
+    from io_intelligence_provider.plugin.app import build_app
+    from io_intelligence_provider.plugin.reader import StoreSource
+    from io_intelligence_provider.plugin.static_files import Statics
+
+    def fail(_: Statics) -> None:
+        raise OSError("no such library")
+
+    monkeypatch.setattr(Statics, "prepare", fail)
+    with TestClient(build_app(StoreSource(lambda: builder.store), lambda: None)) as client:
+        assert client.get("/static/icon.svg").status_code == 200
+    assert "no such library" in caplog.text
+
+
+def test_the_entry_point_leads_to_the_plugin() -> None:
+    (entry,) = importlib.metadata.entry_points(group="airflow.plugins", name="io_intelligence")
+    assert entry.load() is IOIntelligencePlugin
+    assert IOIntelligencePlugin.name == "io_intelligence"
+    (app,) = IOIntelligencePlugin.fastapi_apps
+    assert app["url_prefix"] == "/io-intelligence"
+    assert isinstance(app["app"], LazyApp)
+
+
+@pytest.mark.parametrize(
+    ("version", "top_level"), [("3.2.0", False), ("3.2.1rc1", False), ("3.3.2", True), ("4.0", True)]
+)
+def test_the_entry_of_the_side_bar(version: str, top_level: bool) -> None:
+    view = external_view(version)
+    assert view["destination"] == "nav"
+    assert view["name"] == "IO Intelligence"
+    assert view["href"] == "io-intelligence/"
+    assert view["icon"] == "io-intelligence/static/icon.svg"
+    assert view["icon_dark_mode"] == "io-intelligence/static/icon-dark.svg"
+    assert view.get("nav_top_level", False) is top_level
+
+
+def test_airflow_takes_the_entry_as_it_is() -> None:
+    from airflow.api_fastapi.core_api.datamodels.plugins import ExternalViewResponse
+
+    (view,) = IOIntelligencePlugin.external_views
+    taken = ExternalViewResponse.model_validate(view)
+    assert taken.href == "io-intelligence/"
+    assert not taken.model_extra or "nav_top_level" not in taken.model_extra
+
+
+class Conversation:
+    """Plays the server: gives messages, keeps what is sent."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self.messages = list(messages)
+        self.sent: list[Any] = []
+
+    async def receive(self) -> Any:
+        return self.messages.pop(0)
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+
+MADE: list[str] = []
+
+
+def make_app() -> Any:
+    MADE.append("app")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(scope["type"])
+
+    return app
+
+
+def test_the_app_is_made_by_the_first_request_and_once() -> None:
+    sys.modules["made_for_this_test"] = sys.modules[__name__]
+    MADE.clear()
+    lazy = LazyApp("made_for_this_test:make_app")
+    talk = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+
+    async def everything() -> None:
+        await lazy({"type": "lifespan"}, talk.receive, talk.send)
+        assert MADE == []
+        await asyncio.gather(*(lazy({"type": "http"}, talk.receive, talk.send) for _ in range(20)))
+        await lazy({"type": "http"}, talk.receive, talk.send)
+
+    asyncio.run(everything())
+    del sys.modules["made_for_this_test"]
+    assert MADE == ["app"]
+    assert talk.sent[:2] == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
+    assert talk.sent[2:] == ["http"] * 21
+
+
+def test_the_app_of_airflow_is_behind_its_access_control() -> None:
+    from airflow.api_fastapi.core_api.security import requires_access_view
+
+    from io_intelligence_provider.plugin import airflow_app
+    from io_intelligence_provider.plugin.shell import Shell
+
+    made = airflow_app.create_app()
+    assert isinstance(made, Shell)
+    (asked, *_) = made.app.routes[0].dependant.dependencies  # type: ignore[attr-defined]
+    assert asked.call.__qualname__.startswith(requires_access_view.__name__)
+    assert [cell.cell_contents.name for cell in asked.call.__closure__] == ["PLUGINS"]

@@ -1,0 +1,133 @@
+"""The published JSON schema: every result validates against it, and little else does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from helpers.records import documented_record, validate_records
+from helpers.stores import make_check_run, quality_report
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.contract.records import RecordCounts
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
+
+SCHEMA = json.loads(files("io_intelligence_provider.quality").joinpath("report.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+checks = st.builds(
+    CheckResult,
+    check=st.text(min_size=1),
+    column=st.none() | st.text(),
+    level=st.sampled_from(["row", "dataset"]),
+    severity=st.sampled_from(["error", "warn"]),
+    evaluated=st.integers(0, 2**53),
+    failed=st.integers(0, 2**53),
+    examples=st.lists(st.dictionaries(st.text(), st.none() | st.text() | st.integers()), max_size=5),
+    threshold=st.none() | st.integers(0, 99) | st.floats(0, 1),
+)
+bounds = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.just("2026-01-01")
+columns = st.builds(
+    ColumnProfile,
+    column=st.text(),
+    rows=st.integers(0, 9),
+    nulls=st.integers(0, 9),
+    distinct=st.none() | st.integers(0, 9),
+    distinct_exact=st.booleans(),
+    min=bounds,
+    max=bounds,
+    median=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    mad=st.none() | st.floats(0, 9),
+)
+
+
+def errors(data: Any) -> list[str]:
+    """Return what is wrong, with the form that was meant; ``oneOf`` alone would only say "no"."""
+    form = "check_run" if "run_id" in data else "snapshot_report"
+    schema = {"$ref": f"#/$defs/{form}", "$defs": SCHEMA["$defs"]}
+    found = Draft202012Validator(schema, format_checker=VALIDATOR.format_checker).iter_errors(data)
+    return [error.message for error in found]
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@given(
+    found=st.lists(checks, max_size=4),
+    profile=st.lists(columns, max_size=3),
+    names=st.lists(st.tuples(st.text(), st.text()), max_size=3),
+    path=st.none() | st.text(),
+)
+@settings(max_examples=60)
+def test_every_result_of_a_run_validates_and_comes_back(found, profile, names, path):
+    run = make_check_run(
+        *found, profile=tuple(profile), columns=tuple(names), quarantine_path=path, valid_path=path
+    )
+    data = json.loads(run.to_json())
+    assert errors(data) == []
+    assert VALIDATOR.is_valid(data)
+    assert CheckRun.from_dict(data) == run
+
+
+def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates():
+    tally = RecordCounts(WireShape.DOCUMENTED)
+    tally.add(
+        validate_records(
+            documented_record(),
+            documented_record(model_id="x", name=5),
+            documented_record({"new": 1}, status=None),
+            [],
+        )
+    )
+    report = quality_report(
+        *tally.results(),
+        outcome="warned",
+        rows=tally.served,
+        valid=tally.valid,
+        quarantined=tally.quarantined,
+        fields=tuple(tally.fields),
+        unknown_fields=tuple(tally.unknown),
+    )
+    data = json.loads(report.to_json())
+    assert any(not check["passed"] for check in data["checks"])
+    assert errors(data) == []
+    assert VALIDATOR.is_valid(data)
+
+
+def _without(data: dict[str, Any], *path: str) -> None:
+    for step in path[:-1]:
+        data = data[step]
+    del data[path[-1]]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: _without(data, "rows", "valid"),
+        lambda data: _without(data, "outcome"),
+        lambda data: data.update(outcome="fine"),
+        lambda data: data.update(score=1.5),
+        lambda data: data.update(more=1),
+        lambda data: data.update(checked_at=5),
+        lambda data: data["checks"][0].update(failed=-1),
+        lambda data: data["checks"][0].update(level="table"),
+        lambda data: data["checks"][0].update(threshold=None),
+        lambda data: data["checks"][0].update(examples=[{}] * 6),
+        lambda data: data["profile"][0].update(median="5"),
+    ],
+)
+def test_what_is_no_result_does_not_validate(spoil: Any):
+    good = make_check_run(
+        CheckResult("c", "a", "row", "error", 2, 1), profile=(ColumnProfile("a", 2, 0),)
+    ).to_dict()
+    bad = copy.deepcopy(good)
+    spoil(bad)
+    assert VALIDATOR.is_valid(good)
+    assert not VALIDATOR.is_valid(bad)

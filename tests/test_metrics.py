@@ -1,0 +1,174 @@
+"""Metrics: what a real StatsD listener got from a real Airflow, and what a dead one changes (nothing)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from io_intelligence_provider.metrics import emit_metrics
+from io_intelligence_provider.operators.results import open_history, read_history, record_result
+from io_intelligence_provider.quality.result import CheckResult, CheckRun
+from io_intelligence_provider.quality.results_store import ResultHistory
+
+pytestmark = pytest.mark.airflow
+
+RUN = CheckRun(
+    run_id="20260101T060000Z-0a1b2c3d",
+    dataset="s3://lake/orders",
+    schema="schemas:Orders",
+    checked_at=datetime(2026, 1, 1, 6, tzinfo=UTC),
+    seconds=1.5,
+    engine="local",
+    mode="rows",
+    outcome="warned",
+    score=0.75,
+    rows=4,
+    valid=3,
+    quarantined=1,
+    files=1,
+    checks=(CheckResult("in_range", "price", "row", "error", 4, 1),),
+)
+
+
+class Recorder:
+    """Takes what Airflow would send."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, tuple[Any, Any]] = {}
+
+    def gauge(self, stat: str, value: Any, *, tags: Any = None, **_: Any) -> None:
+        self.sent[stat] = (value, tags)
+
+    timing = gauge
+
+    def incr(self, stat: str, *, tags: Any = None, **_: Any) -> None:
+        self.sent[stat] = (1, tags)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Airflow's own front, with a logger behind it that remembers; the former state comes back."""
+    from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+
+    recorder = Recorder()
+    _initialise(lambda: recorder)
+    yield recorder
+    _initialise(NoStatsLogger)
+
+
+def _initialise(factory: Any) -> None:
+    from airflow.sdk.observability.stats import Stats
+
+    try:
+        Stats.initialize(factory=factory, export_legacy_names=False)
+    except TypeError:  # Airflow 3.2
+        Stats.initialize(factory=factory)
+
+
+def test_a_listener_gets_counts_shares_and_durations_of_a_good_run(observed_run):
+    for line in (
+        "dataquality.rows.read:3|g",
+        "dataquality.io_intelligence_models.rows.read:3|g",
+        "dataquality.io_intelligence_models.rows.valid:2|g",
+        "dataquality.io_intelligence_models.rows.quarantined:1|g",
+        "dataquality.io_intelligence_models.checks.failed:1|g",
+        "dataquality.io_intelligence_models.runs.warned:1|c",
+    ):
+        assert f"airflow.{line}" in observed_run.metrics
+    values = dict(line.removeprefix("airflow.").partition(":")[::2] for line in observed_run.metrics)
+    share, kind = values["dataquality.quarantined_share"].split("|")
+    assert (round(float(share), 3), kind) == (0.333, "g")
+    milliseconds, kind = values["dataquality.io_intelligence_models.duration"].split("|")
+    assert kind == "ms"
+    assert 10 < float(milliseconds) < 120_000
+
+
+def test_it_hears_of_a_stopped_run_as_well(observed_run):
+    assert "airflow.dataquality.runs.failed:1|c" in observed_run.metrics
+    assert observed_run.metrics.count("airflow.dataquality.io_intelligence_models.rows.read:3|g") == 2
+
+
+def test_it_hears_of_checks_on_any_data_set(observed_run):
+    for line in ("checked.runs.warned:1|c", "refused.runs.failed:1|c", "checked.rows.quarantined:1|g"):
+        assert f"airflow.dataquality.{line}" in observed_run.metrics
+
+
+def test_results_of_checks_are_kept_whatever_the_outcome(observed_run):
+    assert observed_run.states["checked"] == "success"
+    assert observed_run.states["refused"] == "failed"
+    history = ResultHistory(observed_run.folder / "kept")
+    assert [(run.dataset, run.outcome) for run in history.runs()] == [
+        ("checked", "warned"), ("refused", "failed"),
+    ]  # fmt: skip
+    assert {row["column"] for row in history.table("columns").to_pylist()} == {"price"}
+
+
+def test_in_a_real_run_results_that_cannot_be_kept_change_nothing(observed_run):
+    assert observed_run.states["unkept"] == "success"
+    assert "The history of unkept could not be kept" in observed_run.output
+    assert "The report of unkept could not be kept" in observed_run.output
+    assert "airflow.dataquality.unkept.rows.read:3|g" in observed_run.metrics
+
+
+def test_each_figure_goes_out_with_tags_and_with_the_name(recorder):
+    emit_metrics(RUN, dataset="s3://lake/orders ä")
+    assert recorder.sent["dataquality.score"] == (0.75, {"dataset": "s3://lake/orders ä"})
+    assert recorder.sent["dataquality.s3_lake_orders.score"] == (0.75, None)
+    assert recorder.sent["dataquality.duration"][0] == 1_500
+    assert recorder.sent["dataquality.runs.warned"][0] == 1
+    assert recorder.sent["dataquality.checks.failed"][0] == 1
+    assert len(recorder.sent) == 2 * 10
+
+
+def test_a_share_of_no_rows_is_not_sent(recorder):
+    emit_metrics(replace(RUN, rows=0, valid=0, quarantined=0), dataset="x" * 400)
+    assert "dataquality.quarantined_share" not in recorder.sent
+    assert all(len(name) < 250 for name in recorder.sent)
+
+
+def test_a_logger_that_fails_is_a_warning(recorder, monkeypatch, caplog):
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(recorder, "gauge", fail)
+    emit_metrics(RUN, dataset="orders")
+    assert "The metrics of orders could not be sent: OSError('no route to host')" in caplog.text
+
+
+def test_keeping_a_run_files_reports_and_sends(tmp_path, recorder):
+    record_result(RUN, dataset="orders", root=str(tmp_path))
+    assert open_history(str(tmp_path)).runs("orders") == [replace(RUN, dataset="orders")]
+    assert sorted(path.suffix for path in tmp_path.rglob("*.*") if path.is_file()) == [
+        ".html", ".json", ".parquet",
+    ]  # fmt: skip
+    assert recorder.sent["dataquality.orders.rows.read"][0] == 4
+
+
+def test_without_a_root_it_is_the_configured_one(root: Path, recorder):
+    record_result(RUN, reports=False)
+    assert len(open_history().runs("s3://lake/orders")) == 1
+    assert not (root / "reports").exists()
+
+
+@pytest.mark.parametrize("obstacle", ["a file where the root should be", "no such file system"])
+def test_what_cannot_be_kept_never_fails_the_task(tmp_path, recorder, caplog, obstacle):
+    if obstacle == "no such file system":
+        record_result(RUN, dataset="orders", root="nosuch://bucket/root")
+    else:
+        (tmp_path / "root").write_text("a file")
+        record_result(RUN, dataset="orders", root=str(tmp_path / "root"))
+    assert "The history of orders could not be kept" in caplog.text
+    assert "The report of orders could not be kept" in caplog.text
+    assert recorder.sent["dataquality.orders.rows.read"][0] == 4, "the rest is tried all the same"
+
+
+def test_a_history_that_cannot_be_opened_is_a_warning(tmp_path, caplog):
+    assert read_history("orders", "nosuch://bucket/root") == []
+    assert "The history of orders cannot be opened" in caplog.text
+    record_result(RUN, dataset="orders", root=str(tmp_path), reports=False)
+    assert len(read_history("orders", str(tmp_path))) == 1

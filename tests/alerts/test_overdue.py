@@ -25,7 +25,15 @@ def stopped(builder: Any, when: datetime, outcome: Any = "failed") -> None:
     )
     run = f"run-{when:%Y%m%dT%H%M%S}"
     report = quality_report(
-        *checks, run_id=run, checked_at=when, snapshot_date=when.date(), outcome=outcome, score=0.5
+        *checks,
+        run_id=run,
+        checked_at=when,
+        snapshot_date=when.date(),
+        outcome=outcome,
+        score=0.5,
+        rows=26,
+        valid=24,
+        quarantined=2,
     )
     builder.store.files.put(quality_path(when.date(), run), report.to_json().encode())
 

@@ -247,5 +247,5 @@ def test_the_whole_history_fits_the_bound_many_times(recorded_store: Any) -> Non
     quotas = reader.timeline(QUOTA_COLUMNS)
     assert set(timeline.steps) == set(PRICE_COLUMNS)
     assert set(quotas.steps) == set(QUOTA_COLUMNS)
-    assert quotas.bearings == timeline.bearings
+    assert quotas.model_keys == timeline.model_keys
     assert sum(frame.height for frame in timeline.steps.values()) < rows * len(timeline.steps) / 3

@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
-from io_intelligence_provider.alerts.ledger import PRESENCE, Told, told_by
+from io_intelligence_provider.alerts.ledger import PRESENCE, LastNotified, told_by
 from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.baseline import Baseline, in_quarantine, match
@@ -106,7 +106,7 @@ class _Evaluation:
                 groups.append(RuleAlerts(rule.name, tuple(alerts), self._remember_since(rule)))
         return Digest(self._date, self._today.snapshot_id, self._today.shape.value, tuple(groups))
 
-    def _told_key(self, told: Told) -> Key:
+    def _told_key(self, told: LastNotified) -> Key:
         return self._current.identity(told)[0], told.field
 
     def _remember_since(self, rule: AlertRule) -> date | None:
@@ -114,7 +114,7 @@ class _Evaluation:
             return self._date - timedelta(days=rule.baseline - 1)
         return self._date if rule.baseline == "previous" else None
 
-    def _news(self, rule: AlertRule, told: dict[Key, Told]) -> Iterator[Alert]:
+    def _news(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
         """Yield what the rule asks for and was not told; marked when it replaces what was told today."""
         for alert in self._wanted(rule, told):
             before = told.get(_key(alert))
@@ -124,7 +124,7 @@ class _Evaluation:
             elif before.day != self._date and not self._is_known(rule, before, alert):
                 yield alert
 
-    def _is_known(self, rule: AlertRule, before: Told, alert: Alert) -> bool:
+    def _is_known(self, rule: AlertRule, before: LastNotified, alert: Alert) -> bool:
         """Tell whether a value that was told on an earlier day has stood since, and is in the window.
 
         Against the value of seven days ago a change would be news for seven days.
@@ -133,7 +133,7 @@ class _Evaluation:
             return False
         return _key(alert) not in self._changed_today
 
-    def _corrections(self, rule: AlertRule, told: dict[Key, Told]) -> Iterator[Alert]:
+    def _corrections(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
         """Yield what was told about this day and is no longer so, whatever the rule asks for."""
         wanted = {_key(alert) for alert in self._wanted(rule, told)}
         for key, before in told.items():
@@ -143,7 +143,7 @@ class _Evaluation:
                     alert = self._since_told(before)
                     yield replace(alert, correction=True, told=before.value)
 
-    def _wanted(self, rule: AlertRule, told: dict[Key, Told]) -> list[Alert]:
+    def _wanted(self, rule: AlertRule, told: dict[Key, LastNotified]) -> list[Alert]:
         rows = self._since_last_alert(rule, told) if rule.baseline == "last_alert" else self._since_days(rule)
         return [
             row
@@ -155,7 +155,7 @@ class _Evaluation:
     def _since_days(self, rule: AlertRule) -> list[Alert]:
         return self._compare(rule.baseline if isinstance(rule.baseline, int) else 1)
 
-    def _since_last_alert(self, rule: AlertRule, told: dict[Key, Told]) -> Iterator[Alert]:
+    def _since_last_alert(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
         # Coming and going have no value to compare: they are news on their day.
         if not PRESENCE.keys().isdisjoint(rule.changes):
             yield from (alert for alert in self._compare(1) if alert.field is None)
@@ -164,7 +164,7 @@ class _Evaluation:
             if before.field is not None and self._current.value(before) not in (UNKNOWN, before.value):
                 yield self._since_told(before)
 
-    def _since_told(self, before: Told) -> Alert:
+    def _since_told(self, before: LastNotified) -> Alert:
         """Return the step from what was told to what is."""
         value = self._current.value(before)
         new = value if isinstance(value, str) else None
@@ -240,18 +240,18 @@ class CurrentValues:
         unique = self._today.keys.filter(pl.col("name").is_unique())
         return dict(zip(unique["name"], unique["row"], strict=True))
 
-    def _row(self, told: Told) -> int | None:
+    def _row(self, told: LastNotified) -> int | None:
         row = self._rows.get(told.model_id)
         return self._by_name.get(told.name) if row is None else row
 
-    def identity(self, told: Told) -> tuple[str, str]:
+    def identity(self, told: LastNotified) -> tuple[str, str]:
         """Return today's ``model_id`` and ``name``: of the same id, else of the same unique name."""
         row = self._row(told)
         if row is None:
             return told.model_id, told.name
         return self._today.keys["model_id"][row], self._today.keys["name"][row]
 
-    def value(self, told: Told) -> str | _Unknown | None:
+    def value(self, told: LastNotified) -> str | _Unknown | None:
         """Return what today's snapshot says about what was told."""
         row = self._row(told)
         if row is None:
@@ -270,7 +270,7 @@ class CurrentValues:
             self._columns[name] = as_text(name, self._today.column(name)).to_list()
         return self._columns[name]
 
-    def _extra_value(self, told: Told, field: str, row: int) -> str | _Unknown | None:
+    def _extra_value(self, told: LastNotified, field: str, row: int) -> str | _Unknown | None:
         """Return the value of a key of ``extra``; one that is not compared any more has none."""
         key = field.removeprefix(extra_field(""))
         if key == field or not is_compared_key(key, self._today.shape):
@@ -278,7 +278,7 @@ class CurrentValues:
         value = self._today.extra_of(self._column(EXTRA)[row]).get(field)
         return value if self._comparable(told, field, value) else UNKNOWN
 
-    def _comparable(self, told: Told, field: str, value: str | None) -> bool:
+    def _comparable(self, told: LastNotified, field: str, value: str | None) -> bool:
         """Tell whether a value of today can be held against one that another wire shape may have told."""
         then, now = WireShape(told.wire_shape), self._today.shape
         if not comparable(field, then, now):
@@ -286,7 +286,7 @@ class CurrentValues:
         unsaid = value is None and null_means_unsaid(field, now, then)
         return not unsaid and not (told.value is None and null_means_unsaid(field, then, now))
 
-    def _refused(self, told: Told) -> bool:
+    def _refused(self, told: LastNotified) -> bool:
         model = pl.DataFrame({"model_id": [told.model_id], "name": [told.name]})
         refused = self._today.refused
         # The ledger does not know of which shape the id is; a name that matches is enough to be unsure.

@@ -25,7 +25,7 @@ from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["PRESENCE", "Told", "notifier_key", "record_sent", "told_by"]
+__all__ = ["PRESENCE", "LastNotified", "notifier_key", "record_sent", "told_by"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True)
-class Told:
+class LastNotified:
     """What a notifier was told last about a field of a model, or about the model itself.
 
     :param field: ``None`` for a change of the whole model; then ``value`` is one of :data:`PRESENCE`.
@@ -70,7 +70,7 @@ class Told:
         }
 
     @classmethod
-    def from_dict(cls, entry: Any) -> Told:
+    def from_dict(cls, entry: Any) -> LastNotified:
         """Read what :meth:`to_dict` gives.
 
         :raises ValueError: when it is not that.
@@ -84,7 +84,7 @@ class Told:
 
 
 class _Entry(msgspec.Struct):
-    """What is written of :class:`Told`."""
+    """What is written of :class:`LastNotified`."""
 
     model_id: str
     name: str
@@ -103,7 +103,7 @@ def notifier_key(notifier: object, position: int) -> str:
     return f"{kind.__module__}.{kind.__qualname__}:{position if key is None else key}"
 
 
-def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[Told]:
+def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[LastNotified]:
     """Return what a notifier was told last by a rule about each field, up to a snapshot date.
 
     Oldest first: of two ids that are the same model by now, the later entry counts.
@@ -121,7 +121,7 @@ def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[T
         names = [name for name in store.files.list(folder) if name.startswith(prefix)]
         if not names:
             continue
-        entries: list[Told] = []
+        entries: list[LastNotified] = []
         for name in names:
             try:
                 entries += _read(store, f"{folder}/{name}")
@@ -132,7 +132,7 @@ def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[T
                 continue
         if not entries:
             continue
-        latest: dict[tuple[str, str | None], Told] = {}
+        latest: dict[tuple[str, str | None], LastNotified] = {}
         for told in sorted(entries, key=lambda entry: (entry.day, entry.sent_at)):
             latest.pop((told.model_id, told.field), None)
             latest[told.model_id, told.field] = told
@@ -181,10 +181,10 @@ def _content(
     }
 
 
-def _told(alert: Alert, digest: Digest, sent_at: datetime) -> Told:
+def _told(alert: Alert, digest: Digest, sent_at: datetime) -> LastNotified:
     whole = alert.field is None and alert.new_value is None
     value = PRESENCE[alert.change] if whole else alert.new_value
-    return Told(
+    return LastNotified(
         alert.model_id,
         alert.name,
         alert.change,
@@ -214,12 +214,12 @@ def _hash(*texts: str) -> str:
 _NAME: Final = re.compile(r"[0-9a-f]{16}-.*\.json")
 
 
-def _read(store: SnapshotStore, path: str) -> list[Told]:
+def _read(store: SnapshotStore, path: str) -> list[LastNotified]:
     if not _NAME.fullmatch(path.rpartition("/")[2]):
         return []  # the temporary file of a write under way
     try:
         content = json.loads(store.files.read(path, _LARGEST))
-        return [Told.from_dict(entry) for entry in content["told"]]
+        return [LastNotified.from_dict(entry) for entry in content["told"]]
     except NotOnFileError:
         return []  # pruned in the meantime
     except (KeyError, TypeError, ValueError, RecursionError) as error:

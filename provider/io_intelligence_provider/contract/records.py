@@ -26,7 +26,7 @@ from io_intelligence_provider.contract.columns import (
 from io_intelligence_provider.contract.decode import Batch, read_batch
 from io_intelligence_provider.contract.parsing import parse_prices, parse_timestamps
 from io_intelligence_provider.quality.counts import CheckCounts
-from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, examine
+from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, run_schema
 from io_intelligence_provider.quality.prepare import Declared
 from io_intelligence_provider.quality.quarantine import value_text
 from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure, CheckResult
@@ -148,7 +148,7 @@ def _findings(
     for column_name, rows in batch.coerced.items():
         warned[COERCED, column_name] = rows
     served: dict[int, Any] = {}
-    for found in examine(frame, batch_schema(batch.shape)):
+    for found in run_schema(frame, batch_schema(batch.shape)):
         column = found.column
         if found.rows is None or column is None:
             raise RuntimeError(f"{found.check} speaks of no row: the schema does not fit the batch")

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from io_intelligence_provider.plugin.errors import UnreachableError
 from io_intelligence_provider.plugin.listing import Listing, Quarter
 
-__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "STUCK_SECONDS", "Cache", "Made", "Quarters", "StuckError"]
+__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "STUCK_SECONDS", "Cache", "Made", "QuarterCache", "StuckError"]
 
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class Cache:
                 self._size -= entry.made.size
 
 
-class Quarters(Generic[T]):
+class QuarterCache(Generic[T]):
     """One kind of thing that rests on the files of single days.
 
     :param name: what it is called in the cache.

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.local import disk_stamp, object_stamp
+from io_intelligence_provider.storage.local import disk_version, object_version
 from io_intelligence_provider.store.layout import CHANGES, CHANGES_FILE, MODELS, MODELS_FILE, date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -26,7 +26,7 @@ PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a store at one moment: part, day and name, each with a stamp that a rewrite changes."""
+    """The files of a store at one moment: part, day and name, each with a version that a rewrite changes."""
 
     store: SnapshotStore
     files: Mapping[str, Mapping[date, Mapping[str, str]]]
@@ -95,10 +95,10 @@ def take_listing(store: SnapshotStore) -> Listing:
     files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
     try:
         found = _on_disk(root) if store.files.is_local else _on_object_store(store.files)
-        for part, folder, name, stamp in found:
+        for part, folder, name, version in found:
             day = date_of(folder)
             if day is not None:
-                files[part].setdefault(day, {})[name] = stamp
+                files[part].setdefault(day, {})[name] = version
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
@@ -124,7 +124,7 @@ def _on_disk(root: str) -> Iterator[tuple[str, str, str, str]]:
                     yield part, folder.name, file.name, f"unreadable-{error.errno}"
                     continue
                 # With the time of the last change of any kind: a file that lost its rights is another one.
-                yield part, folder.name, file.name, f"{disk_stamp(status)}-{status.st_ctime_ns}"
+                yield part, folder.name, file.name, f"{disk_version(status)}-{status.st_ctime_ns}"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -147,4 +147,4 @@ def _on_object_store(files: Files) -> Iterator[tuple[str, str, str, str]]:
         for path, details in files.details(part).items():
             folder, _, name = path.partition("/")
             if name and "/" not in name:
-                yield part, folder, name, str(object_stamp(details))
+                yield part, folder, name, str(object_version(details))

@@ -21,7 +21,7 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
 )
-from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made, Quarters
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made, QuarterCache
 from io_intelligence_provider.plugin.counts import tally
 from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of, take_listing
@@ -41,7 +41,16 @@ from io_intelligence_provider.store.layout import CHANGES, MODELS
 from io_intelligence_provider.store.reading import dated_schema
 from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore
 
-__all__ = ["Changes", "ChangesReader", "Day", "Latest", "Reader", "StoreSource", "gathered", "within"]
+__all__ = [
+    "Changes",
+    "ChangesReader",
+    "Day",
+    "Latest",
+    "Reader",
+    "StoreSource",
+    "read_skipping_damaged",
+    "within",
+]
 
 
 T = TypeVar("T")
@@ -76,7 +85,7 @@ class Reader:
         self.store = listing.store
         self._cache = cache
         self._changes = ChangesReader(listing, cache)
-        self._medians = Quarters(listing, cache, "medians", MODELS, self._make_medians)
+        self._medians = QuarterCache(listing, cache, "medians", MODELS, self._make_medians)
 
     def latest(self) -> Latest:
         """Return the newest readable day."""
@@ -175,7 +184,7 @@ class Reader:
             rows = self.store.history_frame(start, end, columns=columns)
             return rows.filter(pl.col("snapshot_date").is_in(on_file))
 
-        return gathered(days, read)
+        return read_skipping_damaged(days, read)
 
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""
@@ -283,7 +292,7 @@ class ChangesReader:
 
     def __init__(self, listing: Listing, cache: Cache) -> None:
         self._listing = listing
-        self._quarters = Quarters(listing, cache, "changes", CHANGES, self._read)
+        self._quarters = QuarterCache(listing, cache, "changes", CHANGES, self._read)
 
     def between(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""
@@ -306,7 +315,7 @@ class ChangesReader:
 
     def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Changes]]:
         days = [day for mine in quarters.values() for day in mine]
-        frames, damaged = gathered(days, self._listing.store.changes_frame)
+        frames, damaged = read_skipping_damaged(days, self._listing.store.changes_frame)
         rows = _rows(frames)
         return {
             quarter: _made(
@@ -333,7 +342,7 @@ _GIVE_UP: Final = 30
 """Days that fail before one succeeds until the store counts as broken, not its files."""
 
 
-def gathered(
+def read_skipping_damaged(
     days: Sequence[date], read: Callable[[date, date], pl.DataFrame]
 ) -> tuple[list[pl.DataFrame], dict[date, str]]:
     """Read a range of days; where that fails, halve it until the days that cannot be read stand alone.

@@ -131,7 +131,7 @@ def tracks_on(timeline: Timeline, rows: pl.DataFrame) -> list[int | None]:
     """
     names = Counter(rows["name"])
     return [
-        timeline.bearings.get((name, model_id, names[name] > 1))
+        timeline.model_keys.get((name, model_id, names[name] > 1))
         for name, model_id in rows.select("name", "model_id").iter_rows()
     ]
 

@@ -41,7 +41,7 @@ class Shell:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        outlet = _Outlet(send, is_head=scope["method"] == "HEAD")
+        outlet = _CompressedSend(send, is_head=scope["method"] == "HEAD")
         if scope["method"] not in ("GET", "HEAD"):
             await outlet.plain(405, "Only GET and HEAD are served here.", [(b"allow", b"GET, HEAD")])
         elif _is_bare(scope):
@@ -51,7 +51,7 @@ class Shell:
         else:
             await self._pass_on(scope, receive, outlet)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, outlet: _Outlet) -> None:
+    async def _pass_on(self, scope: Scope, receive: Receive, outlet: _CompressedSend) -> None:
         try:
             await self.app(dict(scope) | {"method": "GET"}, receive, outlet)
         except Exception as error:  # the last resort: it is logged, the user gets a plain message
@@ -67,7 +67,7 @@ def _is_bare(scope: Scope) -> bool:
     return bool(root) and scope["path"] in (root, "")
 
 
-class _Outlet:
+class _CompressedSend:
     """Sends what the app sends, with the headers that everything has."""
 
     def __init__(self, send: Send, *, is_head: bool) -> None:

@@ -72,7 +72,7 @@ class Statics:
             made = body(text, etag_of(text))
             return Made(made, made.size)
 
-        return self._cache.get(("index", _stamp(file), version), make)
+        return self._cache.get(("index", _version(file), version), make)
 
     async def file(self, request: Request) -> Response:
         """Return one of the files; 404 for anything else, whatever the path may contain."""
@@ -94,7 +94,7 @@ class Statics:
             made = body(data, etag_of(data))
             return Made(made, made.size)
 
-        return self._cache.get(("file", str(path), _stamp(path)), make)
+        return self._cache.get(("file", str(path), _version(path)), make)
 
     def _own(self, name: str) -> Path | None:
         """Return a file of the folder, ``None`` when the name leads to none or out of it."""
@@ -124,6 +124,6 @@ def _plotly_file() -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _version(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mtime_ns, status.st_size

@@ -23,15 +23,15 @@ __all__ = [
     "FIELDS",
     "KEYS",
     "MEDIANS",
-    "Bearing",
     "Medians",
+    "ModelKey",
     "Timeline",
     "build_timeline",
     "fields_with",
     "medians_of",
+    "model_index",
     "number_rows",
     "separated",
-    "tracks_of",
 ]
 
 
@@ -57,38 +57,38 @@ class Timeline:
     :param damaged: what is wrong with the days that cannot be read.
     :param tracks: one row a model: ``track``, ``name`` and ``model_id`` it had last, positions ``first`` and
         ``last`` of its days on file, and their number ``days``.
-    :param bearings: the track of every name and id.
+    :param model_keys: the track of every name and id.
     :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
     """
 
     dates: tuple[date, ...]
     damaged: Mapping[date, str]
     tracks: pl.DataFrame
-    bearings: Mapping[Bearing, int]
+    model_keys: Mapping[ModelKey, int]
     steps: Mapping[str, pl.DataFrame]
 
     @property
     def size(self) -> int:
         """Size in bytes, about."""
         frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
-        return int(frames) + 400 * len(self.bearings) + 100 * len(self.dates)
+        return int(frames) + 400 * len(self.model_keys) + 100 * len(self.dates)
 
     @cached_property
     def by_id(self) -> Mapping[str, frozenset[int]]:
         """The tracks that ever had an id."""
-        return _grouped((model_id, track) for (_, model_id, _), track in self.bearings.items())
+        return _grouped((model_id, track) for (_, model_id, _), track in self.model_keys.items())
 
     @cached_property
     def by_name(self) -> Mapping[str, frozenset[int]]:
         """The tracks that ever bore a name."""
-        return _grouped((name, track) for (name, _, _), track in self.bearings.items())
+        return _grouped((name, track) for (name, _, _), track in self.model_keys.items())
 
-    def last_bearing(self, track: int) -> tuple[str, str]:
+    def last_key(self, track: int) -> tuple[str, str]:
         """Return the name and id that a model had last."""
-        return self._last_bearings[track]
+        return self._last_keys[track]
 
     @cached_property
-    def _last_bearings(self) -> Mapping[int, tuple[str, str]]:
+    def _last_keys(self) -> Mapping[int, tuple[str, str]]:
         rows = self.tracks.select("track", "name", "model_id").iter_rows()
         return {track: (name, model_id) for track, name, model_id in rows}
 
@@ -157,7 +157,7 @@ def build_timeline(
     positions = pl.Series("day", range(len(dates)), dtype=pl.UInt32)
     day = rows["snapshot_date"].replace_strict(list(dates), positions, return_dtype=pl.UInt32).alias("day")
     rows = rows.with_columns(day)
-    track, bearings = number_rows(rows.select("day", "name", "model_id"))
+    track, model_keys = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
     tracks = _tracks(rows)
     # Texts are left behind here: sorting moves numbers only, and those by one number.
@@ -168,7 +168,7 @@ def build_timeline(
         dates=tuple(dates),
         damaged=dict(damaged),
         tracks=tracks,
-        bearings=bearings,
+        model_keys=model_keys,
         steps={field: _steps(rows, field, gaps) for field in fields},
     )
 
@@ -208,12 +208,12 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
     return on if off.is_empty() else pl.concat([on, off]).sort("track", "day")
 
 
-Bearing: TypeAlias = tuple[str, str, bool]
+ModelKey: TypeAlias = tuple[str, str, bool]
 """Name, id, and whether another model of that day bears the name as well."""
 
 
-def tracks_of(found: Iterable[Bearing]) -> dict[Bearing, int]:
-    """Give each bearing the number of its track: rows of one track are the same model.
+def model_index(found: Iterable[ModelKey]) -> dict[ModelKey, int]:
+    """Give each model_key the number of its track: rows of one track are the same model.
 
     An unshared name joins all that bear it, an id all that have it.
     """
@@ -231,10 +231,10 @@ def tracks_of(found: Iterable[Bearing]) -> dict[Bearing, int]:
         if not shared:
             parents[root(("name", name))] = by_id
     numbers: dict[tuple[str, str], int] = {}
-    return {bearing: numbers.setdefault(root(("id", bearing[1])), len(numbers)) for bearing in found}
+    return {model_key: numbers.setdefault(root(("id", model_key[1])), len(numbers)) for model_key in found}
 
 
-def separated(tracks: dict[Bearing, int], mixed: Iterable[int]) -> dict[Bearing, int]:
+def separated(tracks: dict[ModelKey, int], mixed: Iterable[int]) -> dict[ModelKey, int]:
     """Give each name and id a track of its own where joining them put two models of one day together.
 
     That takes models that swapped names or ids; then a model is who its unshared name says it is.
@@ -243,15 +243,15 @@ def separated(tracks: dict[Bearing, int], mixed: Iterable[int]) -> dict[Bearing,
     fresh: dict[tuple[str, str], int] = {}
     first = max(tracks.values(), default=-1) + 1
 
-    def own(bearing: Bearing) -> int:
-        name, model_id, shared = bearing
+    def own(model_key: ModelKey) -> int:
+        name, model_id, shared = model_key
         return fresh.setdefault(("id", model_id) if shared else ("name", name), first + len(fresh))
 
-    return {bearing: own(bearing) if track in wrong else track for bearing, track in tracks.items()}
+    return {model_key: own(model_key) if track in wrong else track for model_key, track in tracks.items()}
 
 
-def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[Bearing, int]]:
-    """Return the track of every row, and that of every bearing.
+def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[ModelKey, int]]:
+    """Return the track of every row, and that of every model_key.
 
     :param rows: ``day``, ``name``, ``model_id``.
     """
@@ -259,12 +259,12 @@ def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[Bearing, int]]:
     distinct = keys.arg_unique().sort()
     names, ids = rows["name"].gather(distinct), rows["model_id"].gather(distinct)
     shared = (keys.gather(distinct) & 1).cast(bool)
-    found: list[Bearing] = list(zip(names, ids, shared, strict=True))
-    tracks = tracks_of(found)
-    numbered = _numbered(keys, distinct, [tracks[bearing] for bearing in found])
+    found: list[ModelKey] = list(zip(names, ids, shared, strict=True))
+    tracks = model_index(found)
+    numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
     if mixed := _twice_a_day(rows["day"], numbered):
         tracks = separated(tracks, mixed)
-        numbered = _numbered(keys, distinct, [tracks[bearing] for bearing in found])
+        numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
     return numbered, tracks
 
 

@@ -21,21 +21,21 @@ from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.storage.parquet import no_rows, open_any
 
 __all__ = [
+    "Batch",
     "Files",
     "InMemory",
-    "Piece",
     "Source",
     "float_columns",
     "native_groups",
     "open_files",
+    "read_all_rows",
     "read_native",
-    "read_whole",
     "wanted_floats",
 ]
 
 
 _PIECE_BYTES: Final = 64 * 2**20
-"""Uncompressed bytes judged at a time."""
+"""Uncompressed bytes validated at a time."""
 _MOST_ROWS: Final = 1_048_576
 _FEWEST_ROWS: Final = 8_192
 
@@ -43,7 +43,7 @@ _FEWEST_ROWS: Final = 8_192
 class Source(Protocol):
     """Some rows that can be read more than once.
 
-    :param schema: what every piece has.
+    :param schema: what every batch has.
     :param differing: files whose columns are not those of the first, each with what differs;
         ``None``: unknown.
     :param with_nulls: names of the columns that hold a null somewhere; may be too many, never too few.
@@ -57,10 +57,10 @@ class Source(Protocol):
     @property
     def files(self) -> int: ...
 
-    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
+    def batches(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Batch]:
         """Yield the rows in order; none at all for a data set without rows.
 
-        :param native: they are judged as polars frames, and may be read as such.
+        :param native: they are validated as polars frames, and may be read as such.
         """
 
     def with_nulls(self) -> frozenset[str]: ...
@@ -79,12 +79,12 @@ class InMemory:
         self.rows = self.table.num_rows
         self.bytes = self.table.nbytes
 
-    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:  # noqa: ARG002
+    def batches(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Batch]:  # noqa: ARG002
         """Yield the table's rows in slices."""
         table = self.table if columns is None else self.table.select(list(columns))
         step = _rows_at_a_time(self.rows, self.bytes)
         for first in range(0, self.rows, step):
-            yield Piece(table.slice(first, step), "", first, first)
+            yield Batch(table.slice(first, step), "", first, first)
 
     def with_nulls(self) -> frozenset[str]:
         """Name the columns that hold a null."""
@@ -107,7 +107,7 @@ class Files:
         """How many there are."""
         return len(self.found.files)
 
-    def pieces(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Piece]:
+    def batches(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Batch]:
         """Yield the rows of all files, a bounded number of bytes at a time, whatever the row groups."""
         target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         step, offset = _rows_at_a_time(self.rows, self.bytes), 0
@@ -117,7 +117,7 @@ class Files:
                 groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
                 for start, stop in groups:
                     frame = read_native(file.path, start, stop)
-                    yield Piece.of_frame(frame, self.schema, file.path, start, offset + start)
+                    yield Batch.of_frame(frame, self.schema, file.path, start, offset + start)
                 if groups:
                     offset += groups[-1][1]
                     continue
@@ -125,7 +125,7 @@ class Files:
                 wanted = None if columns is None else [name for name in columns if name in there]
                 for batch in parquet.iter_batches(step, columns=wanted):
                     table = with_partitions(pa.Table.from_batches([batch]), file.partitions, target)
-                    yield Piece(table, file.path, first, offset)
+                    yield Batch(table, file.path, first, offset)
                     first += batch.num_rows
                     offset += batch.num_rows
 
@@ -253,7 +253,7 @@ def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
         raise OSError(str(error)) from error
 
 
-class Piece:
+class Batch:
     """Some rows of one file.
 
     :param table: the rows.
@@ -269,11 +269,11 @@ class Piece:
         self.file, self.first, self.offset = file, first, offset
 
     @classmethod
-    def of_frame(cls, frame: pl.DataFrame, schema: pa.Schema, file: str, first: int, offset: int) -> Piece:
-        """Make a piece of a frame; it becomes a table when one is asked for, which most never are."""
-        piece = cls(None, file, first, offset)
-        piece.frame, piece._schema = frame, schema
-        return piece
+    def of_frame(cls, frame: pl.DataFrame, schema: pa.Schema, file: str, first: int, offset: int) -> Batch:
+        """Make a batch of a frame; it becomes a table when one is asked for, which most never are."""
+        batch = cls(None, file, first, offset)
+        batch.frame, batch._schema = frame, schema
+        return batch
 
     @property
     def rows(self) -> int:
@@ -293,7 +293,7 @@ _COPIES: Final = 3
 """The table, the frame made of it, and what pandera copies of that."""
 
 
-def read_whole(source: Source, limit: int, path: str, reasons: Sequence[str]) -> pa.Table:
+def read_all_rows(source: Source, limit: int, path: str, reasons: Sequence[str]) -> pa.Table:
     """Read all rows of a data set.
 
     :param limit: bytes that the judging may take: three times what the rows take as an Arrow table.
@@ -303,11 +303,11 @@ def read_whole(source: Source, limit: int, path: str, reasons: Sequence[str]) ->
     tables, size = [], 0
     if source.bytes > limit:
         raise _too_large(source, source.bytes, limit, path, reasons)
-    for piece in source.pieces():
-        tables.append(piece.table)
-        size += piece.table.nbytes
+    for batch in source.batches():
+        tables.append(batch.table)
+        size += batch.table.nbytes
         if size * _COPIES > limit:
-            whole = size * _COPIES * source.rows // max(1, piece.offset + piece.rows)
+            whole = size * _COPIES * source.rows // max(1, batch.offset + batch.rows)
             raise _too_large(source, whole, limit, path, reasons)
     return pa.concat_tables(tables) if tables else no_rows(source.schema)
 
@@ -317,9 +317,9 @@ def _too_large(
 ) -> ConfigurationError:
     named = ", ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     return ConfigurationError(
-        f"{path} has to be judged in one piece, because {named} may look at all rows. Its {source.rows} rows "
-        f"need about {size / 2**20:,.0f} MiB, memory_limit is {limit / 2**20:,.0f} MiB. Declare a check that "
-        "looks at one value at a time element_wise=True or use a built-in one, check a part of the data at a "
+        f"{path} has to be validated in one batch, because {named} may look at all rows. Its "
+        f"{source.rows} rows need about {size / 2**20:,.0f} MiB, memory_limit is {limit / 2**20:,.0f} MiB. "
+        "Declare a check that looks at one value at a time element_wise=True or use a built-in one, check a part of the data at a "
         "time, or raise memory_limit."
     )
 

@@ -59,7 +59,7 @@ class CheckCounts:
         for example in examples[: MAX_EXAMPLES - len(entry.examples)]:
             entry.examples.append({name: _shown(value) for name, value in example.items()})
 
-    def count_whole(self, check: str, column: str | None, message: str, **where: Any) -> None:
+    def count_dataset(self, check: str, column: str | None, message: str, **where: Any) -> None:
         """Count a failing check that speaks of the data set; every group of rows may say the same."""
         key = (check, None) if (check, None) in self._defaults else (check, column)
         named = {"column": column} if key[1] is None and column is not None else {}

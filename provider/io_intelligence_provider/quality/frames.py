@@ -1,4 +1,4 @@
-"""Arrow tables to the frames that a schema judges, and back."""
+"""Converts Arrow tables to the frames that a schema validates, and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["frame_columns", "from_frame", "to_frame", "to_table"]
 
 
 def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = frozenset()) -> Frame:
-    """Return a table as the frame that the schema judges, rows numbered from 0.
+    """Return a table as the frame that the schema validates, rows numbered from 0.
 
     :param floats: integer columns that hold a null somewhere in the data set, and are floats to pandas
         in every group of rows for that reason.
@@ -43,7 +43,7 @@ def frame_columns(schema: pa.Schema, prepared: Prepared) -> list[str]:
 
 
 def to_table(frame: Any, like: pa.Schema | None = None) -> pa.Table:
-    """Return a judged frame as a table.
+    """Return a validated frame as a table.
 
     :param like: what the table is written as, where earlier groups of rows settled that.
     """

@@ -1,7 +1,7 @@
-"""pandera's verdict on a frame: which check of which column failed, and on which rows.
+"""Runs a pandera schema on a frame: which check of which column failed, and on which rows.
 
-The one judge: the catalogue's snapshot, any Parquet file and a batch on a Spark worker are judged here,
-polars frames and pandas frames alike.
+The catalogue's snapshot, any Parquet file and a batch on a Spark worker are all validated here, polars frames
+and pandas frames alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandera.polars
     from pandera.errors import SchemaError
 
-__all__ = ["NOT_NULLABLE", "RAISED", "Frame", "Schema", "examine", "lean"]
+__all__ = ["NOT_NULLABLE", "RAISED", "Frame", "Schema", "run_schema", "without_failure_report"]
 
 
 Frame: TypeAlias = "pl.DataFrame | pd.DataFrame"
@@ -34,7 +34,7 @@ RAISED: Final = "validate"
 """The check under which an exception is filed that pandera let through."""
 
 
-def examine(frame: Frame, schema: Schema) -> list[CheckFailure]:
+def run_schema(frame: Frame, schema: Schema) -> list[CheckFailure]:
     """Evaluate every check of ``schema`` on ``frame`` and return those that failed.
 
     All checks run, whatever the others say and however pandera is configured: its global switch and its
@@ -57,13 +57,13 @@ def examine(frame: Frame, schema: Schema) -> list[CheckFailure]:
     return []
 
 
-def lean(schema: Schema, frame: Frame) -> Schema:
+def without_failure_report(schema: Schema, frame: Frame) -> Schema:
     """Return a copy of a schema that spares pandera's own report.
 
     pandera makes one table of all failures, which costs more than the checks and raises when a column has
-    both failing rows and a failing statement about the whole (seen with 0.35). :func:`examine` needs none.
+    both failing rows and a failing statement about the whole (seen with 0.35). :func:`run_schema` needs none.
 
-    :param frame: one of the kind that will be judged.
+    :param frame: one of the kind that will be validated.
     """
     schema = copy.copy(schema)
     schema.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
@@ -73,18 +73,18 @@ def lean(schema: Schema, frame: Frame) -> Schema:
         schema.index = copy.copy(index)
         parts.append((schema.index, frame))
     for part, kind in parts:
-        _spare_report(part, kind)
+        _without_failure_report(part, kind)
     return schema
 
 
-def _spare_report(part: Any, frame: Any) -> None:
+def _without_failure_report(part: Any, frame: Any) -> None:
     from pandera.errors import FailureCaseMetadata
 
-    class Lean(type(part.get_backend(frame))):  # type: ignore[misc]  # known at run time only
+    class WithoutFailureReport(type(part.get_backend(frame))):  # type: ignore[misc]  # known at run time only
         def failure_cases_metadata(self, *_: Any) -> FailureCaseMetadata:
             return FailureCaseMetadata(None, {}, {})
 
-    part.get_backend = lambda *_, **__: Lean()
+    part.get_backend = lambda *_, **__: WithoutFailureReport()
 
 
 def _failed(error: SchemaError, height: int) -> CheckFailure:

@@ -1,7 +1,7 @@
 """A user's schema made ready: what pandera would do in silence is taken out and done in the open.
 
 Warnings become findings of severity ``warn``, no failure is left unreported, no row is dropped unseen, and
-uniqueness is set aside, since it is judged over all groups of rows together.
+uniqueness is set aside, since it is validated over all groups of rows together.
 """
 
 from __future__ import annotations
@@ -98,13 +98,13 @@ class Prepared:
 
     @cached_property
     def parser(self) -> Schema:
-        """The same columns without any check: it only turns data into what is judged."""
+        """The same columns without any check: it only turns data into what is validated."""
         parser: Schema = _parser(self.schema)
         return parser
 
     @cached_property
     def parses(self) -> bool:
-        """Whether the schema changes what it judges."""
+        """Whether the schema changes what it validates."""
         schema: Any = self.loaded.schema
         return bool(
             schema.coerce
@@ -252,15 +252,15 @@ _ROW_BY_ROW: Final = frozenset(
         "str_startswith", "str_endswith", "str_length",
     }
 )  # fmt: skip
-"""pandera's built-in checks whose verdict on a value looks at nothing but that value."""
+"""pandera's built-in checks that look at one value at a time."""
 
 
 def needs_all_rows(prepared: Prepared) -> list[str]:
-    """Return why a schema has to see all rows at once; nothing when it judges each row by itself.
+    """Return why a schema has to see all rows at once; nothing when it looks at each row by itself.
 
-    pandera's built-in element-wise checks and those declared ``element_wise`` judge rows. What a vectorised
-    check of the user's looks at cannot be known, so one is enough. Uniqueness is no reason: it is
-    judged over all groups together.
+    pandera's built-in element-wise checks and those declared ``element_wise`` look at one row. A vectorised
+    check of the user's may look at anything, so one is enough. Uniqueness is no reason: it is checked over
+    all batches together.
     """
     schema: Any = prepared.loaded.schema
     reasons = [*_checks("the frame", schema.checks), *_parsers("the frame", schema)]

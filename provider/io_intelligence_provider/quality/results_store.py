@@ -200,7 +200,7 @@ def read_past(history: ResultHistory, dataset: str, limit: int = 2 * LONGEST_WIN
     """Return the latest runs on a data set for the history checks, oldest first; stopped ones among them.
 
     A history that cannot be read is a warning in the log and an empty list: the checks then say that they
-    lack earlier runs, and the data are judged all the same.
+    lack earlier runs, and the data are validated all the same.
     """
     try:
         return history.runs(dataset, limit)

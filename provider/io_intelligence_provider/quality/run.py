@@ -13,11 +13,11 @@ import polars as pl
 
 from io_intelligence_provider.errors import QualityError, StorageError
 from io_intelligence_provider.quality.batches import (
+    Batch,
     InMemory,
-    Piece,
     Source,
     open_files,
-    read_whole,
+    read_all_rows,
     wanted_floats,
 )
 from io_intelligence_provider.quality.counts import CheckCounts
@@ -35,18 +35,18 @@ from io_intelligence_provider.quality.result import (
     new_run_id,
 )
 from io_intelligence_provider.quality.schema import load_schema
-from io_intelligence_provider.quality.uniqueness import find_repeats
-from io_intelligence_provider.quality.validator import Repeats, RowJudge, judge_piece
+from io_intelligence_provider.quality.uniqueness import find_duplicate_keys
+from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys, validate_batch
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
-__all__ = ["Begun", "check_dataset", "check_frame"]
+__all__ = ["RunContext", "check_dataset", "check_frame"]
 
 
 def check_dataset(
     path: str, schema: Any, options: CheckOptions | None = None, *, filesystem: Any = None
 ) -> CheckRun:
-    """Judge Parquet files by a pandera schema.
+    """Check Parquet files by a pandera schema.
 
     Every check is evaluated whatever the others say. Quarantine and valid rows are written first, and the
     outcome is decided then. Rows read are always the valid ones plus the refused ones.
@@ -64,29 +64,29 @@ def check_dataset(
     prepared = prepare(load_schema(schema))
     found = find(path, filesystem)
     refuse_output_among_input(found, options)
-    return _Run(Begun.now(path, prepared, options), open_files(found), filesystem).execute()
+    return _Run(RunContext.now(path, prepared, options), open_files(found), filesystem).execute()
 
 
 def check_frame(
     frame: Any, path: str, schema: Any, options: CheckOptions | None = None, *, filesystem: Any = None
 ) -> CheckRun:
-    """Judge a frame and write its valid rows to ``path``, replaced in one step; ``path`` names the data set.
+    """Check a frame and write its valid rows to ``path``, replaced in one step; ``path`` names the data set.
 
     :param frame: pandas, polars, a LazyFrame (which is collected) or an Arrow table.
     :raises QualityError: when a finding stops the run; what lies at ``path`` stays then.
     """
     options = replace(options or CheckOptions(), valid_path=path)
     prepared = prepare(load_schema(schema))
-    begun = Begun.now(path, prepared, options)
-    return _Run(begun, InMemory(from_frame(frame)), filesystem).execute()
+    context = RunContext.now(path, prepared, options)
+    return _Run(context, InMemory(from_frame(frame)), filesystem).execute()
 
 
 class _Run:
-    def __init__(self, begun: Begun, source: Source, filesystem: Any) -> None:
-        self.begun, self.source, self.filesystem = begun, source, filesystem
-        self.prepared, self.options = begun.prepared, begun.options
+    def __init__(self, context: RunContext, source: Source, filesystem: Any) -> None:
+        self.context, self.source, self.filesystem = context, source, filesystem
+        self.prepared, self.options = context.prepared, context.options
         self.reasons = needs_all_rows(self.prepared)
-        self.tally = CheckCounts(self.prepared.declared, self.options.policy)
+        self.counts = CheckCounts(self.prepared.declared, self.options.policy)
         self.columns = frame_columns(source.schema, self.prepared)
         self.options.policy.check_names(self.prepared.declared, self.columns)
 
@@ -94,15 +94,15 @@ class _Run:
         with ExitStack() as stack:
             refused, valid = (
                 stack.enter_context(
-                    ParquetTarget(path, output_filesystem(path, self.begun.path, self.filesystem))
+                    ParquetTarget(path, output_filesystem(path, self.context.path, self.filesystem))
                 )
                 if path
                 else None
-                for path in (self.options.quarantine_file(self.begun.run_id), self.options.valid_path)
+                for path in (self.options.quarantine_file(self.context.run_id), self.options.valid_path)
             )
-            profile = self._judge(refused, valid)
-            run = self.begun.result(
-                self.tally,
+            profile = self._validate(refused, valid)
+            run = self.context.result(
+                self.counts,
                 self.source,
                 self.columns,
                 profile.finish() if profile is not None else (),
@@ -110,42 +110,42 @@ class _Run:
             )
             if refused is not None:
                 run = replace(run, quarantine_path=refused.commit())
-            if valid is not None and self.begun.keeps_valid_rows(run):
+            if valid is not None and self.context.keeps_valid_rows(run):
                 run = replace(run, valid_path=valid.commit())
-            return self.begun.finish(run)
+            return self.context.finish(run)
 
-    def _pieces(self, judge: RowJudge) -> Iterator[tuple[Piece, list[Repeats]]]:
+    def _pieces(self, validator: BatchValidator) -> Iterator[tuple[Batch, list[DuplicateKeys]]]:
         if self.reasons:
-            table = read_whole(self.source, self.options.memory_bytes, self.begun.path, self.reasons)
+            table = read_all_rows(self.source, self.options.memory_bytes, self.context.path, self.reasons)
             whole = InMemory(table, self.source.files)
-            yield Piece(table, "", 0, 0), find_repeats(whole, self.prepared, judge, whole=True)
+            yield Batch(table, "", 0, 0), find_duplicate_keys(whole, self.prepared, validator, whole=True)
             return
-        repeats = find_repeats(self.source, self.prepared, judge)
+        repeats = find_duplicate_keys(self.source, self.prepared, validator)
         read = 0
-        for piece in self.source.pieces(native=self.prepared.loaded.backend == "polars"):
-            read += piece.rows
-            yield piece, repeats
-        if not read:  # the columns can be judged without any row
-            yield Piece(no_rows(self.source.schema), "", 0, 0), []
+        for batch in self.source.batches(native=self.prepared.loaded.backend == "polars"):
+            read += batch.rows
+            yield batch, repeats
+        if not read:  # the columns can be validated without any row
+            yield Batch(no_rows(self.source.schema), "", 0, 0), []
         if read != self.source.rows:
             raise StorageError(
-                f"{self.begun.path} changed while it was read: {self.source.rows} rows, then {read}."
+                f"{self.context.path} changed while it was read: {self.source.rows} rows, then {read}."
             )
 
-    def _judge(self, refused: ParquetTarget | None, valid: ParquetTarget | None) -> Profiler | None:
+    def _validate(self, refused: ParquetTarget | None, valid: ParquetTarget | None) -> Profiler | None:
         profiler = _profiler() if self.options.profile else None
-        judge = RowJudge(self.prepared, wanted_floats(self.prepared, self.source))
+        validator = BatchValidator(self.prepared, wanted_floats(self.prepared, self.source))
         if refused is not None:
             refused.write(no_rows(quarantine_schema()))
-        for piece, repeats in self._pieces(judge):
-            judged = judge_piece(judge, self.tally, piece, (item.of(piece) for item in repeats))
+        for batch, repeats in self._pieces(validator):
+            validated = validate_batch(validator, self.counts, batch, (item.of(batch) for item in repeats))
             if refused is not None:
-                for rows in judged.refused_rows():
-                    refused.write(quarantine_table(rows, self.begun.run_id, self.begun.checked_at))
+                for rows in validated.refused_rows():
+                    refused.write(quarantine_table(rows, self.context.run_id, self.context.checked_at))
             if valid is not None:
-                valid.write(judge.valid_table(piece.table, judged.valid, valid.schema))
+                valid.write(validator.valid_table(batch.table, validated.valid, valid.schema))
             if profiler is not None:
-                profiler.add(_polars(piece))
+                profiler.add(_polars(batch))
         return profiler
 
 
@@ -153,13 +153,13 @@ def _profiler() -> Profiler:
     return Profiler()
 
 
-def _polars(piece: Piece) -> Any:
-    return pl.from_arrow(piece.table) if piece.frame is None else piece.frame
+def _polars(batch: Batch) -> Any:
+    return pl.from_arrow(batch.table) if batch.frame is None else batch.frame
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A run that has begun: what it judges, and since when.
+class RunContext:
+    """What a run checks, by which options, and since when.
 
     :param started: ``time.monotonic()`` at the beginning.
     """
@@ -172,14 +172,14 @@ class Begun:
     started: float
 
     @classmethod
-    def now(cls, path: str, prepared: Prepared, options: CheckOptions) -> Begun:
+    def now(cls, path: str, prepared: Prepared, options: CheckOptions) -> RunContext:
         """Begin a run."""
         now = datetime.now(UTC)
         return cls(path, prepared, options, new_run_id(now), now, time.monotonic())
 
     def result(
         self,
-        tally: CheckCounts,
+        counts: CheckCounts,
         source: Source,
         names: Sequence[str],
         profile: tuple[ColumnProfile, ...],
@@ -187,12 +187,12 @@ class Begun:
         engine: str = "local",
         whole: bool = False,
     ) -> CheckRun:
-        """Return the result as it stands when all rows are judged; its outcome and time come last.
+        """Return the result as it stands when all rows are validated; its outcome and time come last.
 
         :param names: the columns that the schema sees.
-        :param whole: whether the rows were judged in one piece.
+        :param whole: whether the rows were validated in one batch.
         """
-        checks = [*tally.results(names), *_dataset_checks(tally, self.options, source)]
+        checks = [*counts.results(names), *_dataset_checks(counts, self.options, source)]
         run = CheckRun(
             run_id=self.run_id,
             dataset=self.path,
@@ -202,10 +202,10 @@ class Begun:
             engine=engine,
             mode="whole" if whole else "rows",
             outcome="passed",
-            score=score(tally.rows, tally.rows - tally.quarantined, checks),
-            rows=tally.rows,
-            valid=tally.rows - tally.quarantined,
-            quarantined=tally.quarantined,
+            score=score(counts.rows, counts.rows - counts.quarantined, checks),
+            rows=counts.rows,
+            valid=counts.rows - counts.quarantined,
+            quarantined=counts.quarantined,
             files=source.files,
             checks=tuple(checks),
             columns=tuple((field.name, str(field.type)) for field in source.schema),
@@ -238,16 +238,16 @@ class Begun:
         return run
 
 
-def _dataset_checks(tally: CheckCounts, options: CheckOptions, source: Source) -> Iterator[CheckResult]:
+def _dataset_checks(counts: CheckCounts, options: CheckOptions, source: Source) -> Iterator[CheckResult]:
     """Yield the results of the checks that every data set has."""
-    share = tally.governed / tally.rows if tally.rows else 0.0
+    share = counts.governed / counts.rows if counts.rows else 0.0
     limit = options.max_quarantine_share
     yield CheckResult(
         "quarantine_share",
         None,
         "dataset",
-        tally.severity("quarantine_share", None),
-        int(tally.rows > 0),
+        counts.severity("quarantine_share", None),
+        int(counts.rows > 0),
         int(share > limit),
         [{"share": share, "max_quarantine_share": limit}] if share > limit else [],
     )

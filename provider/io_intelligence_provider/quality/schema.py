@@ -29,7 +29,7 @@ _BACKENDS: Final[dict[str, Backend]] = {"pandera.api.pandas": "pandas", "pandera
 
 @dataclass(frozen=True)
 class LoadedSchema:
-    """A pandera schema and the kind of frame it judges.
+    """A pandera schema and the kind of frame it validates.
 
     :param name: what it is called in reports: ``module:object``, the file's path, or its own name.
     """

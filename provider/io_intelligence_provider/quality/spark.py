@@ -1,8 +1,7 @@
-"""The same judge on Spark's workers: Arrow batches go in, verdicts come out.
+"""Checks a data set on Spark: Arrow batches go to the workers, failures come back.
 
-A batch on a worker is judged by the very functions that judge a group of rows here. What cannot be
-seen in a batch is left to Spark: repeated keys are a window over them. A schema that needs all rows at once
-has no place there and is refused by name.
+A worker validates a batch by the same functions as the local engine. Spark itself finds repeated keys, by a
+window over them, as one batch cannot tell. A schema that needs all rows at once is refused by name.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
-from io_intelligence_provider.quality.batches import InMemory, Piece, float_columns
+from io_intelligence_provider.quality.batches import Batch, InMemory, float_columns
 from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.files import output_filesystem, partitions_of
 from io_intelligence_provider.quality.policy import CheckOptions
@@ -29,7 +28,7 @@ from io_intelligence_provider.quality.quarantine import (
     quarantine_table,
 )
 from io_intelligence_provider.quality.result import CheckFailure, CheckRun, ColumnProfile
-from io_intelligence_provider.quality.run import Begun
+from io_intelligence_provider.quality.run import RunContext
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.spark_worker import (
     FILE,
@@ -38,7 +37,7 @@ from io_intelligence_provider.quality.spark_worker import (
     in_utc,
     parsed_differently,
 )
-from io_intelligence_provider.quality.validator import RowJudge, judge_piece
+from io_intelligence_provider.quality.validator import BatchValidator, validate_batch
 from io_intelligence_provider.storage.location import refusal_of, scrubbed
 from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
@@ -59,7 +58,7 @@ def check_on_spark(
     spark: Any = None,
     filesystem: Any = None,
 ) -> CheckRun:
-    """Judge Parquet files on Spark: the schema, the verdicts, the result and the quarantine are those of
+    """Check Parquet files on Spark: the schema, the failures, the result and the quarantine are those of
     :func:`~io_intelligence_provider.quality.run.check_dataset`.
 
     Spark reads ``path`` and writes ``valid_path`` (a new folder ``<valid_path>/<run_id>`` in each run) with
@@ -77,12 +76,12 @@ def check_on_spark(
     prepared = prepare(load_schema(schema))
     if reasons := needs_all_rows(prepared):
         raise ConfigurationError(
-            f"The schema {prepared.loaded.name} cannot be judged on Spark, where rows are spread over "
+            f"The schema {prepared.loaded.name} cannot be validated on Spark, where rows are spread over "
             f"workers: {', '.join(reasons[:3])} may look at all rows. Declare a check that looks at one "
             "value at a time element_wise=True, use a built-in one, or check with engine='local'."
         )
     with _session(spark) as session:
-        return _SparkRun(Begun.now(path, prepared, options), session, filesystem).execute()
+        return _SparkRun(RunContext.now(path, prepared, options), session, filesystem).execute()
 
 
 @contextmanager
@@ -114,26 +113,26 @@ def _session(spark: Any) -> Iterator[SparkSession]:
 
 
 class _SparkRun:
-    def __init__(self, begun: Begun, spark: SparkSession, filesystem: Any) -> None:
-        self.begun, self.spark, self.filesystem = begun, spark, filesystem
-        self.path, self.prepared, self.options = begun.path, begun.prepared, begun.options
+    def __init__(self, context: RunContext, spark: SparkSession, filesystem: Any) -> None:
+        self.context, self.spark, self.filesystem = context, spark, filesystem
+        self.path, self.prepared, self.options = context.path, context.prepared, context.options
 
     def execute(self) -> CheckRun:
         data = self._read()
         source = self._source(data)
         self.options.policy.check_names(self.prepared.declared, source.schema.names)
-        judged = self._judged(data, source.schema)
-        with _kept(judged), ExitStack() as stack:
-            run = self._result(judged, source)
-            if quarantine := self.options.quarantine_file(self.begun.run_id):
+        validated = self._validated(data, source.schema)
+        with _kept(validated), ExitStack() as stack:
+            run = self._result(validated, source)
+            if quarantine := self.options.quarantine_file(self.context.run_id):
                 target = stack.enter_context(
                     ParquetTarget(quarantine, output_filesystem(quarantine, self.path, self.filesystem))
                 )
-                rows = self._refused(judged) if run.quarantined else iter(())
+                rows = self._refused(validated) if run.quarantined else iter(())
                 run = replace(run, quarantine_path=self._quarantine(rows, target))
-            if self.begun.keeps_valid_rows(run):
-                run = replace(run, valid_path=self._valid(judged))
-        return self.begun.finish(run)
+            if self.context.keeps_valid_rows(run):
+                run = replace(run, valid_path=self._valid(validated))
+        return self.context.finish(run)
 
     def _read(self) -> DataFrame:
         from pyspark.errors import AnalysisException
@@ -169,8 +168,8 @@ class _SparkRun:
                 )
         return keys
 
-    def _judged(self, data: DataFrame, schema: pa.Schema) -> DataFrame:
-        """Return the verdicts: a row per tally, per refused row and, where it is asked for, per valid one."""
+    def _validated(self, data: DataFrame, schema: pa.Schema) -> DataFrame:
+        """Return a row for the counts of each partition, each refused row and, on demand, each valid one."""
         from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
         from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -196,19 +195,19 @@ class _SparkRun:
         nulls = data.select([F.max(F.col(f"`{name}`").isNull()).alias(name) for name in names]).first()
         return frozenset(name for name in names if nulls is not None and nulls[name])
 
-    def _result(self, judged: DataFrame, source: InMemory) -> CheckRun:
-        tally = CheckCounts(self.prepared.declared, self.options.policy)
+    def _result(self, validated: DataFrame, source: InMemory) -> CheckRun:
+        counts = CheckCounts(self.prepared.declared, self.options.policy)
         profiles = []
-        for row in judged.where("tally is not null").select("tally", "profile").collect():
-            tally.merge(json.loads(row["tally"]))
+        for row in validated.where("counts is not null").select("counts", "profile").collect():
+            counts.merge(json.loads(row["counts"]))
             profiles += [bytes(row["profile"])] if row["profile"] else []
-        if not tally.rows:  # the columns can be judged without any row
-            judge_piece(RowJudge(self.prepared), tally, Piece(source.table, "", -1, 0), ())
-        return self.begun.result(tally, source, source.schema.names, _profile(profiles), engine="spark")
+        if not counts.rows:  # the columns can be validated without any row
+            validate_batch(BatchValidator(self.prepared), counts, Batch(source.table, "", -1, 0), ())
+        return self.context.result(counts, source, source.schema.names, _profile(profiles), engine="spark")
 
-    def _refused(self, judged: DataFrame) -> Iterator[RefusedRow]:
+    def _refused(self, validated: DataFrame) -> Iterator[RefusedRow]:
         """Fetch the refused rows, a partition at a time."""
-        refused = judged.where("record is not null").select("record", "failures", "file")
+        refused = validated.where("record is not null").select("record", "failures", "file")
         for row in refused.toLocalIterator(prefetchPartitions=True):
             failures = tuple(
                 CheckFailure(item["check"], item["column"], None, item["message"], item["value"])
@@ -219,18 +218,18 @@ class _SparkRun:
     def _quarantine(self, refused: Iterator[RefusedRow], target: ParquetTarget) -> str:
         target.write(quarantine_schema().empty_table())
         while rows := list(islice(refused, _ROWS_AT_A_TIME)):
-            target.write(quarantine_table(rows, self.begun.run_id, self.begun.checked_at))
+            target.write(quarantine_table(rows, self.context.run_id, self.context.checked_at))
         return target.commit()
 
-    def _valid(self, judged: DataFrame) -> str:
-        path = f"{str(self.options.valid_path).rstrip('/')}/{self.begun.run_id}"
-        judged.where("tally is null and record is null").select("row.*").write.parquet(path)
+    def _valid(self, validated: DataFrame) -> str:
+        path = f"{str(self.options.valid_path).rstrip('/')}/{self.context.run_id}"
+        validated.where("counts is null and record is null").select("row.*").write.parquet(path)
         return path
 
 
 @contextmanager
 def _kept(frame: DataFrame) -> Iterator[None]:
-    """Keep what was judged, so that it is judged once, for as long as it is needed."""
+    """Keep what was validated, so that it is validated once, for as long as it is needed."""
     try:
         yield
     finally:

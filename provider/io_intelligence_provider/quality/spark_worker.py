@@ -1,4 +1,4 @@
-"""What runs on a Spark worker: the judge, over the Arrow batches of one partition."""
+"""Runs on a Spark worker: validates the Arrow batches of one partition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.quality.batches import Piece
+from io_intelligence_provider.quality.batches import Batch
 from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.frames import to_table
 from io_intelligence_provider.quality.policy import Policy
@@ -19,7 +19,12 @@ from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import quarantine_schema
 from io_intelligence_provider.quality.result import CheckFailure
-from io_intelligence_provider.quality.validator import Judged, RowJudge, judge_piece, repeated
+from io_intelligence_provider.quality.validator import (
+    BatchValidator,
+    ValidatedBatch,
+    duplicate_key_failure,
+    validate_batch,
+)
 
 __all__ = ["FILE", "REPEATED", "Worker", "in_utc", "parsed_differently"]
 
@@ -31,11 +36,11 @@ REPEATED: Final = "__repeated_"
 
 @dataclass
 class Worker:
-    """Judges the batches of a partition; pickled once, called on each worker.
+    """Validates the batches of a partition; pickled once, called on each worker.
 
-    :param schema: the columns of the data, as the schema judges them.
+    :param schema: the columns of the data, as the schema sees them.
     :param keys: check and columns of every key; mark ``i`` of a row is in ``__repeated_i``.
-    :param floats: see :class:`RowJudge`.
+    :param floats: see :class:`BatchValidator`.
     """
 
     prepared: Prepared
@@ -48,9 +53,9 @@ class Worker:
 
     @property
     def output(self) -> pa.Schema:
-        """What comes out: rows of a tally, refused rows, and valid rows where they are kept."""
+        """What comes out: rows of a counts, refused rows, and valid rows where they are kept."""
         fields = [
-            pa.field("tally", pa.string()),
+            pa.field("counts", pa.string()),
             pa.field("profile", pa.binary()),
             pa.field("record", pa.string()),
             pa.field("failures", quarantine_schema().field("failures").type),
@@ -65,22 +70,25 @@ class Worker:
         return pa.schema([pa.field(field.name, _for_spark(field.type)) for field in schema])
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        judge, tally = RowJudge(self.prepared, self.floats), CheckCounts(self.prepared.declared, self.policy)
+        validator = BatchValidator(self.prepared, self.floats)
+        counts = CheckCounts(self.prepared.declared, self.policy)
         output, profiler = self.output, self._profiler()
-        for batch in batches:
-            whole = pa.Table.from_batches([batch])
-            table = whole.select(self.schema.names).cast(self.schema)
-            for file, start, stop in _runs(whole[FILE].to_pylist()):
-                piece = Piece(table.slice(start, stop - start), file, -1, 0)
-                judged = judge_piece(judge, tally, piece, self._repeats(whole.slice(start, stop - start)))
-                yield from self._refused(judged, output)
+        for arrow_batch in batches:
+            with_helpers = pa.Table.from_batches([arrow_batch])
+            table = with_helpers.select(self.schema.names).cast(self.schema)
+            for file, start, stop in _runs(with_helpers[FILE].to_pylist()):
+                batch = Batch(table.slice(start, stop - start), file, -1, 0)
+                validated = validate_batch(
+                    validator, counts, batch, self._duplicates(with_helpers.slice(start, stop - start))
+                )
+                yield from self._refused(validated, output)
                 if self.keep_valid:
-                    yield from self._valid(judge, judged, output)
+                    yield from self._valid(validator, validated, output)
             if profiler is not None:
                 profiler.add(_polars(table))
-        if tally.rows:
+        if counts.rows:
             state = profiler.state() if profiler is not None else None
-            yield _batch([{"tally": json.dumps(tally.to_dict()), "profile": state}], output)
+            yield _batch([{"counts": json.dumps(counts.to_dict()), "profile": state}], output)
 
     def _profiler(self) -> Any:
         if not self.profile:
@@ -90,14 +98,14 @@ class Worker:
         context = TaskContext.get()
         return Profiler(seed=context.partitionId() if context else 0)
 
-    def _repeats(self, table: pa.Table) -> Iterator[CheckFailure]:
+    def _duplicates(self, table: pa.Table) -> Iterator[CheckFailure]:
         for index, (check, columns) in enumerate(self.keys):
             marks = table[f"{REPEATED}{index}"].to_pylist()
             if rows := [row for row, mark in enumerate(marks) if mark]:
-                yield repeated(check, columns, rows)
+                yield duplicate_key_failure(check, columns, rows)
 
-    def _refused(self, judged: Judged, output: pa.Schema) -> Iterator[pa.RecordBatch]:
-        for rows in judged.refused_rows():
+    def _refused(self, validated: ValidatedBatch, output: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for rows in validated.refused_rows():
             yield _batch(
                 [
                     {
@@ -110,9 +118,11 @@ class Worker:
                 output,
             )
 
-    def _valid(self, judge: RowJudge, judged: Judged, output: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def _valid(
+        self, validator: BatchValidator, validated: ValidatedBatch, output: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
         row = output.field("row")
-        valid = judge.valid_table(judged.piece.table, judged.valid, None)
+        valid = validator.valid_table(validated.batch.table, validated.valid, None)
         if not valid.num_rows:
             return
         valid = valid.select([field.name for field in row.type]).cast(pa.schema(list(row.type)))
@@ -156,12 +166,12 @@ def in_utc(schema: pa.Schema) -> pa.Schema:
 def _parsed(prepared: Prepared, schema: pa.Schema) -> pa.Schema:
     if not prepared.parses:
         return schema
-    parsed = RowJudge(prepared).parsed(schema.empty_table())
+    parsed = BatchValidator(prepared).parsed(schema.empty_table())
     return schema if parsed is None else to_table(parsed[0]).schema
 
 
 def parsed_differently(prepared: Prepared, schema: pa.Schema) -> set[str]:
-    """Return the columns whose values the schema may change before it judges them."""
+    """Return the columns whose values the schema may change before it checks them."""
     if not prepared.parses:
         return set()
     parsed = _parsed(prepared, schema)

@@ -17,12 +17,12 @@ from typing import Any, Final, Self
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.quality.batches import Piece, Source
+from io_intelligence_provider.quality.batches import Batch, Source
 from io_intelligence_provider.quality.frames import frame_columns, to_frame
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
-from io_intelligence_provider.quality.validator import Repeats, RowJudge
+from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys
 
-__all__ = ["Repeated", "find_repeats", "key_frame", "key_hashes"]
+__all__ = ["Repeated", "find_duplicate_keys", "key_frame", "key_hashes"]
 
 
 _IN_MEMORY: Final = 4_000_000
@@ -125,9 +125,9 @@ def _read(path: Path) -> pl.DataFrame:
     return pl.DataFrame(pa.concat_tables(tables))
 
 
-def find_repeats(
-    source: Source, prepared: Prepared, judge: RowJudge, *, whole: bool = False
-) -> list[Repeats]:
+def find_duplicate_keys(
+    source: Source, prepared: Prepared, validator: BatchValidator, *, whole: bool = False
+) -> list[DuplicateKeys]:
     """Read the keys of a whole data set and return, by key, the rows that repeat one.
 
     Keys are compared as the schema parses them; a row whose value cannot be parsed is refused for that
@@ -148,37 +148,37 @@ def find_repeats(
         else sorted({name for _, columns in keys for name in columns})
     )
     with ExitStack() as stack:
-        repeated = [stack.enter_context(Repeated(unique.keep, source.rows)) for unique, _ in keys]
-        for piece in _whole(source) if whole else source.pieces(wanted):
-            frame, rows = key_frame(piece.table, prepared, judge)
-            for (_, columns), collected in zip(keys, repeated, strict=True):
-                collected.add(key_hashes(frame[list(columns)], rows + piece.offset))
+        collected_keys = [stack.enter_context(Repeated(unique.keep, source.rows)) for unique, _ in keys]
+        for batch in _whole(source) if whole else source.batches(wanted):
+            frame, rows = key_frame(batch.table, prepared, validator)
+            for (_, columns), collected in zip(keys, collected_keys, strict=True):
+                collected.add(key_hashes(frame[list(columns)], rows + batch.offset))
         return [
-            Repeats(unique.check, columns, collected.finish())
-            for (unique, columns), collected in zip(keys, repeated, strict=True)
+            DuplicateKeys(unique.check, columns, collected.finish())
+            for (unique, columns), collected in zip(keys, collected_keys, strict=True)
         ]
 
 
-def _whole(source: Any) -> list[Piece]:
-    return [Piece(source.table, "", 0, 0)]
+def _whole(source: Any) -> list[Batch]:
+    return [Batch(source.table, "", 0, 0)]
 
 
-def key_frame(table: pa.Table, prepared: Prepared, judge: RowJudge) -> tuple[Any, pl.Series]:
+def key_frame(table: pa.Table, prepared: Prepared, validator: BatchValidator) -> tuple[Any, pl.Series]:
     """Return what the schema makes of a table, and the positions of the rows that are left."""
     rows = pl.int_range(table.num_rows, eager=True)
     if not prepared.parses:
         return to_frame(table, prepared) if prepared.index else pl.from_arrow(table), rows
-    parsed = judge.parsed(table)
+    parsed = validator.parsed(table)
     if parsed is None:
         unreadable = {
             row
-            for failed in judge.examine(table)
+            for failed in validator.failures_of(Batch(table, "", 0, 0))
             if failed.check in (COERCION, DTYPE)
             for row in failed.rows or ()
         }
         rows = rows.filter(~rows.is_in(sorted(unreadable)))
         table = table.take(rows.to_arrow())
-        parsed = judge.parsed(table)
+        parsed = validator.parsed(table)
         if parsed is None:  # the whole column has the wrong type: compared as it is
             return pl.from_arrow(table), rows
     frame, left = parsed

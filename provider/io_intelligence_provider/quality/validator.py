@@ -13,21 +13,21 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.batches import Piece
+from io_intelligence_provider.quality.batches import Batch
 from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.frames import to_frame, to_table
 from io_intelligence_provider.quality.pandera_backend import (
     NOT_NULLABLE,
     Frame,
     Schema,
-    examine,
-    lean,
+    run_schema,
+    without_failure_report,
 )
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.quality.quarantine import RefusedRow, plain_rows, record_text, value_text
 from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure
 
-__all__ = ["DROPPED", "Judged", "Repeats", "RowJudge", "judge_piece"]
+__all__ = ["DROPPED", "BatchValidator", "DuplicateKeys", "ValidatedBatch", "validate_batch"]
 
 
 DROPPED: Final = "dropped_by_parser"
@@ -37,8 +37,8 @@ _TYPE: Final = (COERCION, DTYPE)
 
 
 @dataclass
-class RowJudge:
-    """Judges tables by a prepared schema.
+class BatchValidator:
+    """Validates batches by a prepared schema.
 
     :param floats: integer columns that hold a null somewhere in the data set, and that the schema wants as
         floats: pandas makes them floats in every group of rows then.
@@ -48,23 +48,19 @@ class RowJudge:
     floats: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        self._lean: Schema | None = None
+        self._schema: Schema | None = None
         self._parser: Schema | None = None
 
-    def examine(self, table: pa.Table) -> list[CheckFailure]:
-        """Judge a table, see :meth:`examine_piece`."""
-        return self.examine_piece(Piece(table, "", 0, 0))
+    def failures_of(self, batch: Batch) -> list[CheckFailure]:
+        """Return the failures of a batch; positions are those in it.
 
-    def examine_piece(self, piece: Piece) -> list[CheckFailure]:
-        """Judge some rows; positions are those in the piece.
-
-        A row whose value cannot be read as the schema's type is refused for that, and the others are judged
-        as they would be without it: one bad value does not hide what the other checks have to say.
+        A row whose value cannot be read as the schema's type is refused for that, and the others are
+        validated as they would be without it: one bad value does not hide the failures of other checks.
         """
-        alive = pl.int_range(piece.rows, eager=True)
+        alive = pl.int_range(batch.rows, eager=True)
         found: list[CheckFailure] = []
         while True:
-            failures = self._examine(piece if len(alive) == piece.rows else _some(piece, alive))
+            failures = self._run(batch if len(alive) == batch.rows else _some(batch, alive))
             blocked = _blocked(failures)
             if not blocked:
                 return found + [_at(failed, alive) for failed in failures]
@@ -73,21 +69,21 @@ class RowJudge:
             places = pl.int_range(len(alive), eager=True)
             alive = alive.filter(~places.is_in(sorted(removed)))
 
-    def _examine(self, piece: Piece) -> list[CheckFailure]:
+    def _run(self, batch: Batch) -> list[CheckFailure]:
         from pandera.errors import SchemaDefinitionError
 
-        frame: Any = piece.frame
+        frame: Any = batch.frame
         if frame is None:
-            frame = to_frame(piece.table, self.prepared, self.floats)
-        if self._lean is None:
-            self._lean = lean(self.prepared.schema, frame)
+            frame = to_frame(batch.table, self.prepared, self.floats)
+        if self._schema is None:
+            self._schema = without_failure_report(self.prepared.schema, frame)
         try:
-            failures = examine(frame, self._lean)
+            failures = run_schema(frame, self._schema)
         except SchemaDefinitionError as error:
             raise ConfigurationError(
                 f"pandera refuses the schema {self.prepared.loaded.name}: {error}"
             ) from error
-        return failures + _further_extras(failures, self._lean, list(frame.columns))
+        return failures + _further_extras(failures, self._schema, list(frame.columns))
 
     def parsed(self, table: pa.Table) -> tuple[Frame, list[int]] | None:
         """Return a table as the schema parses it, and the positions of the rows that are left.
@@ -98,7 +94,7 @@ class RowJudge:
 
         frame = to_frame(table, self.prepared, self.floats)
         if self._parser is None:
-            self._parser = lean(self.prepared.parser, frame)
+            self._parser = without_failure_report(self.prepared.parser, frame)
         try:
             parsed = self._parser.validate(frame, lazy=True)
         except SchemaErrors as errors:
@@ -106,7 +102,7 @@ class RowJudge:
             if any(str(error.check).startswith(COERCION) for error in errors.schema_errors):
                 return None
             parsed = errors.data
-        except Exception:  # noqa: BLE001 - a parser of the user's; the judge reports what it raised
+        except Exception:  # noqa: BLE001 - a parser of the user's; the validator reports what it raised
             return None
         return parsed, _positions(parsed, table.num_rows)
 
@@ -122,21 +118,21 @@ class RowJudge:
         parsed = self.parsed(kept)
         return kept if parsed is None else to_table(parsed[0], like)
 
-    def dropped(self, piece: Piece) -> CheckFailure | None:
+    def dropped(self, batch: Batch) -> CheckFailure | None:
         """Return the rows that a parser of the schema drops, which are refused then."""
         if not getattr(self.prepared.schema, "parsers", None):
             return None
-        parsed = self.parsed(piece.table)
+        parsed = self.parsed(batch.table)
         if parsed is None:
             return None
-        missing = sorted(set(range(piece.rows)) - set(parsed[1]))
+        missing = sorted(set(range(batch.rows)) - set(parsed[1]))
         if not missing:
             return None
         return CheckFailure(DROPPED, None, missing, "is dropped by a parser of the schema")
 
 
-def _some(piece: Piece, rows: pl.Series) -> Piece:
-    return Piece(piece.table.take(rows.to_arrow()), piece.file, 0, 0)
+def _some(batch: Batch, rows: pl.Series) -> Batch:
+    return Batch(batch.table.take(rows.to_arrow()), batch.file, 0, 0)
 
 
 def _positions(frame: Any, rows: int) -> list[int]:
@@ -210,7 +206,7 @@ _AT_A_TIME: Final = 10_000
 
 
 @dataclass(frozen=True)
-class Repeats:
+class DuplicateKeys:
     """Rows of the data set that repeat a key.
 
     :param marks: one for every row of the data set.
@@ -220,13 +216,13 @@ class Repeats:
     columns: tuple[str, ...]
     marks: pl.Series
 
-    def of(self, piece: Piece) -> CheckFailure | None:
-        """Return those of one piece as a failure."""
-        rows = self.marks.slice(piece.offset, piece.rows).arg_true().to_list()
-        return repeated(self.check, self.columns, rows) if rows else None
+    def of(self, batch: Batch) -> CheckFailure | None:
+        """Return those of one batch as a failure."""
+        rows = self.marks.slice(batch.offset, batch.rows).arg_true().to_list()
+        return duplicate_key_failure(self.check, self.columns, rows) if rows else None
 
 
-def repeated(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> CheckFailure:
+def duplicate_key_failure(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> CheckFailure:
     """Return the failure of rows that repeat a key."""
     if check == "field_uniqueness":
         return CheckFailure(check, columns[0], rows, "is not unique")
@@ -234,19 +230,19 @@ def repeated(check: str, columns: tuple[str, ...], rows: Sequence[int]) -> Check
 
 
 @dataclass
-class Judged:
-    """A piece and its verdict.
+class ValidatedBatch:
+    """A batch and why its rows were refused.
 
     :param reasons: the failures of each refused row.
     """
 
-    piece: Piece
+    batch: Batch
     reasons: Mapping[int, Sequence[CheckFailure]]
 
     @property
     def valid(self) -> pl.Series:
         """A mark for every row."""
-        marks = pl.repeat(value=True, n=self.piece.rows, dtype=pl.Boolean, eager=True)
+        marks = pl.repeat(value=True, n=self.batch.rows, dtype=pl.Boolean, eager=True)
         return marks.scatter(list(self.reasons), False)
 
     def refused_rows(self) -> Iterator[list[RefusedRow]]:
@@ -254,7 +250,7 @@ class Judged:
         rows = sorted(self.reasons)
         for start in range(0, len(rows), _AT_A_TIME):
             chunk = rows[start : start + _AT_A_TIME]
-            plain = plain_rows(self.piece.table, chunk)
+            plain = plain_rows(self.batch.table, chunk)
             yield [self._refused(row, values) for row, values in zip(chunk, plain, strict=True)]
 
     def _refused(self, row: int, values: dict[str, Any]) -> RefusedRow:
@@ -264,16 +260,16 @@ class Judged:
             )
             for failed in self.reasons[row]
         )
-        first = self.piece.first
+        first = self.batch.first
         return RefusedRow(
-            record_text(values), failures, self.piece.file or None, None if first < 0 else first + row
+            record_text(values), failures, self.batch.file or None, None if first < 0 else first + row
         )
 
 
-def judge_piece(
-    judge: RowJudge, tally: CheckCounts, piece: Piece, repeats: Iterable[CheckFailure | None]
-) -> Judged:
-    """Judge some rows and count what was found.
+def validate_batch(
+    validator: BatchValidator, counts: CheckCounts, batch: Batch, repeats: Iterable[CheckFailure | None]
+) -> ValidatedBatch:
+    """Validate a batch and count its failures.
 
     :param repeats: failures of uniqueness, which looks beyond these rows.
     """
@@ -282,34 +278,34 @@ def judge_piece(
 
     def count(failed: CheckFailure) -> None:
         if failed.rows is None:
-            where = {"file": piece.file} if piece.file else {}
-            tally.count_whole(failed.check, failed.column, failed.message, **where)
+            where = {"file": batch.file} if batch.file else {}
+            counts.count_dataset(failed.check, failed.column, failed.message, **where)
             return
-        tally.count_rows(failed.check, failed.column, len(failed.rows), _examples(piece, failed))
-        if tally.severity(failed.check, failed.column) == "error":
-            if tally.policy.threshold_of(failed.check, failed.column) is None:
+        counts.count_rows(failed.check, failed.column, len(failed.rows), _examples(batch, failed))
+        if counts.severity(failed.check, failed.column) == "error":
+            if counts.policy.threshold_of(failed.check, failed.column) is None:
                 governed.update(failed.rows)
             for row in failed.rows:
                 reasons[row].append(failed)
 
-    for failed in [*judge.examine_piece(piece), *(item for item in repeats if item is not None)]:
+    for failed in [*validator.failures_of(batch), *(item for item in repeats if item is not None)]:
         count(failed)
-    if dropped := judge.dropped(piece):
+    if dropped := validator.dropped(batch):
         count(dropped)
-    tally.rows += piece.rows
-    tally.quarantined += len(reasons)
-    tally.governed += len(governed)
-    return Judged(piece, reasons)
+    counts.rows += batch.rows
+    counts.quarantined += len(reasons)
+    counts.governed += len(governed)
+    return ValidatedBatch(batch, reasons)
 
 
-def _examples(piece: Piece, failed: CheckFailure) -> list[dict[str, Any]]:
+def _examples(batch: Batch, failed: CheckFailure) -> list[dict[str, Any]]:
     rows = list(failed.rows or ())[:MAX_EXAMPLES]
-    columns = [failed.column] if failed.column in piece.table.column_names else []
-    values = plain_rows(piece.table.select(columns), rows) if columns else [{}] * len(rows)
-    where = {"file": piece.file} if piece.file else {}
+    columns = [failed.column] if failed.column in batch.table.column_names else []
+    values = plain_rows(batch.table.select(columns), rows) if columns else [{}] * len(rows)
+    where = {"file": batch.file} if batch.file else {}
     return [
         where
-        | ({"row": piece.first + row} if piece.first >= 0 else {})
+        | ({"row": batch.first + row} if batch.first >= 0 else {})
         | {"value": value_text(plain.get(failed.column or "")), "message": failed.message}
         for row, plain in zip(rows, values, strict=True)
     ]

@@ -28,11 +28,11 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.storage.local import (
+    FileVersion,
     PendingFile,
-    Stamp,
     delete_tree_local,
     is_about_one_file,
-    object_stamp,
+    object_version,
     read_local,
     size_local,
     stamp_local,
@@ -107,12 +107,12 @@ class Files:
         return f"{self._base}/{path}"
 
     @property
-    def tells_stamps(self) -> bool:
+    def supports_versions(self) -> bool:
         """Whether a listing tells one state of a file from another."""
         return self.is_local or self._lists_trees
 
-    def folders_with(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, Stamp]:
-        """Return the folders right below ``path`` that hold a file ``name``, sorted, each with its stamp.
+    def folders_with(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, FileVersion]:
+        """Return the folders right below ``path`` that hold a file ``name``, sorted, each with its version.
 
         :param wanted: tells by its name whether to look into a folder at all: others may be of any kind.
         """
@@ -121,19 +121,23 @@ class Files:
         elif self._lists_trees:
             parts = ((*file.rpartition("/")[::2], said) for file, said in self.details(path).items())
             found = {
-                folder: object_stamp(said) for folder, file, said in parts if file == name and wanted(folder)
+                folder: object_version(said)
+                for folder, file, said in parts
+                if file == name and wanted(folder)
             }
         else:
             folders = filter(wanted, self.list(path))
-            found = {folder: Stamp(0, None) for folder in folders if name in self._names_in(path, folder)}
+            found = {
+                folder: FileVersion(0, None) for folder in folders if name in self._names_in(path, folder)
+            }
         return dict(sorted(found.items()))
 
-    def _stamped_on_disk(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, Stamp]:
+    def _stamped_on_disk(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, FileVersion]:
         base = self._full(path)
-        stamps = (
+        versions = (
             (folder, stamp_local(f"{base}/{folder}/{name}")) for folder in filter(wanted, self.list(path))
         )
-        return {folder: stamp for folder, stamp in stamps if stamp is not None}
+        return {folder: version for folder, version in versions if version is not None}
 
     def in_folders(self, path: str) -> list[tuple[str, str]]:
         """Return the folder and name of every file in the folders right below ``path``, sorted.

@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple, Self
 from io_intelligence_provider.storage.location import temporary_name
 
 __all__ = [
+    "FileVersion",
     "IrregularFileError",
     "PendingFile",
-    "Stamp",
     "delete_tree_local",
-    "disk_stamp",
+    "disk_version",
     "is_about_one_file",
-    "object_stamp",
+    "object_version",
     "read_local",
     "size_local",
     "stamp_local",
@@ -83,18 +83,18 @@ def is_about_one_file(error: Exception) -> bool:
     return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno in _OF_ONE_FILE)
 
 
-def stamp_local(path: str) -> Stamp | None:
-    """Return the stamp of a file, ``None`` when there is none.
+def stamp_local(path: str) -> FileVersion | None:
+    """Return the version of a file, ``None`` when there is none.
 
-    Whatever else lies there has a stamp without a tag: it is listed, so that reading it says what it is.
+    Whatever else lies there has a version without a tag: it is listed, so that reading it says what it is.
     """
     try:
         status = os.stat(path)  # noqa: PTH116 - thousands of them
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        return Stamp(0, None)  # a loop of links, or nothing that may be looked at
-    return disk_stamp(status) if S_ISREG(status.st_mode) else Stamp(0, None)
+        return FileVersion(0, None)  # a loop of links, or nothing that may be looked at
+    return disk_version(status) if S_ISREG(status.st_mode) else FileVersion(0, None)
 
 
 class PendingFile:
@@ -168,7 +168,7 @@ _TIMES: Final = ("mtime", "modified", "last_modified", "LastModified", "updated"
 """What they call the time of the last write."""
 
 
-class Stamp(NamedTuple):
+class FileVersion(NamedTuple):
     """One state of a file.
 
     :param size: its size in bytes.
@@ -185,17 +185,17 @@ class Stamp(NamedTuple):
         return f"{self.size}-{self.tag}"
 
 
-def disk_stamp(status: os.stat_result) -> Stamp:
-    """Return the stamp of a file on disk. A copy that keeps the time of the last write keeps it as well."""
-    return Stamp(status.st_size, str(status.st_mtime_ns), status.st_mtime)
+def disk_version(status: os.stat_result) -> FileVersion:
+    """Return the version of a file on disk. A copy that keeps the time of the last write keeps it as well."""
+    return FileVersion(status.st_size, str(status.st_mtime_ns), status.st_mtime)
 
 
-def object_stamp(details: Mapping[str, Any]) -> Stamp:
-    """Return the stamp of an object, of what fsspec says of it."""
+def object_version(details: Mapping[str, Any]) -> FileVersion:
+    """Return the version of an object, of what fsspec says of it."""
     tag = None
     for keys in (_CONTENT, _TIMES):
         known = [str(details[key]) for key in keys if details.get(key) is not None]
         if known:
             tag = "-".join(known)
             break
-    return Stamp(int(details.get("size") or 0), tag)
+    return FileVersion(int(details.get("size") or 0), tag)

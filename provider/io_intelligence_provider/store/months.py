@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.local import Stamp
+from io_intelligence_provider.storage.local import FileVersion
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet
 from io_intelligence_provider.store.layout import When, compacted_folder, daily_path, date_of, within
-from io_intelligence_provider.store.reading import Piece, dated, dated_schema
+from io_intelligence_provider.store.reading import ReadSegment, dated, dated_schema
 
 __all__ = ["DailyFiles"]
 
@@ -46,7 +46,7 @@ _FEWEST_DAYS: Final = 8
 _LARGEST_MONTH: Final = 64 << 20
 """Bytes of the daily files together: larger ones gain little, and a month is serialised in memory."""
 
-_PIECE_BYTES: Final = 8 << 20
+_BYTES_AT_A_TIME: Final = 8 << 20
 """Bytes of daily files that are rolled up at a time."""
 
 _DICTIONARY_BYTES: Final = 8 << 20
@@ -62,22 +62,22 @@ _SETTLED_SECONDS: Final = 3.0
 class _Month:
     """A month that is over.
 
-    :param days: its daily files, oldest first, each with its stamp.
+    :param days: its daily files, oldest first, each with its version.
     :param path: of the file that holds them, when it is there.
     """
 
-    days: tuple[tuple[date, str, Stamp], ...]
+    days: tuple[tuple[date, str, FileVersion], ...]
     path: str
 
     @property
     def size(self) -> int:
         """Bytes of its daily files."""
-        return sum(stamp.size for _, _, stamp in self.days)
+        return sum(version.size for _, _, version in self.days)
 
     @property
     def is_settled(self) -> bool:
         """Whether another write of one of its files would bear another time for certain."""
-        written = (stamp.written for _, _, stamp in self.days if stamp.written is not None)
+        written = (version.written for _, _, version in self.days if version.written is not None)
         return max(written, default=0.0) <= time.time() - _SETTLED_SECONDS
 
 
@@ -102,22 +102,22 @@ class DailyFiles:
         """
         return list(self._listed())
 
-    def pieces(self, start: When | None = None, end: When | None = None) -> list[Piece]:
+    def segments(self, start: When | None = None, end: When | None = None) -> list[ReadSegment]:
         """Return what is to be read for the days from ``start`` to ``end``, both included, oldest first."""
         listed = self._listed(start, end)
         asked = [day for day in listed if within(day, start, end)]
         rolled_up = self._rolled_up(listed, asked)
-        pieces = []
+        segments = []
         for month, group in groupby(asked, key=rolled_up.get):
             days = tuple((day, self._path(day)) for day in group)
             if month is None:
-                pieces += [Piece((day,)) for day in days]
+                segments += [ReadSegment((day,)) for day in days]
             else:
                 whole = len(days) == len(month.days)
-                pieces.append(Piece(days, month.path, month.size, whole))
-        return pieces
+                segments.append(ReadSegment(days, month.path, month.size, whole))
+        return segments
 
-    def _rolled_up(self, listed: Mapping[date, Stamp], asked: Sequence[date]) -> dict[date, _Month]:
+    def _rolled_up(self, listed: Mapping[date, FileVersion], asked: Sequence[date]) -> dict[date, _Month]:
         """Return the months on file that hold days asked for, by each of their days."""
         months = [
             month
@@ -152,7 +152,7 @@ class DailyFiles:
         :param most: how many at most, all unless given.
         :raises StorageError: when a file cannot be listed, written or deleted.
         """
-        if not self._files.tells_stamps:
+        if not self._files.supports_versions:
             return
         done = 0
         for month in reversed(self.drop_stale()):
@@ -168,9 +168,9 @@ class DailyFiles:
     def _path(self, day: date) -> str:
         return daily_path(self._part, self._name, day)
 
-    def _listed(self, start: When | None = None, end: When | None = None) -> dict[date, Stamp]:
+    def _listed(self, start: When | None = None, end: When | None = None) -> dict[date, FileVersion]:
         """Return the days that have a file; those of a range are enough where nothing is rolled up."""
-        if self._files.tells_stamps:
+        if self._files.supports_versions:
             start = end = None
 
         def wanted(folder: str) -> bool:
@@ -179,18 +179,22 @@ class DailyFiles:
 
         # A folder without its file is what a run leaves that was killed before its first commit.
         found = self._files.folders_with(self._name, self._part, wanted)
-        days = ((date_of(folder), stamp) for folder, stamp in found.items())
-        return dict(sorted((day, stamp) for day, stamp in days if day is not None))
+        days = ((date_of(folder), version) for folder, version in found.items())
+        return dict(sorted((day, version) for day, version in days if day is not None))
 
-    def _months(self, listed: Mapping[date, Stamp]) -> list[_Month]:
+    def _months(self, listed: Mapping[date, FileVersion]) -> list[_Month]:
         """Return the months that are over, by the latest day, and worth one file."""
         if not listed:
             return []
         last = _month_of(max(listed))
         months = []
         for month, group in groupby(listed.items(), key=lambda item: _month_of(item[0])):
-            days = tuple((day, self._path(day), stamp) for day, stamp in group)
-            if month == last or len(days) < _FEWEST_DAYS or any(stamp.tag is None for _, _, stamp in days):
+            days = tuple((day, self._path(day), version) for day, version in group)
+            if (
+                month == last
+                or len(days) < _FEWEST_DAYS
+                or any(version.tag is None for _, _, version in days)
+            ):
                 continue
             path = f"{compacted_folder(self._part)}/{month}-{self._fingerprint(days)}.parquet"
             found = _Month(days, path)
@@ -198,10 +202,10 @@ class DailyFiles:
                 months.append(found)
         return months
 
-    def _fingerprint(self, days: Sequence[tuple[date, str, Stamp]]) -> str:
+    def _fingerprint(self, days: Sequence[tuple[date, str, FileVersion]]) -> str:
         digest = hashlib.blake2b(f"{_FORMAT} {self._kind.schema().names}".encode(), digest_size=16)
-        for day, _, stamp in days:
-            digest.update(f"\n{day} {stamp.size} {stamp.tag}".encode())
+        for day, _, version in days:
+            digest.update(f"\n{day} {version.size} {version.tag}".encode())
         return digest.hexdigest()
 
     def _roll_up(self, month: _Month) -> bool:
@@ -229,10 +233,10 @@ class DailyFiles:
         return data
 
 
-def _few_at_a_time(month: _Month) -> Iterator[list[tuple[date, str, Stamp]]]:
-    few: list[tuple[date, str, Stamp]] = []
+def _few_at_a_time(month: _Month) -> Iterator[list[tuple[date, str, FileVersion]]]:
+    few: list[tuple[date, str, FileVersion]] = []
     for one in month.days:
-        if few and sum(stamp.size for _, _, stamp in [*few, one]) > _PIECE_BYTES:
+        if few and sum(version.size for _, _, version in [*few, one]) > _BYTES_AT_A_TIME:
             yield few
             few = []
         few.append(one)

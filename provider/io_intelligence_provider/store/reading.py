@@ -33,7 +33,7 @@ from io_intelligence_provider.storage.parquet import (
 )
 
 __all__ = [
-    "Piece",
+    "ReadSegment",
     "dated",
     "dated_schema",
     "is_one_of",
@@ -56,11 +56,11 @@ _BATCH_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True)
-class Piece:
+class ReadSegment:
     """Days to read: one, or those of a month that was rolled up.
 
     :param days: each day and the path of its own file, oldest first.
-    :param month: the path of the file that holds them all; ``None``: the piece is one day.
+    :param month: the path of the file that holds them all; ``None``: the segment is one day.
     :param size: bytes of all daily files that month was made of.
     :param whole: that file holds no other days.
     """
@@ -74,7 +74,7 @@ class Piece:
 def read_days(
     files: Files,
     kind: FileKind,
-    pieces: Iterable[Piece],
+    segments: Iterable[ReadSegment],
     schema: pa.Schema | None = None,
     models: Collection[str] | None = None,
 ) -> pa.Table:
@@ -94,20 +94,20 @@ def read_days(
     def to_arrow(frame: pl.DataFrame) -> pa.Table:
         return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(full)
 
-    parts = list(_Reading(files, kind, schema, models, to_arrow).all(pieces))
+    parts = list(_Reading(files, kind, schema, models, to_arrow).all(segments))
     return pa.concat_tables(parts) if parts else no_rows(full)
 
 
 def read_frame(
     files: Files,
     kind: FileKind,
-    pieces: Iterable[Piece],
+    segments: Iterable[ReadSegment],
     schema: pa.Schema | None = None,
     models: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Return the same as :func:`read_days` in polars, which saves a third of the time."""
     schema = kind.schema() if schema is None else schema
-    parts = list(_Reading(files, kind, schema, models, lambda frame: frame).all(pieces))
+    parts = list(_Reading(files, kind, schema, models, lambda frame: frame).all(segments))
     return pl.concat(parts) if parts else pl.DataFrame(no_rows(dated_schema(schema)))
 
 
@@ -121,31 +121,31 @@ class _Reading(Generic[T]):
     models: Collection[str] | None
     convert: Callable[[pl.DataFrame], T]
 
-    def all(self, pieces: Iterable[Piece]) -> Iterator[T]:
-        for rolled_up, group in groupby(pieces, key=lambda piece: piece.month is not None):
+    def all(self, segments: Iterable[ReadSegment]) -> Iterator[T]:
+        for rolled_up, group in groupby(segments, key=lambda segment: segment.month is not None):
             if rolled_up:
                 for batch in _months_at_once(group):
                     yield from self._months(batch)
             else:
-                yield from self._days([day for piece in group for day in piece.days])
+                yield from self._days([day for segment in group for day in segment.days])
 
-    def _months(self, pieces: Sequence[Piece]) -> Iterator[T]:
-        found = self._scan_months(pieces)
+    def _months(self, segments: Sequence[ReadSegment]) -> Iterator[T]:
+        found = self._scan_months(segments)
         if found is not None:
             yield found
-        elif len(pieces) > 1:
-            for piece in pieces:
-                yield from self._months([piece])
+        elif len(segments) > 1:
+            for segment in segments:
+                yield from self._months([segment])
         else:
-            (piece,) = pieces
-            where = self.files.url(piece.month or "")
+            (segment,) = segments
+            where = self.files.url(segment.month or "")
             log.warning("%s cannot be read; its daily files are. If it stays so, delete it.", where)
-            yield from self._days(piece.days)
+            yield from self._days(segment.days)
 
-    def _scan_months(self, pieces: Sequence[Piece]) -> T | None:
-        days = [day for piece in pieces for day in piece.days]
-        between = None if all(piece.whole for piece in pieces) else (days[0][0], days[-1][0])
-        paths = [piece.month for piece in pieces if piece.month is not None]
+    def _scan_months(self, segments: Sequence[ReadSegment]) -> T | None:
+        days = [day for segment in segments for day in segment.days]
+        between = None if all(segment.whole for segment in segments) else (days[0][0], days[-1][0])
+        paths = [segment.month for segment in segments if segment.month is not None]
         with tempfile.TemporaryDirectory() as folder:
             try:
                 items = list(self.files.on_disk(paths, Path(folder)))
@@ -154,7 +154,7 @@ class _Reading(Generic[T]):
             except (StorageError, NotOnFileError) as error:
                 log.debug("Months cannot be read: %s", error)
                 return None
-            if len(items) < len(pieces):
+            if len(items) < len(segments):
                 return None
             return scan_months(items, between, self.schema, self.models, self._checked(items))
 
@@ -217,13 +217,13 @@ def dated_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field("snapshot_date", pa.date32(), nullable=False), *schema])
 
 
-def _months_at_once(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    batch: list[Piece] = []
-    for piece in pieces:
-        if batch and sum(one.size for one in batch) + piece.size > _BATCH_BYTES:
+def _months_at_once(segments: Iterable[ReadSegment]) -> Iterator[list[ReadSegment]]:
+    batch: list[ReadSegment] = []
+    for segment in segments:
+        if batch and sum(one.size for one in batch) + segment.size > _BATCH_BYTES:
             yield batch
             batch = []
-        batch.append(piece)
+        batch.append(segment)
     yield batch
 
 
@@ -272,8 +272,8 @@ def scan_days(
         frame = _filtered(scan, models).select(_FILE, *schema.names).collect().rechunk()
         # Runs of equal paths, not a look-up per row: half a million rows are a thousand runs.
         runs = frame.drop_in_place(_FILE).rle().struct.unnest()
-        stamps = pl.DataFrame({"day": [day_of_file[file] for file in runs["value"]], "len": runs["len"]})
-        column = stamps.select(pl.col("day").cast(pl.Date).repeat_by("len").explode()).to_series()
+        versions = pl.DataFrame({"day": [day_of_file[file] for file in runs["value"]], "len": runs["len"]})
+        column = versions.select(pl.col("day").cast(pl.Date).repeat_by("len").explode()).to_series()
         return _checked(frame.insert_column(0, column.alias("snapshot_date")), schema, convert)
 
     return _guarded(read, items)

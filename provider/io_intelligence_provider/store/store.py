@@ -50,7 +50,7 @@ from io_intelligence_provider.store.prices import (
     prices_of,
 )
 from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
-from io_intelligence_provider.store.reading import Piece, dated, read_days, read_frame
+from io_intelligence_provider.store.reading import ReadSegment, dated, read_days, read_frame
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn", "in_utc"]
 
@@ -168,11 +168,11 @@ class SnapshotStore:
         end: When | None,
         models: Collection[str] | None,
         columns: Collection[str] | None,
-    ) -> tuple[Files, FileKind, list[Piece], pa.Schema, Collection[str] | None]:
+    ) -> tuple[Files, FileKind, list[ReadSegment], pa.Schema, Collection[str] | None]:
         chosen = arrow_schema() if columns is None else chosen_columns(columns)
         # A string is a collection of its letters, and never meant as one.
         kept = [models] if isinstance(models, str) else models
-        return self.files, MODELS_KIND, self._models.pieces(start, end), chosen, kept
+        return self.files, MODELS_KIND, self._models.segments(start, end), chosen, kept
 
     def price_at(self, model: str, when: When = "latest") -> Prices:
         """Return what a model cost on a day, in USD per million tokens.
@@ -188,7 +188,7 @@ class SnapshotStore:
         """
         day = self._holding(when)
         columns = chosen_columns(["model_id", "name", *PRICE_COLUMNS])
-        rows = read_days(self.files, MODELS_KIND, [Piece(((day, models_path(day)),))], columns, [model])
+        rows = read_days(self.files, MODELS_KIND, [ReadSegment(((day, models_path(day)),))], columns, [model])
         try:
             return prices_of(model, day, rows)
         except NotOnFileError as error:
@@ -274,11 +274,11 @@ class SnapshotStore:
 
         :raises StorageError: when a file cannot be read.
         """
-        return read_days(self.files, CHANGES_KIND, self._changes.pieces(start, end))
+        return read_days(self.files, CHANGES_KIND, self._changes.segments(start, end))
 
     def changes_frame(self, start: When | None = None, end: When | None = None) -> pl.DataFrame:
         """Return the same as :meth:`changes` as a polars DataFrame, in two thirds of the time."""
-        return read_frame(self.files, CHANGES_KIND, self._changes.pieces(start, end))
+        return read_frame(self.files, CHANGES_KIND, self._changes.segments(start, end))
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.

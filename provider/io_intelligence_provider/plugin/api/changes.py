@@ -58,7 +58,7 @@ def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
 def _pairs_of(reader: Reader, model: str) -> list[tuple[str, str]]:
     timeline = reader.timeline()
     track = find(timeline, model)
-    return [(name, model_id) for (name, model_id, _), of in timeline.bearings.items() if of == track]
+    return [(name, model_id) for (name, model_id, _), of in timeline.model_keys.items() if of == track]
 
 
 def get_changes_by_day(reader: Reader, _: p.NoParameters) -> dict[str, Any]:

@@ -272,7 +272,7 @@ def changes_of(timeline: Timeline, track: int, changes: pl.DataFrame | None) -> 
     """
     if changes is None:
         return {"price_changes": None, "price_change_days": None, "changes": []}
-    pairs = {(name, model_id) for (name, model_id, _), of in timeline.bearings.items() if of == track}
+    pairs = {(name, model_id) for (name, model_id, _), of in timeline.model_keys.items() if of == track}
     mine = pl.lit(value=False)
     for name, model_id in pairs:
         mine |= (pl.col("name") == name) & (pl.col("model_id") == model_id)
@@ -309,7 +309,7 @@ def history(
         for field in dict.fromkeys(fields):
             timeline = timelines[field]
             track = find(timeline, model)
-            name, model_id = timeline.last_bearing(track)
+            name, model_id = timeline.last_key(track)
             steps, before = steps_between(timeline, field, track, first, last)
             series.append(
                 {

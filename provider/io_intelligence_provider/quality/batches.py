@@ -319,8 +319,8 @@ def _too_large(
     return ConfigurationError(
         f"{path} has to be validated in one batch, because {named} may look at all rows. Its "
         f"{source.rows} rows need about {size / 2**20:,.0f} MiB, memory_limit is {limit / 2**20:,.0f} MiB. "
-        "Declare a check that looks at one value at a time element_wise=True or use a built-in one, check a part of the data at a "
-        "time, or raise memory_limit."
+        "Declare a check that looks at one value at a time element_wise=True or use a built-in one, check a "
+        "part of the data at a time, or raise memory_limit."
     )
 
 

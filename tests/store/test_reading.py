@@ -62,7 +62,7 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
     pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
     path = models_path(DAYS[0] - timedelta(days=1))
     filed.files.put(path, older.getvalue().to_pybytes())
-    monkeypatch.setattr(reading._Reading, "_one_by_one", lambda *_: pytest.fail("read one by one"))
+    monkeypatch.setattr(reading, "read_parquet", lambda *_: pytest.fail("read file by file"))
     try:
         assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
     finally:
@@ -206,14 +206,14 @@ def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, monkeypatch):
 def test_a_day_that_is_pruned_between_look_and_scan(local_store, monkeypatch):
     for day in DAYS:
         file_records(local_store, [model_record("a")], day)
-    batches = reading._batches
+    on_disk = local_store.files.on_disk
 
-    def pruned(files):
-        for batch in batches(files):
-            Path(batch[1].file).unlink()
-            yield batch
+    def pruned(paths, folder):
+        looked_at = list(on_disk(paths, folder))
+        Path(looked_at[1].file).unlink()
+        return iter(looked_at)
 
-    monkeypatch.setattr(reading, "_batches", pruned)
+    monkeypatch.setattr(local_store.files, "on_disk", pruned)
     expected = [day for day in DAYS if day != DAYS[1]]
     assert local_store.history(columns=["name"])["snapshot_date"].to_pylist() == expected
     expected.remove(DAYS[2])

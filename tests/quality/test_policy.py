@@ -182,6 +182,8 @@ def test_the_score_is_the_share_of_valid_rows_times_that_of_passed_snapshot_chec
 @pytest.mark.parametrize(("fail_on", "share"), [("error", 0), ("warn", 1), ("never", 0.5)])
 def test_good_thresholds(fail_on, share):
     check_thresholds(fail_on, share)
+    options = CheckOptions(fail_on=fail_on, max_quarantine_share=share)
+    assert (options.fail_on, options.max_quarantine_share) == (fail_on, share)
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,9 @@ def errors(data: Any) -> list[str]:
     return [error.message for error in found]
 
 
-def test_the_schema_is_one():
-    Draft202012Validator.check_schema(SCHEMA)
+def test_the_schema_is_one_of_its_draft():
+    meta = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+    assert [error.message for error in meta.iter_errors(SCHEMA)] == []
 
 
 @given(

@@ -28,6 +28,8 @@ from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.check_runs import check_run_of
 from io_intelligence_provider.store.layout import models_path
 
+pytestmark = pytest.mark.long
+
 BUCKET = "io-intelligence-relayed"
 
 

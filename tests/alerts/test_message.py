@@ -350,6 +350,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_sending(moved, monkeypatch):
     assert told == ["a", "a", "b"]  # at least once
 
 
+@pytest.mark.long
 def test_names_of_the_package_load_without_airflow():
     script = (
         "import sys, io_intelligence_provider as package\n"

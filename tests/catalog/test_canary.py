@@ -58,6 +58,7 @@ ECHOES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 407, 418, 422, 429, 500, 503])
 def test_a_server_that_echoes_the_credential_is_scrubbed(

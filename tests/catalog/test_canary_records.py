@@ -50,6 +50,7 @@ def stored(root: Path) -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spelt", SECRETS_SPELT)
 @pytest.mark.parametrize("place", ["extra", "name", "refused", "measured"])
 def test_a_credential_in_a_record_is_in_no_file_and_a_finding(

@@ -20,6 +20,8 @@ from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.errors import ServerError, TransportError
 
+pytestmark = pytest.mark.long
+
 
 def test_a_server_that_is_silent_does_not_outlast_it(emulator: Any, connect: Any) -> None:
     emulator.faults.add(Fault(kind="delay", seconds=60, times=None))

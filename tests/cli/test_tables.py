@@ -56,6 +56,7 @@ def drawn(table: FittedTable, width: int, **options: Any) -> str:
     return out.getvalue()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS[1:])
 @pytest.mark.parametrize("command", ["show", "changes"])
 def test_no_line_is_wider_than_the_terminal(
@@ -64,6 +65,7 @@ def test_no_line_is_wider_than_the_terminal(
     assert max(len(line) for line in printed(root, width, capsys, command)) <= width
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS[1:])
 def test_input_and_output_prices_are_whole_at_any_width(
     width: int, root: Path, capsys: pytest.CaptureFixture[str]
@@ -124,6 +126,7 @@ def test_without_history_there_is_no_column(root: Path) -> None:
         assert "30 days" not in drawn(table, 200)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["show", "changes"])
 def test_an_output_that_knows_ascii_only_gets_ascii(command: str, root: Path) -> None:
     done = subprocess.run(
@@ -187,6 +190,7 @@ def test_a_higher_price_is_never_drawn_lower(values: Sequence[Decimal | None]) -
     assert [char == "·" for char in line] == [value is None for value in values]
 
 
+@pytest.mark.long
 @given(st.lists(prices, min_size=1, max_size=60), st.integers(1, 40))
 def test_squeezing_keeps_the_end_and_invents_nothing(values: Sequence[Decimal | None], cells: int) -> None:
     short = squeeze(values, cells)
@@ -230,6 +234,7 @@ def test_the_snapshot_before_the_window_holds_into_it(store: SnapshotStore) -> N
     assert trend(store, "moonshotai/Kimi-K2-Thinking", 3, date(2026, 5, 19)) == ["-", "0.48", "0.48"]
 
 
+@pytest.mark.long
 def test_what_is_not_on_file_is_unknown(store: SnapshotStore) -> None:
     assert trend(store, "nobody/nothing", 4) == ["-"] * 4
 

@@ -198,6 +198,7 @@ def hostile(request):
     return request.param, [*records, documented_record(metadata=5), documented_record(metadata=None)]
 
 
+@pytest.mark.long
 def test_every_reason_of_the_quarantine_is_counted_in_the_report(hostile):
     shape, records = hostile
     tally, reasons, warned = RowTally(shape), Counter(), Counter()

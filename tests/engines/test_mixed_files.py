@@ -23,6 +23,8 @@ from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND
 
+pytestmark = pytest.mark.long
+
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text("utf-8")
 SQL = (REPO / "docs" / "sql.md").read_text("utf-8")

@@ -218,6 +218,7 @@ def test_it_says_what_happened_to_a_snapshot(report, outcome, words):
         assert said in text
 
 
+@pytest.mark.long
 def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page(report):
     tally = RowTally(WireShape.DOCUMENTED)
     name = "<b>" + "x" * 10_000

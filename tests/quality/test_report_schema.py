@@ -63,6 +63,7 @@ def test_the_schema_is_one_of_its_draft():
     assert [error.message for error in meta.iter_errors(SCHEMA)] == []
 
 
+@pytest.mark.long
 @given(
     found=st.lists(checks, max_size=4),
     profile=st.lists(columns, max_size=3),

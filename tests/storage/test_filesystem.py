@@ -91,6 +91,7 @@ def test_one_object_write_commits_and_comes_last(recorder):
     assert sorted(recorder.store) == sorted(written)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_write_that_fails_leaves_the_old_snapshot(recorder, number):
     store = SnapshotStore("/root", filesystem=recorder)
@@ -256,6 +257,7 @@ def test_leftovers_of_killed_writers_are_swept_when_they_are_old(tmp_path):
     assert (old.exists(), fresh.exists(), foreign.exists()) == (False, True, True)
 
 
+@pytest.mark.long
 def test_where_folders_are_listed_one_by_one_few_are():
     """SFTP and the like: nothing is rolled up, and a question about one day looks at that day."""
     fs = Walking()
@@ -324,6 +326,7 @@ def test_the_second_writer_is_told_and_changes_nothing(open_files: Callable[[], 
     assert open_files().list("a") == ["b"]
 
 
+@pytest.mark.long
 def test_of_many_writers_at_once_one_creates_it(open_files: Callable[[], Files]) -> None:
     barrier = Barrier(WRITERS)
 

@@ -26,6 +26,8 @@ from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.store.check_runs import catalogue_runs, check_run_of
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 
+pytestmark = pytest.mark.long
+
 FIRST, DAY = "2026-01-01", "2026-01-02"
 OUT = "../../../victim"
 HOSTILE = [

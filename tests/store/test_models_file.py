@@ -107,6 +107,7 @@ def test_it_does_not_depend_on_the_order_of_the_answer_nor_on_fetched_at(store):
     assert store.read("2026-01-01")["fetched_at"] != store.read("2026-01-02")["fetched_at"]
 
 
+@pytest.mark.long
 def test_prices_are_hashed_by_value(local_store):
     hashes = {
         file_records(local_store, [model_record("a", {"input_token_price": text})]).content_hash
@@ -125,6 +126,7 @@ def test_chunks_and_slices_make_no_difference():
     )
 
 
+@pytest.mark.long
 @given(
     names=st.lists(st.text(alphabet="aé\U0001f600Z", max_size=2), max_size=60),
     batch=st.integers(1, 20),

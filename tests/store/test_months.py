@@ -37,7 +37,7 @@ from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import serialise_models
 from io_intelligence_provider.store.store import SnapshotStore
 
-pytestmark = pytest.mark.usefixtures("settled")
+pytestmark = [pytest.mark.usefixtures("settled"), pytest.mark.long]
 CLOCK = time.time
 
 

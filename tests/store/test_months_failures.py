@@ -27,7 +27,7 @@ from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.store import SnapshotStore
 
-pytestmark = pytest.mark.usefixtures("settled")
+pytestmark = [pytest.mark.usefixtures("settled"), pytest.mark.long]
 
 
 @pytest.mark.parametrize("error", [StorageError("away"), OSError(28, "No space left"), KeyError("x")])

@@ -157,6 +157,7 @@ def test_no_digit_is_lost(given_prices, counts):
     assert Fraction(cost_of("m", held, tokens)) == expected
 
 
+@pytest.mark.long
 def test_nothing_of_airflow_is_imported(filed, tmp_path):
     root = tmp_path / "store"
     file_records(SnapshotStore(root), [model_record("m", ALL)])
@@ -222,6 +223,7 @@ def test_types_are_exact_and_sorted(store):
     assert set(table["valid_to"].to_pylist()) == {None}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("days", "periods"),
     [
@@ -248,6 +250,7 @@ def test_periods(local_store, days, periods):
     assert short(local_store.periods()) == periods
 
 
+@pytest.mark.long
 def test_one_models_gap_is_seen_without_the_others(local_store):
     file_days(local_store, {1: {"a": "1", "b": "1"}, 2: {"b": "1"}, 3: {"a": "1", "b": "1"}})
     assert short(local_store.periods(["a"])) == [("a", 1, 1, 2), ("a", 1, 3, None)]
@@ -269,6 +272,7 @@ histories = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(histories)
 def test_a_period_says_what_price_at_says(tmp_path_factory, days):

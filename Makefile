@@ -2,8 +2,8 @@
 # Everything runs in .venv, which is set up from constraints.txt when that or pyproject.toml changes.
 
 PYTHON ?= python3
-# A file at a time on each of up to four cores, in the order in which they were collected.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Without an expression that names them, pytest leaves long tests out.
+EVERY := -m "long or not long"
 # How often `make test-random` runs, and the seeds of the orders; SEEDS=… repeats those of an earlier run.
 RUNS ?= 10
 SEEDS ?= $(shell $(PYTHON) -c 'import random; print(*random.sample(range(10**6), $(RUNS)))')
@@ -38,31 +38,31 @@ system-deps: ## install the Debian packages that the browser tests need (as root
 	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
 
 test: $(READY) ## run every test that needs no Debian package
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(EVERY)
 
 test-random: $(READY) ## run the quick part of the tests in RUNS (10) random orders, and print their seeds
 	@for seed in $(SEEDS); do \
 		echo "test-random: seed $$seed"; \
-		$(BIN)/python -m pytest -m "not airflow and not browser and not long" $(PARALLEL) \
+		$(BIN)/python -m pytest -m "not airflow and not browser" \
 			--randomly-seed=$$seed -p no:cacheprovider --quiet || { echo "test-random: failed; repeat it with SEEDS=$$seed"; exit 1; }; \
 	done
 
 soak: $(READY) ## what takes long: fifty kills of a writer, the whole real history, years of many models
-	$(BIN)/python -m pytest -m soak $(PARALLEL)
+	$(BIN)/python -m pytest -m soak
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
-	$(BIN)/python -m pytest -m standalone -s
+	$(BIN)/python -m pytest -m standalone -n 0 -s
 
 $(BROWSER): $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group browser
 	@touch $@
 
 test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
-	$(BIN)/python -m pytest -m browser $(PARALLEL)
+	$(BIN)/python -m pytest -m browser
 
 test-spark: $(READY) ## the checks on a real local Spark; needs Java 17
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[spark]' --group dev
-	$(BIN)/python -m pytest -m spark
+	$(BIN)/python -m pytest -m spark -n 0
 
 screenshots: $(BROWSER) ## renew the pictures of the page in docs/images; needs `make system-deps`
 	$(BIN)/python docs/screenshots.py
@@ -94,7 +94,7 @@ test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-f
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --group test --output-file .venv-floor/pins.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --requirement .venv-floor/pins.txt
 	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --no-deps --editable .
-	.venv-floor/bin/python -m pytest -W default
+	.venv-floor/bin/python -m pytest $(EVERY) -W default
 
 wheel: $(READY) ## build the wheel into dist/ and run all of it in empty environments
 	$(BIN)/python tests/check_wheel.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import hypothesis
 import pytest
 
@@ -26,47 +28,48 @@ _BY_REQUEST = {
     "spark": "needs PySpark and Java; `make test-spark` runs it",
 }
 _AIRFLOW = {"airflow", "hooks", "operators", "triggers", "notifications"}
-_LONG = {
-    "test_access.py",
-    "test_notebooks.py",
-    "test_killed_writer.py",
-    "test_s3.py",
-    "test_diff_replay.py",
-    "test_months.py",
-    "test_damaged_files.py",
-    "test_in_airflow.py",
-    "test_plugin.py",
-    "test_hostile.py",
-    "test_http.py",
-    "test_quality.py",
-    "test_mixed_files.py",
-    "test_hostile_ids.py",
-    "test_records_properties.py",
-    "test_without_pandas.py",
-}
-"""Files of more than twenty seconds, marked ``long``. They come first: one that begins last would keep a
-single core busy at the end."""
+"""Folders whose tests need a real Airflow, each of them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "airflow: needs a real Airflow: its database, its Dag runs, its server"
     )
-    config.addinivalue_line("markers", "long: of one of the files that take longest")
+    config.addinivalue_line(
+        "markers", "long: not for the inner loop; `make test` runs it, and whoever names its file"
+    )
     for name, meaning in _BY_REQUEST.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Return 0, for this process alone, when the command line names files or tests."""
+    return 0 if _named(config) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs Airflow; leave out what takes minutes, or needs more, unless its mark asks for it."""
+    """Mark what needs Airflow, and leave out what is long or needs more, unless somebody asks for it."""
     for item in items:
         if item.path.parent.name in _AIRFLOW or "airflow_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.airflow)
-        if item.path.name in _LONG:
-            item.add_marker(pytest.mark.long)
-    left_out = [name for name in _BY_REQUEST if name not in config.option.markexpr]
-    slow = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    named = _named(config)
+    left_out = [item for item in items if not _is_asked_for(item, config.option.markexpr, named)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    # A long file that begins last would keep a single core busy at the end.
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def _named(config: pytest.Config) -> set[Path]:
+    """Return the files that the command line names, by themselves or with a test in them."""
+    paths = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+    return {path.resolve() for path in paths if path.is_file()}
+
+
+def _is_asked_for(item: pytest.Item, expression: str, named: set[Path]) -> bool:
+    by_request = [name for name in _BY_REQUEST if item.get_closest_marker(name)]
+    if by_request:
+        return all(name in expression for name in by_request)
+    return "long" in expression or item.path in named or not item.get_closest_marker("long")

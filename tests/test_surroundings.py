@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from helpers import surroundings
 from helpers.surroundings import REPOSITORY
+
+pytestmark = pytest.mark.long
 
 LEAVING = {
     "the thread forgotten": """

@@ -107,6 +107,7 @@ def test_two_runs_at_once_lose_nothing(builder):
     assert pending(builder.store, [AlertRule("creep", baseline="last_alert")], ["a"]) == {}
 
 
+@pytest.mark.long
 def test_a_price_taken_back_the_same_day_is_corrected_once(builder, prices):
     prices(1, "1")
     prices(2, "2")
@@ -183,6 +184,7 @@ class TestLastAlert:
 
     RULE = AlertRule("creep", min_pct=9, baseline="last_alert")
 
+    @pytest.mark.long
     def test_three_per_cent_a_day(self, builder):
         price, told = 100.0, []
         for when in range(10):
@@ -263,6 +265,7 @@ class TestLastAlert:
         assert send(builder, [self.RULE]) == {"a": [(None, "0", False)]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("prices", "told_on"),
     [
@@ -282,6 +285,7 @@ def test_against_days_ago_a_change_is_told_once(builder, prices, told_on):
     assert told == told_on
 
 
+@pytest.mark.long
 def test_against_days_ago_a_new_model_is_told_once(builder):
     rule = AlertRule("week", baseline=3, changes="model_added")
     told = []

@@ -208,10 +208,12 @@ class TestBaselines:
             builder.file(when, model_row("m", input_token_price=f"{price:.4f}"))
             price *= 1.03
 
+    @pytest.mark.long
     def test_a_creeping_price_never_exceeds_the_day_before(self, builder):
         rule = AlertRule("r", min_pct=5)
         assert not any(evaluate(builder.store, [rule], nth_day(when)) for when in range(10))
 
+    @pytest.mark.long
     def test_against_a_number_of_days(self, builder):
         rule = AlertRule("r", min_pct=9, baseline=3)
         assert [when for when in range(10) if evaluate(builder.store, [rule], nth_day(when))] == list(
@@ -227,6 +229,7 @@ class TestBaselines:
         assert heard(builder, AlertRule("r", baseline=20))[0][2] == "100"
         assert heard(builder, AlertRule("r", baseline=21)) == []
 
+    @pytest.mark.long
     def test_against_first_seen(self, builder):
         builder.file(10, model_row("m", input_token_price="100"), model_row("n", input_token_price="1"))
         builder.file(11, model_row("m", input_token_price="100"), model_row("n", input_token_price="2"))

@@ -16,7 +16,7 @@ from io_intelligence_provider.cli.standalone import Standalone
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800), pytest.mark.long]
 
 DAILY = "io_intelligence_daily_pricing"
 

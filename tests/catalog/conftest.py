@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -91,3 +92,12 @@ def tls(authority: Authority) -> ssl.SSLContext:
 @pytest.fixture
 def ca(authority: Authority) -> str:
     return authority.path
+
+
+@pytest.fixture
+def all_logs(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """All that the client and the libraries below it log."""
+    with caplog.at_level(logging.DEBUG):
+        for name in ("urllib3", "http", "asyncio", "concurrent", "tenacity", "io_intelligence_provider"):
+            caplog.set_level(logging.DEBUG, logger=name)
+        yield caplog

@@ -77,6 +77,7 @@ def token_requests(server: Any) -> list[Any]:
     return [asked for asked in server.requests if asked.path == "/oauth/token"]
 
 
+@pytest.mark.long
 def test_one_token_serves_a_whole_walk(guarded: EmulatorServer, log_in: Any) -> None:
     client = log_in(guarded, page_size=1)
     for _ in range(2):
@@ -84,6 +85,7 @@ def test_one_token_serves_a_whole_walk(guarded: EmulatorServer, log_in: Any) -> 
     assert guarded.state.tokens.issued == 1
 
 
+@pytest.mark.long
 def test_a_revoked_token_is_renewed_once(guarded: EmulatorServer, log_in: Any) -> None:
     client = log_in(guarded, page_size=1)
     client.fetch_page()
@@ -144,6 +146,7 @@ LEAKS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "leak"),
     [

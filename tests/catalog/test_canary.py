@@ -11,21 +11,17 @@ import copy
 import html
 import http.client
 import json
-import logging
 import pickle
-import re
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from helpers.canaries import GUEST, HIDDEN, KEY, assert_hidden, everything_about
 from helpers.scripted_server import Reply, page_reply
-from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider import IOIntelligenceClient
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS, ClientSettings, connection_settings
 from io_intelligence_provider.errors import (
     AuthenticationError,
@@ -33,7 +29,6 @@ from io_intelligence_provider.errors import (
     IOIntelligenceError,
     NotFoundError,
     PaginationError,
-    QualityError,
     QuotaError,
     RateLimitError,
     RequestError,
@@ -41,56 +36,6 @@ from io_intelligence_provider.errors import (
     ServerError,
     TransportError,
 )
-from io_intelligence_provider.redaction import Redactor, Secret, redact_url
-
-KEY = "io-v2/s3cr+t=K3y\"&<x>'\\%2F"
-GUEST = "guest-5e55ion"
-HIDDEN = "s3cret"
-
-
-def everything_about(error: BaseException) -> str:
-    """Return all that a log, an error page or another process could see of an error."""
-    texts = [repr(error), str(error), repr(vars(error)), repr(error.args), repr(pickle.dumps(error))]
-    link: BaseException | None = error
-    while link is not None:
-        texts += [repr(link), *map(repr, link.args), "".join(traceback.format_exception(link))]
-        # As an error reporter prints it. Frames of the tests and their server do know the key.
-        for frame in traceback.TracebackException.from_exception(link, capture_locals=True).stack:
-            if "/tests/" not in frame.filename:
-                texts.append(repr(frame.locals))
-        link = link.__cause__ or link.__context__
-    return "\n".join(texts)
-
-
-def in_base64(text: str) -> set[str]:
-    """Return what base64 makes of a secret at the three places where it can begin, less the ends."""
-    coded = [base64.b64encode(b"x" * before + text.encode()).decode()[4:-4] for before in range(3)]
-    return {form for core in coded for form in (core, core.replace("+", "-").replace("/", "_"))}
-
-
-def spellings(secret: str) -> set[str]:
-    in_json = json.dumps(secret)[1:-1]
-    in_url = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    every = {"".join(f"%{ord(char):02x}" for char in secret), "".join(f"\\u{ord(c):04x}" for c in secret)}
-    numbers = "".join(f"&#{ord(char)};" for char in secret)
-    return {secret, *in_url, *every, numbers, in_json, in_json.replace("/", "\\/"), html.escape(secret)} | {
-        core for core in in_base64(secret) if len(core) >= 8
-    }
-
-
-def assert_hidden(seen: str, *secrets: str) -> None:
-    lowered = seen.lower()
-    for secret in secrets:
-        assert not [spelt for spelt in spellings(secret) if spelt.lower() in lowered]
-
-
-@pytest.fixture
-def all_logs(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    with caplog.at_level(logging.DEBUG):
-        for name in ("urllib3", "http", "asyncio", "concurrent", "tenacity", "io_intelligence_provider"):
-            caplog.set_level(logging.DEBUG, logger=name)
-        yield caplog
-
 
 ECHOES = {
     "plain": lambda asked: f"you sent {asked}".encode(),
@@ -113,6 +58,7 @@ ECHOES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 407, 418, 422, 429, 500, 503])
 def test_a_server_that_echoes_the_credential_is_scrubbed(
@@ -189,44 +135,7 @@ def test_what_no_header_can_carry_is_refused_without_being_shown(field: str, bad
     assert HIDDEN not in everything_about(caught.value)
 
 
-def test_a_secret_shows_itself_only_on_request() -> None:
-    secret = Secret("hidden")
-    assert secret.reveal() == "hidden"
-    assert "hidden" not in f"{secret} {secret!r} {[secret]}"
-    assert not hasattr(secret, "__dict__")
-
-
-@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=4), st.text())
-def test_a_redactor_takes_out_every_spelling(secret: str, around: str) -> None:
-    redactor = Redactor([Secret(secret), None, Secret("")])
-    for spelt in spellings(secret) - in_base64(secret):
-        if spelt.strip("*"):
-            assert spelt not in redactor.clean(f"{around} {spelt} {around}").replace("***", "")
-
-
-@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=9), st.integers(0, 5))
-def test_a_redactor_takes_out_what_base64_makes_of_a_secret(secret: str, before: int) -> None:
-    for coded in (base64.b64encode, base64.urlsafe_b64encode):
-        text = coded(b"x" * before + secret.encode() + b"yyy").decode()
-        cleaned = Redactor([Secret(secret)]).clean(f"sent {text} back")
-        assert "***" in cleaned
-        assert not [core for core in in_base64(secret) if len(core) >= 8 and core in cleaned]
-
-
-def test_a_redactor_takes_the_longer_secret_first() -> None:
-    redactor = Redactor([Secret("abc"), Secret("abcdef")])
-    assert redactor.clean("abcdef abc") == "*** ***"
-
-
-def test_a_url_is_shown_without_user_query_and_fragment() -> None:
-    assert redact_url("https://u:p@host:1/path?key=1#x") == "https://host:1/path"
-
-
 MODEL = {"id": "m", "name": "m"}
-
-
-def listing(*records: Any) -> bytes:
-    return json.dumps({"object": "list", "data": records}).encode()
 
 
 def endless(asked: Any) -> Any:
@@ -430,147 +339,3 @@ def test_white_space_around_a_credential_is_stripped(
     }[name]
     assert sent[expected[0]] == expected[1]
     assert name != "client_secret" or server.requests[1].headers["Authorization"] == "Bearer t"
-
-
-SECRETS_SPELT = {
-    "plain": json.dumps,
-    "escaped": lambda key: '"' + "".join(f"\\u{ord(char):04X}" for char in key) + '"',
-    "escaped once": lambda key: f'"\\u{ord(key[0]):04x}' + json.dumps(key)[2:],
-    "url": lambda key: json.dumps(f"https://h/?key={quote(key, safe='')}"),
-    "base64": lambda key: json.dumps(base64.b64encode(f"Bearer {key}".encode()).decode()),
-    "json in json": lambda key: json.dumps(json.dumps({"you": key})),
-    "html": lambda key: json.dumps(html.escape(key)),
-    "in a list": lambda key: json.dumps([{"deep": [key]}]),
-    "as a key": lambda key: json.dumps({key: 1}),
-    "invalid utf-8": lambda key: json.dumps(f"{key}\ud800"),
-}
-
-
-def stored(root: Path) -> str:
-    """Return all that the files below a root hold, as text."""
-    import pyarrow.parquet as pq
-
-    texts = []
-    for path in root.rglob("*"):
-        if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read()
-            texts += [str(table.to_pylist()), str(table.schema.metadata)]
-        elif path.is_file():
-            texts += [path.read_text(), path.read_bytes().decode("latin-1")]
-    return "\n".join(texts)
-
-
-@pytest.mark.parametrize("spelt", SECRETS_SPELT)
-@pytest.mark.parametrize("place", ["extra", "name", "refused", "measured"])
-def test_a_credential_in_a_record_is_in_no_file_and_a_finding(
-    scripted: Any, connect: Any, tmp_path: Path, spelt: str, place: str
-) -> None:
-    field = {"extra": "echo", "name": "name", "refused": "input_token_price", "measured": "max_tokens"}[place]
-
-    def script(asked: Any) -> Any:
-        key = asked.headers["Authorization"].removeprefix("Bearer ")
-        echoing = f'{{"id":"echo","{field}":{SECRETS_SPELT[spelt](key)}}}'
-        records = [json.dumps({"id": f"m{number}", "object": "model"}) for number in range(12)]
-        return Reply(200, f'{{"object":"list","data":[{",".join([echoing, *records])}]}}'.encode())
-
-    client = connect(scripted(script).url, token=KEY)
-    page = client.fetch_page()
-    assert page.redacted == 1
-    assert page.records[1] == b'{"id": "m0", "object": "model"}'
-    assert_hidden(repr(page) + repr(list(client.iter_models())), KEY)
-
-    store = SnapshotStore(tmp_path)
-    summary = take_snapshot(client, store, snapshot_date="2026-01-02")
-    assert summary.rows + summary.quarantined == 13
-    assert summary.outcome == "warned"
-    (finding,) = (check for check in store.quality().checks if check.check == "redacted")
-    assert (finding.level, finding.column, finding.severity) == ("row", None, "warn")
-    assert (finding.evaluated, finding.failed, finding.passed) == (13, 1, False)
-    assert_hidden(stored(tmp_path) + repr(store.read().to_pylist()), KEY)
-
-
-@pytest.mark.parametrize("secret", ["guest", "oauth token", "oauth secret", "basic", "proxy"])
-def test_every_credential_is_taken_out_of_records(
-    scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, secret: str
-) -> None:
-    basic = base64.b64encode(b"client-4711:s3cret-4711").decode()
-    echoed = {
-        "guest": "guest-4711",
-        "oauth token": "fresh-token-4711",
-        "oauth secret": "s3cret-4711",
-        "basic": basic,
-        "proxy": "proxy-pass-4711",
-    }[secret]
-
-    def script(asked: Any) -> Any:
-        if asked.path == "/t":
-            return Reply(200, b'{"access_token":"fresh-token-4711"}')
-        return Reply(200, listing({"id": "x", "echo": f"you: {echoed}"}, MODEL))
-
-    server = scripted(script)
-    if secret == "proxy":  # the server itself stands for the proxy: it answers whatever it is asked
-        monkeypatch.setenv("http_proxy", server.url.replace("://", f"://user:{echoed}@"))
-    oauth = {"token_url": f"{server.url}/t", "client_id": "client-4711", "client_secret": "s3cret-4711"}
-    settings = {"guest_session_id": "guest-4711"} | ({} if secret == "proxy" else oauth)
-    page = connect(server.url, **settings).fetch_page()
-    assert page.redacted == 1
-    assert json.loads(page.records[0]) == {"id": "x", "echo": "you: ***"}
-
-
-def test_a_number_and_a_record_beyond_decoding_are_masked_as_well(scripted: Any, connect: Any) -> None:
-    deep = b"[" * 900 + b'"4711471147"' + b"]" * 900
-    body = b'{"object":"list","data":[{"id":"x","n":4711471147},%b,{"id":"4711471147","id":"y"}]}' % deep
-    page = connect(scripted(Reply(200, body)).url, token="4711471147").fetch_page()
-    assert page.redacted == 3
-    assert b"4711471147" not in b"".join(page.records)
-    assert json.loads(page.records[0]) == {"id": "x", "n": "***"}
-
-
-@pytest.mark.parametrize("token", ["key", "model", "to"])
-def test_a_short_secret_does_not_damage_records(scripted: Any, connect: Any, token: str) -> None:
-    record = {"id": "monkey-model", "max_tokens": 7}
-    page = connect(scripted(Reply(200, listing(record))).url, token=token).fetch_page()
-    assert page.redacted == 0
-    assert json.loads(page.records[0]) == record
-
-
-def test_a_client_id_is_masked_in_messages_and_never_in_records(scripted: Any, connect: Any) -> None:
-    def script(asked: Any) -> Any:
-        if asked.path == "/t":
-            return Reply(200, b'{"access_token":"fresh-token"}')
-        if asked.page == 2:
-            return Reply(404, b"no models for io-intelligence")
-        return Reply(200, listing({"id": "x", "owned_by": "io-intelligence"}))
-
-    server = scripted(script)
-    client = connect(
-        server.url, token_url=f"{server.url}/t", client_id="io-intelligence", client_secret="s3cret-4711"
-    )
-    assert client.fetch_page().redacted == 0
-    with pytest.raises(NotFoundError, match=r"no models for \*\*\*"):
-        client.fetch_page(2)
-
-
-def test_a_report_of_a_stopped_run_shows_none_either(scripted: Any, connect: Any, tmp_path: Path) -> None:
-    server = scripted(
-        lambda asked: Reply(200, listing({"id": "x", "input_token_price": asked.headers["Authorization"]}))
-    )
-    with pytest.raises(QualityError) as caught:
-        take_snapshot(connect(server.url, token=KEY), SnapshotStore(tmp_path), snapshot_date="2026-01-02")
-    assert_hidden(everything_about(caught.value) + stored(tmp_path), KEY)
-
-
-def test_each_form_of_each_secret_is_told_to_the_observer(scripted: Any) -> None:
-    seen: list[str] = []
-    server = scripted(
-        lambda asked: Reply(200, b'{"access_token":"fresh/t"}') if asked.path == "/t" else page_reply()
-    )
-    settings = ClientSettings(
-        server.url, token_url=f"{server.url}/t", client_id="me", client_secret=Secret("pw+1\n")
-    )
-    with IOIntelligenceClient.from_settings(settings, seen.append) as client:
-        client.fetch_page()
-    basic = base64.b64encode(b"me:pw%2B1").decode()
-    assert {"pw+1", "pw%2B1", basic, "fresh/t", "fresh%2Ft", "fresh\\/t"} <= set(seen)
-    assert "me" not in seen
-    assert not re.search(r"\s", "".join(seen))

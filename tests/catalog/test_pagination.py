@@ -67,6 +67,7 @@ def test_a_cap_and_lies_about_pages_change_nothing(emulator: Any, connect: Any, 
     assert names_of(connect(emulator.url).iter_models()) == ALL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["remove_first", "insert_first", "swap"])
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_catalogue_that_moves_once_is_walked_again(
@@ -84,6 +85,7 @@ def test_a_catalogue_that_moves_once_is_walked_again(
     assert Counter(emulator_pages())[1] == 2
 
 
+@pytest.mark.long
 def test_one_that_keeps_moving_is_given_up(
     emulator: Any, connect: Any, emulator_pages: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -131,6 +133,7 @@ def test_an_id_twice_on_one_page_needs_no_second_walk(
     assert sorted(emulator_pages()) == [1, 2]
 
 
+@pytest.mark.long
 def test_an_endless_has_next_is_not_believed(emulator: Any, connect: Any, emulator_pages: Any) -> None:
     emulator.state.quirks = Quirks(endless=True)
     with pytest.raises(PaginationError, match=r"has_next is still true|empty although more follows"):
@@ -283,6 +286,7 @@ def test_no_more_pages_are_under_way_than_allowed() -> None:
     assert (most, taken) == (3, 19)
 
 
+@pytest.mark.long
 def test_pages_that_wait_for_a_slow_one_do_not_pile_up() -> None:
     asked: list[int] = []
     ahead: list[int] = []

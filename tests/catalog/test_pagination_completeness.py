@@ -110,6 +110,7 @@ def names(records: Iterable[Any]) -> set[str]:
 # The documented shape: the total is what counts.
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pages", "received"),
     [
@@ -172,6 +173,7 @@ def test_a_record_twice_on_one_page_counts_as_the_api_counts_it(serve, store) ->
 # The observed shape: nothing counts, so page 2 is asked.
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "more",
     [
@@ -195,6 +197,7 @@ def test_a_server_without_pages_is_asked_twice_and_filed_whole(serve, store, mor
     assert len(list(client.iter_models())) == 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "promise",
     [

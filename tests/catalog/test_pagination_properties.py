@@ -19,6 +19,8 @@ from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.state import Quirks
 from io_intelligence_provider.errors import PaginationError
 
+pytestmark = pytest.mark.long
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=[]), max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),

@@ -306,12 +306,14 @@ def test_the_variable_is_chosen_as_urllib_does(
     assert environment_proxy("http://example.org", environ) == expected
 
 
-def test_the_system_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_is_never_asked(scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import urllib.request
 
     for name in ("getproxies", "proxy_bypass", "getproxies_environment", "proxy_bypass_environment"):
         monkeypatch.setattr(urllib.request, name, None)
-    IOIntelligenceClient("https://example.org").close()
+    server = scripted(page_reply())
+    assert connect(server.url).fetch_page().records == []
+    assert server.pages() == [1]
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,7 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
     assert parse_retry_after(header, NOW) == seconds
 
 
+@pytest.mark.long
 @given(st.text() | st.from_regex(r"\w{3}, \d+ (Jan|Oct) \d+ \d+:\d+(:\d+)? [+-]?\w+", fullmatch=True))
 def test_no_retry_after_crashes(header: str) -> None:
     seconds = parse_retry_after(header)

@@ -149,7 +149,9 @@ def test_a_bundle_of_the_environment_is_trusted(
     for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(other, raising=False)  # a machine may have them
     monkeypatch.setenv(name, ca)
-    connect(scripted(page_reply(), tls=tls).url).fetch_page()
+    server = scripted(page_reply(), tls=tls)
+    connect(server.url).fetch_page()
+    assert server.pages() == [1]
 
 
 def test_a_folder_of_the_environment_is_trusted(
@@ -157,7 +159,9 @@ def test_a_folder_of_the_environment_is_trusted(
 ) -> None:
     (tmp_path / f"{_subject_hash(ca)}.0").write_bytes(Path(ca).read_bytes())
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", f" {tmp_path} ")
-    connect(scripted(page_reply(), tls=tls).url).fetch_page()
+    server = scripted(page_reply(), tls=tls)
+    connect(server.url).fetch_page()
+    assert server.pages() == [1]
 
 
 def test_verify_outranks_the_environment_whose_variables_add_up(

@@ -70,6 +70,7 @@ def test_a_rerun_files_an_equal_table(builder):
     assert before.num_rows == 19
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("on_file", [True, False], ids=["replaced", "filed late"])
 def test_the_next_date_on_file_is_filed_again(builder, on_file):
     builder.file(1, model_row("m", input_token_price="1"))
@@ -88,6 +89,7 @@ def test_the_next_date_on_file_is_filed_again(builder, on_file):
     assert found == [(nth_day(3), nth_day(1), "1", "3"), (nth_day(5), nth_day(3), "3", "4")]
 
 
+@pytest.mark.long
 def test_dates_that_looked_through_a_quarantine_are_filed_again(builder):
     builder.file(1, model_row("m", input_token_price="1"))
     builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("m"))])
@@ -154,6 +156,7 @@ def test_a_snapshot_replaced_while_it_is_compared_is_compared_again(builder, mon
     assert builder.store.changes()["new_value"].to_pylist() == ["3"]
 
 
+@pytest.mark.long
 def test_a_day_that_cannot_be_read_is_passed_over_and_named(builder, caplog):
     """Its own pages among it, which nobody reads before they are compared."""
     builder.file(0, model_row("m", input_token_price="1"))

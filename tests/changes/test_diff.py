@@ -102,6 +102,7 @@ EXTRA = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", WireShape)
 @pytest.mark.parametrize(("old", "new", "wanted"), EXTRA)
 def test_extra_is_compared_key_by_key(builder, shape, old, new, wanted):

@@ -47,6 +47,7 @@ def three(builder: Any) -> Any:
     return builder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("old", [{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 1, 2}, set()])
 def test_only_what_both_files_have_is_compared(three: Any, old: set[int]) -> None:
     for number in old:

@@ -20,6 +20,8 @@ from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.store.store import SnapshotStore
 
+pytestmark = pytest.mark.long
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 VALUES = {
     Kind.STRING: TEXT,

@@ -126,6 +126,7 @@ def test_a_link_of_a_version_that_knew_no_access_tiers(endpoint: Endpoint) -> No
     assert sighting.moved == ("quotas",)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("records", "moved"),
     [
@@ -189,6 +190,7 @@ def test_an_event_that_died_with_its_watcher_comes_again_under_its_id(endpoint: 
     assert endpoint.look(600) is None
 
 
+@pytest.mark.long
 def test_it_does_not_come_again_when_a_run_filed_it_meanwhile(endpoint: Endpoint) -> None:
     endpoint.look()
     endpoint.serve(dearer())
@@ -198,6 +200,7 @@ def test_it_does_not_come_again_when_a_run_filed_it_meanwhile(endpoint: Endpoint
     assert endpoint.look(600) is None
 
 
+@pytest.mark.long
 def test_what_a_run_filed_before_is_no_news(endpoint: Endpoint) -> None:
     endpoint.file()
     endpoint.look()
@@ -208,6 +211,7 @@ def test_what_a_run_filed_before_is_no_news(endpoint: Endpoint) -> None:
     assert endpoint.look() is not None  # and back again is
 
 
+@pytest.mark.long
 def test_there_and_back_with_nothing_filed_is_one_event(endpoint: Endpoint) -> None:
     endpoint.file()
     endpoint.look()
@@ -234,6 +238,7 @@ def test_of_two_watchers_one_has_the_event(endpoint: Endpoint, monkeypatch: pyte
     assert found[0] is not None
 
 
+@pytest.mark.long
 def test_every_day_reads_the_same_from_the_api_and_from_the_store(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path)
     seen = set()
@@ -260,6 +265,7 @@ def test_refused_records_read_the_same_from_the_store(endpoint: Endpoint) -> Non
     assert fingerprint_on_file(endpoint.store) == found
 
 
+@pytest.mark.long
 def test_another_wire_shape_moves_nothing(tmp_path: Path) -> None:
     def found(shape: Any) -> Any:
         with (

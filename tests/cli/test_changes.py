@@ -79,6 +79,7 @@ def test_against_a_date_it_writes_nothing(root: Path, capsys: pytest.CaptureFixt
     assert files(root) == before
 
 
+@pytest.mark.long
 def test_min_pct_hides_the_small_ones_and_says_so(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     everything = json.loads(printed(capsys, "changes", "--root", root, "--json"))["changes"]
     least = sorted(abs(change["pct"]) for change in everything if change["pct"] is not None)[1]
@@ -133,6 +134,7 @@ def test_hostile_names_and_values_print_as_text(capsys: pytest.CaptureFixture[st
     assert "\x1b" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["text", "markdown", "html", "slack"])
 def test_alert_shows_what_would_be_sent_and_writes_nothing(
     form: str, root: Path, rules: Path, capsys: pytest.CaptureFixture[str]

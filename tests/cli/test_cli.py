@@ -97,6 +97,7 @@ def test_show_prints_the_table_and_exact_json(
     assert row["max_tokens"] is None
 
 
+@pytest.mark.long
 def test_replay_files_every_state_of_a_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(tmp_path)
     assert main(["replay", "--root", root, "--start", "2026-05-25", "--end", "2026-05-27", "--json"]) == 0
@@ -174,6 +175,7 @@ def test_a_root_that_cannot_be_made_is_named(api: EmulatorServer, capsys: pytest
     assert "Not on file" not in error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", ["demo", "ui"])
 def test_ctrl_c_ends_without_a_traceback(module: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"io_intelligence_provider.cli.{module}", str(tmp_path / "work")]
@@ -193,6 +195,7 @@ def test_ctrl_c_ends_without_a_traceback(module: str, tmp_path: Path) -> None:
     assert process.returncode == (130 if module == "demo" else 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("port", ["99999", "0", "x", "-1"])
 def test_a_port_of_the_interface_that_is_none(port: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "io_intelligence_provider.cli.ui", str(tmp_path), str(tmp_path / "x")]
@@ -211,6 +214,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert command in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_no_command_imports_airflow(tmp_path: Path) -> None:
     script = (
         "import sys\n"

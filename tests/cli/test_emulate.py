@@ -33,6 +33,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(["emulate", *arguments])
 
 
+@pytest.mark.long
 def test_it_serves_until_ctrl_c() -> None:
     command = [
         sys.executable,

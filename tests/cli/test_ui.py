@@ -65,6 +65,7 @@ def test_passwords_stay_and_nobody_else_reads_them(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.long
 def test_a_recorded_day_has_its_changes_as_a_daily_run_would_have_filed_them(tmp_path: Path) -> None:
     history = PriceHistory.load()
     store = SnapshotStore(tmp_path)
@@ -83,6 +84,7 @@ def test_a_recorded_day_has_its_changes_as_a_daily_run_would_have_filed_them(tmp
     assert store.changes().equals(before)
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_replay_when_the_day_is_on_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

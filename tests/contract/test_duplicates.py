@@ -74,6 +74,7 @@ def test_numbers_are_compared_by_their_value_not_by_a_float(look):
     assert look(first, second)[1] == {ID}
 
 
+@pytest.mark.long
 def test_what_cannot_be_decoded_is_compared_as_it_came(look):
     broken, deep = b'{"a": "\x01"}', b"[" * 20_000 + b"]" * 20_000
     assert look(broken, deep, broken, deep) == ([broken, deep], frozenset())

@@ -1,12 +1,16 @@
-"""Every reason of every refused record, one per column, the first in the order required, type, value."""
+"""Validation of records: every reason of every refused one, both sides of each border, and the counts."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 
-from helpers.records import documented_record, outcomes, validate_records
+import pytest
 
-ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
+from helpers.records import MODEL_ID, documented_record, observed_record, outcomes, validate_records
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.contract.columns import COLUMNS, QUOTA_COLUMNS, Place
+from io_intelligence_provider.contract.records import RecordCounts
 
 
 def test_all_columns_report_and_each_its_first_kind_only():
@@ -61,14 +65,14 @@ def test_a_repeated_id_is_refused_beside_other_reasons():
     verdict = validate_records(
         documented_record(),
         documented_record(status="?"),
-        documented_record(model_id=ID[:-1] + "b"),
-        conflicting={ID},
+        documented_record(model_id=MODEL_ID[:-1] + "b"),
+        conflicting={MODEL_ID},
     )
     assert [[(f.check, f.column) for f in refused.failures] for refused in verdict.refused] == [
         [("unique", "model_id")],
         [("unique", "model_id"), ("allowed_values", "status")],
     ]
-    assert verdict.valid["model_id"].to_list() == [ID[:-1] + "b"]
+    assert verdict.valid["model_id"].to_list() == [MODEL_ID[:-1] + "b"]
 
 
 def test_valid_rows_are_unaffected_by_refused_neighbours():
@@ -84,10 +88,10 @@ def test_valid_rows_are_unaffected_by_refused_neighbours():
 
 
 def test_a_refused_record_keeps_who_it_is_and_its_text():
-    record = documented_record({"x": "é"}, model_id=ID.upper(), status="?")
+    record = documented_record({"x": "é"}, model_id=MODEL_ID.upper(), status="?")
     raw = json.dumps(record, ensure_ascii=False, indent=1).encode()
     (refused,) = validate_records(raw).refused
-    assert (refused.model_id, refused.name) == (ID, "org/model")
+    assert (refused.model_id, refused.name) == (MODEL_ID, "org/model")
     assert refused.record.isascii()
     assert json.loads(refused.record) == record
 
@@ -95,3 +99,168 @@ def test_a_refused_record_keeps_who_it_is_and_its_text():
 def test_an_empty_batch_is_fine():
     verdict = validate_records()
     assert (verdict.rows, verdict.valid.height, verdict.refused) == (0, 0, [])
+
+
+def test_a_uuid_is_stored_in_lower_case():
+    given = [MODEL_ID, MODEL_ID.upper(), MODEL_ID.title(), "0" * 8 + "-0000-0000-0000-" + "0" * 12]
+    rows = outcomes(*(documented_record(model_id=text) for text in given))
+    assert [row["model_id"] for row in rows] == [text.lower() for text in given]
+
+
+def test_what_is_no_canonical_uuid_is_refused():
+    given = [
+        "",
+        " " + MODEL_ID,
+        MODEL_ID + "\n",
+        MODEL_ID.replace("-", ""),
+        f"{{{MODEL_ID}}}",
+        f"urn:uuid:{MODEL_ID}",
+        MODEL_ID[:-1],
+        MODEL_ID + "0",
+        MODEL_ID.replace("3", "g", 1),
+        MODEL_ID.replace("3", "٣", 1),
+    ]
+    found = outcomes(*(documented_record(model_id=text) for text in given))
+    assert found == [[("uuid", "model_id")]] * len(given)
+
+
+def test_the_status_is_one_of_two():
+    good, bad = ["active", "inactive"], ["Active", "", "active ", "retired"]
+    found = outcomes(*(documented_record(status=status) for status in good + bad))
+    assert [row["status"] for row in found[:2]] == good
+    assert found[2:] == [[("allowed_values", "status")]] * len(bad)
+
+
+def test_trendiness_is_from_0_to_10():
+    low, zero, ten, high = outcomes(*(documented_record({"trendiness": value}) for value in (-1, 0, 10, 11)))
+    assert low == high == [("in_range", "trendiness")]
+    assert (zero["trendiness"], ten["trendiness"]) == (0, 10)
+
+
+@pytest.mark.parametrize("column", [*QUOTA_COLUMNS, "max_tokens", "context_window"])
+def test_quotas_and_limits_are_not_negative(column):
+    values = (-1, 0, 2**63 - 1)
+    records = [
+        documented_record(**{column: value})
+        if column in QUOTA_COLUMNS
+        else documented_record({column: value})
+        for value in values
+    ]
+    below, *others = outcomes(*records)
+    assert below == [("non_negative", column)]
+    assert [row[column] for row in others] == [0, 2**63 - 1]
+
+
+@pytest.mark.parametrize(
+    ("updated", "flagged"),
+    [
+        ("2025-01-02T03:04:04.999999Z", True),
+        ("2025-01-02T03:04:05Z", False),
+        ("2025-01-02T04:04:04+01:00", True),
+        ("2025-01-02T04:04:05+01:00", False),
+    ],
+)
+def test_an_update_before_the_creation_is_flagged_and_kept(updated, flagged):
+    verdict = validate_records(documented_record(updated_at=updated))
+    assert verdict.valid.height == 1
+    assert list(verdict.warned) == ([("not_before", "updated_at")] if flagged else [])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("model_id", "X", "is not a UUID in its canonical form"),
+        ("status", "x", "is none of active, inactive"),
+        ("chat_daily_quota_tier_1", -1, "is negative"),
+    ],
+)
+def test_a_failure_shows_the_value_as_served(column, value, message):
+    (refused,) = validate_records(documented_record(**{column: value})).refused
+    (failure,) = refused.failures
+    assert (failure.value, failure.message) == (str(value), message)
+
+
+BROKEN = [5, True, "", "\ud800", -1, [5], {"a": 1}, None, 10**30]
+
+
+@pytest.fixture(params=WireShape)
+def hostile(request):
+    """Return a shape and records that break every column in every way."""
+    records = [None, [], "x", {}]
+    for column in COLUMNS:
+        for value in BROKEN:
+            if request.param is WireShape.OPENAI:
+                records.append(observed_record(**{column.observed_key or column.name: value}))
+            elif column.place is Place.METADATA:
+                records.append(documented_record({column.name: value}))
+            else:
+                records.append(documented_record(**{column.name: value}))
+    return request.param, [*records, documented_record(metadata=5), documented_record(metadata=None)]
+
+
+@pytest.mark.long
+def test_every_reason_of_the_quarantine_is_counted_in_the_report(hostile):
+    shape, records = hostile
+    tally, reasons, warned = RecordCounts(shape), Counter(), Counter()
+    for part in (records[::2], records[1::2], []):
+        verdict = validate_records(*part, shape=shape, conflicting={"org/model"})
+        tally.add(verdict)
+        reasons.update((f.check, f.column) for refused in verdict.refused for f in refused.failures)
+        warned.update({key: len(rows) for key, rows in verdict.warned.items()})
+    results = {(result.check, result.column): result for result in tally.results()}
+    assert len(results) == len(tally.results())
+    assert {key: result.failed for key, result in results.items() if result.failed} == dict(reasons + warned)
+    for (check, _), result in results.items():
+        assert (result.level, result.evaluated) == ("row", len(records)), check
+        assert result.severity == ("warn" if check in ("coerced", "not_before") else "error")
+        assert len(result.examples) == min(result.failed, 5)
+        for example in result.examples:
+            assert {"model_id", "name"} <= set(example) <= {"model_id", "name", "value", "message"}
+    assert (tally.served, tally.quarantined) == (len(records), tally.served - tally.valid)
+
+
+def test_warnings_are_counted_over_all_batches_with_five_examples():
+    tally = RecordCounts(WireShape.DOCUMENTED)
+    for batch in range(3):
+        tally.add(
+            validate_records(*(documented_record({"tags": "New"}, name=f"{batch}-{n}") for n in range(4)))
+        )
+    coerced = next(
+        result for result in tally.results() if (result.check, result.column) == ("coerced", "tags")
+    )
+    assert (coerced.failed, coerced.evaluated, tally.quarantined) == (12, 12, 0)
+    assert [example["name"] for example in coerced.examples] == ["0-0", "0-1", "0-2", "0-3", "1-0"]
+
+
+def test_long_names_and_values_are_cut_in_the_examples():
+    tally = RecordCounts(WireShape.DOCUMENTED)
+    long = "x" * 10_000
+    tally.add(
+        validate_records(
+            documented_record({"tags": "New"}, name=long),
+            documented_record(status=long, model_id=long, name=long),
+        )
+    )
+    for result in tally.results():
+        for example in result.examples:
+            assert all(len(text or "") < 150 for text in example.values()), result.check
+
+
+def test_long_keys_are_cut_in_the_report():
+    tally = RecordCounts(WireShape.DOCUMENTED)
+    tally.add(validate_records(documented_record({"k" * 10_000: 1})))
+    assert max(map(len, tally.fields)) < 150
+    assert max(map(len, tally.unknown)) < 150
+
+
+def test_a_refused_record_is_known_by_its_id_and_its_name():
+    tally = RecordCounts(WireShape.DOCUMENTED)
+    tally.add(
+        validate_records(
+            documented_record(status="?", name="a"),
+            documented_record(model_id=None, name="b"),
+            documented_record(name=None),
+        )
+    )
+    assert tally.refused_ids == {"3c90c3cc-0d44-4b50-8888-8dd25736052a"}
+    assert tally.refused_names == {"a", "b"}

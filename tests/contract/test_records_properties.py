@@ -15,6 +15,8 @@ from helpers.records import documented_record, observed_record, validate_records
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
+pytestmark = pytest.mark.long
+
 quiet = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 numbers = st.one_of(

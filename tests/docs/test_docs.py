@@ -41,6 +41,7 @@ def page(name: str) -> str:
     return (REPO / "docs" / name).read_text("utf-8")
 
 
+@pytest.mark.long
 def test_generated_tables_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, str(REPO / "docs" / "generate.py"), "--check"],
@@ -57,6 +58,7 @@ def test_relative_links_lead_to_files(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+@pytest.mark.long
 def test_the_faults_of_the_emulators_example_strike(tmp_path: Path) -> None:
     (line,) = re.findall(r"^    io-intelligence emulate (--as-of.*)$", page("emulator.md"), re.MULTILINE)
     words = shlex.split(line)
@@ -148,6 +150,7 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_sql_of_the_readme_runs(demo_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo_store)
     (query,) = examples("sql")

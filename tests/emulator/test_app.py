@@ -166,6 +166,7 @@ def test_the_openai_shape_is_that_of_the_live_answer_key_by_key(emulate: Start) 
     assert [key for key in wanted if not found[key] <= wanted[key]] == []
 
 
+@pytest.mark.long
 def test_what_moves_from_request_to_request(emulate: Start) -> None:
     server, again = emulate(shape="openai"), emulate(shape="openai")
     first, second = (ask(server).json()["data"] for _ in range(2))
@@ -202,6 +203,7 @@ def test_gzip_only_for_those_who_accept_it(history_server: EmulatorServer) -> No
     assert gzip.decompress(packed.body) == plain.body
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("quirks", "said"),
     [

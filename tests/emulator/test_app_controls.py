@@ -149,6 +149,7 @@ def test_controls_are_for_this_machine_only(peer: str, status: int) -> None:
     assert isinstance(json.loads(sent[1]["body"]), list if status == 200 else dict)
 
 
+@pytest.mark.long
 def test_a_stopped_server_lets_its_port_go() -> None:
     with EmulatorServer() as server:
         port = int(server.url.rpartition(":")[2])

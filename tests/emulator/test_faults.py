@@ -86,6 +86,7 @@ def test_reset(four_models: EmulatorServer) -> None:
     assert ask(four_models).status == 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_truncate(emulate: Start, encoding: str) -> None:
     server = emulate()
@@ -117,6 +118,7 @@ def test_drift_between_two_pages(
     assert names(four_models, 2) == (["m2", "m3"], 4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", ["documented", "openai"])
 def test_newcomers_are_models_of_their_own(emulate: Start, shape: str) -> None:
     server = emulate(shape=shape)

@@ -18,10 +18,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from helpers.months import days_read
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.store import months
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND
+
+pytestmark = pytest.mark.long
 
 REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text("utf-8")
@@ -223,25 +225,21 @@ def test_the_store_reads_them_as_one(
     ]
 
 
+@pytest.mark.usefixtures("settled")
 def test_months_are_rolled_up_of_both_kinds(
     mixed: tuple[SnapshotStore, set[date]], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _ = mixed
-    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
     made.compact()
     names = made.files.list("compacted/models")
     assert [name[:7] for name in names] == ["2026-05", "2026-06"]
-    monkeypatch.setattr("io_intelligence_provider.store.reading._Reading._days", _not_asked_for)
+    assert {day.month for day in days_read(made, monkeypatch)} <= {7}
     assert made.history(end="2026-06-30").to_pylist() == [
         row for row in expected if row["snapshot_date"] <= date(2026, 6, 30)
     ]
 
 
-def _not_asked_for(_self: Any, days: Any) -> Iterator[Any]:
-    assert not list(days)
-    return iter(())
-
-
+@pytest.mark.usefixtures("settled")
 def test_a_new_column_makes_months_stale_and_they_are_rolled_up_again(
     mixed: tuple[SnapshotStore, set[date]], expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +247,6 @@ def test_a_new_column_makes_months_stale_and_they_are_rolled_up_again(
     from io_intelligence_provider.contract.columns import arrow_schema
 
     made, _ = mixed
-    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
 
     def older() -> Any:
         import pyarrow as pa

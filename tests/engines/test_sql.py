@@ -18,6 +18,8 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import NotOnFileError
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
 LAST = date(2026, 7, 1)
 Rows = list[dict[str, Any]]

@@ -20,6 +20,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import io_intelligence_provider
+from helpers.months import let_a_minute_pass
 from helpers.stores import StoreBuilder
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli.recorded import file_recorded
@@ -159,3 +160,9 @@ def server(_server: EmulatorServer) -> Iterator[EmulatorServer]:
     yield _server
     _server.state.settle()
     _server.set_as_of(None)
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute passes at once: what was written just now is old enough to be rolled up."""
+    let_a_minute_pass(monkeypatch)

@@ -145,6 +145,11 @@ def page_reply(
     )
 
 
+def listing_body(*records: Any) -> bytes:
+    """Return an answer of the observed shape."""
+    return json.dumps({"object": "list", "data": records}).encode()
+
+
 def as_script(script: Script | Reply | list[Reply]) -> Script:
     if callable(script):
         return script

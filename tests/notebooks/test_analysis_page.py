@@ -12,6 +12,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "analysis.md"
 
 
+@pytest.mark.long
 def test_the_recipes_run_and_give_what_the_page_says(
     recorded_store: Path,
     tmp_path: Path,

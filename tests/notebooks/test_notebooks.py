@@ -10,6 +10,8 @@ from types import ModuleType
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parents[2] / "docs" / "notebooks"
 NAMES = ("price-history", "cost-comparison", "quotas", "data-quality")
 MOST_BYTES = 300_000

@@ -23,7 +23,7 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_api
 from io_intelligence_provider.plugin.reader import StoreSource
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 
 BASE_PATH = "/team/airflow"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"

@@ -173,6 +173,7 @@ def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
+@pytest.mark.long
 def test_a_new_day_does_not_read_the_old_ones_again(builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (0, 40, 100, 130):  # March, April, June, July
         builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
@@ -205,6 +206,7 @@ def test_quarters_that_are_not_at_hand_are_read_together(
     assert [list(part.damaged) for part in one_by_one] == [[], [], [nth_day(100)], []]
 
 
+@pytest.mark.long
 def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(builder: Any) -> None:
     for number in (0, 40, *range(125, 165)):  # March, April, and most of July
         builder.file(number, model_row("a", output_token_price=str(number + 1)))

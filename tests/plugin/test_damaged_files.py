@@ -34,6 +34,8 @@ from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 
+pytestmark = pytest.mark.long
+
 HURT, LATEST, NEXT = date(2026, 3, 3), date(2026, 3, 4), date(2026, 3, 5)
 RULE = [{"name": "r", "changes": ["price_changed"], "baseline": "last_alert"}]
 ROUTES = {

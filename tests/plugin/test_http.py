@@ -19,6 +19,8 @@ from io_intelligence_provider.plugin.api import routes
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.plugin.shell import SECURITY_HEADERS
 
+pytestmark = pytest.mark.long
+
 JSON_ROUTES = {
     "status": {},
     "overview": {"days": 7},

@@ -14,6 +14,8 @@ from helpers.stores import model_row
 from io_intelligence_provider.plugin import IOIntelligencePlugin, external_view
 from io_intelligence_provider.plugin.lazy import LazyApp
 
+pytestmark = pytest.mark.long
+
 
 def test_loading_the_plugin_imports_nothing_heavy() -> None:
     code = (

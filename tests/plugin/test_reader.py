@@ -36,6 +36,7 @@ def everything(page: Any, **changed: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_empty_store(tmp_path: Path, serve: Any, exists: bool) -> None:
     root = tmp_path / "store"
@@ -61,6 +62,7 @@ def test_an_empty_store(tmp_path: Path, serve: Any, exists: bool) -> None:
     assert codes == dict.fromkeys(ROUTES, 404) | fine
 
 
+@pytest.mark.long
 def test_folders_without_a_file_are_half_a_write_and_no_snapshot(builder: Any, serve: Any) -> None:
     for part in ("models", "changes", "quality", "quarantine"):
         (builder.root / part / f"snapshot_date={nth_day(9)}").mkdir(parents=True)
@@ -84,6 +86,7 @@ def test_a_root_that_is_a_file(tmp_path: Path, serve: Any) -> None:
         assert error["action"]
 
 
+@pytest.mark.long
 def test_a_store_out_of_reach_is_asked_once_for_many(serve: Any) -> None:
     asked = []
 
@@ -137,6 +140,7 @@ def test_a_connection_that_is_missing(serve: Any, monkeypatch: pytest.MonkeyPatc
     assert "no_such_connection" in error["message"]
 
 
+@pytest.mark.long
 def test_a_file_system_that_is_not_installed(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from io_intelligence_provider.plugin.airflow_app import open_configured_store
 
@@ -146,6 +150,7 @@ def test_a_file_system_that_is_not_installed(serve: Any, monkeypatch: pytest.Mon
     assert "gs://bucket/prices" in error["message"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "root", ["s3://user:hush@bucket/prices", "sftp://hush@host/prices", "s3://bucket/prices?token=hush"]
 )
@@ -163,6 +168,7 @@ def test_a_root_with_credentials_is_refused_and_not_shown(
         assert "hush" not in str(error)
 
 
+@pytest.mark.long
 def test_a_damaged_latest_day_falls_back_on_the_one_before(builder: Any, serve: Any) -> None:
     for number in range(3):
         builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
@@ -187,6 +193,7 @@ def test_a_damaged_latest_day_falls_back_on_the_one_before(builder: Any, serve: 
     assert page.api("overview")["medians"]["output"]["value"] == "9"
 
 
+@pytest.mark.long
 def test_a_damaged_older_day_is_a_gap_that_is_named(builder: Any, serve: Any) -> None:
     for number in range(5):
         builder.file(number, model_row("a", output_token_price="1"), changes=True)
@@ -216,6 +223,7 @@ def test_a_damaged_older_day_is_a_gap_that_is_named(builder: Any, serve: Any) ->
     assert page.problem("overview", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
 
 
+@pytest.mark.long
 def test_no_day_can_be_read(builder: Any, serve: Any) -> None:
     for number in range(9):
         builder.file(number, model_row("a"))
@@ -229,6 +237,7 @@ def test_no_day_can_be_read(builder: Any, serve: Any) -> None:
         assert (code, error["kind"]) == (503, "damaged"), route
 
 
+@pytest.mark.long
 def test_a_damaged_changes_file_makes_its_part_null(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a", output_token_price="1"), changes=True)
     builder.file(1, model_row("a", output_token_price="2"), changes=True)
@@ -246,6 +255,7 @@ def test_a_damaged_changes_file_makes_its_part_null(builder: Any, serve: Any) ->
     assert [item["date"] for item in answers["changes"].json()["items"]] == [nth_day(1).isoformat()]
 
 
+@pytest.mark.long
 def test_a_missing_report_makes_its_part_null(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a"))
     run = builder.file(1, model_row("a"))
@@ -271,6 +281,7 @@ def test_a_missing_quarantine_is_said(builder: Any, serve: Any) -> None:
     assert page.problem("quarantine", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
 
 
+@pytest.mark.long
 def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +333,7 @@ def test_a_stale_snapshot_is_called_so(builder: Any, serve: Any, monkeypatch: py
     assert later.json()["age_hours"] == pytest.approx(37, abs=0.5)
 
 
+@pytest.mark.long
 def test_a_new_snapshot_is_seen(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a", output_token_price="1"))
     page = serve(builder.root)
@@ -332,6 +344,7 @@ def test_a_new_snapshot_is_seen(builder: Any, serve: Any) -> None:
     assert page.api("overview")["medians"]["output"]["value"] == "3"
 
 
+@pytest.mark.long
 def test_an_object_store(serve: Any, builder: Any) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
@@ -356,6 +369,7 @@ def test_an_object_store(serve: Any, builder: Any) -> None:
             fs.rm(root, recursive=True)
 
 
+@pytest.mark.long
 def test_a_read_that_does_not_come_back_is_left_alone(
     builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

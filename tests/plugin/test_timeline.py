@@ -21,6 +21,7 @@ def steps(page: Any, model: str, field: str = PRICE) -> list[tuple[str | None, b
     return [(value, on_file) for _, value, on_file in series["steps"]]
 
 
+@pytest.mark.long
 def test_a_new_id_under_the_same_name_is_the_same_model(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a", model_id=uid("one"), output_token_price="1"))
     builder.file(1, model_row("a", model_id=uid("two"), output_token_price="2"))
@@ -33,6 +34,7 @@ def test_a_new_id_under_the_same_name_is_the_same_model(builder: Any, serve: Any
     assert page.api("overview")["movers"]["up_total"] == 1
 
 
+@pytest.mark.long
 def test_a_new_name_under_the_same_id_is_the_same_model(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a", model_id=uid("one"), output_token_price="1"))
     builder.file(1, model_row("b", model_id=uid("one"), output_token_price="2"))
@@ -56,6 +58,7 @@ def test_ids_of_another_wire_shape_are_followed_by_name(builder: Any, serve: Any
     assert page.api("status")["wire_shape"] == "openai"
 
 
+@pytest.mark.long
 def test_two_models_of_one_name_are_told_apart(builder: Any, serve: Any) -> None:
     for number in range(2):
         builder.file(
@@ -78,6 +81,7 @@ def test_two_models_of_one_name_are_told_apart(builder: Any, serve: Any) -> None
     ]
 
 
+@pytest.mark.long
 def test_a_name_that_becomes_shared_stays_with_who_had_it(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a", model_id=uid("one"), output_token_price="1"))
     builder.file(
@@ -92,6 +96,7 @@ def test_a_name_that_becomes_shared_stays_with_who_had_it(builder: Any, serve: A
     assert steps(page, "a") == steps(page, uid("one"))  # the other one is gone
 
 
+@pytest.mark.long
 def test_models_that_swap_names_are_who_their_names_say(builder: Any, serve: Any) -> None:
     builder.file(
         0,
@@ -108,6 +113,7 @@ def test_models_that_swap_names_are_who_their_names_say(builder: Any, serve: Any
     assert steps(page, "b") == [("2", True), ("4", True)]
 
 
+@pytest.mark.long
 def test_absent_not_published_and_free_are_three_things(builder: Any, serve: Any) -> None:
     always = model_row("z", output_token_price="1")
     for number, price in enumerate(["1", None, "gone", "0", "0", "0.50"]):
@@ -141,6 +147,7 @@ def test_a_free_model_that_never_cost_anything_is_not_doubtful(builder: Any, ser
         assert item["doubtful"] == []
 
 
+@pytest.mark.long
 def test_a_model_is_not_on_file_before_it_came(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("z"))
     builder.file(1, model_row("z"), model_row("a"))
@@ -151,6 +158,7 @@ def test_a_model_is_not_on_file_before_it_came(builder: Any, serve: Any) -> None
     assert [item["change"]["new"] for item in page.api("models")["items"]] == [True, False]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("prices", "median"),
     [
@@ -174,6 +182,7 @@ def test_medians_are_exact_to_the_last_digit(builder: Any, serve: Any, prices: A
     assert found["median_series"][PRICE][0][1] == median
 
 
+@pytest.mark.long
 def test_medians_of_days_that_lie_years_apart(builder: Any, serve: Any) -> None:
     for number, price in ((0, "1"), (700, "2"), (1_000, "3"), (1_200, "4"), (1_201, None)):
         builder.file(number, model_row("a", output_token_price=price))
@@ -188,6 +197,7 @@ def test_medians_of_days_that_lie_years_apart(builder: Any, serve: Any) -> None:
     assert series == [[str(nth_day(1_000)), None], [str(nth_day(1_200)), "4"], [str(nth_day(1_201)), None]]
 
 
+@pytest.mark.long
 def test_prices_and_quotas_keep_every_digit(builder: Any, serve: Any) -> None:
     price, quota = "12345678901234567890.123456789012345678", 9_007_199_254_740_993
     builder.file(0, model_row("a", output_token_price=price, chat_daily_quota_tier_1=quota))
@@ -198,6 +208,7 @@ def test_prices_and_quotas_keep_every_digit(builder: Any, serve: Any) -> None:
     assert str(quota).encode() in page.get("api/models").body
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [0, 2**53, 2**53 + 1, 2**63 - 1])
 def test_an_integer_that_javascript_would_round_is_text(builder: Any, serve: Any, size: int) -> None:
     names = ("max_tokens", "context_window", "chat_daily_quota_tier_1")
@@ -210,6 +221,7 @@ def test_an_integer_that_javascript_would_round_is_text(builder: Any, serve: Any
     assert [found["max_tokens"], found["context_window"], found["quotas"][names[2]]] == [shown] * 3
 
 
+@pytest.mark.long
 def test_access_tiers_over_time(builder: Any, serve: Any) -> None:
     tier = "min_access_tier"
     for number, said in enumerate(["standard", "standard", "tier.100", None, "professional"]):
@@ -244,6 +256,7 @@ def test_what_the_live_api_says_of_a_model_is_among_its_facts(builder: Any, serv
     assert facts["input_modalities"] == (["text"], None)
 
 
+@pytest.mark.long
 def test_a_first_snapshot_has_nothing_to_be_compared_with(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a", output_token_price="1"), changes=True)
     page = serve(builder.root)
@@ -256,6 +269,7 @@ def test_a_first_snapshot_has_nothing_to_be_compared_with(builder: Any, serve: A
     assert models["items"][0]["change"] == {"pct": None, "new": False, "old": None}
 
 
+@pytest.mark.long
 def test_movers_from_free_have_no_percentage_and_come_last(builder: Any, serve: Any) -> None:
     builder.file(
         0,
@@ -289,6 +303,7 @@ def test_capabilities_and_developer(builder: Any, serve: Any) -> None:
     assert (items["c"]["developer"], items["c"]["capabilities"]) == (None, [])
 
 
+@pytest.mark.long
 def test_active_is_unknown_when_nobody_publishes_a_status(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a"), model_row("b"))
     builder.file(1, model_row("a", status="inactive"), model_row("b"))

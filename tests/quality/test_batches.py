@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.long
 
 ROWS, GROUP = 10_000_000, 250_000
 BOUND_MIB = 150

@@ -63,6 +63,7 @@ def test_the_same_rows_are_refused(case: Any, write: Callable[..., str], check: 
     assert checked.run.mode == ("rows" if case.rows else "whole")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", [item for item in CASES if item.values[0].rows])
 def test_small_row_groups_change_nothing(
     case: Any, write: Callable[..., str], check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

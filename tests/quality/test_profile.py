@@ -79,6 +79,7 @@ def test_a_column_that_comes_later_counts_from_there():
 numbers = st.lists(st.none() | st.integers(-50, 50) | st.floats(-9, 9, width=32), max_size=60)
 
 
+@pytest.mark.long
 @given(values=numbers, cut=st.integers(0, 60))
 def test_cut_anywhere_it_is_what_statistics_says(values, cut):
     whole = pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64)})
@@ -104,6 +105,7 @@ def test_the_last_number_that_is_exact_and_the_first_that_is_not():
     assert more.distinct == pytest.approx(EXACT_DISTINCT, rel=0.1)
 
 
+@pytest.mark.long
 def test_a_long_column_is_close_and_bounded():
     rows = 20 * SAMPLE
     values = list(range(rows))

@@ -90,6 +90,7 @@ def test_the_summary_counts_what_was_evaluated():
     assert QualityReport.from_dict(FORM).result() == {"score": 0.45, "passed": 1, "failed": 1, "warned": 1}
 
 
+@pytest.mark.long
 @given(
     texts=st.lists(st.text(), max_size=5),
     example=st.dictionaries(st.text(), st.none() | st.text() | st.integers()),

@@ -143,6 +143,7 @@ def test_each_name_has_a_safe_folder_of_its_own(one, other):
     assert (dataset_id(other) == folder) == (one == other)
 
 
+@pytest.mark.long
 def test_runs_at_once_never_meet(tmp_path, run_of):
     runs = [run_of(0, run_id=f"20260101T060000Z-{number:08x}") for number in range(40)]
     with ThreadPoolExecutor(8) as pool:

@@ -80,6 +80,7 @@ KEYS = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(
     keys=KEYS,

@@ -15,6 +15,8 @@ import polars as pl
 import pytest
 from pandera.io import pandas_io, polars_io
 
+pytestmark = pytest.mark.long
+
 REFUSED = """
 import sys
 from importlib.machinery import PathFinder

@@ -53,6 +53,7 @@ def run(catalogue, shape):
         MemoryFileSystem().rm(store.files.url(""), recursive=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", WireShape)
 @given(data=st.data())
 @settings(max_examples=25)
@@ -98,6 +99,7 @@ def test_two_differing_records_of_one_id_are_both_refused(store, other):
         assert [(failure["check"], failure["column"]) for failure in failures] == [("unique", "model_id")]
 
 
+@pytest.mark.long
 def test_records_of_one_id_far_apart_are_found(store, monkeypatch):
     monkeypatch.setattr("io_intelligence_provider.snapshot._GROUP", 100)
     records = [model_record(f"m{n}") for n in range(350)]
@@ -106,6 +108,7 @@ def test_records_of_one_id_far_apart_are_found(store, monkeypatch):
     assert store.read()["name"].to_pylist() == sorted(f"m{n}" for n in range(1, 350))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", ["documented", "openai"])
 def test_the_whole_chain_on_real_prices(server, store, shape):
     server.state.shape = shape
@@ -122,6 +125,7 @@ def test_the_whole_chain_on_real_prices(server, store, shape):
     assert store.info().source_url == f"{server.url}/api/v1/models"
 
 
+@pytest.mark.long
 def test_both_shapes_of_one_day_store_the_same_prices(server, store):
     columns = ["name", "input_token_price", "output_token_price", "cache_read_token_price"]
     tables = []

@@ -19,6 +19,8 @@ import pytest
 from helpers.records import model_record
 from io_intelligence_provider.store.store import SnapshotStore
 
+pytestmark = pytest.mark.long
+
 WRITER = Path(__file__).with_name("writer.py")
 MODELS = 20
 STEPS_OF_A_RUN = 22

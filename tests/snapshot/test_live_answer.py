@@ -150,6 +150,7 @@ def test_every_value_of_the_live_answer_is_stored(live, snapshot, local_store):
     assert found == {}
 
 
+@pytest.mark.long
 def test_a_day_on_which_only_measurements_moved_changes_nothing(live, snapshot, local_store):
     first, _ = snapshot(live.url, "2026-09-10")
     live.body = answer(moved(served()))
@@ -161,6 +162,7 @@ def test_a_day_on_which_only_measurements_moved_changes_nothing(live, snapshot, 
     assert local_store.read()["avg_throughput_per_day"].to_pylist() == [0.125] * 5
 
 
+@pytest.mark.long
 def test_so_does_a_day_of_the_emulated_answer(server: EmulatorServer, snapshot, local_store):
     server.state.shape = "openai"
     try:
@@ -175,6 +177,7 @@ def test_so_does_a_day_of_the_emulated_answer(server: EmulatorServer, snapshot, 
     assert latencies[0] != latencies[1]
 
 
+@pytest.mark.long
 def test_what_did_change_is_seen(live, snapshot, local_store):
     snapshot(live.url, "2026-09-10")
     records = moved(served())
@@ -215,6 +218,7 @@ def make_older(store: SnapshotStore, day: str) -> None:
     report.write_text(json.dumps(content))
 
 
+@pytest.mark.long
 def test_the_first_run_after_an_upgrade_changes_nothing(live, snapshot, local_store):
     snapshot(live.url, "2026-09-10")
     make_older(local_store, "2026-09-10")

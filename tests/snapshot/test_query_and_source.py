@@ -23,6 +23,7 @@ def test_another_query_is_refused_before_anything_is_fetched(store, first, then)
     assert len(store.dates()) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("first", "then"), [(None, ""), ("", "  "), ("llama", " llama "), ("a", "a")])
 def test_the_same_query_in_other_words_is_taken(store, first, then):
     file_records(store, [model_record()], q=first)
@@ -30,6 +31,7 @@ def test_the_same_query_in_other_words_is_taken(store, first, then):
     assert store.info().query == (first or "").strip()
 
 
+@pytest.mark.long
 def test_another_host_is_a_warning(store):
     file_records(store, [model_record()], "2026-01-01")
     summary = file_records(

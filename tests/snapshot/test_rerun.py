@@ -9,6 +9,7 @@ from helpers.stores import file_records, files_below
 from io_intelligence_provider.errors import QualityError
 
 
+@pytest.mark.long
 def test_the_same_answer_gives_the_same_table_and_hash(store):
     records = [
         model_record("a"),
@@ -33,6 +34,7 @@ def test_the_evidence_of_the_superseded_run_goes(local_store, tmp_path):
     assert [run.snapshot_id for run in local_store.runs()] == [second.snapshot_id]
 
 
+@pytest.mark.long
 def test_a_failed_rerun_leaves_the_good_snapshot_and_its_evidence(store):
     good = file_records(store, [model_record("a"), model_record("b", status="?")], max_quarantine_share=1)
     table = store.read()
@@ -57,6 +59,7 @@ def test_a_failed_first_run_leaves_evidence_but_no_snapshot(store):
     assert [run.outcome for run in store.runs()] == ["failed"]
 
 
+@pytest.mark.long
 def test_the_evidence_of_failed_runs_survives_the_next_commit(store):
     with pytest.raises(QualityError):
         file_records(store, [])
@@ -65,6 +68,7 @@ def test_the_evidence_of_failed_runs_survives_the_next_commit(store):
     assert [run.outcome for run in store.runs()] == ["failed", "passed"]
 
 
+@pytest.mark.long
 def test_a_rerun_of_a_day_compares_with_the_day_before_not_with_itself(store):
     file_records(store, [model_record("a", {"input_token_price": "1"})], "2026-01-01")
     file_records(store, [model_record("a", {"input_token_price": "9"})], "2026-01-02")
@@ -74,6 +78,7 @@ def test_a_rerun_of_a_day_compares_with_the_day_before_not_with_itself(store):
     assert (move.evaluated, move.failed) == (1, 1)
 
 
+@pytest.mark.long
 def test_an_older_day_filed_later_is_compared_with_its_own_predecessor(store):
     file_records(store, [model_record("a", {"input_token_price": "9"})], "2026-01-09")
     assert (
@@ -84,6 +89,7 @@ def test_an_older_day_filed_later_is_compared_with_its_own_predecessor(store):
     )
 
 
+@pytest.mark.long
 def test_old_evidence_that_cannot_be_deleted_does_not_undo_the_commit(store, monkeypatch):
     from io_intelligence_provider.errors import StorageError
     from io_intelligence_provider.storage.filesystem import Files

@@ -11,6 +11,8 @@ from helpers.stores import file_records
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.store import SnapshotStore
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def before_call(monkeypatch):

@@ -1,14 +1,20 @@
-"""Any fsspec file system: object stores by one write, others by a rename, and what fails in the middle."""
+"""Files on disk and on any fsspec file system: written whole or not at all, also by many writers at once."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
+from moto.server import ThreadedMotoServer
 
 from helpers.records import model_record
 from helpers.stores import file_records, files_below
@@ -85,6 +91,7 @@ def test_one_object_write_commits_and_comes_last(recorder):
     assert sorted(recorder.store) == sorted(written)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_write_that_fails_leaves_the_old_snapshot(recorder, number):
     store = SnapshotStore("/root", filesystem=recorder)
@@ -250,6 +257,7 @@ def test_leftovers_of_killed_writers_are_swept_when_they_are_old(tmp_path):
     assert (old.exists(), fresh.exists(), foreign.exists()) == (False, True, True)
 
 
+@pytest.mark.long
 def test_where_folders_are_listed_one_by_one_few_are():
     """SFTP and the like: nothing is rolled up, and a question about one day looks at that day."""
     fs = Walking()
@@ -280,3 +288,67 @@ def test_a_root_that_cannot_be_made_is_no_missing_file():
     with pytest.raises(StorageError, match="Could not write /proc/") as failed:
         file_records(SnapshotStore("/proc/nothing/x"), [model_record()])
     assert not isinstance(failed.value, NotOnFileError)
+
+
+WRITERS = 6
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, Any]]:
+    import boto3
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url, keys = f"http://{host}:{port}", {"aws_access_key_id": "t", "aws_secret_access_key": "t"}
+    boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys).create_bucket(Bucket="create")
+    yield {"key": "t", "secret": "t", "endpoint_url": url, "client_kwargs": {"region_name": "us-east-1"}}
+    server.stop()
+
+
+@pytest.fixture(params=["disk", "memory", "s3"])
+def open_files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Files]]:
+    if request.param == "disk":
+        yield lambda: Files(tmp_path / "root")
+    elif request.param == "s3":
+        options = request.getfixturevalue("s3")
+        yield lambda: Files(f"s3://create/{tmp_path.name}", storage_options=options)
+    else:
+        root = f"memory://create-{tmp_path.name}"
+        yield lambda: Files(root)
+        fsspec.filesystem("memory").rm(root, recursive=True)
+
+
+def test_the_second_writer_is_told_and_changes_nothing(open_files: Callable[[], Files]) -> None:
+    assert open_files().create("a/b", b"one") is True
+    assert open_files().create("a/b", b"two") is False
+    assert open_files().read("a/b") == b"one"
+    assert open_files().list("a") == ["b"]
+
+
+@pytest.mark.long
+def test_of_many_writers_at_once_one_creates_it(open_files: Callable[[], Files]) -> None:
+    barrier = Barrier(WRITERS)
+
+    def write(number: int) -> bool:
+        files = open_files()
+        barrier.wait()
+        return files.create("a/b", f"writer {number}".encode())
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        wrote = list(pool.map(write, range(WRITERS)))
+    if open_files().url("").startswith("memory:"):  # its check and its write are two steps, in one process
+        assert any(wrote)
+        return
+    assert wrote.count(True) == 1
+    assert open_files().read("a/b") == f"writer {wrote.index(True)}".encode()
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    with pytest.raises(StorageError, match="Could not create"):
+        Files(tmp_path / "root").create("a/b", b"one")
+    assert [path for path in (tmp_path / "root").rglob("*") if path.is_file()] == []

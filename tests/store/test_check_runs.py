@@ -17,6 +17,8 @@ from io_intelligence_provider.quality.results_store import runs_table
 from io_intelligence_provider.store.check_runs import catalogue_runs, footer_profile, snapshot_profile
 from io_intelligence_provider.store.store import SnapshotStore
 
+pytestmark = pytest.mark.long
+
 STANDARD_CHECKS = HistoryChecks.from_config(True)
 
 

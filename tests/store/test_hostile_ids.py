@@ -23,9 +23,10 @@ from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.quality.result import is_run_id, new_run_id
 from io_intelligence_provider.quality.results_store import ResultHistory
-from io_intelligence_provider.store import months
 from io_intelligence_provider.store.check_runs import catalogue_runs
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
+
+pytestmark = pytest.mark.long
 
 FIRST, DAY = "2026-01-01", "2026-01-02"
 OUT = "../../../victim"
@@ -165,10 +166,8 @@ def test_a_later_day_is_filed_beside_it(world: SnapshotStore, caplog: Any) -> No
 
 
 @names
-def test_pruning_rolling_up_and_sweeping_keep_to_the_root(
-    world: SnapshotStore, hostile: str | bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
+@pytest.mark.usefixtures("settled")
+def test_pruning_rolling_up_and_sweeping_keep_to_the_root(world: SnapshotStore, hostile: str | bytes) -> None:
     tampered(world, DAY, claimed_by(hostile, world))
     victims = {path: data for path, data in everything(world).items() if "victim" in path}
     world.compact()
@@ -327,8 +326,8 @@ def test_the_sweep_deletes_only_what_a_writer_left(tmp_path: Path) -> None:
     assert (tmp_path / "target").exists()
 
 
-def test_rolling_up_deletes_months_only(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(months, "_SETTLED_SECONDS", -60.0)
+@pytest.mark.usefixtures("settled")
+def test_rolling_up_deletes_months_only(store: SnapshotStore) -> None:
     file_records(store, [model_record()])
     for name in ("mine.parquet", "2026-01.parquet", f"2025-12-{'a' * 32}.parquet"):
         store.files.put(f"compacted/models/{name}", b"x")

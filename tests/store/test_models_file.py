@@ -1,4 +1,4 @@
-"""The hash is over values: stable, and different when any one value differs."""
+"""The models file: a stable hash over its values, and one order however the models were batched."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.records import model_record
 from helpers.stores import file_records
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, COLUMNS, Kind
+from io_intelligence_provider.store import models_file
+from io_intelligence_provider.store.models_file import SORT_KEYS, ModelSorter
 from io_intelligence_provider.store.models_file import content_hash as hash_of
 
 content_hash = partial(hash_of, shape=WireShape.DOCUMENTED)
@@ -103,6 +107,7 @@ def test_it_does_not_depend_on_the_order_of_the_answer_nor_on_fetched_at(store):
     assert store.read("2026-01-01")["fetched_at"] != store.read("2026-01-02")["fetched_at"]
 
 
+@pytest.mark.long
 def test_prices_are_hashed_by_value(local_store):
     hashes = {
         file_records(local_store, [model_record("a", {"input_token_price": text})]).content_hash
@@ -119,3 +124,27 @@ def test_chunks_and_slices_make_no_difference():
     assert (
         content_hash(parts) == content_hash(whole) == content_hash(whole.reverse().sort("name", "model_id"))
     )
+
+
+@pytest.mark.long
+@given(
+    names=st.lists(st.text(alphabet="aé\U0001f600Z", max_size=2), max_size=60),
+    batch=st.integers(1, 20),
+    size=st.integers(1, 15),
+)
+def test_it_equals_a_sort_in_memory(names: list[str], batch: int, size: int) -> None:
+    import polars as pl
+
+    rows = [(name, f"{number:03}", number) for number, name in enumerate(names)]
+    frame = pl.DataFrame(rows, schema={"name": pl.String, "model_id": pl.String, "x": pl.Int64}, orient="row")
+    kept, models_file.SLICE = models_file.SLICE, size
+    try:
+        with ModelSorter() as sorter:
+            for start in range(0, max(len(rows), 1), batch):
+                sorter.add(frame.slice(start, batch))
+            slices = list(sorter.slices())
+    finally:
+        models_file.SLICE = kept
+    assert [part.height for part in slices[:-1]] == [size] * (len(slices) - 1)
+    assert pl.concat(slices).rows() == frame.sort(SORT_KEYS).rows()
+    assert pl.concat(slices).rows() == sorted(rows, key=lambda row: (row[0].encode(), row[1]))

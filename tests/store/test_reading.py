@@ -62,13 +62,14 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
     pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
     path = models_path(DAYS[0] - timedelta(days=1))
     filed.files.put(path, older.getvalue().to_pybytes())
-    monkeypatch.setattr(reading._Reading, "_one_by_one", lambda *_: pytest.fail("read one by one"))
+    monkeypatch.setattr(reading, "read_parquet", lambda *_: pytest.fail("read file by file"))
     try:
         assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
     finally:
         filed.files.delete_tree(path.rpartition("/")[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch", [1, 512])
 @pytest.mark.parametrize("models", [None, ["a"], ["nobody"]])
 def test_frames_are_the_same_in_polars(filed, monkeypatch, models, batch):
@@ -108,6 +109,7 @@ def test_batches_change_nothing(filed, monkeypatch, batch):
     assert filed.history().equals(whole)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("statistics", [0, 1 << 40])
 def test_models_by_name_and_id(filed, monkeypatch, statistics):
     monkeypatch.setattr(reading, "_STATISTICS_FROM", statistics)
@@ -138,6 +140,7 @@ def damage(store, day, data):
     store.files.put(models_path(day), data)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
 @pytest.mark.parametrize("models", [None, ["a"]])
 def test_a_damaged_day_is_named(store, content, models):
@@ -162,6 +165,7 @@ def test_a_file_of_another_schema_is_named(store):
     assert store.history(end=DAYS[0], columns=["name"])["name"].to_pylist() == ["a"]
 
 
+@pytest.mark.long
 def test_no_column_but_the_date(store, monkeypatch):
     for day in DAYS[:2]:
         file_records(store, [model_record("a"), model_record("b")], day)
@@ -190,6 +194,7 @@ def test_an_integer_column_that_was_narrower_is_widened(store):
         assert found.schema.field("max_tokens").type == pa.int64()
 
 
+@pytest.mark.long
 def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, monkeypatch):
     for day in DAYS:
         file_records(store, [model_record("a")], day)
@@ -203,17 +208,18 @@ def test_a_day_that_is_pruned_meanwhile_has_no_rows(store, monkeypatch):
     assert store.history().num_rows == 0
 
 
+@pytest.mark.long
 def test_a_day_that_is_pruned_between_look_and_scan(local_store, monkeypatch):
     for day in DAYS:
         file_records(local_store, [model_record("a")], day)
-    batches = reading._batches
+    on_disk = local_store.files.on_disk
 
-    def pruned(files):
-        for batch in batches(files):
-            Path(batch[1].file).unlink()
-            yield batch
+    def pruned(paths, folder):
+        looked_at = list(on_disk(paths, folder))
+        Path(looked_at[1].file).unlink()
+        return iter(looked_at)
 
-    monkeypatch.setattr(reading, "_batches", pruned)
+    monkeypatch.setattr(local_store.files, "on_disk", pruned)
     expected = [day for day in DAYS if day != DAYS[1]]
     assert local_store.history(columns=["name"])["snapshot_date"].to_pylist() == expected
     expected.remove(DAYS[2])

@@ -133,6 +133,7 @@ def test_a_column_that_is_newer_than_a_snapshot_is_null_there(local_store):
     assert local_store.history().num_rows == 2
 
 
+@pytest.mark.long
 def test_prune_deletes_what_is_older_and_nothing_else(store):
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=age) for age in (400, 31, 30, 0)]

@@ -49,6 +49,7 @@ def test_filesystem_and_options_exclude_each_other():
         SnapshotStore("/x", filesystem=MemoryFileSystem(), storage_options={"a": 1})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" + b"\0" * 100 + b"PAR1"])
 def test_a_models_file_that_is_no_parquet(local_store, models_file, content):
     models_file.write_bytes(content)

@@ -8,6 +8,8 @@ import pytest
 
 from helpers.stores import model_row, nth_day
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def page(builder: Any, serve: Any) -> Any:

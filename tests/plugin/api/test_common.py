@@ -18,6 +18,7 @@ def page(builder: Any, serve: Any) -> Any:
     return serve(builder.root)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "params", "word"),
     [
@@ -70,6 +71,7 @@ def test_out_of_bounds(page: Any, route: str, params: Any, word: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "params"),
     [
@@ -89,6 +91,7 @@ def test_not_on_file(page: Any, route: str, params: Any) -> None:
     assert asked in error["message"]
 
 
+@pytest.mark.long
 def test_edges_are_within(page: Any) -> None:
     assert page.api("models", limit=10_000)["total"] == 1
     assert page.api("models", offset=1_000_000_000)["items"] == []

@@ -14,6 +14,8 @@ from helpers.stores import model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.history import PriceHistory
 
+pytestmark = pytest.mark.long
+
 PRICES = ("input_token_price", "output_token_price", "cache_write_token_price", "cache_read_token_price")
 LAST = date(2026, 6, 30)
 

@@ -9,6 +9,8 @@ import pytest
 from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 
+pytestmark = pytest.mark.long
+
 NAMES = {
     "markup": "<img src=x onerror=alert(1)>",
     "script": "</script><script>alert(1)</script>",

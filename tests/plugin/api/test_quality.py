@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.quality.result import CheckResult
+
+pytestmark = pytest.mark.long
 
 
 def check(name: str, failed: int = 0, column: str | None = None, **fields: Any) -> CheckResult:

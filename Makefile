@@ -14,7 +14,7 @@ BROWSER := $(VENV)/.browser
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps test test-random soak test-browser test-standalone test-spark screenshots lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps test test-random soak test-browser test-standalone test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,7 +40,7 @@ system-deps: ## install the Debian packages that the browser tests need (as root
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest $(EVERY)
 
-test-random: $(READY) ## run the quick part of the tests in RUNS (10) random orders, and print their seeds
+test-random: $(READY) ## run the inner loop's tests in RUNS (10) random orders, and print their seeds
 	@for seed in $(SEEDS); do \
 		echo "test-random: seed $$seed"; \
 		$(BIN)/python -m pytest -m "not airflow and not browser" \
@@ -66,6 +66,9 @@ test-spark: $(READY) ## the checks on a real local Spark; needs Java 17
 
 screenshots: $(BROWSER) ## renew the pictures of the page in docs/images; needs `make system-deps`
 	$(BIN)/python docs/screenshots.py
+
+coverage: $(READY) ## lines and branches that the tests of the pure rooms miss; fails below the floor in pyproject.toml
+	$(BIN)/python -m pytest tests/alerts tests/changes tests/contract tests/quality tests/storage --cov --quiet
 
 lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/ruff format --check

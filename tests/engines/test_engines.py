@@ -11,6 +11,8 @@ import pytest
 
 from io_intelligence_provider import SnapshotStore
 
+pytestmark = pytest.mark.long
+
 COLUMNS = [
     "name",
     "input_token_price",

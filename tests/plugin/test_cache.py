@@ -239,6 +239,7 @@ def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:
         assert found == [nth_day(number) for number in range(max(first, 1), last + 1)]
 
 
+@pytest.mark.long
 def test_the_whole_history_fits_the_bound_many_times(recorded_store: Any) -> None:
     cache = Cache()
     reader = Reader(take_listing(SnapshotStore(recorded_store)), cache)

@@ -306,7 +306,7 @@ def s3() -> Iterator[dict[str, Any]]:
     server.stop()
 
 
-@pytest.fixture(params=["disk", "memory", "s3"])
+@pytest.fixture(params=["disk", "memory", pytest.param("s3", marks=pytest.mark.long)])
 def open_files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Files]]:
     if request.param == "disk":
         yield lambda: Files(tmp_path / "root")

@@ -22,14 +22,14 @@ class _Hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def _hide_pandas() -> None:
-    """Be as in the wheel's own environment, without pandas: pandera and pyarrow import it where it is."""
-    sys.meta_path.insert(0, _Hidden("pandas"))  # type: ignore[arg-type]
+def _hide_numpy_and_pandas() -> None:
+    """Be as in the wheel's own environment: pandera and pyarrow import numpy and pandas where they are."""
+    sys.meta_path[:0] = [_Hidden("numpy"), _Hidden("pandas")]  # type: ignore[list-item]
 
 
 def provider(url: str, folder: Path, concurrency: int = 4) -> int:
     """This provider as in a clean Airflow."""
-    _hide_pandas()
+    _hide_numpy_and_pandas()
     return beside_pandas(url, folder, concurrency)
 
 
@@ -55,6 +55,7 @@ def floor(url: str, folder: Path, concurrency: int = 1) -> int:
     No check, no retry, no proof that the pages belong together; prices stay text and keys without a column
     are dropped. It falls over at the first broken record.
     """
+    _hide_numpy_and_pandas()
     import http.client
     from operator import attrgetter
     from urllib.parse import urlsplit
@@ -63,7 +64,6 @@ def floor(url: str, folder: Path, concurrency: int = 1) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    _hide_pandas()
     columns = _floor_columns()
     fields = {
         place: [(name, kind | None, None) for name, (where, kind) in columns.items() if where == place]

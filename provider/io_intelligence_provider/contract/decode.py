@@ -61,42 +61,61 @@ class Batch:
     unknown: set[str] = field(default_factory=set)
 
 
+_AT_ONCE: Final = 4_000
+"""Records that are in memory as Python objects at a time; as columns they take a tenth of that."""
+
+
 def read_batch(raw_records: list[bytes], shape: WireShape) -> Batch:
     """Turn raw records into columns.
 
     :param raw_records: JSON texts of the entries of ``data``, see :mod:`..catalog.wire`.
     """
-    rows = read_rows(raw_records, shape)
-    batch = Batch(shape, pl.DataFrame(), len(raw_records), rows.failures)
-    batch.fields, batch.unknown = rows.fields, rows.unknown
+    batch = Batch(shape, pl.DataFrame(), len(raw_records))
+    starts = range(0, max(len(raw_records), 1), _AT_ONCE)
+    batch.frame = pl.concat(
+        [_frame(raw_records[start : start + _AT_ONCE], start, batch) for start in starts], rechunk=True
+    )
+    if shape is WireShape.OPENAI:
+        batch.unknown -= OBSERVED_KEYS_WITHOUT_COLUMN
+    return batch
+
+
+def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
+    """Return the columns of the next records; note in the batch what is to be said of them.
+
+    :param start: position of the first of them in the batch.
+    """
+    rows = read_rows(raw_records, batch.shape, start)
+    batch.failures += rows.failures
+    batch.fields |= rows.fields
+    batch.unknown |= rows.unknown
     series = []
     for column in COLUMNS:
-        key = column.key(shape)
+        key = column.key(batch.shape)
         if column.place is Place.PROVIDER or key is None:
             continue
-        source = rows.metadata if is_inner(column, shape) else rows.records
+        source = rows.metadata if is_inner(column, batch.shape) else rows.records
         values = list(map(attrgetter(column.name), source))
         types = set(map(type, values))
         if not types <= _ONLY_ABSENT:
             batch.fields.add(key)
-        series.append(_column(column, values, types, batch))
+        series.append(_column(column, values, types, start, batch))
     frame = pl.DataFrame(series)
-    if shape is WireShape.OPENAI:
+    if batch.shape is WireShape.OPENAI:
         frame = frame.insert_column(0, _derived_ids(frame["name"]))
-        batch.unknown -= OBSERVED_KEYS_WITHOUT_COLUMN
     else:
         frame = frame.with_columns(pl.col("model_id").str.to_lowercase())
-    batch.frame = frame.with_columns(pl.Series("extra", rows.extras, dtype=pl.String))
-    return batch
+    return frame.with_columns(pl.Series("extra", rows.extras, dtype=pl.String))
 
 
 _ONLY_ABSENT: Final = frozenset({type(ABSENT)})
 
 
-def _column(column: Column, values: list[Any], types: set[type], batch: Batch) -> pl.Series:
+def _column(column: Column, values: list[Any], types: set[type], start: int, batch: Batch) -> pl.Series:
     """Store the values of one column: as they are when all fit, one by one when some do not.
 
     :param types: of the values.
+    :param start: position of the first value in the batch.
     """
     dtype = {
         Kind.INTEGER: pl.Int64(),
@@ -116,7 +135,7 @@ def _column(column: Column, values: list[Any], types: set[type], batch: Batch) -
         except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
             pass  # an integer beyond int64, a lone surrogate: find which, value by value
     is_list = column.kind is Kind.STRING_LIST
-    stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, batch)
+    stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, start, batch)
     if is_list:
         # By way of JSON: polars builds lists from Python ones fifteen times slower.
         text = [None if items is None else msgspec.json.encode(items).decode() for items in stored]
@@ -153,10 +172,10 @@ def _plain_types(column: Column, shape: WireShape) -> set[type]:
     return null | {str}
 
 
-def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
+def _stored(column: Column, values: Iterable[Any], start: int, batch: Batch) -> list[Any]:
     store = storer(column, batch.shape)
     stored, coerced = [], []
-    for row, value in enumerate(values):
+    for row, value in enumerate(values, start):
         try:
             stored.append(None if value is None else store(value))
         except (MistypedError, RecursionError) as error:
@@ -168,7 +187,7 @@ def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
             batch.failures.append(RowFailure(row, check, column.name, shown_value(value), str(error)))
         if column.takes_one_string and type(value) is str and stored[-1] is not None:
             coerced.append(row)
-    batch.coerced[column.name] = coerced
+    batch.coerced[column.name] = batch.coerced.get(column.name, []) + coerced
     return stored
 
 
@@ -199,7 +218,7 @@ class Rows:
     unknown: set[str] = field(default_factory=set)
     _noted: set[str] = field(default_factory=set)
 
-    def note(self, *keys: str) -> None:
+    def note(self, keys: Iterable[str]) -> None:
         """Count keys without a column among those seen, by a name for the report; ``extra`` has it whole."""
         for key in keys:
             if key not in self._noted:
@@ -267,16 +286,20 @@ def _slot(key: str) -> str:
     return f"learned_{key.encode().hex()}"
 
 
-def read_rows(raw_records: list[bytes], shape: WireShape) -> Rows:
-    """Decode each record once: a key without a column is read with care the first time, and learned."""
+def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Rows:
+    """Decode each record once: a key without a column is read with care the first time, and learned.
+
+    :param start: number of the first row, for the failures.
+    """
     rows, learned = Rows(shape), _Learned()
     record_type, metadata_type = _types(shape)
     decode = msgspec.json.Decoder(record_type, float_hook=Decimal).decode
     documented = shape is WireShape.DOCUMENTED
     no_metadata, structure = metadata_type(), {"metadata"} if documented else set()
-    slots: list[list[tuple[str, str]]] = [[], []]
-    for row, raw in enumerate(raw_records):
-        extra = None
+    outer: list[tuple[str, str]] = []
+    inner: list[tuple[str, str]] = []
+    for row, raw in enumerate(raw_records, start):
+        extra, rest, more = None, _NOTHING, _NOTHING
         try:
             record: Any = decode(raw)
         except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
@@ -285,17 +308,24 @@ def read_rows(raw_records: list[bytes], shape: WireShape) -> Rows:
             if further is not learned:
                 learned = further
                 decode = msgspec.json.Decoder(_types(shape, learned)[0], float_hook=Decimal).decode
-                slots = [[(key, _slot(key)) for key in keys] for keys in (learned.record, learned.metadata)]
+                outer = [(key, _slot(key)) for key in learned.record]
+                inner = [(key, _slot(key)) for key in learned.metadata]
         else:
             metadata = record.metadata if documented else no_metadata
             rows.fields |= structure
-            rest, more = _values(record, slots[0]), _values(metadata, slots[1])
+            if outer:
+                rest = _values(record, outer)
+            if inner:
+                more = _values(metadata, inner)
         if rest or more:
             extra = _extra(row, rest, more, rows)
         rows.records.append(record)
         rows.metadata.append(metadata)
         rows.extras.append(extra)
     return rows
+
+
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 def _values(part: Any, slots: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -368,8 +398,12 @@ def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> 
     if not rest and not more:
         return None
     # Keys of both levels, and `metadata` itself, keep their place, so that none hides another.
-    inner = {key: more.pop(key) for key in [*more] if key in rest or key == "metadata"}
-    rows.note(*rest, *more, *(f"metadata.{key}" for key in inner))
+    inner = {key: more[key] for key in more if key in rest or key == "metadata"}
+    if inner:
+        more = {key: value for key, value in more.items() if key not in inner}
+        rows.note(f"metadata.{key}" for key in inner)
+    rows.note(rest)
+    rows.note(more)
     try:
         return dump_json(rest | more | ({"metadata": inner} if inner else {}), sort_keys=True)
     except RecursionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 __all__ = ["UnstorableNumber", "dump_json"]
@@ -22,9 +23,13 @@ def dump_json(value: Any, *, sort_keys: bool = False) -> str:
     :param sort_keys: order the keys of objects, so that equal objects give equal texts.
     :raises RecursionError: when it is nested some hundred levels deep.
     """
+    if type(value) is str:
+        return encode_basestring_ascii(value)
     if isinstance(value, dict):
         items = sorted(value.items()) if sort_keys else value.items()
-        pairs = [f"{json.dumps(key)}: {dump_json(item, sort_keys=sort_keys)}" for key, item in items]
+        pairs = [
+            f"{encode_basestring_ascii(key)}: {dump_json(item, sort_keys=sort_keys)}" for key, item in items
+        ]
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
         return "[" + ", ".join([dump_json(item, sort_keys=sort_keys) for item in value]) + "]"

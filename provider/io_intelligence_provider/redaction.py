@@ -169,10 +169,12 @@ class _Patterns:
         return MASK if any(pattern.search(decoded) for decoded in _decodings(cleaned)) else cleaned
 
     def may_be_in(self, text: bytes) -> bool:
+        if not self._needles:
+            return False
         lowered = text.lower()
         if any(needle in lowered for needle in self._needles):
             return True
-        if not self._needles or not any(sign in lowered for sign in (b"\\", b"%", b"&")):
+        if not any(sign in lowered for sign in (b"\\", b"%", b"&")):
             return False
         decodings = _decodings(text.decode("utf-8", "replace"))
         return any(

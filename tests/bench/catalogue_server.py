@@ -1,7 +1,8 @@
 """A server that answers at once: generated documented records, every page in memory before it starts.
 
-A tenth of the records is broken in ten ways, about 1,370 bytes each. Run as
-``python catalogue_server.py RECORDS [DELAY_SECONDS]``; it prints its port and serves until it is killed.
+About 1,370 bytes each. Of the kind ``broken`` a tenth is broken in ten ways; of the kind ``clean`` none is,
+and every second one has a key that has no column. Run as
+``python catalogue_server.py [RECORDS [KIND [DELAY_SECONDS]]]``; it prints its port and serves until killed.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _BREAK: Final[tuple[Callable[[dict[str, Any]], Any], ...]] = (
 )
 
 
-def record(number: int) -> dict[str, Any]:
-    """Return the record of that number; each tenth one is broken."""
+def record(number: int, kind: str) -> dict[str, Any]:
+    """Return the record of that number; ``kind`` says which ones are out of the ordinary, and how."""
     value: dict[str, Any] = {
         "model_id": str(uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128)),
         "name": f"vendor-{number % 97}/model-{number * 7919 % 1_000_003}-{number}",
@@ -69,12 +70,14 @@ def record(number: int) -> dict[str, Any]:
         "created_at": "2025-04-05T10:20:30Z",
         "updated_at": "2026-06-30T12:00:00.123456Z",
     }
-    if number % 10 == 0:
+    if kind == "clean" and number % 2:
+        value["metadata"]["routing_region"] = f"region {number % 7}"
+    if kind == "broken" and number % 10 == 0:
         _BREAK[number // 10 % len(_BREAK)](value)
     return value
 
 
-def _pages(records: int) -> list[bytes]:
+def _pages(records: int, kind: str) -> list[bytes]:
     count = -(-records // PAGE_SIZE)
     pages = []
     for page in range(1, count + 1):
@@ -87,7 +90,9 @@ def _pages(records: int) -> list[bytes]:
             "has_next": page < count,
             "has_previous": page > 1,
         }
-        body = json.dumps({"data": [record(number) for number in numbers], "pagination": pagination}).encode()
+        body = json.dumps(
+            {"data": [record(number, kind) for number in numbers], "pagination": pagination}
+        ).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         pages.append(head.encode() + body)
     return pages
@@ -111,4 +116,6 @@ async def _serve(pages: list[bytes], delay: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(_pages(int(sys.argv[1])), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0))
+    given = sys.argv[1:]
+    count, kind, delay = [*given, *("1000", "broken", "0")[len(given) :]]
+    asyncio.run(_serve(_pages(int(count), kind), float(delay)))

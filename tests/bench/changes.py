@@ -1,7 +1,8 @@
-"""What comparing two large days costs: ``python tests/bench/changes.py [MODELS]`` prints one line.
+"""What comparing two large days costs, beside polars alone: ``python tests/bench/changes.py [MODELS]``.
 
 Both days are written by the store's own writer. A tenth of the prices moved, one model in a hundred came
-and one went. Time and peak memory are those of :func:`detect_changes` in a process of its own.
+and one went. Figures are those of :func:`detect_changes`, and of reading both files with polars, joining them
+and counting what differs, each in processes of its own, taken in turn: medians of three.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ import polars as pl
 
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.contract.records import judge_records
 from io_intelligence_provider.store.layout import models_path, quarantine_path
@@ -74,30 +77,58 @@ def fill(store: SnapshotStore, count: int) -> None:
         store.files.put(models_path(day), serialise_models(slices, _NOW, metadata).data)
 
 
-def measure(root: str) -> None:
+def ours(root: str) -> int:
+    """Return the number of changes that this package finds; they are on file then."""
+    return sum(detect_changes(SnapshotStore(root)).counts.values())
+
+
+def polars_alone(root: str) -> int:
+    """Return the number of values that differ; nothing is checked, described or filed."""
+    old, new = (pl.scan_parquet(Path(root, models_path(FIRST + timedelta(days=day)))) for day in (0, 1))
+    both = old.join(new, on="model_id", suffix=".new")
+    names = [name for name in FIELDS if name != "model_id"]
+    differ = [pl.col(name).ne_missing(pl.col(f"{name}.new")).sum() for name in names]
+    sizes = [frame.select(pl.len()) for frame in (old, new, both)]
+    *heights, counts = pl.collect_all([*sizes, both.select(differ)])
+    before, after, common = (frame.item() for frame in heights)
+    return sum(counts.row(0)) + before + after - 2 * common
+
+
+CONTENDERS = {contender.__name__: contender for contender in (ours, polars_alone)}
+
+
+def measure(name: str, root: str) -> None:
     """Compare, in this process, and print the figures as JSON."""
-    start = time.perf_counter()
-    summary = detect_changes(SnapshotStore(root))
-    wall = time.perf_counter() - start
+    start, busy = time.perf_counter(), time.process_time()
+    changes = CONTENDERS[name](root)
+    wall, cpu = time.perf_counter() - start, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"wall": wall, "peak": peak, "changes": sum(summary.counts.values())}))
+    print(json.dumps({"wall": wall, "cpu": cpu, "peak": peak, "changes": changes}))
 
 
 def main(count: int) -> None:
     """Print what a comparison of two days of ``count`` models costs."""
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     with tempfile.TemporaryDirectory() as folder:
         fill(SnapshotStore(folder), count)
-        command = [sys.executable, str(Path(__file__)), "--measure", folder]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ))
-    figures = json.loads(done.stdout)
-    print(
-        f"\nchanges of {count:,} models a side\n  {figures['changes']:,} changes   "
-        f"wall {figures['wall']:7.2f} s   peak {figures['peak']:6.0f} MB"
-    )
+        for _ in range(3):
+            for name, runs in taken.items():
+                command = [sys.executable, str(Path(__file__)), "--measure", name, folder]
+                done = subprocess.run(
+                    command, check=True, capture_output=True, text=True, env=dict(os.environ)
+                )
+                runs.append(json.loads(done.stdout))
+    print(f"\nchanges of {count:,} models a side")
+    for name, runs in taken.items():
+        wall, cpu, peak = (statistics.median(run[key] for run in runs) for key in ("wall", "cpu", "peak"))
+        print(
+            f"  {name:<13} {runs[0]['changes']:,} changes   cpu {cpu:7.2f} s   wall {wall:7.2f} s   "
+            f"peak {peak:6.0f} MB"
+        )
 
 
 if __name__ == "__main__":
     if "--measure" in sys.argv:
-        measure(sys.argv[-1])
+        measure(*sys.argv[-2:])
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

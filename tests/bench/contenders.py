@@ -22,9 +22,14 @@ class _Hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+def _hide_numpy_and_pandas() -> None:
+    """Be as in the wheel's own environment: pandera and pyarrow import numpy and pandas where they are."""
+    sys.meta_path[:0] = [_Hidden("numpy"), _Hidden("pandas")]  # type: ignore[list-item]
+
+
 def provider(url: str, folder: Path, concurrency: int = 4) -> int:
-    """This provider as in a clean Airflow, which has no pandas (pandera imports it where it is)."""
-    sys.meta_path.insert(0, _Hidden("pandas"))  # type: ignore[arg-type]
+    """This provider as in a clean Airflow."""
+    _hide_numpy_and_pandas()
     return beside_pandas(url, folder, concurrency)
 
 
@@ -45,31 +50,71 @@ def beside_pandas(url: str, folder: Path, concurrency: int = 4) -> int:
 
 
 def floor(url: str, folder: Path, concurrency: int = 1) -> int:
-    """The floor: download, parse and write, without a single check; prices stay text."""
-    import msgspec
-    import polars as pl
-    import pyarrow.parquet as pq
-    import urllib3
+    """The floor: the fewest instructions that put the columns into Parquet, every one decoded once.
 
-    pool, decode = urllib3.PoolManager(), msgspec.json.Decoder().decode
-    writer, rows, group, page, more = None, 0, [], 1, True
-    while more:
-        answer = decode(pool.request("GET", f"{url}/api/v1/models?page={page}&page_size=100").data)
-        group += answer["data"]
-        page, more = page + 1, answer["pagination"]["has_next"]
-        if len(group) >= 10_000 or not more:
-            flat = [{**record.pop("metadata"), **record} for record in group]
-            names = flat[0].keys()
-            table = pl.DataFrame(
-                [pl.Series(name, [row.get(name) for row in flat], strict=False) for name in names]
-            ).to_arrow()
-            writer = writer or pq.ParquetWriter(folder / "floor.parquet", table.schema, compression="zstd")
-            writer.write_table(table.cast(writer.schema))
-            rows += len(group)
-            group = []
-    if writer:
-        writer.close()
+    No check, no retry, no proof that the pages belong together; prices stay text and keys without a column
+    are dropped. It falls over at the first broken record.
+    """
+    _hide_numpy_and_pandas()
+    import http.client
+    from operator import attrgetter
+    from urllib.parse import urlsplit
+
+    import msgspec
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = _floor_columns()
+    fields = {
+        place: [(name, kind | None, None) for name, (where, kind) in columns.items() if where == place]
+        for place in ("record", "metadata")
+    }
+    metadata = msgspec.defstruct("Metadata", fields["metadata"], gc=False)
+    record = msgspec.defstruct("Record", [("metadata", metadata), *fields["record"]], gc=False)
+    pagination = msgspec.defstruct("Pagination", [("has_next", bool)])
+    answer = msgspec.defstruct("Answer", [("data", list[record]), ("pagination", pagination)])  # type: ignore[valid-type]
+    decode = msgspec.json.Decoder(answer).decode
+    types = {str: pa.string(), int: pa.int64(), bool: pa.bool_(), list[str]: pa.list_(pa.string())}
+    schema = pa.schema([(name, types[kind]) for name, (_, kind) in columns.items()])
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    rows, group, page, more = 0, [], 1, True
+    with pq.ParquetWriter(folder / "floor.parquet", schema, compression="zstd") as writer:
+        while more:
+            connection.request("GET", f"/api/v1/models?page={page}&page_size=100")
+            found: Any = decode(connection.getresponse().read())
+            group += found.data
+            page, more = page + 1, found.pagination.has_next
+            if len(group) >= 8_192 or not more:
+                places = {"record": group, "metadata": [one.metadata for one in group]}
+                arrays = [
+                    pa.array(list(map(attrgetter(name), places[where])), types[kind])
+                    for name, (where, kind) in columns.items()
+                ]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+                rows += len(group)
+                group = []
     return rows
+
+
+def _floor_columns() -> dict[str, tuple[str, Any]]:
+    """Return place and type of each key of the server's records."""
+    texts = ("model_id", "name", "description", "status", "created_at", "updated_at")
+    kinds = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audio_speech")
+    inner: dict[Any, tuple[str, ...]] = {
+        str: (
+            "image_url", "version", "developer", "short_description", "license", "tool_support", "precision",
+            "input_token_price", "output_token_price", "cache_write_token_price", "cache_read_token_price",
+        ),
+        int: ("trendiness", "max_tokens", "context_window"),
+        bool: (
+            "enable_api_chat_completions", "enable_api_embeddings", "enable_audio_stt", "enable_audio_tts",
+            "enable_chat_ui", "supports_images_input", "supports_prompt_cache",
+        ),
+        list[str]: ("tags",),
+    }  # fmt: skip
+    columns: dict[str, tuple[str, Any]] = dict.fromkeys(texts, ("record", str))
+    columns |= {f"{kind}_daily_quota_tier_1": ("record", int) for kind in kinds}
+    return columns | {name: ("metadata", kind) for kind, names in inner.items() for name in names}
 
 
 def by_hand(url: str, folder: Path, concurrency: int = 1) -> int:

@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from io_intelligence_provider.catalog.retry import Deadline
-from io_intelligence_provider.catalog.wire import Page, WireShape, record_id, stored_form
+from io_intelligence_provider.catalog.wire import Page, WireShape, record_ids, stored_form
 from io_intelligence_provider.errors import (
     HTTPStatusError,
     NotFoundError,
@@ -100,6 +100,7 @@ class Catalogue:
     :param fetched_at: when the last page of the accepted walk had come, UTC.
     :param inconsistency: what is odd about the catalogue's own state, ``None`` when nothing is.
     :param redacted: records in which the server repeated a credential; it is masked in them.
+    :param has_unidentified: whether any record may be without an id.
     """
 
     shape: WireShape
@@ -111,6 +112,7 @@ class Catalogue:
     spool: Spool
     on_two_pages: tuple[str, ...] = ()
     redacted: int = 0
+    has_unidentified: bool = True
 
     @property
     def is_complete(self) -> bool:
@@ -182,7 +184,7 @@ class _Walk:
             self.note(f"page {self.pages} is empty although more follows")
         self.ended = not page.has_next
         self.redacted += page.redacted
-        ids = [record_id(raw, self.shape) for raw in page.records]
+        ids = record_ids(page.records, self.shape)
         is_idle = not self._is_news(page.records, ids)
         self.idle_pages = self.idle_pages + 1 if is_idle else 0
         self._take_records(page.records, ids)
@@ -192,7 +194,7 @@ class _Walk:
         """Tell whether a page of the same shape lists no model that the pages before it had not."""
         if page.shape is not self.shape:
             return False
-        return not self._is_news(page.records, [record_id(raw, self.shape) for raw in page.records])
+        return not self._is_news(page.records, record_ids(page.records, self.shape))
 
     def _is_news(self, records: list[bytes], ids: list[str | None]) -> bool:
         known = [identity for identity in ids if identity is not None]
@@ -201,6 +203,12 @@ class _Walk:
         return any(_state_of(raw, self.shape) not in self.unidentified for raw in records)
 
     def _take_records(self, records: list[bytes], ids: list[str | None]) -> None:
+        self.spool.append(records)
+        new = {identity for identity in ids if identity is not None}
+        if len(new) == len(ids) and self.ids.isdisjoint(new):  # nearly every page
+            self.ids |= new
+            self.received += len(new)
+            return
         on_this_page: set[str] = set()
         for raw, identity in zip(records, ids, strict=True):
             if identity is None:
@@ -217,7 +225,6 @@ class _Walk:
                 on_this_page.add(identity)
             self.received += 1
         self.ids |= on_this_page
-        self.spool.append(records)
 
     def promised(self, page: Page) -> str | None:
         """Return what promises more after the last page of the observed shape, ``None`` when nothing does."""
@@ -262,6 +269,7 @@ class _Walk:
             spool=self.spool,
             on_two_pages=tuple(self.on_two_pages),
             redacted=self.redacted,
+            has_unidentified=bool(self.unidentified),
         )
 
 

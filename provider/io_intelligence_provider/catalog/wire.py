@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,7 @@ __all__ = [
     "decode_page",
     "decode_record",
     "record_id",
+    "record_ids",
     "stored_form",
 ]
 
@@ -289,16 +291,32 @@ class _Id(msgspec.Struct):
 _ID: Final = msgspec.json.Decoder(_Id)
 
 
-def record_id(raw: bytes, shape: WireShape) -> str | None:
-    """Return what identifies a raw record in its shape (a UUID lowered), ``None`` when nothing does."""
-    key = "id" if shape is WireShape.OPENAI else "model_id"
+def record_ids(raw_records: list[bytes], shape: WireShape) -> list[str | None]:
+    """Return what identifies each raw record in its shape (a UUID lowered), ``None`` where nothing does."""
+    get, decode = attrgetter(_ID_KEYS[shape]), _ID.decode
     try:
-        found = getattr(_ID.decode(raw), key)
+        found = [get(decode(raw)) for raw in raw_records]
     except (*_UNDECODABLE, RecursionError):
-        found = _careful_member(raw, key)
-    if not isinstance(found, str):
-        return None
-    return found if shape is WireShape.OPENAI else found.lower()
+        found = [_id_of(raw, _ID_KEYS[shape]) for raw in raw_records]
+    ids = [identity if type(identity) is str else None for identity in found]
+    if shape is WireShape.OPENAI:
+        return ids
+    return [identity and identity.lower() for identity in ids]
+
+
+def record_id(raw: bytes, shape: WireShape) -> str | None:
+    """Return what identifies one raw record, see :func:`record_ids`."""
+    return record_ids([raw], shape)[0]
+
+
+_ID_KEYS: Final = {WireShape.DOCUMENTED: "model_id", WireShape.OPENAI: "id"}
+
+
+def _id_of(raw: bytes, key: str) -> Any:
+    try:
+        return getattr(_ID.decode(raw), key)
+    except (*_UNDECODABLE, RecursionError):
+        return _careful_member(raw, key)
 
 
 def _careful_member(raw: bytes, key: str) -> Any:

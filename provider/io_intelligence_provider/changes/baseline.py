@@ -153,9 +153,14 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
     :param old: ``model_id``, ``name``, ``same_shape``; :param new: ``model_id``, ``name``.
     """
     left, right = old.with_row_index("old"), new.with_row_index("new")
-    by_id = left.filter("same_shape").join(right, on="model_id", how="inner").select("old", "new")
-    left_over = left.join(by_id, on="old", how="anti")
-    right_over = right.join(by_id, on="new", how="anti")
+    by_id = (
+        left.filter("same_shape")
+        .select("model_id", "old")
+        .join(right.select("model_id", "new"), on="model_id", how="inner")
+        .select("old", "new")
+    )
+    left_over = left.filter(_others(by_id["old"], left.height))
+    right_over = right.filter(_others(by_id["new"], right.height))
     # A renamed id, or another shape: what is left on both sides under the same name.
     lone = [side.filter(pl.col("name").is_unique()) for side in (left_over, right_over)]
     by_name = lone[0].join(lone[1], on="name", how="inner").select("old", "new", "name")
@@ -172,6 +177,12 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
         left_over = left_over.filter(~ambiguous)
         right_over = right_over.filter(~pl.col("name").is_in(foreign["name"].implode()))
     return Matches(pl.concat([by_id, by_name]).sort("new"), left_over["old"], right_over["new"])
+
+
+def _others(positions: pl.Series, size: int) -> pl.Series:
+    """Return a mask of all positions but the given ones."""
+    mask = pl.repeat(value=True, n=size, dtype=pl.Boolean, eager=True)
+    return mask.scatter(positions, False)
 
 
 def in_quarantine(models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bool) -> pl.Series:

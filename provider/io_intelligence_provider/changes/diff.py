@@ -29,7 +29,7 @@ from io_intelligence_provider.changes.kinds import (
     kind_of,
     null_means_unsaid,
 )
-from io_intelligence_provider.changes.values import as_text, direction, percent
+from io_intelligence_provider.changes.values import as_text, directions, percents
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes_schema import changes_schema
 from io_intelligence_provider.store.models_file import file_metadata
@@ -252,7 +252,10 @@ def field_changes(today: Day, pairs: Sequence[Pairs], field: str) -> list[pl.Dat
     for part in pairs:
         if not part.day.has(field) or not comparable(field, part.day.shape, today.shape):
             continue
-        old = part.day.column(field).gather(part.old)
+        old_values = part.day.column(field)
+        if _is_all_null(old_values) and _is_all_null(new_values):
+            continue
+        old = old_values.gather(part.old)
         new = new_values.gather(part.new)
         differs = _differs(field, old, part.day, new, today)
         if differs.is_empty():
@@ -265,6 +268,10 @@ def field_changes(today: Day, pairs: Sequence[Pairs], field: str) -> list[pl.Dat
         where = pl.DataFrame({"new": rows}).with_columns(pl.lit(part.part, pl.UInt32).alias("part"))
         found.append(pl.concat([where, changes], how="horizontal"))
     return found
+
+
+def _is_all_null(values: pl.Series) -> bool:
+    return values.null_count() == values.len()
 
 
 def _differs(field: str, old: pl.Series, old_day: Day, new: pl.Series, new_day: Day) -> pl.Series:
@@ -309,20 +316,16 @@ def _extra_changes(
 
 def _described(field: str, old: pl.Series, new: pl.Series) -> pl.DataFrame:
     size = old.len()
-    pct: list[float | None] = [None] * size
-    directions: list[str | None] = [None] * size
-    if field in NUMERIC_FIELDS:
-        numbers = list(zip(old.to_list(), new.to_list(), strict=True))
-        pct = [percent(*pair) for pair in numbers]
-        directions = [direction(*pair) for pair in numbers]
+    is_number = field in NUMERIC_FIELDS
+    nothing = pl.Series([None], dtype=pl.Null).new_from_index(0, size)
     return pl.DataFrame(
         {
             "change": pl.repeat(kind_of(field), size, dtype=pl.String, eager=True),
             "field": pl.repeat(field, size, dtype=pl.String, eager=True),
             "old_value": as_text(field, old),
             "new_value": as_text(field, new),
-            "pct": pl.Series(pct, dtype=pl.Float64),
-            "direction": pl.Series(directions, dtype=pl.String),
+            "pct": percents(old, new) if is_number else nothing.cast(pl.Float64),
+            "direction": directions(old, new) if is_number else nothing.cast(pl.String),
         }
     )
 

@@ -14,7 +14,7 @@ from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.json_text import dump_json
 
-__all__ = ["as_text", "direction", "extra_texts", "percent"]
+__all__ = ["as_text", "direction", "directions", "extra_texts", "percent", "percents"]
 
 # 38 digits a side: a difference of two is exact, the quotient is rounded far beyond a double.
 _EXACT: Final = Context(prec=60)
@@ -88,6 +88,44 @@ def percent(old: Decimal | int | None, new: Decimal | int | None) -> float | Non
         return None
     difference = _EXACT.subtract(Decimal(new), Decimal(old))
     return float(_EXACT.divide(_EXACT.multiply(difference, Decimal(100)), Decimal(old)))
+
+
+_LARGEST: Final = 2**45
+"""A hundred times the difference of two such integers is exact in a double, as each of them is."""
+_SHORTENED: Final = 10**9
+"""A price that has no more than nine decimals is such an integer in units of 1e-9, up to 35,184 USD."""
+
+
+def percents(old: pl.Series, new: pl.Series) -> pl.Series:
+    """Return :func:`percent` of each pair of two columns of prices or of integers.
+
+    Where both are short enough, a double holds them exactly, so that its division rounds correctly; the
+    others are computed one by one.
+    """
+    numbers = pl.DataFrame([old.to_physical().alias("old"), new.to_physical().alias("new")])
+    is_short = pl.all_horizontal(pl.all().is_not_null()) & (pl.col("old") != 0)
+    if old.dtype.is_decimal():
+        is_short &= pl.all_horizontal(pl.all() % _SHORTENED == 0)
+        numbers = numbers.with_columns(is_short=is_short).with_columns(pl.col("old", "new") // _SHORTENED)
+    else:
+        numbers = numbers.with_columns(is_short=is_short)
+    fits = pl.all_horizontal(pl.col("old", "new").is_between(-_LARGEST, _LARGEST))
+    one, other = (
+        pl.when(pl.col("is_short") & fits).then(pl.col(name)).cast(pl.Int64) for name in ("old", "new")
+    )
+    found = numbers.select(pct=((other - one) * 100).cast(pl.Float64) / one.cast(pl.Float64))["pct"]
+    rest = (found.is_null() & old.is_not_null() & new.is_not_null()).arg_true()
+    if rest.is_empty():
+        return found
+    exact = [percent(*pair) for pair in zip(old[rest].to_list(), new[rest].to_list(), strict=True)]
+    return found.scatter(rest, pl.Series(exact, dtype=pl.Float64))
+
+
+def directions(old: pl.Series, new: pl.Series) -> pl.Series:
+    """Return :func:`direction` of each pair of two columns."""
+    one, other = pl.col("old"), pl.col("new")
+    way = pl.when(other > one).then(pl.lit("up")).when(other < one).then(pl.lit("down"))
+    return pl.DataFrame([old.alias("old"), new.alias("new")]).select(direction=way)["direction"]
 
 
 def direction(old: Decimal | int | None, new: Decimal | int | None) -> str | None:

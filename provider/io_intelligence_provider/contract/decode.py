@@ -6,11 +6,12 @@ form of a price are made here; everything about the values is pandera's (``recor
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -61,36 +62,62 @@ class Batch:
     unknown: set[str] = field(default_factory=set)
 
 
+_AT_ONCE: Final = 4_000
+"""Records that are in memory as Python objects at a time; as columns they take a tenth of that."""
+
+
 def read_batch(raw_records: list[bytes], shape: WireShape) -> Batch:
     """Turn raw records into columns.
 
     :param raw_records: JSON texts of the entries of ``data``, see :mod:`..catalog.wire`.
     """
-    rows = read_rows(raw_records, shape)
-    batch = Batch(shape, pl.DataFrame(), len(raw_records), rows.failures)
-    batch.fields, batch.unknown = rows.fields, rows.unknown
-    series = []
-    for column in COLUMNS:
-        key = column.key(shape)
-        if column.place is Place.PROVIDER or key is None:
-            continue
-        source = rows.metadata if is_inner(column, shape) else rows.records
-        values = list(map(attrgetter(column.name), source))
-        if any(value is not ABSENT for value in values):
-            batch.fields.add(key)
-        series.append(_column(column, values, batch))
-    frame = pl.DataFrame(series)
+    batch = Batch(shape, pl.DataFrame(), len(raw_records))
+    starts = range(0, max(len(raw_records), 1), _AT_ONCE)
+    batch.frame = pl.concat(
+        [_frame(raw_records[start : start + _AT_ONCE], start, batch) for start in starts], rechunk=True
+    )
     if shape is WireShape.OPENAI:
-        frame = frame.insert_column(0, _derived_ids(frame["name"]))
         batch.unknown -= OBSERVED_KEYS_WITHOUT_COLUMN
-    else:
-        frame = frame.with_columns(pl.col("model_id").str.to_lowercase())
-    batch.frame = frame.with_columns(pl.Series("extra", rows.extras, dtype=pl.String))
     return batch
 
 
-def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
-    """Store the values of one column: as they are when all fit, one by one when some do not."""
+def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
+    """Return the columns of the next records; note in the batch what is to be said of them.
+
+    :param start: position of the first of them in the batch.
+    """
+    rows = read_rows(raw_records, batch.shape, start)
+    batch.failures += rows.failures
+    batch.fields |= rows.fields
+    batch.unknown |= rows.unknown
+    series = []
+    for column in COLUMNS:
+        key = column.key(batch.shape)
+        if column.place is Place.PROVIDER or key is None:
+            continue
+        source = rows.metadata if is_inner(column, batch.shape) else rows.records
+        values = list(map(attrgetter(column.name), source))
+        types = set(map(type, values))
+        if not types <= _ONLY_ABSENT:
+            batch.fields.add(key)
+        series.append(_column(column, values, types, start, batch))
+    frame = pl.DataFrame(series)
+    if batch.shape is WireShape.OPENAI:
+        frame = frame.insert_column(0, _derived_ids(frame["name"]))
+    else:
+        frame = frame.with_columns(pl.col("model_id").str.to_lowercase())
+    return frame.with_columns(pl.Series("extra", rows.extras, dtype=pl.String))
+
+
+_ONLY_ABSENT: Final = frozenset({type(ABSENT)})
+
+
+def _column(column: Column, values: list[Any], types: set[type], start: int, batch: Batch) -> pl.Series:
+    """Store the values of one column: as they are when all fit, one by one when some do not.
+
+    :param types: of the values.
+    :param start: position of the first value in the batch.
+    """
     dtype = {
         Kind.INTEGER: pl.Int64(),
         Kind.FLOAT: pl.Float64(),
@@ -98,7 +125,8 @@ def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
         Kind.STRING_LIST: pl.List(pl.String()),
     }.get(column.kind, pl.String())
     default = column.default if batch.shape is WireShape.DOCUMENTED and column.default is not ABSENT else None
-    types = set(map(type, values))
+    if types == _ONLY_ABSENT:
+        return pl.Series(column.name, [default], dtype=dtype).new_from_index(0, len(values))
     if type(ABSENT) in types:
         values = [default if value is ABSENT else value for value in values]
         types = set(map(type, values))
@@ -108,7 +136,7 @@ def _column(column: Column, values: list[Any], batch: Batch) -> pl.Series:
         except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
             pass  # an integer beyond int64, a lone surrogate: find which, value by value
     is_list = column.kind is Kind.STRING_LIST
-    stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, batch)
+    stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, start, batch)
     if is_list:
         # By way of JSON: polars builds lists from Python ones fifteen times slower.
         text = [None if items is None else msgspec.json.encode(items).decode() for items in stored]
@@ -145,10 +173,10 @@ def _plain_types(column: Column, shape: WireShape) -> set[type]:
     return null | {str}
 
 
-def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
+def _stored(column: Column, values: Iterable[Any], start: int, batch: Batch) -> list[Any]:
     store = storer(column, batch.shape)
     stored, coerced = [], []
-    for row, value in enumerate(values):
+    for row, value in enumerate(values, start):
         try:
             stored.append(None if value is None else store(value))
         except (MistypedError, RecursionError) as error:
@@ -162,7 +190,7 @@ def _stored(column: Column, values: Iterable[Any], batch: Batch) -> list[Any]:
             )
         if column.takes_one_string and type(value) is str and stored[-1] is not None:
             coerced.append(row)
-    batch.coerced[column.name] = coerced
+    batch.coerced[column.name] = batch.coerced.get(column.name, []) + coerced
     return stored
 
 
@@ -191,52 +219,128 @@ class Rows:
     failures: list[tuple[int, CheckFailure]] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    _noted: set[str] = field(default_factory=set)
+
+    def note(self, keys: Iterable[str]) -> None:
+        """Count keys without a column among those seen, by a name for the report; ``extra`` has it whole."""
+        for key in keys:
+            if key not in self._noted:
+                self._noted.add(key)
+                shown = cut(escaped(key), 100)
+                self.unknown.add(shown)
+                self.fields.add(shown)
 
 
-@cache
-def _types(shape: WireShape) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
+@dataclass(frozen=True)
+class _Learned:
+    """Keys without a column that records were seen to have: of the record itself, and of its ``metadata``."""
+
+    record: tuple[str, ...] = ()
+    metadata: tuple[str, ...] = ()
+
+    def with_keys(self, record: Iterable[str], metadata: Iterable[str]) -> _Learned:
+        """Return them with further ones; the same object where there is none, or where there are too many."""
+        new = [
+            tuple(key for key in keys if key not in known and _LEARNABLE.fullmatch(key))
+            for keys, known in ((record, self.record), (metadata, self.metadata))
+        ]
+        count = sum(map(len, (*new, self.record, self.metadata)))
+        return _Learned(self.record + new[0], self.metadata + new[1]) if any(new) and count <= _MOST else self
+
+
+_LEARNABLE: Final = re.compile(r"[ !#-\[\]-~]{1,100}")
+"""What a field of a struct may be called on the wire: no quotation mark, backslash or control character."""
+_MOST: Final = 64
+"""Keys that are learned. A record with yet another one is read with care, which takes three times as long."""
+
+
+@lru_cache(maxsize=_MOST)
+def _types(
+    shape: WireShape, learned: _Learned = _Learned()
+) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
     """Return the types of a record and of its ``metadata``: any value for a known key, no unknown key.
 
     ``gc=False``: they hold no cycles, and hundreds of thousands of them need not be walked for some.
+
+    :param learned: keys without a column that are known all the same.
     """
     carried = [column for column in COLUMNS if column.key(shape) is not None]
-    outer: list[tuple[str, Any, Any]] = [
-        (column.name, Any, ABSENT) for column in carried if not is_inner(column, shape)
-    ]
-    inner = [(column.name, Any, ABSENT) for column in carried if is_inner(column, shape)]
     keys = {column.name: str(column.key(shape)) for column in carried}
-    options: dict[str, Any] = {"forbid_unknown_fields": True, "gc": False}
+    keys |= {_slot(key): key for key in (*learned.record, *learned.metadata)}
+    outer: list[tuple[str, Any, Any]] = [
+        *((column.name, Any, ABSENT) for column in carried if not is_inner(column, shape)),
+        *((_slot(key), Any, ABSENT) for key in learned.record),
+    ]
+    inner = [
+        *((column.name, Any, ABSENT) for column in carried if is_inner(column, shape)),
+        *((_slot(key), Any, ABSENT) for key in learned.metadata),
+    ]
+    options: dict[str, Any] = {"rename": keys, "forbid_unknown_fields": True, "gc": False}
     metadata = msgspec.defstruct("Metadata", inner, **options)
     if not inner:
-        return msgspec.defstruct("Record", outer, rename=keys, **options), metadata
+        return msgspec.defstruct("Record", outer, **options), metadata
     # `metadata` has no default: a record without it is read with care.
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("metadata", metadata), *outer]
-    return msgspec.defstruct("Record", fields, rename=keys, **options), metadata
+    return msgspec.defstruct("Record", fields, **options), metadata
 
 
-def read_rows(raw_records: list[bytes], shape: WireShape) -> Rows:
-    """Decode the records: at once where every key is known, with care where one is not."""
-    rows = Rows(shape)
+def _slot(key: str) -> str:
+    """Return the attribute that holds the value of a learned key; no column is called like that."""
+    return f"learned_{key.encode().hex()}"
+
+
+def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Rows:
+    """Decode each record once: a key without a column is read with care the first time, and learned.
+
+    :param start: number of the first row, for the failures.
+    """
+    rows, learned = Rows(shape), _Learned()
     record_type, metadata_type = _types(shape)
     decode = msgspec.json.Decoder(record_type, float_hook=Decimal).decode
     documented = shape is WireShape.DOCUMENTED
     no_metadata, structure = metadata_type(), {"metadata"} if documented else set()
-    for row, raw in enumerate(raw_records):
-        extra = None
+    outer: list[tuple[str, str]] = []
+    inner: list[tuple[str, str]] = []
+    for row, raw in enumerate(raw_records, start):
+        extra, rest, more = None, _NOTHING, _NOTHING
         try:
             record: Any = decode(raw)
+        except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
+            record, metadata, rest, more = _careful_row(row, raw, rows)
+            further = learned.with_keys(rest, more)
+            if further is not learned:
+                learned = further
+                decode = msgspec.json.Decoder(_types(shape, learned)[0], float_hook=Decimal).decode
+                outer = [(key, _slot(key)) for key in learned.record]
+                inner = [(key, _slot(key)) for key in learned.metadata]
+        else:
             metadata = record.metadata if documented else no_metadata
             rows.fields |= structure
-        except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
-            record, metadata, extra = _careful_row(row, raw, rows)
+            if outer:
+                rest = _values(record, outer)
+            if inner:
+                more = _values(metadata, inner)
+        if rest or more:
+            extra = _extra(row, rest, more, rows)
         rows.records.append(record)
         rows.metadata.append(metadata)
         rows.extras.append(extra)
     return rows
 
 
-def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, str | None]:
-    """Decode a record that has unknown keys, no ``metadata``, or that the fast parser refuses."""
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+def _values(part: Any, slots: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the learned keys that a record, or its ``metadata``, has, with their values."""
+    return {key: value for key, slot in slots if (value := getattr(part, slot)) is not ABSENT}
+
+
+def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
+    """Decode a record that has keys not seen before, no ``metadata``, or that the fast parser refuses.
+
+    :returns: the record and its ``metadata``, and what of each has no column.
+    """
     record = _object(row, raw, rows)
     metadata: dict[str, Any] = {}
     if record is not None and rows.shape is WireShape.DOCUMENTED:
@@ -248,9 +352,7 @@ def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, str | None
         names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
         known = {name: source.pop(key) for name, key in names if key in source}
         parts.append(kind(**({"metadata": None} if "metadata" in kind.__struct_fields__ else {}) | known))
-    if rows.shape is WireShape.OPENAI:
-        rows.fields |= {key for key in UNSTORED_OBSERVED if record.pop(key, ABSENT) is not ABSENT}
-    return parts[0], parts[1], _extra(row, record, metadata, rows)
+    return parts[0], parts[1], record, metadata
 
 
 def _object(row: int, raw: bytes, rows: Rows) -> dict[str, Any] | None:
@@ -287,24 +389,25 @@ def _no_metadata(value: Any) -> CheckFailure:
     return CheckFailure("type", "metadata", None, problem, value_text(value))
 
 
-def _shown_key(key: str) -> str:
-    return cut(escaped(key), 100)  # a name for the report; `extra` has it whole
-
-
 def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> str | None:
     """Return the JSON of every key that no column took, sorted: servers order keys as they like.
 
-    ``None`` when there is none.
+    ``None`` when nothing of it is stored.
 
     :param rest: what is left of the record; ``more``: of its ``metadata``.
     """
+    if rows.shape is WireShape.OPENAI:
+        rows.fields |= UNSTORED_OBSERVED.intersection(rest)
+        rest = {key: value for key, value in rest.items() if key not in UNSTORED_OBSERVED}
     if not rest and not more:
         return None
     # Keys of both levels, and `metadata` itself, keep their place, so that none hides another.
-    inner = {key: more.pop(key) for key in [*more] if key in rest or key == "metadata"}
-    unknown = {_shown_key(key) for key in (*rest, *more)} | {_shown_key(f"metadata.{key}") for key in inner}
-    rows.unknown |= unknown
-    rows.fields |= unknown
+    inner = {key: more[key] for key in more if key in rest or key == "metadata"}
+    if inner:
+        more = {key: value for key, value in more.items() if key not in inner}
+        rows.note(f"metadata.{key}" for key in inner)
+    rows.note(rest)
+    rows.note(more)
     try:
         return dump_json(rest | more | ({"metadata": inner} if inner else {}), sort_keys=True)
     except RecursionError:

@@ -52,6 +52,9 @@ _UNPACKED_FREE, _UNPACKED_PER_BYTE = 64 << 20, 200
 _VALUES_FREE, _VALUES_PER_BYTE = 1 << 20, 8
 """Values of one column, the items of its lists among them: so many always, and so many per byte."""
 
+_FEWEST_ROWS: Final = 128
+"""That are worth being read at a time."""
+
 _TAIL: Final = 8
 """The last bytes of a Parquet file: the length of its footer, and ``PAR1``."""
 
@@ -135,15 +138,17 @@ class CheckedFile:
         return file
 
     @cached_property
-    def _bounds_of_texts(self) -> dict[str, int]:
-        """What each column of texts cannot exceed in bytes: all of them as long as the longest can be."""
-        found: dict[str, int] = {}
+    def _bounds_of_texts(self) -> dict[str, tuple[int, int]]:
+        """What the texts of each column cannot exceed in bytes: the longest of them, and all of them."""
+        found: dict[str, tuple[int, int]] = {}
         schema, groups = self.metadata.schema, range(self.metadata.num_row_groups)
         for number in range(self.metadata.num_columns):
             column = schema.column(number)
             if column.physical_type == "BYTE_ARRAY":
-                chunks = (self.metadata.row_group(group).column(number) for group in groups)
-                found[column.path] = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks)
+                chunks = [self.metadata.row_group(group).column(number) for group in groups]
+                longest = max((chunk.total_uncompressed_size for chunk in chunks), default=0)
+                total = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks)
+                found[column.path] = longest, total
         return found
 
     def read(self, chosen: pa.Schema | None = None) -> pa.Table:
@@ -154,8 +159,7 @@ class CheckedFile:
         wanted = self._kind.schema() if chosen is None else chosen
         names = [name for name in wanted.names if name in self.schema.names]
         with _refusing(self.where):
-            self._refuse_repeated_texts(names)
-            table: pa.Table = self._file.read(names, use_threads=False)
+            table = self._read_within_bounds(names)
             table.validate(full=True)  # texts that are no UTF-8 among it, which polars would believe
             columns = [
                 table[field.name] if field.name in names else pa.nulls(table.num_rows, field.type)
@@ -170,22 +174,39 @@ class CheckedFile:
                 raise _RefusedError(problem)
         return found.replace_schema_metadata(_texts(self.schema.metadata))
 
-    def _refuse_repeated_texts(self, names: Iterable[str]) -> None:
-        """Refuse long texts that are repeated: a dictionary keeps them small, in the file and nowhere else.
+    def _read_within_bounds(self, names: list[str]) -> pa.Table:
+        """Read columns, but refuse long texts that are repeated: in a file, a dictionary keeps them small.
 
-        Columns whose footer allows such a thing are read with their dictionaries first, and measured.
+        Columns whose footer allows such a thing are read some rows at a time and measured. Where even a few
+        rows may be too many, and lists, are read with their dictionaries first.
         """
         wanted, most = frozenset(names), unpacked_within(self._size)
-        suspect = [
-            path
-            for path, bound in self._bounds_of_texts.items()
-            if bound > most and path.partition(".")[0] in wanted
-        ]
+        suspect = {
+            path: longest
+            for path, (longest, total) in self._bounds_of_texts.items()
+            if total > most and path.partition(".")[0] in wanted
+        }
         if not suspect:
-            return
-        file = pq.ParquetFile(self._source, metadata=self.metadata, read_dictionary=suspect)
-        found = file.read([name for name in self.schema.names if name in wanted], use_threads=False)
-        unpacked = sum(_size_of_texts(chunk) for column in found.columns for chunk in column.chunks)
+            return self._file.read(names, use_threads=False)
+        rows = most // sum(suspect.values())
+        if rows < _FEWEST_ROWS or not wanted.issuperset(suspect):
+            file = pq.ParquetFile(self._source, metadata=self.metadata, read_dictionary=[*suspect])
+            found = file.read([name for name in self.schema.names if name in wanted], use_threads=False)
+            self._check_texts(
+                sum(_size_of_texts(chunk) for column in found.columns for chunk in column.chunks)
+            )
+            return self._file.read(names, use_threads=False)
+        batches, unpacked = [], 0
+        for batch in self._file.iter_batches(rows, columns=names, use_threads=False):
+            batches.append(batch)
+            unpacked += sum(batch.column(name).nbytes for name in suspect)
+            if unpacked > most:  # with the lengths beside the texts: now the texts alone
+                unpacked = sum(_size_of_texts(one.column(name)) for one in batches for name in suspect)
+                self._check_texts(unpacked)
+        return pa.Table.from_batches(batches, pa.schema([self.schema.field(name) for name in names]))
+
+    def _check_texts(self, unpacked: int) -> None:
+        most = unpacked_within(self._size)
         if unpacked > most:
             raise _RefusedError(f"its texts unpack to {unpacked} bytes, and it has at most {most}")
 
@@ -341,6 +362,8 @@ def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def _size_of_texts(array: Any) -> int:
     """Return the bytes of the texts of an array once no dictionary holds them any more."""
+    if types.is_string(array.type) or types.is_large_string(array.type):
+        return int(pc.sum(pc.binary_length(array)).as_py() or 0)
     if types.is_dictionary(array.type):
         lengths = pc.cast(pc.binary_length(array.dictionary), "int64")
         return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
@@ -367,7 +390,12 @@ _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinf
 
 
 def _problem_of_table(table: pa.Table, kind: FileKind) -> str | None:
-    return problem_of_rows(pl.DataFrame(table), kind)
+    looked_at = [
+        field.name
+        for field in table.schema
+        if kind.check is not None or field.name in kind.required or types.is_temporal(field.type)
+    ]
+    return problem_of_rows(pl.DataFrame(table.select(looked_at)), kind) if looked_at else None
 
 
 def problem_of_rows(frame: pl.DataFrame, kind: FileKind) -> str | None:

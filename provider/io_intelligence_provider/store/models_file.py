@@ -88,18 +88,22 @@ class _ContentHash:
     def update(self, models: pl.DataFrame) -> None:
         """Take the next slice."""
         parts: list[pl.Expr] = []
-        for column in self._columns:
+        present = [name for name in self._columns if models[name].null_count() < models.height]
+        for column in present:
             text = _as_text(pl.col(column), models.schema[column])
-            lengths = text.str.len_bytes().cast(pl.Int64).fill_null(-1).cast(pl.String)
+            lengths = text.str.len_bytes().cast(pl.String).fill_null("-1")
             parts += [
                 lengths.str.join(",").alias(f"{column} lengths"),
                 text.str.join("", ignore_nulls=True).alias(f"{column} texts"),
             ]
         # One query of all columns: one query each costs 20 ms a snapshot, however few models it has.
-        values = iter(models.select(parts).row(0))
+        values = iter(models.select(parts).row(0) if parts else ())
+        nothing = ",".join(["-1"] * models.height)
         for column in self._columns:
-            for part in (next(values), next(values)):
-                self._digest.update(f"{column}:{part or ''};".encode())
+            for part in (next(values), next(values)) if column in present else (nothing, ""):
+                # Piece by piece: a text of some megabytes is not copied into a longer one.
+                for piece in (f"{column}:", part or "", ";"):
+                    self._digest.update(piece.encode())
 
     def hexdigest(self) -> str:
         """Return the hash of the slices so far."""

@@ -16,7 +16,7 @@ from typing import Any
 from airflow.sdk import BaseNotifier, dag, task
 
 from io_intelligence_provider import AlertRule
-from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES, told_dates
+from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES, triggering_dates
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def biggest_moves(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
     """Return the five changes of prices and quotas with the largest per cent, of the dates told."""
     from io_intelligence_provider.hooks.store import open_store
 
-    dates = told_dates(triggering_asset_events or {})
+    dates = triggering_dates(triggering_asset_events or {})
     store = open_store()
     if not dates:  # started by hand: look at the latest snapshot
         dates = [store.resolve().isoformat()]

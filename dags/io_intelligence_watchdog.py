@@ -30,11 +30,11 @@ NOTIFIERS: list[BaseNotifier] = [
 @task(retries=0, on_failure_callback=NOTIFIERS)
 def fresh_snapshot() -> str:
     """Return the date of the latest snapshot, or fail with what is wrong."""
-    from io_intelligence_provider.alerts.overdue import silence
+    from io_intelligence_provider.alerts.overdue import overdue_reasons
     from io_intelligence_provider.hooks.store import open_store
 
     store = open_store()
-    if found := silence(store):
+    if found := overdue_reasons(store):
         raise AirflowFailException(" ".join(found))
     return store.resolve().isoformat()
 

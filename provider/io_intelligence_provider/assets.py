@@ -20,7 +20,7 @@ __all__ = [
     "QUOTA_CHANGES",
     "RESULT_KEY",
     "event_extra",
-    "told_dates",
+    "triggering_dates",
 ]
 
 MODELS: Final = Asset("io_intelligence_models")
@@ -46,7 +46,7 @@ def event_extra(summary: dict[str, Any], report: CheckRun) -> dict[str, Any]:
     return summary | {RESULT_KEY: report.result()}
 
 
-def told_dates(triggering_asset_events: Mapping[Any, Any]) -> list[str]:
+def triggering_dates(triggering_asset_events: Mapping[Any, Any]) -> list[str]:
     """Return the snapshot dates that the events of our assets tell a run they started, sorted.
 
     :param triggering_asset_events: the value of that name in a task's context.

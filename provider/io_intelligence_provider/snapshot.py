@@ -17,8 +17,8 @@ import polars as pl
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
-from io_intelligence_provider.contract.duplicates import Repeats
-from io_intelligence_provider.contract.records import RecordCounts, judge_records
+from io_intelligence_provider.contract.duplicates import DuplicateRecords
+from io_intelligence_provider.contract.records import RecordCounts, validate_records
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.contract.snapshot_checks import (
     ALWAYS_STOPPING,
@@ -67,9 +67,9 @@ __all__ = [
     "LateRunError",
     "SnapshotRun",
     "SnapshotSummary",
-    "label_of_run",
     "run_snapshot",
-    "snapshot_label",
+    "snapshot_date_for",
+    "snapshot_date_for_run",
     "take_snapshot",
 ]
 
@@ -169,11 +169,11 @@ def run_snapshot(
     with ModelSorter() as models, client.fetch_catalogue(query or None, page_size) as catalogue:
         snapshot_id = new_run_id(catalogue.fetched_at)
         with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
-            tally, checked = _judge(catalogue, models, quarantine)
+            counts, checked = _judge(catalogue, models, quarantine)
             store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
         facts = RunFacts(
             models=checked,
-            tally=tally,
+            counts=counts,
             shape=catalogue.shape,
             source_url=client.source_url,
             received=catalogue.received,
@@ -238,16 +238,16 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
 def _judge(
     catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
 ) -> tuple[RecordCounts, pl.DataFrame]:
-    """Judge all records; return the tally, and of the valid ones what the snapshot checks look at."""
-    tally, checked = RecordCounts(catalogue.shape, catalogue.redacted), []
-    repeats = Repeats(catalogue)
+    """Judge all records; return the counts, and of the valid ones what the snapshot checks look at."""
+    counts, checked = RecordCounts(catalogue.shape, catalogue.redacted), []
+    repeats = DuplicateRecords(catalogue)
     for records in _groups(repeats.distinct(catalogue.pages())):
-        verdict = judge_records(records, catalogue.shape, repeats.conflicting)
-        tally.add(verdict)
-        quarantine.add(verdict.refused)
-        models.add(verdict.valid)
-        checked.append(verdict.valid.select(CHECKED_COLUMNS))
-    return tally, pl.concat(checked)
+        result = validate_records(records, catalogue.shape, repeats.conflicting)
+        counts.add(result)
+        quarantine.add(result.refused)
+        models.add(result.valid)
+        checked.append(result.valid.select(CHECKED_COLUMNS))
+    return counts, pl.concat(checked)
 
 
 def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
@@ -266,23 +266,23 @@ def _report(
     facts: RunFacts, snapshot_id: str, day: date, fetched_at: datetime, fail_on: str
 ) -> tuple[QualityReport, list[CheckResult]]:
     """Return the report, and the checks that stop the commit."""
-    tally = facts.tally
-    checks = (*tally.results(), *snapshot_checks(facts))
+    counts = facts.counts
+    checks = (*counts.results(), *snapshot_checks(facts))
     stopped = stopping(checks, fail_on, ALWAYS_STOPPING)
     report = QualityReport(
         run_id=snapshot_id,
         checked_at=fetched_at,
-        outcome=outcome_of(checks, tally.quarantined, stopped=bool(stopped)),
-        score=score(tally.served, tally.valid, checks, without_rows=0.0),
-        rows=tally.served,
-        valid=tally.valid,
-        quarantined=tally.quarantined,
+        outcome=outcome_of(checks, counts.quarantined, stopped=bool(stopped)),
+        score=score(counts.served, counts.valid, checks, without_rows=0.0),
+        rows=counts.served,
+        valid=counts.valid,
+        quarantined=counts.quarantined,
         checks=checks,
         snapshot_date=day,
         source_url=facts.source_url,
         wire_shape=facts.shape.value,
-        fields=tuple(sorted(tally.fields)),
-        unknown_fields=tuple(sorted(tally.unknown)),
+        fields=tuple(sorted(counts.fields)),
+        unknown_fields=tuple(sorted(counts.unknown)),
         missing_fields=tuple(missing_fields(facts)),
     )
     return report, stopped
@@ -373,7 +373,7 @@ class LateRunError(Exception):
     """The run's day is over (or has not come): today's prices would be filed under another day."""
 
 
-def snapshot_label(run_after: datetime, now: datetime, *, on_file: bool) -> date:
+def snapshot_date_for(run_after: datetime, now: datetime, *, on_file: bool) -> date:
     """Return the UTC date of the run when a snapshot may be filed under it now.
 
     :param run_after: when the run was due; without a time zone it is UTC.
@@ -401,7 +401,7 @@ def snapshot_label(run_after: datetime, now: datetime, *, on_file: bool) -> date
     return label
 
 
-def label_of_run(store: SnapshotStore, run_after: datetime, now: datetime) -> date:
-    """Return the date that a run files its snapshot under, see :func:`snapshot_label`."""
+def snapshot_date_for_run(store: SnapshotStore, run_after: datetime, now: datetime) -> date:
+    """Return the date that a run files its snapshot under, see :func:`snapshot_date_for`."""
     on_file = in_utc(run_after).date() in store.dates()
-    return snapshot_label(run_after, now, on_file=on_file)
+    return snapshot_date_for(run_after, now, on_file=on_file)

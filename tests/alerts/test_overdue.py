@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.stores import FETCHED_AT, model_row, quality_report
-from io_intelligence_provider.alerts.overdue import silence
+from io_intelligence_provider.alerts.overdue import overdue_reasons
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.store.layout import quality_path
 
@@ -39,32 +39,32 @@ def stopped(builder: Any, when: datetime, outcome: Any = "failed") -> None:
 
 
 def test_an_empty_store_is_silent(builder):
-    (said,) = silence(builder.store, FETCHED_AT)
+    (said,) = overdue_reasons(builder.store, FETCHED_AT)
     assert said.endswith("holds no snapshot.")
 
 
 @pytest.mark.parametrize(("age", "count"), [(DAY, 0), (DAY + timedelta(seconds=1), 1)])
 def test_a_snapshot_may_be_a_day_old_and_no_older(builder, age, count):
     builder.file(FETCHED_AT.date(), model_row("m"))
-    assert len(silence(builder.store, FETCHED_AT + age)) == count
-    assert silence(builder.store, FETCHED_AT + age, expected_within=2 * DAY) == []
+    assert len(overdue_reasons(builder.store, FETCHED_AT + age)) == count
+    assert overdue_reasons(builder.store, FETCHED_AT + age, expected_within=2 * DAY) == []
 
 
 def test_it_says_how_long_and_since_when(builder):
     builder.file(FETCHED_AT.date(), model_row("m"))
-    (said,) = silence(builder.store, FETCHED_AT + timedelta(hours=31))
+    (said,) = overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=31))
     assert said == (
         "No snapshot was committed for 31 hours: the latest is of 2026-03-01, read from the API at "
         "2026-03-01 12:00 UTC."
     )
-    assert "for 9 days" in silence(builder.store, FETCHED_AT + 9 * DAY)[0]
-    assert silence(builder.store, (FETCHED_AT + timedelta(hours=31)).replace(tzinfo=None)) == [said]
+    assert "for 9 days" in overdue_reasons(builder.store, FETCHED_AT + 9 * DAY)[0]
+    assert overdue_reasons(builder.store, (FETCHED_AT + timedelta(hours=31)).replace(tzinfo=None)) == [said]
 
 
 def test_a_run_that_failed_since_is_told_with_its_reason(builder):
     builder.file(FETCHED_AT.date(), model_row("m"))
     stopped(builder, FETCHED_AT + timedelta(hours=12))
-    (said,) = silence(builder.store, FETCHED_AT + timedelta(hours=13))
+    (said,) = overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=13))
     assert said == (
         "The run of 2026-03-02 at 2026-03-02 00:00 UTC was stopped by its checks: complete (1 of 1), "
         "type on status (2 of 26), price_move (1 of 9). 2 of 26 records were refused."
@@ -74,7 +74,7 @@ def test_a_run_that_failed_since_is_told_with_its_reason(builder):
 def test_silence_and_its_reason_come_together(builder):
     builder.file(FETCHED_AT.date(), model_row("m"))
     stopped(builder, FETCHED_AT + timedelta(hours=12))
-    assert len(silence(builder.store, FETCHED_AT + timedelta(hours=25))) == 2
+    assert len(overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=25))) == 2
 
 
 def test_a_run_that_failed_before_a_good_one_or_long_ago_or_passed_is_no_news(builder):
@@ -82,14 +82,14 @@ def test_a_run_that_failed_before_a_good_one_or_long_ago_or_passed_is_no_news(bu
     stopped(builder, FETCHED_AT - timedelta(minutes=5))
     stopped(builder, FETCHED_AT + timedelta(minutes=5), "warned")
     stopped(builder, FETCHED_AT + timedelta(hours=2))  # after the moment that is judged
-    assert silence(builder.store, FETCHED_AT + timedelta(hours=1)) == []
+    assert overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=1)) == []
 
 
 def test_runs_are_counted_when_they_are_many(builder):
     builder.file(FETCHED_AT.date(), model_row("m"))
     for minute in range(1, 9):
         stopped(builder, FETCHED_AT + timedelta(minutes=minute))
-    said = silence(builder.store, FETCHED_AT + timedelta(hours=1))
+    said = overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=1))
     assert len(said) == 6
     assert said[-1] == "3 more runs failed before."
     assert "12:08" in said[-2]

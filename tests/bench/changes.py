@@ -24,7 +24,7 @@ from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
-from io_intelligence_provider.contract.records import judge_records
+from io_intelligence_provider.contract.records import validate_records
 from io_intelligence_provider.store.layout import models_path, quarantine_path
 from io_intelligence_provider.store.models_file import serialise_models
 from io_intelligence_provider.store.quarantine import QuarantineFile
@@ -36,7 +36,7 @@ _NOW = datetime(2026, 6, 30, tzinfo=UTC)
 
 def models(first: int, last: int, second_day: bool) -> pl.DataFrame:
     """Return typed rows of the models numbered from ``first`` to below ``last``."""
-    empty = judge_records([], WireShape.DOCUMENTED).valid.clear()
+    empty = validate_records([], WireShape.DOCUMENTED).valid.clear()
     number = pl.int_range(first, last, dtype=pl.Int64)
     moved = pl.when(second_day & (pl.col("n") % 10 == 0)).then(1).otherwise(0)
     rows = pl.select(number.alias("n")).with_columns(

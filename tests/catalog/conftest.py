@@ -15,7 +15,7 @@ from helpers.scripted_server import Authority, Reply, Script, ScriptedServer, as
 from io_intelligence_provider import IOIntelligenceClient
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.emulator.state import Quirks
+from io_intelligence_provider.emulator.state import ServerQuirks
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def _emulator() -> Iterator[EmulatorServer]:
 def emulator(_emulator: EmulatorServer) -> Iterator[EmulatorServer]:
     """The models m0 to m6, documented shape."""
     yield _emulator
-    _emulator.state.settle()
-    _emulator.state.quirks = Quirks()
+    _emulator.state.reset()
+    _emulator.state.quirks = ServerQuirks()
     _emulator.state.catalogue = FixedCatalogue(numbered_models(7))
     _emulator.state.shape = "documented"
 

@@ -48,7 +48,7 @@ def guarded(_guarded: EmulatorServer) -> Iterator[EmulatorServer]:
     _guarded.state.tokens.revoke()
     _guarded.state.tokens.issued = 0
     yield _guarded
-    _guarded.state.settle()
+    _guarded.state.reset()
 
 
 @pytest.fixture

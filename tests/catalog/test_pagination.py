@@ -17,7 +17,7 @@ from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
-from io_intelligence_provider.emulator.state import Quirks
+from io_intelligence_provider.emulator.state import ServerQuirks
 from io_intelligence_provider.errors import NotFoundError, PaginationError, ResponseError, ServerError
 
 ALL = [f"m{number}" for number in range(7)]
@@ -55,14 +55,14 @@ def test_the_search_term_goes_with_every_page(emulator: Any, connect: Any, emula
 @pytest.mark.parametrize(
     "quirks",
     [
-        Quirks(page_size_cap=2),
-        Quirks(page_size_cap=1, total_pages=1),
-        Quirks(total_pages=999),
-        Quirks(total_pages=0),
-        Quirks(page_size_cap=3, total_pages=-1),
+        ServerQuirks(page_size_cap=2),
+        ServerQuirks(page_size_cap=1, total_pages=1),
+        ServerQuirks(total_pages=999),
+        ServerQuirks(total_pages=0),
+        ServerQuirks(page_size_cap=3, total_pages=-1),
     ],
 )
-def test_a_cap_and_lies_about_pages_change_nothing(emulator: Any, connect: Any, quirks: Quirks) -> None:
+def test_a_cap_and_lies_about_pages_change_nothing(emulator: Any, connect: Any, quirks: ServerQuirks) -> None:
     emulator.state.quirks = quirks
     assert names_of(connect(emulator.url).iter_models()) == ALL
 
@@ -100,7 +100,7 @@ def test_one_that_keeps_moving_is_given_up(
 def test_a_wrong_total_twice_is_the_catalogues_own_state(
     emulator: Any, connect: Any, emulator_pages: Any
 ) -> None:
-    emulator.state.quirks = Quirks(total=9)
+    emulator.state.quirks = ServerQuirks(total=9)
     with connect(emulator.url, page_size=3).fetch_catalogue() as catalogue:
         assert (catalogue.received, catalogue.total) == (7, 9)
         assert "7 records came where the total is 9" in str(catalogue.inconsistency)
@@ -135,7 +135,7 @@ def test_an_id_twice_on_one_page_needs_no_second_walk(
 
 @pytest.mark.long
 def test_an_endless_has_next_is_not_believed(emulator: Any, connect: Any, emulator_pages: Any) -> None:
-    emulator.state.quirks = Quirks(endless=True)
+    emulator.state.quirks = ServerQuirks(endless=True)
     with pytest.raises(PaginationError, match=r"has_next is still true|empty although more follows"):
         list(connect(emulator.url, page_size=3).iter_models())
     assert len(emulator_pages()) <= 4 * (3 + 4 + 1)

@@ -16,7 +16,7 @@ from io_intelligence_provider.catalog.pagination import walk_catalogue
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.state import Quirks
+from io_intelligence_provider.emulator.state import ServerQuirks
 from io_intelligence_provider.errors import PaginationError
 
 pytestmark = pytest.mark.long
@@ -33,7 +33,7 @@ records = st.fixed_dictionaries(
 )
 catalogues = st.lists(records, max_size=25, unique_by=lambda record: record["model_id"])
 quirk = st.builds(
-    Quirks,
+    ServerQuirks,
     page_size_cap=st.none() | st.integers(1, 10),
     total_pages=st.none() | st.integers(-1, 10**20),
 )
@@ -51,7 +51,7 @@ def plain(value: Any) -> Any:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(catalogues, st.integers(1, 100), st.integers(1, 8), quirk)
 def test_each_record_comes_once_and_in_order(
-    emulator: Any, catalogue: list[Any], page_size: int, concurrency: int, quirks: Quirks
+    emulator: Any, catalogue: list[Any], page_size: int, concurrency: int, quirks: ServerQuirks
 ) -> None:
     emulator.state.catalogue = FixedCatalogue(catalogue)
     emulator.state.quirks = quirks

@@ -14,7 +14,7 @@ import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.changes.watch import (
-    Sighting,
+    Observation,
     Watch,
     fingerprint,
     fingerprint_on_file,
@@ -43,7 +43,7 @@ class Endpoint:
     def serve(self, records: list[Any]) -> None:
         self.server.state.catalogue = FixedCatalogue(records)
 
-    def look(self, minutes: float = 0.0) -> Sighting | None:
+    def look(self, minutes: float = 0.0) -> Observation | None:
         return look(self.client, self.store, now=NOW + timedelta(minutes=minutes))
 
     def file(self) -> None:
@@ -228,7 +228,7 @@ def test_of_two_watchers_one_has_the_event(endpoint: Endpoint, monkeypatch: pyte
     endpoint.serve(dearer())
     advance, found = Watch.advance, []
 
-    def meanwhile(self: Watch, *arguments: Any) -> Sighting | None:
+    def meanwhile(self: Watch, *arguments: Any) -> Observation | None:
         monkeypatch.setattr(Watch, "advance", advance)
         found.append(endpoint.look())  # another watcher looks between this one's look and its write
         return advance(self, *arguments)

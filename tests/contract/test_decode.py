@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from helpers.records import documented_record, outcomes, validate_records
+from helpers.records import documented_record, outcomes, validate_all
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
@@ -64,8 +64,8 @@ def test_an_explicit_null_stays_null_or_is_refused():
 
 
 def test_the_message_tells_absent_from_null():
-    verdict = validate_records(documented_record(name=None), documented_record(name=...))
-    assert [(f.value, f.message) for refused in verdict.refused for f in refused.failures] == [
+    result = validate_all(documented_record(name=None), documented_record(name=...))
+    assert [(f.value, f.message) for refused in result.refused for f in refused.failures] == [
         (None, "is null"),
         (None, "is absent"),
     ]
@@ -82,7 +82,7 @@ def test_the_message_tells_absent_from_null():
     ],
 )
 def test_metadata_must_be_an_object(metadata, check, message):
-    (refused,) = validate_records(documented_record(metadata=metadata)).refused
+    (refused,) = validate_all(documented_record(metadata=metadata)).refused
     assert [(f.check, f.column, f.message) for f in refused.failures] == [(check, "metadata", message)]
 
 
@@ -93,11 +93,11 @@ def test_empty_strings_are_values():
 
 def test_a_metadata_key_on_the_record_itself_is_unknown():
     names = [column.name for column in WIRE if column.place is Place.METADATA]
-    verdict = validate_records(*(documented_record(**{name: "elsewhere"}) for name in names))
-    assert verdict.unknown == set(names)
-    assert verdict.valid["extra"].to_list() == [f'{{"{name}": "elsewhere"}}' for name in names]
+    result = validate_all(*(documented_record(**{name: "elsewhere"}) for name in names))
+    assert result.unknown == set(names)
+    assert result.valid["extra"].to_list() == [f'{{"{name}": "elsewhere"}}' for name in names]
     for name in names:
-        assert set(verdict.valid[name]) == {DEFAULTS.get(name)}
+        assert set(result.valid[name]) == {DEFAULTS.get(name)}
 
 
 def test_every_kind_of_column_was_looked_at():
@@ -209,10 +209,10 @@ def test_a_measurement_is_stored_as_a_double(with_json, column):
 
 @pytest.mark.parametrize("column", MEASUREMENTS)
 def test_a_measurement_that_is_none_becomes_null_and_refuses_nothing(with_json, column):
-    verdict = validate_records(*(with_json(column, text) for text in NO_MEASUREMENTS), with_json(column, "5"))
-    assert verdict.refused == []
-    assert verdict.valid[column].to_list() == [None] * len(NO_MEASUREMENTS) + [5.0]
-    ((key, rows),) = verdict.warned.items()
+    result = validate_all(*(with_json(column, text) for text in NO_MEASUREMENTS), with_json(column, "5"))
+    assert result.refused == []
+    assert result.valid[column].to_list() == [None] * len(NO_MEASUREMENTS) + [5.0]
+    ((key, rows),) = result.warned.items()
     assert (key, len(rows)) == (("coerced", column), len(NO_MEASUREMENTS))
 
 
@@ -228,11 +228,11 @@ def test_tags_keep_their_order(with_json):
 
 
 def test_tags_in_one_string_become_a_list_and_are_counted():
-    verdict = validate_records(
+    result = validate_all(
         documented_record({"tags": ["a"]}), documented_record({"tags": "New"}, name="other")
     )
-    assert verdict.valid["tags"].to_list() == [["a"], ["New"]]
-    ((key, rows),) = verdict.warned.items()
+    assert result.valid["tags"].to_list() == [["a"], ["New"]]
+    ((key, rows),) = result.warned.items()
     assert key == ("coerced", "tags")
     assert [name for _, name in rows] == ["other"]
 
@@ -249,9 +249,7 @@ def test_booleans_are_stored_as_such():
 
 
 def test_the_message_and_value_say_what_came():
-    (refused,) = validate_records(
-        documented_record({"max_tokens": True}, name=5, status=Decimal("1.50"))
-    ).refused
+    (refused,) = validate_all(documented_record({"max_tokens": True}, name=5, status=Decimal("1.50"))).refused
     assert [(f.column, f.value, f.message) for f in refused.failures] == [
         ("name", "5", "is a number, not a string"),
         ("status", "1.50", "is a number, not a string"),
@@ -284,7 +282,7 @@ DEEP = b'{"a":' * 20_000 + b"1" + b"}" * 20_000
     ids=range(14),
 )
 def test_what_is_no_object_fails_as_a_whole(raw, message, shape):
-    (refused,) = validate_records(raw, shape=shape).refused
+    (refused,) = validate_all(raw, shape=shape).refused
     (failure,) = refused.failures
     assert (failure.check, failure.column) == ("type", "record")
     assert failure.message.startswith(message)
@@ -302,14 +300,14 @@ def test_an_empty_object_lacks_every_required_column():
 
 def test_a_lone_surrogate_in_a_key_is_kept_in_extra_and_escaped_in_the_report():
     raw = json.dumps(documented_record({"k\ud800": "v\udfff"})).encode()
-    verdict = validate_records(raw)
-    assert json.loads(verdict.valid["extra"][0]) == {"k\ud800": "v\udfff"}
-    assert verdict.unknown == {"k\\ud800"}
+    result = validate_all(raw)
+    assert json.loads(result.valid["extra"][0]) == {"k\ud800": "v\udfff"}
+    assert result.unknown == {"k\\ud800"}
 
 
 def test_bytes_that_are_no_utf8_are_refused_in_a_column():
     raw = json.dumps(documented_record(name="@@")).encode().replace(b"@@", b"a\xffb")
-    (refused,) = validate_records(raw).refused
+    (refused,) = validate_all(raw).refused
     assert [(f.check, f.column) for f in refused.failures] == [("type", "name")]
     assert refused.record.isascii()
 
@@ -321,23 +319,23 @@ def test_numbers_of_any_size_are_kept_in_extra():
         .replace('"@@"', digits)
         .replace('"##"', "1e99999999999999999999")
     )
-    (extra,) = validate_records(raw.encode()).valid["extra"]
+    (extra,) = validate_all(raw.encode()).valid["extra"]
     assert extra == f'{{"e": 1e99999999999999999999, "n": {digits}}}'
 
 
 def test_an_unknown_value_nested_too_deeply_to_be_written_is_refused():
     raw = json.dumps(documented_record({"deep": "@@"})).encode().replace(b'"@@"', b"[" * 900 + b"]" * 900)
-    verdict = validate_records(raw)
-    assert [(f.check, f.column) for r in verdict.refused for f in r.failures] in (
+    result = validate_all(raw)
+    assert [(f.check, f.column) for r in result.refused for f in r.failures] in (
         [],  # where the interpreter's stack allows it
         [("type", "extra")],
         [("type", "record")],
     )
-    assert verdict.valid.height + len(verdict.refused) == 1
+    assert result.valid.height + len(result.refused) == 1
 
 
 def test_long_values_are_cut_in_the_reason_and_whole_in_the_record():
-    (refused,) = validate_records(documented_record(status="x" * 10_000)).refused
+    (refused,) = validate_all(documented_record(status="x" * 10_000)).refused
     (failure,) = refused.failures
     assert failure.value == "x" * 500 + "… (10000 characters)"
     assert "x" * 10_000 in refused.record
@@ -345,12 +343,10 @@ def test_long_values_are_cut_in_the_reason_and_whole_in_the_record():
 
 def test_of_two_equal_keys_the_last_one_counts():
     raw = json.dumps(documented_record()).encode().replace(b'"name":', b'"name": 5, "name":', 1)
-    assert validate_records(raw).valid["name"].to_list() == ["org/model"]
+    assert validate_all(raw).valid["name"].to_list() == ["org/model"]
 
 
 def test_the_order_of_unknown_keys_is_the_servers_affair():
     ordered, turned = ({"b": {"y": 1, "x": 2}, "a": 3}, {"a": 3, "b": {"x": 2, "y": 1}})
-    (one,), (other,) = (
-        validate_records(documented_record(more)).valid["extra"] for more in (ordered, turned)
-    )
+    (one,), (other,) = (validate_all(documented_record(more)).valid["extra"] for more in (ordered, turned))
     assert one == other == '{"a": 3, "b": {"x": 2, "y": 1}}'

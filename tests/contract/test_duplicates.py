@@ -11,7 +11,7 @@ import pytest
 
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape, record_id
-from io_intelligence_provider.contract.duplicates import Repeats
+from io_intelligence_provider.contract.duplicates import DuplicateRecords
 
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 
@@ -28,7 +28,7 @@ def look() -> Callable[..., tuple[list[bytes], frozenset[str]]]:
             spool.append([record])
         now = datetime.now(UTC)
         with Catalogue(shape, len(raw), None, repeated, now, None, spool) as catalogue:
-            repeats = Repeats(catalogue)
+            repeats = DuplicateRecords(catalogue)
             left = [record for page in repeats.distinct(catalogue.pages()) for record in page]
         return left, frozenset(repeats.conflicting)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from helpers.records import documented_record, outcomes, validate_records
+from helpers.records import documented_record, outcomes, validate_all
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 
 GOOD_PRICES = [
@@ -53,7 +53,7 @@ def test_zero_and_null_differ():
 
 
 def test_a_failure_shows_the_text_as_served():
-    (refused,) = validate_records(documented_record({"input_token_price": "1e20"})).refused
+    (refused,) = validate_all(documented_record({"input_token_price": "1e20"})).refused
     (failure,) = refused.failures
     assert failure.value == "1e20"
     assert "at most 20 integer digits and 18 decimals" in failure.message
@@ -61,13 +61,13 @@ def test_a_failure_shows_the_text_as_served():
 
 def test_odd_and_plain_prices_of_one_column_keep_their_rows():
     texts = ["1", "1e-1", "x", None, "0.25", "25e-2", "1e20"]
-    verdict = validate_records(
+    result = validate_all(
         *(documented_record({"input_token_price": text}, name=f"{n}") for n, text in enumerate(texts))
     )
-    assert verdict.valid["input_token_price"].to_list() == [
+    assert result.valid["input_token_price"].to_list() == [
         Decimal(1), Decimal("0.1"), None, Decimal("0.25"), Decimal("0.25")
     ]  # fmt: skip
-    assert [refused.name for refused in verdict.refused] == ["2", "6"]
+    assert [refused.name for refused in result.refused] == ["2", "6"]
 
 
 def utc(*parts: int) -> datetime:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from helpers.records import MODEL_ID, documented_record, observed_record, outcomes, validate_records
+from helpers.records import MODEL_ID, documented_record, observed_record, outcomes, validate_all
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, QUOTA_COLUMNS, Place
 from io_intelligence_provider.contract.records import RecordCounts
@@ -30,7 +30,7 @@ def test_all_columns_report_and_each_its_first_kind_only():
         embeddings_daily_quota_tier_1=...,
         created_at="yesterday",
     )
-    (refused,) = validate_records(record).refused
+    (refused,) = validate_all(record).refused
     assert [(f.check, f.column) for f in refused.failures] == [
         ("uuid", "model_id"),
         ("required", "name"),
@@ -55,24 +55,24 @@ def test_a_required_value_of_a_wrong_type_is_not_also_absent():
 
 
 def test_an_id_that_is_no_uuid_reports_that_before_its_repetition():
-    verdict = validate_records(
+    result = validate_all(
         documented_record(model_id="x"), documented_record(model_id="x", name="b"), conflicting={"x"}
     )
-    assert [[f.check for f in refused.failures] for refused in verdict.refused] == [["uuid"], ["uuid"]]
+    assert [[f.check for f in refused.failures] for refused in result.refused] == [["uuid"], ["uuid"]]
 
 
 def test_a_repeated_id_is_refused_beside_other_reasons():
-    verdict = validate_records(
+    result = validate_all(
         documented_record(),
         documented_record(status="?"),
         documented_record(model_id=MODEL_ID[:-1] + "b"),
         conflicting={MODEL_ID},
     )
-    assert [[(f.check, f.column) for f in refused.failures] for refused in verdict.refused] == [
+    assert [[(f.check, f.column) for f in refused.failures] for refused in result.refused] == [
         [("unique", "model_id")],
         [("unique", "model_id"), ("allowed_values", "status")],
     ]
-    assert verdict.valid["model_id"].to_list() == [MODEL_ID[:-1] + "b"]
+    assert result.valid["model_id"].to_list() == [MODEL_ID[:-1] + "b"]
 
 
 def test_valid_rows_are_unaffected_by_refused_neighbours():
@@ -82,23 +82,23 @@ def test_valid_rows_are_unaffected_by_refused_neighbours():
         b"[]",
         documented_record({"max_tokens": "x", "tags": [1]}, name=None),
     ]
-    alone = validate_records(*good).valid
+    alone = validate_all(*good).valid
     mixed = [good[0], bad[0], bad[1], good[1], bad[2], good[2]]
-    assert validate_records(*mixed).valid.equals(alone)
+    assert validate_all(*mixed).valid.equals(alone)
 
 
 def test_a_refused_record_keeps_who_it_is_and_its_text():
     record = documented_record({"x": "é"}, model_id=MODEL_ID.upper(), status="?")
     raw = json.dumps(record, ensure_ascii=False, indent=1).encode()
-    (refused,) = validate_records(raw).refused
+    (refused,) = validate_all(raw).refused
     assert (refused.model_id, refused.name) == (MODEL_ID, "org/model")
     assert refused.record.isascii()
     assert json.loads(refused.record) == record
 
 
 def test_an_empty_batch_is_fine():
-    verdict = validate_records()
-    assert (verdict.rows, verdict.valid.height, verdict.refused) == (0, 0, [])
+    result = validate_all()
+    assert (result.rows, result.valid.height, result.refused) == (0, 0, [])
 
 
 def test_a_uuid_is_stored_in_lower_case():
@@ -161,9 +161,9 @@ def test_quotas_and_limits_are_not_negative(column):
     ],
 )
 def test_an_update_before_the_creation_is_flagged_and_kept(updated, flagged):
-    verdict = validate_records(documented_record(updated_at=updated))
-    assert verdict.valid.height == 1
-    assert list(verdict.warned) == ([("not_before", "updated_at")] if flagged else [])
+    result = validate_all(documented_record(updated_at=updated))
+    assert result.valid.height == 1
+    assert list(result.warned) == ([("not_before", "updated_at")] if flagged else [])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_update_before_the_creation_is_flagged_and_kept(updated, flagged):
     ],
 )
 def test_a_failure_shows_the_value_as_served(column, value, message):
-    (refused,) = validate_records(documented_record(**{column: value})).refused
+    (refused,) = validate_all(documented_record(**{column: value})).refused
     (failure,) = refused.failures
     assert (failure.value, failure.message) == (str(value), message)
 
@@ -201,14 +201,14 @@ def hostile(request):
 @pytest.mark.long
 def test_every_reason_of_the_quarantine_is_counted_in_the_report(hostile):
     shape, records = hostile
-    tally, reasons, warned = RecordCounts(shape), Counter(), Counter()
+    counts, reasons, warned = RecordCounts(shape), Counter(), Counter()
     for part in (records[::2], records[1::2], []):
-        verdict = validate_records(*part, shape=shape, conflicting={"org/model"})
-        tally.add(verdict)
-        reasons.update((f.check, f.column) for refused in verdict.refused for f in refused.failures)
-        warned.update({key: len(rows) for key, rows in verdict.warned.items()})
-    results = {(result.check, result.column): result for result in tally.results()}
-    assert len(results) == len(tally.results())
+        result = validate_all(*part, shape=shape, conflicting={"org/model"})
+        counts.add(result)
+        reasons.update((f.check, f.column) for refused in result.refused for f in refused.failures)
+        warned.update({key: len(rows) for key, rows in result.warned.items()})
+    results = {(result.check, result.column): result for result in counts.results()}
+    assert len(results) == len(counts.results())
     assert {key: result.failed for key, result in results.items() if result.failed} == dict(reasons + warned)
     for (check, _), result in results.items():
         assert (result.level, result.evaluated) == ("row", len(records)), check
@@ -216,51 +216,49 @@ def test_every_reason_of_the_quarantine_is_counted_in_the_report(hostile):
         assert len(result.examples) == min(result.failed, 5)
         for example in result.examples:
             assert {"model_id", "name"} <= set(example) <= {"model_id", "name", "value", "message"}
-    assert (tally.served, tally.quarantined) == (len(records), tally.served - tally.valid)
+    assert (counts.served, counts.quarantined) == (len(records), counts.served - counts.valid)
 
 
 def test_warnings_are_counted_over_all_batches_with_five_examples():
-    tally = RecordCounts(WireShape.DOCUMENTED)
+    counts = RecordCounts(WireShape.DOCUMENTED)
     for batch in range(3):
-        tally.add(
-            validate_records(*(documented_record({"tags": "New"}, name=f"{batch}-{n}") for n in range(4)))
-        )
+        counts.add(validate_all(*(documented_record({"tags": "New"}, name=f"{batch}-{n}") for n in range(4))))
     coerced = next(
-        result for result in tally.results() if (result.check, result.column) == ("coerced", "tags")
+        result for result in counts.results() if (result.check, result.column) == ("coerced", "tags")
     )
-    assert (coerced.failed, coerced.evaluated, tally.quarantined) == (12, 12, 0)
+    assert (coerced.failed, coerced.evaluated, counts.quarantined) == (12, 12, 0)
     assert [example["name"] for example in coerced.examples] == ["0-0", "0-1", "0-2", "0-3", "1-0"]
 
 
 def test_long_names_and_values_are_cut_in_the_examples():
-    tally = RecordCounts(WireShape.DOCUMENTED)
+    counts = RecordCounts(WireShape.DOCUMENTED)
     long = "x" * 10_000
-    tally.add(
-        validate_records(
+    counts.add(
+        validate_all(
             documented_record({"tags": "New"}, name=long),
             documented_record(status=long, model_id=long, name=long),
         )
     )
-    for result in tally.results():
+    for result in counts.results():
         for example in result.examples:
             assert all(len(text or "") < 150 for text in example.values()), result.check
 
 
 def test_long_keys_are_cut_in_the_report():
-    tally = RecordCounts(WireShape.DOCUMENTED)
-    tally.add(validate_records(documented_record({"k" * 10_000: 1})))
-    assert max(map(len, tally.fields)) < 150
-    assert max(map(len, tally.unknown)) < 150
+    counts = RecordCounts(WireShape.DOCUMENTED)
+    counts.add(validate_all(documented_record({"k" * 10_000: 1})))
+    assert max(map(len, counts.fields)) < 150
+    assert max(map(len, counts.unknown)) < 150
 
 
 def test_a_refused_record_is_known_by_its_id_and_its_name():
-    tally = RecordCounts(WireShape.DOCUMENTED)
-    tally.add(
-        validate_records(
+    counts = RecordCounts(WireShape.DOCUMENTED)
+    counts.add(
+        validate_all(
             documented_record(status="?", name="a"),
             documented_record(model_id=None, name="b"),
             documented_record(name=None),
         )
     )
-    assert tally.refused_ids == {"3c90c3cc-0d44-4b50-8888-8dd25736052a"}
-    assert tally.refused_names == {"a", "b"}
+    assert counts.refused_ids == {"3c90c3cc-0d44-4b50-8888-8dd25736052a"}
+    assert counts.refused_names == {"a", "b"}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.records import observed_record, outcomes, validate_records
+from helpers.records import observed_record, outcomes, validate_all
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.contract.columns import (
     COLUMN_BY_NAME,
@@ -32,7 +32,7 @@ def observed_outcomes():
 
 @pytest.fixture(scope="module")
 def judge_observed():
-    return partial(validate_records, shape=WireShape.OPENAI)
+    return partial(validate_all, shape=WireShape.OPENAI)
 
 
 def test_identity_name_and_display_name(observed_outcomes):
@@ -224,17 +224,17 @@ def test_flags_limits_and_tags_are_read_from_the_top_level(observed_outcomes):
 
 def test_known_keys_without_a_column_are_kept_and_no_drift(judge_observed):
     keys = {key: [1] for key in OBSERVED_KEYS_WITHOUT_COLUMN}
-    verdict = judge_observed(observed_record(**keys, brand_new=1))
+    result = judge_observed(observed_record(**keys, brand_new=1))
     stored = {key: value for key, value in keys.items() if key != "permission"}
-    assert json.loads(verdict.valid["extra"][0]) == {**stored, "brand_new": 1}
-    assert verdict.unknown == {"brand_new"}
-    assert verdict.fields == {*OBSERVED_KEYS_WITHOUT_COLUMN, "id", "created", "name", "brand_new"}
+    assert json.loads(result.valid["extra"][0]) == {**stored, "brand_new": 1}
+    assert result.unknown == {"brand_new"}
+    assert result.fields == {*OBSERVED_KEYS_WITHOUT_COLUMN, "id", "created", "name", "brand_new"}
 
 
 def test_metadata_and_model_id_mean_nothing_here(judge_observed):
-    verdict = judge_observed(observed_record(metadata={"trendiness": 99}, model_id="x"))
-    assert verdict.refused == []
-    assert verdict.unknown == {"metadata", "model_id"}
+    result = judge_observed(observed_record(metadata={"trendiness": 99}, model_id="x"))
+    assert result.refused == []
+    assert result.unknown == {"metadata", "model_id"}
 
 
 def test_quotas_and_status_are_checked_when_they_do_come(observed_outcomes):
@@ -250,11 +250,11 @@ def test_quotas_and_status_are_checked_when_they_do_come(observed_outcomes):
 
 
 def test_two_differing_records_of_one_id_are_both_refused(judge_observed):
-    verdict = judge_observed(
+    result = judge_observed(
         observed_record(), observed_record(name="x"), observed_record(id="b"), conflicting={"org/model"}
     )
-    assert [[(f.check, f.column, f.value) for f in r.failures] for r in verdict.refused] == [
+    assert [[(f.check, f.column, f.value) for f in r.failures] for r in result.refused] == [
         [("unique", "model_id", "org/model")],
         [("unique", "model_id", "org/model")],
     ]
-    assert verdict.valid["name"].to_list() == ["b"]
+    assert result.valid["name"].to_list() == ["b"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.records import documented_record, observed_record, validate_records
+from helpers.records import documented_record, observed_record, validate_all
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
 
@@ -86,9 +86,9 @@ def test_any_value_in_any_field(shape, candidates):
             record = documented_record(**{"model_id": str(UUID(int=number)), key: value})
         cases.append((column, value))
         raw.append(dump(record).encode())
-    verdict = validate_records(*raw, shape=shape)
-    refused = {found.record: found for found in verdict.refused}
-    rows = iter(verdict.valid.to_dicts())
+    result = validate_all(*raw, shape=shape)
+    refused = {found.record: found for found in result.refused}
+    rows = iter(result.valid.to_dicts())
     for (column, value), text in zip(cases, raw, strict=True):
         if (found := refused.get(text.decode())) is not None:
             assert {failure.column for failure in found.failures} == {column.name}
@@ -110,9 +110,9 @@ def test_any_value_in_any_field(shape, candidates):
 )
 @quiet
 def test_every_record_is_valid_or_refused_with_a_reason(shape, records):
-    verdict = validate_records(*(dump(record).encode() for record in records), shape=shape)
-    assert verdict.rows == verdict.valid.height + len(verdict.refused) == len(records)
-    for refused in verdict.refused:
+    result = validate_all(*(dump(record).encode() for record in records), shape=shape)
+    assert result.rows == result.valid.height + len(result.refused) == len(records)
+    for refused in result.refused:
         assert refused.failures
         assert refused.record.isascii()
         assert len({failure.column for failure in refused.failures}) == len(refused.failures)
@@ -126,8 +126,8 @@ def test_unknown_keys_of_both_levels_are_kept(extra, more):
     known = {column.name for column in columns} | {"metadata"}
     extra = {key: value for key, value in extra.items() if key not in known}
     more = {key: value for key, value in more.items() if key not in known - {"metadata"}}
-    verdict = validate_records(dump({**documented_record(), **extra, "metadata": more}).encode())
-    (text,) = verdict.valid["extra"]
+    result = validate_all(dump({**documented_record(), **extra, "metadata": more}).encode())
+    (text,) = result.valid["extra"]
     kept = decode_record(text.encode()) if text else {}
     inner = kept.pop("metadata", {})
     assert {key: kept[key] for key in extra} == extra

@@ -51,18 +51,18 @@ def before(frame: pl.DataFrame, **changes: Any) -> PreviousSnapshot:
 
 @pytest.fixture
 def check() -> Callable[..., CheckResult]:
-    """Return a function that evaluates one check on a run of some models; ``tally`` sets its counts."""
+    """Return a function that evaluates one check on a run of some models; ``counts`` sets its counts."""
 
     def evaluate(
-        name: str, frame: pl.DataFrame, tally: dict[str, Any] | None = None, **facts: Any
+        name: str, frame: pl.DataFrame, counts: dict[str, Any] | None = None, **facts: Any
     ) -> CheckResult:
         counts = RecordCounts(WireShape.DOCUMENTED)
         counts.checks.rows = frame.height
-        for key, value in (tally or {}).items():
+        for key, value in (counts or {}).items():
             setattr(counts.checks if hasattr(counts.checks, key) else counts, key, value)
         run = RunFacts(
             models=frame,
-            tally=counts,
+            counts=counts,
             **{
                 "shape": WireShape.DOCUMENTED,
                 "source_url": "https://host/api/v1/models",
@@ -78,7 +78,7 @@ def check() -> Callable[..., CheckResult]:
     return evaluate
 
 
-def verdict(result: CheckResult) -> tuple[int, int]:
+def outcome_of(result: CheckResult) -> tuple[int, int]:
     return result.evaluated, result.failed
 
 
@@ -91,12 +91,12 @@ def test_severities_are_those_of_the_contract(check):
 
 def test_a_first_run_evaluates_nothing_that_needs_a_predecessor(check):
     for name in ("volume", "price_unit", "price_move", "price_to_zero", "missing_fields", "source"):
-        assert verdict(check(name, numbered("1"))) == (0, 0), name
+        assert outcome_of(check(name, numbered("1"))) == (0, 0), name
 
 
 def test_not_empty(check):
-    assert verdict(check("not_empty", numbered("1"))) == (1, 0)
-    assert verdict(check("not_empty", numbered())) == (1, 1)
+    assert outcome_of(check("not_empty", numbered("1"))) == (1, 0)
+    assert outcome_of(check("not_empty", numbered())) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_not_empty(check):
     [(2, 2, (1, 0)), (1, 2, (1, 1)), (3, 2, (1, 1)), (5, None, (0, 0)), (0, 0, (1, 0))],
 )
 def test_complete(check, received, total, found):
-    assert verdict(check("complete", numbered(), received=received, total=total)) == found
+    assert outcome_of(check("complete", numbered(), received=received, total=total)) == found
 
 
 @pytest.mark.parametrize(
@@ -121,43 +121,43 @@ def test_complete(check, received, total, found):
     ],
 )
 def test_quarantine_share(check, served, valid, limit, found):
-    tally = {"rows": served, "quarantined": served - valid}
-    assert verdict(check("quarantine_share", numbered("1"), tally, max_quarantine_share=limit)) == found
+    counts = {"rows": served, "quarantined": served - valid}
+    assert outcome_of(check("quarantine_share", numbered("1"), counts, max_quarantine_share=limit)) == found
 
 
 class TestVolume:
     def test_half_may_vanish_and_no_more(self, check):
         previous = before(numbered(*"1111"))
-        assert verdict(check("volume", numbered("1", "1"), previous=previous)) == (1, 0)
+        assert outcome_of(check("volume", numbered("1", "1"), previous=previous)) == (1, 0)
         result = check("volume", numbered("1"), previous=previous)
-        assert verdict(result) == (1, 1)
+        assert outcome_of(result) == (1, 1)
         assert result.examples == [{"vanished": 3, "previous": 4, "names": ["m1", "m2", "m3"]}]
 
     def test_of_an_odd_number_the_smaller_half_may(self, check):
         previous = before(numbered(*"111"))
-        assert verdict(check("volume", numbered("1", "1"), previous=previous)) == (1, 0)
-        assert verdict(check("volume", numbered("1"), previous=previous)) == (1, 1)
+        assert outcome_of(check("volume", numbered("1", "1"), previous=previous)) == (1, 0)
+        assert outcome_of(check("volume", numbered("1"), previous=previous)) == (1, 1)
 
     @pytest.mark.parametrize("how", [{"refused_ids": {"id-1", "id-0"}}, {"refused_names": {"m1", "m2"}}])
     def test_quarantined_models_have_not_vanished(self, check, how):
         previous = before(numbered(*"1111"))
-        assert verdict(check("volume", numbered(), how, previous=previous)) == (1, 0)
+        assert outcome_of(check("volume", numbered(), how, previous=previous)) == (1, 0)
 
     def test_a_model_under_a_new_id_has_not_vanished(self, check):
         previous = before(models(("a", "x"), ("b", "y")))
-        assert verdict(check("volume", models(("c", "x"), ("d", "y")), previous=previous)) == (1, 0)
+        assert outcome_of(check("volume", models(("c", "x"), ("d", "y")), previous=previous)) == (1, 0)
 
     def test_a_name_of_two_models_stands_for_neither(self, check):
         previous = before(models(("a", "x"), ("b", "x"), ("c", "y")))
-        assert verdict(check("volume", models(("d", "x"), ("e", "z")), previous=previous)) == (1, 1)
+        assert outcome_of(check("volume", models(("d", "x"), ("e", "z")), previous=previous)) == (1, 1)
 
     def test_across_shapes_the_name_says_who_is_who(self, check):
         previous = before(models(("a", "x"), ("b", "y")), wire_shape="openai")
-        assert verdict(check("volume", models(("c", "x")), previous=previous)) == (1, 0)
-        assert verdict(check("volume", models(("c", "z")), previous=previous)) == (1, 1)
+        assert outcome_of(check("volume", models(("c", "x")), previous=previous)) == (1, 0)
+        assert outcome_of(check("volume", models(("c", "z")), previous=previous)) == (1, 1)
 
     def test_after_an_empty_snapshot_nothing_can_vanish(self, check):
-        assert verdict(check("volume", numbered("1"), previous=before(numbered()))) == (0, 0)
+        assert outcome_of(check("volume", numbered("1"), previous=before(numbered()))) == (0, 0)
 
 
 class TestPriceUnit:
@@ -175,25 +175,28 @@ class TestPriceUnit:
     )
     def test_the_median_ratio_is_compared_exactly(self, check, old, new, failed):
         result = check("price_unit", numbered(*[new] * 5), previous=before(numbered(*[old] * 5)))
-        assert verdict(result) == (1, failed)
+        assert outcome_of(result) == (1, failed)
 
     def test_fewer_than_five_positive_prices_are_not_evaluated(self, check):
         previous = before(numbered(*[1] * 4, 0, None))
-        assert verdict(check("price_unit", numbered(*[1000] * 6), previous=previous)) == (0, 0)
-        assert verdict(
+        assert outcome_of(check("price_unit", numbered(*[1000] * 6), previous=previous)) == (0, 0)
+        assert outcome_of(
             check("price_unit", numbered(*[1000] * 5, 0), previous=before(numbered(*[1] * 6)))
-        ) == (1, 1)
+        ) == (
+            1,
+            1,
+        )
 
     def test_two_of_five_may_be_wild(self, check):
         previous = before(numbered(*[1] * 5))
-        assert verdict(check("price_unit", numbered(1, 1, 1, 5000, 5000), previous=previous)) == (1, 0)
+        assert outcome_of(check("price_unit", numbered(1, 1, 1, 5000, 5000), previous=previous)) == (1, 0)
         result = check("price_unit", numbered(1, 1, 5000, 5000, 5000), previous=previous)
         assert result.examples == [{"median_ratio": 5000.0, "prices": 5}]
 
     def test_of_an_even_number_the_middle_two_are_averaged(self, check):
         previous = before(numbered(*[1] * 6))
-        assert verdict(check("price_unit", numbered(1, 1, 1, 199, 999, 999), previous=previous)) == (1, 0)
-        assert verdict(check("price_unit", numbered(1, 1, 1, "199.01", 999, 999), previous=previous)) == (
+        assert outcome_of(check("price_unit", numbered(1, 1, 1, 199, 999, 999), previous=previous)) == (1, 0)
+        assert outcome_of(check("price_unit", numbered(1, 1, 1, "199.01", 999, 999), previous=previous)) == (
             1,
             1,
         )
@@ -201,11 +204,11 @@ class TestPriceUnit:
     def test_prices_of_all_columns_count(self, check):
         previous = before(models(("a", "x", 1, 1, 1, 1), ("b", "y", 1)))
         now = models(("a", "x", 200, 200, 200, 200), ("b", "y", 200))
-        assert verdict(check("price_unit", now, previous=previous)) == (1, 1)
+        assert outcome_of(check("price_unit", now, previous=previous)) == (1, 1)
 
     def test_a_change_of_the_unit_across_shapes_is_seen(self, check):
         previous = before(models(*((f"o{n}", f"m{n}", "1") for n in range(5))), wire_shape="openai")
-        assert verdict(check("price_unit", numbered(*["0.000001"] * 5), previous=previous)) == (1, 1)
+        assert outcome_of(check("price_unit", numbered(*["0.000001"] * 5), previous=previous)) == (1, 1)
 
 
 class TestPriceMove:
@@ -225,11 +228,11 @@ class TestPriceMove:
         ],
     )
     def test_a_factor_of_exactly_three_is_no_move(self, check, old, new, failed):
-        assert verdict(check("price_move", numbered(new), previous=before(numbered(old)))) == (1, failed)
+        assert outcome_of(check("price_move", numbered(new), previous=before(numbered(old)))) == (1, failed)
 
     def test_zero_and_null_are_no_moves(self, check):
         previous = before(numbered(0, 1, None, 1))
-        assert verdict(check("price_move", numbered(9, 0, 9, None), previous=previous)) == (0, 0)
+        assert outcome_of(check("price_move", numbered(9, 0, 9, None), previous=previous)) == (0, 0)
 
     def test_examples_name_model_column_and_prices(self, check):
         result = check(
@@ -243,7 +246,7 @@ class TestPriceMove:
 
     def test_all_are_counted_and_five_are_shown(self, check):
         result = check("price_move", numbered(*[9] * 8), previous=before(numbered(*[1] * 8)))
-        assert verdict(result) == (8, 8)
+        assert outcome_of(result) == (8, 8)
         assert len(result.examples) == 5
 
     def test_a_long_name_is_cut(self, check):
@@ -256,39 +259,42 @@ class TestPriceToZero:
     def test_a_positive_price_that_became_zero(self, check):
         previous = before(numbered("0.000000000000000001", 0, None, 1, 1))
         result = check("price_to_zero", numbered(0, 0, 0, None, "0.1"), previous=previous)
-        assert verdict(result) == (2, 1)
+        assert outcome_of(result) == (2, 1)
         assert result.examples[0]["name"] == "m0"
         assert result.examples[0]["new_value"] == "0"
 
     def test_a_new_model_is_no_change(self, check):
-        assert verdict(check("price_to_zero", models(("z", "z", 0)), previous=before(numbered(1)))) == (0, 0)
+        assert outcome_of(check("price_to_zero", models(("z", "z", 0)), previous=before(numbered(1)))) == (
+            0,
+            0,
+        )
 
     def test_models_of_one_name_are_not_paired_across_shapes(self, check):
         previous = before(models(("a", "x", 1), ("b", "x", 1), ("c", "y", 1)), wire_shape="openai")
         now = models(("d", "x", 0), ("e", "y", 0), ("f", "z", 0))
         result = check("price_to_zero", now, previous=previous)
-        assert verdict(result) == (1, 1)
+        assert outcome_of(result) == (1, 1)
         assert result.examples[0]["name"] == "y"
 
 
 def test_unknown_fields(check):
     result = check("unknown_fields", numbered("1"), {"fields": {"a", "b", "c"}, "unknown": {"c", "b"}})
-    assert verdict(result) == (3, 2)
+    assert outcome_of(result) == (3, 2)
     assert result.examples == [{"field": "b"}, {"field": "c"}]
-    assert verdict(check("unknown_fields", numbered("1"), {"fields": {"a"}})) == (1, 0)
+    assert outcome_of(check("unknown_fields", numbered("1"), {"fields": {"a"}})) == (1, 0)
 
 
 def test_missing_fields(check):
     previous = before(numbered("1"), fields=("a", "b", "c"))
     result = check("missing_fields", numbered("1"), {"fields": {"b", "d"}}, previous=previous)
-    assert verdict(result) == (3, 2)
+    assert outcome_of(result) == (3, 2)
     assert result.examples == [{"field": "a"}, {"field": "c"}]
-    assert verdict(check("missing_fields", numbered("1"), {"fields": set("abc")}, previous=previous)) == (
+    assert outcome_of(check("missing_fields", numbered("1"), {"fields": set("abc")}, previous=previous)) == (
         3,
         0,
     )
     for unknown in (replace(previous, fields=None), replace(previous, wire_shape="openai")):
-        assert verdict(check("missing_fields", numbered("1"), previous=unknown)) == (0, 0)
+        assert outcome_of(check("missing_fields", numbered("1"), previous=unknown)) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -303,4 +309,4 @@ def test_missing_fields(check):
 )
 def test_source(check, url, failed):
     result = check("source", numbered("1"), source_url=url, previous=before(numbered("1")))
-    assert verdict(result) == (1, failed)
+    assert outcome_of(result) == (1, failed)

@@ -53,4 +53,4 @@ def _four_models() -> Iterator[EmulatorServer]:
 def four_models(_four_models: EmulatorServer) -> Iterator[EmulatorServer]:
     """The models m0 to m3, for ordering faults."""
     yield _four_models
-    _four_models.state.settle()
+    _four_models.state.reset()

@@ -16,7 +16,7 @@ from helpers.http_clients import ask
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.emulator.state import Quirks
+from io_intelligence_provider.emulator.state import ServerQuirks
 
 MODELS = "/api/v1/models"
 Start = Callable[..., EmulatorServer]
@@ -207,13 +207,13 @@ def test_gzip_only_for_those_who_accept_it(history_server: EmulatorServer) -> No
 @pytest.mark.parametrize(
     ("quirks", "said"),
     [
-        (Quirks(page_size_cap=2), {"page_size": 2, "total_pages": 3, "has_next": True}),
-        (Quirks(total_pages=9), {"total_pages": 9, "has_next": False}),
-        (Quirks(total=0), {"total": 0, "total_pages": 1}),
-        (Quirks(endless=True), {"has_next": True, "total_pages": 1}),
+        (ServerQuirks(page_size_cap=2), {"page_size": 2, "total_pages": 3, "has_next": True}),
+        (ServerQuirks(total_pages=9), {"total_pages": 9, "has_next": False}),
+        (ServerQuirks(total=0), {"total": 0, "total_pages": 1}),
+        (ServerQuirks(endless=True), {"has_next": True, "total_pages": 1}),
     ],
 )
-def test_quirks(emulate: Start, quirks: Quirks, said: dict[str, Any]) -> None:
+def test_quirks(emulate: Start, quirks: ServerQuirks, said: dict[str, Any]) -> None:
     answer = ask(emulate(catalogue=FixedCatalogue(FIVE), quirks=quirks), f"{MODELS}?page_size=10").json()
     assert answer["pagination"] | said == answer["pagination"]
     assert len(answer["data"]) == min(5, answer["pagination"]["page_size"])

@@ -114,7 +114,7 @@ def test_drift_between_two_pages(
     four_models.faults.add(Fault(kind="drift", how=how, page=1))
     assert names(four_models, 1) == (["m0", "m1"], 4)
     assert names(four_models, 2) == (second_page, total)
-    four_models.state.settle()
+    four_models.state.reset()
     assert names(four_models, 2) == (["m2", "m3"], 4)
 
 

@@ -39,7 +39,7 @@ def api(_api: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
     monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
     _api.set_as_of(None)
     yield _api
-    _api.state.settle()
+    _api.state.reset()
 
 
 @pytest.fixture

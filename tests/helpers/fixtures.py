@@ -158,7 +158,7 @@ def _server() -> Iterator[EmulatorServer]:
 def server(_server: EmulatorServer) -> Iterator[EmulatorServer]:
     """The emulator with the bundled history; undone after each test."""
     yield _server
-    _server.state.settle()
+    _server.state.reset()
     _server.set_as_of(None)
 
 

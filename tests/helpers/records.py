@@ -7,7 +7,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from io_intelligence_provider.catalog.wire import WireShape, ascii_json
-from io_intelligence_provider.contract.records import Verdict, judge_records
+from io_intelligence_provider.contract.records import ValidationResult, validate_records
 from io_intelligence_provider.emulator.catalogue import encode
 
 MODEL_ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
@@ -69,12 +69,12 @@ def names_of(records: Iterable[Any]) -> list[str]:
     return [record["name"] for record in records]
 
 
-def validate_records(
+def validate_all(
     *records: Any, shape: WireShape = WireShape.DOCUMENTED, conflicting: Collection[str] = ()
-) -> Verdict:
+) -> ValidationResult:
     """Validate records: JSON values, or ``bytes`` as they come over the wire."""
     raw = [record if isinstance(record, bytes) else encode(record) for record in records]
-    return judge_records(raw, shape, conflicting)
+    return validate_records(raw, shape, conflicting)
 
 
 def outcomes(*records: Any, shape: WireShape = WireShape.DOCUMENTED) -> list[Any]:
@@ -82,12 +82,12 @@ def outcomes(*records: Any, shape: WireShape = WireShape.DOCUMENTED) -> list[Any
 
     :returns: for each record, the stored row as a dict or (check, column) of each reason to refuse it.
     """
-    verdict = validate_records(*records, shape=shape)
+    result = validate_all(*records, shape=shape)
     refused = {
         refused.record: [(failure.check, failure.column) for failure in refused.failures]
-        for refused in verdict.refused
+        for refused in result.refused
     }
     texts = [ascii_json(record if isinstance(record, bytes) else encode(record)) for record in records]
-    assert verdict.valid.height + len(verdict.refused) == len(records)
-    rows = iter(verdict.valid.to_dicts())
+    assert result.valid.height + len(result.refused) == len(records)
+    rows = iter(result.valid.to_dicts())
     return [refused[text] if text in refused else next(rows) for text in texts]

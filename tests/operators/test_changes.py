@@ -13,7 +13,7 @@ import pytest
 
 from helpers.airflow_runs import API_KEY, asset_events, catalogue_records, load_dag, task_instance
 from io_intelligence_provider import SnapshotStore, take_snapshot
-from io_intelligence_provider.assets import MODELS, PRICE_CHANGES, QUOTA_CHANGES, told_dates
+from io_intelligence_provider.assets import MODELS, PRICE_CHANGES, QUOTA_CHANGES, triggering_dates
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import NotOnFileError
@@ -196,5 +196,5 @@ def test_a_run_is_about_the_date_that_its_events_tell(file_day: Callable[..., An
     }
     summary = IOIntelligenceChangesOperator(task_id="changes").execute(context)
     assert summary["snapshot_date"] == "2026-01-01"
-    assert told_dates(context["triggering_asset_events"]) == ["2025-12-31", "2026-01-01"]
-    assert told_dates({MODELS: [event(None)]}) == []
+    assert triggering_dates(context["triggering_asset_events"]) == ["2025-12-31", "2026-01-01"]
+    assert triggering_dates({MODELS: [event(None)]}) == []

@@ -13,7 +13,7 @@ from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.plugin.cache import Cache, Made
+from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.listing import take_listing
 from io_intelligence_provider.plugin.reader import Reader, StoreSource
 from io_intelligence_provider.store.layout import changes_path
@@ -23,9 +23,9 @@ def test_the_least_recently_used_goes_first() -> None:
     cache, made = Cache(30), []
 
     def get(key: str, size: int = 10) -> str:
-        def make() -> Made[str]:
+        def make() -> CacheEntry[str]:
             made.append(key)
-            return Made(key.upper(), size)
+            return CacheEntry(key.upper(), size)
 
         return cache.get(key, make)
 
@@ -48,7 +48,7 @@ def test_the_bound_holds_under_many_threads() -> None:
         most = 0
         for number in range(300):
             key = (seed * 7 + number * 13) % 50
-            assert cache.get(key, lambda key=key: Made(key, 100 + key)) == key  # type: ignore[misc]
+            assert cache.get(key, lambda key=key: CacheEntry(key, 100 + key)) == key  # type: ignore[misc]
             most = max(most, cache.size)
         return most
 
@@ -61,10 +61,10 @@ def test_the_bound_holds_under_many_threads() -> None:
 def test_many_that_want_the_same_wait_for_one() -> None:
     cache, made, gate = Cache(), [], threading.Event()
 
-    def make() -> Made[int]:
+    def make() -> CacheEntry[int]:
         made.append(1)
         assert gate.wait(30)
-        return Made(7, 1)
+        return CacheEntry(7, 1)
 
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(cache.get, "key", make) for _ in range(8)]
@@ -76,7 +76,7 @@ def test_many_that_want_the_same_wait_for_one() -> None:
 def test_a_failure_is_not_kept() -> None:
     cache = Cache()
 
-    def fail() -> Made[int]:
+    def fail() -> CacheEntry[int]:
         raise StorageError("no")
 
     for number in range(3):
@@ -85,15 +85,15 @@ def test_a_failure_is_not_kept() -> None:
     assert not cache._entries  # a thousand failures leave nothing behind
     with pytest.raises(StorageError):
         cache.get("key", fail)
-    assert cache.get("key", lambda: Made(1, 1)) == 1
+    assert cache.get("key", lambda: CacheEntry(1, 1)) == 1
     assert cache.size == 1
 
 
 def test_what_is_kept_for_a_time_is_made_again() -> None:
     cache = Cache()
-    assert cache.get("key", lambda: Made(1, 5, seconds=0.0)) == 1
+    assert cache.get("key", lambda: CacheEntry(1, 5, seconds=0.0)) == 1
     assert cache.peek("key") is None
-    assert cache.get("key", lambda: Made(2, 7)) == 2
+    assert cache.get("key", lambda: CacheEntry(2, 7)) == 2
     assert cache.size == 7
 
 

@@ -194,10 +194,10 @@ def test_the_app_of_airflow_is_behind_its_access_control() -> None:
     from airflow.api_fastapi.core_api.security import requires_access_view
 
     from io_intelligence_provider.plugin import airflow_app
-    from io_intelligence_provider.plugin.shell import Shell
+    from io_intelligence_provider.plugin.shell import SecurityMiddleware
 
     made = airflow_app.create_app()
-    assert isinstance(made, Shell)
+    assert isinstance(made, SecurityMiddleware)
     (asked, *_) = made.app.routes[0].dependant.dependencies  # type: ignore[attr-defined]
     assert asked.call.__qualname__.startswith(requires_access_view.__name__)
     assert [cell.cell_contents.name for cell in asked.call.__closure__] == ["PLUGINS"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers.records import documented_record, validate_records
+from helpers.records import documented_record, validate_all
 from helpers.stores import make_check_run, quality_report
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, Place
@@ -203,7 +203,7 @@ def test_it_says_what_happened_to_a_snapshot(outcome, words):
 
 @pytest.mark.long
 def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page():
-    tally = RecordCounts(WireShape.DOCUMENTED)
+    counts = RecordCounts(WireShape.DOCUMENTED)
     name = "<b>" + "x" * 10_000
     bad = {"a" * 10_000: "b" * 10_000, **{f"unknown-{n}": 1 for n in range(300)}}
     for value in (None, "<i>" + "y" * 10_000, -1, [5]):
@@ -213,9 +213,9 @@ def test_a_catalogue_that_is_wrong_everywhere_gives_a_small_page():
                 batch.append(documented_record({column.name: value, **bad}, name=name))
             elif column.name != "name":
                 batch.append(documented_record(**{"name": name, column.name: value}))
-        tally.add(validate_records(*batch * 2))
-    results = tuple(tally.results())
+        counts.add(validate_all(*batch * 2))
+    results = tuple(counts.results())
     assert sum(not result.passed for result in results) > 40
-    page = report_html(report(*results, unknown_fields=tuple(sorted(tally.unknown)))).encode()
+    page = report_html(report(*results, unknown_fields=tuple(sorted(counts.unknown)))).encode()
     assert len(page) < 200_000
     assert re.search(rb"and 20[0-9] more", page)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from helpers.records import documented_record, validate_records
+from helpers.records import documented_record, validate_all
 from helpers.stores import make_check_run, quality_report
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.records import RecordCounts
@@ -79,9 +79,9 @@ def test_every_result_of_a_run_validates_and_comes_back(found, profile, names, p
 
 
 def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates():
-    tally = RecordCounts(WireShape.DOCUMENTED)
-    tally.add(
-        validate_records(
+    counts = RecordCounts(WireShape.DOCUMENTED)
+    counts.add(
+        validate_all(
             documented_record(),
             documented_record(model_id="x", name=5),
             documented_record({"new": 1}, status=None),
@@ -89,13 +89,13 @@ def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates():
         )
     )
     report = quality_report(
-        *tally.results(),
+        *counts.results(),
         outcome="warned",
-        rows=tally.served,
-        valid=tally.valid,
-        quarantined=tally.quarantined,
-        fields=tuple(tally.fields),
-        unknown_fields=tuple(tally.unknown),
+        rows=counts.served,
+        valid=counts.valid,
+        quarantined=counts.quarantined,
+        fields=tuple(counts.fields),
+        unknown_fields=tuple(counts.unknown),
     )
     data = json.loads(report.to_json())
     assert any(not check["passed"] for check in data["checks"])

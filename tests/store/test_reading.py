@@ -13,7 +13,7 @@ from helpers.stores import file_records
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.storage.parquet import read_parquet
-from io_intelligence_provider.storage.prefetch import read_ahead
+from io_intelligence_provider.storage.prefetch import prefetch
 from io_intelligence_provider.store import reading
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND
@@ -267,7 +267,7 @@ class Counting:
 def test_reading_ahead_is_in_order_and_bounded(size, ahead):
     read = Counting(size)
     paths = []
-    for path, data in read_ahead(read, (str(number) for number in range(40))):
+    for path, data in prefetch(read, (str(number) for number in range(40))):
         paths.append(path)
         read.taken += 1 + (path == "8")
         assert len(data) == size
@@ -278,5 +278,5 @@ def test_reading_ahead_is_in_order_and_bounded(size, ahead):
 def test_reading_ahead_stops_at_a_failure():
     read = Counting(1)
     with pytest.raises(StorageError, match="the network is gone"):
-        list(read_ahead(read, (str(number) for number in range(990, 5000))))
+        list(prefetch(read, (str(number) for number in range(990, 5000))))
     assert read.asked < 100

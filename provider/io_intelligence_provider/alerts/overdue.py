@@ -9,7 +9,7 @@ from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.store import SnapshotStore, in_utc
 
-__all__ = ["EXPECTED_WITHIN", "silence"]
+__all__ = ["EXPECTED_WITHIN", "overdue_reasons"]
 
 
 EXPECTED_WITHIN: Final = timedelta(days=1)
@@ -18,7 +18,7 @@ EXPECTED_WITHIN: Final = timedelta(days=1)
 _MOST_RUNS: Final = 5
 
 
-def silence(
+def overdue_reasons(
     store: SnapshotStore, now: datetime | None = None, *, expected_within: timedelta = EXPECTED_WITHIN
 ) -> list[str]:
     """Return what is wrong, one sentence each; nothing when a fresh snapshot is on file.

@@ -42,7 +42,7 @@ from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns, info_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["Fingerprint", "Sighting", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
+__all__ = ["Fingerprint", "Observation", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
 
 UNSENT: Final = timedelta(minutes=1)
 """Age from which an event without its mark is taken for one that died with its watcher."""
@@ -83,7 +83,7 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Observation:
     """One link of the chain: what was seen, and whether that is an event.
 
     :param path: its file in the store, without the ending.
@@ -154,7 +154,7 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
 
 def look(
     client: IOIntelligenceClient, store: SnapshotStore, q: str | None = None, now: datetime | None = None
-) -> Sighting | None:
+) -> Observation | None:
     """Look at the endpoint once; return the event to give away, ``None`` when there is none.
 
     Compared is with what was seen last. What the latest snapshot holds already is no news, whoever filed
@@ -187,7 +187,7 @@ def look(
     return sighting if moved else None
 
 
-def mark_sent(store: SnapshotStore, sighting: Sighting) -> None:
+def mark_sent(store: SnapshotStore, sighting: Observation) -> None:
     """Write down that an event was given away: it is not given away again.
 
     :raises StorageError: when the mark cannot be written.
@@ -203,7 +203,7 @@ class Watch:
         key = json.dumps([source_url, (q or "").strip()])
         self._folder = f"watch/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
-    def latest(self) -> Sighting | None:
+    def latest(self) -> Observation | None:
         """Return what was seen last.
 
         :raises StorageError: when it cannot be read, or is no file of this provider.
@@ -215,7 +215,7 @@ class Watch:
         path = self._path(max(numbers))
         try:
             content = json.loads(self._files.read(f"{path}.json", _LARGEST))
-            return Sighting(
+            return Observation(
                 path=path,
                 fingerprint=Fingerprint(**content["fingerprint"]),
                 moved=tuple(content["moved"]),
@@ -229,13 +229,13 @@ class Watch:
             ) from None
 
     def advance(
-        self, last: Sighting | None, seen: Fingerprint, moved: tuple[str, ...], now: datetime
-    ) -> Sighting | None:
+        self, last: Observation | None, seen: Fingerprint, moved: tuple[str, ...], now: datetime
+    ) -> Observation | None:
         """Write the next link; ``None`` when another watcher was first: then the event is that one's."""
         again = last is not None and last.fingerprint == seen
         event_id = last.event_id if last is not None and again else _event_id(seen, now)
         path = self._path((last.number if last else 0) + 1)
-        sighting = Sighting(path, seen, moved, event_id, now)
+        sighting = Observation(path, seen, moved, event_id, now)
         content = {
             "version": 1,
             "fingerprint": asdict(seen),

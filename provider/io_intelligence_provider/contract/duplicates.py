@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from io_intelligence_provider.catalog.pagination import Catalogue
 from io_intelligence_provider.catalog.wire import record_ids, stored_form
 
-__all__ = ["Repeats"]
+__all__ = ["DuplicateRecords"]
 
 
-class Repeats:
+class DuplicateRecords:
     """Knows, after one look at the records whose ids repeat, which of them to keep and which to refuse.
 
     It keeps 16 bytes for each record that has a repeated id or none, nothing for the others.

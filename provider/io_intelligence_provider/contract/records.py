@@ -40,10 +40,10 @@ __all__ = [
     "REPEATED",
     "RecordCounts",
     "RefusedRecord",
-    "Verdict",
+    "ValidationResult",
     "batch_schema",
-    "judge_records",
     "parsed_name",
+    "validate_records",
 ]
 
 
@@ -62,7 +62,7 @@ class RefusedRecord:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValidationResult:
     """What became of the records of one batch.
 
     :param valid: the typed columns of the contract but ``fetched_at``, one row per valid record.
@@ -79,9 +79,9 @@ class Verdict:
     unknown: set[str]
 
 
-def judge_records(
+def validate_records(
     raw_records: list[bytes], shape: WireShape, conflicting: Collection[str] = frozenset()
-) -> Verdict:
+) -> ValidationResult:
     """Check every record and part the valid ones from the others.
 
     One column reports its first failing kind only, in the order required, type, value; different
@@ -97,7 +97,7 @@ def judge_records(
         RefusedRecord(*who, ascii_json(raw_records[row]), tuple(sorted(failures[row], key=_position)))
         for row, who in zip(refused_rows, _who(frame, refused_rows), strict=True)
     ]
-    return Verdict(
+    return ValidationResult(
         rows=batch.rows,
         valid=_valid_rows(frame, failures),
         refused=refused,
@@ -333,20 +333,20 @@ class RecordCounts:
         """Rows that were not refused so far."""
         return self.served - self.quarantined
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, result: ValidationResult) -> None:
         """Count one more batch."""
-        self.checks.rows += verdict.rows
-        self.checks.quarantined += len(verdict.refused)
-        self.fields |= verdict.fields
-        self.unknown |= verdict.unknown
-        for record in verdict.refused:
+        self.checks.rows += result.rows
+        self.checks.quarantined += len(result.refused)
+        self.fields |= result.fields
+        self.unknown |= result.unknown
+        for record in result.refused:
             who = {"model_id": record.model_id, "name": record.name}
             self.refused_ids |= {record.model_id} if record.model_id else set()
             self.refused_names |= {record.name} if record.name else set()
             for failure in record.failures:
                 example = who | {"value": failure.value, "message": failure.message}
                 self.checks.count_rows(failure.check, failure.column, 1, [example])
-        for (check, column), rows in verdict.warned.items():
+        for (check, column), rows in result.warned.items():
             examples = [{"model_id": model_id, "name": name} for model_id, name in rows[:MAX_EXAMPLES]]
             self.checks.count_rows(check, column, len(rows), examples)
 

@@ -65,7 +65,7 @@ class RunFacts:
     """
 
     models: pl.DataFrame
-    tally: RecordCounts
+    counts: RecordCounts
     shape: WireShape
     source_url: str
     received: int
@@ -134,9 +134,9 @@ def _complete(facts: RunFacts) -> _Found:
 
 
 def _quarantine_share(facts: RunFacts) -> _Found:
-    if not facts.tally.served:
+    if not facts.counts.served:
         return _NOT_EVALUATED
-    share = facts.tally.quarantined / facts.tally.served
+    share = facts.counts.quarantined / facts.counts.served
     limit = facts.max_quarantine_share
     return _one(share <= limit, {"share": share, "max_quarantine_share": limit})
 
@@ -146,12 +146,12 @@ def _volume(facts: RunFacts) -> _Found:
     if before is None or not before.models.height:
         return _NOT_EVALUATED
     # As in the changes: the same id, else a name that one model bears on each day.
-    ids = facts.models["model_id"].to_list() + list(facts.tally.refused_ids)
+    ids = facts.models["model_id"].to_list() + list(facts.counts.refused_ids)
     names = facts.models.filter(pl.col("name").is_unique())["name"].to_list()
     vanished = before.models.filter(
         ~pl.col("model_id").is_in(ids)
         & ~(pl.col("name").is_unique() & pl.col("name").is_in(names))
-        & ~pl.col("name").is_in(list(facts.tally.refused_names))
+        & ~pl.col("name").is_in(list(facts.counts.refused_names))
     )["name"]
     counts = {
         "vanished": vanished.len(),
@@ -211,7 +211,7 @@ def _plain(price: Decimal) -> str:
 
 
 def _unknown_fields(facts: RunFacts) -> _Found:
-    return len(facts.tally.fields), len(facts.tally.unknown), _fields(sorted(facts.tally.unknown))
+    return len(facts.counts.fields), len(facts.counts.unknown), _fields(sorted(facts.counts.unknown))
 
 
 def _missing_fields(facts: RunFacts) -> _Found:
@@ -231,7 +231,7 @@ def missing_fields(facts: RunFacts) -> list[str]:
     before = facts.previous
     if before is None or before.fields is None or before.wire_shape != facts.shape.value:
         return []
-    return sorted(set(before.fields) - facts.tally.fields)
+    return sorted(set(before.fields) - facts.counts.fields)
 
 
 def _source(facts: RunFacts) -> _Found:

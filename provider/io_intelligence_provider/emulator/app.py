@@ -21,7 +21,7 @@ from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Sha
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.schemas import HTTPValidationError, PaginatedModelResponse
-from io_intelligence_provider.emulator.state import EmulatorState, Quirks
+from io_intelligence_provider.emulator.state import EmulatorState, ServerQuirks
 from io_intelligence_provider.emulator.tokens import OAuthClient, same
 from io_intelligence_provider.errors import ConfigurationError
 
@@ -47,7 +47,7 @@ def create_app(
     api_key: str | None = None,
     shape: Shape = "documented",
     as_of: date | None = None,
-    quirks: Quirks | None = None,
+    quirks: ServerQuirks | None = None,
     oauth: OAuthClient | None = None,
 ) -> EmulatorApp:
     """Return the emulator.
@@ -183,7 +183,7 @@ async def order_fault(request: Request, fault: Fault) -> Fault:
 @control.delete("/faults", status_code=204)
 async def cancel_faults(request: Request) -> None:
     """Cancel all faults and undo what drifted."""
-    _state(request).settle()
+    _state(request).reset()
 
 
 @control.put("/as-of")
@@ -207,7 +207,7 @@ def _state(request: Request) -> EmulatorState:
     return state
 
 
-def page_body(records: Sequence[Rendered], page: int, page_size: int, quirks: Quirks) -> bytes:
+def page_body(records: Sequence[Rendered], page: int, page_size: int, quirks: ServerQuirks) -> bytes:
     """Return one page of the documented shape; a page after the last one is empty."""
     size = min(page_size, quirks.page_size_cap or page_size)
     pages = -(-len(records) // size)

@@ -17,13 +17,13 @@ from io_intelligence_provider.emulator.faults import Drift, Faults
 from io_intelligence_provider.emulator.history import model_id
 from io_intelligence_provider.emulator.tokens import Tokens
 
-__all__ = ["EmulatorState", "Quirks"]
+__all__ = ["EmulatorState", "ServerQuirks"]
 
 LOG_LENGTH: Final = 1000
 
 
 @dataclass(frozen=True)
-class Quirks:
+class ServerQuirks:
     """Ways of an odd server. They change what it says, not what it is asked.
 
     :param page_size_cap: the most models on a page, whatever was asked for.
@@ -47,11 +47,11 @@ class EmulatorState:
         *,
         shape: Shape = "documented",
         as_of: date | None = None,
-        quirks: Quirks | None = None,
+        quirks: ServerQuirks | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.shape: Shape = shape
-        self.quirks = quirks or Quirks()
+        self.quirks = quirks or ServerQuirks()
         self.faults = Faults()
         self.tokens = Tokens()
         self._lock = Lock()
@@ -81,7 +81,7 @@ class EmulatorState:
         with self._lock:
             self._drifts.append(how)
 
-    def settle(self) -> None:
+    def reset(self) -> None:
         """Cancel all faults and undo what drifted."""
         self.faults.clear()
         with self._lock:

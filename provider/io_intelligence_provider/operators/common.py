@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from io_intelligence_provider.assets import told_dates
+from io_intelligence_provider.assets import triggering_dates
 from io_intelligence_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def told_or_date_of_run(context: Context) -> date:
     """
     from io_intelligence_provider.store.store import as_date
 
-    told = told_dates(context.get("triggering_asset_events") or {})
+    told = triggering_dates(context.get("triggering_asset_events") or {})
     return as_date(told[-1]) if told else date_of_run(context)
 
 

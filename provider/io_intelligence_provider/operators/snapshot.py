@@ -30,7 +30,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     """Read the catalogue, check every record and file the valid ones as the snapshot of the run's date.
 
     The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, since the API
-    serves the present only; see :func:`~io_intelligence_provider.snapshot.snapshot_label`.
+    serves the present only; see :func:`~io_intelligence_provider.snapshot.snapshot_date_for`.
     The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed.
 
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
@@ -84,11 +84,11 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """File the snapshot of the run's date."""
         from io_intelligence_provider.contract.report import QualityReport
-        from io_intelligence_provider.snapshot import LateRunError, label_of_run, run_snapshot
+        from io_intelligence_provider.snapshot import LateRunError, run_snapshot, snapshot_date_for_run
 
         store = open_store(self.root, self.storage_conn_id)
         try:
-            day = label_of_run(store, context["dag_run"].run_after, datetime.now(UTC))
+            day = snapshot_date_for_run(store, context["dag_run"].run_after, datetime.now(UTC))
         except LateRunError as late:
             raise AirflowSkipException(str(late)) from None
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:

@@ -18,7 +18,7 @@ from io_intelligence_provider.plugin.errors import Kind, Problem, problem_of
 from io_intelligence_provider.plugin.http import Page
 from io_intelligence_provider.plugin.lazy import ASGIApp, Receive, Scope, Send
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.plugin.shell import Shell
+from io_intelligence_provider.plugin.shell import SecurityMiddleware
 from io_intelligence_provider.plugin.static_files import Statics
 
 __all__ = ["build_api", "build_app"]
@@ -54,7 +54,7 @@ def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
     :param source: where the store is.
     :param access: FastAPI dependency that raises 401 or 403; every route but the static files has it.
     """
-    return Shell(build_api(source, access))
+    return SecurityMiddleware(build_api(source, access))
 
 
 def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:

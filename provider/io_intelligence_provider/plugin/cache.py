@@ -14,7 +14,15 @@ from typing import Any, Final, Generic, TypeVar, cast
 from io_intelligence_provider.plugin.errors import UnreachableError
 from io_intelligence_provider.plugin.listing import Listing, Quarter
 
-__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "STUCK_SECONDS", "Cache", "Made", "QuarterCache", "StuckError"]
+__all__ = [
+    "DAMAGE_SECONDS",
+    "LIMIT_BYTES",
+    "STUCK_SECONDS",
+    "Cache",
+    "CacheEntry",
+    "QuarterCache",
+    "StuckError",
+]
 
 
 T = TypeVar("T")
@@ -41,7 +49,7 @@ DAMAGE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Made(Generic[T]):
+class CacheEntry(Generic[T]):
     """Something to keep.
 
     :param size: its size in bytes, as near as is cheap to tell.
@@ -55,8 +63,8 @@ class Made(Generic[T]):
 
 
 @dataclass
-class _Entry:
-    made: Made[Any] | None = None
+class _Slot:
+    made: CacheEntry[Any] | None = None
     until: float | None = None
     begun: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,7 +78,7 @@ class Cache:
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
         self._limit = limit
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Slot] = OrderedDict()
         self._lock = threading.Lock()
         self._size = 0
 
@@ -79,7 +87,7 @@ class Cache:
         """Sum of the sizes in bytes of what is kept."""
         return self._size
 
-    def get(self, key: Hashable, make: Callable[[], Made[T]]) -> T:
+    def get(self, key: Hashable, make: Callable[[], CacheEntry[T]]) -> T:
         """Return what is kept under a key, or make it; threads that want it meanwhile wait for it.
 
         What ``make`` raises reaches the caller, and the next one tries again. What has been made for too long
@@ -90,7 +98,7 @@ class Cache:
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or self._is_stuck(entry):
-                entry = self._entries[key] = _Entry()
+                entry = self._entries[key] = _Slot()
             self._entries.move_to_end(key)
         if not entry.lock.acquire(timeout=STUCK_SECONDS):
             raise StuckError
@@ -110,7 +118,7 @@ class Cache:
         finally:
             entry.lock.release()
 
-    def _is_stuck(self, entry: _Entry) -> bool:
+    def _is_stuck(self, entry: _Slot) -> bool:
         """Tell whether a thread has been making something for too long; what it replaces is let go."""
         stuck = entry.begun is not None and time.monotonic() - entry.begun > STUCK_SECONDS
         if stuck and entry.made is not None:
@@ -125,16 +133,16 @@ class Cache:
         return made.value if made else None
 
     @staticmethod
-    def _valid(entry: _Entry) -> Made[Any] | None:
+    def _valid(entry: _Slot) -> CacheEntry[Any] | None:
         return entry.made if entry.until is None or time.monotonic() < entry.until else None
 
-    def _forget(self, key: Hashable, entry: _Entry) -> None:
+    def _forget(self, key: Hashable, entry: _Slot) -> None:
         with self._lock:
             if self._entries.get(key) is entry:
                 del self._entries[key]
                 self._size -= entry.made.size if entry.made else 0
 
-    def _keep(self, key: Hashable, entry: _Entry, made: Made[Any]) -> None:
+    def _keep(self, key: Hashable, entry: _Slot, made: CacheEntry[Any]) -> None:
         with self._lock:
             listed = self._entries.get(key) is entry
             if listed and made.size > self._limit:
@@ -173,7 +181,7 @@ class QuarterCache(Generic[T]):
         cache: Cache,
         name: str,
         part: str,
-        make: Callable[[Mapping[Quarter, Sequence[date]]], Mapping[Quarter, Made[T]]],
+        make: Callable[[Mapping[Quarter, Sequence[date]]], Mapping[Quarter, CacheEntry[T]]],
     ) -> None:
         self._cache = cache
         self._name = name
@@ -188,23 +196,23 @@ class QuarterCache(Generic[T]):
             self._cache.get((self._name, "together"), partial(self._make_together, quarters))
         return [self._cache.get(self._key(one), partial(self._make_one, one)) for one in quarters]
 
-    def _make_one(self, quarter: Quarter) -> Made[T]:
+    def _make_one(self, quarter: Quarter) -> CacheEntry[T]:
         return self._make_of([quarter])[quarter]
 
-    def _make_together(self, quarters: Sequence[Quarter]) -> Made[None]:
+    def _make_together(self, quarters: Sequence[Quarter]) -> CacheEntry[None]:
         """Make those that are not at hand at once: one by one they take half as long again."""
         missing = [one for one in quarters if self._cache.peek(self._key(one)) is None]
         if len(missing) > 1:
             for quarter, made in self._make_of(missing).items():
                 self._cache.get(self._key(quarter), partial(_given, made))
-        return Made(None, 0, 0.0)
+        return CacheEntry(None, 0, 0.0)
 
-    def _make_of(self, quarters: Sequence[Quarter]) -> Mapping[Quarter, Made[T]]:
+    def _make_of(self, quarters: Sequence[Quarter]) -> Mapping[Quarter, CacheEntry[T]]:
         return self._make({quarter: self._days[quarter] for quarter in quarters})
 
     def _key(self, quarter: Quarter) -> Hashable:
         return self._name, quarter, self._tags[quarter]
 
 
-def _given(made: Made[T]) -> Made[T]:
+def _given(made: CacheEntry[T]) -> CacheEntry[T]:
     return made

@@ -19,7 +19,7 @@ from io_intelligence_provider.changes.kinds import (
     STATUS,
 )
 
-__all__ = ["count_days", "count_prices", "day_before", "events", "price_changes", "repriced", "tally"]
+__all__ = ["count_days", "count_prices", "day_before", "events", "price_changes", "repriced", "count_changes"]
 
 
 _EVENTS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)
@@ -34,22 +34,22 @@ def day_before(dates: Sequence[date], day: date) -> date | None:
     return dates[place - 1] if place else None
 
 
-def tally(changes: pl.DataFrame) -> pl.DataFrame:
+def count_changes(changes: pl.DataFrame) -> pl.DataFrame:
     """Count changes by ``snapshot_date``, ``change`` and ``direction``: a few rows a day stand for all."""
     return changes.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
 
 
-def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
+def count_days(counted: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
     """Count the changes of some days, oldest first; the six counts add up to all changes.
 
     Access tiers count as quotas.
 
-    :param tallied: see :func:`tally`.
+    :param counted: see :func:`count_changes`.
     :param days: days whose changes were detected, with or without any.
     :param dates: all dates on file.
     """
     kind, way = pl.col("change"), pl.col("direction")
-    counted = tallied.group_by("snapshot_date").agg(
+    counted = counted.group_by("snapshot_date").agg(
         _number((kind == PRICE) & (way == "up")).alias("up"),
         _number((kind == PRICE) & (way == "down")).alias("down"),
         _number(kind == MODEL_ADDED).alias("added"),
@@ -67,10 +67,10 @@ def count_days(tallied: pl.DataFrame, days: Sequence[date], dates: Sequence[date
     return found
 
 
-def count_prices(tallied: pl.DataFrame) -> dict[date, dict[str, int]]:
+def count_prices(counted: pl.DataFrame) -> dict[date, dict[str, int]]:
     """Count all changes of each day, and those of prices: all, up, down."""
     price, way = pl.col("change") == PRICE, pl.col("direction")
-    counted = tallied.group_by("snapshot_date").agg(
+    counted = counted.group_by("snapshot_date").agg(
         pl.col("number").sum().alias("changes"),
         _number(price).alias("price_changes"),
         _number(price & (way == "up")).alias("up"),

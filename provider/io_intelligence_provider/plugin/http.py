@@ -25,7 +25,7 @@ from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.plugin import cache
 from io_intelligence_provider.plugin.api.common import Parameters, parse
 from io_intelligence_provider.plugin.api.routes import STATUS, JsonRoute
-from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, Made, StuckError
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEntry, StuckError
 from io_intelligence_provider.plugin.errors import Problem, UnreachableError, problem_of, scrub
 from io_intelligence_provider.plugin.reader import Reader, StoreSource
 
@@ -219,7 +219,7 @@ class Page:
             return respond(request, Body(b"", None, etag), _JSON)
         return respond(request, self.cache.get(key, lambda: self._make(route, asked, reader, etag)), _JSON)
 
-    def _make(self, route: JsonRoute, asked: Parameters, reader: Reader, etag: str) -> Made[Body]:
+    def _make(self, route: JsonRoute, asked: Parameters, reader: Reader, etag: str) -> CacheEntry[Body]:
         found = route.answer.model_validate(route.view(reader, asked))
         raw = found.model_dump_json().encode()
         damaged = bool(getattr(found, "warnings", ()))
@@ -232,7 +232,7 @@ class Page:
             # What could not be read may be readable next time, with no file changed.
             etag = etag_of(etag, raw)
         made = body(raw, etag, modified)
-        return Made(made, made.size, DAMAGE_SECONDS if damaged or latest.unreadable else None)
+        return CacheEntry(made, made.size, DAMAGE_SECONDS if damaged or latest.unreadable else None)
 
 
 def _invalid(error: ValidationError) -> Problem:

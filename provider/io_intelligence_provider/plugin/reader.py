@@ -21,8 +21,14 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
 )
-from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, Made, QuarterCache
-from io_intelligence_provider.plugin.counts import tally
+from io_intelligence_provider.plugin.cache import (
+    DAMAGE_SECONDS,
+    STUCK_SECONDS,
+    Cache,
+    CacheEntry,
+    QuarterCache,
+)
+from io_intelligence_provider.plugin.counts import count_changes
 from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of, take_listing
 from io_intelligence_provider.plugin.timeline import (
@@ -125,10 +131,10 @@ class Reader:
         :raises StorageError: when its file cannot be read.
         """
 
-        def make() -> Made[Day]:
+        def make() -> CacheEntry[Day]:
             info = self.store.info(day)
             rows = pl.DataFrame(self.store.read(day))
-            return Made(Day(day, rows, info), int(rows.estimated_size()))
+            return CacheEntry(Day(day, rows, info), int(rows.estimated_size()))
 
         return self._cache.get(("day", day, self.listing.tag_of((MODELS,), (day,))), make)
 
@@ -144,7 +150,7 @@ class Reader:
     def _timeline_key(self, fields: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
         return "timeline", fields, self.listing.tag_of((MODELS,))
 
-    def _make_timeline(self, fields: tuple[str, ...]) -> Made[Timeline]:
+    def _make_timeline(self, fields: tuple[str, ...]) -> CacheEntry[Timeline]:
         dates = self.listing.dates
         if not dates:
             raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
@@ -152,14 +158,14 @@ class Reader:
         if not frames:
             raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
         timeline = build_timeline(dates, damaged, pl.concat(frames), fields)
-        return Made(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
+        return CacheEntry(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
     def medians(self, days: Iterable[date]) -> Medians:
         """Return the median prices of some days at least: of the quarters they lie in."""
         parts = self._medians.get(sorted(set(map(quarter_of, days))))
         return {field: {day: one for part in parts for day, one in part[field].items()} for field in MEDIANS}
 
-    def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Medians]]:
+    def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, CacheEntry[Medians]]:
         days = [day for mine in quarters.values() for day in mine]
         try:
             frames, damaged = self._history(MEDIANS, days)
@@ -167,11 +173,11 @@ class Reader:
             # A quarter of which nothing can be read has no medians; others may have.
             frames, damaged = [], dict.fromkeys(days, str(error))
         found = medians_of(frames)
-        made: dict[Quarter, Made[Medians]] = {}
+        made: dict[Quarter, CacheEntry[Medians]] = {}
         for quarter, mine in quarters.items():
             part = {field: {day: of[day] for day in mine if day in of} for field, of in found.items()}
             seconds = None if damaged.keys().isdisjoint(mine) else DAMAGE_SECONDS
-            made[quarter] = Made(part, 200 * len(MEDIANS) * len(mine), seconds)
+            made[quarter] = CacheEntry(part, 200 * len(MEDIANS) * len(mine), seconds)
         return made
 
     def _history(
@@ -221,12 +227,12 @@ class Reader:
     def _runs_of(self, year: int) -> Sequence[QualityReport]:
         days = sorted(day for day in self.listing.files["quality"] if day.year == year)
 
-        def make() -> Made[Sequence[QualityReport]]:
+        def make() -> CacheEntry[Sequence[QualityReport]]:
             reports = self.store.runs(days[0], days[-1])
             # Equal checks of reports that follow one another are one object.
             lists = {id(report.checks): report.checks for report in reports}
             checks = {id(check): check for checks in lists.values() for check in checks}
-            return Made(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
+            return CacheEntry(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
 
         return self._cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
 
@@ -236,9 +242,9 @@ class Reader:
         :param parts: those it rests on.
         """
 
-        def made() -> Made[T]:
+        def made() -> CacheEntry[T]:
             value = make()
-            return Made(value, size(value))
+            return CacheEntry(value, size(value))
 
         return self._cache.get((name, self.listing.tag_of(parts)), made)
 
@@ -248,9 +254,9 @@ class Reader:
         :raises StorageError: when it is missing or no report.
         """
 
-        def make() -> Made[QualityReport]:
+        def make() -> CacheEntry[QualityReport]:
             report = self.store.quality(day)
-            return Made(report, _report_size(report))
+            return CacheEntry(report, _report_size(report))
 
         return self._cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
 
@@ -260,9 +266,9 @@ class Reader:
         :raises StorageError: when the file is missing or cannot be read.
         """
 
-        def make() -> Made[pl.DataFrame]:
+        def make() -> CacheEntry[pl.DataFrame]:
             rows = pl.DataFrame(self.store.quarantine(day, day))
-            return Made(rows, int(rows.estimated_size()))
+            return CacheEntry(rows, int(rows.estimated_size()))
 
         return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
 
@@ -283,7 +289,7 @@ class Changes:
     """Changes of some days, ``snapshot_date`` first, counted, and the days whose file cannot be read."""
 
     rows: pl.DataFrame
-    tallied: pl.DataFrame
+    counted: pl.DataFrame
     damaged: Mapping[date, str]
 
 
@@ -299,11 +305,11 @@ class ChangesReader:
         days = [day for day in self._listing.change_dates if within(day, start, end)]
         parts = self._quarters.get(sorted(set(map(quarter_of, days))))
         if not parts:
-            return Changes(_rows([]), tally(_rows([])), {})
+            return Changes(_rows([]), count_changes(_rows([])), {})
         within_days = pl.col("snapshot_date").is_between(days[0], days[-1])
         return Changes(
             pl.concat([part.rows for part in parts]).filter(within_days),
-            pl.concat([part.tallied for part in parts]).filter(within_days),
+            pl.concat([part.counted for part in parts]).filter(within_days),
             {day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)},
         )
 
@@ -313,7 +319,7 @@ class ChangesReader:
             if days[0] <= end:
                 yield self.between(days[0], min(days[-1], end))
 
-    def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, Made[Changes]]:
+    def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, CacheEntry[Changes]]:
         days = [day for mine in quarters.values() for day in mine]
         frames, damaged = read_skipping_damaged(days, self._listing.store.changes_frame)
         rows = _rows(frames)
@@ -326,10 +332,10 @@ class ChangesReader:
         }
 
 
-def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> Made[Changes]:
-    changes = Changes(rows, tally(rows), damaged)
-    size = int(rows.estimated_size()) + int(changes.tallied.estimated_size())
-    return Made(changes, size, DAMAGE_SECONDS if damaged else None)
+def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> CacheEntry[Changes]:
+    changes = Changes(rows, count_changes(rows), damaged)
+    size = int(rows.estimated_size()) + int(changes.counted.estimated_size())
+    return CacheEntry(changes, size, DAMAGE_SECONDS if damaged else None)
 
 
 def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -400,7 +406,7 @@ class StoreSource:
             not installed.
         :raises StorageError: when it cannot be listed, or not in time.
         """
-        found = self._listings.get("listing", lambda: Made(self._look(), 0, self._seconds))
+        found = self._listings.get("listing", lambda: CacheEntry(self._look(), 0, self._seconds))
         if isinstance(found, IOIntelligenceError):
             raise found.with_traceback(None)
         return found

@@ -10,7 +10,7 @@ from typing import Any, Final
 from io_intelligence_provider.plugin.errors import problem_of
 from io_intelligence_provider.plugin.lazy import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["SECURITY_HEADERS", "Shell"]
+__all__ = ["SECURITY_HEADERS", "SecurityMiddleware"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ SECURITY_HEADERS: Final = {
 _Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Shell:
+class SecurityMiddleware:
     """An ASGI middleware.
 
     :param app: what is inside.

@@ -12,7 +12,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from io_intelligence_provider.plugin.cache import Cache, Made
+from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.errors import Problem
 from io_intelligence_provider.plugin.http import Body, body, etag_of, respond
 
@@ -67,10 +67,10 @@ class Statics:
     def _index(self, file: Path) -> Body:
         version = plotly_version()
 
-        def make() -> Made[Body]:
+        def make() -> CacheEntry[Body]:
             text = file.read_text("utf-8").replace(_PLACEHOLDER, version).encode()
             made = body(text, etag_of(text))
-            return Made(made, made.size)
+            return CacheEntry(made, made.size)
 
         return self._cache.get(("index", _version(file), version), make)
 
@@ -89,10 +89,10 @@ class Statics:
         if path is None:
             return None
 
-        def make() -> Made[Body]:
+        def make() -> CacheEntry[Body]:
             data = path.read_bytes()
             made = body(data, etag_of(data))
-            return Made(made, made.size)
+            return CacheEntry(made, made.size)
 
         return self._cache.get(("file", str(path), _version(path)), make)
 

@@ -39,7 +39,7 @@ from io_intelligence_provider.storage.local import (
     sweep_local,
 )
 from io_intelligence_provider.storage.location import storage_of
-from io_intelligence_provider.storage.prefetch import OnDisk, read_ahead
+from io_intelligence_provider.storage.prefetch import OnDisk, prefetch
 
 __all__ = ["LARGEST_FILE", "Files", "OnDisk"]
 
@@ -255,7 +255,7 @@ class Files:
                 return error
 
         if getattr(self._fs, "async_impl", False):
-            yield from read_ahead(content, paths)
+            yield from prefetch(content, paths)
             return
         for path in paths:
             try:

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from io_intelligence_provider.errors import NotOnFileError
 
-__all__ = ["OnDisk", "read_ahead"]
+__all__ = ["OnDisk", "prefetch"]
 
 
 Content = TypeVar("Content")
@@ -43,7 +43,7 @@ class OnDisk:
             Path(self.file).unlink(missing_ok=True)
 
 
-def read_ahead(read: Callable[[str], Content], paths: Iterable[str]) -> Iterator[tuple[str, Content]]:
+def prefetch(read: Callable[[str], Content], paths: Iterable[str]) -> Iterator[tuple[str, Content]]:
     """Yield each path with its content, in the order given; one that is not there is left out.
 
     :param read: reads one object, or says why it cannot; called from several threads.

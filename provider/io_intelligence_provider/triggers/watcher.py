@@ -21,7 +21,7 @@ from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.storage.location import refusal_of
 
 if TYPE_CHECKING:
-    from io_intelligence_provider.changes.watch import Sighting
+    from io_intelligence_provider.changes.watch import Observation
 
 __all__ = ["IOIntelligenceWatchTrigger"]
 
@@ -127,14 +127,14 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         said = error.retry_after if isinstance(error, RateLimitError) else None
         return max(wait, min(said or 0.0, 86_400.0))
 
-    def _look(self) -> Sighting | None:
+    def _look(self) -> Observation | None:
         """Look once, in a thread: the client, the store and the checks block."""
         from io_intelligence_provider.changes.watch import look
 
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
             return look(client, open_store(self.root, self.storage_conn_id), self.q)
 
-    def _mark_sent(self, sighting: Sighting) -> None:
+    def _mark_sent(self, sighting: Observation) -> None:
         """Note in the store, in a thread, that the triggerer took the event."""
         from io_intelligence_provider.changes.watch import mark_sent
 

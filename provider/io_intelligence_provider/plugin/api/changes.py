@@ -50,7 +50,7 @@ def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
     return {
         "start": start,
         "end": end,
-        **filtered(found.rows, found.tallied, days, dates, wanted, page),
+        **filtered(found.rows, found.counted, days, dates, wanted, page),
         "warnings": missing_changes(missing, found.damaged),
     }
 
@@ -66,7 +66,7 @@ def get_changes_by_day(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
     found = reader.changes()
     days = [day for day in reader.listing.change_dates if day not in found.damaged]
     return {
-        "days": count_days(found.tallied, days, reader.listing.dates),
+        "days": count_days(found.counted, days, reader.listing.dates),
         "warnings": missing_changes([], found.damaged),
     }
 
@@ -155,7 +155,7 @@ def _any_of(column: str, values: Collection[str]) -> pl.Expr:
 
 def filtered(
     changes: pl.DataFrame,
-    tallied: pl.DataFrame,
+    counted: pl.DataFrame,
     days: Sequence[date],
     dates: Sequence[date],
     wanted: Filter,
@@ -166,7 +166,7 @@ def filtered(
     A model's changes of a day are shown together when one of them passes.
 
     :param changes: of ``days``, oldest first, each day sorted by name, change, field.
-    :param tallied: the same by :func:`~io_intelligence_provider.plugin.counts.tally`.
+    :param counted: the same by :func:`~io_intelligence_provider.plugin.counts.count_changes`.
     :param days: whose changes were detected.
     :param dates: all dates on file.
     """
@@ -177,7 +177,7 @@ def filtered(
     return {
         "total": shown.height,
         "items": items.to_dicts(),
-        "days": _days(tallied, rows, days, dates),
+        "days": _days(counted, rows, days, dates),
     }
 
 
@@ -205,7 +205,7 @@ def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _days(
-    tallied: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
+    counted: pl.DataFrame, rows: pl.DataFrame, days: Sequence[date], dates: Sequence[date]
 ) -> list[dict[str, Any]]:
     seen = rows.group_by("snapshot_date").agg(
         pl.col("shown").sum().alias("shown"), (~pl.col("shown")).sum().alias("hidden")
@@ -213,7 +213,7 @@ def _days(
     counts: dict[date, dict[str, Any]] = {
         day: dict.fromkeys(("changes", "price_changes", "up", "down", "shown", "hidden"), 0) for day in days
     }
-    for day, found in count_prices(tallied).items():
+    for day, found in count_prices(counted).items():
         counts[day].update(found)
     for row in seen.iter_rows(named=True):
         counts[row.pop("snapshot_date")].update(row)

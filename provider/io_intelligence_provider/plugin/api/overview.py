@@ -62,7 +62,9 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     report = report_on(reader, day, warnings)
     since = timeline.reference(day, day - timedelta(days=asked.days))
     counted = (
-        None if changes is None else counts.count_days(counts.tally(changes), [day], reader.listing.dates)[0]
+        None
+        if changes is None
+        else counts.count_days(counts.count_changes(changes), [day], reader.listing.dates)[0]
     )
     return {
         "date": day,
@@ -90,7 +92,7 @@ def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
     last = [day for day in dates if day <= end][-_PER_DAY:]
     found = reader.changes(last[0], end)
     detected = set(reader.listing.change_dates) - set(found.damaged)
-    return counts.count_days(found.tallied, [day for day in last if day in detected], dates)
+    return counts.count_days(found.counted, [day for day in last if day in detected], dates)
 
 
 def _events(reader: Reader, end: date) -> list[dict[str, Any]]:

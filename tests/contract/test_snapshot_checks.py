@@ -56,13 +56,13 @@ def check() -> Callable[..., CheckResult]:
     def evaluate(
         name: str, frame: pl.DataFrame, counts: dict[str, Any] | None = None, **facts: Any
     ) -> CheckResult:
-        counts = RecordCounts(WireShape.DOCUMENTED)
-        counts.checks.rows = frame.height
+        found = RecordCounts(WireShape.DOCUMENTED)
+        found.checks.rows = frame.height
         for key, value in (counts or {}).items():
-            setattr(counts.checks if hasattr(counts.checks, key) else counts, key, value)
+            setattr(found.checks if hasattr(found.checks, key) else found, key, value)
         run = RunFacts(
             models=frame,
-            counts=counts,
+            counts=found,
             **{
                 "shape": WireShape.DOCUMENTED,
                 "source_url": "https://host/api/v1/models",

@@ -19,7 +19,7 @@ from io_intelligence_provider.changes.kinds import (
     STATUS,
 )
 
-__all__ = ["count_days", "count_prices", "day_before", "events", "price_changes", "repriced", "count_changes"]
+__all__ = ["count_changes", "count_days", "count_prices", "day_before", "events", "price_changes", "repriced"]
 
 
 _EVENTS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)

@@ -211,7 +211,7 @@ def test_large_days_are_rolled_up_a_few_at_a_time(
     filed_months: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answers(filed_months)
-    monkeypatch.setattr(months, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(months, "_BYTES_AT_A_TIME", 1)
     monkeypatch.setattr(months, "_ROW_GROUP", 2)
     monkeypatch.setattr(reading, "_BATCH_BYTES", 1)
     filed_months.compact()

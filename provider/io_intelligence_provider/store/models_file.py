@@ -166,7 +166,10 @@ def serialise_models(
         for models in slices:
             if models.height:
                 digest.update(models)
-            writer.write_table(models.with_columns(stamp).select(schema.names).to_arrow().cast(schema))
+            table = models.with_columns(stamp).select(schema.names).to_arrow()
+            # Not `Table.cast`: that loads `pyarrow.compute`, which takes as long as a small snapshot.
+            reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
+            writer.write_table(reader.cast(schema).read_all())
     return SerialisedModels(sink.getvalue().to_pybytes(), digest.hexdigest())
 
 

@@ -12,24 +12,24 @@ from typing import Any
 
 
 class _Hidden:
-    """Makes an installed package look as if it were not, to pandera and to pyarrow."""
+    """Makes installed packages look as if they were not."""
 
-    def __init__(self, package: str) -> None:
-        self.package = package
+    def __init__(self, *packages: str) -> None:
+        self.packages = packages
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
-        if name.partition(".")[0] == self.package:
+        if name.partition(".")[0] in self.packages:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def _hide_numpy_and_pandas() -> None:
-    """Be as in the wheel's own environment: pandera and pyarrow import numpy and pandas where they are."""
-    sys.meta_path[:0] = [_Hidden("numpy"), _Hidden("pandas")]  # type: ignore[list-item]
+def _hide(*packages: str) -> None:
+    """Hide what the wheel's own environment does not have, and others import where it is."""
+    sys.meta_path.insert(0, _Hidden(*packages))  # type: ignore[arg-type]
 
 
 def provider(url: str, folder: Path, concurrency: int = 4) -> int:
-    """This provider as in a clean Airflow."""
-    _hide_numpy_and_pandas()
+    """This provider as in a clean Airflow, which has neither numpy nor pandas."""
+    _hide("numpy", "pandas")
     return beside_pandas(url, folder, concurrency)
 
 
@@ -55,7 +55,7 @@ def floor(url: str, folder: Path, concurrency: int = 1) -> int:
     No check, no retry, no proof that the pages belong together; prices stay text and keys without a column
     are dropped. It falls over at the first broken record.
     """
-    _hide_numpy_and_pandas()
+    _hide("numpy", "pandas")
     import http.client
     from operator import attrgetter
     from urllib.parse import urlsplit
@@ -160,6 +160,7 @@ def by_hand(url: str, folder: Path, concurrency: int = 1) -> int:
 
 if __name__ == "__main__":
     name, url, folder, *rest = sys.argv[1:]
+    _hide("hypothesis", "tornado")  # pandera and tenacity import them; a developer's environment has them
     contenders = (provider, beside_pandas, walk, floor, by_hand)
     chosen = next(contender for contender in contenders if contender.__name__ == name)
     print(chosen(url, Path(folder), *map(int, rest)))

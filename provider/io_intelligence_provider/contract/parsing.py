@@ -223,9 +223,16 @@ def parse_prices(text: pl.Series) -> pl.Series:
     18 decimals and 20 integer digits. The digits count in the value: trailing zeros do no harm.
     """
     dtype = pl.Decimal(PRICE_PRECISION, PRICE_SCALE)
-    plain = text.str.contains(_PLAIN_PRICE)
-    parsed = text.set(~plain, None).cast(dtype)
-    rest = text.is_not_null() & ~plain & text.str.contains(_ANY_PRICE)
+    value = pl.col("text")
+    is_plain = value.str.contains(_PLAIN_PRICE)
+    parsed, rest = (
+        text.to_frame("text")
+        .select(
+            pl.when(is_plain).then(value).cast(dtype).alias(text.name or "price"),
+            (~is_plain & value.str.contains(_ANY_PRICE)).fill_null(value=False).alias("rest"),
+        )
+        .get_columns()
+    )
     if not rest.any():
         return parsed
     exact = [_exact_price(value) if odd else None for value, odd in zip(text, rest, strict=True)]
@@ -247,23 +254,26 @@ def _exact_price(text: str) -> Decimal | None:
     return stored if stored == value else None
 
 
-def parse_timestamps(text: pl.Series) -> pl.Series:
+def parse_timestamps(values: pl.Series) -> pl.Series:
     """Return the timestamps in UTC, cut to microseconds, null where one is no RFC 3339 with an offset.
 
     Storable are the years 1 to 9999 in UTC; a leap second (``:60``) is not.
     """
-    fitting = text.str.contains(_TIMESTAMP)
-    day = text.set(~fitting, None).str.slice(0, 19).str.replace("[t ]", "T")
-    rest = text.set(~fitting, None).str.slice(19)
-    micros = rest.str.extract(r"^\.([0-9]{1,6})").fill_null("").str.pad_end(6, "0").cast(pl.Int64)
-    sign = rest.str.contains(r"-[0-9]{2}:[0-9]{2}$").replace_strict(
-        {True: -1, False: 1}, return_dtype=pl.Int64
-    )
+    text, day, rest, instant = (pl.col(name) for name in ("text", "day", "rest", "instant"))
     hours = rest.str.extract(r"[+-]([0-9]{2}):[0-9]{2}$").fill_null("0").cast(pl.Int64)
     minutes = rest.str.extract(r"[+-][0-9]{2}:([0-9]{2})$").fill_null("0").cast(pl.Int64)
-    offset = sign * (hours * 60 + minutes).set((hours > 23) | (minutes > 59), None)
-    day = day.set(day.str.slice(17, 2) == "60", None)
-    local = day.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
-    instant = local.cast(pl.Int64) + micros - offset * 60_000_000
-    storable = instant.set((instant < _FIRST) | (instant > _LAST), None)
-    return storable.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    is_offset = hours.is_between(0, 23) & minutes.is_between(0, 59)
+    sign = pl.when(rest.str.contains(r"-[0-9]{2}:[0-9]{2}$")).then(-1).otherwise(1)
+    micros = rest.str.extract(r"^\.([0-9]{1,6})").fill_null("").str.pad_end(6, "0").cast(pl.Int64)
+    local = day.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False).cast(pl.Int64)
+    utc = local + micros - sign * (hours * 60 + minutes) * 60_000_000
+    # One query in steps: a query for each of them takes longer than the steps do, for a small catalogue.
+    steps = values.to_frame("text").lazy()
+    steps = steps.select(pl.when(text.str.contains(_TIMESTAMP)).then(text))
+    steps = steps.select(
+        text.str.slice(0, 19).str.replace("[t ]", "T").alias("day"), text.str.slice(19).alias("rest")
+    )
+    steps = steps.select(pl.when(is_offset & (day.str.slice(17, 2) != "60")).then(utc).alias("instant"))
+    steps = steps.select(pl.when(instant.is_between(_FIRST, _LAST)).then(instant))
+    stamp = instant.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return steps.select(stamp.alias(values.name)).collect().to_series()

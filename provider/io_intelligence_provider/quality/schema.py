@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import polars as pl
-import yaml
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import Schema
@@ -75,6 +74,8 @@ def _imported(text: str) -> Any:
 
 
 def _from_yaml(path: Path) -> Any:
+    import yaml  # here: every snapshot loads this module, and none reads YAML
+
     try:
         text = path.expanduser().read_text()
         document = yaml.safe_load(text)

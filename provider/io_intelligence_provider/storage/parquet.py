@@ -17,7 +17,6 @@ from typing import Any, Final, Self
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
@@ -166,8 +165,7 @@ class CheckedFile:
                 for field in wanted
             ]
             try:
-                # Not `pa.table` alone: only a cast minds a null where there must be none.
-                found = pa.table(columns, names=wanted.names).cast(wanted)
+                found = _as_columns(pa.table(columns, names=wanted.names), wanted)
             except (pa.ArrowException, TypeError, ValueError) as error:
                 raise _RefusedError(str(error)) from None
             if (problem := _problem_of_table(found, self._kind)) is not None:
@@ -209,6 +207,19 @@ class CheckedFile:
         most = unpacked_within(self._size)
         if unpacked > most:
             raise _RefusedError(f"its texts unpack to {unpacked} bytes, and it has at most {most}")
+
+
+def _as_columns(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Return a table with the columns of a schema.
+
+    :raises pa.ArrowException: when a value does not fit, a null where there must be none among them.
+    """
+    if any(one.type != other.type for one, other in zip(table.schema, wanted, strict=True)):
+        return table.cast(wanted)  # loads `pyarrow.compute`, which takes as long as a small snapshot
+    for column, field in zip(table.columns, wanted, strict=True):
+        if column.null_count and not field.nullable:
+            raise pa.ArrowInvalid(f"Casting field {field.name!r} with null values to non-nullable")
+    return pa.Table.from_arrays(table.columns, schema=wanted)
 
 
 def open_parquet(files: Files, path: str, kind: FileKind) -> CheckedFile:
@@ -363,10 +374,10 @@ def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
 def _size_of_texts(array: Any) -> int:
     """Return the bytes of the texts of an array once no dictionary holds them any more."""
     if types.is_string(array.type) or types.is_large_string(array.type):
-        return int(pc.sum(pc.binary_length(array)).as_py() or 0)
+        return int(pl.Series(array).str.len_bytes().cast(pl.Int64).sum())
     if types.is_dictionary(array.type):
-        lengths = pc.cast(pc.binary_length(array.dictionary), "int64")
-        return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
+        lengths = pl.Series(array.dictionary).str.len_bytes().cast(pl.Int64)
+        return int(lengths.gather(pl.Series(array.indices).drop_nulls()).sum())
     if types.is_list(array.type) or types.is_large_list(array.type):
         return _size_of_texts(array.flatten())
     if types.is_struct(array.type):

@@ -87,17 +87,17 @@ class _ContentHash:
 
     def update(self, models: pl.DataFrame) -> None:
         """Take the next slice."""
-        parts: list[pl.Expr] = []
         present = [name for name in self._columns if models[name].null_count() < models.height]
-        for column in present:
-            text = _as_text(pl.col(column), models.schema[column])
-            lengths = text.str.len_bytes().cast(pl.String).fill_null("-1")
+        # Two queries of all columns: one query each costs 20 ms a snapshot, however few models it has.
+        texts = models.select(_as_text(pl.col(name), models.schema[name]).alias(name) for name in present)
+        parts: list[pl.Expr] = []
+        for name in present:
+            lengths = pl.col(name).str.len_bytes().cast(pl.String).fill_null("-1")
             parts += [
-                lengths.str.join(",").alias(f"{column} lengths"),
-                text.str.join("", ignore_nulls=True).alias(f"{column} texts"),
+                lengths.str.join(",").alias(f"{name} lengths"),
+                pl.col(name).str.join("", ignore_nulls=True).alias(f"{name} texts"),
             ]
-        # One query of all columns: one query each costs 20 ms a snapshot, however few models it has.
-        values = iter(models.select(parts).row(0) if parts else ())
+        values = iter(texts.select(parts).row(0) if parts else ())
         nothing = ",".join(["-1"] * models.height)
         for column in self._columns:
             for part in (next(values), next(values)) if column in present else (nothing, ""):
@@ -166,7 +166,10 @@ def serialise_models(
         for models in slices:
             if models.height:
                 digest.update(models)
-            writer.write_table(models.with_columns(stamp).select(schema.names).to_arrow().cast(schema))
+            table = models.with_columns(stamp).select(schema.names).to_arrow()
+            # Not `Table.cast`: that loads `pyarrow.compute`, which takes as long as a small snapshot.
+            reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
+            writer.write_table(reader.cast(schema).read_all())
     return SerialisedModels(sink.getvalue().to_pybytes(), digest.hexdigest())
 
 

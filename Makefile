@@ -76,7 +76,7 @@ lint: $(READY) ## ruff, mypy and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## print ratios: snapshot, changes, Dag parsing, store, page, checks of other data (MILLION=0 is shorter)
+bench: $(READY) ## print ratios: snapshot, changes, Dag parsing, store, page, checks of other data (MILLION=0 is shorter, SHORT=1 much)
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/store.py
 	$(BIN)/python tests/bench/page.py

@@ -24,8 +24,8 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
 
     Slack, Mattermost and similar systems show ``text`` and ``blocks`` and ignore the rest. The URL is the
     host of an Airflow connection of type HTTP, with scheme and path; a password is sent as bearer token.
-    Neither appears in a message, a log or a traceback. Redirects are not followed, proxies of the environment are not
-    used, and a failure is not retried here: the alert task's retry does that.
+    Neither appears in a message, a log or a traceback. Redirects are not followed, proxies of the environment
+    are not used, and a failure is not retried here: the alert task's retry does that.
 
     Templated arguments: ``webhook_conn_id``, ``text``, ``blocks``, ``digest``.
 

@@ -30,7 +30,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     """Read the catalogue, check every record and commit the valid ones as the snapshot of the run's date.
 
     The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, because the API
-    serves only current data; see :func:`~io_intelligence_provider.snapshot.snapshot_date_for_run`.
+    serves only current data; see :func:`~io_intelligence_provider.snapshot.snapshot_date_for`.
     The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed.
 
     All arguments are templated.

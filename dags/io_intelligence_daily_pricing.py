@@ -1,21 +1,20 @@
 """### Prices and quotas of IO Intelligence, daily
 
-Reads the models catalogue of [IO Intelligence](https://io.net) once a day, checks every record and files
-the valid ones as one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/models.parquet`.
+Reads the models catalogue of [IO Intelligence](https://io.net) once a day, checks every record and writes
+the valid ones to one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/models.parquet`.
 
-* **Set up**: add a connection `io_intelligence_default` of type *IO Intelligence* (the API key is its
-  password; blank works as a guest) and unpause this Dag.
-* **Where the files go**: `[io_intelligence] root`, by default `$AIRFLOW_HOME/io_intelligence`.
-* **When a record is bad**: it goes to quarantine with every reason, the others are filed.
-* **When the catalogue is bad** (incomplete, empty, half of it gone, too many refused): the task fails, the
-  last good file stays, report and quarantine tell why.
-* **When a day was missed**: it stays missing. The API serves the present only, so a late run is skipped
-  rather than filed under another day.
-* **What changed** since the snapshot before is in `<root>/changes/snapshot_date=…/changes.parquet`.
-* **Who hears of it**: nobody but the log of the task `alert`, until `NOTIFIERS` below names somebody. Which
-  changes are worth a message: `RULES` below, or the Airflow Variable `io_intelligence_alert_rules` (YAML or
-  JSON) when there is one.
-* **What starts on it**: any Dag scheduled on the assets `io_intelligence_models` (a snapshot was filed),
+* **Set-up**: add a connection `io_intelligence_default` of type *IO Intelligence* (the API key is its
+  password; leave it blank to connect as a guest) and unpause this Dag.
+* **Location of the files**: `[io_intelligence] root`, by default `$AIRFLOW_HOME/io_intelligence`.
+* **Invalid records** are written to quarantine with all their failures; the others to the snapshot.
+* **An invalid catalogue** (incomplete, empty, half of it gone, too many records refused) fails the task. The
+  last good file stays; report and quarantine give the reasons.
+* **A missed day** stays missing. The API serves only current data, so a late run is skipped rather than
+  written under another day.
+* **Changes** since the previous snapshot are in `<root>/changes/snapshot_date=…/changes.parquet`.
+* **Messages** go to the log of the task `alert` until `NOTIFIERS` below has an entry. `RULES` below, or the
+  Airflow Variable `io_intelligence_alert_rules` (YAML or JSON) if it exists, select the changes to report.
+* **Dags that follow**: schedule them on the assets `io_intelligence_models` (a snapshot was committed),
   `io_intelligence_price_changes` and `io_intelligence_quota_changes` (there was such a change).
 """
 
@@ -33,7 +32,7 @@ from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOp
 from io_intelligence_provider.retry_policy import retry_arguments
 
 RULES = [
-    # Against the price that was alerted last: 3 % a day is news as soon as it has added up to 10 %.
+    # Compared with the price of the last alert, so that 3 % a day is reported when it adds up to 10 %.
     AlertRule(
         name="prices that moved by 10 % or more", changes="price_changed", min_pct=10, baseline="last_alert"
     ),
@@ -59,7 +58,7 @@ NOTIFIERS: list[BaseNotifier] = [
 
 
 def rules(**_: Any) -> Any:
-    """Return the rules, when the task runs: those of the Variable when there is one."""
+    """Return the rules of the Variable if it exists, else ``RULES``; called when the task runs."""
     return Variable.get("io_intelligence_alert_rules", default=None) or RULES
 
 
@@ -67,9 +66,9 @@ def rules(**_: Any) -> Any:
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
-    max_active_runs=1,  # two runs at once would be safe, but pointless
+    max_active_runs=1,  # concurrent runs would be safe, but pointless
     default_args={
-        **retry_arguments(),  # Airflow 3.3: what waiting cannot cure fails at once
+        **retry_arguments(),  # Airflow 3.3: failures that waiting cannot cure are not retried
         "retries": 4,
         "retry_delay": timedelta(minutes=5),
         "retry_exponential_backoff": True,

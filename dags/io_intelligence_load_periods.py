@@ -1,12 +1,13 @@
 """### Prices with their periods, in a SQL database
 
-An example of how a warehouse gets the price list: after each snapshot this Dag loads every price with the
-period in which it held (`valid_from` included, `valid_to` not; null while it holds) into one table of any
-database that Airflow has a hook for.
+Loads the price list into a warehouse, as an example: after each snapshot this Dag writes every price with the
+period in which it was valid (`valid_from` included, `valid_to` not; null while it is valid) into one table of
+any database that Airflow has a hook for.
 
-* **Before the first run**: install the provider of your database (`apache-airflow-providers-postgres`, say)
-  and add the connection `io_intelligence_warehouse`. The table is made when it is not there.
-* **A rerun loads the same**: the rows are replaced in one transaction, so a reader sees the old ones or the
+* **Before the first run**: install the provider of your database, for example
+  `apache-airflow-providers-postgres`, and add the connection `io_intelligence_warehouse`. The table is
+  created if it does not exist.
+* **Reruns** load the same rows. They are replaced in one transaction, so a reader sees the old ones or the
   new ones, and a failure leaves the old ones.
 
 The price of a day: `WHERE valid_from <= day AND (valid_to IS NULL OR day < valid_to)`. No row means that the
@@ -45,20 +46,20 @@ VALUES (?, ?, ?, ?, ?, ?)
 
 
 def as_text(row: dict[str, Any]) -> tuple[str | None, ...]:
-    """Return a row as text, which a database casts exactly; some drivers know no decimals."""
-    price = f"{row['price']:f}".rstrip("0").rstrip(".")  # 18 decimals on file
+    """Return a row as text, which a database casts exactly; some drivers do not support decimals."""
+    price = f"{row['price']:f}".rstrip("0").rstrip(".")  # the store has 18 decimals
     days = (day and day.isoformat() for day in (row["valid_from"], row["valid_to"]))
     return row["model_id"], row["name"], row["field"], price, *days
 
 
 @task
 def load_periods() -> dict[str, int]:
-    """Replace the rows of the table by the periods of the store; return how many there are."""
+    """Replace the rows of the table by the periods of the store; return their number."""
     from io_intelligence_provider.hooks.store import open_store
 
     periods = open_store().periods()
     hook: Any = BaseHook.get_connection(SQL_CONN_ID).get_hook()
-    # SQLite keeps a DECIMAL as a binary float, and text as it is.
+    # SQLite stores a DECIMAL as a binary float, but text unchanged.
     create = CREATE.replace("DECIMAL(38, 18)", "TEXT") if hook.dialect_name == "sqlite" else CREATE
     insert = INSERT.replace("?", hook.placeholder)
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:

@@ -1,11 +1,11 @@
 """### When prices or quotas of IO Intelligence changed
 
-An example of how another team reacts: this Dag starts when the daily one found a change of a price or a
-quota, and only then. It reads the changes from the store, writes the biggest moves to its log, and tells of
-quotas that fell or vanished, and of models that another access tier may call now.
+Reacts to changes, as an example for another team: this Dag starts only when the daily one found a change of a
+price or a quota. It reads the changes from the store, writes the largest moves to its log, and reports quotas
+that fell or vanished, and models whose access tier changed.
 
-* **What it gets**: the events that started it, each with the date, the counts of changes and the path.
-* **Who hears of quotas**: nobody but the log of the task `quota_alert`, until `NOTIFIERS` names somebody.
+* **Input**: the events that started it, each with the date, the counts of changes and the path.
+* **Messages** go to the log of the task `quota_alert` until `NOTIFIERS` has an entry.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 QUOTA_RULES = [
     AlertRule(name="quotas that fell", changes="quota_changed", direction="down"),
-    # From and to "not published" has no per cent and passes any threshold; other moves are left out.
+    # A change from or to "not published" has no percentage and passes any threshold; others do not.
     AlertRule(name="quotas that vanished or came back", changes="quota_changed", min_pct=1_000_000),
     AlertRule(name="access tiers", changes="access_changed"),
 ]
@@ -33,12 +33,12 @@ NOTIFIERS: list[BaseNotifier] = []  # as in io_intelligence_daily_pricing
 
 @task
 def biggest_moves(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
-    """Return the five changes of prices and quotas with the largest per cent, of the dates told."""
+    """Return the five changes with the largest percentage on the dates of the events."""
     from io_intelligence_provider.hooks.store import open_store
 
     dates = triggering_dates(triggering_asset_events or {})
     store = open_store()
-    if not dates:  # started by hand: look at the latest snapshot
+    if not dates:  # started by hand: use the latest snapshot
         dates = [store.resolve().isoformat()]
     rows = [row for day in dates for row in store.changes(day, day).to_pylist() if row["pct"] is not None]
     rows.sort(key=lambda row: -abs(row["pct"]))

@@ -1,13 +1,13 @@
 """### Prices and quotas of IO Intelligence, between the daily runs
 
-The triggerer asks the endpoint every fifteen minutes. When prices or quotas differ from what was last seen,
-or from the snapshot on file, it starts the Dag `io_intelligence_daily_pricing`: today's snapshot is filed
-again, then what changed is told, as every day. Descriptions and the like start nothing.
+Polls the endpoint every fifteen minutes in the triggerer. When prices or quotas differ from the last poll or
+the latest snapshot, it starts the Dag `io_intelligence_daily_pricing`: today's snapshot is written again,
+then the changes are reported as every day. Descriptions and similar fields start nothing.
 
-* **Set up**: run a triggerer; unpause this Dag and the daily one.
-* **Several triggerers, a restart**: one event. What was seen last lies in `<root>/watch`. The run that it
-  starts bears the event's id, so that an event that comes twice starts one run.
-* **When the endpoint fails**: the poll is logged and repeated, ever less often up to once an hour.
+* **Set-up**: run a triggerer; unpause this Dag and the daily one.
+* **Several triggerers, or a restart**, send one event, because the last state is in `<root>/watch`. The id of
+  the run contains the event's id, so that a repeated event starts one run.
+* **Failures of the endpoint**: the poll is logged and repeated with growing intervals of up to an hour.
 """
 
 from __future__ import annotations

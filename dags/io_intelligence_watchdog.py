@@ -1,13 +1,13 @@
-"""### Silence is news
+"""### Overdue snapshots and failed runs of IO Intelligence
 
-Fails, and so tells, when no snapshot of IO Intelligence was committed for longer than a day, or when a run
-was stopped by its checks and none has succeeded since. The message says which, when and why.
+Fails when no snapshot was committed for longer than a day, or when a run was stopped by its checks and none
+has succeeded since. The message has the run, the time and the reasons.
 
-It looks at the store, not at Airflow: a daily Dag that is paused, broken or gone is noticed as well. It
-runs once a day at 06:15 UTC, when a run of the day before can no longer file its snapshot.
+It reads the store, not Airflow's database, and so also detects a daily Dag that is paused, broken or deleted.
+It runs once a day at 06:15 UTC, when a run of the day before can no longer write its snapshot.
 
-* **Who hears of it**: whoever watches failed tasks, and `NOTIFIERS` below. Templates find the message as
-  `exception`.
+* **Messages** go to `NOTIFIERS` below, in addition to any monitoring of failed tasks. Templates can use the
+  message as `exception`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOTIFIERS: list[BaseNotifier] = [
 
 @task(retries=0, on_failure_callback=NOTIFIERS)
 def fresh_snapshot() -> str:
-    """Return the date of the latest snapshot, or fail with what is wrong."""
+    """Return the date of the latest snapshot, or fail with the reasons."""
     from io_intelligence_provider.alerts.overdue import overdue_reasons
     from io_intelligence_provider.hooks.store import open_store
 

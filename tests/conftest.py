@@ -1,4 +1,4 @@
-"""Which tests run: marks by folder, and what only runs when it is asked for. Fixtures are in ``helpers/``."""
+"""Selects tests: marks by folder, and skips what runs only on request. Fixtures are in ``helpers/``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 pytest.register_assert_rewrite("helpers")
 pytest_plugins = [
-    "helpers.surroundings",  # first: it sets the environment up
+    "helpers.surroundings",  # first, because it sets up the environment
     "helpers.fixtures",
     "helpers.airflow_runs",
     "helpers.observed_run",
     "helpers.receivers",
 ]
 
-# How long one example takes, or the drawing of it, says how busy the machine is.
+# The time for an example, or for drawing one, depends on how busy the machine is.
 _ANY_PACE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("any machine", **_ANY_PACE)
 hypothesis.settings.load_profile("any machine")
@@ -28,7 +28,7 @@ _BY_REQUEST = {
     "spark": "needs PySpark and Java; `make test-spark` runs it",
 }
 _AIRFLOW = {"airflow", "hooks", "operators", "triggers", "notifications"}
-"""Folders whose tests need a real Airflow, each of them."""
+"""Folders in which every test needs a real Airflow."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,7 +48,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs Airflow, and leave out what is long or needs more, unless somebody asks for it."""
+    """Mark tests that need Airflow, and deselect long and special ones unless requested."""
     for item in items:
         if item.path.parent.name in _AIRFLOW or "airflow_db" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.airflow)
@@ -57,13 +57,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    # A long file that begins last would keep a single core busy at the end.
+    # Long files run first: started last, one would keep a single core busy at the end.
     long = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in long)
 
 
 def _named(config: pytest.Config) -> set[Path]:
-    """Return the files that the command line names, by themselves or with a test in them."""
+    """Return the files that the command line names, directly or by a test."""
     paths = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
     return {path.resolve() for path in paths if path.is_file()}
 

@@ -1,6 +1,6 @@
-"""Airflow provider and data-quality plugin for the models catalogue of IO Intelligence (io.net).
+"""Provides Airflow operators and data-quality checks for the models catalogue of IO Intelligence (io.net).
 
-The names below load on first use: importing the package costs nothing, and none of them imports Airflow.
+The names below load on first use, so that importing the package is cheap. None of them imports Airflow.
 """
 
 from __future__ import annotations

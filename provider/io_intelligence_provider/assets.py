@@ -1,4 +1,4 @@
-"""The assets that tell other Dags what happened."""
+"""Defines the assets whose events start other Dags."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ __all__ = [
 ]
 
 MODELS: Final = Asset("io_intelligence_models")
-"""A snapshot was committed."""
+"""Gets an event when a snapshot was committed."""
 
 PRICE_CHANGES: Final = Asset("io_intelligence_price_changes")
-"""Prices of a snapshot differ from those before."""
+"""Gets an event when prices of a snapshot differ from earlier ones."""
 
 QUOTA_CHANGES: Final = Asset("io_intelligence_quota_changes")
-"""Quotas or access tiers, which the live API has in their place, differ from those before."""
+"""Gets an event when quotas differ from earlier ones, or access tiers, which replace them in the live API."""
 
 CHANGES: Final = {PRICE: PRICE_CHANGES, QUOTA: QUOTA_CHANGES, ACCESS: QUOTA_CHANGES}
 """The asset of each kind of change that has one."""
 
 CHANGES_ALIAS: Final = AssetAlias("io_intelligence_changes")
-"""What the changes operator declares: only through an alias can a task leave an event out."""
+"""The outlet of the changes operator: only with an alias can a task leave out an event."""
 
 RESULT_KEY: Final = "airflow.dataquality.result"
 
 
 def event_extra(summary: dict[str, Any], report: CheckRun) -> dict[str, Any]:
-    """Return the extra of an asset event: the step's summary and the counts of checks."""
+    """Return the extra of an asset event: the summary of the task and the counts of checks."""
     return summary | {RESULT_KEY: report.result()}
 
 
 def triggering_dates(triggering_asset_events: Mapping[Any, Any]) -> list[str]:
-    """Return the snapshot dates that the events of our assets tell a run they started, sorted.
+    """Return the snapshot dates in the events of the provider's assets that started a run, sorted.
 
     :param triggering_asset_events: the value of that name in a task's context.
     """

@@ -1,4 +1,4 @@
-"""What Airflow's provider manager is told; read at every start of Airflow, so it stays light."""
+"""Describes the package to Airflow's provider manager. Every start of Airflow reads it, so it stays light."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _option(description: str, default: str | None, example: str) -> dict[str, An
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata as ``airflow/provider_info.schema.json`` wants it."""
+    """Return the provider's metadata in the format of ``airflow/provider_info.schema.json``."""
     package = "io_intelligence_provider"
     integration = "IO Intelligence"
     return {

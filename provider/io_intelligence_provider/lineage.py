@@ -1,9 +1,9 @@
-"""Results as OpenLineage facets: what was read, what was checked, what was written.
+"""Converts results to OpenLineage: the data sets that were read, checked and written.
 
-OpenLineage asks a task for them in a forked process, after the task is done. So nothing here touches polars
-or pyarrow, whose threads do not survive a fork: all figures come from the finished result.
+OpenLineage requests them in a forked process after the task. Nothing here may use polars or pyarrow, whose
+threads do not survive a fork: all figures come from the finished result.
 
-Without the OpenLineage provider nobody asks, and nothing here is imported.
+Without the OpenLineage provider this module is not imported.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ _GLOB: Final = frozenset("*?[")
 
 
 def check_lineage(run: CheckRun | None) -> Lineage | None:
-    """Return what a check task read and wrote.
+    """Return the lineage of a check task.
 
-    :param run: the result; ``None`` before there is one (the data could not be read, say).
+    :param run: the result; ``None`` when there is none, for example because the data could not be read.
     :returns: the checked data set with schema, assertions and metrics, and as outputs the valid rows and the
-        quarantine where they were written; ``None`` when there is nothing to tell. Never raises.
+        quarantine where they were written; ``None`` without a result. Never raises.
     """
     return _safely(_check_lineage, run)
 
 
 def snapshot_lineage(report: QualityReport | None, root: str) -> Lineage | None:
-    """Return what a snapshot task read and wrote, also when a check stopped the commit.
+    """Return the lineage of a snapshot task, also when a check stopped the commit.
 
     :param root: root of the store, a path or a URL.
     :returns: the endpoint with assertions and metrics, and as outputs the models and the quarantine;
-        ``None`` when there is nothing to tell. Never raises.
+        ``None`` without a report. Never raises.
     """
     return _safely(partial(_snapshot_lineage, root=root), report)
 
@@ -66,7 +66,7 @@ def _safely(build: Callable[[Result], Lineage], result: Result | None) -> Lineag
         return None
     try:
         return build(result)
-    except Exception as error:  # noqa: BLE001 - lineage that is lost must not fail a run that is not
+    except Exception as error:  # noqa: BLE001 - missing lineage must not fail a good run
         log.warning("The lineage of this task could not be told: %r", error)
         return None
 
@@ -78,7 +78,7 @@ def _check_lineage(run: CheckRun) -> Lineage:
     if run.valid_path:
         outputs.append(_output(run.valid_path, run.valid, schema(run.columns)))
     if run.quarantine_path:
-        # A folder that gets a file each run is one data set, not a new one every day.
+        # A folder that gets a file per run is one data set, not a new one every day.
         folder = run.quarantine_path.removesuffix(f"/{run.run_id}.parquet")
         outputs.append(_output(folder, run.quarantined))
     namespace, name = dataset_name(run.dataset)
@@ -92,7 +92,7 @@ def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
 
     outputs = []
     if report.outcome != "failed":
-        # The profile is that of the models, not of the records that were served.
+        # The profile is of the stored models, not of the records that the API served.
         models = schema(report.columns) | output_metrics(report)
         outputs.append(_output(f"{root}/models", report.valid, models))
     if report.quarantined:
@@ -127,7 +127,7 @@ def _output(path: str, rows: int, facets: dict[str, Any] | None = None) -> Any:
 def dataset_name(path: str) -> tuple[str, str]:
     """Return a path's namespace and name by OpenLineage's naming rules, without a credential.
 
-    A glob stands for the folder that holds all it can match. See
+    A glob is replaced by the folder that contains all its matches. See
     https://openlineage.io/docs/spec/naming: ``file`` and the absolute path; ``s3://bucket`` and the key.
     """
     if (on_disk := local_path(path)) is not None:
@@ -135,7 +135,7 @@ def dataset_name(path: str) -> tuple[str, str]:
     scheme, _, rest = path.partition("://")
     host, _, key = rest.partition("/")
     user, at, bare = host.rpartition("@")
-    # `container@account` names a container; `user:password@host` holds a credential.
+    # `container@account` is a container; `user:password@host` holds a credential.
     host = bare if at and ":" in user else host
     return f"{scheme}://{host}", _before_glob(key.strip("/")) or "/"
 

@@ -1,6 +1,6 @@
-"""One OpenLineage facet a function, built from a finished result.
+"""Builds OpenLineage facets from a finished result, one per function.
 
-Older versions of the client lack some facets and some of their fields: those are left out.
+Older versions of the client lack some facets and fields; these are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONGEST: Final = 500  # characters of an actual value
 
 
 def schema(columns: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return the columns; types in Arrow's words."""
+    """Return the schema, with Arrow's names of types."""
     from openlineage.client.facet_v2 import schema_dataset
 
     fields = [schema_dataset.SchemaDatasetFacetFields(name=name, type=type_) for name, type_ in columns]
@@ -25,7 +25,7 @@ def schema(columns: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def assertions(run: CheckRun) -> Any:
-    """Return the checks that were evaluated; the format has no word for one that was not."""
+    """Return the evaluated checks; the format cannot express a check that was not evaluated."""
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
     return quality.DataQualityAssertionsDatasetFacet(
@@ -44,7 +44,7 @@ def assertions(run: CheckRun) -> Any:
 
 
 def input_metrics(run: CheckRun, profile: Sequence[ColumnProfile]) -> Any:
-    """Return the metrics of what was read."""
+    """Return the metrics of the input."""
     from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as quality
 
     return _of(
@@ -56,10 +56,10 @@ def input_metrics(run: CheckRun, profile: Sequence[ColumnProfile]) -> Any:
 
 
 def output_metrics(run: CheckRun) -> dict[str, Any]:
-    """Return the metrics of what was written, where somebody profiled that."""
+    """Return the metrics of the output, if it was profiled."""
     try:
         from openlineage.client.facet_v2 import data_quality_metrics_dataset as quality
-    except ImportError:  # an older client, which knows metrics of inputs only
+    except ImportError:  # an older client, which has metrics of inputs only
         return {}
     facet = _of(
         quality.DataQualityMetricsDatasetFacet,
@@ -85,7 +85,7 @@ def _columns(metrics: Any, profile: Sequence[ColumnProfile]) -> dict[str, Any]:
 
 
 def output_statistics(rows: int) -> dict[str, Any]:
-    """Return how many rows went to one file."""
+    """Return the number of rows of one file."""
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
     facet = _of(statistics.OutputStatisticsOutputDatasetFacet, rowCount=rows, fileCount=1)
@@ -93,12 +93,12 @@ def output_statistics(rows: int) -> dict[str, Any]:
 
 
 def run_facets(run: CheckRun) -> dict[str, Any]:
-    """Return every check with its status, those that were not evaluated included."""
+    """Return every check with its status, including those that were not evaluated."""
     try:
         from openlineage.client.facet_v2 import test_run as facet
-    except ImportError:  # an older client, which has no such facet
+    except ImportError:  # an older client without this facet
         return {}
-    # `Test` is its name in older clients.
+    # Older clients call it `Test`.
     execution: Any = getattr(facet, "TestExecution", None) or getattr(facet, "Test")  # noqa: B009
     tests = [
         _of(
@@ -129,7 +129,7 @@ def _details(check: CheckResult) -> dict[str, Any]:
 
 
 def _actual(check: CheckResult) -> str:
-    """Return the counts, and the figures of a check of the whole; no value of a row: data stay at home."""
+    """Return the counts, and the figures of a dataset-level check, but never a value of a row."""
     actual = f"{check.failed} of {check.evaluated} failing"
     if check.level != "row" and check.examples:
         figures = [
@@ -140,6 +140,6 @@ def _actual(check: CheckResult) -> str:
 
 
 def _of(facet: Any, **values: Any) -> Any:
-    """Return a facet with those of the values that this version of the client knows."""
+    """Return a facet with those of the values that this version of the client supports."""
     known: Mapping[str, Any] = {field.name: field for field in facet.__attrs_attrs__}
     return facet(**{name: value for name, value in values.items() if name in known})

@@ -1,7 +1,7 @@
-"""Results as Airflow's metrics: to StatsD, OpenTelemetry or Datadog, whichever Airflow is configured for.
+"""Sends results as Airflow's metrics to StatsD, OpenTelemetry or Datadog, as Airflow is configured.
 
-Each figure goes out twice, as Airflow's own do: under a plain name with tags, for systems that have those,
-and with the data set in the name, for a plain StatsD, which drops tags.
+Like Airflow's own metrics, each is sent twice: under a plain name with tags, and with the data set in the
+name for a plain StatsD, which drops tags.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 PREFIX: Final = "dataquality"
 _LONGEST_NAME: Final = 100
-"""Characters of a data set's name in a metric; Airflow drops a metric of more than 250 in all."""
+"""Characters of a data set's name in a metric; Airflow drops metrics of more than 250 in all."""
 
 
 def emit_metrics(result: CheckRun, *, dataset: str | None = None) -> None:
     """Send counts, shares and the duration of one run. Never raises: a failure is a warning in the log.
 
-    :param dataset: the name of the data set, the run's own unless given; what no metric's name may hold
-        becomes ``_``.
+    :param dataset: the name of the data set, by default the run's own; characters that a metric's name cannot
+        have become ``_``.
     """
     dataset = dataset or result.dataset
     try:
@@ -41,10 +41,10 @@ def emit_metrics(result: CheckRun, *, dataset: str | None = None) -> None:
         Stats.incr(f"{PREFIX}.runs.{result.outcome}", tags=tags)
         Stats.incr(f"{PREFIX}.{name}.runs.{result.outcome}")
         if result.seconds is not None:
-            # Milliseconds: a plain number is taken as those by each of Airflow's three loggers.
+            # In milliseconds: all three of Airflow's loggers take a plain number as that.
             Stats.timing(f"{PREFIX}.duration", result.seconds * 1_000, tags=tags)
             Stats.timing(f"{PREFIX}.{name}.duration", result.seconds * 1_000)
-    except Exception as error:  # noqa: BLE001 - a metric that is lost must not fail a run that is not
+    except Exception as error:  # noqa: BLE001 - a lost metric must not fail a good run
         log.warning("The metrics of %s could not be sent: %r", dataset, error)
 
 

@@ -1,4 +1,4 @@
-"""Which failures are worth another try, for Airflow 3.3; on 3.2 the task's own ``retries`` decide.
+"""Decides which failures to retry, on Airflow 3.3; on 3.2 the task's own ``retries`` decide.
 
 ``default_args={**retry_arguments(), "retries": 4}`` works on both.
 """
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 __all__ = ["SUPPORTED", "retry_arguments"]
 
 _HOPELESS: Final = (
-    AirflowNotFoundException,  # a connection or variable that is not there, such as that of a store
+    AirflowNotFoundException,  # a missing connection or variable, such as that of a store
     AuthenticationError,
     ConfigurationError,
     QualityError,
     QuotaError,
 )
-_LONGEST_WAIT: Final = 86_400.0  # seconds; the day is over then, and the run is skipped anyway
+_LONGEST_WAIT: Final = 86_400.0  # seconds; after a day the run is skipped anyway
 
 
 def retry_arguments(
     first: timedelta = timedelta(minutes=5), longest: timedelta = timedelta(hours=1)
 ) -> dict[str, Any]:
-    """Return the operator argument ``retry_policy``; nothing where Airflow does not know it.
+    """Return the operator argument ``retry_policy``; an empty dict on an Airflow without it.
 
     :param first: wait before the second try; it doubles with each further one.
     :param longest: the longest wait.
@@ -55,14 +55,14 @@ if SUPPORTED:
     __all__ += ["IOIntelligenceRetryPolicy"]
 
     class IOIntelligenceRetryPolicy(RetryPolicy):
-        """Fail at once where waiting cannot help, wait as long as a rate limit says, else back off.
+        """Fail at once where waiting cannot help, wait as long as a rate limit demands, else back off.
 
-        At once fail a refused credential, a spent quota, a wrong setting, a missing connection, and a
-        catalogue that the checks stopped: another try would file another report of the same. ``retries`` of
-        the task stays the bound.
+        A refused credential, a spent quota, an invalid setting, a missing connection, and a catalogue that
+        the checks stopped fail at once: another try would write another report of the same. ``retries`` of
+        the task remains the limit.
 
         :param first: wait before the second try; it doubles with each further one.
-        :param longest: the longest wait but that of a rate limit.
+        :param longest: the longest wait, except for a rate limit.
         """
 
         def __init__(
@@ -79,7 +79,7 @@ if SUPPORTED:
             context: Context | None = None,  # noqa: ARG002
         ) -> RetryDecision:
             """Decide about one failure; ``try_number`` is 1 after the first try."""
-            kind = type(exception).__name__  # the reason is stored: no message of others in it
+            kind = type(exception).__name__  # Airflow stores the reason: it must not hold the message
             if isinstance(exception, _HOPELESS):
                 return RetryDecision.fail(f"{kind}: another try cannot help")
             if isinstance(exception, RateLimitError) and exception.retry_after is not None:
@@ -90,7 +90,7 @@ if SUPPORTED:
             return RetryDecision.retry(timedelta(seconds=wait), f"{kind}: backing off")
 
         def serialize(self) -> dict[str, Any]:
-            """Return what the policy is made of, as plain JSON values."""
+            """Return the arguments of the policy as plain JSON values."""
             return {
                 "__type": f"{type(self).__module__}.{type(self).__qualname__}",
                 "first": self.first.total_seconds(),
@@ -99,5 +99,5 @@ if SUPPORTED:
 
         @classmethod
         def deserialize(cls, data: dict[str, Any]) -> IOIntelligenceRetryPolicy:
-            """Return the policy that :meth:`serialize` wrote down."""
+            """Return the policy from the output of :meth:`serialize`."""
             return cls(timedelta(seconds=data["first"]), timedelta(seconds=data["longest"]))

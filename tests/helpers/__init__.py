@@ -1,1 +1,1 @@
-"""What tests of several rooms share. Those that ``tests/conftest.py`` names are plugins."""
+"""Holds helpers that tests of several rooms share. ``tests/conftest.py`` loads some as plugins."""

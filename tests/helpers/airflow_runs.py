@@ -1,4 +1,4 @@
-"""A pytest plugin: Dags that run in a real Airflow, whose default connection leads to an emulator."""
+"""Provides a pytest plugin that runs Dags in a real Airflow whose default connection leads to an emulator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 API_KEY = f"iok-{secrets.token_hex(16)}"
-"""Of the default connection. Not a literal: Airflow keeps the source of Dag files in its database."""
+"""The default connection's key. Not a literal: Airflow stores the source of Dag files in its database."""
 DAGS = REPOSITORY / "dags"
 
 
@@ -34,7 +34,7 @@ def _api() -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def api(_api: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
-    """The emulator, and the default connection that leads to it."""
+    """Return the emulator that the default connection leads to."""
     connection = {"conn_type": "io_intelligence", "host": _api.url, "password": API_KEY}
     monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
     _api.set_as_of(None)
@@ -44,7 +44,7 @@ def api(_api: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configured root of the store."""
+    """Return the configured root of the store."""
     folder = tmp_path / "store"
     monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", str(folder))
     return folder
@@ -52,7 +52,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run_dag(airflow_db: Path) -> Callable[..., Any]:
-    """Return a function that registers a Dag and runs it in this process; it returns the Dag run."""
+    """Return a function that registers a Dag, runs it in this process and returns the Dag run."""
 
     def run(dag: Any, **arguments: Any) -> Any:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -65,7 +65,7 @@ def run_dag(airflow_db: Path) -> Callable[..., Any]:
         try:
             return dag.test(**arguments)
         finally:
-            # Airflow tells a task who it is, in the environment of a process that usually ends with it.
+            # Airflow sets these for the task and relies on its process to end.
             for name in [name for name in os.environ if name.startswith("AIRFLOW_CTX_")]:
                 del os.environ[name]
 
@@ -73,7 +73,7 @@ def run_dag(airflow_db: Path) -> Callable[..., Any]:
 
 
 def load_dag(name: str) -> Any:
-    """Return the Dag of a file of ``dags/``, new."""
+    """Return a new instance of the Dag in a file of ``dags/``."""
     from airflow.sdk import DAG
 
     found = runpy.run_path(str(DAGS / f"{name}.py"))
@@ -82,7 +82,7 @@ def load_dag(name: str) -> Any:
 
 
 def asset_events(run: Any, asset: str) -> list[dict[str, Any]]:
-    """Return the extras of the events that a run gave an asset."""
+    """Return the extras of the events that a run added to an asset."""
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
 
@@ -109,13 +109,13 @@ def _history() -> PriceHistory:
 
 
 def catalogue_records(number: int = 3) -> list[dict[str, Any]]:
-    """Return the first records of the real catalogue, to be changed."""
+    """Return the first records of the real catalogue; callers may change them."""
     return copy.deepcopy(_history().records()[:number])
 
 
 @pytest.fixture
 def file_day(root: Path) -> Callable[..., Any]:
-    """Return a function that files records as the snapshot of a date, through the whole chain."""
+    """Return a function that writes records as the snapshot of a date, through the whole pipeline."""
 
     def file(day: date, served: list[dict[str, Any]]) -> Any:
         with (

@@ -1,4 +1,4 @@
-"""Secrets that tests look for, in every spelling, in all that anybody could see."""
+"""Searches output for secrets in every spelling."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ HIDDEN = "s3cret"
 
 
 def everything_about(error: BaseException) -> str:
-    """Return all that a log, an error page or another process could see of an error."""
+    """Return all text about an error that a log, an error page or another process could show."""
     texts = [repr(error), str(error), repr(vars(error)), repr(error.args), repr(pickle.dumps(error))]
     link: BaseException | None = error
     while link is not None:
         texts += [repr(link), *map(repr, link.args), "".join(traceback.format_exception(link))]
-        # As an error reporter prints it. Frames of the tests and their server do know the key.
+        # Local variables as an error reporter prints them. Frames of the tests and their server hold the key.
         for frame in traceback.TracebackException.from_exception(link, capture_locals=True).stack:
             if "/tests/" not in frame.filename:
                 texts.append(repr(frame.locals))
@@ -33,7 +33,7 @@ def everything_about(error: BaseException) -> str:
 
 
 def in_base64(text: str) -> set[str]:
-    """Return what base64 makes of a secret at the three places where it can begin, less the ends."""
+    """Return the base64 texts of a secret at the three possible offsets, without the ends."""
     coded = [base64.b64encode(b"x" * before + text.encode()).decode()[4:-4] for before in range(3)]
     return {form for core in coded for form in (core, core.replace("+", "-").replace("/", "_"))}
 

@@ -1,4 +1,4 @@
-"""A pytest plugin: stores, servers and engines that tests of several rooms use."""
+"""Provides a pytest plugin with stores, servers and engines that tests of several rooms use."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
-    """Return a function that makes a file or a folder once for all processes of a run, and gives its path.
+    """Return a function that creates a file or folder once for all processes of a run, and returns its path.
 
-    It gets a name and what makes it there: the process that asks first does, the others wait for it.
+    It gets a name and a function that creates it. The first process calls the function, the others wait.
     """
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -53,7 +53,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
 
 @pytest.fixture(scope="session")
 def recorded_store(once: MakeOnce) -> Path:
-    """The whole recorded price history with its changes, as a store; not to be written to."""
+    """Return a store with the whole recorded price history and its changes; read-only."""
     from io_intelligence_provider import SnapshotStore
     from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -67,9 +67,9 @@ def recorded_store(once: MakeOnce) -> Path:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
-    """The one Spark of a process: a local master, Python workers that find the package, a Connect server."""
+    """Start the one Spark of a process: a local master, Python workers with the package, a Connect server."""
     pytest.importorskip("pyspark")
-    logging.getLogger("py4j").setLevel(logging.WARNING)  # it says goodbye when pytest's streams are closed
+    logging.getLogger("py4j").setLevel(logging.WARNING)  # it logs on exit, when pytest's streams are closed
     os.environ["PYSPARK_PYTHON"] = sys.executable
 
     package = Path(io_intelligence_provider.__file__).parents[1]
@@ -77,7 +77,7 @@ def spark() -> Iterator[Any]:
     with socket.socket() as found, warnings.catch_warnings():
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-        warnings.simplefilter("ignore")  # Spark's own, of its start
+        warnings.simplefilter("ignore")  # warnings of Spark's start
         from pyspark import SparkContext
         from pyspark.sql import SparkSession
 
@@ -97,7 +97,7 @@ def spark() -> Iterator[Any]:
         session.stop()
         gateway = SparkContext._gateway
         gateway.shutdown()
-        gateway.proc.stdin.close()  # which ends the JVM
+        gateway.proc.stdin.close()  # ends the JVM
         gateway.proc.wait(60)
         SparkContext._gateway = SparkContext._jvm = None
 
@@ -115,7 +115,7 @@ def airflow_db(airflow_home: Path, once: MakeOnce) -> Path:
     def make(path: Path) -> None:
         initdb()
         with closing(sqlite3.connect(own)) as database:
-            database.execute("VACUUM INTO ?", (str(path),))  # what is in the write-ahead log as well
+            database.execute("VACUUM INTO ?", (str(path),))  # also copies the write-ahead log
 
     new = once("airflow.db", make)
     if not own.exists():
@@ -125,7 +125,7 @@ def airflow_db(airflow_home: Path, once: MakeOnce) -> Path:
 
 @pytest.fixture
 def memory_root() -> Iterator[str]:
-    """Return a URL of the one memory file system that a process has; nobody else uses it."""
+    """Return an unused URL in the process's only memory file system."""
     root = f"/{uuid4()}"
     yield f"memory:/{root}"
     fs = MemoryFileSystem()
@@ -156,7 +156,7 @@ def _server() -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def server(_server: EmulatorServer) -> Iterator[EmulatorServer]:
-    """The emulator with the bundled history; undone after each test."""
+    """Return the emulator with the bundled history; it is reset after each test."""
     yield _server
     _server.state.reset()
     _server.set_as_of(None)
@@ -164,5 +164,5 @@ def server(_server: EmulatorServer) -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute passes at once: what was written just now is old enough to be rolled up."""
+    """Move the clock ahead by a minute, so that files just written are old enough to be rolled up."""
     let_a_minute_pass(monkeypatch)

@@ -1,4 +1,4 @@
-"""Plain HTTP clients that hide nothing: one of the page, served on loopback, and one of the emulator."""
+"""Provides HTTP clients for the page, served on loopback, and for the emulator; they hide nothing."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Answer(NamedTuple):
 
 
 class PageClient:
-    """Asks a page; never follows a redirect, sends no header that it is not told to."""
+    """Sends requests to a page, with only the given headers and without following redirects."""
 
     def __init__(self, host: str, pool: urllib3.PoolManager) -> None:
         self.host = host
         self._pool = pool
 
     def get(self, path: str, params: Any = None, /, method: str = "GET", **headers: str) -> Answer:
-        """Ask for something below the page's prefix, or for an absolute path."""
+        """Request a path below the page's prefix, or an absolute path."""
         url = self.host + (path if path.startswith("/") else PREFIX + path)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         encoded = urlencode(params, doseq=True) if params else ""
@@ -56,20 +56,20 @@ class PageClient:
         return Answer(response.status, response.headers, response.data)
 
     def api(self, route: str, /, **params: Any) -> Any:
-        """Return the JSON of a route that must answer."""
+        """Return the JSON of a route that must succeed."""
         answer = self.get(f"api/{route}", params)
         assert answer.status == 200, answer.text
         return answer.json()
 
     def problem(self, route: str, /, **params: Any) -> tuple[int, dict[str, Any]]:
-        """Return status and error of a route that must not."""
+        """Return status and error of a route that must fail."""
         answer = self.get(f"api/{route}", params)
         return answer.status, answer.json()["error"]
 
 
 @contextmanager
 def serve_page(open_store: Any, access: Any = lambda: None, seconds: float = 0.0) -> Iterator[PageClient]:
-    """Serve the page over a store: a root, or a function that opens one."""
+    """Serve the page for a store: a root, or a function that opens one."""
     opener = open_store if callable(open_store) else lambda: SnapshotStore(open_store)
     page = build_app(StoreSource(opener, seconds), access)
     app = Starlette(routes=[Mount("/io-intelligence", page)])
@@ -92,7 +92,7 @@ def serve_page(open_store: Any, access: Any = lambda: None, seconds: float = 0.0
             yield PageClient(f"http://127.0.0.1:{port}", pool)
     finally:
         server.should_exit = True
-        thread.join()  # with those of its event loop
+        thread.join()  # ends after the threads of its event loop
 
 
 def ask(
@@ -104,7 +104,7 @@ def ask(
     body: Any = None,
     timeout: float = 10,
 ) -> Answer:
-    """Ask an emulator; names of headers in the answer are in lower case."""
+    """Send a request to an emulator; header names in the response are in lower case."""
     sent = dict(headers or {})
     if body is not None and not isinstance(body, str):
         body = json.dumps(body)

@@ -1,4 +1,4 @@
-"""A store of two months that are over and one that is not, what is rolled up of it, and what is read."""
+"""Provides a store of two past months and a current one, and lists what is rolled up and read."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ DAYS = [*MARCH, *APRIL, *MAY[:3]]
 
 
 def let_a_minute_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the clock, not the times of the files, ahead: what was written is old enough to be rolled up."""
+    """Set the clock ahead, not the times of the files: files are then old enough to be rolled up."""
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 60)
 
 
 def answers(store: SnapshotStore) -> list[Any]:
-    """Return what does not depend on how it is read."""
+    """Return results that do not depend on which files they are read from."""
     return [
         store.history(),
         store.history("2026-03-05", "2026-04-03", models=["a"]),
@@ -51,7 +51,7 @@ def months_on_file(store: SnapshotStore, part: str = "models") -> list[str]:
 
 
 def days_read(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> list[date]:
-    """Return the days whose own file a history of all days reads."""
+    """Return the days whose own file is read for the history of all days."""
     paths: list[str] = []
     on_disk = store.files.on_disk
 
@@ -67,7 +67,7 @@ def days_read(store: SnapshotStore, monkeypatch: pytest.MonkeyPatch) -> list[dat
 
 
 def refile(store: SnapshotStore, day: date, price: str = "99") -> None:
-    """File one model as the snapshot of a day."""
+    """Write one model as the snapshot of a day."""
     file_records(store, [model_record("zai-org/GLM", {"input_token_price": price})], day, fail_on="never")
 
 

@@ -1,6 +1,6 @@
-"""A pytest plugin: Dags in a real Airflow that emits OpenLineage's events and StatsD's metrics.
+"""Provides a pytest plugin that runs Dags in an Airflow with OpenLineage events and StatsD metrics.
 
-Both are configured before Airflow is imported. So the Dags run in a process of their own, which is this
+Both must be configured before Airflow is imported, so the Dags run in another process, which is this
 module as a script: ``python -m helpers.observed_run FOLDER``, with the home of an Airflow, OpenLineage's
 transport and StatsD's port in the environment.
 """
@@ -23,7 +23,7 @@ from helpers.fixtures import MakeOnce
 
 
 class ObservedRun:
-    """What one real run of Airflow emitted: OpenLineage's events, metrics, states of the runs."""
+    """Holds the output of one real run of Airflow: OpenLineage's events, metrics, states of the runs."""
 
     def __init__(self, folder: Path) -> None:
         summary = json.loads((folder / "summary.json").read_text())
@@ -36,7 +36,7 @@ class ObservedRun:
         self.metrics = (folder / "datagrams.txt").read_text().splitlines()
 
     def event(self, job: str, kind: str) -> dict[str, Any]:
-        """Return the one event of a kind (START, COMPLETE, FAIL) that a job emitted."""
+        """Return the only event of a kind (START, COMPLETE, FAIL) that a job emitted."""
         (event,) = (
             event for event in self.events if event["job"]["name"] == job and event["eventType"] == kind
         )
@@ -45,7 +45,7 @@ class ObservedRun:
 
 @pytest.fixture(scope="session")
 def observed_run(airflow_db: Path, once: MakeOnce) -> ObservedRun:
-    """The one run of this module as a script, in a process of its own."""
+    """Run this module once as a script in another process."""
     return ObservedRun(once("observed", lambda folder: _observe(folder, airflow_db)))
 
 
@@ -74,7 +74,7 @@ def _observe(folder: Path, database: Path) -> None:
             command = [sys.executable, "-m", "helpers.observed_run", str(folder)]
             done = subprocess.run(command, env=environment, stdout=output, stderr=output, check=False)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(_END, listener.getsockname())  # after all others: datagrams keep their order here
+            sender.sendto(_END, listener.getsockname())  # last, because datagrams keep their order here
         thread.join()
     assert done.returncode == 0, (folder / "output.txt").read_text()[-5_000:]
     (folder / "datagrams.txt").write_text("\n".join(datagrams))
@@ -94,7 +94,7 @@ def main(folder: Path) -> None:
     from io_intelligence_provider.emulator.server import EmulatorServer
 
     records = PriceHistory.load().records()[:3]
-    records[0]["status"] = "retired"  # refused: goes to quarantine
+    records[0]["status"] = "retired"  # an invalid value: the record goes to quarantine
     states = {}
     with EmulatorServer(catalogue=FixedCatalogue(records), api_key="secret-key") as server:
         connection = {"conn_type": "io_intelligence", "host": server.url, "password": "secret-key"}
@@ -148,7 +148,7 @@ def run(name: str, root: Path, fail_on: str) -> str:
 
 
 def finished(dag: Any) -> str:
-    """Run a Dag and return how it ended."""
+    """Run a Dag and return its final state."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 

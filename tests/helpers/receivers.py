@@ -1,4 +1,4 @@
-"""A pytest plugin: real servers that receive messages, and Airflow's connections to them."""
+"""Provides a pytest plugin with real servers that receive messages, and Airflow connections to them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 from aiosmtpd.controller import Controller
 
 SLACK_TOKEN = f"T0/B0/{secrets.token_hex(12)}"
-"""Not a literal: Airflow keeps the source of Dag files in its database, where tests look for secrets."""
+"""Not a literal: Airflow stores the source of Dag files in its database, where tests search for secrets."""
 
 
 class Mailbox(Controller):
-    """A real SMTP server; ``mails`` are what it received. ``refuse``: it takes nothing."""
+    """Runs a real SMTP server; ``mails`` are the messages received. ``refuse``: it rejects all."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -40,7 +40,7 @@ class Mailbox(Controller):
 
 @pytest.fixture
 def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """An SMTP server, and Airflow's default connection to it."""
+    """Start an SMTP server, and add Airflow's default connection to it."""
     box = Mailbox()
     box.start()
     extra = {"disable_ssl": True, "disable_tls": True, "timeout": 10, "retry_limit": 1}
@@ -51,7 +51,7 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
 
 
 class Webhook:
-    """A real HTTP server in Slack's place; ``messages`` are the bodies it took."""
+    """Runs a real HTTP server in place of Slack's; ``messages`` are the bodies received."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ class Webhook:
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    """A webhook receiver, and Airflow's default Slack connection to it."""
+    """Start a webhook receiver, and add Airflow's default Slack connection to it."""
     hook = Webhook()
     connection = {"conn_type": "slackwebhook", "host": hook.url, "password": SLACK_TOKEN}
     monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))

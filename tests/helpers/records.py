@@ -1,4 +1,4 @@
-"""Records of both shapes as the API sends them, and what validation says of them."""
+"""Builds records of both shapes as the API sends them, and validates them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUOTAS = ("chat", "api_completions", "embeddings", "audio_transcriptions", "audi
 
 
 def uuid_of(name: str) -> str:
-    """Return the id that a model of this name has in tests."""
+    """Return the id of a model with this name in tests."""
     return str(uuid5(NAMESPACE_URL, name))
 
 
@@ -35,7 +35,7 @@ def documented_record(metadata: Any = None, /, **fields: Any) -> dict[str, Any]:
 
 
 def model_record(name: str = "org/model", metadata: Any = None, /, **fields: Any) -> dict[str, Any]:
-    """Return a valid record of a named model, which has an id of its own and a price."""
+    """Return a valid record of a named model, with a unique id and a price."""
     metadata = {"input_token_price": "1"} if metadata is None else metadata
     return documented_record(metadata, **{"model_id": uuid_of(name), "name": name, **fields})
 
@@ -47,7 +47,7 @@ def observed_record(**fields: Any) -> dict[str, Any]:
 
 
 def three_models(number: int) -> list[dict[str, Any]]:
-    """Return the models of a day; one of them has an id, of no model, as its name."""
+    """Return the models of a day; one of them has as its name an id that no model has."""
     price = f"{number}.000000000000000001"
     return [
         model_record(
@@ -61,7 +61,7 @@ def three_models(number: int) -> list[dict[str, Any]]:
 
 
 def numbered_models(count: int) -> list[dict[str, Any]]:
-    """Return the least that a client needs of a record: id and name of ``m0``, ``m1``, …"""
+    """Return the minimal records that a client accepts: id and name of ``m0``, ``m1``, …"""
     return [{"model_id": f"id-{number}", "name": f"m{number}"} for number in range(count)]
 
 
@@ -72,7 +72,7 @@ def names_of(records: Iterable[Any]) -> list[str]:
 def validate_all(
     *records: Any, shape: WireShape = WireShape.DOCUMENTED, conflicting: Collection[str] = ()
 ) -> ValidationResult:
-    """Validate records: JSON values, or ``bytes`` as they come over the wire."""
+    """Validate records: JSON values, or ``bytes`` as served."""
     raw = [record if isinstance(record, bytes) else encode(record) for record in records]
     return validate_records(raw, shape, conflicting)
 
@@ -80,7 +80,7 @@ def validate_all(
 def outcomes(*records: Any, shape: WireShape = WireShape.DOCUMENTED) -> list[Any]:
     """Validate records in one batch: a hundred take no longer than one.
 
-    :returns: for each record, the stored row as a dict or (check, column) of each reason to refuse it.
+    :returns: for each record, the stored row as a dict, or (check, column) of each failure.
     """
     result = validate_all(*records, shape=shape)
     refused = {

@@ -1,4 +1,4 @@
-"""A TCP relay before a server: it forwards bytes, keeps what was asked, and loses connections on order."""
+"""Runs a TCP relay before a server; it forwards bytes, records requests, and cuts connections on demand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _REQUEST = re.compile(rb"^(GET|PUT|HEAD|POST|DELETE) (\S+) HTTP/1\.1\r$", re.MUL
 
 
 _SOME = 700
-"""Bytes of an answer that get through before the cut: its head and some of its body."""
+"""Bytes of a response that pass before the cut: its head and some of its body."""
 
 
 @dataclass
 class Cut:
-    """Which connections to lose: the request line, how often, and on the way there or back."""
+    """Selects connections to cut: the request line, how often, and on the way there or back."""
 
     pattern: re.Pattern[str]
     times: int
@@ -28,7 +28,7 @@ class Cut:
 
 @dataclass
 class Relay:
-    """A TCP relay in front of the server."""
+    """Relays TCP connections to the server."""
 
     target: tuple[str, int]
     asked: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Relay:
         self._begin(self._accept)
 
     def cut(self, pattern: str, times: int = 10**6, *, answer: bool = False) -> None:
-        """Lose the connection of the next requests that match, half-way."""
+        """Cut the connection of the next matching requests half-way."""
         self._cut = Cut(re.compile(pattern), times, answer)
 
     def mend(self) -> None:
@@ -52,10 +52,10 @@ class Relay:
         self.asked.clear()
 
     def close(self) -> None:
-        """Hang up on everybody, and wait until nobody is served any more."""
+        """Close all connections, and wait until their threads end."""
         for one in (self._listener, *self._clients):
-            _hang_up(one)  # to close it would not wake the thread that waits for it
-        for thread in self._threads:  # they may begin others meanwhile
+            _hang_up(one)  # closing it would not wake the thread that waits for it
+        for thread in self._threads:  # these may start others meanwhile
             thread.join()
         self._listener.close()
 
@@ -73,7 +73,7 @@ class Relay:
 
     def _serve(self, client: socket.socket) -> None:
         due: Cut | None = None
-        limit: list[int] = []  # one number: what of the answer may pass
+        limit: list[int] = []  # one number: the bytes of the response that may pass
         with socket.create_connection(self.target) as server:
             answering = threading.Thread(target=_answer, args=(server, client, limit), daemon=True)
             answering.start()
@@ -82,7 +82,7 @@ class Relay:
                     due = self._note(data) or due
                     if due and due.answer:
                         limit.append(_SOME)
-                    # The body of an upload comes by itself, after the server said that it may.
+                    # The body of an upload follows separately, after the server allowed it.
                     elif due and not data.endswith(b"\r\n\r\n"):
                         server.sendall(data[: len(data) // 2])
                         _reset(client)
@@ -92,7 +92,7 @@ class Relay:
             answering.join()
 
     def _note(self, data: bytes) -> Cut | None:
-        """Keep what is asked; return what is to be done about it."""
+        """Record a request; return the cut that applies to it."""
         for method, path in _REQUEST.findall(data):
             line = f"{method.decode()} {path.decode()}"
             with self._lock:
@@ -126,5 +126,5 @@ def _hang_up(one: socket.socket) -> None:
 
 
 def _reset(client: socket.socket) -> None:
-    """Let the close that follows be a reset, as when the network goes."""
+    """Make the following close a reset, as when the network fails."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

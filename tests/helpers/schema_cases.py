@@ -1,4 +1,4 @@
-"""Schemas after pandera's own documentation, each with data that break it: for pandas and for polars."""
+"""Defines schemas after pandera's documentation, each with invalid data, for pandas and for polars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """:param rows: whether it can be judged group by group."""
+    """Holds a schema and data.
+
+    :param rows: whether it can be validated one row group at a time.
+    """
 
     name: str
     make: Callable[[], tuple[Any, Any]]

@@ -1,4 +1,4 @@
-"""An HTTP server that answers as a test scripts it, and a certificate authority for its TLS."""
+"""Provides an HTTP server with scripted responses, and a certificate authority for its TLS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived."""
+    """Holds one request as it arrived."""
 
     method: str
     target: str
@@ -41,9 +41,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. ``raw`` is sent as it is, in pieces if need be, and ``reset`` instead of everything else.
+    """Describes one response. ``raw`` is sent unchanged, ``reset`` replaces everything else.
 
-    :param pieces: the body, sent piece by piece without a length, until the client hangs up.
+    :param pieces: the body, sent piece by piece without a length, until the client closes the connection.
     """
 
     status: int = 200
@@ -58,7 +58,7 @@ Script = Callable[[Request], Reply]
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """A server on a free port of the loopback that keeps the requests it got."""
+    """Listens on a free port of the loopback and records requests."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -83,7 +83,7 @@ class ScriptedServer(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up on purpose here; what matters is what they report."""
+        """Ignore the error: clients close connections on purpose here, and tests check what they report."""
 
     def pages(self) -> list[int]:
         return [request.page for request in self.requests]
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(request)
         self._answer(self.server.script(request))
 
-    do_POST = do_GET  # noqa: N815 - named by the library
+    do_POST = do_GET  # noqa: N815 - the library's name
 
     def _answer(self, reply: Reply) -> None:
         if reply.reset:
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
 def page_reply(
     records: Iterable[Any] = (), *, total: int | None = None, has_next: bool = False, **headers: str
 ) -> Reply:
-    """Return one page of the documented shape; ``bytes`` among the records are sent as they are."""
+    """Return one page of the documented shape; ``bytes`` among the records are sent unchanged."""
     texts = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
     pagination = json.dumps({"total": len(texts) if total is None else total, "has_next": has_next})
     return Reply(
@@ -146,7 +146,7 @@ def page_reply(
 
 
 def listing_body(*records: Any) -> bytes:
-    """Return an answer of the observed shape."""
+    """Return a response of the observed shape."""
     return json.dumps({"object": "list", "data": records}).encode()
 
 
@@ -159,7 +159,7 @@ def as_script(script: Script | Reply | list[Reply]) -> Script:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority: the file that clients trust, and what a server shows."""
+    """Holds a certificate authority: the file that clients trust, and the server's certificate."""
 
     path: str
     server: ssl.SSLContext

@@ -1,4 +1,4 @@
-"""Stores with known content: snapshots written row by row, and catalogues filed without a server."""
+"""Builds stores with known content: snapshots row by row, and catalogues without a server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nth_day(number: int) -> date:
 
 
 def model_row(name: str, **values: Any) -> dict[str, Any]:
-    """Return a row of ``models.parquet``: what is not given is null; prices are given as text."""
+    """Return a row of ``models.parquet``: missing values are null; prices are given as text."""
     row: dict[str, Any] = {column.name: None for column in COLUMNS if column.name != "fetched_at"}
     row |= {"name": name, "model_id": values.pop("model_id", None) or uuid_of(name)}
     return row | {
@@ -52,7 +52,7 @@ def model_row(name: str, **values: Any) -> dict[str, Any]:
 def refused_record(
     name: str | None, record: str = "{}", *, model_id: str | None = None, **failure: str
 ) -> RefusedRecord:
-    """Return a refused record with one reason."""
+    """Return a refused record with one failure."""
     reason = {
         "check": "price",
         "column": "input_token_price",
@@ -81,7 +81,7 @@ def quality_report(*checks: CheckResult, **changes: Any) -> QualityReport:
 
 
 class StoreBuilder:
-    """A store, and how to file a day in it without the writer that tests are about."""
+    """Creates a store, and writes days to it without the writer under test."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -98,10 +98,10 @@ class StoreBuilder:
         changes: bool = False,
         fetched_at: datetime = FETCHED_AT,
     ) -> str:
-        """Commit a snapshot with its evidence; a failed outcome leaves the evidence only.
+        """Commit a snapshot with its artifacts; a failed outcome writes the artifacts only.
 
         :param when: a date, or the number of a day.
-        :param changes: whether its changes are filed as well.
+        :param changes: whether its changes are written as well.
         :returns: the run's id.
         """
         when = nth_day(when) if isinstance(when, int) else when
@@ -145,7 +145,7 @@ class StoreBuilder:
 
 
 def models_parquet(rows: Iterable[dict[str, Any]], fetched_at: datetime, metadata: dict[str, str]) -> bytes:
-    """Return a models file. Not by the store's writer: what that does wrong is not repeated here."""
+    """Return a models file, written without the store's writer so that its errors are not repeated here."""
     ordered = sorted(
         ({**row, "fetched_at": fetched_at} for row in rows),
         key=lambda row: (row["name"], row["model_id"]),
@@ -158,7 +158,7 @@ def models_parquet(rows: Iterable[dict[str, Any]], fetched_at: datetime, metadat
 
 
 class PreparedClient:
-    """A client that has fetched the whole catalogue: its records are ready to be validated."""
+    """Stands in for a client that has fetched the whole catalogue, ready to be validated."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ class PreparedClient:
 def file_records(
     store: SnapshotStore, records: Iterable[Any], day: Any = "2026-01-02", **options: Any
 ) -> SnapshotSummary:
-    """File records in a store as the snapshot of a day, through everything but the client."""
+    """Write records to a store as the snapshot of a day, through the whole pipeline except the client."""
     ours = {name: options.pop(name) for name in ("shape", "total", "source_url") if name in options}
     client: Any = PreparedClient(records, **ours)
     return take_snapshot(client, store, snapshot_date=day, **options)

@@ -1,7 +1,7 @@
-"""A pytest plugin: folders of the run's own, and a check that no test leaves anything behind.
+"""Provides a pytest plugin that isolates a run's folders, and fails tests that leave anything behind.
 
-Imported before any test module, so that what reads its environment when it is first imported finds these
-folders: Airflow its home, libraries a home without the developer's ``~/.netrc`` and ``~/.aws``.
+It is imported before any test module, so that libraries that read their environment on import use these
+folders: Airflow its home, others a home without the developer's ``~/.netrc`` and ``~/.aws``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
-# Home folders and a temporary folder of this process's own: what other programs do in the machine's folders
-# is not mistaken for something that a test left.
-os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # tmp_path stays where pytest keeps it
+# This process has its own home and temporary folders, so that files of other programs on the machine are
+# not mistaken for those of a test.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # keeps pytest's place of tmp_path
 _FOLDER_NAMES = (("AIRFLOW_HOME", "airflow"), ("HOME", "home"), ("TMPDIR", "tmp"))
 _OWN = tempfile.mkdtemp(prefix="io-test-", dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
 _FOLDERS = {name: f"{_OWN}/{folder}" for name, folder in _FOLDER_NAMES}
@@ -37,7 +37,7 @@ for _folder in _FOLDERS.values():
 
 @atexit.register
 def _remove_own(owner: int = os.getpid()) -> None:
-    if os.getpid() == owner:  # not a fork of it, which may end in any way
+    if os.getpid() == owner:  # not in a fork of it, which may end in any way
         shutil.rmtree(_OWN, ignore_errors=True)
 
 
@@ -50,11 +50,11 @@ for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):
         del os.environ[_name]
 
-# No test can tell whether a file outlives a loss of power: that would need one. So none waits for the disk.
+# No test checks that a file survives a power loss, so none needs to wait for the disk.
 os.fsync = lambda descriptor: None  # type: ignore[assignment]  # noqa: ARG005
 
 GRACE = 5.0
-"""Seconds that threads which were told to end may take for it. Those that have ended cost nothing."""
+"""Seconds that threads may take to end. Threads that have ended take none of it."""
 ALLOWED_VARIABLES = {
     "PYTEST_CURRENT_TEST": "pytest's own; each phase of a test has another",
     "_RJEM_MALLOC_CONF": "polars tells its allocator how to free memory, when it is first imported",
@@ -79,9 +79,9 @@ ALLOWED_FILES = {
     },
     "TMPDIR": {},
 }
-"""By folder: what the first test that needs it makes for all later ones. It goes when the session ends."""
+"""By folder: files that the first test that needs them creates for all later ones, until the session ends."""
 LOGGERS = ("io_intelligence_provider", "airflow.task")
-"""Loggers that a test leaves as they were, with those below them and the root logger."""
+"""Loggers that a test must restore, with those below them and the root logger."""
 
 
 def _start_and_note_parent(thread: threading.Thread, _start: Any = threading.Thread.start) -> None:
@@ -93,10 +93,10 @@ threading.Thread.start = _start_and_note_parent  # type: ignore[method-assign, a
 
 
 class Surroundings:
-    """What a test finds, to be compared with what it leaves."""
+    """Records the state before a test, to compare it with the state after it."""
 
     current: Surroundings | None = None
-    """That of the test that runs."""
+    """The state of the running test."""
 
     def __init__(self) -> None:
         self.begun = _begun()
@@ -105,23 +105,21 @@ class Surroundings:
 
     @contextmanager
     def widened(self) -> Iterator[None]:
-        """Count what the block begins and sets as something that was there before."""
+        """Treat everything that the block starts and sets as present before."""
         before = Surroundings()
         yield
         self.begun |= _begun() - before.begun
         self.settings |= dict(_settings().items() - before.settings.items())
 
     def left(self) -> list[str]:
-        """Return in words what is there now and was not before. No values: they may be secret."""
+        """Return texts about what the test left behind. No values: they may be secret."""
         changed = {name for name, _ in _settings().items() ^ self.settings.items()}
-        if (
-            "airflow" in sys.modules and not self.with_airflow
-        ):  # which sets its loggers up when it is imported
+        if "airflow" in sys.modules and not self.with_airflow:  # it sets up its loggers on import
             changed = {name for name in changed if not name.startswith("the logger ")}
         return [*self.begun_since(), *sorted(changed), *_new_in_repository()]
 
     def begun_since(self) -> list[str]:
-        """Return the part of it that was begun."""
+        """Return the part that was started: threads, processes and files."""
         deadline = time.monotonic() + GRACE
         for thread in self._own_threads():
             thread.join(max(deadline - time.monotonic(), 0))
@@ -129,17 +127,17 @@ class Surroundings:
         return sorted(map(_described, [*self._own_threads(), *things]))
 
     def _own_threads(self) -> list[threading.Thread]:
-        """Return the test's threads. Those that a server of a wider fixture begins are that fixture's."""
+        """Return the test's threads. Those started by a server of a wider fixture belong to that fixture."""
         return [thread for thread in threading.enumerate() if not any(map(self._excuses, _ancestry(thread)))]
 
     def _excuses(self, thread: threading.Thread) -> bool:
-        foreign = isinstance(thread, threading._DummyThread)  # begun by native code, which ends it
+        foreign = isinstance(thread, threading._DummyThread)  # started by native code, which ends it
         main = thread is threading.main_thread()
         return foreign or main or thread in self.begun or thread.name.startswith(tuple(ALLOWED_THREADS))
 
 
 def _ancestry(thread: threading.Thread) -> Iterator[threading.Thread]:
-    """Yield a thread, the one that began it, and so on up to one that the main thread began."""
+    """Yield a thread, its parent, and so on up to one that the main thread started."""
     yield thread
     while (
         thread := getattr(thread, "parent_thread", threading.main_thread())
@@ -148,11 +146,11 @@ def _ancestry(thread: threading.Thread) -> Iterator[threading.Thread]:
 
 
 def _begun() -> set[Hashable]:
-    """Return what runs, and what is in the folders."""
+    """Return the running threads and processes, and the entries of the folders."""
     files = (
         f"the file ${name}/{entry}"
         for name, allowed in ALLOWED_FILES.items()
-        for entry in os.listdir(_FOLDERS[name])  # noqa: PTH208 - quicker, and it is done twice for each test
+        for entry in os.listdir(_FOLDERS[name])  # noqa: PTH208 - faster, and it runs twice for each test
         if not any(fnmatch.fnmatch(entry, pattern) for pattern in allowed)
     )
     return {*threading.enumerate(), *_children(), *files}
@@ -184,13 +182,13 @@ def _settings() -> dict[str, Hashable]:
     for name, log in [("root", logging.root), *logging.root.manager.loggerDict.items()]:
         if isinstance(log, logging.Logger) and (log is logging.root or name.startswith(LOGGERS)):
             state = (log.level, log.disabled, log.propagate, *log.handlers)
-            if state != (logging.NOTSET, False, True):  # as a new one is
+            if state != (logging.NOTSET, False, True):  # the state of a new logger
                 found[f"the logger {name}"] = state
     return found | {"logging.disable": logging.root.manager.disable, "the working folder": os.getcwd()}  # noqa: PTH109
 
 
 def _tree() -> dict[str, tuple[int, set[str]]]:
-    """Return when each folder of the working tree was changed, and what is in it."""
+    """Return when each folder of the working tree was changed, and its entries."""
     found = {}
     for folder, below, _ in os.walk(REPOSITORY):
         below[:] = [name for name in below if not _ignored(name) and name != ".git"]
@@ -207,7 +205,7 @@ _TREE = _tree()
 
 
 def _new_in_repository() -> list[str]:
-    """Return what came into the working tree since the last call, less what git ignores."""
+    """Return the new files in the working tree since the last call, except ignored ones."""
     new = []
     for folder, (changed, names) in list(_TREE.items()):
         with suppress(FileNotFoundError):
@@ -221,7 +219,7 @@ def _new_in_repository() -> list[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow_home(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Airflow's home. It goes after all other fixtures, which may leave nothing that runs."""
+    """Set up Airflow's home. It is removed after all other fixtures, which must have ended everything."""
     found = Surroundings()
     yield Path(_FOLDERS["AIRFLOW_HOME"])
     left = [] if request.session.shouldfail or request.session.shouldstop else found.begun_since()
@@ -234,8 +232,8 @@ def airflow_home(request: pytest.FixtureRequest) -> Iterator[Path]:
 def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a thread, a process, a file, a variable or a changed logger behind.
 
-    It is set up before the first and torn down after the last of the test's own fixtures. What fixtures of a
-    wider scope begin is theirs: they are set up before, or the hook below takes them into account.
+    It is set up before the test's own fixtures and torn down after them. What fixtures of a wider scope start
+    belongs to them: they are set up before, or the hook below accounts for them.
     """
     Surroundings.current = found = Surroundings()
     yield
@@ -247,7 +245,7 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-    """Count what a fixture of a wider scope begins as its own, also when a test asks for it as it runs."""
+    """Count what a fixture of a wider scope starts as its own, even if it is set up during a test."""
     if Surroundings.current is None or fixturedef.scope == "function":
         return (yield)
     with Surroundings.current.widened():

@@ -1,6 +1,6 @@
-"""Rules, the ledger of what was sent, and the messages about changes.
+"""Evaluates alert rules, records which alerts were sent, and renders messages about changes.
 
-May import: ``changes`` and what stands below it.
+May import: ``changes`` and the rooms below it.
 """
 
 from __future__ import annotations

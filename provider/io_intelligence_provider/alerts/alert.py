@@ -1,4 +1,4 @@
-"""What a message is made of: alerts, grouped by rule."""
+"""Defines the content of a message: alerts, grouped by rule."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Alert", "Digest", "RuleAlerts"]
 
 @dataclass(frozen=True)
 class Alert:
-    """One change that a rule asks for.
+    """Holds one change that matches a rule.
 
-    :param since: the day whose value ``old_value`` is.
-    :param correction: it takes back, or replaces, what was told about the same day before.
-    :param told: with ``correction``: the value that was told.
+    :param since: the day that ``old_value`` is from.
+    :param correction: whether it withdraws or replaces an alert that was sent about the same day.
+    :param told: with ``correction``: the value in the alert that was sent.
     """
 
     change: str
@@ -37,10 +37,9 @@ class Alert:
 
 @dataclass(frozen=True)
 class RuleAlerts:
-    """The alerts of one rule, by name, change and field.
+    """Holds the alerts of one rule, sorted by model name, change and field.
 
-    :param remember_since: what was told about days before is of no use to the rule any more; ``None``:
-        all of it is.
+    :param remember_since: the first day whose ledger entries the rule still needs; ``None``: it needs all.
     """
 
     rule: str
@@ -50,11 +49,11 @@ class RuleAlerts:
 
 @dataclass(frozen=True)
 class Digest:
-    """The content of one message.
+    """Holds the content of one message.
 
-    :param snapshot_id: the snapshot it speaks of: a date can have had several.
-    :param wire_shape: the shape that the API answered in.
-    :param groups: rules that have alerts, in the order of the rules.
+    :param snapshot_id: the snapshot that was compared: a date can have had several.
+    :param wire_shape: the shape of the API's response.
+    :param groups: the rules that have alerts, in the order of the rules.
     """
 
     snapshot_date: date
@@ -67,7 +66,7 @@ class Digest:
 
     @property
     def count(self) -> int:
-        """Number of alerts."""
+        """Return the number of alerts."""
         return sum(len(group.alerts) for group in self.groups)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Evaluates rules against the changes of a day, for each notifier by itself.
+"""Evaluates alert rules against the changes of a day, separately for each notifier.
 
-State is kept per notifier: what one was sent is no reason to keep it from another. So a retry, another run
-of the day, and a run after one in which a notifier failed need no case of their own. Also here: the present
-values of a model, and its changes since a rule first saw it.
+State is kept per notifier: an alert that was sent to one is still due to the others. Therefore a retry,
+another run of the same day, and a run after one in which a notifier failed need no special handling. This
+file also looks up the current values of a model and its changes since its first snapshot.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ Key: TypeAlias = tuple[str, str | None]
 def evaluate(
     store: SnapshotStore, rules: RulesSource, snapshot_date: When | None = None, notifier: str | None = None
 ) -> Digest:
-    """Return what the rules have to say about a day.
+    """Return the alerts of all rules for a day.
 
     :param rules: see :func:`rules_from`.
-    :param snapshot_date: a date on file, the latest unless given.
-    :param notifier: leave out what this one was told; ``None``: as to somebody who was told nothing.
-    :raises ConfigurationError: when a rule is wrong.
+    :param snapshot_date: a date in the store; the latest by default.
+    :param notifier: leave out the alerts that this notifier was sent; ``None``: leave out none.
+    :raises ConfigurationError: when a rule is invalid.
     :raises NotOnFileError: when there is no such snapshot.
     :raises StorageError: when a file cannot be read.
     """
@@ -65,12 +65,12 @@ def evaluate(
 def pending(
     store: SnapshotStore, rules: RulesSource, notifiers: Iterable[str], snapshot_date: When | None = None
 ) -> dict[str, Digest]:
-    """Return what each notifier still has to get; one that has to get nothing is left out.
+    """Return the digest that each notifier still has to be sent; a notifier without one is left out.
 
     Send each digest, and call :func:`record_sent` after each send that succeeded.
 
-    :param notifiers: see :func:`notifier_key`.
-    :raises: what :func:`evaluate` raises.
+    :param notifiers: their keys, see :func:`notifier_key`.
+    :raises: the errors of :func:`evaluate`.
     """
     with _Evaluation(store, rules, snapshot_date) as evaluation:
         digests = {notifier: evaluation.digest(notifier) for notifier in notifiers}
@@ -78,7 +78,7 @@ def pending(
 
 
 class _Evaluation:
-    """The rules over one snapshot; what does not depend on the notifier is reckoned once."""
+    """Evaluates rules on one snapshot; computes what does not depend on the notifier once."""
 
     def __init__(self, store: SnapshotStore, rules: RulesSource, snapshot_date: When | None) -> None:
         self._store = store
@@ -96,7 +96,7 @@ class _Evaluation:
         self._opened.close()
 
     def digest(self, notifier: str | None) -> Digest:
-        """Return what a notifier has not been told."""
+        """Return the alerts that a notifier was not sent yet."""
         groups = []
         for rule in self._rules:
             told = told_by(self._store, rule.name, notifier, self._date) if notifier else []
@@ -115,7 +115,7 @@ class _Evaluation:
         return self._date if rule.baseline == "previous" else None
 
     def _news(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
-        """Yield what the rule asks for and was not told; marked when it replaces what was told today."""
+        """Yield matching changes not sent yet; one that replaces an alert of today is a correction."""
         for alert in self._wanted(rule, told):
             before = told.get(_key(alert))
             if before is None or before.value != _value(alert):
@@ -125,16 +125,16 @@ class _Evaluation:
                 yield alert
 
     def _is_known(self, rule: AlertRule, before: LastNotified, alert: Alert) -> bool:
-        """Tell whether a value that was told on an earlier day has stood since, and is in the window.
+        """Return whether a value was sent on an earlier day of the window and has not changed today.
 
-        Against the value of seven days ago a change would be news for seven days.
+        A change against the value of seven days ago would otherwise be sent on seven days.
         """
         if not isinstance(rule.baseline, int) or before.day <= self._date - timedelta(days=rule.baseline):
             return False
         return _key(alert) not in self._changed_today
 
     def _corrections(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
-        """Yield what was told about this day and is no longer so, whatever the rule asks for."""
+        """Yield corrections of alerts about this day that no longer hold, even if the rule does not match."""
         wanted = {_key(alert) for alert in self._wanted(rule, told)}
         for key, before in told.items():
             if before.day == self._date and key not in wanted:
@@ -156,7 +156,7 @@ class _Evaluation:
         return self._compare(rule.baseline if isinstance(rule.baseline, int) else 1)
 
     def _since_last_alert(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
-        # Coming and going have no value to compare: they are news on their day.
+        # Added and removed models have no value to compare: they are reported on their day only.
         if not PRESENCE.keys().isdisjoint(rule.changes):
             yield from (alert for alert in self._compare(1) if alert.field is None)
         yield from (alert for alert in self._since_first_seen if _key(alert) not in told)
@@ -165,7 +165,7 @@ class _Evaluation:
                 yield self._since_told(before)
 
     def _since_told(self, before: LastNotified) -> Alert:
-        """Return the step from what was told to what is."""
+        """Return the change from the value that was sent to the current value."""
         value = self._current.value(before)
         new = value if isinstance(value, str) else None
         model_id, name = self._current.identity(before)
@@ -185,7 +185,7 @@ class _Evaluation:
 
     @cached_property
     def _fields(self) -> list[str]:
-        """The columns that any rule asks for: no others are read."""
+        """Return the columns that some rule may match: no others are read."""
         return [column for column in FIELDS if any(rule.reads(column) for rule in self._rules)]
 
     @cached_property
@@ -218,14 +218,14 @@ def _order(alert: Alert) -> tuple[str, str, str, str]:
 
 
 class _Unknown:
-    """No value: the model is in quarantine, has none because it is gone, or the file lacks the column."""
+    """Marks an unknown value: the model is quarantined or gone, or the file lacks the column."""
 
 
 UNKNOWN: Final = _Unknown()
 
 
 class CurrentValues:
-    """Looks up values of one snapshot, as texts, by what the ledger knows of a model."""
+    """Looks up the values of one snapshot, as text, for models that the ledger names."""
 
     def __init__(self, today: Day) -> None:
         self._today = today
@@ -245,14 +245,14 @@ class CurrentValues:
         return self._by_name.get(told.name) if row is None else row
 
     def identity(self, told: LastNotified) -> tuple[str, str]:
-        """Return today's ``model_id`` and ``name``: of the same id, else of the same unique name."""
+        """Return today's ``model_id`` and ``name``, found by the id or else by a name that is unique."""
         row = self._row(told)
         if row is None:
             return told.model_id, told.name
         return self._today.keys["model_id"][row], self._today.keys["name"][row]
 
     def value(self, told: LastNotified) -> str | _Unknown | None:
-        """Return what today's snapshot says about what was told."""
+        """Return the current value of the field or the presence that was sent."""
         row = self._row(told)
         if row is None:
             return UNKNOWN if told.field is not None or self._refused(told) else PRESENCE[MODEL_REMOVED]
@@ -271,7 +271,7 @@ class CurrentValues:
         return self._columns[name]
 
     def _extra_value(self, told: LastNotified, field: str, row: int) -> str | _Unknown | None:
-        """Return the value of a key of ``extra``; one that is not compared any more has none."""
+        """Return the value of a key of ``extra``; ``UNKNOWN`` for a key that is no longer compared."""
         key = field.removeprefix(extra_field(""))
         if key == field or not is_compared_key(key, self._today.shape):
             return UNKNOWN
@@ -279,7 +279,7 @@ class CurrentValues:
         return value if self._comparable(told, field, value) else UNKNOWN
 
     def _comparable(self, told: LastNotified, field: str, value: str | None) -> bool:
-        """Tell whether a value of today can be held against one that another wire shape may have told."""
+        """Return whether today's value is comparable with the one sent, perhaps in another wire shape."""
         then, now = WireShape(told.wire_shape), self._today.shape
         if not comparable(field, then, now):
             return False
@@ -289,18 +289,18 @@ class CurrentValues:
     def _refused(self, told: LastNotified) -> bool:
         model = pl.DataFrame({"model_id": [told.model_id], "name": [told.name]})
         refused = self._today.refused
-        # The ledger does not know of which shape the id is; a name that matches is enough to be unsure.
+        # The ledger does not record which shape the id is from, so a matching name is enough for unknown.
         return any(in_quarantine(model, refused, same_shape=same)[0] for same in (True, False))
 
 
 def changes_since_first_seen(store: SnapshotStore, today: Day, fields: Collection[str]) -> pa.Table:
     """Compare each model with the first snapshot that has it; ``previous_date`` is that day.
 
-    A field is compared with the first snapshot whose file also has its column: a model may be older than the
-    column.
+    A field is compared with the first snapshot whose file also has its column, because a model may be older
+    than the column.
 
-    The walk starts at the oldest snapshot and ends when every model of today was met, so a model that
-    is new today makes it read the ids and names of all days.
+    Snapshots are read from the oldest on until every model of today was found, so a model that is new
+    today makes this read the ids and names of all days.
     """
 
     def look(unreadable: Collection[date]) -> pa.Table:
@@ -328,7 +328,7 @@ def _since_first_seen(
 
 
 class _Group:
-    """Fields that the same files have, and the first snapshot of each model among those files."""
+    """Collects the first snapshot of each model, for fields that the same files have."""
 
     def __init__(self, fields: list[str], today: Day) -> None:
         self._fields = fields
@@ -339,11 +339,11 @@ class _Group:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a model has not been met yet."""
+        """Return whether the first snapshot of some model is not found yet."""
         return bool(self._fields) and not self._remaining.is_empty()
 
     def split(self, day: Day) -> list[_Group]:
-        """Return the fields that a file has and those that it lacks as groups of their own."""
+        """Split the group into the fields that a file has and those that it lacks."""
         has, lacks = ([field for field in self._fields if day.has(field) is there] for there in (True, False))
         return [self._with(part) for part in (has, lacks)] if has and lacks else [self]
 
@@ -355,7 +355,7 @@ class _Group:
         return group
 
     def meet(self, day: Day) -> bool:
-        """Note the models that a file is the first to have; tell whether there are any."""
+        """Record the models that first appear in a file; return whether there are any."""
         if not self.is_waiting or not day.has(self._fields[0]):
             return False
         same_shape = pl.lit(day.shape is self._today.shape).alias("same_shape")
@@ -371,5 +371,5 @@ class _Group:
         return True
 
     def rows(self) -> list[pl.DataFrame]:
-        """Return the changes since then."""
+        """Return the changes since the first snapshots."""
         return field_rows(self._today, self._baseline, pl.concat(self._pairs), self._fields)

@@ -1,9 +1,8 @@
-"""Who was told what: small files that are written once and never again.
+"""Records which alerts each notifier was sent, in small files that are written once and never changed.
 
-``<root>/alerts/snapshot_date=…/<rule and notifier>-<time>-<run>-<token>.json`` says that a notifier was
-sent the alerts of a rule by a run. Each file also carries on what that notifier had been told by that
-rule before, so that reading takes the files of one date, not of all.
-Two runs at once write two files; a file that is there is never touched.
+``<root>/alerts/snapshot_date=…/<rule and notifier>-<time>-<run>-<token>.json`` records that a run sent a
+notifier the alerts of a rule. Each file repeats the notifier's earlier entries for that rule, so that a
+reader needs the files of one date only. Concurrent runs write separate files; none is overwritten.
 """
 
 from __future__ import annotations
@@ -31,20 +30,21 @@ log = logging.getLogger(__name__)
 
 
 PRESENCE: Final = {MODEL_ADDED: "listed", MODEL_REMOVED: "not listed"}
-"""What a change of a whole model tells; it has no value of a field."""
+"""The value recorded for an added or removed model, which has no value of a field."""
 
 _FOLDER: Final = "alerts"
 _LARGEST: Final = 64 << 20
-"""Bytes. What was told of a model's field takes 300."""
+"""Bytes; an entry takes about 300."""
 _VERSION: Final = 1
 
 
 @dataclass(frozen=True)
 class LastNotified:
-    """What a notifier was told last about a field of a model, or about the model itself.
+    """Holds the last value that a notifier was sent for a field of a model, or for the model itself.
 
     :param field: ``None`` for a change of the whole model; then ``value`` is one of :data:`PRESENCE`.
-    :param day: the ``snapshot_date`` it was told about; ``wire_shape``: the shape of that snapshot.
+    :param day: the ``snapshot_date`` of the alert.
+    :param wire_shape: the shape of that snapshot.
     """
 
     model_id: str
@@ -71,9 +71,9 @@ class LastNotified:
 
     @classmethod
     def from_dict(cls, entry: Any) -> LastNotified:
-        """Read what :meth:`to_dict` gives.
+        """Read the output of :meth:`to_dict`.
 
-        :raises ValueError: when it is not that.
+        :raises ValueError: when the entry has another form.
         """
         return cls(
             **{
@@ -84,7 +84,7 @@ class LastNotified:
 
 
 class _Entry(msgspec.Struct):
-    """What is written of :class:`LastNotified`."""
+    """Validates a :class:`LastNotified` in a file."""
 
     model_id: str
     name: str
@@ -97,21 +97,22 @@ class _Entry(msgspec.Struct):
 
 
 def notifier_key(notifier: object, position: int) -> str:
-    """Return what the ledger knows a notifier by: its class and its ``key``, or its position."""
+    """Return the ledger's name for a notifier: its class with its ``key``, or with its position."""
     key = getattr(notifier, "key", None)
     kind = type(notifier)
     return f"{kind.__module__}.{kind.__qualname__}:{position if key is None else key}"
 
 
 def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[LastNotified]:
-    """Return what a notifier was told last by a rule about each field, up to a snapshot date.
+    """Return the last value that a rule sent a notifier for each field, up to a snapshot date.
 
-    Oldest first: of two ids that are the same model by now, the later entry counts.
+    The oldest entry comes first: when two ids have become the same model, the later entry counts.
 
-    A file of an earlier date that cannot be used is passed over with a warning: what it alone says was told
-    may be told again, where an error would keep every later alert back.
+    An unreadable file of an earlier date is skipped with a warning: alerts that only this file records may
+    be sent again, whereas an error would block all later alerts.
 
-    :raises UnreadableFileError: when it is one of that date itself: what it says was told is not told again.
+    :raises UnreadableFileError: when a file of ``day`` itself is unreadable, so that its alerts are not sent
+        again.
     :raises StorageError: when the storage does not answer.
     """
     prefix = _prefix(rule, notifier)
@@ -141,12 +142,12 @@ def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[L
 
 
 def record_sent(store: SnapshotStore, digest: Digest, notifier: str, run_id: str) -> list[str]:
-    """Write down that a notifier was sent a digest: one file per rule. Call it right after the send.
+    """Record that a notifier was sent a digest: one file per rule. Call it right after the send.
 
-    :param notifier: see :func:`notifier_key`.
+    :param notifier: its key, see :func:`notifier_key`.
     :param run_id: the run that sent it.
     :returns: the paths of the files.
-    :raises StorageError: when a file cannot be written. Then a retry sends that rule's alerts once more.
+    :raises StorageError: when a file cannot be written. A retry then sends that rule's alerts again.
     """
     sent_at = datetime.now(UTC)
     paths = []
@@ -201,7 +202,7 @@ def _prefix(rule: str, notifier: str) -> str:
 
 
 def _path(day: date, rule: str, notifier: str, run_id: str, sent_at: datetime) -> str:
-    # Names of rules and runs may hold anything: they are in the file, its name has their hash.
+    # Names of rules and runs may hold any character, so the file name has their hash.
     stamp = f"{sent_at:%Y%m%dT%H%M%S%f}Z"
     name = f"{_prefix(rule, notifier)}{stamp}-{_hash(run_id)}-{secrets.token_hex(4)}.json"
     return f"{_FOLDER}/snapshot_date={day}/{name}"
@@ -216,12 +217,12 @@ _NAME: Final = re.compile(r"[0-9a-f]{16}-.*\.json")
 
 def _read(store: SnapshotStore, path: str) -> list[LastNotified]:
     if not _NAME.fullmatch(path.rpartition("/")[2]):
-        return []  # the temporary file of a write under way
+        return []  # the temporary file of an unfinished write
     try:
         content = json.loads(store.files.read(path, _LARGEST))
         return [LastNotified.from_dict(entry) for entry in content["told"]]
     except NotOnFileError:
-        return []  # pruned in the meantime
+        return []  # pruned since the folder was listed
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableFileError(
             f"{store.files.url(path)} is no file of the ledger: {error!r}. Restore it, or delete it, "

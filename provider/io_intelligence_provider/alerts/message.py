@@ -1,4 +1,4 @@
-"""Builds the message about a digest, and renders it as text, Markdown, HTML and Slack blocks."""
+"""Builds the message of a digest and renders it as text, Markdown, HTML and Slack blocks."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ __all__ = [
 
 
 class DigestMessage:
-    """One digest, rendered from one list of blocks when a format is asked for.
+    """Renders a digest in each format on first use, all from the same blocks.
 
-    :param digest: what is to be told.
-    :param link: http or https URL of a page that shows more.
+    :param digest: the alerts to send.
+    :param link: http or https URL of a page with more details.
     """
 
     def __init__(self, digest: Digest, *, link: str | None = None) -> None:
@@ -54,53 +54,53 @@ class DigestMessage:
 
     @property
     def subject(self) -> str:
-        """One line of our own words: how many changes, on which day."""
+        """Return one line with the number of changes and the day; it holds no text from the API."""
         return next(block.text for block in self._blocks if isinstance(block, Title))
 
     @property
     def count(self) -> int:
-        """Number of changes, those that are left out of a long message included."""
+        """Return the number of changes, including those that a long message leaves out."""
         return self._digest.count
 
     @property
     def text(self) -> str:
-        """Plain text."""
+        """Return plain text."""
         return to_text(self._blocks)
 
     @property
     def markdown(self) -> str:
-        """Markdown (CommonMark and GitHub's)."""
+        """Return Markdown (CommonMark and GitHub's)."""
         return to_markdown(self._blocks)
 
     @property
     def html(self) -> Markup:
-        """A fragment of HTML, escaped already: a template that escapes leaves it alone."""
-        return Markup(to_html(self._blocks))  # noqa: S704 - every foreign text in it is escaped
+        """Return a fragment of escaped HTML; a template with autoescaping does not escape it again."""
+        return Markup(to_html(self._blocks))  # noqa: S704 - to_html escapes all text from outside
 
     @property
     def slack_blocks(self) -> list[dict[str, Any]]:
-        """Slack's Block Kit blocks."""
+        """Return Slack's Block Kit blocks."""
         return to_slack(self._blocks)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every change as plain JSON values, none left out."""
+        """Return all changes as plain JSON values; none is left out."""
         return {"subject": self.subject, "count": self.count} | self._digest.to_dict()
 
 
 MAX_LINES: Final = 40
-"""Changes that are shown unless said otherwise."""
+"""The default number of changes that a message shows."""
 
 
 @dataclass(frozen=True)
 class Title:
-    """What the message is about; our own words."""
+    """Holds the title, which has no text from outside."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule whose changes follow."""
+    """Names the rule whose changes follow."""
 
     name: str
     count: int
@@ -108,7 +108,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Change:
-    """One change: the model, and what happened to it."""
+    """Describes one change of a model."""
 
     model: str
     text: str
@@ -116,14 +116,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Note:
-    """A remark; our own words."""
+    """Holds a remark, which has no text from outside."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Link:
-    """Where to read more."""
+    """Links to a page with more details."""
 
     url: str
     text: str
@@ -135,9 +135,9 @@ Block: TypeAlias = Title | Rule | Change | Note | Link
 def blocks(digest: Digest, *, link: str | None = None, max_lines: int = MAX_LINES) -> list[Block]:
     """Return the content of a message.
 
-    :param link: http or https URL of a page that shows more.
-    :param max_lines: changes to show, at least 1; how many were left out is said.
-    :raises ConfigurationError: when the link is no such URL.
+    :param link: http or https URL of a page with more details.
+    :param max_lines: the number of changes to show, at least 1; a note counts the ones left out.
+    :raises ConfigurationError: when the link is not an http or https URL.
     """
     found: list[Block] = [Title(_title(digest.count, digest.snapshot_date))]
     left = max(max_lines, 1)
@@ -174,9 +174,9 @@ _JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # scripts an
 
 
 def clean(text: str, longest: int = 120) -> str:
-    """Return foreign text on one line, without control and direction characters, cut to a length.
+    """Return text from outside on one line, without control and direction characters, cut to a length.
 
-    A text that runs from right to left is closed in, so that it does not turn what stands beside it.
+    Right-to-left text is isolated, so that it does not reorder the text beside it.
     """
     shown = "".join(
         char
@@ -192,7 +192,7 @@ def clean(text: str, longest: int = 120) -> str:
 
 
 def described(alert: Alert) -> str:
-    """Return what changed, without the name of the model; no more than 300 characters, all cleaned.
+    """Describe a change without the name of the model, cleaned and in at most 300 characters.
 
     ``input token price: 0.15 → 0.2 USD per 1M tokens, +33.33 %, dearer``
     """
@@ -200,7 +200,7 @@ def described(alert: Alert) -> str:
         text = _presence(alert)
     else:
         text = f"{_label(alert.field)}: {_value(alert, alert.old_value)} → {_value(alert, alert.new_value)}"
-        column = COLUMN_BY_NAME.get(alert.field)  # a key of `extra` is none
+        column = COLUMN_BY_NAME.get(alert.field)  # None for a key of `extra`
         if column and (unit := column.unit):
             text += f" {unit.replace('million', '1M')}"
         if alert.pct is not None:
@@ -221,7 +221,7 @@ def _presence(alert: Alert) -> str:
 
 def _label(field: str) -> str:
     if field not in COLUMN_BY_NAME:
-        return clean(field, _LONGEST_VALUE)  # a key of `extra`: foreign text, shown as it is
+        return clean(field, _LONGEST_VALUE)  # a key of `extra`: text from the API
     return field.removesuffix("_tier_1").replace("_", " ")
 
 
@@ -277,13 +277,13 @@ def to_markdown(found: list[Block]) -> str:
 
 
 def _md(text: str) -> str:
-    # All that means something within a line. Of the dots only those that make a bare address a link.
+    # Escapes all inline syntax. Of the dots, only the one of `www.` makes a link of a bare address.
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|<>~&:@=\"'$^])", r"\\\1", text)
     return re.sub(r"(?i)(www)\.", r"\1\\.", escaped)
 
 
 def to_html(found: list[Block]) -> str:
-    """Return a fragment of HTML for a mail: no styles, no scripts."""
+    """Return a fragment of HTML for an email, without styles and scripts."""
     parts: list[str] = []
     in_list = False
     for block in found:
@@ -307,11 +307,11 @@ def to_html(found: list[Block]) -> str:
 
 
 _SECTION: Final = 2_900  # Slack takes 3,000 characters a section
-_BLOCKS: Final = 50  # and as many blocks a message
+_BLOCKS: Final = 50  # Slack takes 50 blocks a message
 
 
 def to_slack(found: list[Block]) -> list[dict[str, Any]]:
-    """Return Block Kit blocks for a webhook or ``chat.postMessage``, within Slack's bounds."""
+    """Return Block Kit blocks for a webhook or ``chat.postMessage``, within Slack's limits."""
     sections: list[str] = []
     title, lines = "", []
     for block in found:
@@ -339,7 +339,7 @@ def to_slack(found: list[Block]) -> list[dict[str, Any]]:
 
 
 def _text(section: str) -> dict[str, Any]:
-    # verbatim: Slack makes no links of what looks like an address, and no mentions of names.
+    # verbatim keeps Slack from turning addresses into links and names into mentions.
     return {"type": "mrkdwn", "text": section, "verbatim": True}
 
 
@@ -348,10 +348,10 @@ def _entities(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    # Within code no character formats; only the one that ends it has to go.
+    # No character formats within code, so only the backtick, which ends it, is replaced.
     return f"`{_entities(text.replace('`', chr(0x2CB)))}`"
 
 
 def _mrkdwn(text: str) -> str:
-    # mrkdwn cannot escape its own marks: an invisible joiner keeps them from standing at a word's edge.
+    # mrkdwn has no escapes; a mark formats only at the edge of a word, which an invisible joiner prevents.
     return re.sub(r"([*_~`])", "\N{WORD JOINER}\\1\N{WORD JOINER}", _entities(text))

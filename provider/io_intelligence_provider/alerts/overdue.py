@@ -1,4 +1,4 @@
-"""Silence is news: no snapshot for longer than expected, or a run that failed, and why."""
+"""Detects overdue snapshots and failed runs, with the reasons of each failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EXPECTED_WITHIN", "overdue_reasons"]
 
 
 EXPECTED_WITHIN: Final = timedelta(days=1)
-"""How old the latest snapshot may be."""
+"""The longest time after the latest snapshot before the next one is overdue."""
 
 _MOST_RUNS: Final = 5
 
@@ -21,11 +21,11 @@ _MOST_RUNS: Final = 5
 def overdue_reasons(
     store: SnapshotStore, now: datetime | None = None, *, expected_within: timedelta = EXPECTED_WITHIN
 ) -> list[str]:
-    """Return what is wrong, one sentence each; nothing when a fresh snapshot is on file.
+    """Return one sentence per problem; an empty list when the snapshot is recent and no run has failed since.
 
-    A run that failed before another one of the time was committed is over and not told of.
+    A failed run is not reported once a snapshot that was read later is committed.
 
-    :param now: the moment to judge, the present unless given; without a time zone it is UTC.
+    :param now: the time to check at; the present by default, and UTC without a time zone.
     :param expected_within: how long after the reading of the latest snapshot the next one is due.
     :raises StorageError: when the store cannot be read.
     """
@@ -38,7 +38,7 @@ def overdue_reasons(
             latest, read_at = day, store.info(day).fetched_at
             break
         except NotOnFileError:
-            continue  # pruned meanwhile
+            continue  # pruned since the dates were listed
         except UnreadableFileError as error:
             if not found:
                 found.append(f"The snapshot of {day} cannot be read: {error}")
@@ -49,7 +49,7 @@ def overdue_reasons(
             f"No snapshot was committed for {_hours(moment - read_at)}: the latest is of {latest}, "
             f"read from the API at {read_at:%Y-%m-%d %H:%M} UTC."
         )
-    # Evidence of failed runs lies under the date they were to be filed under, which may be the day before.
+    # The report of a failed run is stored under its snapshot date, which may be the day before.
     window = (moment - expected_within).date() - timedelta(days=1)
     failed = [
         report
@@ -70,7 +70,7 @@ def _hours(age: timedelta) -> str:
 
 
 def _failed(report: QualityReport) -> str:
-    # Names of checks and columns are ours; examples hold foreign text and stay in the report.
+    # Examples hold text from the API, so they stay in the report; check and column names are the provider's.
     broken = [check for check in report.checks if not check.passed]
     broken.sort(key=lambda check: check.severity != "error")
     reasons = [

@@ -1,4 +1,4 @@
-"""Which changes somebody wants to hear of: rules are data, validated when they are made."""
+"""Reads and validates alert rules: which changes to send a message about."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ __all__ = ["AlertRule", "Globs", "RulesSource", "rules_from"]
 
 
 Globs: TypeAlias = str | Sequence[str]
-"""One glob or several, of which one has to match; upper and lower case differ."""
+"""One glob or several, any of which may match; case-sensitive."""
 
-_OLDEST: Final = 36_500  # days; beyond that a date cannot be reckoned with
+_OLDEST: Final = 36_500  # days; a longer span could leave the range of dates
 
 
 @dataclass(frozen=True)
 class AlertRule:
-    """Changes that are worth a message.
+    """Selects the changes to send a message about.
 
-    :param name: what the rule is called; the ledger knows it by this name.
+    :param name: the name of the rule, which the ledger also uses.
     :param changes: kinds of change.
-    :param fields: globs over the columns of ``models.parquet``, and over the keys of ``extra`` as
-        ``extra.<key>``. A change of a whole model (added, removed) has no field and passes every ``fields``.
-    :param models: globs over the names of models.
-    :param min_pct: least per cent, up or down. A change whose per cent is null passes.
-    :param direction: ``up`` or ``down``: only numbers that rose, or that fell. From and to null is neither.
-    :param baseline: ``previous``: compare with the day before; ``last_alert``: with the value that was
-        alerted last, or first seen; a number: with the value that many days before.
+    :param fields: globs for the columns of ``models.parquet``, and for the keys of ``extra`` as
+        ``extra.<key>``. A change of a whole model (added, removed) has no field and matches any ``fields``.
+    :param models: globs for the names of models.
+    :param min_pct: the smallest change in per cent, up or down. A change whose per cent is null matches.
+    :param direction: ``up`` or ``down``: only numbers that rose, or that fell. A change from or to null is
+        neither.
+    :param baseline: ``previous``: compare with the day before; ``last_alert``: with the value of the last
+        alert, or the first value in the store; a number: with the value that many days before.
     :raises ConfigurationError: when a value is unknown or can never match.
     """
 
@@ -50,7 +51,7 @@ class AlertRule:
     baseline: Literal["previous", "last_alert"] | int = "previous"
 
     def __post_init__(self) -> None:
-        name: object = self.name  # from YAML it may be anything
+        name: object = self.name  # YAML may give a value of any type
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(f"An alert rule needs a name, not {name!r}.")
         for part in ("changes", "fields", "models"):
@@ -105,19 +106,19 @@ class AlertRule:
         return ConfigurationError(f"Alert rule {self.name!r}: {part} {value!r}: {known}.")
 
     def wants(self, change: str, name: str, field: str | None) -> bool:
-        """Tell whether kind, model and field are among those of the rule."""
+        """Return whether the rule selects this kind of change, model and field."""
         listed = field is None or any(fnmatchcase(field, glob) for glob in self.fields)
         return listed and change in self.changes and any(fnmatchcase(name, glob) for glob in self.models)
 
     def reads(self, column: str) -> bool:
-        """Tell whether the rule may want a change of that column, whatever the model and the key."""
+        """Return whether the rule may select a change of a column, for any model and any key of ``extra``."""
         return kind_of(column) in self.changes and any(_may_match(glob, column) for glob in self.fields)
 
     def passes(self, old: str | None, new: str | None, pct: float | None, direction: str | None) -> bool:
-        """Tell whether a change is large enough and of the right direction.
+        """Return whether a change is large enough and of the right direction.
 
-        The threshold is reckoned from the values, not from ``pct``: 5 per cent are 5 per cent whatever a
-        binary fraction makes of them.
+        The threshold is compared with the decimal values, not with ``pct``, which is rounded to a binary
+        fraction: a change of exactly 5 per cent must pass ``min_pct`` 5.
         """
         if self.direction is not None and direction != self.direction:
             return False
@@ -131,7 +132,7 @@ _LITERAL: Final = re.compile(r"[^*?\[]*")
 
 
 def _may_match(glob: str, column: str) -> bool:
-    """Tell whether a glob matches a column; of ``extra``, whether there is a key that it could match."""
+    """Return whether a glob matches a column or, for ``extra``, could match one of its keys."""
     if column != EXTRA:
         return fnmatchcase(column, glob)
     found = _LITERAL.match(glob)
@@ -140,16 +141,16 @@ def _may_match(glob: str, column: str) -> bool:
 
 
 RulesSource: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any]
-"""YAML or JSON text, a path object, a mapping with ``rules``, or a list of rules or of their mappings."""
+"""YAML or JSON text, a path object, a mapping with ``rules``, or a list of rules or mappings."""
 
 
 def rules_from(source: RulesSource) -> tuple[AlertRule, ...]:
     """Return validated rules.
 
-    A text is JSON or YAML, never the name of a file: give a ``Path`` for that.
+    A string is JSON or YAML, never the name of a file: give a ``Path`` to read a file.
 
-    :raises ConfigurationError: when it cannot be read, an entry has an unknown key or value, two rules
-        have one name, or there is no rule.
+    :raises ConfigurationError: when the source cannot be read, an entry has an unknown key or value, two
+        rules have the same name, or there is no rule.
     """
     if isinstance(source, os.PathLike):
         path = Path(source)
@@ -180,7 +181,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        import yaml  # Airflow brings it
+        import yaml  # a dependency of Airflow
 
     try:
         return yaml.safe_load(text)

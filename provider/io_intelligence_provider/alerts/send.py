@@ -1,4 +1,4 @@
-"""Tell every notifier what it was not told yet, and write down each success."""
+"""Sends each notifier the alerts it was not sent yet, and records each success."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 
 
 Send: TypeAlias = Callable[[DigestMessage], None]
-"""Sends a message, or raises."""
+"""Sends a message; raises an exception when that fails."""
 
 
 @dataclass
 class SendSummary:
-    """Who was told, small enough for XCom.
+    """Counts the changes that were sent; small enough for XCom.
 
     :param sent: number of changes, by notifier.
-    :param nothing_new: notifiers for which there was nothing that they were not told before.
+    :param nothing_new: notifiers that had been sent every change before.
     """
 
     snapshot_date: date
@@ -54,20 +54,20 @@ def send_pending(
     *,
     link: str | None = None,
 ) -> SendSummary:
-    """Send each notifier one digest of what the rules ask for and it was not told yet.
+    """Send each notifier one digest of the matching changes that it was not sent yet.
 
-    Every notifier is tried. Each success is written down before the next one is tried, so that a retry
+    Every notifier is tried. Each success is recorded before the next notifier is tried, so that a retry
     sends only what is missing.
 
-    :param notifiers: how to send, by what the ledger knows a notifier by, see
+    :param notifiers: the function that sends, by notifier key, see
         :func:`~io_intelligence_provider.alerts.ledger.notifier_key`.
-    :param day: a date on file.
+    :param day: a date in the store.
     :param run_id: the run that sends.
-    :param link: http or https URL of a page that shows more; the messages end with it.
-    :raises NotificationError: when one failed, after all were tried. It names notifiers and kinds of
-        errors only: what an error says may hold a credential.
-    :raises StorageError: when the ledger cannot be written. What follows is not sent: it could not be
-        written down either.
+    :param link: http or https URL of a page with more details; the messages end with it.
+    :raises NotificationError: when a notifier failed, after all were tried. It names only notifiers and
+        types of errors: the text of an error may hold a credential.
+    :raises StorageError: when the ledger cannot be written. The remaining notifiers are not tried: their
+        success could not be recorded either.
     """
     digests = pending(store, rules, notifiers, day)
     summary = SendSummary(day, nothing_new=[name for name in notifiers if name not in digests])
@@ -75,7 +75,7 @@ def send_pending(
     for name, digest in digests.items():
         try:
             notifiers[name](DigestMessage(digest, link=link))
-        except Exception as error:  # noqa: BLE001 - a notifier may raise anything; the others are still told
+        except Exception as error:  # noqa: BLE001 - a notifier may raise anything; the others are still tried
             failed.append(f"{name} ({type(error).__name__})")
             continue
         record_sent(store, digest, name, run_id)

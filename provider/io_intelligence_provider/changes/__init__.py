@@ -1,6 +1,6 @@
-"""Compares two days, model by model and field by field, and writes what changed.
+"""Compares two days, model by model and field by field, and writes the changes.
 
-May import: ``store`` and what stands below it.
+May import: ``store`` and the rooms below it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds what today is compared with: of each model its latest earlier day that was not in quarantine."""
+"""Finds the rows to compare a snapshot with: each model's latest earlier day outside of quarantine."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def _no_rows() -> pl.DataFrame:
 
 @dataclass
 class Baseline:
-    """Rows of one or more earlier days.
+    """Holds rows of one or more earlier days.
 
-    :param days: the days looked at, newest first.
+    :param days: the days that were read, newest first.
     :param rows: ``part`` (position in ``days``), ``row`` (position in that day's file), ``model_id``,
-        ``name``, ``same_shape`` (as today). No model is in it twice.
+        ``name``, ``same_shape`` (as today). Each model is in it once.
     """
 
     days: list[Day] = field(default_factory=list)
@@ -53,8 +53,8 @@ class Baseline:
     def reference_days(self, added: pl.DataFrame, today: Day) -> list[date]:
         """Return, for each model that is new, the day on which it was known to be absent.
 
-        That is the latest day on which it was not in quarantine, and the latest day of all for a model
-        that was in quarantine on every day on file.
+        That is the latest day on which it was not in quarantine. A model that was in quarantine on every day
+        that was read gets the latest of them.
         """
         found = [self.days[0].day] * added.height
         pending = added.select("model_id", "name").with_row_index("position")
@@ -69,11 +69,11 @@ class Baseline:
 
 
 def latest_known(today: Day, earlier: Iterable[Day]) -> Baseline:
-    """Walk back through the earlier days, newest first, as far as quarantines make it necessary.
+    """Read the earlier days, newest first, as far back as quarantines make necessary.
 
-    Mostly that is one day. A model that sits in quarantine there is looked for on the day before, and so
-    on; the walk ends at the first day whose run refused nobody. Of the days after the first no more than
-    the models concerned are kept, and the files of those that have none are closed.
+    Usually that is one day. A model in quarantine on that day is looked up on the day before, and so on,
+    until a day whose run refused no record. Of the further days only such models are kept, and a file without
+    any is closed.
     """
     baseline = Baseline()
     later: list[tuple[Day, pl.DataFrame]] = []
@@ -93,7 +93,7 @@ def latest_known(today: Day, earlier: Iterable[Day]) -> Baseline:
 
 
 def given(today: Day, day: Day) -> Baseline:
-    """Compare with one day whatever it holds: who is in quarantine on either is unknown."""
+    """Return one day as the baseline; models in quarantine on either day are unknown."""
     baseline = Baseline()
     baseline.add(day, day.keys, today)
     baseline.rows = _without_refused(baseline, today)
@@ -101,13 +101,13 @@ def given(today: Day, day: Day) -> Baseline:
 
 
 def _of_interest(keys: pl.DataFrame, newest: Day) -> pl.DataFrame:
-    """Keep the models that a refused record of the newest day may stand for: no others are looked for."""
+    """Keep the models that a refused record of the newest day may be: no others are looked up."""
     ids, names = (newest.refused[column].drop_nulls().implode() for column in ("model_id", "name"))
     return keys.filter(pl.col("model_id").is_in(ids) | pl.col("name").is_in(names))
 
 
 def _hidden_on(later: list[tuple[Day, pl.DataFrame]], keys: pl.DataFrame, day: Day) -> pl.DataFrame:
-    """Keep the models of ``day`` that sat in quarantine on every later day and were not valid there too."""
+    """Keep the models of ``day`` that were in quarantine, and not also valid, on every later day."""
     for other, valid in later:
         same_shape = other.shape is day.shape
         identity = "model_id" if same_shape else "name"
@@ -117,7 +117,7 @@ def _hidden_on(later: list[tuple[Day, pl.DataFrame]], keys: pl.DataFrame, day: D
 
 
 def _without_refused(baseline: Baseline, today: Day) -> pl.DataFrame:
-    """Drop the models that today's run refused: what became of them is unknown."""
+    """Drop the models that today's run refused: whether they changed is unknown."""
     rows = baseline.rows
     if today.refused.is_empty():
         return rows
@@ -131,7 +131,7 @@ def _without_refused(baseline: Baseline, today: Day) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Matches:
-    """How the rows of two frames belong together.
+    """Holds the correspondence between the rows of two frames.
 
     :param pairs: positions ``old`` and ``new`` of the same model.
     :param removed: positions in the old frame of models that are gone.
@@ -144,13 +144,14 @@ class Matches:
 
 
 def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
-    """Match models by ``model_id``, and what is left by a ``name`` that is unique on both sides.
+    """Match models by ``model_id``, and the rest by a ``name`` that is unique on both sides.
 
     Ids of different wire shapes cannot be compared: such a row of ``old`` has ``same_shape`` false and
-    is matched by name only. If its name is there but not unique, it is unknown who is who, and neither
+    is matched by name only. If its name exists but is not unique, its model is unknown, and neither
     side counts as removed or added.
 
-    :param old: ``model_id``, ``name``, ``same_shape``; :param new: ``model_id``, ``name``.
+    :param old: ``model_id``, ``name``, ``same_shape``.
+    :param new: ``model_id``, ``name``.
     """
     left, right = old.with_row_index("old"), new.with_row_index("new")
     by_id = (
@@ -161,7 +162,7 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
     )
     left_over = left.filter(_others(by_id["old"], left.height))
     right_over = right.filter(_others(by_id["new"], right.height))
-    # A renamed id, or another shape: what is left on both sides under the same name.
+    # Rows without a match may have a new id, or the id of another shape: match them by name.
     lone = [side.filter(pl.col("name").is_unique()) for side in (left_over, right_over)]
     by_name = lone[0].join(lone[1], on="name", how="inner").select("old", "new", "name")
     shared = by_name["name"].implode()
@@ -180,16 +181,16 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
 
 
 def _others(positions: pl.Series, size: int) -> pl.Series:
-    """Return a mask of all positions but the given ones."""
+    """Return a mask of all positions except the given ones."""
     mask = pl.repeat(value=True, n=size, dtype=pl.Boolean, eager=True)
     return mask.scatter(positions, False)
 
 
 def in_quarantine(models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bool) -> pl.Series:
-    """Tell for each model whether a refused record is it: by ``model_id``, else by ``name``.
+    """Return for each model whether a refused record is that model: by ``model_id``, else by ``name``.
 
-    A refused record whose id is that of one of the models stands for that one only. Every other (no id,
-    a broken one, an id of another wire shape) stands for all models of its name.
+    A refused record with the id of one of the models is that model only. Every other one (without an id, with
+    an invalid one, or with an id of another wire shape) counts for all models with its name.
     """
     named = refused.filter(pl.col("name").is_not_null())
     by_id = pl.lit(value=False)

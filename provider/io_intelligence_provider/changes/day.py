@@ -1,4 +1,4 @@
-"""One committed snapshot, held open: its columns one by one, and whom its run refused."""
+"""Opens one committed snapshot, to read its columns one by one, and the models its run refused."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from io_intelligence_provider.store.store import SnapshotStore
 __all__ = ["Day", "UnreadableDayError"]
 
 _TRIES: Final = 5
-"""Openings before giving up: each further one means another commit in between."""
+"""Attempts to open a day; each further one means that another commit came in between."""
 _ROWS_READ_AT_ONCE: Final = 8_192
 
 
 class Day:
-    """A snapshot as of the moment it was opened: a commit after that does not show through.
+    """Holds a snapshot as of the moment it was opened; later commits do not change it.
 
-    A column at a time is read, so that comparing takes the memory of a column, not of a catalogue. Up to
-    8,192 models are read at once: forty reads take longer than one.
-    On an object store the file is held as its compressed bytes.
+    Columns are read one at a time, so that a comparison takes the memory of a column, not of a catalogue.
+    A file of up to 8,192 models is read at once, because forty reads take longer than one. On an object store
+    the file is held as its compressed bytes.
 
-    :param refused: ``model_id`` and ``name`` of the refused records; one that has neither is left out.
+    :param refused: ``model_id`` and ``name`` of the refused records that have at least one of them.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Day:
                     refused = _refused(store, quarantine_path(day, info.snapshot_id))
                 return cls(day, info.snapshot_id, WireShape(info.wire_shape), parquet, refused)
             except NotOnFileError:
-                # A run that commits in between deletes the evidence of the one it supersedes.
+                # A concurrent commit deletes the artifacts of the run it replaces.
                 parquet.close()
                 if info.snapshot_id == seen:
                     break
@@ -85,23 +85,23 @@ class Day:
         self.close()
 
     def close(self) -> None:
-        """Close the file; what was read stays."""
+        """Close the file; columns that were read remain available."""
         self._parquet.close()
 
     @cached_property
     def keys(self) -> pl.DataFrame:
-        """``row`` (position in the file), ``model_id`` and ``name`` of every model."""
+        """Return ``row`` (position in the file), ``model_id`` and ``name`` of every model."""
         return pl.DataFrame([self.column("model_id"), self.column("name")]).with_row_index("row")
 
     def has(self, name: str) -> bool:
-        """Tell whether the file has a column of today's: one that was written before it existed has not."""
+        """Return whether the file has a column; a file older than the column lacks it."""
         return name in COLUMN_BY_NAME and name in self._parquet.schema.names
 
     def column(self, name: str) -> pl.Series:
-        """Read one column, as the type that it has today.
+        """Read one column, converted to its current type.
 
-        :raises StorageError: when the file does not have it: ask :meth:`has` first where a file may be older
-            than the column.
+        :raises StorageError: when the file lacks it: call :meth:`has` first where a file may be older than
+            the column.
         :raises UnreadableDayError: when it is damaged.
         """
         if not self.has(name):
@@ -116,9 +116,9 @@ class Day:
         return pl.DataFrame(self._parquet.read())
 
     def extra_of(self, text: str | None) -> dict[str, str]:
-        """Return what a value of the column ``extra`` says: see :func:`extra_texts`.
+        """Parse a value of the column ``extra``: see :func:`extra_texts`.
 
-        :raises UnreadableDayError: when it is no JSON object.
+        :raises UnreadableDayError: when it is not a JSON object.
         """
         try:
             return extra_texts(text, self.shape)
@@ -127,9 +127,9 @@ class Day:
 
 
 class UnreadableDayError(UnreadableFileError):
-    """A file of a day cannot be used.
+    """Reports an unusable file of a day.
 
-    :ivar day: which day.
+    :ivar day: the day.
     """
 
     def __init__(self, message: str, day: date) -> None:
@@ -139,7 +139,7 @@ class UnreadableDayError(UnreadableFileError):
 
 @contextmanager
 def _of(day: date) -> Iterator[None]:
-    """Say of which day a file is that cannot be used."""
+    """Add the day to the error of an unusable file."""
     try:
         yield
     except UnreadableFileError as error:

@@ -1,4 +1,4 @@
-"""File what changed on a day: ``<root>/changes/snapshot_date=…/changes.parquet``."""
+"""Writes the changes of a day: ``<root>/changes/snapshot_date=…/changes.parquet``."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = ["ChangesSummary", "compare_days", "detect_changes"]
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 5
-"""Comparisons of one day before giving up: each further one means a commit in the meantime."""
+"""Attempts to compare one day; each further one means that a commit came in between."""
 
 
 @dataclass(frozen=True)
 class ChangesSummary:
-    """What changed on a day, small enough for XCom.
+    """Counts the changes of a day; small enough for XCom.
 
     :param previous_date: the snapshot it was compared with, ``None`` for the first of all. Single models
-        may have been compared with an earlier day: the rows say.
-    :param path: where the changes file lies, ``None`` when none was written.
-    :param counts: number of changes by kind, every kind named.
+        may have been compared with an earlier day, which their rows name.
+    :param path: the path of the changes file, ``None`` when none was written.
+    :param counts: number of changes by kind; every kind has an entry.
     """
 
     snapshot_date: date
@@ -52,16 +52,17 @@ class ChangesSummary:
 def detect_changes(
     store: SnapshotStore, snapshot_date: When | None = None, against: When = "previous"
 ) -> ChangesSummary:
-    """Compare a snapshot with the one before and file the changes; a rerun files an equal table.
+    """Compare a snapshot with the one before and write the changes; a rerun writes an equal table.
 
-    Each model is compared with the latest earlier day on which it was not in quarantine. The next date on
-    file was compared with this one, so its changes are filed again too, and those of the dates after it
-    for as long as their runs refused records and so may have looked through to this date. An earlier day
-    whose files cannot be used is passed over with a warning, and the metadata of the changes file name it:
-    see :func:`~io_intelligence_provider.changes.diff.compare`.
+    Each model is compared with the latest earlier day on which it was not in quarantine. The changes of the
+    next date in the store are rewritten too, because it was compared with this one. So are those of the dates
+    after it, as long as their runs refused records: those models may have been compared with this date. An
+    earlier day with unusable files is skipped with a warning, and the metadata of the changes file name it:
+    see
+    :func:`~io_intelligence_provider.changes.diff.compare`.
 
-    :param snapshot_date: a date on file, the latest unless given.
-    :param against: ``"previous"``, or an earlier date on file: then nothing is written.
+    :param snapshot_date: a date in the store; the latest by default.
+    :param against: ``"previous"``, or an earlier date in the store, with which nothing is written.
     :raises NotOnFileError: when there is no such snapshot.
     :raises ConfigurationError: when ``against`` is not before ``snapshot_date``.
     :raises StorageError: when a file cannot be read or written.
@@ -83,7 +84,7 @@ def detect_changes(
 def compare_days(
     store: SnapshotStore, snapshot_date: When | None = None, against: When = "previous"
 ) -> Comparison:
-    """Return what :func:`detect_changes` would find, with its rows, and write nothing.
+    """Return the comparison of :func:`detect_changes`, with its rows, without writing.
 
     With a date as ``against``, a model in quarantine on either day is left out.
     """
@@ -97,7 +98,7 @@ def compare_days(
 
 
 def _refresh(store: SnapshotStore, day: date) -> Comparison:
-    """Compare and file one day, again when a snapshot it rests on was replaced in the meantime."""
+    """Compare a day and write its changes; repeat when a snapshot that was read has been replaced."""
     for _ in range(_TRIES):
         comparison = compare(store, day)
         metadata = {

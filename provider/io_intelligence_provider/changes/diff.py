@@ -1,7 +1,7 @@
 """Compares a snapshot with earlier ones: every change of every model, as rows of ``changes.parquet``.
 
-Columns are compared one at a time and whole, and only what differs becomes text: the memory is that of
-the ids and names of both days, one column of each, and the changes themselves.
+Whole columns are compared one at a time, and only differing values are converted to text. The memory is
+that of the ids and names of both days, one column of each, and the changes.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs between a snapshot and those before it.
+    """Holds the differences between a snapshot and earlier ones.
 
     :param changes: rows of ``changes.parquet``, sorted.
     :param previous_date: the latest earlier snapshot, ``None`` when there is none.
-    :param snapshots: the ``snapshot_id`` of every day that was looked at.
-    :param has_refused: whether the run of ``snapshot_date`` refused anybody.
-    :param unreadable: earlier days whose files cannot be used, and why: nothing was compared with them.
+    :param snapshots: the ``snapshot_id`` of every day that was read.
+    :param has_refused: whether the run of ``snapshot_date`` refused any record.
+    :param unreadable: earlier days with unusable files, and the reason: nothing was compared with them.
     """
 
     snapshot_date: date
@@ -78,12 +78,12 @@ class Comparison:
 def compare(
     store: SnapshotStore, day: date, fields: Collection[str] = FIELDS, *, days_back: int = 1
 ) -> Comparison:
-    """Compare a snapshot with what was known of each model before: see :func:`latest_known`.
+    """Compare a snapshot with the latest known earlier state of each model: see :func:`latest_known`.
 
-    An earlier day whose files cannot be used is passed over with a warning: what it held is as unknown as a
-    model in quarantine, so that each model is compared with the day before.
+    An earlier day with unusable files is skipped with a warning. Like a model in quarantine, its content is
+    unknown, so that each model is compared with the day before.
 
-    :param days_back: compare with what was known that many days before.
+    :param days_back: compare with the state that many days before.
     :raises NotOnFileError: when there is no snapshot of that date.
     :raises UnreadableDayError: when the files of ``day`` itself cannot be used.
     """
@@ -101,10 +101,10 @@ def compare(
 
 
 def past_unreadable_days(day: date, look: Callable[[Collection[date]], T]) -> tuple[T, dict[date, str]]:
-    """Do something again without each earlier day that proves unreadable, and warn of those.
+    """Repeat a function without each earlier day that proves unreadable, and warn of those days.
 
-    :param look: does it; gets the days to pass over.
-    :raises UnreadableDayError: when it is ``day`` itself that cannot be read.
+    :param look: the function; gets the days to skip.
+    :raises UnreadableDayError: when ``day`` itself cannot be read.
     """
     unreadable: dict[date, str] = {}
     while True:
@@ -124,7 +124,7 @@ def past_unreadable_days(day: date, look: Callable[[Collection[date]], T]) -> tu
 def compare_with(
     store: SnapshotStore, day: date, other: date, fields: Collection[str] = FIELDS
 ) -> Comparison:
-    """Compare a snapshot with that of a given day; who is in quarantine on either day is left out.
+    """Compare a snapshot with that of a given day; models in quarantine on either day are left out.
 
     :raises NotOnFileError: when there is no snapshot of one of the dates.
     """
@@ -212,14 +212,13 @@ def as_table(rows: list[pl.DataFrame]) -> pa.Table:
     schema = changes_schema()
     if not any(frame.height for frame in rows):
         return no_rows(schema)
-    # Kinds are few, names repeat: sorting moves row numbers, not texts.
     frame = pl.concat([frame for frame in rows if frame.height]).sort(*SORTED_BY)
     return frame.select(schema.names).to_arrow().cast(schema)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Models that are on file on one earlier day and today: their positions in the two files."""
+    """Holds the positions of models in the files of one earlier day and of today."""
 
     part: int
     day: Day
@@ -289,7 +288,7 @@ def _extra_changes(
 ) -> tuple[pl.Series, pl.DataFrame]:
     """Compare ``extra`` key by key.
 
-    :returns: a row for each key that differs: whose it is, of ``rows``, and the change.
+    :returns: one row per key that differs: the model's entry in ``rows``, and the change.
     """
     owners: list[int] = []
     fields: list[str] = []
@@ -331,13 +330,13 @@ def _described(field: str, old: pl.Series, new: pl.Series) -> pl.DataFrame:
 
 
 SORTED_BY: Final = ("name", "change", "field", "model_id")
-"""The order of the rows, by code points, nulls first. The last one tells apart models of one name."""
+"""The order of the rows, by code points, nulls first. The last column orders models of the same name."""
 
 _ROW_GROUP: Final = 65_536
 
 
 def to_parquet(changes: pa.Table, metadata: Mapping[str, str]) -> bytes:
-    """Serialise a table of changes: zstd, statistics, row groups of 65,536 rows."""
+    """Serialize a table of changes: zstd, statistics, row groups of 65,536 rows."""
     sink = pa.BufferOutputStream()
     table = changes.replace_schema_metadata(file_metadata(metadata))
     pq.write_table(table, sink, compression="zstd", write_statistics=True, row_group_size=_ROW_GROUP)

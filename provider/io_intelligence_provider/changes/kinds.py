@@ -1,4 +1,4 @@
-"""The kinds of change, and which field belongs to which kind. Imports nothing heavy."""
+"""Defines the kinds of change and the kind of each field. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA, LIMIT, STATUS, ACCESS,
 _NOT_COMPARED: Final = volatile_columns(WireShape.DOCUMENTED) | {"updated_at"}
 
 FIELDS: Final = tuple(column.name for column in COLUMNS if column.name not in _NOT_COMPARED)
-"""Columns that are compared. The others say when somebody looked or measured, not what is offered."""
+"""Columns that are compared. The others are times of requests or measurements, not part of the offer."""
 
 EXTRA: Final = "extra"
 """The column that is compared key by key: see :func:`extra_field`."""
@@ -58,7 +58,7 @@ EXTRA: Final = "extra"
 NUMERIC_FIELDS: Final = frozenset(
     name for name in FIELDS if COLUMN_BY_NAME[name].kind in (Kind.PRICE, Kind.INTEGER)
 )
-"""Fields whose changes have a direction and, where it can be reckoned, a percentage."""
+"""Fields whose changes have a direction and, where one can be computed, a percentage."""
 
 _KIND_OF: Final = (
     dict.fromkeys(PRICE_COLUMNS, PRICE)
@@ -78,10 +78,10 @@ _IN_BOTH_SHAPES: Final = frozenset(
         *PRICE_COLUMNS,
     }
 )
-"""Fields of which a null is an answer in both shapes (``docs/api.md``): they are listed by both."""
+"""Fields that both shapes have (``docs/api.md``), so that a null means the same in both."""
 
 _OF_ONE_SHAPE: Final = frozenset({"model_id", EXTRA})
-"""Fields that mean something else in each shape: a derived id, and whatever has no column there."""
+"""Fields that differ in meaning between the shapes: a derived id, and keys without a column."""
 
 _VOLATILE: Final = {shape: volatile_columns(shape) for shape in WireShape}
 
@@ -94,26 +94,26 @@ _WITHOUT_CHANGES: Final = {
 
 
 def kind_of(field: str) -> str:
-    """Return the kind of a change of that field."""
+    """Return the kind of a change of a field."""
     return _KIND_OF.get(field, ATTRIBUTE)
 
 
 def extra_field(key: str) -> str:
-    """Return the name of the field that a key of ``extra`` is: ``extra.<key>``, whatever is in the key."""
+    """Return the field name of a key of ``extra``: ``extra.<key>``, for any characters in the key."""
     return f"{EXTRA}.{escaped(key)}"
 
 
 def is_compared_key(key: str, shape: WireShape) -> bool:
-    """Tell whether a key of ``extra`` is compared.
+    """Return whether a key of ``extra`` is compared.
 
-    One that has become a column is not: it is in ``extra`` of an older file only. Nor is one that is
-    new on each request, which older files kept there.
+    A key that has become a column is not: only older files have it in ``extra``. Neither is a key whose value
+    is new on each request, which older files kept there.
     """
     return key not in _WITHOUT_CHANGES[shape]
 
 
 def comparable(field: str, one: WireShape, other: WireShape) -> bool:
-    """Tell whether a field can be compared at all between snapshots of two wire shapes."""
+    """Return whether a field can be compared at all between snapshots of two wire shapes."""
     column = field.partition(".")[0]
     if column in _VOLATILE[one] | _VOLATILE[other]:
         return False
@@ -121,10 +121,10 @@ def comparable(field: str, one: WireShape, other: WireShape) -> bool:
 
 
 def null_means_unsaid(field: str, shape: WireShape, other: WireShape) -> bool:
-    """Tell whether a null of ``shape`` says nothing about the field when compared with ``other``.
+    """Return whether a null of ``shape`` is unknown rather than a value when compared with ``other``.
 
-    Within one shape a null is an answer. Between two it is one only where both have the field; and where
-    the documentation gives a default, the documented shape has filled it in and the observed one has not.
+    Within one shape a null is a value. Between two shapes it is one only for a field that both have. Where
+    the documentation gives a default, the documented shape has it filled in and the observed one has not.
     """
     if shape is other:
         return False

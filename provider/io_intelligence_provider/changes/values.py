@@ -1,4 +1,4 @@
-"""Values of a snapshot as text, and by how much a number moved."""
+"""Converts values of a snapshot to text, and computes the percentage and direction of a change."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from io_intelligence_provider.json_text import dump_json
 
 __all__ = ["as_text", "direction", "directions", "extra_texts", "percent", "percents"]
 
-# 38 digits a side: a difference of two is exact, the quotient is rounded far beyond a double.
+# With 38 digits a side, a difference is exact, and a quotient is rounded far beyond a double.
 _EXACT: Final = Context(prec=60)
 _UNBOUNDED: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-_LONGEST_INTEGER: Final = 100  # digits; a Decimal beyond keeps its exponent
+_LONGEST_INTEGER: Final = 100  # digits; a longer Decimal keeps its exponent
 
 
 def as_text(field: str, values: pl.Series) -> pl.Series:
-    """Return values as ``changes.parquet`` writes them; null stays null.
+    """Convert values to text for ``changes.parquet``; null stays null.
 
     Prices are plain decimals without trailing zeros, lists JSON, timestamps RFC 3339 in UTC with as many
     decimals as they need, booleans ``true`` and ``false``.
     """
     kind = COLUMN_BY_NAME[field].kind
     if kind is Kind.PRICE:
-        # The column's scale is 18, so that there is always a point to stop at.
+        # The column's scale is 18, so stripping zeros always stops at the point.
         return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
     if kind is Kind.STRING_LIST:
         texts = [None if tags is None else json.dumps(tags, ensure_ascii=False) for tags in values.to_list()]
@@ -41,12 +41,12 @@ def as_text(field: str, values: pl.Series) -> pl.Series:
 
 
 def extra_texts(extra: str | None, shape: WireShape) -> dict[str, str]:
-    """Return what ``extra`` of a file says, as ``changes.parquet`` writes it, by ``extra.<key>``.
+    """Convert a value of ``extra`` to the texts of ``changes.parquet``, by ``extra.<key>``.
 
-    A value is its canonical JSON, whatever it is: a string in quotation marks, an object as a whole, with
-    sorted keys. A key that ``extra`` does not have is not there, which differs from a JSON null.
+    Each text is canonical JSON: a string in quotation marks, an object as a whole with sorted keys. A key
+    that ``extra`` lacks is missing, which differs from a JSON null.
 
-    :raises StorageError: when it is no JSON object.
+    :raises StorageError: when it is not a JSON object.
     """
     if extra is None:
         return {}
@@ -57,7 +57,7 @@ def extra_texts(extra: str | None, shape: WireShape) -> dict[str, str]:
     if type(keys) is not dict:
         raise StorageError(f"A models file has an `extra` that is no JSON object: {extra[:80]!r}.")
     if shape is WireShape.DOCUMENTED and type(inner := keys.get("metadata")) is dict:
-        # Keys of the inner level wait here when the outer one has them too.
+        # `metadata` holds the keys of the inner level that the outer level has too.
         kept = {key: value for key, value in inner.items() if is_compared_key(key, shape)}
         keys = {key: value for key, value in keys.items() if key != "metadata"} | (
             {"metadata": kept} if kept else {}
@@ -70,7 +70,7 @@ def extra_texts(extra: str | None, shape: WireShape) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a decoded JSON value whose equal numbers are written alike: ``1.0`` and ``1`` are one."""
+    """Convert a decoded JSON value so that equal numbers have the same text: ``1.0`` becomes ``1``."""
     if type(value) is dict:
         return {key: _plain(item) for key, item in value.items()}
     if type(value) is list:
@@ -91,16 +91,16 @@ def percent(old: Decimal | int | None, new: Decimal | int | None) -> float | Non
 
 
 _LARGEST: Final = 2**45
-"""A hundred times the difference of two such integers is exact in a double, as each of them is."""
+"""Up to this size an integer, and a hundred times the difference of two, is exact in a double."""
 _SHORTENED: Final = 10**9
-"""A price that has no more than nine decimals is such an integer in units of 1e-9, up to 35,184 USD."""
+"""Prices of up to nine decimals are such integers in units of 1e-9, up to 35,184 USD."""
 
 
 def percents(old: pl.Series, new: pl.Series) -> pl.Series:
     """Return :func:`percent` of each pair of two columns of prices or of integers.
 
-    Where both are short enough, a double holds them exactly, so that its division rounds correctly; the
-    others are computed one by one.
+    Pairs short enough to be exact in a double are divided as doubles, which rounds correctly; the others are
+    computed one by one.
     """
     numbers = pl.DataFrame([old.to_physical().alias("old"), new.to_physical().alias("new")])
     is_short = pl.all_horizontal(pl.all().is_not_null()) & (pl.col("old") != 0)
@@ -129,7 +129,7 @@ def directions(old: pl.Series, new: pl.Series) -> pl.Series:
 
 
 def direction(old: Decimal | int | None, new: Decimal | int | None) -> str | None:
-    """Return ``up`` or ``down``; ``None`` from or to null: unknown is neither more nor less than a number."""
+    """Return ``up`` or ``down``; ``None`` from or to null, because unknown is neither more nor less."""
     if old is None or new is None or old == new:
         return None
     return "up" if new > old else "down"

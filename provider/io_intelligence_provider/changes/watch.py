@@ -1,14 +1,14 @@
-"""Between the daily runs: did prices or quotas move since somebody looked?
+"""Detects changes of prices or quotas between the daily runs, and records what was last seen.
 
-What was seen last is in the store, as a chain of small files that are written once and never again:
-``<root>/watch/<endpoint>/00000007.json``. Who finds a difference writes the next number, and only one
-writer can: that one tells the others. So several watchers of one endpoint make one event, and one that
-was restarted knows what was seen before.
+The record is in the store, as a chain of small files that are written once and never changed:
+``<root>/watch/<endpoint>/00000007.json``. A watcher that finds a difference creates the file with the next
+number. Only one writer can create it, and that one sends the event. Therefore several watchers of one
+endpoint send one event, and a restarted watcher knows the last state.
 
-The number is written *before* the event is given away, and ``00000007.sent`` after it: a watcher that is
-killed in between leaves a number without a mark, and the next look that comes a minute later or more
-gives the event away again under its old ``event_id``. That is at least once. An event is repeated only
-when a watcher died in that instant, and a repetition is told by its id.
+The numbered file is written *before* the event is sent, and ``00000007.sent`` after it. A watcher that is
+killed in between leaves a number without the mark, and the next poll at least a minute later sends the
+event again with its old ``event_id``. Events are sent at least once. One is repeated only when a watcher
+died in that instant, and the repetition has the same id.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from io_intelligence_provider.store.store import SnapshotStore
 __all__ = ["Fingerprint", "Observation", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
 
 UNSENT: Final = timedelta(minutes=1)
-"""Age from which an event without its mark is taken for one that died with its watcher."""
+"""The age from which an event without its mark counts as lost with its watcher."""
 
 _KEPT: Final = 50
-"""Numbers of the chain that stay: far more than a slow writer can be behind."""
+"""How many numbers of the chain are kept: far more than a slow writer can be behind."""
 _GROUP: Final = 5_000
 _HASHED: Final = (PRICE_COLUMNS, QUOTA_COLUMNS, (ACCESS_COLUMN,))
 """The columns of each hash."""
@@ -59,14 +59,14 @@ _LARGEST: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Prices, quotas and access tiers of a whole catalogue, as hashes; nothing else of it is in them.
+    """Holds hashes of the prices, quotas and access tiers of a whole catalogue, and nothing else of it.
 
-    Models are told apart by ``name``, the one identity that both wire shapes have. A record that the
-    checks refuse counts with the prices and quotas that can be read from it.
+    Models are identified by ``name``, the one identity that both wire shapes have. A record that the checks
+    refuse counts with the prices and quotas that can be read from it.
 
-    :param prices: SHA-256 over name and prices of every model, in no order.
-    :param quotas: the same of the quotas.
-    :param access: the same of the access tiers; ``None`` where whoever wrote it knew of none.
+    :param prices: SHA-256 of name and prices of every model, independent of their order.
+    :param quotas: the same for quotas.
+    :param access: the same for access tiers; ``None`` when the writer's version did not have them.
     """
 
     wire_shape: str
@@ -75,7 +75,7 @@ class Fingerprint:
     access: str | None = None
 
     def moved_since(self, before: Fingerprint) -> tuple[str, ...]:
-        """Return which of ``prices`` and ``quotas`` differ: quotas, or access tiers, where both know them."""
+        """Return which of ``prices`` and ``quotas`` differ; quotas include access tiers if both have them."""
         prices = ["prices"] if self.prices != before.prices else []
         know_access = self.access is not None and before.access is not None
         quotas = self.quotas != before.quotas or (know_access and self.access != before.access)
@@ -84,12 +84,12 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Observation:
-    """One link of the chain: what was seen, and whether that is an event.
+    """Holds one link of the chain: the state that was seen, and whether it is an event.
 
-    :param path: its file in the store, without the ending.
-    :param moved: ``prices``, ``quotas`` or both; nothing: no event.
-    :param event_id: stays the same when an event has to be given away again.
-    :param sent: whether it is marked as given away.
+    :param path: its file in the store, without the extension.
+    :param moved: ``prices``, ``quotas`` or both; empty when it is no event.
+    :param event_id: stays the same when an event has to be sent again.
+    :param sent: whether it is marked as sent.
     """
 
     path: str
@@ -101,11 +101,11 @@ class Observation:
 
     @property
     def number(self) -> int:
-        """Its place in the chain, from 1."""
+        """Return its position in the chain, from 1."""
         return _number(self.path.rpartition("/")[2])
 
     def payload(self) -> dict[str, Any]:
-        """Return what an event says, as plain JSON values."""
+        """Return the content of the event as plain JSON values."""
         return {
             "event_id": self.event_id,
             "moved": list(self.moved),
@@ -122,7 +122,7 @@ def fingerprint(catalogue: Catalogue) -> Fingerprint:
 
 
 def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerprint | None:
-    """Return the fingerprint that the latest snapshot had when it was served; ``None`` without one.
+    """Return the fingerprint of the latest snapshot's catalogue as served; ``None`` without a snapshot.
 
     :param q: the search term of the watcher.
     :raises ConfigurationError: when the root belongs to another query.
@@ -155,17 +155,17 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
 def look(
     client: IOIntelligenceClient, store: SnapshotStore, q: str | None = None, now: datetime | None = None
 ) -> Observation | None:
-    """Look at the endpoint once; return the event to give away, ``None`` when there is none.
+    """Poll the endpoint once; return the event to send, ``None`` when there is none.
 
-    Compared is with what was seen last. What the latest snapshot holds already is no news, whoever filed
-    it; and where nobody looked before, that snapshot is what was seen last.
+    The catalogue is compared with the last observation, or, if there is none, with the latest snapshot. A
+    state that does not differ from the latest snapshot is no event.
 
-    Give the event away, then call :func:`mark_sent`.
+    Send the event, then call :func:`mark_sent`.
 
-    :param q: the API's search term, that of the root's snapshots.
+    :param q: search term of the API, the same as that of the root's snapshots.
     :param now: the time, for tests.
     :raises ConfigurationError: when the root belongs to another query.
-    :raises IOIntelligenceError: what the client and the store raise.
+    :raises IOIntelligenceError: when the client or the store fails.
     """
     moment = now or datetime.now(UTC)
     with client.fetch_catalogue((q or "").strip() or None) as catalogue:
@@ -176,7 +176,7 @@ def look(
     if last is not None and last.fingerprint == seen:
         if not last.moved or last.sent or moment - last.seen_at < UNSENT:
             return None
-        moved = last.moved  # its watcher died before it gave the event away
+        moved = last.moved  # its watcher died before it sent the event
     filed = fingerprint_on_file(store, q)
     before = last.fingerprint if last else filed
     if before is not None and before != seen:
@@ -188,7 +188,7 @@ def look(
 
 
 def mark_sent(store: SnapshotStore, sighting: Observation) -> None:
-    """Write down that an event was given away: it is not given away again.
+    """Record that an event was sent, so that it is not sent again.
 
     :raises StorageError: when the mark cannot be written.
     """
@@ -196,7 +196,7 @@ def mark_sent(store: SnapshotStore, sighting: Observation) -> None:
 
 
 class Watch:
-    """The chain of one endpoint and search term in a store."""
+    """Reads and extends the chain of one endpoint and search term in a store."""
 
     def __init__(self, store: SnapshotStore, source_url: str, q: str | None = None) -> None:
         self._files = store.files
@@ -204,9 +204,9 @@ class Watch:
         self._folder = f"watch/{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     def latest(self) -> Observation | None:
-        """Return what was seen last.
+        """Return the last observation.
 
-        :raises StorageError: when it cannot be read, or is no file of this provider.
+        :raises StorageError: when it cannot be read, or is not a file of this provider.
         """
         names = self._files.list(self._folder)
         numbers = [_number(name) for name in names if name.endswith(".json")]
@@ -231,7 +231,7 @@ class Watch:
     def advance(
         self, last: Observation | None, seen: Fingerprint, moved: tuple[str, ...], now: datetime
     ) -> Observation | None:
-        """Write the next link; ``None`` when another watcher was first: then the event is that one's."""
+        """Write the next link; ``None`` when another watcher wrote it first, which then sends the event."""
         again = last is not None and last.fingerprint == seen
         event_id = last.event_id if last is not None and again else _event_id(seen, now)
         path = self._path((last.number if last else 0) + 1)
@@ -259,14 +259,14 @@ class Watch:
 
 
 class _Lines:
-    """Name and prices, name and quotas, name and access tier, of every model: one line of JSON each."""
+    """Collects one line of JSON per model for prices, quotas and access tier, each with the name."""
 
     def __init__(self, shape: WireShape) -> None:
         self._shape = shape
         self._lines: tuple[list[pl.Series], ...] = tuple([] for _ in _HASHED)
 
     def add_records(self, records: Iterable[bytes]) -> None:
-        """Take raw records; a value that cannot be stored counts as null."""
+        """Add raw records; a value that cannot be stored counts as null."""
         group: list[bytes] = []
         for raw in records:
             group.append(raw)
@@ -281,13 +281,13 @@ class _Lines:
         self.add_rows(frame.with_columns([parse_prices(frame[column]) for column in PRICE_COLUMNS]))
 
     def add_rows(self, rows: pl.DataFrame) -> None:
-        """Take typed rows."""
+        """Add typed rows."""
         texts = rows.with_columns([as_text(column, rows[column]) for column in PRICE_COLUMNS])
         for columns, lines in zip(_HASHED, self._lines, strict=True):
             lines.append(texts.select("name", *columns).to_struct("line").struct.json_encode())
 
     def fingerprint(self) -> Fingerprint:
-        """Hash the lines: each once, in no order."""
+        """Hash the lines, without duplicates and independent of their order."""
         return Fingerprint(self._shape.value, *map(_digest, self._lines))
 
 

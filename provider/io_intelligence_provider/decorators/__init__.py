@@ -1,6 +1,6 @@
-"""Task decorators: ``@task.pandera``.
+"""Defines the task decorator ``@task.pandera``.
 
-May import: ``operators`` and what stands below it.
+May import: ``operators`` and the rooms below it.
 """
 
 from __future__ import annotations

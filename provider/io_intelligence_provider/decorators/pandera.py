@@ -1,4 +1,4 @@
-"""``@task.pandera``: a function returns a frame, its valid rows are written, XCom gets the summary."""
+"""Defines ``@task.pandera``, which validates the frame a function returns and writes its valid rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["pandera_task"]
 
 
 class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
-    """Call the function, judge what it returns, write the valid rows to ``path``."""
+    """Calls the function, validates the returned frame, and writes its valid rows to ``path``."""
 
     template_fields: Sequence[str] = (
         *DecoratedOperator.template_fields,
@@ -51,7 +51,7 @@ class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
         )
 
     def execute(self, context: Context) -> Any:
-        """Call the function and judge its frame."""
+        """Call the function and validate its frame."""
         arguments = determine_kwargs(self.python_callable, self.op_args, {**context, **self.op_kwargs})
         self._frame = self.python_callable(*self.op_args, **arguments)
         try:
@@ -72,11 +72,13 @@ def pandera_task(
 ) -> TaskDecorator:
     """Make a task of a function that returns a frame: pandas, polars, a LazyFrame or an Arrow table.
 
-    The valid rows are written to ``path``, replaced in one step, and only when no finding stops the task.
+    The valid rows are written to ``path``, replaced in one step, and only when no finding stops the task. The
+    XCom result is the summary of the run, not the frame.
 
     :param python_callable: the function.
     :param kwargs: arguments of :class:`~io_intelligence_provider.operators.pandera.PanderaCheckOperator`,
-        ``path`` and ``schema`` among them.
+        including ``path`` and ``schema``; ``valid_path``, ``engine`` and ``spark`` are not accepted.
+    :raises TypeError: when one of those three is given.
     """
     return task_decorator_factory(
         python_callable=python_callable,

@@ -1,4 +1,4 @@
-"""Airflow's connections as a client and as a store.
+"""Turns Airflow connections into an API client and a store.
 
 May import: everything that knows no Airflow.
 """

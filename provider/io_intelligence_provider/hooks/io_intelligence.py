@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection turned into a client."""
+"""Defines the hook that opens an API client from an Airflow connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow.sdk.log import mask_secret
 
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 
-if TYPE_CHECKING:  # the client loads when it is used: Dag files import this module at every parse
+if TYPE_CHECKING:  # imported on use, because Dag files import this module at every parse
     from airflow.sdk import Connection
 
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
@@ -24,19 +24,19 @@ __all__ = ["IOIntelligenceHook", "MissingConnectionError", "connection_of"]
 
 _TEST_SECONDS: Final = 9.0
 _TEST_AT_MOST: Final = 10.0
-"""Seconds: for what no deadline ends, such as the look-up of a name."""
+"""Seconds; also bounds what the deadline cannot stop, such as a DNS lookup."""
 
 
 class MissingConnectionError(ConfigurationError, AirflowFailException):
-    """An Airflow connection is not there. Airflow tries a task that fails so no second time."""
+    """Reports a missing Airflow connection. Airflow does not retry the task."""
 
 
 def connection_of(conn_id: str, conn_type: str, options: str = "--conn-password KEY") -> Connection:
     """Return an Airflow connection.
 
-    :param conn_type: what it should be, for the message.
-    :param options: what else `airflow connections add` needs, for the message.
-    :raises MissingConnectionError: when there is none by that id; the message says how to add it.
+    :param conn_type: the expected type, for the message.
+    :param options: other options for `airflow connections add`, for the message.
+    :raises MissingConnectionError: when there is none with this id; the message says how to add it.
     """
     try:
         return BaseHook.get_connection(conn_id)
@@ -46,7 +46,7 @@ def connection_of(conn_id: str, conn_type: str, options: str = "--conn-password 
             f"There is no Airflow connection {conn_id!r}. Add it: `{add}`, or in the UI below Admin, "
             f"Connections, or as the environment variable AIRFLOW_CONN_{conn_id.upper()}."
         )
-    raise missing  # out here: it needs no context
+    raise missing  # outside of the except block, so that the error has no context
 
 
 class IOIntelligenceHook(BaseHook):
@@ -67,7 +67,7 @@ class IOIntelligenceHook(BaseHook):
     def get_conn(self) -> IOIntelligenceClient:
         """Return a client; close it after use, or use it as a context manager.
 
-        :raises ConfigurationError: when there is no such connection, or a field of it does not fit; the
+        :raises ConfigurationError: when there is no such connection, or one of its fields is invalid; the
             message names it.
         """
         return self._client()
@@ -75,12 +75,12 @@ class IOIntelligenceHook(BaseHook):
     def _client(self, one_try: float | None = None) -> IOIntelligenceClient:
         """Return a client.
 
-        :param one_try: seconds that a client without retries may take in all.
+        :param one_try: seconds for all requests of a client without retries.
         """
         from io_intelligence_provider.catalog.client import IOIntelligenceClient
         from io_intelligence_provider.redaction import without_frames
 
-        # Airflow's connection shows its password in its repr: no frame that holds one is in a traceback.
+        # Airflow's connection shows its password in its repr, so no frame with it may be in a traceback.
         settings = without_frames(self._settings)
         if one_try is not None:
             settings = settings.for_one_try(one_try)
@@ -91,7 +91,7 @@ class IOIntelligenceHook(BaseHook):
 
         connection = connection_of(self.io_intelligence_conn_id, self.conn_type)
         try:
-            # Not extra_dejson: it takes what is no JSON for an empty extra, and settings would be lost.
+            # Not extra_dejson: it reads invalid JSON as an empty extra, which would drop settings.
             extra = json.loads(connection.extra or "{}")
         except ValueError:
             extra = None
@@ -99,7 +99,7 @@ class IOIntelligenceHook(BaseHook):
             raise ConfigurationError(
                 f"The extra of connection {self.io_intelligence_conn_id!r} is no JSON object."
             )
-        # Airflow masks the password, and extras by the names that are configured as sensitive.
+        # Airflow itself masks only the password, and extras with names configured as sensitive.
         for name in SECRET_EXTRAS:
             mask_secret(extra.get(name))
         return connection_settings(
@@ -114,21 +114,21 @@ class IOIntelligenceHook(BaseHook):
     def iter_models(self, q: str | None = None, page_size: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield every record of the catalogue as served, once the whole walk has proved consistent.
 
-        :param q: the API's own search term; ``None`` lists all.
-        :param page_size: models per page, the connection's unless given.
+        :param q: search term of the API; ``None`` lists all.
+        :param page_size: models per page; by default the connection's.
         :raises PaginationError: when the catalogue kept changing while it was read.
         """
         with self.get_conn() as client:
             yield from client.iter_models(q, page_size)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one model, once and for 10 s at most; tell whether that worked, and if not what to do."""
+        """Request one model, once and for at most 10 s; return whether it worked, and a message."""
         try:
             client = self._client(_TEST_SECONDS)
         except IOIntelligenceError as error:
             return False, str(error)
         outcome = [(False, f"{client.source_url} gave no answer within {_TEST_AT_MOST:g} s; check the host.")]
-        # An API server waits for it: a thread, as no deadline bounds the look-up of a name.
+        # An API server waits for the result, and no deadline bounds a DNS lookup, so a thread is used.
         thread = Thread(target=lambda: outcome.append(_tested(client)), name="test-connection", daemon=True)
         thread.start()
         thread.join(_TEST_AT_MOST)

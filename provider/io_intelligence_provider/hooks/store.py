@@ -1,4 +1,4 @@
-"""Opens the store as Airflow is configured for it: root from ``[io_intelligence]``, storage connection."""
+"""Opens the store that Airflow is configured for: ``[io_intelligence]`` root and storage connection."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SECTION = "io_intelligence"
 def open_store(root: str | None = None, storage_conn_id: str | None = None) -> SnapshotStore:
     """Return the store at ``root``.
 
-    :param root: an absolute local path or an fsspec URL; ``[io_intelligence] root`` unless given.
+    :param root: an absolute local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: the Airflow connection of the object store; ``[io_intelligence]
-        storage_conn_id`` unless given.
-    :raises ConfigurationError: when the root is no location, holds credentials, or no file system serves it.
+        storage_conn_id`` by default.
+    :raises ConfigurationError: when the root is no valid location, holds credentials, or has no file system.
     """
     from io_intelligence_provider.storage.location import local_path, refusal_of
     from io_intelligence_provider.store.store import SnapshotStore
@@ -57,15 +57,15 @@ _CONNECTION_TYPES: Final = {
     **dict.fromkeys(("gs", "gcs"), "google_cloud_platform"),
     **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adls"),
 }
-"""The type of an Airflow connection by the scheme of the URLs that it serves."""
+"""The type of the Airflow connection by URL scheme."""
 
 
 def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = "path") -> Any:
     """Return the fsspec file system of a URL; ``None`` for a local path.
 
-    :param what: what the caller calls the path.
-    :raises MissingConnectionError: when there is no connection of that id.
-    :raises ConfigurationError: when the path is no location, holds credentials, or no file system serves it.
+    :param what: the caller's name for the path, for messages.
+    :raises MissingConnectionError: when there is no connection with that id.
+    :raises ConfigurationError: when the path is no valid location, holds credentials, or has no file system.
     """
     from io_intelligence_provider.storage.location import local_path, redacted, refusal_of
 
@@ -77,10 +77,10 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
             raise ConfigurationError(f"storage_conn_id is set, but the {what} {path!r} is a local path.")
         return None
     scheme = path.partition("://")[0].lower()
-    if storage_conn_id:  # some file systems take a connection that is not there for an empty one
+    if storage_conn_id:  # some file systems treat a missing connection as an empty one
         connection_of(storage_conn_id, _CONNECTION_TYPES.get(scheme, "TYPE"), "--conn-extra JSON")
     try:
-        # Not ObjectStoragePath: it takes the container of abfs://container@account… for a connection.
+        # Not ObjectStoragePath: it takes the container of abfs://container@account… as a connection.
         return attach(scheme, storage_conn_id).fs
     except (ImportError, ValueError) as error:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Airflow notifiers: a digest as JSON to any URL.
+"""Defines the Airflow notifier that posts a digest as JSON to a URL.
 
 May import: ``hooks``, and everything that knows no Airflow.
 """

@@ -1,4 +1,4 @@
-"""A notifier that posts the digest as JSON to a URL: the plainest way to any system that has one."""
+"""Defines a notifier that posts a digest as JSON to a URL, for any system that accepts webhooks."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ __all__ = ["IOIntelligenceWebhookNotifier"]
 class IOIntelligenceWebhookNotifier(BaseNotifier):
     """Post ``{"text", "blocks", "digest"}``: plain text, Slack's blocks, and every change as data.
 
-    Slack, Mattermost and their like show ``text`` and ``blocks`` and pass over the rest. The URL is the
+    Slack, Mattermost and similar systems show ``text`` and ``blocks`` and ignore the rest. The URL is the
     host of an Airflow connection of type HTTP, with scheme and path; a password is sent as bearer token.
-    Both are secret: neither is in a message, a log or a traceback. Redirects are not followed, proxies of the
-    environment not used, and a failure is not tried again here: the alert task's retry does that.
+    Neither appears in a message, a log or a traceback. Redirects are not followed, proxies of the environment
+    are not used, and a failure is not retried here: the alert task's retry does that.
+
+    Templated arguments: ``webhook_conn_id``, ``text``, ``blocks``, ``digest``.
 
     :param webhook_conn_id: the connection of the receiver.
     :param text: template of the plain text.
     :param blocks: template of the Slack blocks.
     :param digest: template of the data.
-    :param timeout: seconds for the connection, and in all for the status and the headers of the answer.
-    :param key: what the ledger knows this notifier by, its position unless given.
+    :param timeout: seconds to connect, and in all until the status and headers of the response.
+    :param key: identifies this notifier in the ledger; by default its position does.
     """
 
     template_fields: Sequence[str] = ("webhook_conn_id", "text", "blocks", "digest")
@@ -55,17 +57,17 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
         self.timeout = timeout
         self.key = key
 
-    def notify(self, context: Context) -> None:  # noqa: ARG002 - all of it is rendered by now
+    def notify(self, context: Context) -> None:  # noqa: ARG002 - the fields are already rendered
         """Send one message.
 
-        :raises ConfigurationError: when there is no such connection, it names no http or https URL, or no
-            header can carry its password.
-        :raises NotificationError: when no answer came, or one other than 2xx.
+        :raises ConfigurationError: when there is no such connection, it has no http or https URL, or its
+            password cannot be sent in a header.
+        :raises NotificationError: when there was no response, or one other than 2xx.
         """
         from io_intelligence_provider.catalog.adapter import quiet
         from io_intelligence_provider.redaction import without_frames
 
-        # Whatever comes, a task's timeout too: the frames below hold the password and the URL as text.
+        # BaseException includes a task's timeout: the frames below hold the password and the URL as text.
         with quiet():
             without_frames(self._post, BaseException)
 
@@ -84,14 +86,14 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
         exchange = Exchange(Deadline(self.timeout, "the message"), url)
         try:
             with open_manager(timeout=self.timeout, retries=False) as pool, within(exchange):
-                # Only the status is of interest: what follows it may have no end.
+                # Only the status is of interest, and the body may be endless.
                 answer = pool.request(
                     "POST", url, body=body, headers=headers, redirect=False, preload_content=False
                 )
                 status = answer.status
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError, ValueError, TransportError) as error:
-            # Its text, and that of its causes, would name the URL.
+            # The text of the error, and of its causes, contains the URL.
             kind = "it took too long" if isinstance(error, TransportError) else type(error).__name__
             raise NotificationError(f"{who} was not reached: {kind}. Check host and network.") from None
         if not 200 <= status < 300:
@@ -99,7 +101,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
 
 
 def _credential(connection: Connection) -> dict[str, str]:
-    """Return the header of the password, without the white space around it that mounted files have.
+    """Return the header with the password, without the white space around it that mounted files have.
 
     :raises ConfigurationError: when no header can carry it; the message does not show it.
     """
@@ -108,7 +110,7 @@ def _credential(connection: Connection) -> dict[str, str]:
     password = (connection.password or "").strip()
     if not password:
         return {}
-    mask_secret(password)  # Airflow itself masks it as it is stored, with the white space
+    mask_secret(password)  # Airflow masks it only as stored, with the white space
     if not sendable(password):
         raise ConfigurationError(
             f"The password of connection {connection.conn_id!r} has characters that an HTTP header cannot "
@@ -120,7 +122,7 @@ def _credential(connection: Connection) -> dict[str, str]:
 def _url(connection: Connection) -> str:
     """Return the URL of a connection.
 
-    :raises ConfigurationError: when there is none; the message does not show what there is.
+    :raises ConfigurationError: when there is none; the message does not show the connection's host.
     """
     host = (connection.host or "").strip()
     if "://" not in host:

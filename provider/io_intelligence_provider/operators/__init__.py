@@ -1,4 +1,4 @@
-"""Tasks: read arguments, call one function of the library, return its summary.
+"""Defines the operators: each reads its arguments, calls the library, and returns a summary.
 
 May import: ``hooks``, ``lineage``, ``metrics``, and everything that knows no Airflow.
 """

@@ -1,4 +1,4 @@
-"""The operator that sends what changed, once, through any Airflow notifier; its arguments and the sending."""
+"""Defines the operator that sends each change once, through any Airflow notifiers."""
 
 from __future__ import annotations
 
@@ -31,24 +31,28 @@ Rules: TypeAlias = RulesSource | Callable[..., RulesSource]
 
 
 class IOIntelligenceAlertOperator(BaseOperator):
-    """Send each notifier one digest of the changes that the rules ask for, and that it was not sent yet.
+    """Send each notifier one digest of the changes that match the rules and that it was not sent yet.
 
-    Templates of the notifiers find the digest as ``io_intelligence``: ``.subject``, ``.text``,
-    ``.markdown``, ``.html``, ``.slack_blocks``, ``.count``, ``.to_dict()``. Without notifiers it is
-    written to the task's log. A run whose date has no snapshot is skipped.
+    The changes are those of the snapshot of the run's date. A run whose date has no snapshot is skipped.
+    Templates of the notifiers can use the digest as ``io_intelligence``: ``.subject``, ``.text``,
+    ``.markdown``, ``.html``, ``.slack_blocks``, ``.count``, ``.to_dict()``. Without notifiers the digest is
+    written to the task's log.
 
     The digest ends with a link to the page when ``[api] base_url`` is set and the page shows this store.
 
-    Every notifier is tried; after each success a ledger says so, and a retry sends only what is missing.
+    Every notifier is tried. Each success is recorded in a ledger, so that a retry sends only what is missing.
 
-    :param rules: a list of :class:`~io_intelligence_provider.alerts.rules.AlertRule` or of their
-        mappings; YAML or JSON text; the path of such a file, a relative one from the Dag's file on; or
-        the name of an Airflow Variable that holds such text.
-    :param notifiers: any Airflow notifiers. A ``key`` attribute names one in the ledger, else its position.
-    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
+    Templated arguments: ``rules``, ``root``, ``storage_conn_id``.
+
+    :param rules: a list of :class:`~io_intelligence_provider.alerts.rules.AlertRule` or of mappings with the
+        same keys; YAML or JSON text; the path of such a file, relative to the folder of the Dag's file; or
+        the name of an Airflow Variable with such text.
+    :param notifiers: any Airflow notifiers. The ledger identifies one by its class with its ``key``
+        attribute, or else with its position.
+    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
     :returns: ``snapshot_date``, ``sent`` (number of changes by notifier), ``nothing_new`` (the others).
-    :raises ConfigurationError: when a rule is wrong, or two notifiers cannot be told apart.
+    :raises ConfigurationError: when a rule is invalid, or two notifiers have the same class and ``key``.
     :raises NotificationError: when a notifier failed, after all were tried.
     :raises StorageError: when a file cannot be read or written.
     """
@@ -73,7 +77,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
         self.storage_conn_id = storage_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Tell what is new of the run's date."""
+        """Send the new changes of the run's date."""
         from io_intelligence_provider.alerts.evaluate import evaluate
         from io_intelligence_provider.alerts.message import DigestMessage
         from io_intelligence_provider.alerts.send import send_pending
@@ -97,11 +101,11 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 def read_rules(source: object, folder: Path) -> tuple[AlertRule, ...]:
     """Return the rules of a rendered argument.
 
-    A text of more than one line, or one that starts like a list or a mapping, is YAML or JSON. Of the
-    others one that ends like such a file is a path, and the rest are names of Airflow Variables.
+    Text of several lines, or that starts like a list or a mapping, is YAML or JSON. Any other text is a path
+    if it ends in ``.yaml``, ``.yml`` or ``.json``, and else the name of an Airflow Variable.
 
-    :param folder: where relative paths start.
-    :raises ConfigurationError: when it holds no rules, or the Variable is not there.
+    :param folder: the folder that relative paths start from.
+    :raises ConfigurationError: when the source holds no valid rules, or the Variable does not exist.
     """
     if isinstance(source, str):
         text = source.strip()
@@ -124,11 +128,11 @@ def _variable(name: str) -> str:
 
 
 def by_key(notifiers: Sequence[BaseNotifier]) -> dict[str, BaseNotifier]:
-    """Return the notifiers by what the ledger knows them by.
+    """Return the notifiers by their key in the ledger.
 
-    :raises ConfigurationError: when two have one class and one ``key``.
+    :raises ConfigurationError: when two have the same class and ``key``.
     """
-    from io_intelligence_provider.alerts.ledger import notifier_key  # brings the store along
+    from io_intelligence_provider.alerts.ledger import notifier_key  # imports the store
 
     found: dict[str, BaseNotifier] = {}
     for position, notifier in enumerate(notifiers):
@@ -147,7 +151,7 @@ _OBJECTS: Final = {
     "slack_blocks": lambda message: message.slack_blocks,
     "to_dict()": lambda message: message.to_dict(),
 }
-"""What a template can ask for that is no text."""
+"""The objects, other than text, that a template can ask for."""
 
 _WHOLE: Final = re.compile(rf"\s*{{{{-?\s*{CONTEXT_NAME}\.({'|'.join(map(re.escape, _OBJECTS))})\s*-?}}}}\s*")
 
@@ -155,27 +159,27 @@ _WHOLE: Final = re.compile(rf"\s*{{{{-?\s*{CONTEXT_NAME}\.({'|'.join(map(re.esca
 def notify(notifier: BaseNotifier, context: Context, message: DigestMessage) -> None:
     """Render a copy of a notifier with the message in its context, and send it.
 
-    Rendering writes over a notifier's own fields, and would send the next run this run's message.
+    Rendering overwrites the notifier's fields, so the original would send this run's message again.
     """
     fresh = copy.copy(notifier)
     for field in getattr(fresh, "template_fields", ()):
         setattr(fresh, field, _with_objects(getattr(fresh, field), message))
-    # A copy of the context, too: notifiers add their fields to it.
+    # The context is copied as well, because notifiers add their fields to it.
     fresh({**context, CONTEXT_NAME: message})
 
 
 @dataclass(frozen=True)
 class _AsItIs:
-    """A value that Airflow's templating asks for with ``resolve`` and does not render: names are foreign."""
+    """Wraps a value that Airflow resolves but does not render as a template: it holds text from outside."""
 
     value: Any
 
-    def resolve(self, context: Context) -> Any:  # noqa: ARG002 - Airflow gives it
+    def resolve(self, context: Context) -> Any:  # noqa: ARG002 - the interface is Airflow's
         return self.value
 
 
 def _with_objects(value: Any, message: DigestMessage) -> Any:
-    """Put objects in the place of templates that are nothing but one of them: a template makes text."""
+    """Replace templates that consist of a single object by that object: rendering would turn it into text."""
     if isinstance(value, str):
         found = _WHOLE.fullmatch(value)
         return _AsItIs(_OBJECTS[found.group(1)](message)) if found else value

@@ -1,4 +1,4 @@
-"""The operator that finds what changed since the snapshot before."""
+"""Defines the operator that writes the changes since the previous snapshot."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ __all__ = ["IOIntelligenceChangesOperator"]
 
 
 class IOIntelligenceChangesOperator(BaseOperator):
-    """Compare the snapshot of the run's date with the one before and file the changes.
+    """Compare the snapshot of the run's date with the previous one, and write the changes file.
 
-    The assets ``io_intelligence_price_changes`` and ``io_intelligence_quota_changes`` get an event when
-    there was such a change, and none when there was not; access tiers count as quotas. A run whose date
-    has no snapshot is skipped.
+    A run whose date has no snapshot is skipped. The assets ``io_intelligence_price_changes`` and
+    ``io_intelligence_quota_changes`` get an event only if there were such changes; access tiers count as
+    quotas.
 
-    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
+    Templated arguments: ``root``, ``storage_conn_id``, ``against``.
+
+    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
-    :param against: ``previous``, or an earlier date on file: then the counts are returned, nothing is
-        filed and no asset gets an event.
+    :param against: ``previous``, or an earlier date in the store. With a date only the counts are returned:
+        no file is written and no asset gets an event.
     :returns: the :class:`~io_intelligence_provider.changes.detect.ChangesSummary` as a dict.
     :raises NotOnFileError: when ``against`` has no snapshot.
     :raises ConfigurationError: when ``against`` is not before the run's date.
@@ -55,7 +57,7 @@ class IOIntelligenceChangesOperator(BaseOperator):
             self.outlets = [*self.outlets, CHANGES_ALIAS]
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """File the changes of the run's date."""
+        """Write the changes of the run's date."""
         from io_intelligence_provider.changes.detect import detect_changes
 
         store = open_store(self.root, self.storage_conn_id)
@@ -64,7 +66,7 @@ class IOIntelligenceChangesOperator(BaseOperator):
         counts = {kind: count for kind, count in summary["counts"].items() if count}
         self.log.info("Changes from %s to %s: %s", summary["previous_date"], day, counts or "none")
         if self.against == "previous":
-            # Two kinds may have one asset: it gets one event.
+            # Two kinds of change may share an asset, which gets one event.
             for asset in dict.fromkeys(asset for kind, asset in CHANGES.items() if kind in counts):
                 extra = event_extra(summary, store.quality(day))
                 context["outlet_events"][CHANGES_ALIAS].add(asset, extra=extra)

@@ -1,4 +1,4 @@
-"""What several operators share: the date a run is about, checked numbers and locations."""
+"""Finds the date of a run, and validates numbers and locations given to operators."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def run_day(context: Context, store: SnapshotStore) -> date:
 
 
 def told_or_date_of_run(context: Context) -> date:
-    """Return the date that a run is about, on file or not: the UTC date of ``dag_run.run_after``.
+    """Return the snapshot date that a run processes, which may not be in the store.
 
-    A run that an event of our assets started is about the snapshot that the latest event names: just
-    after midnight that is another date.
+    It is the UTC date of ``dag_run.run_after``, or, for a run that events of the provider's assets started,
+    the date of the latest event: just after midnight the two differ.
     """
     from io_intelligence_provider.store.store import as_date
 
@@ -60,7 +60,7 @@ def number(name: str, value: float | str, kind: type[Number]) -> Number: ...
 def number(name: str, value: Any, kind: type[Number]) -> Number | None:
     """Return a rendered argument as a number.
 
-    :raises ConfigurationError: when it is none; the value is not shown, as a key may have been pasted there.
+    :raises ConfigurationError: when it is not a number; the value is not shown, as it may be a pasted key.
     """
     if value is None:
         return None
@@ -75,13 +75,13 @@ def number(name: str, value: Any, kind: type[Number]) -> Number | None:
 
 
 def refuse_locations(**locations: Any) -> None:
-    """Refuse roots and paths that are none, or hold credentials, when the Dag file is parsed.
+    """Reject invalid roots and paths, and those with credentials, when the Dag file is parsed.
 
-    Airflow keeps the arguments of a task in its database, and shows them. A template is looked at when it is
-    rendered, by whoever opens the location.
+    Airflow stores the arguments of a task in its database and shows them. Templates are validated after
+    rendering, when the location is opened.
 
-    :param locations: values by the names of their arguments; what is no text is passed over.
-    :raises ConfigurationError: then; no location with credentials is shown.
+    :param locations: values by the names of their arguments; values other than text are ignored.
+    :raises ConfigurationError: when a location is rejected; the message shows none that holds credentials.
     """
     from io_intelligence_provider.storage.location import refusal_of
 

@@ -1,7 +1,7 @@
-"""Links from a task, and from a digest, to the page in Airflow's interface.
+"""Links tasks and digests to the page in Airflow's UI.
 
-Airflow works a link out when a task ends, in the task's own process, and keeps it as an XCom. It is relative:
-the interface resolves it through its ``<base>``, so that a ``base_url`` with a path works.
+Airflow computes the link of a task when it ends, in the task's own process, and stores it as an XCom. It is
+relative: the UI resolves it with its ``<base>``, so that a ``base_url`` with a path works.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["PAGE", "ChangesLink", "QualityLink", "changes_url"]
 
 PAGE: Final = "io-intelligence/"
-"""The page, from Airflow's root on. The slash at its end is needed: the page's own addresses are relative."""
+"""The URL of the page below Airflow's root. Its final slash is needed: the page's own URLs are relative."""
 
 
 class _PageLink(BaseOperatorLink):
-    """A link to what the page shows of the date that a task was about.
+    """Links to the page for the date of a task.
 
-    That date is the ``snapshot_date`` of the task's result. A task that failed has none: then it is the
-    date that the run was about. A task with a root of its own has no link, as the page shows the
-    configured one.
+    The date is the ``snapshot_date`` of the task's result, or, for a failed task without a result, the date
+    of the run. A task whose root is not the configured one has no link: the page shows only the latter.
     """
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the link, relative to Airflow's root; empty when there is nothing to link to."""
+        """Return the link, relative to Airflow's root; empty when there is none."""
         if not _is_shown(getattr(operator, "root", None), getattr(operator, "storage_conn_id", None)):
             return ""
         day = _date_of_result(ti_key)
         if day is None:
-            # What Airflow calls a key is the running task instance itself; nothing else knows the run.
+            # Airflow passes the running task instance as the key, which is the only way to the run.
             context_of = getattr(ti_key, "get_template_context", None)
             day = self._date_of_run(context_of()) if context_of else None
         return PAGE + self._fragment(day) if day else ""
@@ -51,7 +50,7 @@ class _PageLink(BaseOperatorLink):
 
 
 class QualityLink(_PageLink):
-    """What the checks said of the snapshot."""
+    """Links to the results of the checks of the snapshot."""
 
     name: ClassVar[str] = "Data quality"
 
@@ -63,7 +62,7 @@ class QualityLink(_PageLink):
 
 
 class ChangesLink(_PageLink):
-    """What changed on that date."""
+    """Links to the changes of the date."""
 
     name: ClassVar[str] = "What changed"
 
@@ -86,10 +85,11 @@ def _date_of_result(ti_key: TaskInstanceKey) -> date | None:
 
 
 def changes_url(day: date, root: str | None = None, storage_conn_id: str | None = None) -> str | None:
-    """Return the absolute URL of what changed on a date, for those who read it outside Airflow.
+    """Return the absolute URL of the changes of a date, for readers outside Airflow.
 
-    :param root: the store that it is about, and ``storage_conn_id``: as the operators take them.
-    :returns: ``None`` when ``[api] base_url`` is not set or no http or https URL, or the page shows
+    :param root: root of the store, as in the operators.
+    :param storage_conn_id: connection of the store, as in the operators.
+    :returns: ``None`` when ``[api] base_url`` is unset or not an http or https URL, or the page shows
         another store.
     """
     base = conf.get("api", "base_url", fallback=None) or ""
@@ -99,7 +99,7 @@ def changes_url(day: date, root: str | None = None, storage_conn_id: str | None 
 
 
 def _is_shown(root: str | None, storage_conn_id: str | None) -> bool:
-    """Tell whether a store is the one that is configured, which is what the page shows."""
+    """Return whether a store is the configured one, which is what the page shows."""
     configured = conf.get("io_intelligence", "storage_conn_id", fallback=None)
     if storage_conn_id and storage_conn_id != configured:
         return False

@@ -1,4 +1,4 @@
-"""The operator that judges any Parquet data set by any pandera schema."""
+"""Defines the operator that validates any Parquet data set with any pandera schema."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ __all__ = ["PanderaCheckOperator"]
 
 
 class PanderaCheckOperator(BaseOperator):
-    """Judge Parquet files by a pandera schema, refuse rows to quarantine, fail when the findings say so.
+    """Validate Parquet files with a pandera schema, quarantine invalid rows, and fail on serious findings.
 
-    Every check is evaluated whatever the others say. Quarantine and valid rows are written first, the
-    outcome is decided then. The schema is loaded when the task runs, never when the Dag is parsed. Each
-    outlet gets the summary and, under ``airflow.dataquality.result``, the counts of checks as the extra of
-    its event.
+    Every check is evaluated, even after others failed. Quarantine and valid rows are written before the
+    task fails. The schema is loaded when the task runs, not when the Dag file is parsed. The event of each
+    outlet gets the summary as its extra, with the counts of checks under ``airflow.dataquality.result``.
+
+    Templated arguments: all except ``schema``, ``engine``, ``spark`` and ``profile``.
 
     :param path: a file, a glob or a folder, partitioned (``key=value``) or not; a path or an fsspec URL.
     :param schema: ``"module:object"``, the path of a pandera YAML file, or a ``DataFrameModel`` or
         ``DataFrameSchema``, for pandas or for polars.
-    :param quarantine_path: where refused rows go with every reason: a ``.parquet`` file, or a folder that
-        gets one file a run. ``None``: they are counted only.
-    :param fail_on: ``error``, ``warn`` or ``never``: which findings fail the task.
-    :param max_quarantine_share: share of refused rows, 0 to 1, above which the task fails.
+    :param quarantine_path: where invalid rows are written with all their failures: a ``.parquet`` file, or a
+        folder that gets one file per run. ``None``: they are only counted.
+    :param fail_on: ``error``, ``warn`` or ``never``: the severity from which a finding fails the task.
+    :param max_quarantine_share: share of quarantined rows, 0 to 1, above which the task fails.
     :param storage_conn_id: Airflow connection of the object store, for all paths.
-    :param valid_path: where valid rows go, as the schema parses them; replaced in one step.
+    :param valid_path: where valid rows are written as the schema parses them; replaced in one step.
     :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``.
     :param thresholds: how many rows may fail a check, by the same names: a count (int) or a share (float).
-    :param memory_limit: what a data set may take in memory when a check needs all its rows at once.
-    :param engine: ``local``, or ``spark`` to judge on Spark's workers.
-    :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; else the active session.
+    :param memory_limit: the memory a data set may take when a check needs all its rows at once.
+    :param engine: ``local``, or ``spark`` to validate on Spark's workers.
+    :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; the active session by default.
     :param history_checks: what to compare with earlier runs of ``dataset``: ``True`` for the usual checks,
         or a mapping of their names to their settings.
-    :param dataset: the name under which runs are compared; the path as the Dag file has it if not given.
-    :param results_root: root of the result history; ``[io_intelligence] root`` unless given.
-    :param profile: whether to measure the columns; always when ``history_checks`` are asked for.
+    :param dataset: the name under which runs are compared; by default the path as written in the Dag file.
+    :param results_root: root of the result history; ``[io_intelligence] root`` by default.
+    :param profile: whether to measure the columns; always done with ``history_checks``.
     :returns: the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
     :raises QualityError: when a finding fails the task; its ``report`` is the ``CheckRun``.
     """
@@ -104,13 +105,13 @@ class PanderaCheckOperator(BaseOperator):
         self.dataset = dataset
         self.results_root = results_root
         self.profile = profile
-        # As the Dag file has it: rendered, it may name another day in every run. An XCom is no name.
+        # The path before rendering, which may add the date of the run. An XCom has no such text.
         self._path_as_written = path if isinstance(path, str) else None  # type: ignore[redundant-expr]
         self._run: CheckRun | None = None
         self._refuse_locations()
 
     def execute(self, context: Context) -> Any:
-        """Judge the data set."""
+        """Validate the data set."""
         return self._checked(context, self._check)
 
     def _check(self, options: CheckOptions) -> CheckRun:
@@ -132,7 +133,7 @@ class PanderaCheckOperator(BaseOperator):
         return filesystem_of(self.path, self.storage_conn_id)
 
     def _checked(self, context: Context, check: Any) -> dict[str, Any]:
-        """Check by a function of the options, keep the result whatever it is, and return its summary."""
+        """Run a check function, record its result even if it failed, and return its summary."""
         from io_intelligence_provider.errors import QualityError
         from io_intelligence_provider.operators.results import record_result
         from io_intelligence_provider.quality.result import CheckRun
@@ -157,9 +158,9 @@ class PanderaCheckOperator(BaseOperator):
         return summary
 
     def _refuse_locations(self) -> None:
-        """Refuse paths that are none, before a name is made of one.
+        """Reject invalid paths before one is used as the name of the data set.
 
-        :raises ConfigurationError: then.
+        :raises ConfigurationError: when a path is rejected.
         """
         names = ["path", "quarantine_path", "valid_path", "results_root"]
         if isinstance(self.dataset, str) and "://" in self.dataset:
@@ -190,7 +191,7 @@ class PanderaCheckOperator(BaseOperator):
         return lambda run: checks.evaluate(run, past)
 
     def _results_conn_id(self) -> str | None:
-        # A root of its own may lie in the same storage; the configured one has its configured connection.
+        # A separate root may be in the same storage; the configured root has the configured connection.
         from io_intelligence_provider.storage.location import local_path
 
         root = self.results_root

@@ -1,4 +1,4 @@
-"""Records the result of a run: history, report and metrics. Never fails the task."""
+"""Records the result of a run in history, report and metrics. Never fails the task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def open_history(root: str | None = None, storage_conn_id: str | None = None) -> ResultHistory:
-    """Return the result history at ``root``, ``[io_intelligence] root`` unless given.
+    """Return the result history at ``root``, by default ``[io_intelligence] root``.
 
     :raises ConfigurationError: when the URL's file system is not installed.
     """
@@ -32,14 +32,14 @@ def open_history(root: str | None = None, storage_conn_id: str | None = None) ->
 def read_history(dataset: str, root: str | None = None, storage_conn_id: str | None = None) -> list[CheckRun]:
     """Return the earlier runs on a data set, oldest first.
 
-    A history that cannot be opened or read is a warning in the log and an empty list: the history checks then
-    say that they lack earlier runs, and the data are judged all the same.
+    A history that cannot be opened or read gives a warning in the log and an empty list: the history checks
+    then report that they lack earlier runs, and the data are validated all the same.
     """
     from io_intelligence_provider.quality.results_store import read_past
 
     try:
         return read_past(open_history(root, storage_conn_id), dataset)
-    except Exception as error:  # noqa: BLE001 - a missing connection, say: not what the task is about
+    except Exception as error:  # noqa: BLE001 - for example a missing connection, which must not fail the task
         log.warning("The history of %s cannot be opened, so nothing is compared with it: %s", dataset, error)
         return []
 
@@ -52,12 +52,12 @@ def record_result(
     storage_conn_id: str | None = None,
     reports: bool = True,
 ) -> None:
-    """File a run in the history, write its report, send its metrics.
+    """Add a run to the history, write its report, send its metrics.
 
-    Each of the three is tried whatever became of the others; what fails is a warning in the log. So a full
-    disk or a dead metrics server never turns a good run into a failed one.
+    A failure of one does not stop the others and is a warning in the log, so that a full disk or a dead
+    metrics server never fails a good run.
 
-    :param dataset: the name under which runs are compared; the run's own unless given.
+    :param dataset: the name under which runs are compared; by default the run's own.
     :param reports: whether to write the HTML and the JSON report; a snapshot has its own.
     """
     from io_intelligence_provider.metrics import emit_metrics
@@ -70,7 +70,7 @@ def record_result(
 
 
 def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityReport | None:
-    """Send the metrics of a snapshot's run and return its report with what lineage needs besides.
+    """Send the metrics of a snapshot's run, and return its report with the columns that lineage needs.
 
     A snapshot needs no history: its reports are in the store.
     """
@@ -81,7 +81,7 @@ def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityRepor
     try:
         profile = () if report.outcome == "failed" else footer_profile(store, report.snapshot_date)
         return with_columns(report, profile)
-    except Exception as error:  # noqa: BLE001 - the snapshot is filed; its lineage must not undo that
+    except Exception as error:  # noqa: BLE001 - the snapshot is committed; its lineage must not fail the task
         log.warning("The lineage of %s could not be prepared: %s", report.dataset, error)
         return None
 
@@ -89,5 +89,5 @@ def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityRepor
 def _try(what: str, dataset: str, keep: Callable[[], str]) -> None:
     try:
         log.info("The %s of %s: %s", what, dataset, keep())
-    except Exception as error:  # noqa: BLE001 - results are kept best effort, the outcome stands
+    except Exception as error:  # noqa: BLE001 - a result that cannot be recorded must not fail the task
         log.warning("The %s of %s could not be kept: %s", what, dataset, error)

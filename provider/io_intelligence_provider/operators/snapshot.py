@@ -1,4 +1,4 @@
-"""The operator that files the daily snapshot."""
+"""Defines the operator that writes the daily snapshot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.common import number, refuse_locations
 from io_intelligence_provider.operators.links import QualityLink
 
-if TYPE_CHECKING:  # loads when it is used: Dag files import this module at every parse
+if TYPE_CHECKING:  # imported on use, because Dag files import this module at every parse
     from airflow.sdk import Context
 
     from io_intelligence_provider.contract.report import QualityReport
@@ -27,21 +27,23 @@ __all__ = ["IOIntelligenceSnapshotOperator"]
 
 
 class IOIntelligenceSnapshotOperator(BaseOperator):
-    """Read the catalogue, check every record and file the valid ones as the snapshot of the run's date.
+    """Read the catalogue, check every record and commit the valid ones as the snapshot of the run's date.
 
-    The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, since the API
-    serves the present only; see :func:`~io_intelligence_provider.snapshot.snapshot_date_for`.
+    The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, because the API
+    serves only current data; see :func:`~io_intelligence_provider.snapshot.snapshot_date_for`.
     The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed.
 
-    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` unless given.
+    All arguments are templated.
+
+    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
-    :param q: the API's own search term; a root belongs to one.
-    :param page_size: models per page, 1 to 100; the connection's unless given.
-    :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
+    :param q: search term of the API; all snapshots below a root must have the same.
+    :param page_size: models per page, 1 to 100; by default the connection's.
+    :param fail_on: ``error``, ``warn`` or ``never``: the severity from which a failed check stops the commit.
     :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
     :param io_intelligence_conn_id: the connection of the API.
     :returns: the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
-    :raises QualityError: when a check stopped the commit; quarantine and report are written all the same.
+    :raises QualityError: when a check stopped the commit; quarantine and report are written nevertheless.
     """
 
     template_fields: Sequence[str] = (
@@ -82,7 +84,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
             self.outlets = [*self.outlets, MODELS]
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """File the snapshot of the run's date."""
+        """Write the snapshot of the run's date."""
         from io_intelligence_provider.contract.report import QualityReport
         from io_intelligence_provider.snapshot import LateRunError, run_snapshot, snapshot_date_for_run
 
@@ -103,7 +105,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
                     max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
                 )
             except QualityError as stopped:
-                # Before the task fails: OpenLineage and the metrics hear of stopped runs as well.
+                # Before the task fails, so that OpenLineage and the metrics include stopped runs.
                 if isinstance(stopped.report, QualityReport):
                     self._record(stopped.report, store)
                 raise
@@ -114,13 +116,13 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         return summary
 
     def _record(self, report: QualityReport, store: SnapshotStore) -> None:
-        """Send the metrics, and keep what OpenLineage asks for when the task is done, failed or not."""
+        """Send the metrics, and keep what OpenLineage reads after the task, failed or not."""
         from io_intelligence_provider.operators.results import record_snapshot
 
         self._report, self._root = record_snapshot(report, store), store.files.url("").rstrip("/")
 
-    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - theirs
-        """Return the endpoint with its checks, and the models that were written."""
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - the interface is OpenLineage's
+        """Return the API endpoint with its checks, and the models file that was written."""
         from io_intelligence_provider.lineage import snapshot_lineage
 
         return snapshot_lineage(self._report, self._root)

@@ -1,6 +1,6 @@
-"""The page in Airflow's UI: how Airflow finds it. Every process that loads plugins imports this module.
+"""Registers the page with Airflow's UI. Every process that loads plugins imports this module.
 
-So it stays light: the app, and FastAPI with it, is loaded by the first request (:mod:`.lazy`).
+It therefore stays light: the first request loads the app, and FastAPI with it (:mod:`.lazy`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NAV_TOP_LEVEL_SINCE: Final = (3, 3)
 
 
 def external_view(airflow_version: str) -> dict[str, Any]:
-    """Return the entry of the side bar. Its addresses are relative, so that a ``base_url`` may have a path.
+    """Return the entry of the side bar. Its URLs are relative, so that a ``base_url`` may have a path.
 
-    :param airflow_version: ``nav_top_level`` came with Airflow 3.3; older ones refuse what they do not know.
+    :param airflow_version: ``nav_top_level`` came with Airflow 3.3; older ones reject unknown keys.
     """
     view: dict[str, Any] = {
         "name": "IO Intelligence",
-        "href": "io-intelligence/",  # with the slash: what the page names relatively lies below it
+        "href": "io-intelligence/",  # with the slash, because the page's relative URLs start here
         "url_route": "io-intelligence",
         "destination": "nav",
         "icon": "io-intelligence/static/icon.svg",
@@ -38,7 +38,7 @@ def external_view(airflow_version: str) -> dict[str, Any]:
 
 
 class IOIntelligencePlugin(AirflowPlugin):
-    """Prices, quotas, changes and quality of the stored snapshots as a page of Airflow's UI."""
+    """Adds a page with prices, quotas, changes and quality of the stored snapshots to Airflow's UI."""
 
     name = "io_intelligence"
     fastapi_apps = [  # noqa: RUF012 - Airflow's base class declares plain lists

@@ -1,4 +1,4 @@
-"""The page's app as Airflow serves it: the configured store, behind Airflow's access control."""
+"""Creates the page's app for Airflow: the configured store, behind Airflow's access control."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["create_app", "open_configured_store"]
 def open_configured_store() -> SnapshotStore:
     """Return the configured store.
 
-    :raises Exception: of whatever type the secrets backends raise when the connection does not exist.
+    :raises Exception: of any type, from the secrets backends, when the connection does not exist.
     """
     if connection := conf.get("io_intelligence", "storage_conn_id", fallback=None):
-        # S3 takes a connection that does not exist for none at all, and then asks the public Internet.
+        # For S3 an unknown connection counts as no connection, and the store then asks the public Internet.
         BaseHook.get_connection(connection)
     return open_store()
 
 
 def create_app() -> ASGIApp:
-    """Return the app; who may see Airflow's plugins may see it."""
+    """Return the app; users who may see Airflow's plugins may see it."""
     return build_app(StoreSource(open_configured_store), requires_access_view(AccessView.PLUGINS))

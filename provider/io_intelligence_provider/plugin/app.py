@@ -1,4 +1,4 @@
-"""The page's FastAPI app, without a word on where it is mounted or who may see it."""
+"""Builds the page's FastAPI app. Mounting and access control are the caller's."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ _REFUSALS: Final[dict[int, tuple[Kind, str, str, str]]] = {
 
 
 def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
-    """Return the whole app.
+    """Return the app with all middleware.
 
-    :param source: where the store is.
-    :param access: FastAPI dependency that raises 401 or 403; every route but the static files has it.
+    :param source: gives the listing of the store.
+    :param access: FastAPI dependency that raises 401 or 403; every route has it except the static files.
     """
     return SecurityMiddleware(build_api(source, access))
 
 
 def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
-    """Return the FastAPI app inside."""
+    """Return the FastAPI app without :class:`SecurityMiddleware`."""
     page = Page(source)
     statics = Statics(page.cache)
     api = FastAPI(
@@ -72,7 +72,7 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
     for route in ROUTES:
         api.add_api_route(route.path, page.endpoint(route), response_model=route.answer)
     api.add_api_route("/", statics.index, response_class=HTMLResponse, response_model=None)
-    # Not one of FastAPI's: the only route without the dependency. Icons are shown before anyone logs in.
+    # Added as a Starlette route to avoid the access dependency: icons are shown before login.
     api.router.routes.append(Route("/static/{path:path}", statics.file))
     api.add_middleware(_WarmUp, statics=statics)
     return api
@@ -91,17 +91,17 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    # It is raised again after this answer, and logged by the shell around the app.
+    # The error is raised again after this response, and SecurityMiddleware logs it.
     problem = problem_of(error)
     return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
 
 
 class _WarmUp:
-    """Does, beside the first request, what every server must do once; the store is not touched.
+    """Loads the static files once per server, in parallel with the first request; does not read the store.
 
-    Airflow's side bar asks for our icon, and with that for this app, before anyone opens the page. A thread
-    of the event loop's own does the work: a server that stops closes its loop, which waits for it. An app
-    that nobody serves starts nothing. Lifespan events do not help: Airflow passes none on to what it mounts.
+    Airflow's side bar requests the icon, and so starts this app, before a user opens the page. The work runs
+    in the executor of the event loop, which a stopping server waits for when it closes the loop. Nothing
+    starts without a request. Lifespan events cannot be used: Airflow does not forward them to mounted apps.
     """
 
     def __init__(self, app: ASGIApp, statics: Statics) -> None:
@@ -117,5 +117,5 @@ class _WarmUp:
     def _prepare(self) -> None:
         try:
             self._statics.prepare()
-        except Exception:  # whoever needs it gets the error as an answer
+        except Exception:  # the request that needs the files gets the error as its response
             log.exception("The page could not prepare itself; its first answers take longer, or fail alike")

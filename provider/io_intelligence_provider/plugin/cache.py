@@ -1,4 +1,4 @@
-"""Caches what was read within a bound of bytes; each entry is loaded by one thread only."""
+"""Caches what was read, up to a limit in bytes; only one thread loads an entry."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ __all__ = [
 T = TypeVar("T")
 
 LIMIT_BYTES: Final = 256 * 2**20
-"""Most that one process keeps. Three years of daily snapshots of 500 models take about a fifth of it."""
+"""The limit for one process. Three years of daily snapshots of 500 models take about a fifth of it."""
 
 
 STUCK_SECONDS: Final = 20.0
-"""How long a read may take: then whoever waits for it is told, and the next one who asks tries anew."""
+"""The longest a read may take: after that, waiting threads get an error and the next request reads again."""
 
 
 class StuckError(UnreachableError):
-    """A read does not come back."""
+    """Reports a read that does not return."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,16 +45,16 @@ class StuckError(UnreachableError):
 
 
 DAMAGE_SECONDS: Final = 60.0
-"""How long something is kept that rests on a file which could not be read."""
+"""How long an entry is kept if one of its files could not be read."""
 
 
 @dataclass(frozen=True)
 class CacheEntry(Generic[T]):
-    """Something to keep.
+    """Holds a value to keep.
 
-    :param size: its size in bytes, as near as is cheap to tell.
-    :param seconds: how long it may be kept; ``None``: as long as there is room. What rests on a file that
-        could not be read is kept for a short time, as the next look may find it whole.
+    :param size: its approximate size in bytes.
+    :param seconds: how long it may be kept; ``None``: as long as there is room. A value with an unreadable
+        file behind it is kept for a short time, because the file may soon be readable.
     """
 
     value: T
@@ -71,9 +71,9 @@ class _Slot:
 
 
 class Cache:
-    """Keeps the most recently used things; thread-safe.
+    """Keeps the most recently used values; thread-safe.
 
-    :param limit: bound of the sum of the sizes in bytes. Something larger is made anew each time.
+    :param limit: the largest sum of sizes in bytes. A larger value is loaded on every request.
     """
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
@@ -84,16 +84,16 @@ class Cache:
 
     @property
     def size(self) -> int:
-        """Sum of the sizes in bytes of what is kept."""
+        """Return the sum of the sizes in bytes of all entries."""
         return self._size
 
     def get(self, key: Hashable, make: Callable[[], CacheEntry[T]]) -> T:
-        """Return what is kept under a key, or make it; threads that want it meanwhile wait for it.
+        """Return the value of a key, loading it if necessary; other threads that need it wait.
 
-        What ``make`` raises reaches the caller, and the next one tries again. What has been made for too long
-        is left to the thread that is stuck in it, and made anew.
+        Errors of ``make`` reach the caller, and the next call tries again. A load that takes too long is left
+        to its thread, and the next call starts another one.
 
-        :raises StuckError: when it is not made in time by another thread.
+        :raises StuckError: when another thread does not finish loading in time.
         """
         with self._lock:
             entry = self._entries.get(key)
@@ -119,14 +119,14 @@ class Cache:
             entry.lock.release()
 
     def _is_stuck(self, entry: _Slot) -> bool:
-        """Tell whether a thread has been making something for too long; what it replaces is let go."""
+        """Return whether an entry has been loading for too long; its old value then counts no more."""
         stuck = entry.begun is not None and time.monotonic() - entry.begun > STUCK_SECONDS
         if stuck and entry.made is not None:
             self._size -= entry.made.size
         return stuck
 
     def peek(self, key: Hashable) -> Any:
-        """Return what is kept under a key, ``None`` when that is nothing (yet)."""
+        """Return the value of a key, or ``None`` when it is not loaded."""
         with self._lock:
             entry = self._entries.get(key)
         made = entry and self._valid(entry)
@@ -157,7 +157,7 @@ class Cache:
                 self._evict()
 
     def _evict(self) -> None:
-        """Let the least recently used go until the rest fits; what is being made has no size yet."""
+        """Remove the least recently used entries until the rest fits; loading ones have no size yet."""
         for key in list(self._entries):
             if self._size <= self._limit:
                 return
@@ -168,11 +168,11 @@ class Cache:
 
 
 class QuarterCache(Generic[T]):
-    """One kind of thing that rests on the files of single days.
+    """Caches one kind of value by quarter of a year.
 
-    :param name: what it is called in the cache.
-    :param part: the part of the store whose files it rests on.
-    :param make: makes it for several quarters at once, from their days, oldest first.
+    :param name: the name of the values in the cache.
+    :param part: the part of the store whose files they are read from.
+    :param make: loads several quarters at once, from their days, oldest first.
     """
 
     def __init__(
@@ -190,9 +190,9 @@ class QuarterCache(Generic[T]):
         self._make = make
 
     def get(self, quarters: Sequence[Quarter]) -> list[T]:
-        """Return those of several quarters."""
+        """Return the values of several quarters."""
         if len(quarters) > 1:
-            # One thread at a time, and kept for no time: what it leaves behind are the quarters.
+            # A key shared by all threads lets one at a time load; its own entry expires at once.
             self._cache.get((self._name, "together"), partial(self._make_together, quarters))
         return [self._cache.get(self._key(one), partial(self._make_one, one)) for one in quarters]
 
@@ -200,7 +200,7 @@ class QuarterCache(Generic[T]):
         return self._make_of([quarter])[quarter]
 
     def _make_together(self, quarters: Sequence[Quarter]) -> CacheEntry[None]:
-        """Make those that are not at hand at once: one by one they take half as long again."""
+        """Load all missing quarters at once: one by one takes half as long again."""
         missing = [one for one in quarters if self._cache.peek(self._key(one)) is None]
         if len(missing) > 1:
             for quarter, made in self._make_of(missing).items():

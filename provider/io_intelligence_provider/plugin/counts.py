@@ -1,4 +1,4 @@
-"""Changes counted by day, and the few of them that are worth a line."""
+"""Counts changes by day, and selects the few that the overview lists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EVENTS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)
 
 
 def day_before(dates: Sequence[date], day: date) -> date | None:
-    """Return the date on file before a day.
+    """Return the date in the store before a day.
 
     :param dates: oldest first.
     """
@@ -35,7 +35,7 @@ def day_before(dates: Sequence[date], day: date) -> date | None:
 
 
 def count_changes(changes: pl.DataFrame) -> pl.DataFrame:
-    """Count changes by ``snapshot_date``, ``change`` and ``direction``: a few rows a day stand for all."""
+    """Count changes by ``snapshot_date``, ``change`` and ``direction``, which leaves a few rows a day."""
     return changes.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
 
 
@@ -45,8 +45,8 @@ def count_days(counted: pl.DataFrame, days: Sequence[date], dates: Sequence[date
     Access tiers count as quotas.
 
     :param counted: see :func:`count_changes`.
-    :param days: days whose changes were detected, with or without any.
-    :param dates: all dates on file.
+    :param days: days whose changes were detected, including those without any.
+    :param dates: all dates in the store.
     """
     kind, way = pl.col("change"), pl.col("direction")
     counted = counted.group_by("snapshot_date").agg(
@@ -68,7 +68,7 @@ def count_days(counted: pl.DataFrame, days: Sequence[date], dates: Sequence[date
 
 
 def count_prices(counted: pl.DataFrame) -> dict[date, dict[str, int]]:
-    """Count all changes of each day, and those of prices: all, up, down."""
+    """Count all changes of each day, and its price changes: all, up and down."""
     price, way = pl.col("change") == PRICE, pl.col("direction")
     counted = counted.group_by("snapshot_date").agg(
         pl.col("number").sum().alias("changes"),

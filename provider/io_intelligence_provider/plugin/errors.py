@@ -1,4 +1,4 @@
-"""What the page says instead of an answer: what was asked, what came back, what to do; never a secret."""
+"""Builds error responses: they say what was asked, what came back and what to do, without secrets."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 class InvalidError(IOIntelligenceError):
-    """Parameters that are well-formed one by one and make no sense together, or name two models at once."""
+    """Reports valid parameters that contradict each other, or a name that two models have."""
 
 
 class UnreachableError(StorageError):
-    """The store could not even be listed."""
+    """Reports a store that could not be listed."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An answer that is none.
+    """Describes an error response.
 
-    :param detail: what is wrong with each parameter, as FastAPI gives it.
+    :param detail: the problem with each parameter, in FastAPI's format.
     """
 
     status: int
@@ -100,7 +100,7 @@ _OF_ERROR: Final[Sequence[tuple[type[IOIntelligenceError], int, Kind, str, str]]
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what to say of an error; of one that nobody expected, no more than that it is in the log."""
+    """Return the response to an error; for an unexpected error it only refers to the log."""
     for kind_of_error, status, kind, title, action in _OF_ERROR:
         if isinstance(error, kind_of_error):
             return Problem(status, kind, title, str(error), action)
@@ -114,9 +114,9 @@ def problem_of(error: Exception) -> Problem:
 
 
 def scrub(text: str) -> str:
-    """Take user names, passwords and queries out of the URLs in a text, and bound its length.
+    """Remove user names, passwords and queries from the URLs in a text, and limit its length.
 
-    Surrogates, which file names may bring in, become question marks: JSON in UTF-8 cannot hold them.
+    Surrogates, which file names may contain, become question marks: JSON in UTF-8 cannot hold them.
     """
     text = _SURROGATES.sub("?", scrubbed(text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

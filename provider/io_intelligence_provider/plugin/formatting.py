@@ -1,4 +1,4 @@
-"""Prices and quotas as the page's API writes them: plain decimal text, never a float."""
+"""Formats prices and quotas for the page's API as plain decimal text, never as floats."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def plain(value: Decimal | int | None) -> str | None:
 
 
 def column_text(values: pl.Series) -> pl.Series:
-    """Do the same to a column of decimals with a scale of 18; texts stay as they are."""
+    """Format a column of decimals with a scale of 18 like :func:`plain`; text columns are unchanged."""
     if values.dtype == pl.String:
         return values
     return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
 
 
 def unscaled(stored: int) -> Decimal:
-    """Return the price of an integer that a column of prices is stored as."""
+    """Return the price that a price column stores as this integer."""
     return _EXACT.scaleb(Decimal(stored), -PRICE_SCALE)
 
 
 def mean(one: Decimal, other: Decimal) -> Decimal:
-    """Return the exact mean of two prices: the median of an even number of them."""
+    """Return the exact mean of two prices, which is the median of an even number of them."""
     return _EXACT.divide(_EXACT.add(one, other), Decimal(2))
 
 
 def json_value(column: str, value: Any) -> Any:
-    """Return a stored value as JSON can hold it: prices as text, timestamps as RFC 3339."""
+    """Convert a stored value for JSON: prices to text, timestamps to RFC 3339."""
     if value is None:
         return None
     kind = COLUMN_BY_NAME[column].kind
@@ -54,5 +54,5 @@ def json_value(column: str, value: Any) -> Any:
 
 
 def json_integer(value: int) -> int | str:
-    """Return an integer, as text beyond 2^53: from there on a number of JavaScript is not exact."""
+    """Return an integer, as text beyond 2^53, where JavaScript's numbers are no longer exact."""
     return value if abs(value) <= _LARGEST else str(value)

@@ -35,17 +35,17 @@ log = logging.getLogger(__name__)
 
 
 _LEAST: Final = 1_000
-"""Bytes from which compressing is worth it."""
+"""The smallest body, in bytes, that is compressed."""
 _LEVEL: Final = 3
-"""A tenth larger than the usual 6, in half the time."""
+"""The gzip level: output is a tenth larger than with the usual 6, in half the time."""
 _VARY: Final = "Cookie, Authorization, Accept-Encoding"
 
 
 @dataclass(frozen=True)
 class Body:
-    """What is sent, and the same compressed, if that is worth it.
+    """Holds a response body and its compressed form, if that is worthwhile.
 
-    :param etag: weak, as the compressed bytes mean the same.
+    :param etag: weak, because the plain and compressed bytes share it.
     """
 
     raw: bytes
@@ -55,18 +55,18 @@ class Body:
 
     @property
     def size(self) -> int:
-        """Bytes in memory."""
+        """Return the number of bytes in memory."""
         return len(self.raw) + len(self.packed or b"") + 500
 
 
 def body(raw: bytes, etag: str | None = None, modified: datetime | None = None) -> Body:
-    """Return a body, compressed beside."""
+    """Return a body with its compressed form."""
     packed = gzip.compress(raw, _LEVEL, mtime=0) if len(raw) >= _LEAST else None
     return Body(raw, packed, etag, modified)
 
 
 def etag_of(*parts: str | bytes) -> str:
-    """Return a weak ETag of whatever an answer depends on."""
+    """Return a weak ETag of everything a response depends on."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
@@ -76,7 +76,7 @@ def etag_of(*parts: str | bytes) -> str:
 
 
 def has(request: Request, etag: str) -> bool:
-    """Tell whether the asker holds the answer of that ETag already."""
+    """Return whether the client already holds the response with this ETag."""
     held = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
     return etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in held]
 
@@ -88,7 +88,7 @@ def respond(
     cache_control: str = "no-cache, private",
     vary: str = _VARY,
 ) -> Response:
-    """Return the response: 304 to who has it, compressed to who takes that."""
+    """Return the response: 304 for a client that holds it, gzip for a client that accepts it."""
     headers = {"Cache-Control": cache_control, "Vary": vary}
     if answer.modified is not None:
         headers["Last-Modified"] = format_datetime(answer.modified.replace(microsecond=0), usegmt=True)
@@ -113,16 +113,16 @@ def _takes_gzip(accepted: str) -> bool:
 
 _JSON: Final = "application/json"
 _THREADS: Final = 4
-"""Threads of the page's own: a store that does not answer must not take those of Airflow's API."""
+"""The page has its own threads: a store that does not answer must not block those of Airflow's API."""
 _MOST_STUCK: Final = 16
-"""Threads that may be stuck in a read before none is begun any more."""
+"""The number of threads stuck in a read at which no further one is started."""
 
 
 class Page:
-    """Answers the JSON routes over one store.
+    """Answers the JSON routes for one store.
 
-    :param source: where the store is.
-    :param cache: what is kept between requests.
+    :param source: gives the listing of the store.
+    :param cache: keeps values between requests.
     """
 
     def __init__(self, source: StoreSource, cache: Cache | None = None) -> None:
@@ -143,9 +143,9 @@ class Page:
         return serve
 
     async def _in_time(self, work: Callable[[], Response]) -> Response:
-        """Do something in a thread of its own, and leave it there when it takes too long.
+        """Run a function in a new thread, and abandon the thread when it takes too long.
 
-        Nothing waits for such a thread, neither the next request nor a server that stops.
+        An abandoned thread blocks neither the next request nor the shutdown of the server.
         """
         if self._stuck >= _MOST_STUCK:
             return _refusal(problem_of(StuckError()))
@@ -158,16 +158,16 @@ class Page:
             elif answer is not None:
                 done.set_result(answer)
             else:
-                # Not a panic of polars itself, which is no Exception.
+                # A panic of polars is a BaseException; wrapped, so that the handlers of Exception answer it.
                 done.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
         def run() -> None:
             answer, failure = None, None
             try:
                 answer = work()
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
                 failure = error
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed and no request waits
                 loop.call_soon_threadsafe(settle, answer, failure)
 
         threading.Thread(target=run, name="io-intelligence-page", daemon=True).start()
@@ -209,13 +209,13 @@ class Page:
 
     def _cached(self, route: JsonRoute, request: Request, asked: Parameters, reader: Reader) -> Response:
         query = asked.model_dump_json()
-        if route is STATUS:  # tells the time, so it is made anew; all it rests on is at hand
+        if route is STATUS:  # it contains the current time, so it is never cached; its inputs are
             answer = self._make(route, asked, reader, "").value
             return respond(request, answer, _JSON)
         etag = etag_of(__version__, route.path, query, reader.listing.tag)
         key = ("answer", etag)
         if has(request, etag) and self.cache.peek(key) is None:
-            # Nothing is read for who has it; how old the data are is said if it is known.
+            # Skip the reads when the client holds the response; Last-Modified is then unknown.
             return respond(request, Body(b"", None, etag), _JSON)
         return respond(request, self.cache.get(key, lambda: self._make(route, asked, reader, etag)), _JSON)
 
@@ -229,7 +229,7 @@ class Page:
             timeless = found.model_dump_json(exclude={"now", "age_hours"})
             etag = etag_of(__version__, route.path, timeless)
         elif damaged or latest.unreadable:
-            # What could not be read may be readable next time, with no file changed.
+            # With no file changed, an unreadable part may be readable next time, so the ETag covers the body.
             etag = etag_of(etag, raw)
         made = body(raw, etag, modified)
         return CacheEntry(made, made.size, DAMAGE_SECONDS if damaged or latest.unreadable else None)

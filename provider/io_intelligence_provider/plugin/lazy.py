@@ -1,4 +1,4 @@
-"""An ASGI app that is made by its first request."""
+"""Defers the creation of an ASGI app to its first request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class LazyApp:
-    """Stands for an app until it is asked for something.
+    """Creates an app on its first request.
 
     Importing FastAPI takes 1.7 s, and every task's process imports the plugin.
 
@@ -32,7 +32,7 @@ class LazyApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            # Nothing to start or stop; an app that ignored these would look failed to its server.
+            # Nothing to start or stop, but without replies the server would take the app as failed.
             await _live(receive, send)
             return
         app = self._app

@@ -1,4 +1,4 @@
-"""Which files a store has, and their fingerprint: one cheap look that tells whether anything changed."""
+"""Lists the files of a store with a fingerprint, which shows cheaply whether anything changed."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from io_intelligence_provider.store.store import SnapshotStore
 __all__ = ["PARTS", "Listing", "Quarter", "quarter_of", "take_listing"]
 
 Quarter: TypeAlias = tuple[int, int]
-"""A year, and the quarter of it, 0 to 3."""
+"""A year, and its quarter from 0 to 3."""
 
 PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a store at one moment: part, day and name, each with a version that a rewrite changes."""
+    """Lists the files of a store at one moment: part, day and name, with a version that a rewrite changes."""
 
     store: SnapshotStore
     files: Mapping[str, Mapping[date, Mapping[str, str]]]
 
     @cached_property
     def dates(self) -> tuple[date, ...]:
-        """Days that have a snapshot, oldest first. A folder without the file is half a write, and none."""
+        """Return the days with a snapshot, oldest first. A folder without the file is an unfinished write."""
         return self._days_with(MODELS, MODELS_FILE)
 
     @cached_property
     def change_dates(self) -> tuple[date, ...]:
-        """Days that have a changes file, oldest first."""
+        """Return the days with a changes file, oldest first."""
         return self._days_with(CHANGES, CHANGES_FILE)
 
     @cached_property
     def days_by_quarter(self) -> Mapping[str, Mapping[Quarter, Sequence[date]]]:
-        """The days of snapshots, and those of changes, oldest first, by quarter of a year."""
+        """Return the days of snapshots, and those of changes, by quarter of a year, oldest first."""
         return {MODELS: _by_quarter(self.dates), CHANGES: _by_quarter(self.change_dates)}
 
     @cached_property
     def tags_by_quarter(self) -> Mapping[str, Mapping[Quarter, str]]:
-        """The fingerprints of those."""
+        """Return the fingerprints of the quarters."""
         return {
             part: {quarter: self.tag_of((part,), days) for quarter, days in quarters.items()}
             for part, quarters in self.days_by_quarter.items()
@@ -56,11 +56,11 @@ class Listing:
 
     @cached_property
     def tag(self) -> str:
-        """Fingerprint of all the files."""
+        """Return the fingerprint of all files."""
         return self.tag_of(PARTS)
 
     def tag_of(self, parts: Sequence[str], days: Sequence[date] | None = None) -> str:
-        """Return the fingerprint of some parts, of some days if they are given."""
+        """Return the fingerprint of some parts, optionally of some days only."""
         digest = hashlib.blake2b(self.store.files.url("").encode(), digest_size=12)
         for part in parts:
             folders = self.files[part]
@@ -89,7 +89,7 @@ def _by_quarter(days: Sequence[date]) -> dict[Quarter, list[date]]:
 def take_listing(store: SnapshotStore) -> Listing:
     """List the files of a store.
 
-    :raises StorageError: when it cannot be listed. A root that is not there has no files.
+    :raises StorageError: when it cannot be listed. A root that does not exist has no files.
     """
     root = store.files.url("")
     files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
@@ -101,7 +101,7 @@ def take_listing(store: SnapshotStore) -> Listing:
                 files[part].setdefault(day, {})[name] = version
     except StorageError:
         raise
-    except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+    except Exception as error:  # noqa: BLE001 - storage libraries raise errors of any type
         said = store.files.redacted(error)
         raise StorageError(
             f"Could not list {root}: {said}. Check the path, the storage connection and its rights."
@@ -120,10 +120,10 @@ def _on_disk(root: str) -> Iterator[tuple[str, str, str, str]]:
                 except FileNotFoundError:
                     continue
                 except OSError as error:
-                    # A loop of links, say: it is there, and reading it says what it is.
+                    # The file exists but has no version, as in a loop of links; reading reports the error.
                     yield part, folder.name, file.name, f"unreadable-{error.errno}"
                     continue
-                # With the time of the last change of any kind: a file that lost its rights is another one.
+                # The time of the last metadata change also detects changed permissions.
                 yield part, folder.name, file.name, f"{disk_version(status)}-{status.st_ctime_ns}"
 
 

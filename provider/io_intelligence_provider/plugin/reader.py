@@ -1,4 +1,4 @@
-"""Reads what the page needs of a store, each part once per state of its files."""
+"""Reads the parts of a store that the page needs, once per version of their files."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ T = TypeVar("T")
 
 
 _UNREADABLE: Final = 7
-"""Days tried from the newest back for one that can be read."""
+"""How many days, from the newest back, are tried to find a readable one."""
 
 
 @dataclass(frozen=True)
 class Day:
-    """One snapshot: its rows by name, and what its file says about itself."""
+    """Holds one snapshot: its rows by name, and the metadata of its file."""
 
     day: date
     rows: pl.DataFrame
@@ -77,14 +77,14 @@ class Day:
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest day that can be read, ``None`` when none of the newest can, and those that cannot."""
+    """Holds the newest readable day, ``None`` if none of the newest is, and the unreadable ones."""
 
     day: date | None
     unreadable: Mapping[date, str]
 
 
 class Reader:
-    """Reads the parts of a store as they stood at one listing, through the store's public functions."""
+    """Reads the parts of a store as of one listing, through the store's public functions."""
 
     def __init__(self, listing: Listing, cache: Cache) -> None:
         self.listing = listing
@@ -106,9 +106,9 @@ class Reader:
         return Latest(None, unreadable)
 
     def shown(self, asked: date | None) -> date:
-        """Return the day to show: the one asked for, else the newest readable.
+        """Return the day to show: the requested one, else the newest readable one.
 
-        :raises NotOnFileError: when there is no snapshot of it, or none at all.
+        :raises NotOnFileError: when it has no snapshot, or the store is empty.
         :raises StorageError: when none of the newest can be read.
         """
         dates = self.listing.dates
@@ -139,11 +139,11 @@ class Reader:
         return self._cache.get(("day", day, self.listing.tag_of((MODELS,), (day,))), make)
 
     def timeline(self, fields: tuple[str, ...] = PRICE_COLUMNS) -> Timeline:
-        """Return the history of all prices, or of the fields of another timeline."""
+        """Return the history of all prices, or of another group of fields."""
         return self._cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
 
     def known_timeline(self) -> Timeline | None:
-        """Return that of the prices if it is at hand, without reading anything."""
+        """Return the timeline of the prices if it is cached, without reading anything."""
         found: Timeline | None = self._cache.peek(self._timeline_key(PRICE_COLUMNS))
         return found
 
@@ -161,7 +161,7 @@ class Reader:
         return CacheEntry(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
     def medians(self, days: Iterable[date]) -> Medians:
-        """Return the median prices of some days at least: of the quarters they lie in."""
+        """Return the median prices for all quarters that contain some days."""
         parts = self._medians.get(sorted(set(map(quarter_of, days))))
         return {field: {day: one for part in parts for day, one in part[field].items()} for field in MEDIANS}
 
@@ -170,7 +170,7 @@ class Reader:
         try:
             frames, damaged = self._history(MEDIANS, days)
         except StorageError as error:
-            # A quarter of which nothing can be read has no medians; others may have.
+            # An unreadable quarter has no medians, which must not hide those of the others.
             frames, damaged = [], dict.fromkeys(days, str(error))
         found = medians_of(frames)
         made: dict[Quarter, CacheEntry[Medians]] = {}
@@ -183,7 +183,7 @@ class Reader:
     def _history(
         self, columns: Sequence[str], days: Sequence[date]
     ) -> tuple[list[pl.DataFrame], dict[date, str]]:
-        """Return columns of the days that can be read, and what is wrong with the others."""
+        """Return columns of the readable days, and the errors of the others."""
         on_file = pl.Series(days, dtype=pl.Date).implode()
 
         def read(start: date, end: date) -> pl.DataFrame:
@@ -202,10 +202,10 @@ class Reader:
 
     @contextmanager
     def ahead(self, read: Callable[[], object]) -> Iterator[None]:
-        """Read something beside what the block reads, which then finds it made or waits for it.
+        """Read something in parallel with the block, which then finds it cached or waits for it.
 
-        A core is idle most of the time in which the history is reduced to steps. What goes wrong is raised
-        where the thing is asked for, which tries it again.
+        A core is mostly idle while the history is reduced to steps. An error of the read is dropped here: the
+        block reads again and gets it.
         """
 
         def work() -> None:
@@ -220,7 +220,7 @@ class Reader:
             thread.join(STUCK_SECONDS)
 
     def runs(self) -> Sequence[QualityReport]:
-        """Return the reports of all runs, oldest first; a file that is no report is passed over."""
+        """Return the reports of all runs, oldest first; a file that is not a report is skipped."""
         parts = [self._runs_of(year) for year in sorted({day.year for day in self.listing.files["quality"]})]
         return [report for part in parts for report in part]
 
@@ -229,7 +229,7 @@ class Reader:
 
         def make() -> CacheEntry[Sequence[QualityReport]]:
             reports = self.store.runs(days[0], days[-1])
-            # Equal checks of reports that follow one another are one object.
+            # Consecutive reports share equal lists of checks, which are counted once.
             lists = {id(report.checks): report.checks for report in reports}
             checks = {id(check): check for checks in lists.values() for check in checks}
             return CacheEntry(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
@@ -237,9 +237,9 @@ class Reader:
         return self._cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
 
     def once(self, name: str, parts: Sequence[str], make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """Return what rests on whole parts of the store and on nothing that was asked for, made once.
+        """Return a value that depends only on whole parts of the store, computing it once.
 
-        :param parts: those it rests on.
+        :param parts: the parts it depends on.
         """
 
         def made() -> CacheEntry[T]:
@@ -251,7 +251,7 @@ class Reader:
     def report(self, day: date) -> QualityReport:
         """Return the report of the committed snapshot of a day.
 
-        :raises StorageError: when it is missing or no report.
+        :raises StorageError: when the file is missing or is not a report.
         """
 
         def make() -> CacheEntry[QualityReport]:
@@ -286,7 +286,7 @@ _CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes of some days, ``snapshot_date`` first, counted, and the days whose file cannot be read."""
+    """Holds the changes of some days, sorted by ``snapshot_date``, their counts, and the unreadable days."""
 
     rows: pl.DataFrame
     counted: pl.DataFrame
@@ -294,7 +294,7 @@ class Changes:
 
 
 class ChangesReader:
-    """Reads changes as they stood at one listing."""
+    """Reads changes as of one listing."""
 
     def __init__(self, listing: Listing, cache: Cache) -> None:
         self._listing = listing
@@ -339,21 +339,21 @@ def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> CacheEntry[Changes
 
 
 def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return changes with their repeated texts as numbers: a third of the memory."""
+    """Return changes with repeated text as categories, which takes a third of the memory."""
     frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
     return pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
 
 
 _GIVE_UP: Final = 30
-"""Days that fail before one succeeds until the store counts as broken, not its files."""
+"""How many days may fail before the first success; after that the store is at fault, not its files."""
 
 
 def read_skipping_damaged(
     days: Sequence[date], read: Callable[[date, date], pl.DataFrame]
 ) -> tuple[list[pl.DataFrame], dict[date, str]]:
-    """Read a range of days; where that fails, halve it until the days that cannot be read stand alone.
+    """Read a range of days; on failure halve it until only the unreadable days are left out.
 
-    :raises StorageError: when the first thirty all fail: then it is not the files.
+    :raises StorageError: when the first thirty days all fail: the store is at fault, not its files.
     """
     frames: list[pl.DataFrame] = []
     damaged: dict[date, str] = {}
@@ -384,12 +384,12 @@ _OPEN_SECONDS: Final = 60.0
 class StoreSource:
     """Gives a listing of the store that is at most a second old.
 
-    Requests that come while the store is listed wait for that listing, and share its failure: a store that
-    does not answer is asked once, not once a request.
+    Requests that arrive during a listing wait for it and share its result or error, so that a store that
+    does not answer is asked once, not once per request.
 
-    :param open_store: how to open it. It is opened anew every minute and after each failure, so that a
-        changed connection is taken up.
-    :param seconds: how long a listing, or a failure, stands for the next ones.
+    :param open_store: opens the store. It is called every minute and after each failure, so that changes of
+        the connection take effect.
+    :param seconds: how long a listing, or a failure, is reused.
     """
 
     def __init__(self, open_store: Callable[[], SnapshotStore], seconds: float = _LOOK_SECONDS) -> None:
@@ -402,8 +402,8 @@ class StoreSource:
     def listing(self) -> Listing:
         """Return the files of the store.
 
-        :raises ConfigurationError: when it cannot be opened: an unknown connection, a file system that is
-            not installed.
+        :raises ConfigurationError: when it cannot be opened, because of an unknown connection or a file
+            system that is not installed.
         :raises StorageError: when it cannot be listed, or not in time.
         """
         found = self._listings.get("listing", lambda: CacheEntry(self._look(), 0, self._seconds))
@@ -427,7 +427,7 @@ class StoreSource:
             return self._open_store()
         except IOIntelligenceError:
             raise
-        except Exception as error:  # noqa: BLE001 - secrets backends and storage providers raise anything
+        except Exception as error:  # noqa: BLE001 - secrets backends and storage providers raise errors of any type
             said = redacted(error)
             raise ConfigurationError(
                 f"The store cannot be opened: {said or type(error).__name__}. Check the connection, "

@@ -1,4 +1,4 @@
-"""Series of single models: steps over a range of days, and sparklines of thirty days."""
+"""Extracts series of single models: steps over a range of days, and sparklines of thirty days."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["SPARK_DAYS", "Spark", "Step", "days_on_file", "find", "sparks", "ste
 SPARK_DAYS: Final = 30
 
 Step: TypeAlias = tuple[date, str | None, bool]
-"""Day, value, on file: from that day on, until the next step."""
+"""Day, value, and whether the model is in the store from that day until the next step."""
 
 Spark: TypeAlias = list[tuple[int, str | None]]
 """Days since the first of thirty, and the value from then on; ``None`` is a gap."""
@@ -29,12 +29,12 @@ Spark: TypeAlias = list[tuple[int, str | None]]
 def steps_between(
     timeline: Timeline, field: str, track: int, first: int, last: int
 ) -> tuple[list[Step], Step | None]:
-    """Return the steps of one model from a position to another, both included, and the one before.
+    """Return the steps of one model between two positions, both included, and the step before.
 
-    The first step stands at ``first``, whatever holds there; none when the range is empty.
+    The first step is at ``first``, even if nothing changes there; an empty range has none.
 
-    :returns: the steps, and what held on the day before the range; ``None`` when it starts the history, or
-        the model was not on file yet.
+    :returns: the steps, and the step in force before the range; ``None`` when the range starts the history,
+        or the model was not in the store yet.
     """
     rows = timeline.of(field, (track,))
     rows = rows.select("day", column_text(rows["value"]), "on_file")
@@ -59,7 +59,7 @@ def steps_between(
 
 
 def days_on_file(timeline: Timeline, field: str, track: int, last: int) -> list[range]:
-    """Return the stretches of positions up to ``last`` on which a model was on file."""
+    """Return the ranges of positions up to ``last`` on which a model was in the store."""
     stretches: list[range] = []
     for day, on_file in timeline.of(field, (track,)).select("day", "on_file").iter_rows():
         if day > last:
@@ -103,7 +103,7 @@ def find(timeline: Timeline, model: str) -> int:
     """Return the track of a model by id or name.
 
     :raises NotOnFileError: when no snapshot holds it.
-    :raises InvalidError: when two models bear the name; the message gives their ids.
+    :raises InvalidError: when two models have the name; the message gives their ids.
     """
     by_id = timeline.by_id.get(model, frozenset())
     found = by_id or timeline.by_name.get(model, frozenset())
@@ -111,7 +111,7 @@ def find(timeline: Timeline, model: str) -> int:
         raise NotOnFileError(f"No snapshot holds a model {_cut(model)!r}, neither as name nor as id.")
     if len(found) == 1:
         return next(iter(found))
-    # Several had it over time; meant is the one that had it last.
+    # Several tracks had the name or id over time; the last one is meant.
     candidates = [row for row in timeline.tracks.iter_rows(named=True) if row["track"] in found]
     if not by_id:
         candidates = [row for row in candidates if row["name"] == model] or candidates
@@ -125,7 +125,7 @@ def find(timeline: Timeline, model: str) -> int:
 
 
 def tracks_on(timeline: Timeline, rows: pl.DataFrame) -> list[int | None]:
-    """Return the track of each row of one snapshot; ``None`` when the history does not know that day.
+    """Return the track of each row of one snapshot; ``None`` when the day is missing in the history.
 
     :param rows: ``name`` and ``model_id``.
     """

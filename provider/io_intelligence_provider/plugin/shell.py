@@ -1,4 +1,4 @@
-"""Around the whole app: GET and HEAD only, security headers on every answer, never a stack trace."""
+"""Wraps the app: allows only GET and HEAD, adds security headers to responses, and hides stack traces."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""Inline styles are plotly's: it cannot draw without."""
+"""plotly needs inline styles to draw."""
 
 _Headers = Sequence[tuple[bytes, bytes]]
 
 
 class SecurityMiddleware:
-    """An ASGI middleware.
+    """Restricts methods, adds security headers and catches errors.
 
-    :param app: what is inside.
+    :param app: the ASGI app to wrap.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -45,7 +45,7 @@ class SecurityMiddleware:
         if scope["method"] not in ("GET", "HEAD"):
             await outlet.plain(405, "Only GET and HEAD are served here.", [(b"allow", b"GET, HEAD")])
         elif _is_bare(scope):
-            # Relative: the server does not know under which address a proxy shows it.
+            # Relative, because the server does not know the public URL behind a proxy.
             name = scope["path"].rpartition("/")[2].encode("ascii", "replace")
             await outlet.plain(307, "See the address with a slash.", [(b"location", name + b"/")])
         else:
@@ -54,7 +54,7 @@ class SecurityMiddleware:
     async def _pass_on(self, scope: Scope, receive: Receive, outlet: _CompressedSend) -> None:
         try:
             await self.app(dict(scope) | {"method": "GET"}, receive, outlet)
-        except Exception as error:  # the last resort: it is logged, the user gets a plain message
+        except Exception as error:  # the last resort: the error is logged, the user gets a plain message
             log.exception("The page failed on %s", scope["path"])
             if not outlet.started:
                 problem = problem_of(error)
@@ -62,13 +62,13 @@ class SecurityMiddleware:
 
 
 def _is_bare(scope: Scope) -> bool:
-    """Tell whether the page was asked for without its slash: then its relative addresses would be wrong."""
+    """Return whether the page was requested without its slash, with which relative URLs would be wrong."""
     root = scope.get("root_path", "")
     return bool(root) and scope["path"] in (root, "")
 
 
 class _CompressedSend:
-    """Sends what the app sends, with the headers that everything has."""
+    """Sends the app's messages with the headers that every response has."""
 
     def __init__(self, send: Send, *, is_head: bool) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""The page's own files, and plotly.min.js out of the installed plotly package. Nothing in them is secret."""
+"""Serves the page's files, and plotly.min.js from the installed plotly package. None of them is secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MEDIA_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
-"""What is served at all. Written out, as the machine's own table may say something else."""
+"""The types of files that are served. Written out, because the machine's own table may differ."""
 
 
 def plotly_version() -> str:
@@ -45,9 +45,9 @@ def plotly_version() -> str:
 
 
 class Statics:
-    """Serves files of one folder, each read and compressed once per version of it.
+    """Serves the files of one folder; each version of a file is read and compressed once.
 
-    :param cache: where they are kept.
+    :param cache: keeps the files.
     """
 
     def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
@@ -55,11 +55,11 @@ class Statics:
         self._folder = folder
 
     def prepare(self) -> None:
-        """Read and compress the chart library, of several megabytes, before it is asked for."""
+        """Read and compress the chart library of several megabytes before it is requested."""
         self._file(_PLOTLY)
 
     async def index(self, request: Request) -> Response:
-        """Return the page itself."""
+        """Return the HTML of the page."""
         file = self._folder / "index.html"
         answer = await anyio.to_thread.run_sync(self._index, file)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
@@ -75,7 +75,7 @@ class Statics:
         return self._cache.get(("index", _version(file), version), make)
 
     async def file(self, request: Request) -> Response:
-        """Return one of the files; 404 for anything else, whatever the path may contain."""
+        """Return a file of the folder; 404 for anything else, whatever the path contains."""
         name = request.path_params["path"]
         found = await anyio.to_thread.run_sync(self._file, name)
         media_type = _MEDIA_TYPES.get(Path(name).suffix)
@@ -97,7 +97,7 @@ class Statics:
         return self._cache.get(("file", str(path), _version(path)), make)
 
     def _own(self, name: str) -> Path | None:
-        """Return a file of the folder, ``None`` when the name leads to none or out of it."""
+        """Return a file of the folder, ``None`` when there is none or the name leads out of it."""
         if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
             return None
         path = (self._folder / name).resolve()
@@ -109,7 +109,7 @@ class Statics:
 
 
 def missing() -> Response:
-    """Return that there is no such thing."""
+    """Return a 404 response."""
     problem = Problem(
         404, "not_on_file", "Not found", "There is nothing at this address.", "Open the page anew."
     )
@@ -117,7 +117,7 @@ def missing() -> Response:
 
 
 def _plotly_file() -> Path | None:
-    # Found, not imported: plotly itself takes longer to load than everything else here.
+    # Found without an import: plotly takes longer to load than the rest of the page.
     spec = importlib.util.find_spec("plotly")
     places = spec.submodule_search_locations if spec else None
     paths = [Path(place) / "package_data" / _PLOTLY for place in places or ()]

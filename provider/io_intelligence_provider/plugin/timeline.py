@@ -1,7 +1,7 @@
-"""The whole history, kept as the days on which a value changed: a fraction of its rows.
+"""Reduces the history to the days on which a value changed, a fraction of its rows.
 
-A *step* is a day (its position among the dates on file), a value, and whether the model was on file. It
-holds until the next step of the same model and field. A day that cannot be read is a gap.
+A *step* is a day (its position among the dates in the store), a value, and whether the model was in the
+store. It holds until the next step of the same model and field. A day that cannot be read is a gap.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ __all__ = [
 _LIMITS: Final = (*QUOTA_COLUMNS, ACCESS_COLUMN)
 
 FIELDS: Final = (*PRICE_COLUMNS, *_LIMITS)
-"""Columns that have a timeline: prices in one, quotas and access in another, as most views need none."""
+"""Columns with a timeline: prices share one, quotas and access another, which few views need."""
 
 KEYS: Final = ("model_id", "name")
-"""Columns that say which model a row is of."""
+"""Columns that identify a model."""
 
 
 def fields_with(field: str) -> tuple[str, ...]:
-    """Return the columns whose timeline is that of ``field``."""
+    """Return the columns in the same timeline as ``field``."""
     return PRICE_COLUMNS if field in PRICE_COLUMNS else _LIMITS
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Prices, or quotas and access tiers, of all models over all days.
+    """Holds prices, or quotas and access tiers, of all models over all days.
 
-    :param dates: days on file, oldest first; positions in them are the ``day`` of the frames.
-    :param damaged: what is wrong with the days that cannot be read.
-    :param tracks: one row a model: ``track``, ``name`` and ``model_id`` it had last, positions ``first`` and
-        ``last`` of its days on file, and their number ``days``.
+    :param dates: days in the store, oldest first; positions in them are the ``day`` of the frames.
+    :param damaged: the errors of the days that cannot be read.
+    :param tracks: one row per model: ``track``, its last ``name`` and ``model_id``, positions ``first`` and
+        ``last`` of its days in the store, and their number ``days``.
     :param model_keys: the track of every name and id.
     :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
     """
@@ -69,22 +69,22 @@ class Timeline:
 
     @property
     def size(self) -> int:
-        """Size in bytes, about."""
+        """Return the approximate size in bytes."""
         frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
         return int(frames) + 400 * len(self.model_keys) + 100 * len(self.dates)
 
     @cached_property
     def by_id(self) -> Mapping[str, frozenset[int]]:
-        """The tracks that ever had an id."""
+        """Return the tracks that ever had each id."""
         return _grouped((model_id, track) for (_, model_id, _), track in self.model_keys.items())
 
     @cached_property
     def by_name(self) -> Mapping[str, frozenset[int]]:
-        """The tracks that ever bore a name."""
+        """Return the tracks that ever had each name."""
         return _grouped((name, track) for (name, _, _), track in self.model_keys.items())
 
     def last_key(self, track: int) -> tuple[str, str]:
-        """Return the name and id that a model had last."""
+        """Return the last name and id of a model."""
         return self._last_keys[track]
 
     @cached_property
@@ -94,11 +94,11 @@ class Timeline:
 
     @cached_property
     def readable(self) -> tuple[date, ...]:
-        """Days that could be read, oldest first."""
+        """Return the days that could be read, oldest first."""
         return tuple(day for day in self.dates if day not in self.damaged)
 
     def position(self, day: date) -> int:
-        """Return the position of the latest date on file that is not after ``day``; -1: none."""
+        """Return the position of the latest date in the store up to ``day``; -1 if there is none."""
         return bisect_right(self.dates, day) - 1
 
     def before(self, day: date) -> date | None:
@@ -117,21 +117,21 @@ class Timeline:
         return earlier[max(bisect_right(earlier, target) - 1, 0)]
 
     def values_on(self, field: str, day: date) -> dict[int, Decimal | None]:
-        """Return the value of a field by track, of the models on file on a readable day."""
+        """Return the value of a field by track, for the models in the store on a readable day."""
         frame = self.in_force(field, self.position(day))
         return dict(frame.filter("on_file").select("track", "value").iter_rows())
 
     def in_force(self, field: str, position: int, tracks: Collection[int] | None = None) -> pl.DataFrame:
-        """Return the steps that hold at a position: at most one a track."""
+        """Return the steps in force at a position: at most one per track."""
         steps = self.of(field, tracks).filter(pl.col("day") <= position)
         return steps.filter((pl.col("track") != pl.col("track").shift(-1)).fill_null(value=True))
 
     def of(self, field: str, tracks: Collection[int] | None = None) -> pl.DataFrame:
-        """Return the steps of a field, of some tracks if they are given."""
+        """Return the steps of a field, optionally of some tracks only."""
         steps = self.steps[field]
         if tracks is None:
             return steps
-        if len(tracks) == 1:  # found by halving, as they are sorted: charts ask for forty of these
+        if len(tracks) == 1:  # binary search in the sorted tracks, because charts ask for forty of these
             (track,) = tracks
             start, end = (steps["track"].search_sorted(track, side) for side in ("left", "right"))
             return steps.slice(int(start), int(end) - int(start))
@@ -150,7 +150,7 @@ def build_timeline(
 ) -> Timeline:
     """Reduce rows to steps.
 
-    :param dates: all days on file, oldest first.
+    :param dates: all days in the store, oldest first.
     :param damaged: those that could not be read.
     :param rows: ``snapshot_date``, :data:`KEYS` and ``fields``, of all the others, oldest first.
     """
@@ -160,7 +160,7 @@ def build_timeline(
     track, model_keys = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
     tracks = _tracks(rows)
-    # Texts are left behind here: sorting moves numbers only, and those by one number.
+    # Only numbers are sorted, as one combined number: sorting text would be slower.
     order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
     rows = rows.select("track", "day", *fields)[order]
     gaps = _gaps(rows, len(dates))
@@ -186,7 +186,7 @@ def _tracks(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _gaps(rows: pl.DataFrame, days: int) -> pl.DataFrame:
-    """Return the steps at which a model goes: the first day after each stretch on which it was on file."""
+    """Return the steps at which a model goes: the first day after each range on which it was in the store."""
     follows = (pl.col("track") == pl.col("track").shift(-1)) & (pl.col("day") + 1 == pl.col("day").shift(-1))
     ends = rows.select("track", "day", follows.fill_null(value=False).alias("follows")).filter(
         ~pl.col("follows")
@@ -209,13 +209,13 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
 
 
 ModelKey: TypeAlias = tuple[str, str, bool]
-"""Name, id, and whether another model of that day bears the name as well."""
+"""Name, id, and whether another model of that day has the same name."""
 
 
 def model_index(found: Iterable[ModelKey]) -> dict[ModelKey, int]:
-    """Give each model_key the number of its track: rows of one track are the same model.
+    """Number the track of each model_key: rows of one track are the same model.
 
-    An unshared name joins all that bear it, an id all that have it.
+    An unshared name joins all rows with that name, an id all rows with that id.
     """
     parents: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -235,9 +235,9 @@ def model_index(found: Iterable[ModelKey]) -> dict[ModelKey, int]:
 
 
 def separated(tracks: dict[ModelKey, int], mixed: Iterable[int]) -> dict[ModelKey, int]:
-    """Give each name and id a track of its own where joining them put two models of one day together.
+    """Give each name and id its own track where joining put two models of one day into one track.
 
-    That takes models that swapped names or ids; then a model is who its unshared name says it is.
+    This happens when models swap names or ids; an unshared name then identifies the model.
     """
     wrong = set(mixed)
     fresh: dict[tuple[str, str], int] = {}
@@ -269,9 +269,9 @@ def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[ModelKey, int]]:
 
 
 def _keys(rows: pl.DataFrame) -> pl.Series:
-    """Return one number a row: its name, its id, and in the lowest bit whether the name is shared that day.
+    """Return one number per row: its name, its id, and in the lowest bit whether the name is shared that day.
 
-    Comparing numbers is what makes this fast: half a million rows have a few hundred names.
+    Numbers compare faster than text: half a million rows have a few hundred names.
     """
     codes = rows.select(
         "day",
@@ -303,10 +303,10 @@ def _twice_a_day(days: pl.Series, tracks: pl.Series) -> list[int]:
 
 
 MEDIANS: Final = ("output_token_price", "input_token_price")
-"""Columns whose median is told."""
+"""Columns that have a median."""
 
 Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
-"""By column and day; a day on which no model publishes the price has none."""
+"""By column and day; a day on which no model publishes the price is absent."""
 
 
 def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
@@ -321,7 +321,7 @@ def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
 
 
 def _by_day(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
-    # By the integers that a decimal is stored as: they sort faster, and polars 1.35 loses decimals in groups.
+    # The stored integers sort faster than decimals, and polars 1.35 loses decimals in groups.
     published = rows.select("snapshot_date", pl.col(field).to_physical()).drop_nulls()
     value, count = pl.col(field).sort(), pl.len()
     middle = published.group_by("snapshot_date").agg(

@@ -1,4 +1,4 @@
-"""Deferred waiting: an event as soon as prices or quotas move.
+"""Defines the trigger that fires when prices or quotas change.
 
 May import: ``hooks``, and everything that knows no Airflow.
 """

@@ -1,4 +1,4 @@
-"""The trigger for an ``AssetWatcher``: an event as soon as prices or quotas move."""
+"""Defines the trigger of an ``AssetWatcher`` that fires when prices or quotas change."""
 
 from __future__ import annotations
 
@@ -28,29 +28,32 @@ __all__ = ["IOIntelligenceWatchTrigger"]
 Result = TypeVar("Result")
 
 _LONGEST: Final = 3_600.0
-"""Seconds between two polls that failing makes of a shorter interval, at most."""
+"""The longest time in seconds between two polls that failures can lead to."""
 
 _not_before: Final[dict[str, float]] = {}
-"""When a watcher that raised may ask again, by what it was made of (``time.monotonic``).
+"""The time (``time.monotonic``) before which a watcher that raised may not poll again, by its arguments.
 
-The triggerer makes a new watcher within a second of the old one's end: without this a wrong key would be
-sent to the API once a second. It is a brake only; what was seen is in the store."""
+The triggerer starts a new watcher within a second of the old one's end: without this limit, a wrong key
+would be sent to the API once a second. It limits requests only; the state of the watch is in the store.
+"""
 
 
 class IOIntelligenceWatchTrigger(BaseEventTrigger):
-    """Polls the catalogue and fires when prices or quotas differ from what was last seen or filed.
+    """Polls the catalogue and fires when prices or quotas differ from the last poll and the last snapshot.
 
-    What was last seen lies in the store, see :mod:`io_intelligence_provider.changes.watch`. Failed polls
-    are logged and repeated, ever less often up to once an hour (a longer interval stays as it is); a rate
-    limit waits as long as it says. A refused credential and a wrong setting are logged and raised.
+    The last values are in the store, see :mod:`io_intelligence_provider.changes.watch`. Failed polls are
+    logged and repeated with growing intervals of up to an hour (a longer ``interval`` is kept); after a rate
+    limit the trigger waits as long as the response demands. A refused credential or an invalid setting is
+    logged and raised. The payload of an event has ``event_id``, ``moved`` (``prices``, ``quotas`` or both),
+    ``seen_at``, and the hashes that were compared.
 
     :param io_intelligence_conn_id: the connection of the API.
-    :param root: root of the store; ``[io_intelligence] root`` of the triggerer unless given.
+    :param root: root of the store; by default ``[io_intelligence] root`` of the triggerer.
     :param storage_conn_id: Airflow connection of the object store.
     :param interval: seconds between two polls, at least 1.
-    :param q: the API's own search term, that of the snapshots below the root.
-    :raises ConfigurationError: when the interval is less than 1, or the root holds credentials: Airflow keeps
-        what a trigger is made of in its database.
+    :param q: search term of the API, the same as that of the snapshots below the root.
+    :raises ConfigurationError: when the interval is less than 1, or the root holds credentials: Airflow
+        stores a trigger's arguments in its database.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         self.q = q
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the trigger is made of: names and numbers, no secret."""
+        """Return the class and arguments of the trigger: names and numbers, no secret."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -87,10 +90,10 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll for ever; yield one event for each difference.
+        """Poll until cancelled; yield one event per difference.
 
         :raises AuthenticationError: when the credential is refused.
-        :raises ConfigurationError: when the connection or the root forbids the poll.
+        :raises ConfigurationError: when the connection or the root does not allow the poll.
         """
         await _sleep(_not_before.get(repr(self), 0.0) - time.monotonic())
         failures = 0
@@ -99,7 +102,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
             try:
                 sighting = await _in_thread(self._look)
             except (AuthenticationError, ConfigurationError) as error:
-                self.log.error("The watcher stops: %s", error)  # noqa: TRY400 - the message says it all
+                self.log.error("The watcher stops: %s", error)  # noqa: TRY400 - the message is complete
                 self._brake()
                 raise
             except IOIntelligenceError as error:
@@ -118,7 +121,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
             await _sleep(wait)
 
     def _brake(self) -> None:
-        """Let the watcher that follows this one wait before it asks."""
+        """Delay the first poll of the watcher that replaces this one."""
         _not_before[repr(self)] = time.monotonic() + max(self.interval, 60.0)
 
     def _wait(self, failures: int, error: IOIntelligenceError) -> float:
@@ -128,14 +131,14 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         return max(wait, min(said or 0.0, 86_400.0))
 
     def _look(self) -> Observation | None:
-        """Look once, in a thread: the client, the store and the checks block."""
+        """Poll once, in a thread, because the client, the store and the checks block."""
         from io_intelligence_provider.changes.watch import look
 
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
             return look(client, open_store(self.root, self.storage_conn_id), self.q)
 
     def _mark_sent(self, sighting: Observation) -> None:
-        """Note in the store, in a thread, that the triggerer took the event."""
+        """Record in the store, in a thread, that the triggerer received the event."""
         from io_intelligence_provider.changes.watch import mark_sent
 
         try:
@@ -145,7 +148,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
 
 
 async def _in_thread(function: Callable[..., Result], *arguments: object) -> Result:
-    # Not asyncio.to_thread: Airflow 3.2 finds the triggerer's loop from a thread only when asgiref made it.
+    # Not asyncio.to_thread: Airflow 3.2 finds the triggerer's loop only from threads made by asgiref.
     return await sync_to_async(function, thread_sensitive=False)(*arguments)
 
 

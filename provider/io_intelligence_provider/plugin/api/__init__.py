@@ -1,6 +1,6 @@
-"""The JSON routes of the page: a file holds a route, the model of its answer and how it is computed.
+"""Defines the JSON routes of the page: a file holds a route, the model of its response and its computation.
 
-May import: ``plugin.reader`` and its neighbours, and everything that knows no Airflow.
+May import: ``plugin.reader`` and the files beside it, and everything that knows no Airflow.
 """
 
 from __future__ import annotations

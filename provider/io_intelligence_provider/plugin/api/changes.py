@@ -1,4 +1,4 @@
-"""The changes: one by one, and by day."""
+"""Returns changes one by one and counted by day."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CHANGES_DAYS: Final = 13
 
 
 def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
-    """The changes of some days."""
+    """Return the changes of some days."""
     dates = reader.listing.dates
     if not dates and not reader.listing.change_dates:
         raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
@@ -62,7 +62,7 @@ def _pairs_of(reader: Reader, model: str) -> list[tuple[str, str]]:
 
 
 def get_changes_by_day(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
-    """Counts of changes over the whole history."""
+    """Return the counts of changes over the whole history."""
     found = reader.changes()
     days = [day for day in reader.listing.change_dates if day not in found.damaged]
     return {
@@ -85,17 +85,17 @@ _KEYS: Final = (
 
 
 _LEAST_OF_ID: Final = 8
-"""Letters of a search from which ids are searched as well."""
+"""The length from which a search text is also looked up in ids."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What to show of the changes.
+    """Selects the changes to show.
 
-    :param kinds: kinds of change, all when empty; ``fields`` likewise.
-    :param q: part of a name, or eight and more letters of an id, in any case.
+    :param kinds: kinds of change; empty means all. ``fields`` likewise.
+    :param q: part of a name, or at least eight characters of an id; case-insensitive.
     :param models: pairs of name and id, ``None`` for all.
-    :param min_pct: least size in per cent; a change without a percentage passes.
+    :param min_pct: the smallest size in per cent; a change without a percentage passes.
     """
 
     kinds: Collection[str] = ()
@@ -107,11 +107,11 @@ class Filter:
 
     @property
     def is_soft(self) -> bool:
-        """Whether there is anything to pass."""
+        """Return whether :meth:`passes` can reject a row."""
         return self.min_pct is not None or self.direction is not None
 
     def hard(self, rows: pl.DataFrame) -> pl.Expr:
-        """What a row has to be to count at all."""
+        """Return the condition for a row to count at all."""
         wanted = pl.lit(value=True)
         if self.kinds:
             wanted &= _any_of("change", self.kinds)
@@ -129,7 +129,7 @@ class Filter:
     def _found(self, rows: pl.DataFrame) -> pl.Expr:
         sought = (self.q or "").casefold()
         found = pl.lit(value=False)
-        # A letter or two are part of every id.
+        # Most ids contain any one or two characters.
         for key in ("name", "model_id") if len(sought) >= _LEAST_OF_ID else ("name",):
             values = rows[key].unique()
             matching = pl.Series([sought in value.casefold() for value in values], dtype=pl.Boolean)
@@ -137,7 +137,7 @@ class Filter:
         return found
 
     def passes(self) -> pl.Expr:
-        """What a row has to be to bring its model's other changes of the day along."""
+        """Return the condition for a row to show all changes of its model on that day."""
         wanted = pl.lit(value=True)
         if self.min_pct is not None:
             wanted &= pl.col("pct").is_null() | (pl.col("pct").abs() >= self.min_pct)
@@ -163,12 +163,12 @@ def filtered(
 ) -> dict[str, Any]:
     """Return a page of the changes and the counts of each day, newest first.
 
-    A model's changes of a day are shown together when one of them passes.
+    All changes of a model on a day are shown when one of them passes.
 
     :param changes: of ``days``, oldest first, each day sorted by name, change, field.
-    :param counted: the same by :func:`~io_intelligence_provider.plugin.counts.count_changes`.
-    :param days: whose changes were detected.
-    :param dates: all dates on file.
+    :param counted: the same, counted by :func:`~io_intelligence_provider.plugin.counts.count_changes`.
+    :param days: the days whose changes were detected.
+    :param dates: all dates in the store.
     """
     rows = changes.filter(wanted.hard(changes)).with_columns(wanted.passes().alias("passes"))
     rows = _brought_along(rows) if wanted.is_soft else rows.with_columns(pl.col("passes").alias("shown"))
@@ -196,7 +196,7 @@ def _newest_first(rows: pl.DataFrame, page: slice) -> pl.DataFrame:
 def _brought_along(rows: pl.DataFrame) -> pl.DataFrame:
     """Add ``shown``: whether any change of the same model on the same day passes.
 
-    Day and id are made one number: comparing those takes a quarter of a window over both.
+    Day and id are combined into one number: comparing it takes a quarter of the time of a window over both.
     """
     day, model = pl.col("snapshot_date").to_physical(), pl.col("model_id").to_physical()
     rows = rows.with_columns((day.cast(pl.Int64) * 2**32 + model).alias("model_day"))
@@ -221,7 +221,7 @@ def _days(
 
 
 class DayCounts(Answer):
-    """Changes of a day; the six counts add up to all of them."""
+    """Counts the changes of a day; the six counts add up to all of them."""
 
     date: Date
     previous_date: Date | None
@@ -234,7 +234,7 @@ class DayCounts(Answer):
 
 
 class ModelChange(Answer):
-    """A change of one model."""
+    """Describes a change of one model."""
 
     date: Date
     previous_date: Date
@@ -247,7 +247,7 @@ class ModelChange(Answer):
 
 
 class Change(ModelChange):
-    """A change of any model; ``passes``: by itself, not for its model's other changes."""
+    """Describes a change of any model; ``passes``: by itself, not because of its model's other changes."""
 
     model_id: str
     name: str
@@ -255,7 +255,7 @@ class Change(ModelChange):
 
 
 class ChangesDay(Answer):
-    """A day of changes; ``hidden``: what only ``min_pct`` and ``direction`` leave out."""
+    """Counts the changes of a day; ``hidden``: those left out only by ``min_pct`` and ``direction``."""
 
     date: Date
     previous_date: Date | None
@@ -268,7 +268,7 @@ class ChangesDay(Answer):
 
 
 class ChangesAnswer(WarnedAnswer):
-    """A page of changes, newest day first."""
+    """Holds a page of changes, newest day first."""
 
     start: Date
     end: Date
@@ -278,6 +278,6 @@ class ChangesAnswer(WarnedAnswer):
 
 
 class ChangesByDayAnswer(WarnedAnswer):
-    """Counts over the whole history; a day whose changes were never detected is absent."""
+    """Holds counts over the whole history; a day whose changes were never detected is absent."""
 
     days: list[DayCounts]

@@ -1,4 +1,4 @@
-"""What the routes share: parameters with their bounds, warnings about gaps, the base of all answers."""
+"""Defines parameters with their bounds, warnings about gaps, and the base class of all responses."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _iso_date(value: object) -> object:
-    # pydantic would take a number for seconds since 1970.
+    # pydantic would read a number as seconds since 1970.
     if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
         raise ValueError("a date is written YYYY-MM-DD")
     return value
 
 
 def _whole(value: object) -> object:
-    # A Literal of numbers does not read text.
+    # A Literal of numbers does not accept text.
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
@@ -81,42 +81,42 @@ Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Parameters(BaseModel):
-    """Parameters of a route; one that it does not know is ignored, as FastAPI does."""
+    """Validates the parameters of a route; unknown ones are ignored, as in FastAPI."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
 class NoParameters(Parameters):
-    """None at all."""
+    """Declares no parameters."""
 
 
 class DatedParameters(Parameters):
-    """A snapshot date; the newest readable one unless given."""
+    """Validates a snapshot date; the newest readable one by default."""
 
     date: Day | None = None
 
 
 class OverviewParameters(DatedParameters):
-    """``days``: over how many days movers are sought."""
+    """Adds ``days``: the number of days over which movers are compared."""
 
     days: Annotated[Literal[1, 7, 30], BeforeValidator(_whole)] = 1
 
 
 class ModelsParameters(DatedParameters):
-    """A page of the models of a day."""
+    """Selects a page of the models of a day."""
 
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     offset: Offset = 0
 
 
 class ModelParameters(DatedParameters):
-    """``model``: an id or a name."""
+    """Adds ``model``: an id or a name."""
 
     model: ModelKey
 
 
 class RangeParameters(Parameters):
-    """A range of days, both ends included."""
+    """Validates a range of days, both ends included."""
 
     start: Day | None = None
     end: Day | None = None
@@ -129,16 +129,16 @@ class RangeParameters(Parameters):
 
 
 class HistoryParameters(RangeParameters):
-    """Which models and fields."""
+    """Selects models and fields."""
 
     models: Annotated[list[ModelKey], Field(min_length=1, max_length=10)]
     fields: Annotated[list[HistoryField], Field(min_length=1, max_length=len(FIELDS))]
 
 
 class ChangesParameters(RangeParameters):
-    """``kinds``, ``fields``, ``q`` and ``model`` filter rows; ``min_pct`` and ``direction`` whole models.
+    """Filters rows by ``kinds``, ``fields``, ``q`` and ``model``; models by ``min_pct`` and ``direction``.
 
-    :param min_pct: least size of a change in per cent.
+    :param min_pct: the smallest size of a change in per cent.
     """
 
     kinds: Annotated[list[ChangeKind], Field(max_length=len(KINDS))] = []
@@ -152,7 +152,7 @@ class ChangesParameters(RangeParameters):
 
 
 class QuarantineParameters(DatedParameters):
-    """A page of refused records; of all days unless a date is given."""
+    """Selects a page of refused records, of all days by default."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     offset: Offset = 0
@@ -162,9 +162,9 @@ P = TypeVar("P", bound=Parameters)
 
 
 def parse(kind: type[P], pairs: Iterable[tuple[str, str]]) -> P:
-    """Read the parameters of a query string; of one that is given twice and is no list, the last counts.
+    """Parse a query string; of a repeated parameter that is not a list, the last one counts.
 
-    :raises pydantic.ValidationError: when one is missing or out of its bounds.
+    :raises pydantic.ValidationError: when a parameter is missing or out of bounds.
     """
     values: dict[str, Any] = {}
     for name, value in pairs:
@@ -185,9 +185,9 @@ def _is_list(annotation: Any) -> bool:
 
 
 def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:
-    """Name the days that cannot be read.
+    """Return a warning for each day that cannot be read.
 
-    :param beside: those that are named elsewhere.
+    :param beside: days that are reported elsewhere.
     """
     days = [day for day in timeline.damaged if day not in beside]
     if not days:
@@ -197,7 +197,7 @@ def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:
 
 
 def changes_on(reader: Reader, day: date, warnings: list[str]) -> Any:
-    """Return the changes of a day; ``None``, said in the warnings, when there is no readable file of them."""
+    """Return the changes of a day; without a readable file add a warning and return ``None``."""
     if day not in reader.listing.change_dates:
         warnings.append(f"The changes of {day} are not on file: the task that detects them has not run.")
         return None
@@ -229,18 +229,18 @@ def missing_changes(missing: list[date], damaged: Any) -> list[str]:
 Moment: TypeAlias = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat())]
 
 Integer: TypeAlias = Annotated[int, PlainSerializer(json_integer, return_type=int | str)]
-"""A stored integer: text where a number of JavaScript, which is a float, would round it."""
+"""A stored integer; text where a number of JavaScript, which is a float, would round it."""
 
 Texts: TypeAlias = dict[str, str | None]
 
 
 class Answer(BaseModel):
-    """Any of them. ``warnings``: what is missing in it and why, in words."""
+    """Provides ``warnings`` to all responses: what is missing and why, as text."""
 
     model_config = ConfigDict(protected_namespaces=(), extra="forbid")
 
 
 class WarnedAnswer(Answer):
-    """One that may have holes."""
+    """Marks a response that may be incomplete."""
 
     warnings: list[str] = []

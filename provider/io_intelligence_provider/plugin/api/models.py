@@ -1,4 +1,4 @@
-"""The models of a day, one model, and the history of some."""
+"""Returns the models of a day, one model, and the history of some models."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
 
 
 def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
-    """The models of a day."""
+    """Return the models of a day."""
     day = reader.shown(asked.date)
     rows, timeline = reader.day(day).rows, reader.timeline()
     tracks = tracks_on(timeline, rows)[asked.offset : asked.offset + asked.limit]
@@ -63,7 +63,7 @@ def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
 
 
 def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
-    """One model."""
+    """Return one model."""
     day = reader.shown(asked.date)
     with reader.ahead(lambda: reader.changes(None, day)):
         timeline = reader.timeline()
@@ -92,7 +92,7 @@ def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
 
 
 def get_history(reader: Reader, asked: p.HistoryParameters) -> dict[str, Any]:
-    """Some models over time."""
+    """Return some models over time."""
     timelines = {field: reader.timeline(fields_with(field)) for field in asked.fields}
     found = history(timelines, asked.models, asked.fields, asked.start, asked.end)
     return found | {"warnings": gaps(timelines[asked.fields[0]])}
@@ -132,8 +132,8 @@ def model_rows(
 ) -> list[dict[str, Any]]:
     """Return the published form of some models of a day.
 
-    :param rows: of the day's snapshot.
-    :param tracks: of those rows.
+    :param rows: rows of the day's snapshot.
+    :param tracks: the tracks of those rows.
     """
     known = [track for track in tracks if track is not None]
     lines = sparks(timeline, _SHOWN, day, known)
@@ -170,7 +170,7 @@ def _model(row: dict[str, Any], spark: Spark) -> dict[str, Any]:
 
 
 def _prefix(name: str) -> str | None:
-    """Return the part of a name before its slash: by custom the developer."""
+    """Return the part of a name before its slash, which by convention is the developer."""
     before, slash, _ = name.partition("/")
     return before if slash and before else None
 
@@ -186,8 +186,8 @@ def _doubtful(
 ) -> dict[str, frozenset[int]]:
     """Return, by price, the tracks whose price is 0 after it had been positive.
 
-    That is how a price that is no longer published has looked (2026-05-15, fifteen cache-write prices at
-    once), so such a 0 may not mean free.
+    On 2026-05-15 fifteen cache-write prices that were no longer published became 0 at once, so such a 0 may
+    not mean free.
     """
     last = timeline.position(day)
     found = {}
@@ -204,7 +204,7 @@ def _doubtful(
 
 
 def facts(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the columns of a model that its row does not have, in the order of the contract."""
+    """Return the columns that the table row of a model lacks, in the order of the contract."""
     return [
         {
             "column": column.name,
@@ -222,9 +222,9 @@ _KEYS: Final = ("previous_date", "change", "field", "old_value", "new_value", "p
 
 
 def last_on_file(timeline: Timeline, track: int, day: date) -> date:
-    """Return the latest day up to ``day`` on which a model was on file.
+    """Return the latest day up to ``day`` on which a model was in the store.
 
-    :raises NotOnFileError: when it came later.
+    :raises NotOnFileError: when the model first appears later.
     """
     stretches = days_on_file(timeline, PRICE_COLUMNS[0], track, timeline.position(day))
     if not stretches:
@@ -234,9 +234,9 @@ def last_on_file(timeline: Timeline, track: int, day: date) -> date:
 
 
 def history_of(timeline: Timeline, track: int, day: date) -> dict[str, Any]:
-    """Return when a model was on file up to ``day``, and its four prices from then on.
+    """Return when a model was in the store up to ``day``, and its four prices from then on.
 
-    Percentages are those of the last day on which it was on file.
+    Percentages are those of its last day in the store.
     """
     last = timeline.position(day)
     stretches = days_on_file(timeline, PRICE_COLUMNS[0], track, last)
@@ -266,7 +266,7 @@ def _since(timeline: Timeline, price: str, track: int, day: date, steps: list[St
 
 
 def changes_of(timeline: Timeline, track: int, changes: pl.DataFrame | None) -> dict[str, Any]:
-    """Return the changes of a model, newest first, and how often its prices changed.
+    """Return the changes of a model, newest first, and the number of its price changes.
 
     :param changes: of all models, oldest day first; ``None`` when none were ever detected.
     """
@@ -294,11 +294,11 @@ def history(
     start: date | None,
     end: date | None,
 ) -> dict[str, Any]:
-    """Return the steps of some fields of some models; of the whole history unless a range is given.
+    """Return the steps of some fields of some models, over the whole history by default.
 
-    :param timelines: of each field.
+    :param timelines: the timeline of each field.
     :raises NotOnFileError: when one of the models is in no snapshot.
-    :raises InvalidError: when two bear a name.
+    :raises InvalidError: when two models have the same name.
     """
     dates = timelines[fields[0]].dates
     start = start or dates[0]
@@ -325,7 +325,7 @@ def history(
 
 
 class OutputChange(Answer):
-    """The output price against thirty days before; ``new``: the model was not on file until after that."""
+    """Compares the output price with thirty days before; ``new``: the model first appeared after that."""
 
     pct: float | None
     new: bool
@@ -333,7 +333,7 @@ class OutputChange(Answer):
 
 
 class Model(Answer):
-    """A row of the models table."""
+    """Describes a row of the models table."""
 
     model_id: str
     name: str
@@ -352,7 +352,7 @@ class Model(Answer):
 
 
 class ModelsAnswer(WarnedAnswer):
-    """A page of the models of a day."""
+    """Holds a page of the models of a day."""
 
     date: Date
     total: int
@@ -361,7 +361,7 @@ class ModelsAnswer(WarnedAnswer):
 
 
 class Fact(Answer):
-    """A column of a model that has no place of its own."""
+    """Describes a column of a model that has no other place on the page."""
 
     column: str
     label: str
@@ -370,13 +370,13 @@ class Fact(Answer):
 
 
 class ModelWithFacts(Model):
-    """A model with all that is on file."""
+    """Describes a model with all stored columns."""
 
     facts: list[Fact]
 
 
 class Since(Answer):
-    """A price against its first published value, and against thirty days before."""
+    """Compares a price with its first published value, and with thirty days before."""
 
     first_value: str | None
     first_date: Date | None
@@ -385,7 +385,7 @@ class Since(Answer):
 
 
 class ModelAnswer(WarnedAnswer):
-    """One model. ``as_of``: the day its row is of, earlier than ``date`` when it is gone by then."""
+    """Describes one model. ``as_of``: the day of its row, before ``date`` if the model is gone by then."""
 
     date: Date
     as_of: Date
@@ -401,7 +401,7 @@ class ModelAnswer(WarnedAnswer):
 
 
 class Series(Answer):
-    """One field of one model; ``before``: the step that holds when the range starts later."""
+    """Holds one field of one model; ``before``: the step in force before the range."""
 
     model: str
     model_id: str
@@ -412,7 +412,7 @@ class Series(Answer):
 
 
 class HistoryAnswer(WarnedAnswer):
-    """Steps of some models and fields."""
+    """Holds the steps of some models and fields."""
 
     start: Date
     end: Date

@@ -1,4 +1,4 @@
-"""The overview of a day: figures, medians, the largest moves, events."""
+"""Returns the overview of a day: figures, medians, the largest moves, events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _EVENTS: Final = 10
 
 
 def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
-    """What happened."""
+    """Return the overview of a day."""
     day = reader.shown(asked.date)
     series = series_days(reader.listing.dates, day)
     with reader.ahead(lambda: _events(reader, day)), reader.ahead(lambda: reader.medians(series)):
@@ -96,7 +96,7 @@ def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
 
 
 def _events(reader: Reader, end: date) -> list[dict[str, Any]]:
-    """Return the newest events; older changes are read only where the newer ones hold too few."""
+    """Return the newest events; older changes are read only if the newer ones hold too few."""
     found: list[dict[str, Any]] = []
     for part in reader.changes_backwards(end):
         found += counts.events(part.rows, _EVENTS - len(found))
@@ -106,7 +106,7 @@ def _events(reader: Reader, end: date) -> list[dict[str, Any]]:
 
 
 PERIOD: Final = timedelta(days=30)
-"""What `then` is before `now`."""
+"""How long `then` is before `now`."""
 
 _SERIES: Final = timedelta(days=400)
 
@@ -123,13 +123,13 @@ def series_days(dates: Sequence[date], day: date) -> Sequence[date]:
 
 
 def compared_days(timeline: Timeline, day: date) -> dict[str, date | None]:
-    """Return a readable day, the one before, and that of thirty days before."""
+    """Return a readable day, the one before, and the one of thirty days before."""
     then = timeline.reference(day, day - PERIOD)
     return {"value": day, "previous": timeline.before(day), "then": then}
 
 
 def compared_medians(found: Medians, compared: Mapping[str, date | None]) -> dict[str, dict[str, Any]]:
-    """Return the median prices of the days that are compared."""
+    """Return the median prices of the compared days."""
     return {
         field.removesuffix("_token_price"): {
             name: None if day is None else plain(found[field].get(day)) for name, day in compared.items()
@@ -140,7 +140,7 @@ def compared_medians(found: Medians, compared: Mapping[str, date | None]) -> dic
 
 
 def median_series(found: Medians, days: Sequence[date]) -> dict[str, list[tuple[date, str | None]]]:
-    """Return the medians of some days: where they change, and the last. A damaged day is a gap."""
+    """Return the medians of some days: those that change, and the last. A damaged day is a gap."""
     series = {}
     for field in MEDIANS:
         points: list[tuple[date, str | None]] = []
@@ -153,7 +153,7 @@ def median_series(found: Medians, days: Sequence[date]) -> dict[str, list[tuple[
 
 
 def quality_figures(report: QualityReport) -> dict[str, Any]:
-    """Return the report in five figures."""
+    """Summarize the report in five figures."""
     return {
         "score": report.score,
         "outcome": report.outcome,
@@ -171,7 +171,7 @@ Names: TypeAlias = Mapping[int, tuple[str, str]]
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """A price that moved. ``track``: ``None`` when the history does not know the model."""
+    """Describes a changed price. ``track``: ``None`` when the model is not in the history."""
 
     track: int | None
     name: str
@@ -204,9 +204,9 @@ def named_tracks(timeline: Timeline, rows: pl.DataFrame) -> dict[int, tuple[str,
 
 
 def movers(timeline: Timeline, names: Names, since: date | None, day: date) -> dict[str, Any]:
-    """Compare the prices of two readable days: of each model and direction its largest move.
+    """Compare the prices of two readable days; return the largest move of each model and direction.
 
-    :param names: the models on file on ``day``.
+    :param names: the models in the store on ``day``.
     :param since: ``None``: there is no day to compare with.
     """
     best: dict[tuple[int, str], _Moved] = {}
@@ -230,7 +230,7 @@ def movers(timeline: Timeline, names: Names, since: date | None, day: date) -> d
 
 
 class _Moved(NamedTuple):
-    """One of the thousands of prices that differ between two days; few are shown and become a `Move`."""
+    """Holds one of the thousands of prices that differ between two days; the few shown become a `Move`."""
 
     rank: tuple[Any, ...]
     track: int
@@ -251,22 +251,22 @@ def _moves(timeline: Timeline, names: Names, since: date, day: date) -> Iterable
         for track, (name, model_id) in names.items():
             old, new = before.get(track), now.get(track)
             if old is None or new is None or old == new:
-                continue  # unknown is neither more nor less than a number
+                continue  # a change from or to unknown has no direction
             pct = percent(old, new)
             rank = _rank(pct, name, place, model_id)
             yield _Moved(rank, track, price, old, new, pct, "up" if new > old else "down")
 
 
 def _rank(pct: float | None, name: str, place: int, model_id: str) -> tuple[Any, ...]:
-    """Sort key: the largest first; what has no percentage (from 0) after all that have one."""
+    """Return the sort key: the largest first, and moves without a percentage (from 0) last."""
     return pct is None, -abs(pct or 0), name, place, model_id
 
 
 def largest_move(changes: pl.DataFrame, names: Names) -> Move | None:
-    """Return the largest changed price of a day by its changes file.
+    """Return the largest price change in the changes file of a day.
 
     :param changes: the changes of the day.
-    :param names: the models on file on the day.
+    :param names: the models in the store on the day.
     """
     tracks = {pair: track for track, pair in names.items()}
     rows = changes.filter((pl.col("change") == PRICE) & pl.col("direction").is_not_null())
@@ -289,7 +289,7 @@ def with_sparks(timeline: Timeline, day: date, moves: Sequence[Move]) -> list[di
 
 
 class Mover(Answer):
-    """A model's greatest move of a price in one direction."""
+    """Describes the largest price move of a model in one direction."""
 
     name: str
     model_id: str
@@ -302,7 +302,7 @@ class Mover(Answer):
 
 
 class PriceChanges(Answer):
-    """Changed prices; those from or to null count in the total only."""
+    """Counts changed prices; those from or to null count in the total only."""
 
     total: int
     up: int
@@ -310,7 +310,7 @@ class PriceChanges(Answer):
 
 
 class Repriced(Answer):
-    """Models with a changed price: only up, only down, both."""
+    """Counts models with a changed price: only up, only down, both."""
 
     models: int
     dearer: int
@@ -319,7 +319,7 @@ class Repriced(Answer):
 
 
 class Median(Answer):
-    """Exact medians over the models that publish the price: today, the day before, thirty days before."""
+    """Holds exact medians of the models that publish the price: today, a day and thirty days before."""
 
     value: str | None
     previous: str | None
@@ -328,14 +328,14 @@ class Median(Answer):
 
 
 class MedianFigures(Answer):
-    """Of the two prices that all models have."""
+    """Holds the medians of the two prices that all models have."""
 
     output: Median
     input: Median
 
 
 class QualityFigures(Answer):
-    """The report in five figures."""
+    """Summarizes the report in five figures."""
 
     score: float
     outcome: str
@@ -345,7 +345,7 @@ class QualityFigures(Answer):
 
 
 class Movers(Answer):
-    """``since``: the day compared with; ``None`` when there is none."""
+    """Lists the largest moves. ``since``: the day compared with; ``None`` when there is none."""
 
     since: Date | None
     up: list[Mover]
@@ -355,7 +355,7 @@ class Movers(Answer):
 
 
 class Event(Answer):
-    """A change worth a line."""
+    """Describes a change that the overview lists."""
 
     date: Date
     change: str
@@ -367,7 +367,7 @@ class Event(Answer):
 
 
 class OverviewAnswer(WarnedAnswer):
-    """What happened. A part whose file is missing is ``None``."""
+    """Holds the overview of a day. A part whose file is missing is ``None``."""
 
     date: Date
     previous_date: Date | None

@@ -1,4 +1,4 @@
-"""The quality of the snapshots, and the records that they refused."""
+"""Returns the quality of the snapshots, and the records that their runs refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def get_quality(reader: Reader, asked: p.DatedParameters) -> dict[str, Any]:
-    """The report of a day, and what all runs found; also of a store whose every run failed."""
+    """Return the report of a day and the results of all runs, even if every run of the store failed."""
     warnings: list[str] = []
     day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
     report = report_on(reader, day, warnings) if day else None
@@ -51,7 +51,7 @@ def get_quality(reader: Reader, asked: p.DatedParameters) -> dict[str, Any]:
 
 
 def get_quarantine(reader: Reader, asked: p.QuarantineParameters) -> dict[str, Any]:
-    """Refused records."""
+    """Return refused records."""
     warnings: list[str] = []
     if asked.date:
         sizes = {reader.shown(asked.date): reader.quarantine(asked.date).height}
@@ -68,9 +68,9 @@ def get_quarantine(reader: Reader, asked: p.QuarantineParameters) -> dict[str, A
 
 
 def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
-    """Return how many records each committed run refused, newest day first.
+    """Return the number of records each committed run refused, newest day first.
 
-    The reports say it, so that a page reads only the files of its own days.
+    The counts are in the reports, so that a page reads only the quarantine files of its own days.
     """
     committed = committed_runs(reader.runs())
     sizes: dict[date, int] = {}
@@ -94,7 +94,7 @@ _FAILED_RUNS: Final = 20
 
 
 def report_form(report: QualityReport) -> dict[str, Any]:
-    """Return the published form of a report, with how much was evaluated and how much failed in all."""
+    """Return the published form of a report, with the totals of evaluated and failed values."""
     return report.to_dict() | {
         "evaluated": sum(check.evaluated for check in report.checks),
         "failed": sum(check.failed for check in report.checks),
@@ -102,7 +102,7 @@ def report_form(report: QualityReport) -> dict[str, Any]:
 
 
 def committed_runs(runs: Iterable[QualityReport]) -> dict[date, QualityReport]:
-    """Return the run of each day that was committed: the last that no check stopped.
+    """Return the committed run of each day: the last one that no check stopped.
 
     :param runs: oldest first.
     """
@@ -110,9 +110,9 @@ def committed_runs(runs: Iterable[QualityReport]) -> dict[date, QualityReport]:
 
 
 def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, Any]:
-    """Return what all runs found.
+    """Return the results of all runs.
 
-    :param dates: all dates with a snapshot; one without a report is a dot.
+    :param dates: all dates with a snapshot; one without a report is shown as a dot.
     :param runs: all reports, oldest first.
     """
     on_file = set(dates)
@@ -170,7 +170,7 @@ def _history(dates: Sequence[date], committed: Mapping[date, QualityReport], fou
 def _check_rows(runs: Sequence[QualityReport | None], found: _Found) -> list[dict[str, Any]]:
     """Return one row per check, in the order of the newest report that has it.
 
-    A row check runs on many columns: its row is flagged when one of them is, and names them all.
+    A row check runs on many columns: its row is flagged when one of them is, and names all of them.
     """
     rows: dict[_Key, dict[str, Any]] = {}
     states: dict[_Key, list[str]] = {}
@@ -199,7 +199,7 @@ _Key: TypeAlias = tuple[str, str | None, str]
 
 @dataclass
 class _Row:
-    """What one report says of a row."""
+    """Summarizes one row of one report."""
 
     severity: str
     columns: list[str] = field(default_factory=list)
@@ -215,7 +215,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Checks:
-    """The checks of a report.
+    """Summarizes the checks of a report.
 
     :param flagged: those that did not pass.
     """
@@ -226,14 +226,14 @@ class _Checks:
 
 
 class _Found:
-    """Looks through the checks of reports; those that follow one another often share them."""
+    """Summarizes the checks of reports; consecutive reports often share the same tuple of checks."""
 
     def __init__(self) -> None:
-        # With the checks themselves: as long as they are held, nothing else gets their id.
+        # Each entry holds its checks, so that no other object can get the same id.
         self._known: dict[int, _Checks] = {}
 
     def of(self, checks: tuple[CheckResult, ...]) -> _Checks:
-        """Return what the checks of a report say."""
+        """Return the summary of the checks of a report."""
         known = self._known.get(id(checks))
         if known is None:
             rows: dict[_Key, _Row] = {}
@@ -246,24 +246,24 @@ class _Found:
 
 
 def _state(check: CheckResult) -> str:
-    """Return - not run, p passed, q flagged: in that order letters win over one another."""
+    """Return - for not run, p for passed, q for flagged; the greatest letter of a row is shown."""
     if not check.passed:
         return "q"
     return "p" if check.evaluated else "-"
 
 
 LONGEST_RECORD: Final = 20_000
-"""Characters given of a record, of a value and of a message; the Parquet file holds them whole."""
+"""The most characters returned of a record, value or message; the Parquet file holds all."""
 
 
 def quarantine_page(
     sizes: Mapping[date, int], wanted: slice, read: Callable[[date], pl.DataFrame]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return some of the refused records, and what could not be read.
+    """Return some of the refused records, and the errors of the days that could not be read.
 
-    :param sizes: number of refused records by day, in the order of the answer.
+    :param sizes: number of refused records by day, in the order of the response.
     :param wanted: positions among all of them.
-    :param read: gives the records of a day; only days on the page are read.
+    :param read: returns the records of a day; only days on the page are read.
     """
     items: list[dict[str, Any]] = []
     warnings: list[str] = []
@@ -298,7 +298,7 @@ def _item(day: date, row: dict[str, Any]) -> dict[str, Any]:
 
 
 class CheckRow(Answer):
-    """One check over all days; ``states``: a letter a day, p passed, f flagged, - not run."""
+    """Holds one check over all days; ``states``: a letter per day, p passed, f flagged, - not run."""
 
     check: str
     column: str | None
@@ -310,7 +310,7 @@ class CheckRow(Answer):
 
 
 class QualityHistory(Answer):
-    """The committed runs, day by day; ``None`` where there is no report."""
+    """Holds the committed runs by day; ``None`` where there is no report."""
 
     dates: list[Date]
     scores: list[float | None]
@@ -322,7 +322,7 @@ class QualityHistory(Answer):
 
 
 class Flagged(Answer):
-    """A check that failed on a committed day."""
+    """Describes a check that failed on a committed day."""
 
     date: Date
     check: str
@@ -333,7 +333,7 @@ class Flagged(Answer):
 
 
 class FailedRun(Answer):
-    """A run that a check stopped."""
+    """Describes a run that a check stopped."""
 
     snapshot_id: str
     date: Date
@@ -343,7 +343,7 @@ class FailedRun(Answer):
 
 
 class QualityAnswer(WarnedAnswer):
-    """``report``: of the day, its published form; ``None`` when it is missing."""
+    """Holds the results of all runs. ``report``: the published form of the day's; ``None`` if missing."""
 
     date: Date | None
     report: dict[str, Any] | None
@@ -356,7 +356,7 @@ class QualityAnswer(WarnedAnswer):
 
 
 class Failure(Answer):
-    """Why a record was refused."""
+    """Describes why a record was refused."""
 
     check: str | None
     column: str | None
@@ -365,7 +365,7 @@ class Failure(Answer):
 
 
 class Refused(Answer):
-    """A refused record; ``truncated``: it is longer than what is given of it."""
+    """Holds a refused record; ``truncated``: whether the response leaves part of it out."""
 
     date: Date
     model_id: str | None
@@ -376,7 +376,7 @@ class Refused(Answer):
 
 
 class QuarantineAnswer(WarnedAnswer):
-    """A page of refused records, newest day first."""
+    """Holds a page of refused records, newest day first."""
 
     date: Date | None
     total: int

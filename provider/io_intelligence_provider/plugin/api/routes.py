@@ -1,4 +1,4 @@
-"""The JSON routes: their paths, parameters and answers, and what makes the answers."""
+"""Lists the JSON routes with their paths, parameters, responses and functions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["ROUTES", "STATUS", "JsonRoute"]
 
 @dataclass(frozen=True)
 class JsonRoute:
-    """A route: its path, its parameters, its answer, and what makes it."""
+    """Describes a route: its path, its parameters, its response, and the function that computes it."""
 
     path: str
     parameters: type[p.Parameters]

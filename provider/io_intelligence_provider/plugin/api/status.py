@@ -1,4 +1,4 @@
-"""The state of the store."""
+"""Returns the state of the store."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["StatusAnswer", "get_status"]
 DAG_ID: Final = "io_intelligence_daily_pricing"
 CONN_ID: Final = "io_intelligence_default"
 STALE_HOURS: Final = 36
-"""A daily snapshot that was fetched longer ago is late by half a day."""
+"""The age at which a daily snapshot is stale: half a day after the next one was due."""
 STALE_DAYS: Final = 1
-"""Nor is one up to date that was fetched today and filed under an older date than yesterday's: a replay."""
+"""The largest age of the snapshot date in days; a replay may fetch an older date today."""
 
 
 def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
-    """The state of the store."""
+    """Return the state of the store."""
     listing, latest = reader.listing, reader.latest()
     timeline = reader.known_timeline()
     return {
@@ -48,7 +48,7 @@ def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
 
 
 def _age(reader: Reader, day: date | None, now: datetime) -> dict[str, Any]:
-    """Return what the snapshot shown says of itself, and how old it is."""
+    """Return the metadata of the snapshot shown, and its age."""
     if day is None:
         nothing = ("snapshot_id", "fetched_at", "wire_shape", "age_hours", "models", "changes")
         return dict.fromkeys(nothing) | {"stale": False, "now": now}
@@ -74,7 +74,7 @@ def _number_of_changes(reader: Reader, day: date) -> int | None:
 
 
 class ColumnText(Answer):
-    """A column of the models file."""
+    """Describes a column of the models file."""
 
     name: str
     description: str
@@ -82,14 +82,17 @@ class ColumnText(Answer):
 
 
 class Unreadable(Answer):
-    """A day whose snapshot cannot be read."""
+    """Reports a day whose snapshot cannot be read."""
 
     date: Date
     message: str
 
 
 class StatusAnswer(WarnedAnswer):
-    """``changes``: of the latest day, ``None`` when they were never detected. ``age_hours``: of the data."""
+    """Holds the state of the store. ``changes``: of the latest day, ``None`` if never detected.
+
+    ``age_hours``: the age of the data.
+    """
 
     state: str
     root: str

@@ -1,4 +1,4 @@
-// Asks the JSON routes. The browser's cache and the ETag make an unchanged answer cost nothing.
+// Requests the JSON routes. Caching by ETag makes an unchanged response cheap.
 
 class ApiError extends Error {
   constructor(status, error) {
@@ -40,7 +40,7 @@ async function problem(response) {
   try {
     body = await response.json();
   } catch {
-    // not JSON: a proxy's page, say
+    // not JSON, for example a proxy's page
   }
   return new ApiError(response.status, body?.error?.title ? body.error : unknown(response));
 }
@@ -75,7 +75,7 @@ export async function get(route, params = {}, signal) {
   return response.json();
 }
 
-/** Return all items of a paged route, page after page. */
+/** Return all items of a paged route, one page after another. */
 export async function all(route, params, signal, limit) {
   const first = await get(route, { ...params, limit, offset: 0 }, signal);
   while (first.items.length < first.total) {

@@ -1,4 +1,4 @@
-// The frame: title, tabs, which view is shown, and what is said when none can be.
+// Runs the page: title, tabs, the view that is shown, and the message when none can be.
 
 import { get } from "./api.js";
 import { h, icon, put } from "./dom.js";
@@ -11,7 +11,7 @@ import { emptyStore, warnings } from "./states.js";
 const main = document.getElementById("content");
 let status = null;
 let current = null; // {view, change, stop}
-let turn = 0; // a view that arrives after another one was asked for is dropped
+let turn = 0; // counts requests, so that a view is dropped when it arrives after a later request
 
 const COUNTS = { models: "models", changes: "changes" };
 

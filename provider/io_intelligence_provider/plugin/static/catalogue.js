@@ -1,10 +1,10 @@
-// The models of a day, shared by the views that list or look them up.
+// Loads the models of a day for the views that list them or look them up.
 
 import { all } from "./api.js";
 
 const kept = new Map();
 
-/** Return {date, then_date, items} of a day (the latest unless given); asked once while the page is open. */
+/** Return {date, then_date, items} of a day (default: the latest); requested once while the page is open. */
 export function catalogue(date = null) {
   const key = date ?? "";
   if (!kept.has(key)) {
@@ -16,18 +16,18 @@ export function catalogue(date = null) {
   return kept.get(key);
 }
 
-/** How the address names a model: by its name where that is short and its own, else by its id. */
+/** Return the name of a model for the URL if it is short and unique, else its id. */
 export function reference(model, items) {
   const alone = items.filter((other) => other.name === model.name).length < 2;
   return alone && model.name.length <= 200 && model.name.trim() === model.name ? model.name : model.model_id;
 }
 
-/** Return the model that an address names, undefined when the day has none. */
+/** Return the model that a URL names, undefined when the day has none. */
 export function find(items, named) {
   return items.find((model) => model.model_id === named) ?? items.find((model) => model.name === named);
 }
 
-/** Match as one types: every word anywhere in the name or the developer. */
+/** Return a search function: every word may be anywhere in the name or the developer. */
 export function matcher(query) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   return (model) => {
@@ -36,7 +36,7 @@ export function matcher(query) {
   };
 }
 
-/** The latest day with a snapshot on or before a day; the first one before all. */
+/** Return the latest day with a snapshot up to a day; before the first one, the first. */
 export function snapshotDay(dates, day) {
   return dates.findLast((date) => date <= day) ?? dates[0];
 }

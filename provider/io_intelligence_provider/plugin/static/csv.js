@@ -1,19 +1,19 @@
-// CSV that a spreadsheet opens as data: no cell can start a formula.
+// Writes CSV that spreadsheets open as data: no cell can start a formula.
 
 function cell(value) {
   let text = value === null || value === undefined ? "" : String(value);
-  // A spreadsheet takes these for the start of a formula, some of them after blanks too. Plain numbers stay numbers.
+  // Spreadsheets take these characters for the start of a formula, some also after blanks. Plain numbers stay.
   if (/^[\s\u0000-\u0020]*[=+\-@\t\r|%]/.test(text) && !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text))
     text = `'${text}`;
   return /[",\r\n]/.test(text) || text.startsWith("'") ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Return rows as CSV (RFC 4180), the first one being the head. */
+/** Return rows as CSV (RFC 4180); the first one is the header. */
 function toCsv(rows) {
   return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/** Offer rows as a file to keep. */
+/** Download rows as a file. */
 export function download(name, rows) {
   const url = URL.createObjectURL(new Blob(["\ufeff", toCsv(rows)], { type: "text/csv;charset=utf-8" }));
   const anchor = document.createElement("a");

@@ -1,4 +1,4 @@
-// Elements are built from text nodes and attributes only: what comes from outside never becomes markup.
+// Builds elements from text nodes and attributes only, so that text from outside never becomes markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -29,14 +29,14 @@ export function svg(tag, attributes, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Replace all that a node holds. */
+/** Replace all children of a node. */
 export function put(node, ...children) {
   node.replaceChildren();
   append(node, children);
   return node;
 }
 
-/** Return the value of a colour or length of tokens.css. */
+/** Return a colour or length from tokens.css. */
 export function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -57,7 +57,7 @@ const ICONS = {
   filter: ["M4 5h16l-6 7v7l-4-2v-5z"],
 };
 
-/** Return one of the page's line icons, hidden from screen readers: the words beside it say the same. */
+/** Return a line icon, hidden from screen readers because the text beside it says the same. */
 export function icon(name, size = 16) {
   const attributes = {
     class: "icon",
@@ -80,9 +80,9 @@ export function icon(name, size = 16) {
 
 let said = 0;
 
-/** Let a screen reader say a line. */
+/** Announce a line to screen readers. */
 export function say(text) {
   const live = document.getElementById("live");
-  // The same words twice are said twice only when the text differs.
+  // A repeated text is announced again only if it differs.
   live.textContent = (said = 1 - said) ? text : `${text}\u00a0`;
 }

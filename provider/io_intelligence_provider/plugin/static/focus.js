@@ -1,13 +1,13 @@
-// Controls are rebuilt when the state changes; whoever uses the keyboard stays where they were.
+// Keeps the keyboard focus when controls are rebuilt after a change of state.
 
 const FOCUSABLE = "a[href], button, input, select, [tabindex='0']";
 
-/** What a control is to its reader, the same before and after it is rebuilt. */
+/** Return what identifies a control before and after it is rebuilt. */
 function known(element) {
   return [element.tagName, element.getAttribute("aria-label"), element.textContent.slice(0, 60)].join("|");
 }
 
-/** Run `rebuild`, which replaces what `node` holds, and give the focus back to the same control, else to its place. */
+/** Run `rebuild`, which replaces the content of `node`; focus the same control again, else the one in its place. */
 export function keepFocus(node, rebuild) {
   const active = document.activeElement;
   const index = node.contains(active) ? [...node.querySelectorAll(FOCUSABLE)].indexOf(active) : -1;

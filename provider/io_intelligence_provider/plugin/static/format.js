@@ -1,4 +1,4 @@
-// How numbers and dates are written. Prices stay the decimal text that was published; floats only place them.
+// Formats numbers and dates. Prices stay the published decimal text; floats are used only for positions.
 
 const NARROW = "\u202f";
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -15,19 +15,19 @@ export function isZero(text) {
   return text !== null && /^0(\.0*)?$/.test(text);
 }
 
-/** A price in words of its own: free is published as 0, and — is not published. */
+/** Format a price: 0 is free, and null is — (not published). */
 export function price(text) {
   if (text === null || text === undefined) return "—";
   return isZero(text) ? "free" : decimals(text);
 }
 
-/** Groups of three with a narrow space; takes a number or digits. */
+/** Group digits in threes with a narrow space; takes a number or digits. */
 export function count(value) {
   if (value === null || value === undefined) return "—";
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, NARROW);
 }
 
-/** "+21.0 %", with a real minus; "n/a" where there is no such thing as a change in percent. */
+/** Format "+21.0 %" with a real minus; "n/a" where no percentage exists. */
 export function percent(value) {
   if (value === null || value === undefined) return "n/a";
   const size = Math.abs(value);
@@ -38,7 +38,7 @@ export function percent(value) {
   return `${sign}${text}${NARROW}%`;
 }
 
-/** A share of 1 in percent: "100 %", "98.5 %"; never rounded up to a hundred. */
+/** Format a share of 1 as "100 %" or "98.5 %"; never rounded up to 100. */
 export function share(value) {
   if (value === null || value === undefined) return "—";
   const text = (Math.floor(value * 1000) / 10).toFixed(1).replace(/\.0$/, "");
@@ -65,7 +65,7 @@ export function weekday(day) {
   return WEEKDAYS[new Date(Date.parse(day)).getUTCDay()];
 }
 
-/** "20 May"; the year only where the others are of another one. */
+/** Format "20 May", with the year only where it differs from the others. */
 export function shortDay(day, withYear = false) {
   const [year, month, date] = day.split("-");
   const text = `${Number(date)} ${MONTHS[Number(month) - 1]}`;
@@ -77,14 +77,14 @@ export function monthYear(day) {
   return `${MONTHS[Number(month) - 1]} ${year}`;
 }
 
-/** "today", "1 day old", "2 days old": the age of a snapshot by the calendar in UTC. */
+/** Format the age of a snapshot in calendar days of UTC: "today", "1 day old", "2 days old". */
 export function age(day) {
   const number = days(day, today());
   if (number <= 0) return "today";
   return number === 1 ? "yesterday" : `${count(number)} days old`;
 }
 
-/** Cut text that is longer than a cell can ever show; the whole stands in the model's panel. */
+/** Cut text that is longer than any cell; the model's panel shows all of it. */
 export function cut(text, length = 160) {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }
@@ -110,15 +110,15 @@ export const PRICES = [
   "cache_write_token_price",
 ];
 export const QUOTAS = Object.keys(QUOTA_NAMES);
-/** What the live API publishes in the place of quotas. */
+/** The column that the live API publishes instead of quotas. */
 export const ACCESS = "min_access_tier";
 
-/** The short name of a column: "output", "chat", "context". */
+/** Return the short name of a column: "output", "chat", "context". */
 export function field(column) {
   if (column === null) return "";
   const known = PRICE_NAMES[column] || QUOTA_NAMES[column];
   if (known) return known;
-  if (column.startsWith("extra.")) return cut(column, 80); // a key of the API's own
+  if (column.startsWith("extra.")) return cut(column, 80); // a key of `extra`, which the API names
   return OTHER_NAMES[column] ?? column.replaceAll("_", " ");
 }
 
@@ -126,7 +126,7 @@ export function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Sort key of a published number as text: free is the lowest, what is not published comes last both ways. */
+/** Return a comparison of published numbers as text: free is the lowest, unpublished always comes last. */
 export function byNumber(pick, descending) {
   return (a, b) => {
     const [x, y] = [pick(a), pick(b)];

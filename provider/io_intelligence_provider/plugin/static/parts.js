@@ -1,9 +1,9 @@
-// Pieces that several views are made of.
+// Builds components that several views share.
 
 import { h, icon } from "./dom.js";
 import { cut, decimals, isZero, percent } from "./format.js";
 
-/** A model's name, developer faint before the slash; always text, one line, isolated from its neighbours' direction. */
+/** Build a model's name, the developer faint: always text, on one line, with its direction isolated. */
 export function modelName(name, { tag = "span", href = null, whole = false } = {}) {
   const slash = name.indexOf("/");
   const [developer, model] =
@@ -18,13 +18,13 @@ export function modelName(name, { tag = "span", href = null, whole = false } = {
   );
 }
 
-/** The model alone, without who made it. */
+/** Return the name of a model without its developer. */
 export function shortName(name) {
   const slash = name.lastIndexOf("/");
   return slash > 0 && slash < name.length - 1 ? name.slice(slash + 1) : name;
 }
 
-/** Percent with arrow, sign and colour, so that no one of them is needed. */
+/** Build a percentage with arrow, sign and colour, so that it is clear without any one of them. */
 export function move(pct, { digits = null, weight = true } = {}) {
   if (pct === null || pct === undefined) return h("span", { class: "muted" }, digits ?? "n/a");
   if (pct === 0) return h("span", { class: "muted" }, percent(0));
@@ -45,7 +45,7 @@ export function move(pct, { digits = null, weight = true } = {}) {
   );
 }
 
-/** "▲ 16 up": a count of one direction. */
+/** Build "▲ 16 up": a count of one direction. */
 export function counted(side, number, word = "") {
   return h(
     "span",
@@ -65,7 +65,7 @@ export function notPublished() {
   );
 }
 
-/** How many decimals the longest price of a column has: the others are filled up to it, unseen. */
+/** Return the decimals of the longest price of a column: the others are padded to it, invisibly. */
 export function places(texts, most = 6) {
   return texts.reduce(
     (longest, text) =>
@@ -76,14 +76,14 @@ export function places(texts, most = 6) {
   );
 }
 
-/** A price, aligned on its point by zeros that are not seen. */
+/** Build a price, aligned on its point by invisible zeros. */
 export function priceCell(text, width = 2, note = null) {
   if (text === null || text === undefined) return notPublished();
   const doubt = note && h("sup", {}, h("a", { href: note.href, "aria-label": note.label }, note.mark));
   if (isZero(text)) return note ? h("span", { class: "muted" }, "0", doubt) : h("span", {}, "free");
   const shown = decimals(text);
   const missing = width - shown.split(".")[1].length;
-  // What is longer than its cell is cut by it; the whole shows on hovering, and in the model's panel.
+  // The cell cuts a longer price; hovering and the model's panel show all of it.
   return h(
     "span",
     { title: shown.length > 9 ? shown : null },
@@ -92,7 +92,7 @@ export function priceCell(text, width = 2, note = null) {
   );
 }
 
-/** A group of buttons of which one is on. */
+/** Build a group of buttons of which one is on. */
 export function segments(label, options, chosen, choose) {
   return h(
     "div",
@@ -107,7 +107,7 @@ export function segments(label, options, chosen, choose) {
   );
 }
 
-/** A drop-down that looks like the other controls. */
+/** Build a drop-down that looks like the other controls. */
 export function select(label, options, chosen, choose) {
   const list = h(
     "select",
@@ -124,9 +124,9 @@ export function select(label, options, chosen, choose) {
 }
 
 /**
- * A day in its ISO form, between two others; typed, or chosen from the browser's calendar.
+ * Build a field for a day in ISO form between two others, typed or chosen from the browser's calendar.
  *
- * The browser's own field would write the day as its user's country does; everything else here is ISO.
+ * The browser's own field would write the day in the user's local format; the rest of the page uses ISO.
  */
 export function dayInput(label, value, { min, max }, choose) {
   const calendar = h("input", {
@@ -169,7 +169,7 @@ export function dayInput(label, value, { min, max }, choose) {
   return [text, h("span", { class: "calendar-place" }, open, calendar)];
 }
 
-/** A day with its label, as one control. */
+/** Build the field of a day and its label as one control. */
 export function dayField(label, value, bounds, choose) {
   return h(
     "span",
@@ -179,7 +179,7 @@ export function dayField(label, value, bounds, choose) {
   );
 }
 
-/** A range of days as one control. */
+/** Build the fields of a range of days as one control. */
 export function daysField(label, [start, end], { min, max }, choose) {
   return h(
     "span",
@@ -191,7 +191,7 @@ export function daysField(label, [start, end], { min, max }, choose) {
   );
 }
 
-/** The search field; "/" leads to it. Typing tells at every key. */
+/** Build the search field; "/" focuses it. Every key press calls `tell`. */
 export function searchField(value, tell) {
   const input = h("input", {
     type: "search",
@@ -245,7 +245,7 @@ export function nothing(title, ...rest) {
   return h("div", { class: "nothing" }, h("b", {}, title), rest);
 }
 
-/** Still grey rows in the place of what is being fetched. */
+/** Build static grey rows as a placeholder for data that is loading. */
 export function still(rows = 8) {
   return h(
     "div",
@@ -265,7 +265,7 @@ export function failure(error, retry) {
 
 const OUTCOMES = { passed: ["check", "ok"], warned: ["warn", "warned"], failed: ["cross", "failed"] };
 
-/** "✓ passed" and its siblings. */
+/** Build "✓ passed" and the other outcomes. */
 export function outcome(word) {
   const [sign, className] = OUTCOMES[word] || ["minus", "muted"];
   return h("span", { class: `move ${className}` }, icon(sign, 15), ` ${word}`);

@@ -1,11 +1,11 @@
-// The address after the hash is the whole state of the page: "#/prices?model=a&model=b&scale=log".
+// Keeps the page's state in the URL after the hash: "#/prices?model=a&model=b&scale=log".
 
 const VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"];
 const listeners = [];
 
 export { VIEWS };
 
-/** Return {view, params} of an address; an unknown view is the overview. */
+/** Return {view, params} of a URL; an unknown view is the overview. */
 export function parse(hash = window.location.hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const view = VIEWS.includes(path) ? path : "overview";
@@ -28,12 +28,12 @@ function* pairsOf(params) {
   }
 }
 
-/** Return the address of a view. */
+/** Return the URL of a view. */
 export function link(view, params = {}) {
   return `#/${view}${search(params)}`;
 }
 
-/** Change some of the state; null removes. A new entry of the browser's history only where asked. */
+/** Change parts of the state; null removes. `push` adds an entry to the browser's history. */
 export function update(changes, { push = false } = {}) {
   const { view, params } = parse();
   for (const [key, value] of Object.entries(changes)) {
@@ -48,7 +48,7 @@ export function update(changes, { push = false } = {}) {
   tell();
 }
 
-/** Be told of every change of the address. */
+/** Call `listener` on every change of the URL. */
 export function onChange(listener) {
   listeners.push(listener);
 }
@@ -58,18 +58,18 @@ function tell() {
 }
 
 window.addEventListener("hashchange", () => {
-  // The skip link leads to an element, not to a view.
+  // The skip link targets an element, not a view.
   if (window.location.hash !== "#content") tell();
 });
 window.addEventListener("popstate", () => window.location.hash !== "#content" && tell());
 
-/** Link to a page of Airflow. In its iframe the host page must follow it: the frame's sandbox forbids it to us. */
+/** Link to a page of Airflow. In its iframe the host page must navigate: the sandbox forbids it to the frame. */
 export function hostLink(path) {
   const href = `../${path}`;
   return { href, onclick: (event) => inHost(event, href, {}) };
 }
 
-/** Link to a page elsewhere, in a tab of its own; `url` is one of https. */
+/** Link to another site in a new tab; `url` must be https. */
 export function outerLink(url) {
   const ways = { target: "_blank", rel: "noopener noreferrer nofollow" };
   return { href: url.href, ...ways, onclick: (event) => inHost(event, url.href, ways) };

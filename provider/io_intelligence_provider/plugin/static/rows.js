@@ -1,4 +1,4 @@
-// A table body that holds only the rows in sight, however many there are.
+// Renders only the visible rows of a table body, however many there are.
 
 import { h, token } from "./dom.js";
 
@@ -6,12 +6,12 @@ const BEYOND = 16; // rows kept above and below the window, so that the keyboard
 const STEP = 6; // the window moves in steps: most scroll events then change nothing
 
 /**
- * Show `rows` in `body`, each made by `make(row, index)` and of one height.
+ * Show `rows` in `body`, each made by `make(row, index)`, all of the same height.
  *
- * @returns a function that forgets it all when the view goes.
+ * @returns a function that removes the listeners when the view closes.
  */
 export function windowed(body, rows, make) {
-  // One cell: to span columns that a narrow window hides would give them a width again.
+  // One cell: spanning columns that a narrow window hides would give them a width again.
   const above = h("td");
   const below = h("td");
   const before = h("tr", { class: "space", "aria-hidden": "true" }, above);

@@ -1,15 +1,15 @@
-// Heads of columns that sort, and the same choice as a list for phones.
+// Builds sortable column headers, and the same choice as a list for phones.
 
 import { h } from "./dom.js";
 
-/** Return {column, descending} of "-output_token_price"; what no column is called falls back on the first. */
+/** Parse "-output_token_price" to {column, descending}; an unknown column gives the first one. */
 export function sortOf(text, columns) {
   const descending = text.startsWith("-");
   const column = columns.find((item) => item.key === text.replace(/^-/, "") && item.order) ?? columns[0];
   return { column, descending };
 }
 
-/** A head; numbers go down at first, text goes up. */
+/** Build a header; the first click sorts numbers down and text up. */
 export function sortable(column, now, choose) {
   const unit = column.unit && h("span", { class: "unit" }, column.unit);
   const className = `${column.className ?? ""} ${column.number ? "number" : ""}`;
@@ -40,7 +40,7 @@ export function sortable(column, now, choose) {
   );
 }
 
-/** The widths of the columns, which a first line of grouped heads would else decide. */
+/** Set the widths of the columns, which a first row of grouped headers would otherwise determine. */
 export function widthsOf(columns) {
   return h(
     "colgroup",

@@ -1,11 +1,11 @@
-// What is said of a store that is empty, old or damaged; every problem ends in something to do.
+// Shows that a store is empty, old or damaged; every problem ends with what to do.
 
 import { h, icon } from "./dom.js";
 import { age, shortDay } from "./format.js";
 import { banner } from "./parts.js";
 import { hostLink } from "./route.js";
 
-/** The first page of a new installation: three ways to the first snapshot. */
+/** Build the first page of a new installation: three ways to the first snapshot. */
 export function emptyStore(status) {
   const dag = hostLink(`dags/${encodeURIComponent(status.dag_id)}`);
   const step = (number, what, name, note) =>
@@ -52,7 +52,7 @@ export function emptyStore(status) {
   );
 }
 
-/** The banners above a view: an old snapshot, days that cannot be read, and what the view itself has to say. */
+/** Build the banners above a view: an old snapshot, unreadable days, and the view's own warnings. */
 export function warnings(status, others = []) {
   const told = (text) => status.unreadable.some(({ date }) => text.includes(date));
   const dag = hostLink(`dags/${encodeURIComponent(status.dag_id)}`);

@@ -1,4 +1,4 @@
-// The theme is Airflow's: its page carries the class "light" or "dark", and localStorage remembers it.
+// Follows Airflow's theme: its page has the class "light" or "dark", and localStorage stores the choice.
 // A classic script in the head, so that the page is never painted in the wrong theme.
 (function () {
   "use strict";
@@ -7,7 +7,7 @@
     try {
       return window.parent === window ? null : window.parent.document.documentElement;
     } catch {
-      return null; // a parent of another origin keeps its own looks
+      return null; // a parent page of another origin: its theme is unknown
     }
   }
 

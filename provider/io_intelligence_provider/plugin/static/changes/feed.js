@@ -1,4 +1,4 @@
-// The days of the feed, and what their filters hide.
+// Shows the days of the feed, and the changes that filters hide.
 
 import { query } from "./query.js";
 import { get } from "../api.js";
@@ -77,7 +77,7 @@ export function drawFeed(card, data, state) {
   fill();
 }
 
-/** Prices that moved get a column each; cache write only when it did. */
+/** Return the columns: one per price that moved; cache write only when it did. */
 function columnsOf(items) {
   const moved = new Set(items.map((item) => item.field));
   return PRICES.filter((column) => column !== "cache_write_token_price" || moved.has(column));
@@ -114,7 +114,7 @@ export function head(columns) {
   );
 }
 
-/** The head of a day and its models; what the filters hide is counted, and shown when asked for. */
+/** Build a day's header and models; changes hidden by filters are counted, and shown on request. */
 function dayRows(day, loaded, columns, state) {
   const items = loaded.items.filter((item) => item.date === day.date);
   const skipped =

@@ -1,4 +1,4 @@
-// What of the changes is asked for: the state of the address, as parameters of the route.
+// Translates the state in the URL into the parameters of the changes route.
 
 import { get } from "../api.js";
 import { download } from "../csv.js";

@@ -1,4 +1,4 @@
-// Rows of the feed: one for a model whose prices moved, one more for each change of another kind.
+// Builds the rows of the feed: one per model for its prices, one more per change of another kind.
 
 import { h, icon } from "../dom.js";
 import { capital, count, cut, field, price } from "../format.js";
@@ -97,7 +97,7 @@ function written(value) {
 
 function label(change) {
   const name = field(change.field);
-  if (change.field.startsWith("extra.")) return name; // a key, as the API writes it
+  if (change.field.startsWith("extra.")) return name; // a key of `extra`, as the API writes it
   return `${capital(name)}${change.change === "quota_changed" ? " quota" : ""}`;
 }
 

@@ -1,4 +1,4 @@
-// Where the ticks of an axis stand and what they say.
+// Computes the positions and labels of ticks.
 
 import { count, days, decimals, monthYear, plusDays, shortDay } from "../format.js";
 
@@ -12,7 +12,7 @@ function label(value) {
   );
 }
 
-/** Ticks of a linear axis from zero: three to five, at 1, 2, 2.5 or 5 times a power of ten. */
+/** Return ticks of a linear axis from zero: three to five, at 1, 2, 2.5 or 5 times a power of ten. */
 export function linearTicks(high, whole = false) {
   if (!(high > 0)) return { range: [0, 1], values: [0], texts: [whole ? "0" : "0.00"] };
   const rough = high / 4;
@@ -41,7 +41,7 @@ export function linearTicks(high, whole = false) {
   };
 }
 
-/** Ticks of a logarithmic axis at 1, 2 and 5 times a power of ten; of the powers alone when there are many. */
+/** Return ticks of a logarithmic axis at 1, 2 and 5 times a power of ten; at the powers alone if there are many. */
 export function logTicks(low, high) {
   let [from, to] = [Math.log10(low), Math.log10(high)];
   const air = Math.max(0.08, (to - from) * 0.06);
@@ -58,7 +58,7 @@ export function logTicks(low, high) {
   return { range: [from, to], values, texts: values.map(label) };
 }
 
-/** Ticks of days, about one for every 110 pixels; the last day has one. */
+/** Return ticks of days, about one for every 110 pixels; the last day has one. */
 export function dayTicks(start, end, width) {
   const length = days(start, end);
   if (length <= 0) return { values: [start], texts: [shortDay(start)] };

@@ -1,4 +1,4 @@
-// How many prices went up and down, day by day: up above the line, down below it.
+// Draws the number of price rises (above the line) and falls (below it) by day.
 
 import { dayTicks } from "./axes.js";
 import { h, put, svg, token } from "../dom.js";
@@ -11,7 +11,7 @@ const DAY = 86_400_000;
  * Draw the bars.
  *
  * @param options {days: [{date, up, down, added, removed}], title, marks, selected: [from, to], choose}
- *                `marks` adds a circle for a day on which models came or went; `choose` is told a clicked day.
+ *                `marks` adds a circle for days with added or removed models; `choose` gets a clicked day.
  */
 export function bars(node, { days, title, marks = false, selected = null, choose = null }) {
   const overlay = svg("svg", { class: "chart-overlay", "aria-hidden": "true" });
@@ -114,7 +114,7 @@ export function bars(node, { days, title, marks = false, selected = null, choose
   });
 }
 
-/** All bars of a side as one filled line: plotly's own bars, an element each, take a second for three years. */
+/** Draw all bars of a side as one filled line: plotly's own bars, an element each, take a second for three years. */
 function outline(days, side, sign, wide) {
   const drawn = days.filter((day) => day[side]);
   return {

@@ -1,11 +1,11 @@
-// What a chart says of the day under the pointer, or under the arrow keys: one line, every value, its move that day.
+// Shows a chart's values and their moves on the day under the pointer or selected with the arrow keys.
 
 import { h, put, say, svg, token } from "../dom.js";
 import { cut, shortDay } from "../format.js";
 import { move } from "../parts.js";
 import { at, before, change, value } from "./steps.js";
 
-/** Make a chart's element answer pointer and keyboard. */
+/** Make a chart's element respond to pointer and keyboard. */
 export function hovering(node, options) {
   const line = svg("svg", { class: "chart-overlay", "aria-hidden": "true" });
   const pill = h("div", { class: "day-pill", hidden: true });

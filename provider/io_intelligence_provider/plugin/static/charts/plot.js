@@ -1,4 +1,4 @@
-// Plotly, and what all charts have in common.
+// Loads plotly and holds what all charts share.
 
 import { token } from "../dom.js";
 
@@ -20,14 +20,14 @@ function plotly() {
   return loading;
 }
 
-/** Begin to load the library while a view that opens with charts waits for its data: both take about as long. */
+/** Start to load the library while a view with charts waits for its data, which takes about as long. */
 export function prepareCharts() {
-  plotly().catch(() => null); // a failure is told, after another try, by the first chart
+  plotly().catch(() => null); // the first chart tries again and reports a failure
 }
 
 const CONFIG = { displayModeBar: false, staticPlot: true, responsive: false };
 
-/** The layout that all charts share: no frame, horizontal grid only, our fonts and colours. */
+/** Return the shared layout: no frame, horizontal grid only, the page's fonts and colours. */
 export function layout(margin, xaxis, yaxis) {
   const font = { family: token("font"), size: 12, color: token("faint") };
   const still = { fixedrange: true, zeroline: false, ticks: "", automargin: false };
@@ -65,7 +65,7 @@ export function layout(margin, xaxis, yaxis) {
 }
 
 /**
- * Keep a chart drawn: now, when the theme turns, and when the room it has becomes another.
+ * Keep a chart drawn: now, when the theme changes, and when its available width changes.
  *
  * @param node    an empty element whose height the style sheet sets.
  * @param picture called with the width; returns {data, layout, after?}.
@@ -111,7 +111,7 @@ function sizeOf(node) {
   return `${node.clientWidth}×${node.clientHeight}`;
 }
 
-/** Where days and values lie in pixels of the chart's element. */
+/** Return the functions from days and values to pixels of the chart's element. */
 function scales(chart) {
   const { xaxis, yaxis } = chart._fullLayout;
   return {

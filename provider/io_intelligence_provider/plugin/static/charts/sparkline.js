@@ -1,4 +1,4 @@
-// A line as small as a word: thirty days on a scale of its own, steps, gaps where nothing is known.
+// Draws thirty days as a line of the size of a word: its own scale, steps, gaps where values are unknown.
 
 import { svg } from "../dom.js";
 

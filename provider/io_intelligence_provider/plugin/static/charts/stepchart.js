@@ -1,4 +1,4 @@
-// Prices or quotas over time: a value holds until it changes. Names stand at the right end of their lines.
+// Draws prices or quotas over time as steps; names are at the right end of their lines.
 
 import { dayTicks, linearTicks, logTicks } from "./axes.js";
 import { h, put, svg, token } from "../dom.js";
@@ -7,7 +7,7 @@ import { hovering } from "./hover.js";
 import { keepDrawn, layout } from "./plot.js";
 import { at, points, value } from "./steps.js";
 
-/** The n-th colour; the ninth and tenth are the first two again, dashed. */
+/** Return the n-th colour; the ninth and tenth are the first two again, dashed. */
 export function colour(index) {
   return { token: `series-${(index % 8) + 1}`, dash: index >= 8 ? "dash" : "solid" };
 }
@@ -82,9 +82,9 @@ function valueAxis({ log, whole }, plotted) {
   return { type: "linear", range: ticks.range, tickvals: ticks.values, ticktext: ticks.texts };
 }
 
-const LABEL = 32; // pixels that a name with its value takes
+const LABEL = 32; // height in pixels of a name with its value
 
-/** Names at the right ends, pushed apart, each tied to its line. */
+/** Draw the names at the right ends, spread apart, each connected to its line. */
 function drawLabels(overlay, labels, plotted, options, scale) {
   overlay.replaceChildren();
   labels.replaceChildren();
@@ -132,7 +132,7 @@ function endOf(series, options, scale) {
   };
 }
 
-/** Give each label a place of its own, as near to its line as the others let it. */
+/** Give each label its own position, as near to its line as the others allow. */
 function spread(ends, top, bottom) {
   let free = top;
   for (const end of ends) {

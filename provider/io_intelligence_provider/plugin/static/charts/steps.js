@@ -1,6 +1,6 @@
-// Histories as the routes give them: [[day, value or null, on file], …], one entry where something changes.
+// Reads histories as the routes return them: [[day, value or null, on file], …], one entry per change.
 
-/** The entry that holds on a day, null before the first one. */
+/** Return the entry in force on a day, null before the first one. */
 export function at(steps, day) {
   let found = null;
   for (const step of steps) {
@@ -14,13 +14,13 @@ export function value(step) {
   return step && step[2] ? step[1] : null;
 }
 
-/** The entry before the one that holds on a day. */
+/** Return the entry before the one in force on a day. */
 export function before(steps, day) {
   const index = steps.findLastIndex((step) => step[0] < day);
   return index < 0 ? null : steps[index];
 }
 
-/** How often a known value became another known one. */
+/** Count the changes from one known value to another. */
 export function moves(steps) {
   let number = 0;
   let last = null;
@@ -32,7 +32,7 @@ export function moves(steps) {
   return number;
 }
 
-/** Points of a step line up to `end`; a null point is a gap. On a log axis zero has no place. */
+/** Return the points of a step line up to `end`; a null point is a gap. A log axis cannot show zero. */
 export function points(steps, end, log = false) {
   const x = [];
   const y = [];
@@ -57,7 +57,7 @@ export function points(steps, end, log = false) {
   return { x, y };
 }
 
-/** Percent from one known value to the next, null where there is none. */
+/** Return the change in per cent between two known values, null where there is none. */
 export function change(from, to) {
   if (from === null || to === null || Number(from) === 0) return null;
   return (100 * (Number(to) - Number(from))) / Number(from);

@@ -1,4 +1,4 @@
-// Choose a model by typing a part of its name.
+// Lets the user choose a model by typing a part of its name.
 
 import { matcher } from "../catalogue.js";
 import { h, icon, put } from "../dom.js";
@@ -7,7 +7,7 @@ import { cut } from "../format.js";
 const MOST = 30;
 let made = 0;
 
-/** A field that offers models; `choose` gets the one that was taken. */
+/** Build a field that offers models; `choose` gets the chosen one. */
 export function modelCombo(models, label, note, choose) {
   const id = `models-${(made += 1)}`;
   const list = h("ul", { class: "options", id, role: "listbox", "aria-label": label, hidden: true });
@@ -81,7 +81,7 @@ export function modelCombo(models, label, note, choose) {
   input.onkeydown = (event) => {
     if (event.key === "Escape") close();
     else if (event.key === "Enter") {
-      // Else the same key would press what the rebuilt controls put here.
+      // Otherwise the same key press would activate the rebuilt control in this place.
       event.preventDefault();
       take(active);
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {

@@ -1,4 +1,4 @@
-// The table beneath a chart: what each line was, is, and between which values it moved. It is the chart as text.
+// Builds the table below a chart: the first, last, lowest and highest value of each line, as text.
 
 import { h } from "../dom.js";
 import { cut, days, field, plusDays } from "../format.js";
@@ -93,7 +93,7 @@ export function comparison(state, series, kind) {
   );
 }
 
-/** Texts over a range of days: a lane for each model, cut where its text changes. */
+/** Draw texts over a range of days: a lane per model, divided where its text changes. */
 export function states(state, series) {
   const whole = days(state.start, state.end) + 1;
   const lane = (item) => {

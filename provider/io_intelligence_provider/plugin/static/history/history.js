@@ -1,4 +1,4 @@
-// One to ten models over time, one column at a time: the view of prices, and that of quotas.
+// Shows one to ten models over time, one column at a time, in the views of prices and quotas.
 
 import { get } from "../api.js";
 import { catalogue, find, reference } from "../catalogue.js";
@@ -36,12 +36,12 @@ const RANGES = [
 const MOST = 10;
 
 /**
- * Make the part of a view that shows histories.
+ * Build the part of a view that shows histories.
  *
- * @param kind {fields, fallback, unit, word, format, cells, whole, choose, isText}: columns and the one shown
- *             unless the address names another, their unit, what one is called, how a value is written, as text
- *             and in cells, whether values are whole numbers, which models are shown when the address names
- *             none, and whether a column holds texts, if any does.
+ * @param kind {fields, fallback, unit, word, format, cells, whole, choose, isText}: the columns, the default
+ *             column, their unit, the word for a column, how to write a value as text and in cells, whether
+ *             values are whole numbers, which models to show when the URL names none, and whether a column
+ *             holds text.
  */
 export async function history({ node, params, status }, kind) {
   const listed = await catalogue();
@@ -68,7 +68,7 @@ export async function history({ node, params, status }, kind) {
       drawPills(pills, state, listed.items, kind);
       put(
         controls,
-        // Whoever presses the button before the answer is there gets the file as soon as it is.
+        // A press before the answer has arrived saves the file when it arrives.
         controlsOf(state, kind, () =>
           answered?.then(
             (answer) => save(state, answer),
@@ -253,7 +253,7 @@ function controlsOf(state, kind, save_) {
   ];
 }
 
-/** Series in the order they were asked for, each with its place among the colours. */
+/** Return the series in the requested order, each with the index of its colour. */
 function seriesOf(answer) {
   return answer.series.map((series, index) => ({ ...series, index, label: shortName(series.name) }));
 }
@@ -302,7 +302,7 @@ function drawChart(card, state, answer, kind) {
   });
 }
 
-/** Steps from a day on, the one that holds there moved to it. */
+/** Return the steps from a day on; the step in force on that day is moved to it. */
 function clipped(steps, start) {
   const held = at(steps, start);
   return held && held[0] < start

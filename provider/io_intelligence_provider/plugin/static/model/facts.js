@@ -1,4 +1,4 @@
-// What else is known of a model, as terms and values.
+// Lists the other columns of a model as terms and values.
 
 import { h } from "../dom.js";
 import { PRICES, QUOTAS, capital, count, cut, field, plural } from "../format.js";
@@ -12,7 +12,7 @@ function written(fact) {
   if (Array.isArray(value)) return value.length ? value.join(", ") : "none";
   if (typeof value === "number")
     return `${Number.isInteger(value) ? count(value) : value}${fact.unit ? ` ${fact.unit}` : ""}`;
-  // Timestamps are in UTC; seconds say nothing here.
+  // Timestamps are in UTC; seconds are not of interest here.
   if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value)) return `${value.slice(0, 10)} ${value.slice(11, 16)}`;
   return cut(String(value), 2000);
 }
@@ -102,13 +102,13 @@ export function label(fact) {
   return LABELS[fact.column] ?? capital(fact.column.replaceAll("_", " "));
 }
 
-/** A link from outside is one only when it is https; anything else is text. */
+/** Link only to https URLs from outside; anything else is shown as text. */
 function safeLink(text) {
   let url = null;
   try {
     url = new URL(text);
   } catch {
-    // no address at all
+    // not a URL
   }
   return url?.protocol === "https:" ? h("a", outerLink(url), cut(text, 200)) : cut(text, 2000);
 }

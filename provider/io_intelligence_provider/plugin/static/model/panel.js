@@ -1,4 +1,4 @@
-// Everything known of one model, beside the table.
+// Shows all data of one model in a panel beside the table.
 
 import { get } from "../api.js";
 import { h, icon, put } from "../dom.js";
@@ -9,7 +9,7 @@ import { link } from "../route.js";
 import { stepChart } from "../charts/stepchart.js";
 import { changes, priceTable } from "./tables.js";
 
-/** Open the panel; returns {close(silently)}. `closed` is called when the reader closes it. */
+/** Open the panel; returns {close(silently)}. `closed` is called when the user closes it. */
 export function openModel({ named, date, status, closed }) {
   const content = h("div", {}, still(6));
   const close = h(

@@ -1,4 +1,4 @@
-// The prices of a model now, and its latest changes.
+// Builds the tables of a model's current prices and latest changes.
 
 import { h } from "../dom.js";
 import { capital, count, cut, field, plural, price, PRICES, shortDay } from "../format.js";

@@ -1,4 +1,4 @@
-// What narrows the table of models down.
+// Builds the filters of the table of models.
 
 import { matcher } from "../catalogue.js";
 import { h, icon } from "../dom.js";

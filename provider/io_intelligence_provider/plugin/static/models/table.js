@@ -1,4 +1,4 @@
-// The table of models: its columns, its head and its rows.
+// Builds the table of models: columns, header and rows.
 
 import { find, reference } from "../catalogue.js";
 import { h, put } from "../dom.js";
@@ -64,7 +64,7 @@ const ACCESS_COLUMN = {
   className: "w-tier wide",
 };
 
-/** The columns; an API that publishes access tiers in the place of quotas has one of those instead. */
+/** Return the columns; with an API that publishes access tiers, a tier replaces the quotas. */
 export function columnsOf(items) {
   return [...COLUMNS, ...(hasTiersOnly(items) ? [ACCESS_COLUMN] : QUOTA_COLUMNS)];
 }

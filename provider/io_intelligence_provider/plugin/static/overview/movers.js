@@ -1,4 +1,4 @@
-// The largest moves, dearer on one side and cheaper on the other.
+// Builds the lists of the largest moves: dearer on one side, cheaper on the other.
 
 import { h, put } from "../dom.js";
 import { keepFocus } from "../focus.js";
@@ -52,7 +52,7 @@ function side(data, direction) {
         `since ${data.movers.since ?? data.previous_date ?? data.date}`,
       ),
     );
-  const since = data.movers.since.slice(5); // rows have a day to be compared with
+  const since = data.movers.since.slice(5); // rows exist only if there is a day to compare with
   const [olds, news] = [places(rows.map((row) => row.old_value)), places(rows.map((row) => row.new_value))];
   const body = rows.map((row) =>
     h(

@@ -1,4 +1,4 @@
-// The three panels at the foot of the overview.
+// Builds the three panels at the bottom of the overview.
 
 import { bars } from "../charts/bars.js";
 import { h, icon } from "../dom.js";
@@ -85,7 +85,7 @@ export function medians(data, charts, status) {
   );
 }
 
-/** A chart that starts once its element has a place and a width. */
+/** Draw a chart once its element is in the document and has a width. */
 function later(begin) {
   const chart = { start: () => begin(chart) };
   return chart;

@@ -1,4 +1,4 @@
-// The sentence and the five figures on top of the overview.
+// Builds the sentence and the five figures at the top of the overview.
 
 import { h } from "../dom.js";
 import { count, cut, field, plural, price, share, shortDay } from "../format.js";
@@ -9,7 +9,7 @@ function skipped(data) {
   return gap > 1 ? `, against ${data.previous_date}` : "";
 }
 
-/** The sentence on top: what happened that day. */
+/** Return the sentence that summarizes the day. */
 export function lead(data) {
   if (!data.previous_date)
     return h(

@@ -1,4 +1,4 @@
-// One small cell for each snapshot: flagged ones are tall and amber, passed ones low and green, not run a dot.
+// Draws one small cell per snapshot: flagged tall and amber, passed low and green, not run a dot.
 
 import { h, svg } from "../dom.js";
 import { plural } from "../format.js";
@@ -19,7 +19,7 @@ function strip(paths) {
   );
 }
 
-/** Draw scores of 0 to 1 as bars, amber where one is below 1; a dot where there is none. */
+/** Draw scores of 0 to 1 as bars, amber below 1; a missing score is a dot. */
 export function scoreCells(scores) {
   const { width, step } = measure(scores.length);
   const paths = { passed: "", flagged: "", none: "" };
@@ -34,7 +34,7 @@ export function scoreCells(scores) {
   return strip(paths);
 }
 
-/** Draw "ppf-p…"; its sum is told to screen readers. */
+/** Draw "ppf-p…"; screen readers get the totals. */
 export function cells(states) {
   const { width, step } = measure(states.length);
   const paths = { p: "", f: "", "-": "" };

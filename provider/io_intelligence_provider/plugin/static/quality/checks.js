@@ -1,4 +1,4 @@
-// Each check: its latest result, and one cell for each snapshot.
+// Shows each check: its latest result, and one cell per snapshot.
 
 import { CELLS, cells, scoreCells } from "./cells.js";
 import { h } from "../dom.js";
@@ -7,7 +7,7 @@ import { cardHead, outcome } from "../parts.js";
 
 const LEVELS = { row: "Row", snapshot: "Snapshot", history: "History" };
 
-/** The score of each snapshot: valid rows of all served, times checks passed of all evaluated. */
+/** Draw the score of each snapshot: share of valid rows times share of passed checks. */
 function scoreRow(data, width) {
   const scores = data.history.scores.slice(-width);
   const known = scores.filter((score) => score !== null);
@@ -106,7 +106,7 @@ export function checks(data) {
   );
 }
 
-/** The latest results, one per check: those of several columns are one line. */
+/** Return the latest results, one per check: a check of several columns is one line. */
 export function now(data) {
   const found = new Map();
   for (const check of data.report?.checks ?? []) {

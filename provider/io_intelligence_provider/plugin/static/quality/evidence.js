@@ -1,4 +1,4 @@
-// What was found: flags, refused records, runs that were stopped.
+// Lists what the checks found: flags, refused records, stopped runs.
 
 import { h, icon } from "../dom.js";
 import { count, cut, field, plural, share } from "../format.js";

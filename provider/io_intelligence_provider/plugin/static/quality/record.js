@@ -1,13 +1,14 @@
-// A refused record exactly as it was served, laid out, the values that were refused marked.
+// Shows a refused record exactly as served, with line breaks and its refused values marked.
 
 import { h } from "../dom.js";
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9eE]*|true|false|null|[{}[\],:]|[^\s]/g;
-const MOST = 20_000; // characters; the file holds the whole
+const MOST = 20_000; // characters; the file holds the whole record
 
 /**
- * Return the record as text with line breaks. Its tokens are shown, not its parsed values: a number keeps every
- * digit that was served.
+ * Return the record as text with line breaks.
+ *
+ * It shows the record's tokens, not its parsed values, so that a number keeps every digit that was served.
  */
 export function record(text, failures) {
   const columns = new Set(failures.map((failure) => failure.column));
@@ -41,7 +42,7 @@ function place(parts, line, token, next, columns) {
   } else parts.push(refused(line, columns) ? h("mark", {}, token) : token);
 }
 
-/** A value is a column's at the top of the record and in its metadata; the observed form calls the name "id". */
+/** Return whether a line is of a column, at the top or in the metadata; the observed form has "id" as the name. */
 function refused(line, columns) {
   const above = line.keys[line.keys.length - 1] ?? null;
   const ours = line.depth === 1 || (line.depth === 2 && (above === "metadata" || columns.has(above)));

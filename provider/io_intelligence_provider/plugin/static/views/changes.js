@@ -1,4 +1,4 @@
-// The feed of changes: by day, then by model; the fields of a model stand side by side.
+// Shows the changes by day, then by model; the fields of a model are side by side.
 
 import { get } from "../api.js";
 import { bars } from "../charts/bars.js";
@@ -27,8 +27,8 @@ prepareCharts();
 /** Show the view; its parameters: q, kind, size, direction, start, end, model. */
 export async function show({ node, params, status }) {
   const ask = (state, signal) => get("changes", { ...query(state), limit: PAGE }, signal);
-  let first = ask(stateOf(params, status)); // while the days are awaited: neither needs the other
-  first.catch(() => null); // told by draw
+  let first = ask(stateOf(params, status)); // requested in parallel with the days, which do not depend on it
+  first.catch(() => null); // draw reports the error
   const history = await get("changes/days");
   const controls = h("div", { class: "controls" });
   const pills = h("div", { class: "pills" });
@@ -74,7 +74,7 @@ export async function show({ node, params, status }) {
       stopStrip();
     },
     change(now) {
-      // While one types, only the last key asks.
+      // Only the last key press of fast typing sends a request.
       clearTimeout(waiting);
       waiting = setTimeout(
         () => draw(now),

@@ -1,4 +1,4 @@
-// The whole catalogue of a day as a table: search, filter, sort, open.
+// Shows all models of a day as a table to search, filter, sort and open.
 
 import { catalogue, find, snapshotDay } from "../catalogue.js";
 import { download } from "../csv.js";

@@ -1,4 +1,4 @@
-// What happened, what moved, whether to trust it.
+// Shows the overview: the day's events, the largest moves and the quality.
 
 import { get } from "../api.js";
 import { prepareCharts } from "../charts/plot.js";

@@ -1,4 +1,4 @@
-// Prices over time.
+// Shows prices over time.
 
 import { price } from "../format.js";
 import { history } from "../history/history.js";

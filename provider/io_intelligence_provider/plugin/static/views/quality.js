@@ -1,4 +1,4 @@
-// Whether the data can be trusted: the score, each check over time, what was flagged, what was refused.
+// Shows the quality of the data: the score, each check over time, flags and refused records.
 
 import { get } from "../api.js";
 import { snapshotDay } from "../catalogue.js";

@@ -1,5 +1,5 @@
-// Who may use a model and how much: the daily quotas of tier 1, and the access tiers that the live API
-// publishes in their place; of every model now, and of some over time.
+// Shows daily quotas of tier 1, or the access tiers that the live API publishes instead: of every model now,
+// and of some over time.
 
 import { catalogue, matcher, reference } from "../catalogue.js";
 import { download } from "../csv.js";
@@ -35,7 +35,7 @@ const quotaColumn = (key, index) => ({
   className: index > 1 ? "large" : "",
 });
 
-/** What is published of some models: the columns that the view shows. */
+/** Return the columns to show: those that some models publish. */
 function published(items) {
   const quotas = items.some((model) => QUOTAS.some((key) => model.quotas[key] !== null));
   const tiers = items.some((model) => model[ACCESS] !== null);
@@ -49,7 +49,7 @@ function written(column, value) {
 
 const isText = (column) => column === ACCESS;
 
-/** What of the columns the history part needs to know. */
+/** Return the properties of the columns that the history part needs. */
 function kindOf(columns) {
   const fields = columns.map((column) => column.key);
   const [first] = columns.filter((column) => column.number).concat(columns);
@@ -65,7 +65,7 @@ function kindOf(columns) {
     whole: true,
     choose: (models) => {
       const known = models.filter((model) => first.pick(model) !== null);
-      // Quotas: the largest. Tiers: some, as no tier is more than another.
+      // Quotas: the largest. Tiers: some, because tiers have no order.
       return (first.number ? [...known].sort(byNumber(first.pick, true)) : known).slice(0, first.number ? 4 : 10);
     },
   };

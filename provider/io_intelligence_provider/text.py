@@ -1,4 +1,4 @@
-"""Makes text fit to be shown or stored."""
+"""Cuts and escapes text for display and storage."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def escaped(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return ``text``, or its beginning and how long it is when it is longer than ``longest``."""
+    """Return ``text``; if it is longer than ``longest``, its beginning and its length."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without control characters and marks that turn the direction of writing."""
+    """Return ``text`` without control characters and bidirectional marks."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

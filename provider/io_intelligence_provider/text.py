@@ -6,7 +6,7 @@ __all__ = ["cut", "escaped", "printable"]
 
 
 def escaped(text: str) -> str:
-    """Return ``text`` with lone surrogates as ``\\udXXX``: what UTF-8 can carry."""
+    """Return ``text`` with lone surrogates as ``\\udXXX``, so that it can be encoded as UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

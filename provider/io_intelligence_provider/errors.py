@@ -1,10 +1,10 @@
-"""Every error the provider raises on purpose.
+"""Defines every error that the provider raises on purpose.
 
 ::
 
     IOIntelligenceError
     ├── ConfigurationError      a setting or an argument is wrong; nothing was asked
-    ├── HTTPStatusError         (base) an answer whose status says no
+    ├── HTTPStatusError         (base) an error response
     │   ├── AuthenticationError 401, 403
     │   ├── QuotaError          402
     │   ├── NotFoundError       404
@@ -12,18 +12,18 @@
     │   ├── RateLimitError      429 after the retries
     │   └── ServerError         5xx after the retries
     ├── TransportError          connect, read, TLS, truncated body, deadline; 408, 425; a firewall in front
-    ├── ResponseError           an answer that is neither known shape
-    ├── PaginationError         the walk cannot be made consistent
+    ├── ResponseError           a response of neither known shape
+    ├── PaginationError         no consistent walk was possible
     ├── QualityError            a check stopped the run
     ├── StorageError            the store could not be read or written
     │   └── UnreadableFileError one file of it is damaged, or is no regular file
-    ├── NotificationError       a notifier could not be told
-    └── NotOnFileError          what was looked up is not there
+    ├── NotificationError       a notifier failed
+    └── NotOnFileError          the store does not hold what was looked up
 
-A message says what was asked, what came back and what to do. It may name a URL; it never holds a
-credential (the client scrubs what servers echo before it gets here).
+A message says what was requested, what came back and what to do. It may name a URL, but never holds a
+credential: the client masks those that servers echo.
 
-All of them survive ``pickle``: Airflow and process pools send exceptions between processes.
+All errors can be pickled, because Airflow and process pools send exceptions between processes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = [
 
 
 class IOIntelligenceError(Exception):
-    """The root: catch this to catch whatever the provider raises on purpose."""
+    """The base class of all errors that the provider raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls ``cls(*args)``, which fails for classes with keyword-only arguments.
@@ -72,12 +72,12 @@ def _rebuild(
 
 
 class ConfigurationError(IOIntelligenceError):
-    """A connection field, an argument or the root's own history forbids the call; nothing was sent."""
+    """A connection field, an argument or the content of the root forbids the call; nothing was sent."""
 
 
 @dataclass(frozen=True)
 class ErrorDetail:
-    """One entry of an ``HTTPValidationError``: where, what, and the kind of mistake."""
+    """One entry of an ``HTTPValidationError``: location, message and type."""
 
     loc: tuple[str | int, ...]
     msg: str
@@ -89,7 +89,7 @@ class ErrorDetail:
 
 
 class HTTPStatusError(IOIntelligenceError):
-    """An answer whose status says no. ``status`` is the HTTP status code."""
+    """An error response. ``status`` is the HTTP status code."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -97,7 +97,7 @@ class HTTPStatusError(IOIntelligenceError):
 
 
 class RequestError(HTTPStatusError):
-    """422 (and any 4xx without a class of its own): asking again as before cannot help.
+    """422 and any other 4xx without its own class: repeating the request cannot help.
 
     ``details`` holds ``loc``/``msg``/``type`` of each entry of the documented ``HTTPValidationError``.
     """
@@ -112,15 +112,15 @@ class AuthenticationError(HTTPStatusError):
 
 
 class QuotaError(HTTPStatusError):
-    """402: the key is valid, its account has no quota left."""
+    """402: the key is valid, but its account has no quota left."""
 
 
 class NotFoundError(HTTPStatusError):
-    """404: no such endpoint under this base URL."""
+    """404: the base URL has no such endpoint."""
 
 
 class RateLimitError(HTTPStatusError):
-    """429 after the retries, or at once when ``Retry-After`` exceeds what the deadline leaves.
+    """429 after the retries, or at once when ``Retry-After`` exceeds the time left.
 
     ``retry_after`` is in seconds, ``None`` when the server did not say.
     """
@@ -135,22 +135,22 @@ class ServerError(HTTPStatusError):
 
 
 class TransportError(IOIntelligenceError):
-    """No whole answer of the server arrived: connect, read, TLS, truncated body, or the deadline passed.
+    """No complete response arrived: connect, read, TLS, truncated body, or the deadline passed.
 
-    Also 408 and 425, and what a firewall or bot protection answers in place of the server.
+    Also 408 and 425, and responses of a firewall or bot protection in front of the server.
     """
 
 
 class ResponseError(IOIntelligenceError):
-    """An answer arrived whole, but it is not JSON, an error, or has neither of the known shapes."""
+    """A complete response is not JSON, is an error, or has neither of the known shapes."""
 
 
 class PaginationError(IOIntelligenceError):
-    """The catalogue kept changing while it was walked, or the pages have no end."""
+    """The catalogue kept changing during the walks, or the pages do not end."""
 
 
 class Report(Protocol):
-    """What an error knows of the result it carries."""
+    """The interface of the result that an error carries."""
 
     @property
     def outcome(self) -> str:
@@ -162,7 +162,7 @@ class Report(Protocol):
 
 
 class QualityError(IOIntelligenceError):
-    """A check stopped the commit; quarantine and report were written, the last snapshot stands.
+    """A check stopped the run. Quarantine and report were written; an earlier snapshot is unchanged.
 
     ``report`` is the :class:`~io_intelligence_provider.contract.report.QualityReport` of a snapshot, the
     :class:`~io_intelligence_provider.quality.result.CheckRun` of any other data set.
@@ -178,18 +178,18 @@ class StorageError(IOIntelligenceError):
 
 
 class UnreadableFileError(StorageError):
-    """One file of the store is there and cannot be used: it is damaged, or no regular file.
+    """A file of the store cannot be used: it is damaged, or not a regular file.
 
-    The storage answers and other files may be fine, so whoever can do without this one goes on.
+    Other files may be readable, so callers that do not need this one continue.
     """
 
 
 class NotificationError(IOIntelligenceError):
-    """A notifier failed; the others were told, and a retry tells only those that were not."""
+    """A notifier failed. The others were notified; a retry calls only those that failed."""
 
 
 class NotOnFileError(IOIntelligenceError):
-    """A date, a model or a report that the store does not hold."""
+    """The store does not hold a date, a model or a report."""
 
 
 STATUS_ERRORS: Mapping[int, type[HTTPStatusError]] = {
@@ -198,4 +198,4 @@ STATUS_ERRORS: Mapping[int, type[HTTPStatusError]] = {
     403: AuthenticationError,
     404: NotFoundError,
 }
-"""Statuses with an error class of their own (422, 429 and 5xx carry more than a status)."""
+"""The error class of each status that needs no more than the status (422, 429 and 5xx do)."""

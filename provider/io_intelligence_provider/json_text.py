@@ -1,4 +1,4 @@
-"""Writes decoded JSON values back as text, digit by digit."""
+"""Serialises decoded JSON values and keeps every digit of a number."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class UnstorableNumber:
 
 
 def dump_json(value: Any, *, sort_keys: bool = False) -> str:
-    """Write a decoded value as ASCII JSON, numbers digit by digit.
+    """Serialise a decoded value as ASCII JSON with every digit of its numbers.
 
-    :param sort_keys: order the keys of objects, so that equal objects give equal texts.
+    :param sort_keys: sort the keys of objects, so that equal objects give equal texts.
     :raises RecursionError: when it is nested some hundred levels deep.
     """
     if type(value) is str:

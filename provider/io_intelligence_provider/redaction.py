@@ -1,4 +1,4 @@
-"""Secrets that cannot be printed by accident, and what comes from servers with every secret taken out."""
+"""Masks secrets in text from servers, and keeps them out of reprs, logs and tracebacks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Failure = TypeVar("Failure", bound=BaseException)
 
 MASK: Final = "***"
 _SHORTEST_IN_RECORDS: Final = 6
-"""Characters. A shorter secret is not looked for in records: it would hit innocent words and numbers."""
+"""Characters. A shorter secret is not masked in records, because it would match common words and numbers."""
 _SHORTEST_IDENTIFIER: Final = 8
-"""Characters. A shorter client id or user name is no secret, and would hit innocent words in messages."""
+"""Characters. A shorter client id or user name is not masked, because it would match common words."""
 _LAYERS: Final = 3
-"""How many encodings around each other are undone to find a secret."""
+"""Maximum number of nested encodings that are undone to find a secret."""
 
 
 class Secret:
-    """A string that shows itself only through :meth:`reveal`: not in a repr, a log or a traceback."""
+    """A string that only :meth:`reveal` returns; it is not in a repr, a log or a traceback."""
 
     __slots__ = ("_value",)
 
@@ -38,7 +38,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the secret; call it where it is put on the wire and nowhere else."""
+        """Return the secret; call this only where it is sent."""
         return self._value
 
     def __repr__(self) -> str:
@@ -51,15 +51,15 @@ class Secret:
 
 
 def sendable(text: str) -> bool:
-    """Tell whether a header can carry ``text``: printable ASCII, no white space around it."""
+    """Return whether a header can carry ``text``: printable ASCII, no white space around it."""
     return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def bare(error: Failure) -> Failure:
     """Return ``error`` without its frames, cause and context.
 
-    Error reporters print the local variables of frames, and a library's own exception may hold what was
-    sent. ``raise ... from None`` hides a context in a printed traceback only; it is still there.
+    Error reporters print the local variables of frames, and a library's exception may hold the request.
+    ``raise ... from None`` only hides the context in a printed traceback.
     """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
@@ -69,9 +69,9 @@ def without_frames(
     call: Callable[[], Result],
     only: type[BaseException] | tuple[type[BaseException], ...] = IOIntelligenceError,
 ) -> Result:
-    """Return what ``call`` returns; what it raises is raised from here, see :func:`bare`.
+    """Return the result of ``call``, or raise its exception without frames, see :func:`bare`.
 
-    :param only: the exceptions that lose their frames; others, which are mistakes of ours, keep them.
+    :param only: the exceptions that lose their frames; others are bugs and keep them.
     """
     try:
         return call()
@@ -80,14 +80,14 @@ def without_frames(
     try:
         raise failure
     finally:
-        del failure  # a frame that holds its own exception lives until the next garbage collection
+        del failure  # breaks the reference cycle between frame and exception
 
 
 class Redactor:
-    """Takes known secrets out of foreign text: servers do echo what they were sent. Threads share it.
+    """Masks known secrets in text from servers, which may echo what they were sent. Threads may share it.
 
-    :param on_secret: is called with each secret, in each form in which it may come back; Airflow's hook
-        gives its log masker here.
+    :param on_secret: called with each secret in each form in which it may come back; Airflow's hook passes
+        its log masker.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class Redactor:
             self.add(secret)
 
     def add(self, secret: Secret | None, *, identifier: bool = False) -> None:
-        """Learn one more secret (a freshly fetched access token), in the forms it may come back in.
+        """Add a secret, such as a new access token, in the forms in which it may come back.
 
-        :param identifier: it only names somebody (a client id): masked in messages when it is long
-            enough to be no common word, never in records, which may hold such a word of their own.
+        :param identifier: the value is an identifier such as a client id: masked in messages if it is too
+            long for a common word, never in records, which may hold the same word.
         """
         if secret is None or not secret.reveal():
             return
@@ -123,15 +123,15 @@ class Redactor:
                 self._on_secret(form)
 
     def clean(self, text: str) -> str:
-        """Return ``text`` with every known secret masked; all of it when one is hidden by an encoding."""
+        """Return ``text`` with every known secret masked, or all of it when an encoding hides one."""
         return self._in_text.clean(text)
 
     def may_be_in(self, text: bytes) -> bool:
-        """Tell whether JSON text holds a secret, in whichever spelling; fast where it holds none."""
+        """Return whether JSON text holds a secret in any spelling; fast when it holds none."""
         return self._in_records.may_be_in(text)
 
     def clean_value(self, value: Any) -> Any:
-        """Return a decoded JSON value with the secrets masked, in keys and numbers as well."""
+        """Return a decoded JSON value with the secrets masked, also in keys and numbers."""
         if isinstance(value, str):
             return self._in_records.clean(value)
         if isinstance(value, dict):
@@ -144,16 +144,16 @@ class Redactor:
 
 
 class _Patterns:
-    """The forms of some secrets: as one pattern, and as bytes in lower case for a fast look."""
+    """The forms of some secrets: as one pattern, and as lower-case bytes for a fast search."""
 
     def __init__(self, literals: frozenset[str] = frozenset(), cores: frozenset[str] = frozenset()) -> None:
         self._literals = literals
         self._cores = cores
         self._needles = tuple(form.lower().encode() for form in literals | cores)
-        # The longest first: a secret may be part of another. %2f is %2F, hence the case.
+        # Longest first, because a secret may be part of another. Case-insensitive, because %2f equals %2F.
         parts = [
             *map(re.escape, sorted(literals, key=len, reverse=True)),
-            # The letters around the core of a base64 text hold the rest of the first and the last character.
+            # The characters around a base64 core also encode parts of the secret's first and last characters.
             *(rf"[\w+/-]?{re.escape(core)}[\w+/-]?={{0,2}}" for core in sorted(cores)),
         ]
         self._pattern = re.compile("|".join(parts), re.IGNORECASE) if parts else None
@@ -185,7 +185,7 @@ class _Patterns:
 
 
 def _forms(value: str) -> frozenset[str]:
-    """Return what a secret looks like plain, in a URL, in JSON, in HTML and in a Python repr."""
+    """Return the forms of a secret: plain, in a URL, in JSON, in HTML and in a Python repr."""
     in_json = json.dumps(value)[1:-1]
     return frozenset(
         {
@@ -202,7 +202,7 @@ def _forms(value: str) -> frozenset[str]:
 
 
 def _cores(value: str) -> frozenset[str]:
-    """Return what every base64 text has in common that holds a secret somewhere, one for each alignment."""
+    """Return, for each alignment, the part common to all base64 texts that contain a secret."""
     data, cores = value.encode("utf-8", "replace"), set()
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode()
@@ -228,9 +228,9 @@ _DECODERS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
 
 
 def _decodings(text: str) -> Iterator[str]:
-    """Yield ``text`` with its escapes of JSON, of URLs or of HTML undone, then those of each of these.
+    """Yield ``text`` with the escapes of JSON, URLs or HTML undone, then decode each result again.
 
-    One kind at a time: what is left of a secret that itself looks escaped would be no longer the secret.
+    One kind at a time, because decoding several would alter a secret that itself looks escaped.
     """
     seen, latest = {text}, [text]
     for _ in range(_LAYERS):
@@ -241,7 +241,7 @@ def _decodings(text: str) -> Iterator[str]:
 
 
 def redact_url(url: str) -> str:
-    """Return ``url`` without user info, query and fragment: the part that may stand in a message."""
+    """Return ``url`` without user info, query and fragment, for messages."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))

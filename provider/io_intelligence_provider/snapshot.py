@@ -1,6 +1,6 @@
-"""Takes a snapshot: fetch, validate, commit; and finds the snapshot date of an Airflow run.
+"""Takes a snapshot (fetch, validate, commit) and returns the snapshot date of an Airflow run.
 
-The same function files a day in Airflow, in a replay and in a test.
+Airflow, replays and tests call the same function.
 """
 
 from __future__ import annotations
@@ -77,16 +77,16 @@ log = logging.getLogger(__name__)
 
 
 _GROUP: Final = 16_000
-"""Records checked at a time: a validation by pandera takes as long for them as for four."""
+"""Records checked at a time: the cost of a pandera validation hardly depends on their number."""
 _SMALL_GROUP, _LARGE = 4_000, 24 << 20
-"""Where so many of them have so many bytes already, they are checked without waiting for more."""
+"""A group of this many records is checked early when it has this many bytes."""
 
 
 @dataclass(frozen=True)
 class SnapshotSummary:
-    """What a run did, small enough for XCom.
+    """The summary of a run for XCom.
 
-    :param path: where the models file lies.
+    :param path: the path of the models file.
     :param score: valid rows / served rows x passed snapshot checks / evaluated ones.
     :param content_hash: SHA-256 of the models without ``fetched_at``, the measurements and, in the observed
         shape, ``created_at``: equal for equal catalogues.
@@ -109,7 +109,7 @@ class SnapshotSummary:
 
 @dataclass(frozen=True)
 class SnapshotRun:
-    """A committed run: its summary and its report."""
+    """The summary and the report of a committed run."""
 
     summary: SnapshotSummary
     report: QualityReport
@@ -127,16 +127,17 @@ def take_snapshot(
 ) -> SnapshotSummary:
     """Read the catalogue, check every record and file the valid ones as the snapshot of a date.
 
-    Refused records go to quarantine with every reason; a snapshot of that date is replaced atomically.
+    Refused records go to quarantine with every reason. An existing snapshot of that date is replaced
+    atomically.
 
-    :param snapshot_date: the UTC date to file under, today unless given. Any date is taken, for
-        replays and imports; ``fetched_at`` tells the truth.
-    :param q: the API's search term. A root belongs to one: another is an error.
+    :param snapshot_date: the UTC date to file under, today unless given. Any date is accepted, for
+        replays and imports; ``fetched_at`` is always the actual time.
+    :param q: the API's search term. A root accepts one search term only.
     :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
     :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
-    :raises QualityError: when a check stopped the commit; quarantine and report are written all the same.
-    :raises ConfigurationError: when an argument, or the root's own query, forbids the run.
-    :raises IOIntelligenceError: what the client and the store raise.
+    :raises QualityError: when a check stopped the commit; quarantine and report are still written.
+    :raises ConfigurationError: when an argument is wrong, or the root was filled with another search term.
+    :raises IOIntelligenceError: other errors of the client and the store.
     """
     return run_snapshot(
         client,
@@ -159,7 +160,7 @@ def run_snapshot(
     fail_on: str = "error",
     max_quarantine_share: float = 0.1,
 ) -> SnapshotRun:
-    """Do what :func:`take_snapshot` does and return the report as well."""
+    """Take a snapshot as :func:`take_snapshot` does, and return the report as well."""
     began = monotonic()
     check_thresholds(fail_on, max_quarantine_share)
     day = datetime.now(UTC).date() if snapshot_date is None else as_date(snapshot_date)
@@ -205,7 +206,7 @@ def _check_query(store: SnapshotStore, query: str) -> None:
 
 
 def _filed_query(store: SnapshotStore) -> str | None:
-    """Return the query of the newest snapshot that can be read."""
+    """Return the query of the newest readable snapshot."""
     for day in reversed(store.dates()):
         try:
             return _claims(store, day).query
@@ -217,7 +218,7 @@ def _filed_query(store: SnapshotStore) -> str | None:
 
 
 def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
-    """Return what the latest earlier snapshot held, or why its file cannot be used."""
+    """Return the latest earlier snapshot, or the reason why its file cannot be used."""
     before = store.before(day)
     if before is None:
         return None
@@ -238,7 +239,7 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
 def _judge(
     catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
 ) -> tuple[RecordCounts, pl.DataFrame]:
-    """Judge all records; return the counts, and of the valid ones what the snapshot checks look at."""
+    """Validate all records; return the counts, and the columns of valid ones that snapshot checks need."""
     counts, checked = RecordCounts(catalogue.shape, catalogue.redacted), []
     repeats = DuplicateRecords(catalogue)
     for records in _groups(repeats.distinct(catalogue.pages())):
@@ -259,7 +260,7 @@ def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
         if len(group) >= _GROUP or (len(group) >= _SMALL_GROUP and size >= _LARGE):
             yield group
             group, size = [], 0
-    yield group  # the last one, and the only one of an empty catalogue
+    yield group  # the last group, also for an empty catalogue
 
 
 def _report(
@@ -310,7 +311,7 @@ def _metadata(report: QualityReport, query: str) -> dict[str, str]:
 
 
 def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
-    """Put the models file, the commit point; then drop the evidence of the snapshot it supersedes."""
+    """Write the models file, which commits the run; then delete the artifacts of the superseded snapshot."""
     day = report.snapshot_date
     try:
         claimed = _claims(store, day).snapshot_id
@@ -318,14 +319,14 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
     except NotOnFileError:
         superseded = None
     except UnreadableFileError as error:
-        # Whose evidence is superseded is unknown, so none is deleted.
+        # The superseded run is unknown, so no artifacts are deleted.
         log.warning("The snapshot of %s is replaced: %s", day, error)
         superseded = None
     check_bytes(data, store.files.url(models_path(day)), MODELS_KIND)
     store.files.put(models_path(day), data)
     try:
         committed = store.info(day).snapshot_id
-        # Another run may have committed since; what it read before it put may have been older than this.
+        # A concurrent run may have committed meanwhile without having seen this snapshot.
         for gone in {superseded or committed, report.snapshot_id} - {committed}:
             _drop_evidence(store, day, gone)
         store.files.sweep()
@@ -334,10 +335,9 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
 
 
 def _claims(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
-    """Return what a models file says about itself, an id that is none among it.
+    """Return the metadata of a models file, even when its ``snapshot_id`` is no run id.
 
-    A file that was tampered with is replaced by a run of its date like any other; only its evidence is not
-    looked for.
+    A run replaces such a file like any other, but does not look for its artifacts.
     """
     try:
         return store.info(when)
@@ -366,15 +366,15 @@ def _summary(store: SnapshotStore, report: QualityReport, content_hash: str) -> 
 
 
 GRACE: Final = timedelta(hours=6)
-"""How long after midnight a late run may still file the day before, when that day has no snapshot."""
+"""The time after midnight in which a late run may still file the day before, if that has no snapshot."""
 
 
 class LateRunError(Exception):
-    """The run's day is over (or has not come): today's prices would be filed under another day."""
+    """The run's day is over or in the future: today's prices would be filed under a wrong day."""
 
 
 def snapshot_date_for(run_after: datetime, now: datetime, *, on_file: bool) -> date:
-    """Return the UTC date of the run when a snapshot may be filed under it now.
+    """Return the UTC date of a run, if a snapshot may be filed under it now.
 
     :param run_after: when the run was due; without a time zone it is UTC.
     :param on_file: whether that date has a snapshot already.
@@ -402,6 +402,6 @@ def snapshot_date_for(run_after: datetime, now: datetime, *, on_file: bool) -> d
 
 
 def snapshot_date_for_run(store: SnapshotStore, run_after: datetime, now: datetime) -> date:
-    """Return the date that a run files its snapshot under, see :func:`snapshot_date_for`."""
+    """Return the date under which a run files its snapshot, see :func:`snapshot_date_for`."""
     on_file = in_utc(run_after).date() in store.dates()
     return snapshot_date_for(run_after, now, on_file=on_file)

@@ -1,4 +1,4 @@
-"""Asks the models endpoint: session, credentials, retries, pages, and the decoded answer.
+"""Reads the models endpoint: session, credentials, retries, pagination and decoding.
 
 May import: ``errors``, ``redaction``, ``json_text``.
 """

@@ -1,4 +1,4 @@
-"""requests' adapter that keeps a deadline and a size, on urllib3 connections that print and log nothing."""
+"""Implements a requests adapter that enforces a deadline and a size, and that prints and logs nothing."""
 
 from __future__ import annotations
 
@@ -39,35 +39,35 @@ __all__ = [
 ]
 
 MAX_BODY_BYTES: Final = 512 * 1024 * 1024
-"""Bytes of one answer, unpacked, beyond which it is refused: the bound of a gzip bomb."""
+"""Maximum bytes of one decompressed response; protects against gzip bombs."""
 
 _CHUNK: Final = 256 * 1024
 _KEPT: Final[dict[str, Any]] = {"num_pools": 4, "maxsize": 64}
-"""Hosts, and idle connections to each of them: as many as the highest concurrency."""
+"""Hosts, and idle connections to each: as many as the highest concurrency."""
 
 
 class RefusedResponseError(Exception):
-    """A response that is not read on; the argument completes the sentence that begins with what was asked."""
+    """A refused response; the argument completes a sentence that begins with the request."""
 
 
 class Exchange:
-    """What a request and its redirects share: the deadline, and where they have got to.
+    """The state that a request and its redirects share: deadline and current URL.
 
-    :param url: what is asked, then what a redirect leads to.
+    :param url: the URL of the request, then of each redirect.
     """
 
     def __init__(self, deadline: Deadline, url: str) -> None:
         self.deadline = deadline
         self.url = url
         self.proxy_source = ""
-        """Who names the proxy on the way, empty without one."""
+        """The setting or variable that names the proxy, empty without one."""
 
 
 _EXCHANGE: Final[ContextVar[Exchange | None]] = ContextVar("io_intelligence_exchange", default=None)
 
 
 def current_exchange() -> Exchange:
-    """Return the exchange that this thread is within."""
+    """Return the exchange of this thread."""
     exchange = _EXCHANGE.get()
     if exchange is None:  # pragma: no cover - the session sends nothing else
         raise RuntimeError("Requests are sent within an exchange only.")
@@ -76,7 +76,7 @@ def current_exchange() -> Exchange:
 
 @contextlib.contextmanager
 def within(exchange: Exchange) -> Iterator[None]:
-    """Let what this thread sends belong to an exchange."""
+    """Make an exchange the current one of this thread."""
     before = _EXCHANGE.set(exchange)
     try:
         yield
@@ -85,7 +85,7 @@ def within(exchange: Exchange) -> Iterator[None]:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Reads every response whole, those of redirects too: within the deadline and within a size.
+    """Reads every response, including redirects, completely within the deadline and the size limit.
 
     :param connect_timeout: seconds to connect.
     :param read_timeout: seconds without a byte.
@@ -116,14 +116,14 @@ class BoundedAdapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, *_: Any) -> None:
-        """Leave TLS to the pool's settings: ``verify=True`` is the system's store, not requests' bundle."""
+        """Leave TLS to the pool: ``verify=True`` means the system's store, not requests' bundle."""
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return host and TLS settings of a pool; called by requests.
 
-        :raises ConfigurationError: when a variable of the environment names a CA bundle that is none.
+        :raises ConfigurationError: when an environment variable names an invalid CA bundle.
         """
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         if verify is True and host["scheme"] == "https":
@@ -149,15 +149,15 @@ class BoundedAdapter(HTTPAdapter):
             if not whole:
                 raw.close()  # a connection with unread bytes must not go back into the pool
             raw.release_conn()
-        # Nothing of the connection is left to requests, which would look for cookies there.
+        # requests would look for cookies in the connection, so it gets none.
         response.raw = io.BytesIO(content)
         return response
 
     def close(self) -> None:
         """Close every connection.
 
-        ``PoolManager.clear`` alone leaves that to the garbage collector, which waits while anyone keeps an
-        error: the frames of its traceback hold the pool.
+        ``PoolManager.clear`` alone leaves that to the garbage collector, and the frames of a kept error's
+        traceback hold the pool.
         """
         with self._lock:
             managers = [self.poolmanager, *self.proxy_manager.values()]
@@ -169,9 +169,9 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def _bundles_context() -> ssl.SSLContext | None:
-    """Return a TLS context that trusts the system and the CA bundles of the environment; ``None`` without.
+    """Return a TLS context that trusts the system and the environment's CA bundles; ``None`` without bundles.
 
-    :raises ConfigurationError: when one is none.
+    :raises ConfigurationError: when a bundle is invalid.
     """
     bundles = {name: path for name in BUNDLE_VARIABLES if (path := os.environ.get(name, "").strip())}
     if not bundles:
@@ -198,9 +198,9 @@ def _check_size(size: int) -> None:
 
 
 def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Return the body without its gzip and its byte order mark. What follows the gzip's end is ignored.
+    """Decompress a gzip body and remove its byte order mark. Bytes after the end of the gzip are ignored.
 
-    :raises HTTPError: when it is damaged or incomplete.
+    :raises HTTPError: when the gzip is damaged or incomplete.
     """
     encoding = headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity") or not body:
@@ -226,9 +226,9 @@ def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 class _BoundedReads(io.RawIOBase):
-    """Reads from a socket, each time with no more patience than the deadline leaves.
+    """Reads from a socket, each time with a timeout of at most the time left.
 
-    A socket's own timeout starts anew with each byte: a server that sends one now and then outlasts it.
+    A socket's own timeout restarts with each byte, so a slow server could exceed it without end.
     """
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
@@ -252,7 +252,7 @@ class _BoundedReads(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """Reads status line, headers and body within the deadline of the exchange, a proxy's answer as well."""
+    """Reads status line, headers and body, also of a proxy, within the deadline of the exchange."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -262,9 +262,9 @@ class _Response(http.client.HTTPResponse):
 
 
 class _HTTPConnection(HTTPConnection):
-    """A connection that prints nothing, whatever ``http.client`` is set to.
+    """A connection that ignores ``http.client``'s debug level.
 
-    ``http.client.HTTPConnection.debuglevel = 1`` is a common trick to debug, and prints every header.
+    ``http.client.HTTPConnection.debuglevel = 1`` is often set for debugging, and prints every header.
     """
 
     debuglevel = 0
@@ -272,7 +272,7 @@ class _HTTPConnection(HTTPConnection):
 
 
 class _HTTPSConnection(HTTPSConnection):
-    """The same with TLS."""
+    """:class:`_HTTPConnection` with TLS."""
 
     debuglevel = 0
     response_class = _Response
@@ -288,9 +288,9 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
 
 def open_manager(proxy: str | None = None, **options: Any) -> urllib3.PoolManager:
     """Return a pool manager whose connections print nothing; use it within :func:`quiet`."""
-    for name in list(logging.root.manager.loggerDict):  # a copy: other threads make loggers meanwhile
+    for name in list(logging.root.manager.loggerDict):  # a copy, because other threads may add loggers
         if name == "urllib3" or name.startswith("urllib3."):
-            logging.getLogger(name).addFilter(_QUIET)  # again does nothing
+            logging.getLogger(name).addFilter(_QUIET)  # idempotent
     with quiet():
         manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
@@ -298,7 +298,7 @@ def open_manager(proxy: str | None = None, **options: Any) -> urllib3.PoolManage
 
 
 class _Quiet(logging.Filter):
-    """Drops what urllib3 logs in a thread within :func:`quiet`."""
+    """Drops urllib3's log records of threads within :func:`quiet`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -313,11 +313,10 @@ _QUIET: Final = _Quiet()
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Let urllib3 log nothing in this thread.
+    """Silence urllib3's logging in this thread.
 
-    It logs header lines that it cannot parse, which hold whatever a server chose to put there, and request
-    lines with their query. A filter on the loggers themselves comes before every handler. What is worth
-    knowing we log.
+    It logs request lines with their query, and header lines that it cannot parse, which may hold anything a
+    server sends. A filter on the loggers runs before every handler.
     """
     before = getattr(_QUIET.thread, "quiet", False)
     _QUIET.thread.quiet = True

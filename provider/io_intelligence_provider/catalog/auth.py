@@ -1,4 +1,4 @@
-"""Who the client is to the API: a bearer token, a guest, nobody, or an OAuth2 client."""
+"""Authenticates the client: by bearer token, guest session, OAuth2 client credentials, or not at all."""
 
 from __future__ import annotations
 
@@ -29,15 +29,14 @@ __all__ = [
     "TokenRequest",
 ]
 
-_RENEW_BEFORE: Final = 60.0  # seconds: a token that lives shorter than a slow page is no use
+_RENEW_BEFORE: Final = 60.0  # seconds, so that a token does not expire during a slow request
 _DEFAULT_LIFETIME: Final = 300.0  # seconds, where the server does not say (RFC 6749, 5.1)
 
 
 class Credential(AuthBase):
-    """The headers that identify the client, set on a request where it is sent and nowhere before.
+    """The headers that identify the client. They are set only when a request is sent.
 
-    Until then they are secrets, so that no frame of a traceback holds them as text: error reporters print
-    local variables.
+    Until then they are :class:`Secret` objects, because error reporters print the local variables of frames.
     """
 
     def __init__(self, headers: Mapping[str, Secret]) -> None:
@@ -61,10 +60,10 @@ class Authenticator(Protocol):
     """Gives the credential of a request and reacts to a 401."""
 
     def credential(self, deadline: Deadline) -> Credential:
-        """Return the credential; never logged, never sent to another host."""
+        """Return the credential, which must not be logged or sent to another host."""
 
     def renew(self, refused: Credential) -> bool:
-        """Try to get a better credential than the refused one; tell whether there is one."""
+        """Try to replace a refused credential; return whether there is a new one."""
 
 
 class FixedCredential:
@@ -97,7 +96,7 @@ class _Token(msgspec.Struct):
 class ClientCredentials:
     """OAuth2 client credentials (RFC 6749, 4.4): the token is fetched, cached and renewed.
 
-    It is renewed a minute before it expires, and once when the API answers 401. Threads share it.
+    It is renewed a minute before it expires, and once after a 401 of the API. Threads may share it.
     """
 
     def __init__(self, settings: ClientSettings, request: TokenRequest, redactor: Redactor) -> None:
@@ -120,7 +119,7 @@ class ClientCredentials:
         return FixedCredential(token, self._settings.guest_session_id).credential(deadline)
 
     def renew(self, refused: Credential) -> bool:
-        """See :class:`Authenticator`. Another thread may have renewed it already: that counts."""
+        """See :class:`Authenticator`. A token that another thread has renewed counts as new."""
         sent = refused.headers.get("Authorization")
         token = self._token
         if sent and token and sent.reveal() == f"Bearer {token.reveal()}":
@@ -129,7 +128,7 @@ class ClientCredentials:
 
     @contextmanager
     def _alone(self, deadline: Deadline) -> Iterator[None]:
-        """Let one thread at a time fetch a token; another one waits no longer than it has time."""
+        """Let one thread at a time fetch a token; others wait until their deadline at most."""
         if not self._lock.acquire(timeout=deadline.left()):
             deadline.check()
         try:
@@ -146,7 +145,7 @@ class ClientCredentials:
         self._redactor.add(basic)
         self._redactor.add(Secret(settings.client_id), identifier=True)
         credential = Credential({"Authorization": Secret(f"Basic {basic.reveal()}")})
-        asked_at = time.monotonic()  # the token's life may begin before its answer arrives
+        asked_at = time.monotonic()  # the token's lifetime may begin before the response arrives
         try:
             answer = self._request(settings.token_url, credential, urlencode(form).encode(), deadline)
         except RequestError as error:  # RFC 6749, 5.2: a refused client or scope is a 400 as well
@@ -154,14 +153,14 @@ class ClientCredentials:
         token = _decode_token(answer.body)
         if token is None:
             refused = self._without_token(answer)
-            del answer  # tracebacks may show local variables, and a token may stand anywhere in it
+            del answer  # tracebacks may show local variables, and a token may be anywhere in it
             raise refused
         self._token, lifetime = token
         self._redactor.add(self._token)
         self._renew_at = asked_at + max(lifetime - _RENEW_BEFORE, lifetime / 2)
 
     def _without_token(self, answer: Answer) -> AuthenticationError:
-        """Return the error for a 2xx that holds no token. Of its body only an OAuth error is quoted."""
+        """Return the error for a 2xx without a token. Of its body only an OAuth error is quoted."""
         clean = self._redactor.clean
         said = oauth_error(answer.body, clean)
         if not answer.body.strip():
@@ -178,15 +177,15 @@ class ClientCredentials:
 
 
 def _basic(client_id: str, client_secret: Secret) -> Secret:
-    # RFC 6749, 2.3.1: both halves are form-encoded before they go into HTTP Basic.
+    # RFC 6749, 2.3.1: id and secret are form-encoded before they go into HTTP Basic.
     pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
     return Secret(base64.b64encode(pair.encode()).decode())
 
 
 def _decode_token(body: bytes) -> tuple[Secret, float] | None:
-    """Return the token and the seconds it lives, ``None`` when there is none that a header can carry."""
+    """Return the token and its lifetime in seconds, ``None`` without a token that a header can carry."""
     try:
-        token = msgspec.json.decode(body, type=_Token, strict=False)  # "3600" is a number to some servers
+        token = msgspec.json.decode(body, type=_Token, strict=False)  # some servers send "3600" as text
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     value = token.access_token.strip()

@@ -1,4 +1,4 @@
-"""The client: one object that knows the API's address, the credential and how to ask."""
+"""Provides the client, which holds the API's address, the credential and the retry settings."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MODELS_PATH: Final = "/api/v1/models"
 class IOIntelligenceClient:
     """Reads the models catalogue of IO Intelligence. Threads may share it; close it after use.
 
-    The parameters are the fields of the connection, by the same names.
+    The parameters have the names of the connection's fields.
 
     :param base_url: scheme, host, port and path prefix; ``/api/v1/models`` is appended.
     :param token: API key or access token, sent as a bearer token.
     :param guest_session_id: sent as ``X-Guest-Session-ID``.
-    :param page_size: models asked for per page, 1 to 100.
+    :param page_size: models requested per page, 1 to 100.
     :param concurrency: pages fetched at a time, 1 to 64.
     :param connect_timeout: seconds to connect.
     :param read_timeout: seconds without a byte.
     :param max_retries: further tries of one page after a retryable failure.
-    :param deadline: seconds that one walk over the catalogue may take in all.
+    :param deadline: seconds that reading the catalogue may take in total.
     :param verify: ``True``, the path of a CA bundle, or ``False`` (loopback hosts only).
     :param proxy: URL of an HTTP proxy, for every host; without one the environment's proxies apply.
     :param token_url: OAuth2 token endpoint; needs ``client_id`` and ``client_secret``.
     :param client_id: OAuth2 client id.
     :param client_secret: OAuth2 client secret.
-    :param scope: OAuth2 scope asked for.
+    :param scope: OAuth2 scope to request.
     :param backoff: seconds; the n-th wait between tries is drawn from 0 to ``backoff * 2**(n-1)``.
     :param max_backoff: seconds; upper bound of that draw.
     :raises ConfigurationError: when a setting is out of bounds or contradicts another; the message names
@@ -91,12 +91,12 @@ class IOIntelligenceClient:
                     )
                 )
                 return
-            # Python's own error would name whatever was given: a credential pasted in the wrong place, too.
+            # Python's own error would show an argument, which may be a credential in the wrong place.
             names = named(unknown, ClientSettings.__dataclass_fields__)
             refused = TypeError(f"IOIntelligenceClient() has no such keyword(s): {names}.")
         except ConfigurationError as error:
             refused = bare(error)
-        # A traceback that prints variables must not show them: each may be a credential in the wrong place.
+        # Tracebacks may show local variables, and each may be a credential in the wrong place.
         del base_url, token, guest_session_id, page_size, concurrency, connect_timeout, read_timeout
         del max_retries, deadline, verify, proxy, token_url, client_id, client_secret, scope
         del backoff, max_backoff, unknown
@@ -106,10 +106,10 @@ class IOIntelligenceClient:
     def from_settings(
         cls, settings: ClientSettings, on_secret: Callable[[str], None] | None = None
     ) -> IOIntelligenceClient:
-        """Return a client with settings that were validated elsewhere (a connection's).
+        """Return a client with settings that are already validated, such as a connection's.
 
-        :param on_secret: is called with each credential, those that come later (a token) included, so that
-            a log masker may learn it. Any thread may call it.
+        :param on_secret: called with each credential, also with later ones such as a token, so that a log
+            masker can mask it. Any thread may call it.
         """
         client = cls.__new__(cls)
         without_frames(lambda: client._setup(settings, on_secret))  # noqa: SLF001 - its own class
@@ -120,7 +120,7 @@ class IOIntelligenceClient:
         self.settings = settings
 
     def __repr__(self) -> str:
-        settings = getattr(self, "settings", None)  # None while a setting is being refused
+        settings = getattr(self, "settings", None)  # None when a setting was refused
         return f"IOIntelligenceClient({settings.base_url if settings else None!r})"
 
     def __enter__(self) -> Self:
@@ -135,7 +135,7 @@ class IOIntelligenceClient:
 
     @property
     def source_url(self) -> str:
-        """The URL of the catalogue, free of credentials."""
+        """The URL of the catalogue without credentials."""
         return f"{self.settings.base_url}{MODELS_PATH}"
 
     def fetch_page(
@@ -149,7 +149,7 @@ class IOIntelligenceClient:
         """Fetch one page, with retries. A credential that the server repeats is masked in the records.
 
         :param page: number of the page, from 1.
-        :param q: the API's own search term; ``None`` or blank lists all.
+        :param q: the API's search term; ``None`` or blank lists all.
         """
         return without_frames(lambda: self._fetch_page(page, q, page_size, deadline))
 
@@ -167,10 +167,10 @@ class IOIntelligenceClient:
         )
 
     def fetch_catalogue(self, q: str | None = None, page_size: int | None = None) -> Catalogue:
-        """Walk over all pages and return the raw records of a consistent walk, spooled to disk.
+        """Read all pages and return the raw records of a consistent walk, spooled to disk.
 
         :raises PaginationError: when the catalogue kept changing while it was read.
-        :raises IOIntelligenceError: what else ``errors.py`` lists for the transport.
+        :raises IOIntelligenceError: other errors of the transport, see ``errors.py``.
         """
 
         def fetch(number: int, deadline: Deadline) -> Page:
@@ -185,10 +185,10 @@ class IOIntelligenceClient:
         )
 
     def iter_models(self, q: str | None = None, page_size: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield every record of the catalogue as served, once the whole walk proved consistent and complete.
+        """Yield every record of the catalogue as served, after a walk was consistent and complete.
 
         Numbers are int or :class:`~decimal.Decimal`, so that no digit of a price is lost.
-        A record that is not an object is yielded as it is; :func:`take_snapshot` would refuse it.
+        A record that is not an object is yielded unchanged; :func:`take_snapshot` would refuse it.
 
         :raises PaginationError: when the catalogue kept changing while it was read, or is incomplete.
         """

@@ -1,4 +1,4 @@
-"""Maps HTTP responses that are no usable answer to the errors that say what came back and what to do."""
+"""Maps HTTP error responses to exceptions that say what came back and what to do."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ __all__ = [
 ]
 
 Clean = Callable[[str], str]
-"""Takes every known credential out of a text."""
+"""Masks every known credential in a text."""
 
 AUTHORIZATION: Final = "Authorization"
-_EXCERPT: Final = 300  # characters of a foreign text that a message quotes
-_LOOKED_AT: Final = 100_000  # characters of it that are looked through for them
+_EXCERPT: Final = 300  # characters of a server's text that a message quotes
+_LOOKED_AT: Final = 100_000  # characters of it that are searched for the excerpt
 
 
 class Answer(NamedTuple):
-    """A response that arrived whole.
+    """A complete response.
 
-    :param asked: what was asked and which way it went, fit for a message.
-    :param way: redirects and a proxy on that way, in parentheses; empty without any.
-    :param body: unpacked, without a byte order mark.
-    :param identified_by: names of the credential headers that the last host was sent.
-    :param withheld: whether there is a credential that was kept from that host, another than was asked.
+    :param asked: the request and its way, without credentials, for messages.
+    :param way: the redirects and proxy on that way, in parentheses; empty without any.
+    :param body: decompressed, without a byte order mark.
+    :param identified_by: names of the credential headers that were sent to the last host.
+    :param withheld: whether a credential was not sent because a redirect led to another host.
     """
 
     asked: str
@@ -64,14 +64,14 @@ class Answer(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """The media type as the server names it, empty when it names none or something else."""
+        """The response's media type, empty when the header is missing or invalid."""
         named = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return named if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,80}", named, re.ASCII) else ""
 
     def shown_status(self, clean: Clean, *, for_token: bool = False) -> str:
         """Return status and media type for a message.
 
-        :param for_token: name common media types only: a token may stand anywhere in that answer.
+        :param for_token: show common media types only, because a token may be anywhere in that response.
         """
         named = self.media_type
         if for_token and named not in _COMMON_TYPES:
@@ -94,7 +94,7 @@ _PASSING: Final = {
     408: "The server did not wait for the whole request; try again, or see why the network is slow.",
     425: "The server takes no request so early in a TLS session; try again.",
 }
-"""Advice for the 4xx that another try may cure."""
+"""Advice for 4xx responses that may pass with a retry."""
 _BLOCKED: Final = (
     "A firewall or bot protection in front of the server blocks this client; the server itself was not "
     "reached. Let it admit this address and User-Agent, or set `proxy`."
@@ -127,10 +127,10 @@ _TOKEN_ADVICE: Final = {
 def error_from_response(
     answer: Answer, retry_after: float | None, clean: Clean, *, for_token: bool = False
 ) -> IOIntelligenceError:
-    """Return the error for a response that is no answer; a :class:`TransportError` may pass with a retry.
+    """Return the error for an error response; a :class:`TransportError` may pass with a retry.
 
     :param retry_after: seconds the server asks to wait, ``None`` when it did not say.
-    :param for_token: whether it was the token endpoint that was asked, not the API.
+    :param for_token: whether the response came from the token endpoint, not the API.
     """
     status = answer.status
     said = oauth_error(answer.body, clean) if for_token else quoted(answer.body, clean)
@@ -171,18 +171,18 @@ def _advice(answer: Answer, *, for_token: bool) -> str:
 
 
 _MITIGATION: Final = ("cf-mitigated", "x-vercel-mitigated", "x-amzn-waf-action")
-"""Headers by which Cloudflare, Vercel and AWS WAF say that they answer in place of the server."""
+"""Headers that Cloudflare, Vercel and AWS WAF set when they respond in place of the server."""
 _CHALLENGE: Final = re.compile(
     rb"error code: ?1\d{3}|\"error_code\": ?1\d{3}|just a moment|attention required! \| cloudflare|"
     rb"cf-(?:chl|browser-verification|error-details)|_cf_chl_opt|checking your browser|"
     rb"incapsula incident|request unsuccessful\. incapsula|sucuri website firewall|captcha-delivery",
     re.IGNORECASE,
 )
-"""What their pages say: Cloudflare's codes and challenges, Imperva, Sucuri, DataDome."""
+"""Texts of their pages: Cloudflare's codes and challenges, Imperva, Sucuri, DataDome."""
 
 
 def blocked_by_edge(answer: Answer) -> bool:
-    """Tell whether something in front of the server answered; the API itself answers JSON."""
+    """Return whether a firewall or bot protection responded in place of the API, which responds with JSON."""
     if any(name in answer.headers for name in _MITIGATION):
         return True
     if answer.status == 403 and is_html(answer.body, answer.media_type):
@@ -191,7 +191,7 @@ def blocked_by_edge(answer: Answer) -> bool:
 
 
 def is_html(body: bytes, media_type: str = "") -> bool:
-    """Tell whether a body is a page for people."""
+    """Return whether a body is an HTML page."""
     start = body[:200].lstrip().lower()
     if media_type in ("text/html", "application/xhtml+xml"):
         return not start.startswith((b"{", b"["))
@@ -199,7 +199,7 @@ def is_html(body: bytes, media_type: str = "") -> bool:
 
 
 def ends_early(body: bytes) -> bool:
-    """Tell whether a body is the beginning of a JSON object or list, as from a connection that broke off."""
+    """Return whether a body is a truncated JSON object or list, as after a broken connection."""
     if not body[:100].lstrip().startswith((b"{", b"[")):
         return False
     try:
@@ -220,8 +220,8 @@ def quoted(body: bytes, clean: Clean) -> str:
 
 
 def excerpt(text: str, clean: Clean) -> str:
-    """Return the beginning of a foreign text on one line, free of credentials and control characters."""
-    # In this order: a control character between two letters must not hide a credential.
+    """Return the beginning of a server's text on one line, without credentials and control characters."""
+    # Control characters first: one between two letters must not hide a credential.
     visible = "".join(
         char if char.isprintable() else " " if char.isspace() else "" for char in text[:_LOOKED_AT]
     )
@@ -230,9 +230,9 @@ def excerpt(text: str, clean: Clean) -> str:
 
 
 def oauth_error(body: bytes, clean: Clean) -> str:
-    """Return what RFC 6749 (5.2) lets a token endpoint say, cleaned and cut; nothing else of its answer.
+    """Return the RFC 6749 (5.2) error of a token endpoint's response, cleaned and cut.
 
-    The rest of the body may be an access token, in any field and in any encoding.
+    Nothing else of the body is shown: any field may hold an access token, in any encoding.
     """
     try:
         answer = msgspec.json.decode(body)
@@ -241,14 +241,14 @@ def oauth_error(body: bytes, clean: Clean) -> str:
     if not isinstance(answer, dict):
         return ""
     said = [_text(answer.get(key)) for key in ("error", "error_description")]
-    for key in ("access_token", "refresh_token", "id_token"):  # not known as secrets yet, if it repeats them
+    for key in ("access_token", "refresh_token", "id_token"):  # these are not known as secrets yet
         if token := _text(answer.get(key)):
             said = [text.replace(token, MASK) for text in said]
     return ": ".join(filter(None, (excerpt(text, clean) for text in said)))
 
 
 def _details(body: bytes, clean: Clean) -> tuple[ErrorDetail, ...]:
-    """Read an ``HTTPValidationError``; whatever does not have its form is left out."""
+    """Parse an ``HTTPValidationError``; entries of another form are left out."""
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -260,7 +260,7 @@ def _details(body: bytes, clean: Clean) -> tuple[ErrorDetail, ...]:
 
 
 def _detail(entry: dict[str, Any], clean: Clean) -> ErrorDetail:
-    # Cleaned after they were decoded: JSON can spell a letter in more than one way.
+    # Cleaned after decoding, because JSON can spell a letter in several ways.
     loc = entry.get("loc")
     parts = [part for part in loc if type(part) in (str, int)] if isinstance(loc, list) else []
     return ErrorDetail(

@@ -1,17 +1,16 @@
-"""All pages of the catalogue, once, and the proof that they belong together.
+"""Reads all pages of the catalogue and verifies that they are consistent.
 
-The API has no snapshot of its own: a model that is added or removed while the pages are fetched moves
-others across a page border. A walk is inconsistent when the total changes between its pages, an id comes
-on two pages, a page in the middle is empty, or the count is not the total. Then it starts over, up to
-three times. Two successive walks that list the same models with the same stored values are accepted: that
-is how the catalogue is, and the check `complete` decides whether it may be filed. Never accepted are pages
-that name different totals and pages that promise more than comes.
+The API has no snapshots: a model that is added or removed while the pages are fetched moves others across a
+page border. A walk is inconsistent when the total changes between its pages, an id is on two pages, a page in
+the middle is empty, or the count differs from the total. Then it starts over, up to three times. Two
+successive walks that list the same models with the same stored values are accepted as the state of the
+catalogue; the check `complete` then decides whether it may be filed. Pages with different totals, and pages
+that announce more than comes, are never accepted.
 
-The observed shape has no pagination that could be believed: page 2 is always asked for, and so on while a
-page brings a model that no earlier one had.
+The pagination fields of the observed shape are unreliable: page 2 is always requested, and further pages as
+long as one has a model that no earlier page had.
 
-What no client can see is a swap of equal size between two pages; up to 100 models fit into one page, and
-one page is atomic.
+A swap of equal size between two pages cannot be detected. One page is atomic and holds up to 100 models.
 """
 
 from __future__ import annotations
@@ -44,24 +43,24 @@ log = logging.getLogger(__name__)
 MAX_RESTARTS: Final = 3
 _SLACK_PAGES: Final = 100
 """Pages beyond twice the expected number, or in a row without a new record, after which ``has_next`` is
-taken for endless."""
+no longer followed."""
 _MOST_UNPROMISED_PAGES: Final = 10_000
-"""Pages of the observed shape after which a server is taken for one that invents models."""
+"""Pages of the observed shape after which the walk is given up, because the server seems to invent models."""
 _SHOWN_IDS: Final = 5
-_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes; a catalogue of the size of today's never touches the disk
+_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes; today's catalogue fits and is never written to disk
 
 FetchPage = Callable[[int, Deadline], Page]
-"""Fetches the page of that number (from 1), with its retries."""
+"""Fetches the page of a number (from 1), with retries."""
 
 
 class Spool:
-    """A temporary file of pages; gone when it is closed or collected.
+    """A temporary file of pages that is deleted when it is closed or collected.
 
     It keeps 8 bytes a record and up to 8 MiB in memory.
     """
 
     def __init__(self) -> None:
-        # The file lives as long as the spool, not as long as a block: close() ends it.
+        # No `with` block: the file lives as long as the spool, until close().
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._pages: list[array[int]] = []
 
@@ -71,10 +70,10 @@ class Spool:
         self._file.write(b"".join(records))
 
     def pages(self) -> Iterator[list[bytes]]:
-        """Yield the pages in the order they were added. Not for two threads at a time."""
+        """Yield the pages in the order they were added. Not thread-safe."""
         position = 0
         for lengths in self._pages:
-            self._file.seek(position)  # another reader may be half through
+            self._file.seek(position)  # another iteration may have moved it
             block = self._file.read(sum(lengths))
             position += len(block)
             page, start = [], 0
@@ -84,7 +83,7 @@ class Spool:
             yield page
 
     def close(self) -> None:
-        """Drop the file."""
+        """Delete the file."""
         self._file.close()
 
 
@@ -92,13 +91,13 @@ class Spool:
 class Catalogue:
     """The records of one accepted walk, spooled; close it, or use it as a context manager.
 
-    :param received: records that came, those included that one page lists twice, and not those whose id an
-        earlier page had brought.
-    :param total: what the server says there are, ``None`` where its shape does not say.
+    :param received: number of records, including those that one page lists twice, without those whose id was
+        on an earlier page.
+    :param total: the total that the server names, ``None`` where its shape has none.
     :param repeated: ids of more than one record.
-    :param on_two_pages: the first few ids that came on more than one page.
-    :param fetched_at: when the last page of the accepted walk had come, UTC.
-    :param inconsistency: what is odd about the catalogue's own state, ``None`` when nothing is.
+    :param on_two_pages: the first few ids that are on more than one page.
+    :param fetched_at: when the last page of the accepted walk arrived, UTC.
+    :param inconsistency: the inconsistency of the accepted walk, ``None`` when there is none.
     :param redacted: records in which the server repeated a credential; it is masked in them.
     :param has_unidentified: whether any record may be without an id.
     """
@@ -116,7 +115,7 @@ class Catalogue:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every model came that the server counts, each on one page only."""
+        """Whether all models that the server counts were received, each on one page only."""
         return self.total is None or (self.received == self.total and not self.on_two_pages)
 
     def pages(self) -> Iterator[list[bytes]]:
@@ -124,7 +123,7 @@ class Catalogue:
         return self.spool.pages()
 
     def close(self) -> None:
-        """Drop the spooled records."""
+        """Delete the spooled records."""
         self.spool.close()
 
     def __enter__(self) -> Self:
@@ -136,14 +135,14 @@ class Catalogue:
 
 @dataclass
 class _Walk:
-    """What one walk has seen so far."""
+    """The state of one walk."""
 
     spool: Spool = field(default_factory=Spool)
     shape: WireShape = WireShape.DOCUMENTED
     pages: int = 0
     total: int | None = None
     total_pages: int | None = None
-    """The most that any page of the observed shape named; the documented one is not asked."""
+    """The highest ``total_pages`` of any page of the observed shape; unused for the documented one."""
     received: int = 0
     redacted: int = 0
     ids: set[str] = field(default_factory=set)
@@ -153,16 +152,16 @@ class _Walk:
     on_two_pages: list[str] = field(default_factory=list)
     problem: str | None = None
     is_provable: bool = True
-    """Whether a second walk alike may prove that the catalogue is so."""
+    """Whether an equal second walk would prove that this is the state of the catalogue."""
     idle_pages: int = 0
-    """Pages in a row, up to the last one, that brought nothing new."""
+    """Number of latest pages in a row without a new record."""
     ended: bool = False
-    """Whether the server itself said that there is no more; a walk cut short proves nothing."""
+    """Whether the server said that there are no more pages; a walk that was cut short proves nothing."""
 
     def take(self, page: Page) -> bool:
-        """Add the next page and note what makes the walk inconsistent.
+        """Add the next page and record inconsistencies.
 
-        :returns: whether it brought nothing new.
+        :returns: whether the page had nothing new.
         :raises ResponseError: when its shape is not that of the first page.
         """
         self.pages += 1
@@ -191,7 +190,7 @@ class _Walk:
         return is_idle
 
     def brings_nothing_new(self, page: Page) -> bool:
-        """Tell whether a page of the same shape lists no model that the pages before it had not."""
+        """Return whether a page lists only models that earlier pages listed."""
         if page.shape is not self.shape:
             return False
         return not self._is_news(page.records, record_ids(page.records, self.shape))
@@ -227,7 +226,7 @@ class _Walk:
         self.ids |= on_this_page
 
     def promised(self, page: Page) -> str | None:
-        """Return what promises more after the last page of the observed shape, ``None`` when nothing does."""
+        """Return which field of the last page (observed shape) announces more, ``None`` when none does."""
         if page.has_next:
             return "it says that more follows"
         if self.total is not None and self.total > self.received:
@@ -237,24 +236,24 @@ class _Walk:
         return None
 
     def finish(self) -> None:
-        """Check the walk as a whole after its last page."""
+        """Check the walk after its last page."""
         if self.shape is WireShape.OPENAI:
             if self.on_two_pages:
-                self.is_provable = False  # no total could tell whether a model was missed
+                self.is_provable = False  # without a total, missed models cannot be detected
         elif self.received != self.total:
             self.note(f"{self.received} records came where the total is {self.total}")
 
     def note(self, problem: str, *, final: bool = False) -> None:
-        """Remember the first thing that makes the walk inconsistent.
+        """Record the first inconsistency of the walk.
 
-        :param final: no second walk can make it the catalogue's own state.
+        :param final: an equal second walk does not make the walk acceptable.
         """
         self.problem = self.problem or problem
         self.is_provable = self.is_provable and not final
 
     def state(self) -> tuple[int, int]:
-        """Return what two walks have in common that list the same models with the same stored values."""
-        # A sum does not depend on the order: the same records in another order are the same.
+        """Return a value that is equal for walks with the same models and the same stored values."""
+        # A sum, so that the order of the records does not matter.
         digest = sum(_state_of(raw, self.shape) for page in self.spool.pages() for raw in page)
         return self.received, digest
 
@@ -274,19 +273,20 @@ class _Walk:
 
 
 def _state_of(raw: bytes, shape: WireShape) -> int:
-    # Python's own hash has 64 bits and a seed of the process, and nothing outlives the process here.
+    # Python's hash has 64 bits; its per-process seed is fine, because it is only used in this process.
     return hash(stored_form(raw, shape, without_moving=True))
 
 
 def walk_catalogue(
     fetch: FetchPage, *, concurrency: int, deadline: Deadline, page_size: int | None = None
 ) -> Catalogue:
-    """Walk over all pages until a walk is consistent, or two in a row found the catalogue alike.
+    """Read all pages until a walk is consistent, or two successive walks are equal.
 
     :param fetch: fetches one page; called from ``concurrency`` threads at a time.
     :param deadline: bounds all walks together.
-    :param page_size: models that a page may hold, where the caller knows.
-    :raises PaginationError: when four walks in a row were inconsistent and differed, or could prove nothing.
+    :param page_size: models that a page may hold, if known.
+    :raises PaginationError: when four walks in a row were inconsistent and no two successive ones proved
+        the state of the catalogue.
     """
     before: tuple[int, int] | None = None
     problem = None
@@ -328,8 +328,8 @@ def _walk_once(fetch: FetchPage, concurrency: int, deadline: Deadline, page_size
 def _follow_documented(
     walk: _Walk, first: Page, fetch: FetchPage, concurrency: int, deadline: Deadline
 ) -> None:
-    """Take page after page, until the server says that there is no more, or that is no longer believed."""
-    # `total_pages` is not asked: the total and the size of the page that really came say more.
+    """Read pages until the server says that there are no more, or the limit of extra pages is reached."""
+    # `total_pages` is ignored: the total and the actual page size are more reliable.
     expected = -(-first.total // len(first.records)) if first.total and first.records else 1
     with _pages_from_two(fetch, concurrency, deadline, expected) as pages:
         for number, page in pages:
@@ -343,18 +343,18 @@ def _follow_documented(
 
 
 def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadline, *, is_full: bool) -> None:
-    """Take page after page while one brings something new.
+    """Read pages while they have something new.
 
     :param is_full: whether the first page holds as many models as a page may, so that more may follow.
-    :raises IOIntelligenceError: when a page that was promised cannot be read, or no answer comes at all.
+    :raises IOIntelligenceError: when an announced page cannot be read, or there is no response.
     """
     while walk.pages < _MOST_UNPROMISED_PAGES:
         promise = walk.promised(page)
         try:
             following = fetch(walk.pages + 1, deadline)
         except (HTTPStatusError, ResponseError) as error:
-            # A server without pages may refuse the parameter in any way; one that has them, as far as can be
-            # known, says so by a bad request, not by falling over, by asking to wait or to log in.
+            # A server without pagination may refuse the parameter with any error. One with pagination is
+            # expected to end it with a bad request, not with a server error, rate limit or login.
             may_have_pages = walk.pages > 1 or is_full
             means_no_page = not may_have_pages or isinstance(
                 error, (RequestError, NotFoundError, ResponseError)
@@ -378,10 +378,10 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
 def _pages_from_two(
     fetch: FetchPage, concurrency: int, deadline: Deadline, expected: int
 ) -> Iterator[Iterator[tuple[int, Page]]]:
-    """Yield (number, page) in order; up to ``concurrency`` are under way, none of them kept longer.
+    """Yield (number, page) in order, with up to ``concurrency`` requests at a time.
 
-    Pages up to the expected last one are fetched ahead; beyond it ``has_next`` leads, one at a time.
-    On leaving, what is still under way is given up.
+    Pages up to the expected last one are prefetched; further ones are fetched one by one while ``has_next``
+    is true. Requests that are still running at the end are cancelled.
     """
     scope = deadline.scope()
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="io-intelligence-page")

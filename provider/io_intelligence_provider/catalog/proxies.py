@@ -1,4 +1,4 @@
-"""Which proxy a URL takes: the configured one, or what the environment names and ``NO_PROXY`` leaves."""
+"""Selects the proxy for a URL: the configured one, or that of the environment with ``NO_PROXY``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Proxy:
     """A proxy that requests go through.
 
     :param address: its URL without user info.
-    :param user: ``None`` where it asks for none.
-    :param source: who names it, for messages: a variable of the environment or the setting.
+    :param user: ``None`` without authentication.
+    :param source: the environment variable or setting that names it, for messages.
     """
 
     address: str
@@ -39,7 +39,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Its URL with user and password, percent-encoded: what tells two of them apart."""
+        """Its URL with percent-encoded user and password, which identifies it."""
         if self.user is None:
             return self.address
         scheme, _, host = self.address.partition("://")
@@ -54,9 +54,9 @@ class Proxy:
 
 
 def proxy_for(url: str, configured: str | None, environ: Mapping[str, str] = os.environ) -> Proxy | None:
-    """Return the proxy that a URL takes: the configured one, else the one that the environment names.
+    """Return the proxy for a URL: the configured one, else the environment's.
 
-    :raises ConfigurationError: when it is no http(s) URL; the message names the variable, not its value.
+    :raises ConfigurationError: when it is not an http(s) URL; the message names the variable, not its value.
     """
     if configured:
         return parse_proxy(configured, "the setting `proxy`")
@@ -67,19 +67,19 @@ def proxy_for(url: str, configured: str | None, environ: Mapping[str, str] = os.
 def parse_proxy(proxy: str, source: str) -> Proxy:
     """Split the URL of a proxy; without a scheme it is http.
 
-    :param source: who names it.
-    :raises ConfigurationError: when it is no http(s) URL.
+    :param source: the variable or setting that names it.
+    :raises ConfigurationError: when it is not an http(s) URL.
     """
     url = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(url)
         fits = parts.scheme in _PROXY_SCHEMES and parts.hostname and url.isprintable() and (parts.port or 1)
         address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
-        parse_url(address)  # what the HTTP library makes of it
+        parse_url(address)  # the HTTP library parses it again
     except (ValueError, LocationValueError):
         fits = False
     if not fits or "@" in url.rpartition(parts.netloc)[2] or " " in url:
-        # Not shown: what does not parse may hold the password anywhere.
+        # Not shown, because an invalid URL may hold the password anywhere.
         raise ConfigurationError(
             f"{source[0].upper()}{source[1:]} is no http(s) URL of the form http://user:password@host:port, "
             "with special characters of the password percent-encoded."
@@ -89,12 +89,12 @@ def parse_proxy(proxy: str, source: str) -> Proxy:
 
 
 def environment_proxy(url: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
-    """Return the proxy that the environment names for ``url``, and the variable that does; else ``None``.
+    """Return the environment's proxy for ``url`` and the variable that names it, else ``None``.
 
-    ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY``, in lower case first, as ``urllib`` reads them. The
-    system is never asked: on macOS that is not safe after a fork, and nobody would see why.
+    ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` are read, in lower case first, as by ``urllib``. The
+    system's settings are not read, because on macOS that is not safe after a fork.
 
-    :raises ConfigurationError: when ``NO_PROXY`` has an entry that is none; it names the variable.
+    :raises ConfigurationError: when an entry of ``NO_PROXY`` is invalid; the message names the variable.
     """
     parts = urlsplit(url)
     name = _variable(parts.scheme, environ)
@@ -111,12 +111,12 @@ def _port(scheme: str, port: int | None) -> int | None:
 
 
 def _variable(kind: str, environ: Mapping[str, str]) -> str | None:
-    """Return the variable that is set, the one in lower case first; set to nothing there, it is unset."""
+    """Return the variable that is set, in lower case first; an empty lower-case variable counts as unset."""
     lower = f"{kind}_proxy"
     if lower in environ:
         return lower if environ[lower].strip() else None
     if kind == "http" and "REQUEST_METHOD" in environ:
-        return None  # CVE-2016-1000110: in a CGI script it is the header `Proxy` of a request
+        return None  # CVE-2016-1000110: in a CGI script it holds the request header `Proxy`
     return next((name for name in environ if name.lower() == lower and environ[name].strip()), None)
 
 
@@ -127,7 +127,7 @@ _HOST: Final = re.compile(r"(?:\*?\.)?([\w-]+(?:\.[\w-]+)*)\.?")
 
 
 def _exempt(host: str, port: int | None, variable: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether ``NO_PROXY`` exempts a host. Every entry is read, so that a wrong one is found at once."""
+    """Return whether ``NO_PROXY`` exempts a host. Parses all entries, so that invalid ones raise early."""
     host = _ascii(host.rstrip(".").lower())
     address = _address(host) or _short_address(host)
     entries = environ[variable].replace(",", " ").split()
@@ -141,7 +141,7 @@ def _exempt(host: str, port: int | None, variable: str, environ: Mapping[str, st
 
 
 def _short_address(host: str) -> _Address | None:
-    """Return the address of a host such as ``127.1`` or ``0x7f000001``, which sockets take for one."""
+    """Return the address of a host such as ``127.1`` or ``0x7f000001``, which sockets accept."""
     if not re.fullmatch("[0-9][0-9a-fx]*", host.rpartition(".")[2]):
         return None
     try:
@@ -151,9 +151,9 @@ def _short_address(host: str) -> _Address | None:
 
 
 def _matches(entry: str, host: str, port: int | None, address: _Address | None) -> bool:
-    """Tell whether one entry of ``NO_PROXY`` matches.
+    """Return whether one entry of ``NO_PROXY`` matches.
 
-    :raises ValueError: when it is no such entry.
+    :raises ValueError: when the entry is invalid.
     """
     if entry == "*":
         return True
@@ -181,7 +181,7 @@ def _matches(entry: str, host: str, port: int | None, address: _Address | None) 
 
 
 def _ascii(host: str) -> str:
-    """Return a host as a URL writes it: with letters of other scripts as punycode."""
+    """Return a host in ASCII, with other letters as punycode."""
     try:
         return host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
@@ -189,9 +189,9 @@ def _ascii(host: str) -> str:
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """Return an IP network, one of IPv4 within IPv6 as the former.
+    """Parse an IP network; an IPv4-mapped IPv6 network becomes IPv4.
 
-    :raises ValueError: when it is none.
+    :raises ValueError: when ``text`` is not a network.
     """
     network = ipaddress.ip_network(text, strict=False)
     mapped = getattr(network.network_address, "ipv4_mapped", None)
@@ -201,9 +201,9 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def _address(text: str, *, needed: bool = False) -> _Address | None:
-    """Return the IP address that ``text`` is, an IPv4 address within IPv6 as the former.
+    """Parse an IP address; an IPv4-mapped IPv6 address becomes IPv4.
 
-    :raises ValueError: when it is none and one is needed.
+    :raises ValueError: when ``text`` is not an address although one is needed.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

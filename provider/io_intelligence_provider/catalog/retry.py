@@ -1,4 +1,4 @@
-"""When to ask again, how long to wait before (backoff, ``Retry-After``), and the deadline of all of it."""
+"""Decides on retries: which errors, how long to wait (backoff, ``Retry-After``), and the overall deadline."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from io_intelligence_provider.errors import IOIntelligenceError, TransportError
 __all__ = ["MAX_RETRY_AFTER", "Deadline", "RetryableError", "parse_retry_after", "retrying"]
 
 MAX_RETRY_AFTER: Final = 120.0
-"""Longest wait in seconds that a ``Retry-After`` can order: a worker slot is not parked for hours."""
+"""Longest wait in seconds for a ``Retry-After``, so that it does not block a worker slot for hours."""
 
 _SECONDS: Final = re.compile(r"(?=\.?[0-9])([0-9]*)\.?([0-9]*)")
 
 
 class Deadline:
-    """A point in time that every wait of one walk respects; shared by its threads.
+    """The deadline of one walk; its threads share it.
 
-    :param seconds: how long from now.
-    :param work: what it bounds, for the message.
+    :param seconds: seconds from now.
+    :param work: the work that it bounds, for the message.
     """
 
     def __init__(self, seconds: float, work: str = "one walk over the catalogue") -> None:
@@ -38,23 +38,23 @@ class Deadline:
         self._cancelled = threading.Event()
 
     def scope(self) -> Deadline:
-        """Return the same deadline with a cancellation of its own: one attempt within the walk."""
+        """Return the same deadline with a separate cancellation, for one attempt within the walk."""
         scope = Deadline(self.seconds, self.work)
         scope._end = self._end
         return scope
 
     def left(self) -> float:
-        """Return the seconds that are left, 0 when there are none."""
+        """Return the seconds left, at least 0."""
         return max(0.0, self._end - time.monotonic())
 
     def cancel(self) -> None:
-        """End every wait at once: nobody is interested in the outcome any more."""
+        """End every wait at once, because the result is no longer needed."""
         self._cancelled.set()
 
     def check(self) -> None:
-        """Raise when time is up or the walk was given up.
+        """Check the deadline and the cancellation.
 
-        :raises TransportError: then.
+        :raises TransportError: when the time is up or the walk was cancelled.
         """
         if self._cancelled.is_set():
             raise TransportError("The request was given up because the walk it belongs to has ended.")
@@ -65,12 +65,12 @@ class Deadline:
             )
 
     def sleep(self, seconds: float) -> None:
-        """Wait, or until the walk is given up."""
+        """Wait until the time has passed or the walk is cancelled."""
         self._cancelled.wait(seconds)
 
 
 class RetryableError(Exception):
-    """Carries an error that another try may cure, with the wait the server asked for.
+    """Carries an error that may pass with a retry, and the wait that the server asked for.
 
     :param retry_after: seconds, ``None`` when the server did not say.
     """
@@ -84,20 +84,20 @@ class RetryableError(Exception):
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3).
 
-    A fraction of a second, which the standard does not know and servers send, is rounded up.
+    Fractions of a second, which servers send although the standard has none, are rounded up.
 
     :param value: the header, a number of seconds or an HTTP date; anything else counts as absent.
-    :param now: the time an HTTP date is compared with, the present unless given.
+    :param now: the time to compare an HTTP date with, the present unless given.
     """
     if value is None:
         return None
     text = value.strip()
     if found := _SECONDS.fullmatch(text):
-        # Compared as text: a float would round a tiny fraction away.
+        # Compared as text, because a float would lose a tiny fraction.
         return float(found[1] or 0) + bool(found[2].strip("0")) if len(found[1]) < 16 else math.inf
     try:
         when = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the second for an absurd zone or hour
+    except (ValueError, OverflowError):  # OverflowError for an absurd zone or hour
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
@@ -105,9 +105,9 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 class _Wait(wait_base):
-    """Exponential backoff with full jitter, but no less than ``Retry-After`` where the server gave one.
+    """Exponential backoff with full jitter, and at least ``Retry-After`` where the server sent one.
 
-    The backoff holds also then: a server may ask to wait 0 seconds, or give a date that has passed.
+    The backoff also applies then, because ``Retry-After`` may be 0 seconds or a past date.
     """
 
     def __init__(self, base: float, longest: float) -> None:
@@ -119,10 +119,10 @@ class _Wait(wait_base):
 
 
 class _OutlastsDeadline(stop_base):
-    """Stops when the next try would come too late.
+    """Stops when the next try would be after the deadline.
 
-    Compared with what the server asked, not with the capped wait: when it asks for more than the
-    deadline leaves, no try of ours can succeed, so the caller hears of it at once.
+    It uses the wait that the server asked for, not the capped one: if that exceeds the time left, no retry
+    can succeed, so the error is raised at once.
     """
 
     def __init__(self, deadline: Deadline) -> None:

@@ -1,4 +1,4 @@
-"""One request and what can come of it: a body, or a typed error. Built on :class:`requests.Session`."""
+"""Sends one request and returns the body or raises a typed error. Built on :class:`requests.Session`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _CREDENTIAL_HEADERS: Final = ("Authorization", "X-Guest-Session-ID")
 
 
 class Transport:
-    """Sends requests for one client; threads may share it."""
+    """Sends the requests of one client; threads may share it."""
 
     def __init__(self, settings: ClientSettings, on_secret: Callable[[str], None] | None = None) -> None:
         self.settings = settings
@@ -88,9 +88,9 @@ class Transport:
         self._session.close()
 
     def get(self, path: str, params: Mapping[str, str | int], deadline: Deadline) -> Answer:
-        """Return the answer of ``GET base_url + path``, asking again as the retry policy says.
+        """Return the response to ``GET base_url + path``, with retries.
 
-        :raises IOIntelligenceError: the class of errors.py that fits the last failure.
+        :raises IOIntelligenceError: the class of errors.py for the last failure.
         """
         return self._retrying(deadline, self._get_once, f"{self.settings.base_url}{path}?{urlencode(params)}")
 
@@ -109,17 +109,17 @@ class Transport:
         return self._send(deadline, "GET", url, self._auth.credential(deadline))
 
     def _post_form(self, url: str, credential: Credential, body: bytes, deadline: Deadline) -> Answer:
-        # The token endpoint gets a retry policy of its own, within the time that the walk still has.
+        # The token endpoint gets a separate retry policy, within the time left of the walk.
         return self._retrying(deadline, self._send, "POST", url, credential, body)
 
     def _send(
         self, deadline: Deadline, method: str, url: str, credential: Credential, body: bytes | None = None
     ) -> Answer:
-        """Send one request, follow its redirects, and return the 2xx with a body at their end."""
+        """Send one request, follow its redirects, and return the final 2xx with a body."""
         answer = self._exchange(deadline, method, url, credential, body)
         log.debug("%s answered %d", answer.asked, answer.status)
         for_token = method != "GET"
-        # Gateways do answer 201 or 203. Without a body there is nothing to read, whatever the status means.
+        # Gateways respond with 201 or 203 too. Without a body there is nothing to read.
         is_read = answer.status == 200 or (200 <= answer.status < 300 and (for_token or answer.body))
         if is_read and not blocked_by_edge(answer):
             if "Content-Length" in answer.headers or not ends_early(answer.body):
@@ -142,12 +142,12 @@ class Transport:
     def _exchange(
         self, deadline: Deadline, method: str, url: str, credential: Credential, body: bytes | None
     ) -> Answer:
-        """Return the response to one request; every failure to get it whole may be tried again."""
+        """Return the complete response to one request; every transport failure is retryable."""
         deadline.check()
         exchange = Exchange(deadline, url)
         failure: Exception
         try:
-            # Whatever comes, a task's timeout too: the libraries' frames hold the headers as text.
+            # Any exception, even a task's timeout, because the libraries' frames hold the headers as text.
             with quiet(), within(exchange):
                 status, headers, content, sent = without_frames(
                     lambda: self._session.ask(method, url, credential, body), BaseException
@@ -157,20 +157,20 @@ class Transport:
         except requests.TooManyRedirects:
             asked = self._asked(method, url, Exchange(deadline, url))[0]
             failure = ResponseError(f"{asked} was redirected more than {_MAX_REDIRECTS} times.")
-        except (HTTPError, HTTPException, OSError, ValueError) as error:  # requests' own are OSErrors
+        except (HTTPError, HTTPException, OSError, ValueError) as error:  # requests' errors are OSErrors
             failure = self._broken(method, url, exchange, _cause(error))
         else:
             asked, way = self._asked(method, url, exchange)
             withheld = bool(credential.headers) and not sent
             return Answer(asked, way, status, headers, content, sent, withheld)
-        # Raised out here, so that it has no context: the library's own error may hold what was sent.
+        # Raised outside `except`, so that it has no context: the library's error may hold the request.
         deadline.check()
         raise failure
 
     def _asked(self, method: str, url: str, exchange: Exchange) -> tuple[str, str]:
-        """Return what was asked for a message, and the way it went.
+        """Return the request and its way, for a message.
 
-        The query is shown only of our own URL, where it is page, page_size and q.
+        The query is only shown for the API's URL, where it is page, page_size and q.
         """
         hops = []
         if exchange.url != url:
@@ -184,7 +184,7 @@ class Transport:
     def _broken(
         self, method: str, url: str, exchange: Exchange, error: Exception
     ) -> TransportError | RetryableError:
-        """Say what broke, without the library's own exception."""
+        """Return the error for a broken exchange, without the library's exception."""
         asked, _ = self._asked(method, url, exchange)
         reason = excerpt(_reason(error), self.redactor.clean)
         broken = TransportError(f"{asked} failed: {reason}. {self._advice(exchange.url, error)}")
@@ -220,12 +220,13 @@ class Transport:
 
 
 class _Session(requests.Session):
-    """requests' session without ``~/.netrc``, cookies and settings of the environment but its proxies.
+    """A requests session without ``~/.netrc``, cookies and environment settings other than proxies.
 
-    A credential stays with the host it is meant for. Every hop of a redirect takes the proxy of its URL.
+    A credential is only sent to the host it is meant for. Every redirect uses the proxy for its URL.
 
-    :param redactor: learns the credentials of the proxies.
-    :raises ConfigurationError: when a proxy is no http(s) URL, or a CA bundle of the environment is none.
+    :param redactor: gets the credentials of the proxies.
+    :raises ConfigurationError: when a proxy is not an http(s) URL, or a CA bundle of the environment is
+        invalid.
     """
 
     def __init__(self, settings: ClientSettings, redactor: Redactor) -> None:
@@ -238,17 +239,17 @@ class _Session(requests.Session):
         for scheme in ("http://", "https://"):
             self.mount(scheme, BoundedAdapter(settings.connect_timeout, settings.read_timeout))
         for url in filter(None, (settings.base_url, settings.token_url)):
-            self.proxy(url)  # one that cannot work is refused at once
+            self.proxy(url)  # refuses an invalid proxy at once
 
     def ask(
         self, method: str, url: str, credential: Credential, body: bytes | None
     ) -> tuple[int, Mapping[str, str], bytes, frozenset[str]]:
-        """Return status, headers, body and the names of the credential headers that the last host was sent.
+        """Return status, headers, body and the names of the credential headers sent to the last host.
 
-        :raises RefusedResponseError: when a redirect is not followed, or the body not read.
+        :raises RefusedResponseError: when a redirect is not followed, or the body is not read.
         """
         headers = _HEADERS if body is None else _HEADERS | _FORM
-        # Prepared by itself, not by the session, which would merge what it holds.
+        # Not prepared by the session, which would merge its own settings.
         request = requests.Request(
             method, url, headers=headers, data=body, auth=credential, cookies=self._no_cookies
         ).prepare()
@@ -260,14 +261,14 @@ class _Session(requests.Session):
         return response.status_code, response.headers, response.raw.getvalue(), sent
 
     def proxy(self, url: str) -> Proxy | None:
-        """Return the proxy that leads to ``url``; the environment is read anew.
+        """Return the proxy for ``url``; the environment is read again each time.
 
-        :raises ConfigurationError: when what the environment names for it is none.
+        :raises ConfigurationError: when the environment names an invalid one.
         """
         proxy = proxy_for(url, self._settings.proxy)
         if proxy is not None and proxy.user is not None:
             self._redactor.add(proxy.credential)
-            # Some proxies take a token as the user.
+            # Some proxies expect a token as the user.
             self._redactor.add(proxy.password if proxy.password.reveal() else Secret(proxy.user))
             self._redactor.add(Secret(proxy.user), identifier=True)
         return proxy
@@ -288,9 +289,9 @@ class _Session(requests.Session):
                 prepared_request.headers.pop(name, None)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where a response leads to, ``None`` when nowhere; called by requests.
+        """Return the target of a redirect, ``None`` without one; called by requests.
 
-        :raises RefusedResponseError: when nothing should be sent there.
+        :raises RefusedResponseError: when the target must not be followed.
         """
         try:
             target = super().get_redirect_target(resp)
@@ -316,7 +317,7 @@ class _Session(requests.Session):
 
 
 def _cause(error: Exception) -> Exception:
-    """Return urllib3's error out of those of requests that wrap it."""
+    """Return urllib3's error from the errors of requests that wrap it."""
     while (
         isinstance(error, requests.RequestException) and error.args and isinstance(error.args[0], Exception)
     ):
@@ -325,9 +326,9 @@ def _cause(error: Exception) -> Exception:
 
 
 def _reason(error: Exception) -> str:
-    """Return what broke in the words of the libraries, without those that quote what the server sent.
+    """Return the libraries' description of a failure, without those that quote the server.
 
-    That may be anything: a token in the place of a status line, a header line, the size of a chunk.
+    A quote may hold a secret: a token in place of a status line, a header line, a chunk size.
     """
     cause = next((arg for arg in error.args if isinstance(arg, Exception)), error)
     for one in (error, cause):
@@ -338,10 +339,10 @@ def _reason(error: Exception) -> str:
 
 
 def _is_final(error: Exception) -> bool:
-    """Tell whether asking again cannot help: a certificate does not fit, or the URL is none."""
+    """Return whether a retry cannot help: the certificate does not match, or the URL is invalid."""
     cause = error.original_error if isinstance(error, ProxyError) else error
     if isinstance(cause, SSLError):
-        # The peer hung up within TLS: that is a broken connection like any other.
+        # The peer closed the connection within TLS, which may pass with a retry.
         return not (cause.args and isinstance(cause.args[0], (ssl.SSLEOFError, ssl.SSLZeroReturnError)))
     invalid = (LocationValueError, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
     return isinstance(cause, invalid)

@@ -1,6 +1,6 @@
-"""What a client is told: the connection's fields, validated, by the same names everywhere.
+"""Validates the settings of a client, which are the connection's fields under the same names.
 
-No message shows the value of a field that is refused: it may be a secret that was pasted into the wrong one.
+No message shows a refused value, because it may be a secret that was pasted into the wrong field.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ __all__ = [
 ]
 
 DEFAULT_BASE_URL: Final = "https://api.intelligence.io.solutions"
-_MAX_PAGE_SIZE: Final = 100  # the vendor's OpenAPI document: page_size is 1 to 100
+_MAX_PAGE_SIZE: Final = 100  # 1 to 100 in the vendor's OpenAPI document
 
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """Every setting of a client, checked on creation.
+    """The settings of a client, validated on creation.
 
     The fields are the parameters of :class:`~io_intelligence_provider.catalog.client.IOIntelligenceClient`,
-    which says what each one means.
+    which documents them.
 
-    :raises ConfigurationError: when a value is out of its bounds or two of them contradict.
+    :raises ConfigurationError: when a value is out of bounds or two of them contradict each other.
     """
 
     base_url: str = DEFAULT_BASE_URL
@@ -88,13 +88,13 @@ class ClientSettings:
         return bool(self.__dict__["_https_assumed"])
 
     def for_one_try(self, seconds: float) -> ClientSettings:
-        """Return the same settings without retries, and with a deadline of at most ``seconds``."""
+        """Return these settings without retries, and with a deadline of at most ``seconds``."""
         settings = replace(self, max_retries=0, deadline=min(self.deadline, seconds))
         object.__setattr__(settings, "_https_assumed", self.https_assumed)
         return settings
 
     def with_page_size(self, page_size: int | None) -> int:
-        """Return the page size of one call: its own when it gave one, the client's otherwise."""
+        """Return the page size of one call: the given one, otherwise the client's."""
         if page_size is None:
             return self.page_size
         _bounded("page_size", page_size, 1, _MAX_PAGE_SIZE)
@@ -132,14 +132,14 @@ class ClientSettings:
 
 
 BUNDLE_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Variables by which requests knows a CA bundle; OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR."""
+"""Variables from which requests reads a CA bundle; OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR."""
 
 
 def add_authorities(context: ssl.SSLContext, path: str, what: str) -> None:
-    """Let a TLS context trust the certificates of a file or folder.
+    """Make a TLS context trust the certificates of a file or folder.
 
-    :param what: who names it.
-    :raises ConfigurationError: when it holds none; the message does not show the path.
+    :param what: the setting or variable that names it.
+    :raises ConfigurationError: when it holds no certificates; the message does not show the path.
     """
     try:
         folder = Path(path).is_dir()
@@ -171,7 +171,7 @@ def normalise_base_url(url: str) -> str:
 
 
 def _split(name: str, url: str) -> SplitResult:
-    """Split an http(s) URL. What does not parse is not shown: a credential may stand anywhere in it."""
+    """Split an http(s) URL. An invalid one is not shown, because it may hold a credential anywhere."""
     if "@" in url:
         raise ConfigurationError(
             f"The {name} holds a user name or password; a credential has a field of its own "
@@ -180,7 +180,7 @@ def _split(name: str, url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-        parse_url(url)  # what the HTTP library makes of it
+        parse_url(url)  # the HTTP library parses it again
     except (ValueError, LocationParseError):
         fits = False
     if not fits or not parts.netloc.isprintable() or " " in parts.netloc:
@@ -189,7 +189,7 @@ def _split(name: str, url: str) -> SplitResult:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether the host of ``url`` is this machine."""
+    """Return whether the host of ``url`` is this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -208,15 +208,15 @@ def _bounded(name: str, value: Any, low: float, high: float) -> None:
 
 
 def _credential(name: str, secret: Any) -> Secret | None:
-    """Return a secret without the white space around it, as mounted files have it; ``None`` when blank.
+    """Return a secret without surrounding white space, such as a mounted file's; ``None`` when blank.
 
-    What no header can carry is refused without being shown: the HTTP library's own error would show it.
+    A value that no header can carry is refused here, because the HTTP library's error would show it.
     """
     if secret is None:
         return None
     if not isinstance(secret, Secret) or not isinstance(secret.reveal(), str):
         raise ConfigurationError(f"The {name} must be a string.")
-    # No variable holds the value: a traceback that prints them must not show it.
+    # Tracebacks may show local variables, so none may hold the value.
     if not secret.reveal().strip():
         return None
     if not sendable(secret.reveal().strip()):
@@ -228,7 +228,7 @@ def _credential(name: str, secret: Any) -> Secret | None:
 
 
 def _stripped(name: str, value: Any) -> str | None:
-    """Return a text without the white space around it; ``None`` when it is blank."""
+    """Return a text without surrounding white space; ``None`` when it is blank."""
     if value is not None and not isinstance(value, str):
         raise ConfigurationError(f"The {name} must be a string.")
     text = (value or "").strip()
@@ -267,12 +267,12 @@ def connection_settings(
     password: str | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> ClientSettings:
-    """Turn the fields of an Airflow connection into settings. Blank and null count as unset.
+    """Convert the fields of an Airflow connection to settings. Blank and null count as unset.
 
-    :param extra: the connection's extra, already parsed. Values may be strings, as the URI form and
-        the connection form give them.
-    :raises ConfigurationError: for an unknown extra (it is named, never sent), a login, or a value
-        that does not fit.
+    :param extra: the connection's parsed extra. Values may be strings, because the URI form and the
+        connection form give strings.
+    :raises ConfigurationError: for an unknown extra, which is named and never sent, a login, or an invalid
+        value.
     """
     _check_schema(schema)
     if login and login.strip():
@@ -300,12 +300,12 @@ def _check_schema(schema: str | None) -> None:
     if text in ("", "http", "https"):
         return
     if text.startswith("o_intelligence"):
-        # Airflow takes the underscore for the end of the scheme: all the rest, the key too, lands here.
+        # Airflow ends the scheme at the underscore, so the rest of the URI, including the key, is in here.
         raise ConfigurationError(
             "The connection's URI begins with io_intelligence:, which Airflow cannot split, as no scheme has "
             "an underscore. Begin it with io-intelligence:// (a hyphen)."
         )
-    # No credential is as short as this.
+    # No credential is this short.
     shown = f" is {text!r}; it" if re.fullmatch("[a-z]{1,5}", text) else ""
     raise ConfigurationError(
         f"The connection's schema{shown} is http, https or blank (in a URI, what follows the host's slash)."
@@ -317,12 +317,12 @@ _NO_WORD: Final = re.compile("^(?:sk|pk|rk|ak|gh[a-z]|xox[a-z])[-_.]|[^aeiouy_.-
 
 
 def named(names: Iterable[str], known: Iterable[str], secrets: Iterable[Any] = ()) -> str:
-    """List names that are not known, each with the known one that it resembles.
+    """List unknown names, each with the known name that it resembles.
 
-    A name that is no plain word is only counted, as it may be a secret that was pasted there. A plain word
-    is one to four words in letters alone, joined by ``_``, ``-`` or ``.``, 32 characters at most.
+    Only plain words are shown, because another name may be a secret in the wrong place; those are counted. A
+    plain word is one to four words of letters, joined by ``_``, ``-`` or ``.``, 32 characters at most.
 
-    :param secrets: the credentials, none of which is a plain word.
+    :param secrets: the credentials, which never count as plain words.
     """
     hidden = [text.strip().lower() for text in secrets if isinstance(text, str) and text.strip()]
     shown, others = [], 0
@@ -349,13 +349,13 @@ def _url(host: str | None, port: int | None, schema: str | None) -> str | None:
     if not text:
         return None
     if _is_ipv6(text):
-        text = f"[{text}]"  # the URI form of a connection loses the brackets
+        text = f"[{text}]"  # the URI form of a connection drops the brackets
     if "://" not in text:
-        text = f"{scheme}://{text}" if scheme else f"//{text}"  # https is assumed where every URL is read
+        text = f"{scheme}://{text}" if scheme else f"//{text}"  # https is added when the URL is normalised
     try:
         parts = urlsplit(text)
     except ValueError:
-        return text  # refused where every URL is
+        return text  # refused when the URL is normalised
     if port and ":" not in parts.netloc.rpartition("]")[2]:
         text = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
     return text.removeprefix("//")

@@ -1,7 +1,7 @@
-"""The two wire shapes: told apart by their form, cut into one raw record per model.
+"""Detects the wire shape of a response and splits it into one raw record per model.
 
 A raw record is the JSON text of one entry of ``data``, byte for byte as served, so that prices keep
-their digits and a refused record can be shown as it came. :func:`decode_record` gives its value.
+their digits and a refused record can be shown as served. :func:`decode_record` returns its value.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ __all__ = [
 ]
 
 MEASUREMENTS: Final = frozenset({"avg_latency_ms_per_day", "avg_throughput_per_day"})
-"""Keys of figures that the API measures anew all the time: stored, but they make no difference."""
+"""Keys of figures that the API measures continuously: stored, but not compared."""
 
 UNSTORED_OBSERVED: Final = frozenset({"permission"})
-"""Keys of the observed shape that are new on each request and stored nowhere."""
+"""Keys of the observed shape that differ on each request and are not stored."""
 
 MOVING_OBSERVED: Final = frozenset({"created"})
-"""Keys of the observed shape that are stored, but may differ from request to request."""
+"""Keys of the observed shape that are stored, but may differ between requests."""
 
 
 class WireShape(StrEnum):
-    """The two answers the endpoint is known to give."""
+    """The two known shapes of the endpoint's response."""
 
     DOCUMENTED = "documented"
     OPENAI = "openai"
@@ -54,12 +54,12 @@ class WireShape(StrEnum):
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of the endpoint.
+    """One response of the endpoint.
 
     :param records: the raw records.
-    :param total: models in the whole catalogue as the server counts them, ``None`` where it does not.
-    :param has_next: whether the server says that more follows.
-    :param total_pages: pages as a server of the observed shape counts them, ``None`` where it does not.
+    :param total: the server's count of models in the catalogue, ``None`` without one.
+    :param has_next: whether the server says that more pages follow.
+    :param total_pages: the count of pages in the observed shape, ``None`` without one.
     :param redacted: records in which the server repeated a credential; it is masked in them.
     """
 
@@ -94,7 +94,7 @@ _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeError, InvalidOperation)
 
 
 class _UnusableError(Exception):
-    """A body that is no page: what it is instead, and what to do."""
+    """A body that is not a page: what it is, and what to do."""
 
     def __init__(self, what: str, advice: str = "Check the host and the proxy.") -> None:
         super().__init__(what)
@@ -103,12 +103,12 @@ class _UnusableError(Exception):
 
 
 def decode_page(body: bytes, asked: str, redactor: Redactor | None = None, *, status: str = "200") -> Page:
-    """Cut an answer into raw records and tell its shape.
+    """Split a response into raw records and detect its shape.
 
-    :param asked: what was asked, for the messages.
-    :param redactor: takes the credentials out of the records: what is stored holds none. And out of the
-        beginning of the body, where a message quotes it.
-    :param status: status and media type of the answer, for the messages.
+    :param asked: the request, for messages.
+    :param redactor: masks credentials in the records, so that none is stored, and in the beginning of the
+        body when a message quotes it.
+    :param status: status and media type of the response, for messages.
     :raises ResponseError: when it is not JSON, or neither of the known shapes.
     """
     try:
@@ -120,7 +120,7 @@ def decode_page(body: bytes, asked: str, redactor: Redactor | None = None, *, st
         )
     else:
         return _without_credentials(page, body, redactor)
-    raise refused  # out here, so that it has no context
+    raise refused  # outside `except`, so that it has no context
 
 
 def _without_credentials(page: Page, body: bytes, redactor: Redactor | None) -> Page:
@@ -132,7 +132,7 @@ def _without_credentials(page: Page, body: bytes, redactor: Redactor | None) -> 
 
 
 def _redacted(raw: bytes, redactor: Redactor) -> bytes:
-    """Return a raw record without the credentials: itself when it holds none, in whichever spelling."""
+    """Return a raw record with credentials in any spelling masked, unchanged when it holds none."""
     if not redactor.may_be_in(raw):
         return raw
     try:
@@ -161,7 +161,7 @@ _NO: Final = frozenset({"", "0", "false", "no", "none", "null"})
 
 
 def _observed(records: list[bytes], envelope: _Envelope) -> Page:
-    """Return a page of the shape that documents no pagination, with all that its server says of more."""
+    """Return a page of the observed shape with the undocumented pagination fields that the server sends."""
     places = [{name: getattr(envelope, name) for name in envelope.__struct_fields__}]
     places += [place for place in (envelope.links, envelope.meta) if isinstance(place, dict)]
     totals = [_count(place.get(name)) for place in places for name in _TOTAL]
@@ -176,7 +176,7 @@ def _says_yes(value: Any) -> bool:
 
 
 def _count(value: Any) -> int | None:
-    """Return a count that a server of the observed shape may give in any type; ``None`` when it is none."""
+    """Return a count of the observed shape, which may have any type; ``None`` when it is not a count."""
     if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value.strip()):
         return int(value)
     is_count = type(value) in (int, float, Decimal) and 0 <= value < 10**15 and value == int(value)
@@ -199,7 +199,7 @@ def _envelope(body: bytes) -> _Envelope:
         return _ENVELOPE.decode(body)
     except (
         msgspec.DecodeError
-    ):  # of another form, or one bad string, which the fast parser refuses as a whole
+    ):  # another form, or one bad string, for which the fast parser refuses the whole body
         pass
     except UnicodeError:
         pass
@@ -212,7 +212,7 @@ _TOO_DEEP: Final = "JSON that is nested too deeply"
 
 
 def _careful_envelope(body: bytes) -> _Envelope:
-    """Read what the fast parser refuses, lone surrogates and bad UTF-8, or say what it is instead."""
+    """Parse a body that the fast parser refuses (lone surrogates, bad UTF-8), or raise what it is instead."""
     if not body.strip():
         raise _UnusableError("an empty body")
     if is_html(body):
@@ -235,7 +235,7 @@ def _careful_envelope(body: bytes) -> _Envelope:
 
 
 def _instead_of_models(answer: Any) -> str:
-    """Return what JSON is that has no list ``data``."""
+    """Describe JSON without a list ``data``."""
     if not isinstance(answer, dict):
         kind = "a list" if isinstance(answer, list) else "a value"
         return f"JSON of neither known shape: it is {kind}, no object with `data`"
@@ -249,7 +249,7 @@ def _instead_of_models(answer: Any) -> str:
 def decode_record(raw: bytes) -> Any:
     """Return the value of a raw record: numbers as int or Decimal, never as a binary float.
 
-    What those cannot hold is an :class:`UnstorableNumber`; lone surrogates stay in their strings.
+    A number that these cannot hold is an :class:`UnstorableNumber`; lone surrogates stay in their strings.
     """
     try:
         return _VALUE.decode(raw)
@@ -258,8 +258,8 @@ def decode_record(raw: bytes) -> Any:
 
 
 def _careful_value(text: bytes) -> Any:
-    # surrogateescape: bytes that are no UTF-8 become lone surrogates, which the type check refuses
-    # later, record by record, instead of losing the whole page.
+    # surrogateescape turns invalid UTF-8 into lone surrogates, which the type check refuses later for
+    # single records, instead of losing the whole page.
     return json.loads(
         text.decode("utf-8", "surrogateescape"),
         parse_float=_decimal,
@@ -292,7 +292,7 @@ _ID: Final = msgspec.json.Decoder(_Id)
 
 
 def record_ids(raw_records: list[bytes], shape: WireShape) -> list[str | None]:
-    """Return what identifies each raw record in its shape (a UUID lowered), ``None`` where nothing does."""
+    """Return the id of each raw record in its shape (a UUID in lower case), ``None`` where there is none."""
     get, decode = attrgetter(_ID_KEYS[shape]), _ID.decode
     try:
         found = [get(decode(raw)) for raw in raw_records]
@@ -305,7 +305,7 @@ def record_ids(raw_records: list[bytes], shape: WireShape) -> list[str | None]:
 
 
 def record_id(raw: bytes, shape: WireShape) -> str | None:
-    """Return what identifies one raw record, see :func:`record_ids`."""
+    """Return the id of one raw record, see :func:`record_ids`."""
     return record_ids([raw], shape)[0]
 
 
@@ -328,11 +328,11 @@ def _careful_member(raw: bytes, key: str) -> Any:
 
 
 def stored_form(raw: bytes, shape: WireShape, *, without_moving: bool = False) -> bytes:
-    """Return what of a record is stored, equal for records that differ in nothing that is.
+    """Return a text that is equal for records with the same stored values.
 
-    White space, the order of keys, measurements and what is stored nowhere make no difference.
+    White space, the order of keys, measurements and keys that are not stored make no difference.
 
-    :param without_moving: leave out as well what is stored but may differ from request to request.
+    :param without_moving: also leave out keys that are stored but may differ between requests.
     """
     try:
         value = decode_record(raw)
@@ -354,7 +354,7 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 
 
 def ascii_json(raw: bytes) -> str:
-    """Return a raw record as ASCII JSON: same text, other characters as ``\\u`` escapes."""
+    """Return a raw record as ASCII JSON: the same text with other characters as ``\\u`` escapes."""
     return _NOT_ASCII.sub(
         lambda found: json.dumps(found.group())[1:-1], raw.decode("utf-8", "surrogateescape")
     )

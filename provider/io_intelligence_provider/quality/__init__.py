@@ -1,4 +1,4 @@
-"""Checks any Parquet data set or frame with a pandera schema, and reports it; knows no catalogue.
+"""Checks any Parquet data set or frame with a pandera schema. Does not depend on the catalogue.
 
 May import: ``storage``, ``errors``, ``redaction``, ``json_text``, ``text``.
 """

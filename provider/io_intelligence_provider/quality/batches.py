@@ -1,4 +1,4 @@
-"""Reads the rows of a data set a bounded number of bytes at a time: Parquet files, or one table in memory."""
+"""Reads a data set (Parquet files, or a table in memory) in batches of a bounded number of bytes."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _FEWEST_ROWS: Final = 8_192
 
 
 class Source(Protocol):
-    """Some rows that can be read more than once.
+    """Rows that can be read more than once.
 
-    :param schema: what every batch has.
-    :param differing: files whose columns are not those of the first, each with what differs;
+    :param schema: the schema of every batch.
+    :param differing: files whose columns differ from those of the first, with the difference;
         ``None``: unknown.
-    :param with_nulls: names of the columns that hold a null somewhere; may be too many, never too few.
+    :param with_nulls: names of the columns that hold a null; may be too many, never too few.
     """
 
     schema: pa.Schema
@@ -58,9 +58,9 @@ class Source(Protocol):
     def files(self) -> int: ...
 
     def batches(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Batch]:
-        """Yield the rows in order; none at all for a data set without rows.
+        """Yield the rows in order; yields nothing for a data set without rows.
 
-        :param native: they are validated as polars frames, and may be read as such.
+        :param native: the rows are validated as polars frames, so they may be read as such.
         """
 
     def with_nulls(self) -> frozenset[str]: ...
@@ -87,13 +87,13 @@ class InMemory:
             yield Batch(table.slice(first, step), "", first, first)
 
     def with_nulls(self) -> frozenset[str]:
-        """Name the columns that hold a null."""
+        """Return the columns that hold a null."""
         return frozenset(name for name in self.table.column_names if self.table[name].null_count)
 
 
 @dataclass
 class Files:
-    """Parquet files as one data set: one schema, partitions of the folders as columns."""
+    """Parquet files as one data set: one schema, with the folders' partitions as columns."""
 
     found: Found
     schema: pa.Schema
@@ -104,11 +104,11 @@ class Files:
 
     @property
     def files(self) -> int:
-        """How many there are."""
+        """The number of files."""
         return len(self.found.files)
 
     def batches(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Batch]:
-        """Yield the rows of all files, a bounded number of bytes at a time, whatever the row groups."""
+        """Yield the rows of all files in batches of bounded size, independent of the row groups."""
         target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         step, offset = _rows_at_a_time(self.rows, self.bytes), 0
         for file in self.found.files:
@@ -130,7 +130,7 @@ class Files:
                     offset += batch.num_rows
 
     def _as_it_is(self, columns: Sequence[str] | None, native: bool) -> bool:
-        """Whether each file can be read as it lies there: all its columns, and no others."""
+        """Return whether polars can read each file directly: all its columns, and no others."""
         partitioned = any(file.partitions for file in self.found.files)
         return (
             native
@@ -141,17 +141,17 @@ class Files:
         )
 
     def with_nulls(self) -> frozenset[str]:
-        """Name the columns that hold a null, as the files' statistics say."""
+        """Return the columns that hold a null according to the files' statistics."""
         return self._nulls
 
 
 def open_files(found: Found) -> Files:
-    """Read the footers of all files and settle the schema of the whole.
+    """Read the footers of all files and merge their schemas.
 
-    Integers and floats of different width are widened and a column that one file lacks is null there; a
-    file that differs from the first is named in ``differing``.
+    Integers and floats of different width are widened, and a column that a file lacks is null there. Files
+    that differ from the first are named in ``differing``.
 
-    :raises StorageError: when a file is no Parquet, or its columns cannot be brought together.
+    :raises StorageError: when a file is not Parquet, or the schemas cannot be merged.
     """
     schemas, rows, size, differing = [], 0, 0, []
     nulls: set[str] = set()
@@ -209,10 +209,10 @@ def _columns_with_nulls(metadata: pq.FileMetaData) -> set[str]:
 
 
 def native_groups(parquet: pq.ParquetFile, schema: pa.Schema, step: int) -> list[tuple[int, int]]:
-    """Return the stretches of rows, made of whole row groups, that polars can read one by one.
+    """Return the ranges of rows, made of whole row groups, that polars can read one by one.
 
-    None when it cannot: a column is of a type that polars and Arrow may see differently, or a row group is so
-    large that it has to be read in parts, which polars would decode as often as there are parts.
+    The list is empty when a column has a type that polars and Arrow may read differently, or when a row group
+    has to be read in parts: polars would decode the whole group for each part.
     """
     if not all(_is_plain(field.type) for field in schema):
         return []
@@ -246,7 +246,7 @@ def _is_plain(dtype: pa.DataType) -> bool:
 
 
 def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
-    """Read some rows of a file."""
+    """Read a range of rows of a file as a polars frame."""
     try:
         return pl.scan_parquet(path, hive_partitioning=False, glob=False).slice(start, stop - start).collect()
     except pl.exceptions.PolarsError as error:
@@ -254,9 +254,8 @@ def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
 
 
 class Batch:
-    """Some rows of one file.
+    """Rows of one file that are checked together.
 
-    :param table: the rows.
     :param file: the file's name; empty for a table in memory.
     :param first: position of the first row in that file; negative where rows have no position.
     :param offset: position of the first row in the data set.
@@ -270,14 +269,14 @@ class Batch:
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame, schema: pa.Schema, file: str, first: int, offset: int) -> Batch:
-        """Make a batch of a frame; it becomes a table when one is asked for, which most never are."""
+        """Make a batch of a frame. It is converted to a table on first use, which most batches never need."""
         batch = cls(None, file, first, offset)
         batch.frame, batch._schema = frame, schema
         return batch
 
     @property
     def rows(self) -> int:
-        """How many there are."""
+        """The number of rows."""
         return int(self.table.num_rows) if self.frame is None else self.frame.height
 
     @cached_property
@@ -290,15 +289,15 @@ class Batch:
 
 
 _COPIES: Final = 3
-"""The table, the frame made of it, and what pandera copies of that."""
+"""The table, the frame made of it, and pandera's copy of that."""
 
 
 def read_all_rows(source: Source, limit: int, path: str, reasons: Sequence[str]) -> pa.Table:
     """Read all rows of a data set.
 
-    :param limit: bytes that the judging may take: three times what the rows take as an Arrow table.
+    :param limit: bytes that validation may use: three times the size of the rows as an Arrow table.
     :param reasons: why all rows are needed.
-    :raises ConfigurationError: when they do not fit.
+    :raises ConfigurationError: when the rows do not fit.
     """
     tables, size = [], 0
     if source.bytes > limit:

@@ -23,7 +23,7 @@ class _Entry:
 
 
 class CheckCounts:
-    """Counts failures; keeps up to five examples per check and column.
+    """Counts failures and keeps up to five examples per check and column.
 
     :param declared: the checks that every batch is validated by.
     """
@@ -37,7 +37,7 @@ class CheckCounts:
         self.rows = 0
         self.quarantined = 0
         self.governed = 0
-        """Rows refused by a check without a threshold of its own: ``max_quarantine_share`` is about them."""
+        """Rows refused by a check without a threshold; ``max_quarantine_share`` applies to these."""
 
     def severity(self, check: str, column: str | None) -> Severity:
         """Return the severity of a failing check."""
@@ -60,7 +60,7 @@ class CheckCounts:
             entry.examples.append({name: _shown(value) for name, value in example.items()})
 
     def count_dataset(self, check: str, column: str | None, message: str, **where: Any) -> None:
-        """Count a failing check that speaks of the data set; every group of rows may say the same."""
+        """Count a failing check of the data set once, although every batch may report it."""
         key = (check, None) if (check, None) in self._defaults else (check, column)
         named = {"column": column} if key[1] is None and column is not None else {}
         entry = self._entries.setdefault(key, _Entry())
@@ -74,7 +74,7 @@ class CheckCounts:
                 entry.examples.append(example)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts as plain JSON, to be merged elsewhere."""
+        """Return the counts as plain JSON, for :meth:`merge`."""
         return {
             "rows": self.rows,
             "quarantined": self.quarantined,
@@ -86,7 +86,7 @@ class CheckCounts:
         }
 
     def merge(self, data: Mapping[str, Any]) -> None:
-        """Add the counts of another of these of the same schema."""
+        """Add the counts of another instance with the same schema."""
         self.rows += data["rows"]
         self.quarantined += data["quarantined"]
         self.governed += data["governed"]
@@ -100,9 +100,9 @@ class CheckCounts:
             entry.examples += new[: MAX_EXAMPLES - len(entry.examples)]
 
     def results(self, columns: Sequence[str]) -> list[CheckResult]:
-        """Return one result per check and column, those that found nothing included.
+        """Return one result per check and column, including those without failures.
 
-        :param columns: the columns that the data have.
+        :param columns: the columns of the data.
         """
         present = set(columns)
         keys: dict[tuple[str, str | None], bool] = {}

@@ -35,9 +35,9 @@ _WILD: Final = frozenset("*?[")
 class FoundFile:
     """One file.
 
-    :param path: its full name, fit for a message.
+    :param path: its full name, without credentials.
     :param key: its name on its file system.
-    :param partitions: what the names of its folders say, as text.
+    :param partitions: the ``key=value`` pairs of its folders, as text.
     """
 
     path: str
@@ -57,11 +57,11 @@ class Found:
 def find(path: str, filesystem: Any = None) -> Found:
     """Return the Parquet files that a path names.
 
-    A file is taken whatever its name; of a folder, and of folders that a glob matches, the files that end
-    in ``.parquet``, ``.parq`` or ``.pq`` at any depth, but none whose name, or a folder's below that
-    one, begins with ``_`` or ``.``: writers keep unfinished work there. ``key=value`` folders become columns.
+    A file that is named directly may have any name. A folder, or one that a glob matches, gives its files
+    that end in ``.parquet``, ``.parq`` or ``.pq``, at any depth. Names and subfolders that begin with ``_``
+    or ``.`` are left out, because writers keep unfinished files there. ``key=value`` folders become columns.
 
-    :raises NotOnFileError: when there is none.
+    :raises NotOnFileError: when no file matches.
     """
     storage = storage_of(path, filesystem)
     filesystem, key, _ = storage
@@ -108,7 +108,7 @@ def _fixed_part(key: str) -> str:
 
 
 def partitions_of(below: str) -> dict[str, str]:
-    """Return what ``key=value`` folders in the name of a file say, as text."""
+    """Return the ``key=value`` folders in the name of a file, as text."""
     pairs = (part.partition("=") for part in below.split("/")[:-1])
     return {name: value for name, equals, value in pairs if equals and name}
 
@@ -135,7 +135,7 @@ def partition_types(files: Sequence[FoundFile]) -> dict[str, pa.DataType]:
 
 
 def with_partitions(table: pa.Table, partitions: Mapping[str, str], target: pa.Schema) -> pa.Table:
-    """Return a table as the target schema has it, with the partitions as columns and nulls for the rest."""
+    """Return a table in the target schema: partitions become columns, other missing columns are null."""
     there = set(table.column_names)
     if table.schema.equals(target):
         return table.replace_schema_metadata(target.metadata)
@@ -159,7 +159,7 @@ def _value(text: str, dtype: pa.DataType) -> Any:
 
 
 def _is_integer(text: str) -> bool:
-    # Leading zeros are part of a code, not of a number.
+    # A value with leading zeros is a code, not a number.
     digits = text.removeprefix("-")
     return digits.isascii() and digits.isdigit() and len(digits) < 19 and str(int(text)) == text
 
@@ -172,17 +172,17 @@ def _is_date(text: str) -> bool:
 
 
 def output_filesystem(target: str, path: str, filesystem: Any) -> Any:
-    """Return the file system of an output: the input's, but for a local path beside an input that is a URL.
+    """Return the file system of an output: the input's, unless only the output is a local path.
 
-    :param filesystem: the one that was given for the input.
+    :param filesystem: the input's file system.
     """
     return None if local_path(target) is not None and local_path(path) is None else filesystem
 
 
 def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
-    """Refuse an output that lies where the input is read.
+    """Refuse an output path that is part of the input.
 
-    :raises ConfigurationError: then.
+    :raises ConfigurationError: when an output would be read as input.
     """
     for name in ("quarantine_path", "valid_path"):
         target = getattr(options, name)

@@ -17,8 +17,8 @@ __all__ = ["frame_columns", "from_frame", "to_frame", "to_table"]
 def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = frozenset()) -> Frame:
     """Return a table as the frame that the schema validates, rows numbered from 0.
 
-    :param floats: integer columns that hold a null somewhere in the data set, and are floats to pandas
-        in every group of rows for that reason.
+    :param floats: integer columns that hold a null somewhere in the data set. pandas reads such a column as
+        floats, so it has to be one in every batch.
     """
     if prepared.loaded.backend == "polars":
         frame = pl.from_arrow(table)
@@ -38,14 +38,14 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
 
 
 def frame_columns(schema: pa.Schema, prepared: Prepared) -> list[str]:
-    """Return the columns that a schema's rows have as a frame: the index of a pandas schema among them."""
+    """Return the columns of the validated frame, including the index of a pandas schema."""
     return list(to_frame(schema.empty_table(), prepared).columns) if prepared.index else list(schema.names)
 
 
 def to_table(frame: Any, like: pa.Schema | None = None) -> pa.Table:
     """Return a validated frame as a table.
 
-    :param like: what the table is written as, where earlier groups of rows settled that.
+    :param like: the schema that earlier batches were written with, if any.
     """
     table = frame.to_arrow() if hasattr(frame, "to_arrow") else pa.Table.from_pandas(frame)
     if like is not None and table.schema != like:
@@ -54,12 +54,12 @@ def to_table(frame: Any, like: pa.Schema | None = None) -> pa.Table:
 
 
 def from_frame(data: Any) -> pa.Table:
-    """Return whatever a function returned as a table: pandas, polars, a LazyFrame or an Arrow table.
+    """Convert pandas, polars, a LazyFrame or an Arrow table to an Arrow table.
 
-    :raises ConfigurationError: when it is none of them, or cannot be written as Parquet.
+    :raises ConfigurationError: when ``data`` is none of these, or cannot be written as Parquet.
     """
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
-        data = data.collect()  # pandera checks no data of a LazyFrame: it has to be collected
+        data = data.collect()  # pandera does not check the data of a LazyFrame
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):

@@ -1,14 +1,14 @@
-"""Checks of a run against the earlier runs on the same data set.
+"""Compares a run with the earlier runs on the same data set.
 
-All but ``column_drift`` ask one question: how far is a figure of this run from the median of the same
-figure over the earlier runs? It is flagged when it is farther than ``deviations`` robust standard deviations
-of those and farther than ``min_change``, unless the latest ``settle`` runs had that level already. The median
-and the MAD (median absolute deviation) stand still when a few of the earlier runs were off, which a mean and
-a standard deviation do not (Hampel's identifier; Leys et al. 2013, "Detecting outliers",
+Every check but ``column_drift`` compares a figure of this run with the median of the same figure over the
+earlier runs. It flags a difference of more than ``deviations`` robust standard deviations and more than
+``min_change``, unless the latest ``settle`` runs had that level already. The median and the MAD (median
+absolute deviation) are used because a few outliers among the earlier runs do not move them, unlike a mean and
+a standard deviation (Hampel's identifier; Leys et al. 2013, "Detecting outliers",
 doi 10.1016/j.jesp.2013.03.013).
 
-Tables may be small. So a share that a row or two can explain is no finding, nor is a median that moved by
-less than twice its own standard error.
+For small tables, a change of a share that one or two rows explain is not flagged, nor is a median that moved
+by less than twice its standard error.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FEW_ROWS: Final = 2
 
 @dataclass(frozen=True)
 class HistoryChecks:
-    """A set of history checks, ready to be evaluated."""
+    """A set of history checks."""
 
     rules: tuple[HistoryRule, ...] = ()
 
@@ -48,18 +48,18 @@ class HistoryChecks:
         """Return the checks of a configuration; see
         :func:`~io_intelligence_provider.quality.history.rules_from`.
 
-        :raises ConfigurationError: when a name or a setting is unknown or has no such value.
+        :raises ConfigurationError: when a name or a setting is unknown, or a value is wrong.
         """
         return config if isinstance(config, cls) else cls(rules_from(config))
 
     def evaluate(self, run: CheckRun, past: Iterable[CheckRun]) -> list[CheckResult]:
         """Compare a run with earlier ones on the same data set.
 
-        Stopped runs are left out, so that what was refused does not become the norm; so is the run itself.
+        Stopped runs are left out, so that refused data does not become the norm. So is the run itself.
 
-        :param past: in any order.
-        :returns: results of level ``dataset``, per column where a check looks at columns. One that lacks
-            what it needs has ``evaluated`` 0, and its example says what it lacks.
+        :param past: earlier runs, in any order.
+        :returns: results of level ``dataset``, one per column for checks of columns. A check that cannot be
+            evaluated has ``evaluated`` 0, and its example says why.
         """
         earlier = sorted(
             (
@@ -110,7 +110,7 @@ def _per_column(
         if now is not None:
             floor = max(rule.min_change, _FEW_ROWS / column.rows)
             results.append(_compared(rule, column.column, now, series, floor))
-        elif series or rule.columns is not None:  # a column that never had values is no news
+        elif series or rule.columns is not None:  # not for a column that never had values
             results.append(_idle(rule, column.column, f"there are {lacks}"))
     return results
 
@@ -134,11 +134,11 @@ def _numeric_shift(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -
 
 
 def _least_shift(rule: HistoryRule, column: ColumnProfile, before: Sequence[ColumnProfile]) -> float:
-    """Return the shift of a median that is always fine, beside the one relative to the centre."""
-    # The usual spread, not today's: numbers that grew a thousandfold would excuse themselves.
+    """Return the absolute shift of a median that is never flagged."""
+    # The usual spread, not today's: that grows with the numbers and would hide a thousandfold increase.
     spread = median([other.mad for other in before if other.mad is not None] or [0.0])
     error = _MEDIAN_ERROR * _MAD_TO_DEVIATION * spread / sqrt(max(column.rows - column.nulls, 1))
-    # A column about 0 has no relative change: there the spread is the yardstick.
+    # A relative change means nothing for a column around 0, so the spread is used too.
     return max(2 * error, rule.min_change * spread)
 
 
@@ -158,7 +158,7 @@ def _freshness(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> li
 
 
 def _age(run: CheckRun, column: str) -> float | None:
-    """Return how old the newest value was when it was checked, in hours."""
+    """Return the age of the newest value at the time of the check, in hours."""
     for profile in run.profile:
         if profile.column == column and isinstance(profile.max, str):
             try:
@@ -189,9 +189,9 @@ def _column_drift(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) ->
 def _columns(
     rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]
 ) -> Iterator[tuple[ColumnProfile | CheckResult, list[ColumnProfile]]]:
-    """Yield each column to look at, with its earlier profiles; a result where there is none."""
+    """Yield each column to check with its earlier profiles, or a result when there is no profile."""
     lacking = "this run has no profile of its columns" if not run.profile else _too_few(rule, len(past))
-    if lacking:  # said once, not for each of a thousand columns
+    if lacking:  # one result, not one for each of a thousand columns
         yield _idle(rule, None, lacking), []
         return
     names = {profile.column for profile in run.profile}
@@ -217,9 +217,9 @@ def _compared(
     relative: float = 0.0,
     upwards_only: bool = False,
 ) -> CheckResult:
-    """Compare a figure with its past.
+    """Compare a figure with those of earlier runs.
 
-    :param floor: a difference from the centre that is always fine.
+    :param floor: a difference from the centre that is never flagged.
     :param relative: the same, as a share of the centre.
     """
     series = series[-rule.window :]
@@ -237,7 +237,7 @@ def _compared(
 
 
 def _too_few(rule: HistoryRule, have: int) -> str | None:
-    """Return what to say of too short a history, ``None`` when it is long enough."""
+    """Return a message when the history is too short, else ``None``."""
     if have >= rule.min_runs:
         return None
     return f"earlier runs needed: {rule.min_runs}, on file: {have}"
@@ -271,25 +271,25 @@ _EVALUATE: Final[dict[str, Callable[[HistoryRule, CheckRun, Sequence[CheckRun]],
 
 
 LONGEST_WINDOW: Final = 100
-"""Earlier runs that are read at most: each is a file."""
+"""Maximum number of earlier runs that are read; each is a file."""
 
 
 @dataclass(frozen=True)
 class HistoryRule:
     """One history check with its settings.
 
-    :param min_change: a smaller difference from the centre is never flagged, however steady the past was.
+    :param min_change: a smaller difference from the centre is never flagged.
         ``volume`` and ``numeric_shift``: relative to the centre; ``null_share`` and ``distinct_share``:
         in points of the share (0.05 is five percentage points); ``freshness``: in hours.
-    :param deviations: nor is one of fewer robust standard deviations (1.4826 x MAD of the past).
+    :param deviations: nor is a difference of fewer robust standard deviations (1.4826 x MAD of the past).
     :param min_runs: earlier runs that are needed; with fewer the check is not evaluated, and says so.
-    :param window: the latest so many earlier runs are looked at, at most 100.
-    :param settle: a level that the latest so many runs had is the new norm and is not flagged again; 0: only
-        what the whole window says is the norm.
-    :param columns: columns to look at, all unless given. ``freshness`` looks at none unless given.
+    :param window: number of latest earlier runs to compare with, at most 100.
+    :param settle: a level that this many latest runs had is the new norm and is not flagged; 0: the norm
+        is that of the whole window.
+    :param columns: columns to check, all unless given. ``freshness`` checks none unless given.
     :param ignore: columns to leave out.
-    :param since: earlier runs before this moment are left out: what follows a change that is meant.
-    :param max_age_hours: ``freshness`` only: the newest value may be at most as old, whatever the past says.
+    :param since: earlier runs before this moment are left out; use it after an intended change.
+    :param max_age_hours: ``freshness`` only: maximum age of the newest value, independent of the past.
     """
 
     name: str
@@ -320,7 +320,7 @@ class HistoryRule:
                 )
 
     def looks_at(self, column: str) -> bool:
-        """Tell whether a column is one of those that the check looks at."""
+        """Return whether the check covers a column."""
         return (self.columns is None or column in self.columns) and column not in self.ignore
 
 
@@ -338,15 +338,15 @@ DEFAULTS: Final[Mapping[str, HistoryRule]] = {
 """Every history check with its defaults."""
 
 STANDARD: Final = tuple(name for name in DEFAULTS if name != "freshness")
-"""Those that need to be told nothing: which column tells the age of the data, only the user knows."""
+"""Checks that need no settings; ``freshness`` needs the column that holds the age of the data."""
 
 
 def rules_from(config: object) -> tuple[HistoryRule, ...]:
     """Return the rules of a configuration.
 
-    :param config: ``True``: the standard ones; a list of names; or a mapping of names to settings, each
-        mapping of settings may be empty. Numbers may be text, as they are after a template was rendered.
-    :raises ConfigurationError: when a name or a setting is unknown or has no such value.
+    :param config: ``True`` for the standard ones, a list of names, or a mapping of names to settings, which
+        may be empty. Numbers may be text, because a rendered template gives text.
+    :raises ConfigurationError: when a name or a setting is unknown, or a value is wrong.
     """
     if config is None or config is False:
         return ()
@@ -388,9 +388,9 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def moment(value: object) -> datetime:
-    """Return a date, a moment or its ISO form as a moment in UTC; a date is its first.
+    """Convert a date, a datetime or its ISO form to a datetime in UTC; a date becomes its midnight.
 
-    :raises ValueError: when it is none.
+    :raises ValueError: when ``value`` is none of these.
     """
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
@@ -413,4 +413,4 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "since": moment,
     "max_age_hours": float,
 }
-"""How each setting is read; ``None`` leaves the default."""
+"""The converter of each setting; ``None`` leaves the default."""

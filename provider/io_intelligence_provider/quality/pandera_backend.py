@@ -1,7 +1,6 @@
-"""Runs a pandera schema on a frame: which check of which column failed, and on which rows.
+"""Runs a pandera schema on a polars or pandas frame and returns the failed checks with their rows.
 
-The catalogue's snapshot, any Parquet file and a batch on a Spark worker are all validated here, polars frames
-and pandas frames alike.
+The catalogue's snapshot, any Parquet file and a batch on a Spark worker are all validated here.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ NOT_NULLABLE = "not_nullable"
 """pandera's name for a null where the schema allows none."""
 
 RAISED: Final = "validate"
-"""The check under which an exception is filed that pandera let through."""
+"""The check name for an exception that pandera let through."""
 
 
 def run_schema(frame: Frame, schema: Schema) -> list[CheckFailure]:
     """Evaluate every check of ``schema`` on ``frame`` and return those that failed.
 
-    All checks run, whatever the others say and however pandera is configured: its global switch and its
-    shallow mode would let bad data pass. A pandas frame has to be numbered from 0.
+    pandera's global switch and its shallow mode are overridden, because they would let bad data pass. The
+    rows of a pandas frame have to be numbered from 0.
 
     :raises pandera.errors.SchemaDefinitionError: when the schema itself is wrong.
     """
@@ -58,12 +57,12 @@ def run_schema(frame: Frame, schema: Schema) -> list[CheckFailure]:
 
 
 def without_failure_report(schema: Schema, frame: Frame) -> Schema:
-    """Return a copy of a schema that spares pandera's own report.
+    """Return a copy of a schema that makes pandera skip its own report.
 
-    pandera makes one table of all failures, which costs more than the checks and raises when a column has
-    both failing rows and a failing statement about the whole (seen with 0.35). :func:`run_schema` needs none.
+    pandera collects all failures in one table. That costs more than the checks, and raises when a column has
+    both failing rows and a failing data-set check (seen with 0.35). :func:`run_schema` does not use it.
 
-    :param frame: one of the kind that will be validated.
+    :param frame: a frame of the kind that will be validated.
     """
     schema = copy.copy(schema)
     schema.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
@@ -133,7 +132,7 @@ def _message(error: SchemaError, check: Any) -> str:
 def _rows(error: SchemaError, height: int) -> Sequence[int] | None:
     """Return the positions of the failing rows.
 
-    They are read from the check's whole output: failure cases may be limited, or lose nulls.
+    They are read from the check's output, because failure cases may be limited or lose nulls.
     """
     output, cases = error.check_output, error.failure_cases
     if isinstance(output, pl.LazyFrame):
@@ -153,7 +152,7 @@ def _pandas_rows(output: Any, cases: Any, height: int) -> Sequence[int] | None:
     if isinstance(output, pd.DataFrame) and len(output) == height:
         output = output.all(axis="columns")
     if isinstance(output, pd.Series) and pd.api.types.is_integer_dtype(output.index):
-        # Rows without a value are left out of the output: the labels are the positions.
+        # Rows without a value are not in the output, so the labels are needed as positions.
         return sorted(output.index[~output.fillna(value=False).astype(bool)].tolist())
     labels = cases["index"] if isinstance(cases, pd.DataFrame) and "index" in cases else None
     if labels is None or not all(isinstance(label, int) and label < height for label in labels.tolist()):

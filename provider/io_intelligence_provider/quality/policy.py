@@ -1,4 +1,4 @@
-"""Decides what findings mean: options, severities, thresholds; score, outcome and what stops a run."""
+"""Holds a check's options, severities and thresholds; computes score and outcome, and what stops a run."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ __all__ = [
 Threshold: TypeAlias = int | float
 
 ALWAYS: Final = ("quarantine_share", "same_columns", "dropped_by_parser", "validate")
-"""Checks that every run has beside those of the schema."""
+"""Checks that every run has in addition to those of the schema."""
 
 _UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Which check is how severe, and how many rows may fail it.
+    """The severity and the threshold of each check.
 
-    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; the latter goes first.
+    :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; the latter has precedence.
     :param thresholds: a count (int) or a share of the rows (float, 0 to 1), by the same names.
     """
 
@@ -53,13 +53,13 @@ class Policy:
         return self.severity.get(f"{column}.{check}", self.severity.get(check, default))
 
     def threshold_of(self, check: str, column: str | None) -> Threshold | None:
-        """Return how many may fail; ``None``: the check has no threshold of its own."""
+        """Return how many rows may fail; ``None``: the check has no threshold."""
         return self.thresholds.get(f"{column}.{check}", self.thresholds.get(check))
 
     def check_names(self, declared: Sequence[Declared], columns: Sequence[str]) -> None:
-        """Refuse a name that no check bears: it would be ignored, and nobody would know.
+        """Refuse a name that is not the name of a check, which would be ignored silently.
 
-        :raises ConfigurationError: then.
+        :raises ConfigurationError: when there is no such check.
         """
         plain = {item.check for item in declared}.union(ALWAYS, _UNDECLARED)
         full = {f"{column}.{item.check}" for item in declared for column in item.columns(columns)}
@@ -81,23 +81,24 @@ _UNITS.update({f"{prefix}IB": 1024**power for power, prefix in enumerate("KMGT",
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """Arguments of a check, refused on creation when one is wrong.
+    """Arguments of a check, validated on creation.
 
     :param quarantine_path: where refused rows go: a ``.parquet`` file, or a folder that gets one file a run.
         ``None``: they are counted only.
-    :param valid_path: where valid rows go, as the schema parses them: one file, replaced in one step, and
+    :param valid_path: where valid rows go, as the schema parses them: one file, replaced atomically, and
         only when the run is not stopped.
     :param fail_on: ``error``, ``warn`` or ``never``: which findings stop the run.
-    :param max_quarantine_share: share of refused rows, 0 to 1, above which the run is stopped. Rows that only
-        checks with a threshold of their own refuse do not count.
+    :param max_quarantine_share: share of refused rows, 0 to 1, above which the run is stopped. Rows that are
+        refused only by checks with a threshold do not count.
     :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``; ``raise_warning`` of the schema's
         own checks is ``warn``.
     :param thresholds: how many rows may fail a check: a count (int) or a share of all rows (float).
     :param memory_limit: bytes, or text such as ``"2GiB"``, that a data set may take in memory when a check
         needs all rows at once.
     :param profile: whether to measure the columns, for comparison with other runs.
-    :param extra_checks: given the run so far, returns further results; they count like any other.
-    :raises ConfigurationError: when one of them is wrong.
+    :param extra_checks: a function that takes the run and returns further results, which count like any
+        other.
+    :raises ConfigurationError: when an argument is wrong.
     """
 
     quarantine_path: str | None = None
@@ -150,8 +151,8 @@ def _bytes(value: Any) -> int:
 def stopping(checks: Sequence[CheckResult], fail_on: str, always: Collection[str] = ()) -> list[CheckResult]:
     """Return the failed checks that stop a run.
 
-    ``error``: those of severity ``error`` that speak of the data set, ``quarantine_share`` among them, or
-    that have a threshold of their own. ``warn``: any finding. ``never``: none but those named in ``always``.
+    ``error``: checks of severity ``error`` that are about the data set (such as ``quarantine_share``) or have
+    a threshold. ``warn``: all. ``never``: only those named in ``always``.
     """
     failed = [check for check in checks if not check.passed]
     if fail_on == "warn":
@@ -166,7 +167,7 @@ def stopping(checks: Sequence[CheckResult], fail_on: str, always: Collection[str
 
 
 def outcome_of(checks: Sequence[CheckResult], quarantined: int, *, stopped: bool) -> Outcome:
-    """Return the outcome of a run: ``warned`` when it went on with any finding."""
+    """Return the outcome of a run: ``warned`` when it has findings and was not stopped."""
     if stopped:
         return "failed"
     return "warned" if quarantined or any(not check.passed for check in checks) else "passed"
@@ -175,7 +176,7 @@ def outcome_of(checks: Sequence[CheckResult], quarantined: int, *, stopped: bool
 def score(rows: int, valid: int, checks: Sequence[CheckResult], *, without_rows: float = 1.0) -> float:
     """Return valid rows / rows x passed data-set checks / evaluated ones, 0 to 1.
 
-    :param without_rows: the share of valid rows where there is no row.
+    :param without_rows: the share of valid rows to use when there are no rows.
     """
     evaluated = [check for check in checks if check.level != "row" and check.evaluated]
     passed = sum(check.passed for check in evaluated)
@@ -186,7 +187,7 @@ _SHOWN_REASONS: Final = 5
 
 
 def reasons_of(stopped: Sequence[CheckResult]) -> str:
-    """Return in words what stopped a run: up to five checks with their counts and an example each."""
+    """Describe what stopped a run: up to five checks, each with its counts and an example."""
     reasons = [
         f"{check.check}{f' on {check.column}' if check.column else ''} "
         f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
@@ -197,9 +198,9 @@ def reasons_of(stopped: Sequence[CheckResult]) -> str:
 
 
 def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] | None) -> Policy:
-    """Read the arguments ``severity`` and ``thresholds``; templated values arrive as text.
+    """Parse the arguments ``severity`` and ``thresholds``; templated values arrive as text.
 
-    :raises ConfigurationError: when one is not what it should be.
+    :raises ConfigurationError: when a value is wrong.
     """
     severities: dict[str, Severity] = {}
     for name, value in (severity or {}).items():
@@ -230,9 +231,9 @@ def _threshold(name: str, value: Any) -> Threshold:
 
 
 def check_thresholds(fail_on: str, max_quarantine_share: object) -> None:
-    """Refuse what is no threshold before anything is fetched.
+    """Validate both arguments before anything is fetched.
 
-    :raises ConfigurationError: then.
+    :raises ConfigurationError: when one is wrong.
     """
     if fail_on not in FAIL_ON:
         raise ConfigurationError(f"fail_on is {fail_on!r}; it is one of {', '.join(FAIL_ON)}.")

@@ -1,7 +1,7 @@
-"""A user's schema made ready: what pandera would do in silence is taken out and done in the open.
+"""Prepares a user's schema, so that nothing happens silently within pandera.
 
-Warnings become findings of severity ``warn``, no failure is left unreported, no row is dropped unseen, and
-uniqueness is set aside, since it is validated over all groups of rows together.
+Warnings become findings of severity ``warn``, every failure is reported, and no row is dropped unreported.
+Uniqueness is removed from the schema, because it is checked over all batches together.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ DTYPE: Final = "dtype"
 COERCION: Final = "coerce_dtype"
 UNIQUE_COLUMN: Final = "field_uniqueness"
 UNIQUE_FIELDS: Final = "multiple_fields_uniqueness"
-"""pandera's names for what is no ``Check``."""
+"""pandera's names for failures that no ``Check`` reports."""
 
 _UNNAMED: Final = "<lambda>"
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One check that a schema holds.
+    """One check of a schema.
 
     :param column: the column as the schema names it (a pattern where ``regex``); ``None``: the frame.
-    :param of_rows: whether it speaks of rows, as far as can be told beforehand.
+    :param of_rows: whether it is about rows, as far as is known before it runs.
     """
 
     check: str
@@ -55,7 +55,7 @@ class Declared:
     severity: Severity = "error"
 
     def columns(self, present: Sequence[str]) -> list[str | None]:
-        """Return the columns of some data that it looks at; its own name where there is none."""
+        """Return the columns in ``present`` that it covers, or its own name when there is none."""
         if not self.regex or self.column is None:
             return [self.column]
         return [name for name in present if re.match(self.column, name)] or [self.column]
@@ -63,9 +63,9 @@ class Declared:
 
 @dataclass(frozen=True)
 class Unique:
-    """Columns whose values, taken together, may occur once.
+    """Columns whose combination of values has to be unique.
 
-    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: every one is.
+    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: all are.
     """
 
     check: str
@@ -74,7 +74,7 @@ class Unique:
     keep: str | bool = False
 
     def resolved(self, present: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return the sets of columns of some data that this is about."""
+        """Return the sets of columns in ``present`` that have to be unique."""
         if self.regex:
             return [(name,) for name in present if re.match(self.columns[0], name)]
         there = tuple(name for name in self.columns if name in present)
@@ -83,10 +83,10 @@ class Unique:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the engine works with.
+    """A schema that is ready for validation.
 
-    :param schema: the checks; uniqueness is not among them.
-    :param declared: every check, uniqueness included.
+    :param schema: the checks without uniqueness.
+    :param declared: every check, including uniqueness.
     :param index: columns that are the index of the user's pandas schema.
     """
 
@@ -98,13 +98,13 @@ class Prepared:
 
     @cached_property
     def parser(self) -> Schema:
-        """The same columns without any check: it only turns data into what is validated."""
+        """The same schema without checks: it only coerces and fills columns."""
         parser: Schema = _parser(self.schema)
         return parser
 
     @cached_property
     def parses(self) -> bool:
-        """Whether the schema changes what it validates."""
+        """Whether the schema changes the data."""
         schema: Any = self.loaded.schema
         return bool(
             schema.coerce
@@ -120,7 +120,7 @@ class Prepared:
 
 
 def prepare(loaded: LoadedSchema) -> Prepared:
-    """Prepare a schema; the user's own object stays as it is."""
+    """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
     declared = list(_of_frame(schema))
@@ -144,7 +144,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
 def _index_to_columns(schema: Any) -> tuple[str, ...]:
     """Make the levels of a pandas index the first columns, and return their names.
 
-    pandera reports a failing index by its labels, which need not tell one row from another.
+    pandera reports a failing index by its labels, which may be ambiguous.
     """
     index = getattr(schema, "index", None)
     if index is None:
@@ -174,7 +174,7 @@ _KEEP: Final[dict[str, str | bool]] = {"all": False, "exclude_first": "first", "
 
 
 def unique_fields(schema: Any) -> list[list[str]]:
-    """Return the lists of columns that a schema wants unique together."""
+    """Return the lists of columns that have to be unique together."""
     if not schema.unique:
         return []
     fields = [schema.unique] if isinstance(schema.unique, str) else list(schema.unique)
@@ -208,7 +208,7 @@ def _of_column(name: str, column: Any) -> Iterator[Declared]:
 
 
 def _of_checks(column: str | None, checks: Sequence[Any], *, regex: bool = False) -> Iterator[Declared]:
-    """Name the checks of a column so that no two of them share a name, and take out what hides failures."""
+    """Give the checks of a column distinct names and disable options that hide failures."""
     names = [_name(check) for check in checks]
     errors = Counter(str(check.error) for check in checks if check.error)
     seen: Counter[str] = Counter()
@@ -252,15 +252,14 @@ _ROW_BY_ROW: Final = frozenset(
         "str_startswith", "str_endswith", "str_length",
     }
 )  # fmt: skip
-"""pandera's built-in checks that look at one value at a time."""
+"""pandera's element-wise built-in checks."""
 
 
 def needs_all_rows(prepared: Prepared) -> list[str]:
-    """Return why a schema has to see all rows at once; nothing when it looks at each row by itself.
+    """Return the checks that need all rows at once; an empty list when batches can be validated one by one.
 
-    pandera's built-in element-wise checks and those declared ``element_wise`` look at one row. A vectorised
-    check of the user's may look at anything, so one is enough. Uniqueness is no reason: it is checked over
-    all batches together.
+    pandera's built-in element-wise checks and those declared ``element_wise`` look at one row. Any other
+    check may look at all rows. Uniqueness is not listed: it is checked over all batches separately.
     """
     schema: Any = prepared.loaded.schema
     reasons = [*_checks("the frame", schema.checks), *_parsers("the frame", schema)]

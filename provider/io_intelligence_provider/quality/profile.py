@@ -18,12 +18,12 @@ __all__ = ["EXACT_DISTINCT", "SAMPLE", "Profiler"]
 EXACT_DISTINCT: Final = 4_096
 SAMPLE: Final = 32_768
 _HASHES: Final = 2.0**64
-_ROW: Final = "\0hash of the row"  # no column of a user's bears this name
+_ROW: Final = "\0hash of the row"  # cannot be the name of a user's column
 
 
 @dataclass
 class _Column:
-    """What was seen of one column."""
+    """The running profile of one column."""
 
     rows: int = 0
     nulls: int = 0
@@ -57,9 +57,9 @@ class _Column:
         if self.hashes is None:
             self.hashes = pl.Series("hash", [], pl.UInt64)
         elif self.hashes.len() > EXACT_DISTINCT:
-            # What lies above the greatest that is kept can change nothing: most rows end here.
+            # Hashes above the greatest one kept cannot change the result; this drops most rows early.
             hashes = hashes.filter(hashes <= self.hashes[-1])
-        # One more than is counted exactly: its presence says that there were more.
+        # One more than the exact limit, to know that there were more.
         merged = pl.concat([self.hashes, hashes.unique()]).unique().sort()
         self.hashes = merged.head(EXACT_DISTINCT + 1).rechunk()
 
@@ -85,10 +85,13 @@ class _Column:
 
 
 class Profiler:
-    """Adds up profiles over frames; see the module for what is exact and what is not.
+    """Adds up profiles over frames.
 
-    :param seed: another one for each of several profilers that are merged, so that rows of the same
-        position in two of them are sampled independently.
+    ``distinct`` is exact up to :data:`EXACT_DISTINCT` values and estimated from hashes beyond. The median and
+    MAD are those of a sample of at most :data:`SAMPLE` rows. All else is exact.
+
+    :param seed: different for each profiler that is merged with others, so that rows of the same
+        position are sampled independently.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -100,7 +103,7 @@ class Profiler:
     def add(self, frame: pl.DataFrame) -> None:
         """Count the rows of one more frame."""
         if not frame.height:
-            return  # a group without rows may come without types as well
+            return  # an empty batch may have no types either
         for name in frame.columns:
             self._columns.setdefault(name, _Column()).add(frame[name])
         self._add_sample(frame)
@@ -124,12 +127,12 @@ class Profiler:
         self._sample = sample.bottom_k(SAMPLE, by=_ROW).rechunk() if sample.height > SAMPLE else sample
 
     def state(self) -> bytes:
-        """Return all of it, for :meth:`merged` in another process of the same job."""
+        """Serialise the profiler, for :meth:`merged` in another process of the same job."""
         return pickle.dumps((self._seen, self._columns, self._sample))
 
     @classmethod
     def merged(cls, states: Iterable[bytes]) -> Profiler:
-        """Return the profiler that has seen what those saw. The states are trusted: they are our own."""
+        """Merge the states of several profilers. They are unpickled, so they must come from the same job."""
         whole = cls()
         for state in states:
             seen, columns, sample = pickle.loads(state)  # noqa: S301 - written by `state` in the same job
@@ -141,7 +144,7 @@ class Profiler:
         return whole
 
     def finish(self) -> tuple[ColumnProfile, ...]:
-        """Return the profile of each column, in the order in which they came."""
+        """Return the profile of each column, in order of first appearance."""
         return tuple(self._profile(name, column) for name, column in self._columns.items())
 
     def _profile(self, name: str, column: _Column) -> ColumnProfile:
@@ -170,12 +173,12 @@ class Profiler:
 
 
 def _known(values: pl.Series) -> pl.Series:
-    """Return the values with null for NaN: both say that there is no value."""
+    """Return the values with NaN as null: both count as missing."""
     return values.fill_nan(None) if values.dtype.is_float() else values
 
 
 def _bounds(values: pl.Series) -> tuple[Any, Any]:
-    """Return the smallest and the greatest value, infinities left out."""
+    """Return the smallest and the greatest finite value."""
     bounds = values.min(), values.max()
     if values.dtype.is_float() and any(isinstance(bound, float) and isinf(bound) for bound in bounds):
         values = values.filter(values.is_finite())
@@ -184,7 +187,7 @@ def _bounds(values: pl.Series) -> tuple[Any, Any]:
 
 
 def _comparable(values: pl.Series) -> pl.Series:
-    """Return what hashes alike in each frame: the codes of categories may differ from frame to frame."""
+    """Return categories as strings, because their codes, and so their hashes, differ between frames."""
     if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
         return values.cast(pl.String)
     return values

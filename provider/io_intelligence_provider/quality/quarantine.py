@@ -1,4 +1,4 @@
-"""The quarantine of a data set: refused rows as JSON texts, with every reason."""
+"""Builds the quarantine of a data set: refused rows as JSON text, with every reason."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row for the quarantine.
+    """A refused row.
 
-    :param row: its position in the file, from 0; ``None`` where rows have none, as on Spark.
     :param failures: every reason, with the offending value.
+    :param row: its position in the file, from 0; ``None`` where rows have none, as on Spark.
     """
 
     record: str
@@ -83,9 +83,9 @@ _LONGEST = 500  # characters; the record holds the whole value
 
 
 def plain_rows(table: pa.Table, rows: Sequence[int]) -> list[dict[str, Any]]:
-    """Return some rows as dicts of what JSON can hold.
+    """Return some rows as dicts of JSON values.
 
-    Numbers keep their digits, what is no number is ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``; times are
+    Numbers keep their digits; non-finite ones are ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``. Times are
     ISO 8601, durations seconds, bytes Base64.
     """
     chosen = table.take(pa.array(rows, pa.int64()))
@@ -95,7 +95,7 @@ def plain_rows(table: pa.Table, rows: Sequence[int]) -> list[dict[str, Any]]:
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        # Python's own datetime ends at microseconds; the text keeps every digit.
+        # Python's datetime has no nanoseconds; the text keeps every digit.
         return [
             None if text is None else text.replace(" ", "T", 1)
             for text in column.cast(pa.string()).to_pylist()
@@ -136,7 +136,7 @@ def record_text(row: dict[str, Any]) -> str:
 
 
 def value_text(value: Any) -> str | None:
-    """Return the beginning of a value as text: a string as it is, anything else as JSON, null as ``None``."""
+    """Return a value as text, cut to 500 characters: strings unchanged, others as JSON, null as ``None``."""
     if value is None:
         return None
     if isinstance(value, str):

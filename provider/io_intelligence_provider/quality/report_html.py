@@ -1,4 +1,4 @@
-"""A result as one HTML page: self-contained, no script, light and dark, fit for print."""
+"""Renders a result as one self-contained HTML page without scripts, in light and dark, printable."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _template() -> jinja2.Template:
 
 
 def report_html(result: CheckRun) -> str:
-    """Render a result, below 200 KB whatever was found: what does not fit is counted, the JSON form has it.
+    """Render a result as HTML below 200 KB. Items that do not fit are counted; the JSON form has them.
 
-    Everything in it comes from outside, so jinja2 escapes all of it.
+    All text is untrusted; jinja2 escapes it.
     """
     return _template().render(view=view_of(result))
 
@@ -40,8 +40,8 @@ _ROWS: Final = 35_000
 _EXAMPLES: Final = 30_000
 _PROFILE: Final = 30_000
 _LIST: Final = 5_000
-"""Bytes of the rows of a table, of its examples, of the profile, of a list of names. With two tables and
-three lists the page stays below 200 KB, and no part of it crowds out another."""
+"""Budgets in bytes: the rows of a table, its examples, the profile, a list of names. They keep a page with
+two tables and three lists below 200 KB, and no part crowds out another."""
 _ROW: Final = 330  # bytes of markup around one row of a table
 _EXAMPLE: Final = 45  # around one example
 _NAME: Final = 15  # around one name in a list
@@ -55,7 +55,7 @@ def _size(*values: object) -> int:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One check as it is shown; ``hidden`` examples did not fit."""
+    """One check; ``hidden`` examples did not fit."""
 
     check: str
     column: str
@@ -83,7 +83,7 @@ class Names:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that the template shows. All of it is text from outside: the template escapes it."""
+    """The values that the template shows; it escapes all of them."""
 
     title: str
     heading: str
@@ -99,7 +99,7 @@ class View:
 
 
 def view_of(result: CheckRun) -> View:
-    """Return what the page shows of a result."""
+    """Return the template's values for a result."""
     shown = result.presentation()
     on_whole, rows = _by_level(result.checks)
     profile = _fitting(
@@ -122,9 +122,9 @@ def view_of(result: CheckRun) -> View:
 
 
 def _by_level(checks: Iterable[CheckResult]) -> tuple[list[CheckResult], list[CheckResult]]:
-    """Return the checks to show one by one because they speak of the whole, and the others.
+    """Return the data-set checks to show one by one, failed ones first, and all other checks.
 
-    What failed comes first. What passed on one of many columns is listed with the row checks that passed.
+    A data-set check that passed on one column is listed with the row checks that passed.
     """
     on_whole: list[CheckResult] = []
     others: list[CheckResult] = []
@@ -164,7 +164,7 @@ def _names(names: Sequence[str]) -> Names:
 
 
 def _fitting(items: Iterable[Item], size: Callable[[Item], int], budget: int) -> list[Item]:
-    """Return the first items, as many as fit; what does not is counted by whoever asked."""
+    """Return as many of the first items as fit the budget."""
     fitting: list[Item] = []
     for item in items:
         budget -= size(item)

@@ -1,4 +1,4 @@
-"""A result in the terminal."""
+"""Renders a result as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _STYLES: Final = {"failed": "bold red", "flagged": "yellow", "passed": "green", 
 
 
 def _text(value: str | None) -> Text:
-    """Return foreign text without control characters, and without rich reading markup into it."""
+    """Return untrusted text without control characters, and without interpreting rich markup."""
     return Text(printable(value or ""))
 
 
 def result_table(result: CheckRun, *, every: bool = False) -> Table:
-    """Return a result as a table for rich: the checks that found something, and those of the whole.
+    """Return a result as a rich table: the checks with failures, and those of the data set.
 
-    :param every: row checks that found nothing as well.
+    :param every: include row checks without failures.
     """
     shown = result.presentation()
     table = Table(

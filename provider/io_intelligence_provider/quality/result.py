@@ -1,4 +1,4 @@
-"""What one run of checks over one data set found. Its JSON form is published in ``report.schema.json``."""
+"""Defines the result of a run of checks. Its JSON form is published in ``report.schema.json``."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ Outcome: TypeAlias = Literal["passed", "warned", "failed"]
 
 MAX_EXAMPLES: Final = 5
 LONGEST_IN_EXAMPLE: Final = 100
-"""Characters of a name or a value in an example; the quarantined record holds them whole."""
+"""Characters of a name or a value in an example; the quarantined record has the full text."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
     """One check that failed on some rows, or on the data set as a whole.
 
-    :param check: its name: ``Check(name=...)``, or pandera's word for what is no ``Check``, such as
+    :param check: its name: ``Check(name=...)``, or pandera's name for a failure without a ``Check``, such as
         ``not_nullable`` or ``dtype``.
     :param column: ``None`` for a check of whole rows or of the data set.
     :param rows: positions in the batch, ascending; ``None`` where the check is not about rows.
-    :param message: what is wrong, to be read after the column's name.
-    :param value: the offending value as text where the failure is about one row and has one.
+    :param message: the problem, worded to follow the column's name.
+    :param value: the offending value as text, if the failure is about one row and has a value.
     """
 
     check: str
@@ -62,7 +62,7 @@ class CheckFailure:
     value: str | None = None
 
     def to_dict(self) -> dict[str, str | None]:
-        """Return it as a quarantine file holds it."""
+        """Return the form that quarantine files hold."""
         return {"check": self.check, "column": self.column, "value": self.value, "message": self.message}
 
 
@@ -71,12 +71,12 @@ class CheckResult:
     """The result of one check over one run.
 
     :param level: ``row``, ``snapshot`` for the catalogue as a whole, ``dataset`` for any other data set.
-    :param evaluated: rows or values that the check looked at; 0: it could not be evaluated this time
-        (a first snapshot has no predecessor), and then it counts neither as passed nor as failed.
+    :param evaluated: rows or values checked; 0: the check could not be evaluated (a first snapshot has no
+        predecessor), and counts neither as passed nor as failed.
     :param failed: how many of them failed.
-    :param examples: up to five, each a small object that says which and why.
-    :param threshold: how many may fail and the check still passes: a count, or a share of ``evaluated``
-        when it is a float; ``None``: none may.
+    :param examples: up to five objects that say which row or value failed and why.
+    :param threshold: the number of failures at which the check still passes, or a share of ``evaluated`` when
+        it is a float; ``None``: 0.
     """
 
     check: str
@@ -90,13 +90,13 @@ class CheckResult:
 
     @property
     def passed(self) -> bool:
-        """Whether no more failed than the threshold allows; true for what was not evaluated."""
+        """Whether the failures are within the threshold; true when nothing was evaluated."""
         if isinstance(self.threshold, float):
             return self.failed <= self.threshold * self.evaluated
         return self.failed <= (self.threshold or 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the published form; ``threshold`` is in it where there is one."""
+        """Return the published form; ``threshold`` only when there is one."""
         data: dict[str, Any] = {
             "check": self.check,
             "column": self.column,
@@ -113,19 +113,19 @@ class CheckResult:
 
 _LARGEST_COUNT: Final = 2**53
 _MOST_EXAMPLES: Final = 1_000
-"""We write five; other data sets may ask for more."""
+"""This package writes five; other writers may use more."""
 _DEEPEST_EXAMPLE: Final = 20
-"""Levels of an example: ours have two."""
+"""Nesting levels of an example; this package writes two."""
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
-"""Moments without an offset cannot be sorted among the others."""
+"""A time with an offset: one without cannot be sorted among the others."""
 
 
 def checked(result: CheckResult) -> CheckResult:
-    """Return a result that was read from a file.
+    """Validate a result that was read from a file and return it.
 
-    :raises ValueError: when its counts are negative, or its examples are nested deeper than anybody can show.
+    :raises ValueError: when counts are out of range, or examples are too many or nested too deep.
     """
     if not 0 <= result.failed <= _LARGEST_COUNT or not 0 <= result.evaluated <= _LARGEST_COUNT:
         raise ValueError(f"the check {result.check[:100]!r} counts what nobody can count")
@@ -141,24 +141,24 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 _SHOWN_IN_SUMMARY: Final = 8
-"""Failed checks named in a summary; with names cut at 40 characters it stays below 2 KB."""
+"""Failed checks in a summary; with names cut at 40 characters it stays below 2 KB."""
 _LONGEST_NAME: Final = 40
 _LONGEST_PATH: Final = 200
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column over one run.
+    """The profile of one column in one run.
 
     Unknown is ``None``, never 0: the median of a text, the greatest value of a column without values.
 
-    :param rows: rows that the column was seen in.
-    :param nulls: rows without a value; a NaN is none.
-    :param distinct: different values, nulls left out; ``None`` for types that cannot be told apart.
+    :param rows: rows that have the column.
+    :param nulls: rows without a value; NaN counts as null.
+    :param distinct: number of distinct values without nulls; ``None`` for types that cannot be hashed.
     :param distinct_exact: whether ``distinct`` was counted; else it is an estimate, see
         :class:`~io_intelligence_provider.quality.profile.Profiler`.
-    :param min: the smallest finite number, or the earliest date or moment in ISO form.
-    :param max: the greatest one. Texts have neither: a report is no place for what may be personal data.
+    :param min: the smallest finite number, or the earliest date or time in ISO form.
+    :param max: the greatest one. Text columns have no bounds, because texts may be personal data.
     :param median: of the finite numbers.
     :param mad: the median of their absolute deviations from the median.
     """
@@ -180,7 +180,7 @@ class ColumnProfile:
 
     @property
     def distinct_share(self) -> float | None:
-        """Different values / values; ``None`` where there are no values or they cannot be told apart."""
+        """Distinct values / values; ``None`` where there are no values or ``distinct`` is unknown."""
         values = self.rows - self.nulls
         return self.distinct / values if values and self.distinct is not None else None
 
@@ -191,14 +191,14 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Presentation:
-    """How a result is shown to people, in a page and in a terminal.
+    """The texts of a result for the page and the terminal.
 
-    :param subject: what was checked.
+    :param subject: the name of the data set.
     :param outcome: the outcome in words.
     :param facts: where and how it was checked.
-    :param read: how many rows were read, in words.
-    :param on_whole: title of the checks that speak of the data set as a whole.
-    :param drift: keys that the data have and had, by what they are; ``None`` where that is not watched.
+    :param read: the number of rows read, in words.
+    :param on_whole: title of the checks of the data set.
+    :param drift: keys that appeared or vanished, by kind; ``None`` where drift is not checked.
     """
 
     subject: str
@@ -218,26 +218,26 @@ _OUTCOMES: Final = {
 
 @dataclass(frozen=True)
 class CheckRun:
-    """The result of checking one data set by one schema, passed or not.
+    """The result of checking one data set by one schema.
 
     :param run_id: ``<UTC time>-<8 hex digits>``, unique.
-    :param dataset: what was checked: the path, glob or folder as it was given, never a credential.
+    :param dataset: the path, glob or folder as given, without credentials.
     :param schema: the schema's name, ``module:object`` or path.
     :param checked_at: when the run began, UTC.
-    :param seconds: how long it took; ``None`` where that is unknown.
+    :param seconds: the duration; ``None`` where that is unknown.
     :param engine: ``local`` or ``spark``.
-    :param mode: ``rows``: validated batch by batch; ``whole``: at once, as a check may look at all rows.
-    :param outcome: ``failed`` when the run was stopped, ``warned`` when it passed with any finding.
+    :param mode: ``rows``: validated batch by batch; ``whole``: at once, because a check may need all rows.
+    :param outcome: ``failed`` when the run was stopped, ``warned`` when it passed with findings.
     :param score: valid rows / rows x passed data-set checks / evaluated ones, 0 to 1; 1 for a data set
         without rows whose data-set checks all passed.
     :param rows: rows read; always ``valid + quarantined``.
     :param files: files read.
-    :param checks: one result per check and column; level ``row``, or ``dataset`` for what speaks of no row.
-    :param columns: the columns that the data have: (name, type in Arrow's words).
-    :param quarantine_path: the file of the refused rows; ``None``: none was asked for.
-    :param valid_path: the file of the valid rows; ``None``: none was asked for, the run was stopped, or the
-        data set as a whole failed a check.
-    :param profile: per column what the history checks compare; empty unless asked for.
+    :param checks: one result per check and column; level ``row``, or ``dataset`` when it is not about rows.
+    :param columns: the columns of the data: (name, Arrow type).
+    :param quarantine_path: the file of the refused rows; ``None``: not requested.
+    :param valid_path: the file of the valid rows; ``None``: not requested, the run was stopped, or the
+        data set failed a data-set check.
+    :param profile: per column, the figures that history checks compare; empty unless requested.
     """
 
     run_id: str
@@ -260,7 +260,7 @@ class CheckRun:
     profile: tuple[ColumnProfile, ...] = field(default=())
 
     def result(self) -> dict[str, float | int]:
-        """Return the counts that asset events carry under ``airflow.dataquality.result``."""
+        """Return the counts for ``airflow.dataquality.result`` of asset events."""
         evaluated = [check for check in self.checks if check.evaluated]
         failed = sum(not check.passed and check.severity == "error" for check in evaluated)
         warned = sum(not check.passed and check.severity == "warn" for check in evaluated)
@@ -268,7 +268,7 @@ class CheckRun:
         return {"score": self.score, "passed": passed, "failed": failed, "warned": warned}
 
     def presentation(self) -> Presentation:
-        """Return how it is shown."""
+        """Return the texts for the page and the terminal."""
         longest = 2 * LONGEST_IN_EXAMPLE
         took = "" if self.seconds is None else f" in {self.seconds:.1f} s"
         paths = (("quarantine", self.quarantine_path), ("valid rows", self.valid_path))
@@ -313,9 +313,9 @@ class CheckRun:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CheckRun:
-        """Read the published form back.
+        """Parse the published form.
 
-        :raises ValueError: when it is not that form.
+        :raises ValueError: when ``data`` does not have that form.
         """
         try:
             form = msgspec.convert(data, _Form)
@@ -331,7 +331,7 @@ class CheckRun:
         return cls(**flat)
 
     def summary(self) -> dict[str, Any]:
-        """Return what goes to XCom: plain JSON, under 2 KB whatever was found."""
+        """Return the summary for XCom: plain JSON, always under 2 KB."""
         failed = [check for check in self.checks if not check.passed]
         failed.sort(key=lambda check: (check.severity, -check.failed))
         shown = [
@@ -397,17 +397,17 @@ _RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
 def new_run_id(moment: datetime) -> str:
-    """Return the id of a run that begins now: ``20260630T000012Z-1f2e3d4c``.
+    """Return a new run id: ``20260630T000012Z-1f2e3d4c``.
 
-    :param moment: of the run, in UTC.
+    :param moment: the beginning of the run, in UTC.
     """
     return f"{moment:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
 
 
 def is_run_id(value: Any) -> bool:
-    """Tell whether a value can be the id of a run: ASCII letters, digits, ``-`` and ``_`` only.
+    """Return whether a value can be the id of a run: ASCII letters, digits, ``-`` and ``_`` only.
 
-    That is more than :func:`new_run_id` writes, and nothing that leads out of a folder.
+    This allows more than :func:`new_run_id` writes, but no path out of a folder.
     """
     return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
 
@@ -415,7 +415,7 @@ def is_run_id(value: Any) -> bool:
 def run_file(run_id: str, suffix: str) -> str:
     """Return the name of a file of a run.
 
-    :raises StorageError: when the id is none.
+    :raises StorageError: when the id is invalid.
     """
     if not is_run_id(run_id):
         raise StorageError(

@@ -1,9 +1,10 @@
-"""The history of results: one small Parquet file for each run, appended, never rewritten.
+"""Stores the history of results: one small Parquet file for each run, never rewritten.
 
 ``<root>/results/dataset_id=<id>/<run_id>.parquet`` holds one row: the run, with its checks, columns and
-profile as lists. A run is thus in the history whole or not at all, and runs at once never meet in one file.
+profile as lists. One file for each run makes adding a run atomic, and concurrent runs never write the same
+file.
 
-``<root>/reports/dataset_id=<id>/<run_id>.json`` and ``.html`` are its report, for people.
+``<root>/reports/dataset_id=<id>/<run_id>.json`` and ``.html`` are the run's report.
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ REPORTS: Final = "reports"
 _LONGEST_SLUG: Final = 60
 _LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
 _OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
-"""What each row of ``checks`` and ``columns`` repeats of its run."""
+"""The columns of its run that each row of ``checks`` and ``columns`` repeats."""
 
 
 def dataset_id(dataset: str) -> str:
-    """Return a data set's name as part of a path: readable, and its own whatever characters it has."""
+    """Return a data set's name as a unique and readable part of a path."""
     slug = re.sub(r"[^A-Za-z0-9_.]+", "-", dataset).strip("-.")[-_LONGEST_SLUG:].strip("-.")
     return f"{slug}-{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
 
@@ -94,10 +95,10 @@ class ResultHistory:
         return f"ResultHistory({self.files.root!r})"
 
     def add(self, run: CheckRun, dataset: str | None = None) -> str:
-        """Append a run and return where its file lies. The same run added twice is there once.
+        """Append a run and return the path of its file. Adding the same run again replaces it.
 
         :param dataset: the name under which runs are compared; the run's own ``dataset`` unless given.
-        :raises StorageError: when it cannot be written.
+        :raises StorageError: when the file cannot be written.
         """
         name = dataset or run.dataset
         table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
@@ -108,9 +109,9 @@ class ResultHistory:
         return self.files.url(path)
 
     def add_report(self, run: CheckRun, dataset: str | None = None) -> str:
-        """Write a run's report as JSON and as HTML and return where the page lies.
+        """Write a run's report as JSON and HTML and return the path of the page.
 
-        :raises StorageError: when it cannot be written.
+        :raises StorageError: when a file cannot be written.
         """
         folder = f"{REPORTS}/dataset_id={dataset_id(dataset or run.dataset)}"
         page = f"{folder}/{run_file(run.run_id, 'html')}"
@@ -119,21 +120,22 @@ class ResultHistory:
         return self.files.url(page)
 
     def runs(self, dataset: str | None = None, limit: int | None = None) -> list[CheckRun]:
-        """Return the runs on file, oldest first. Their ``dataset`` is the name they were filed under.
+        """Return the stored runs, oldest first. Their ``dataset`` is the name they were filed under.
+
+        A file that is not a result is skipped with a warning.
 
         :param dataset: the name to read, all unless given.
-        :param limit: only the latest so many of each data set.
-        :raises StorageError: when the history cannot be listed. A file that is no result is passed over
-            with a warning.
+        :param limit: return only this many of the latest runs of each data set.
+        :raises StorageError: when the history cannot be listed.
         """
         found = [run for _, runs in self._tables(dataset, limit) for run in runs]
         return sorted(found, key=lambda run: run.checked_at)
 
     def table(self, kind: Kind = "runs", dataset: str | None = None) -> pa.Table:
-        """Return the history as a table, oldest first, ready to be plotted.
+        """Return the history as a table, oldest first.
 
-        :param kind: ``runs``: one row a run; ``checks``: one row for each check of each run; ``columns``: one
-            row for each profiled column of each run.
+        :param kind: ``runs``: one row per run; ``checks``: one row per run and check; ``columns``: one row
+            per run and profiled column.
         :param dataset: the name to read, all unless given.
         """
         tables = [table for table, _ in self._tables(dataset, None)]
@@ -172,7 +174,7 @@ class ResultHistory:
 
 
 def runs_table(runs: Iterable[CheckRun], kind: Kind = "runs") -> pa.Table:
-    """Return runs as :meth:`ResultHistory.table` does, wherever they come from."""
+    """Return runs in the form of :meth:`ResultHistory.table`."""
     rows = [result_row(run, run.dataset) for run in runs]
     return _flat(pa.Table.from_pylist(rows, schema=results_schema()), kind)
 
@@ -197,10 +199,10 @@ def _unnested(runs: pa.Table, nested: str) -> pa.Table:
 
 
 def read_past(history: ResultHistory, dataset: str, limit: int = 2 * LONGEST_WINDOW) -> list[CheckRun]:
-    """Return the latest runs on a data set for the history checks, oldest first; stopped ones among them.
+    """Return the latest runs on a data set for the history checks, oldest first, stopped ones included.
 
-    A history that cannot be read is a warning in the log and an empty list: the checks then say that they
-    lack earlier runs, and the data are validated all the same.
+    A history that cannot be read gives a warning in the log and an empty list, so that the data are validated
+    all the same; the history checks then report too few earlier runs.
     """
     try:
         return history.runs(dataset, limit)
@@ -211,7 +213,7 @@ def read_past(history: ResultHistory, dataset: str, limit: int = 2 * LONGEST_WIN
 
 @cache
 def results_schema() -> pa.Schema:
-    """Return the schema of a result file. Columns may be added to it, none changes its meaning."""
+    """Return the schema of a result file. Columns may be added to it; existing ones keep their meaning."""
     text, count, number = pa.string(), pa.int64(), pa.float64()
     check = pa.struct(
         {
@@ -268,7 +270,7 @@ def results_schema() -> pa.Schema:
 
 
 def result_row(run: CheckRun, dataset: str) -> dict[str, Any]:
-    """Return a run as a row.
+    """Convert a run to a row.
 
     :param dataset: the name it is filed under; the run's own ``dataset`` goes to ``source``.
     """
@@ -312,7 +314,7 @@ def _check_row(check: CheckResult) -> dict[str, Any]:
 
 
 def _profile_row(column: ColumnProfile) -> dict[str, Any]:
-    """Numbers and dates go to columns of their own, so that each has one type."""
+    """Convert a profile to a row; numbers and dates have separate columns, so that each has one type."""
     row = asdict(column)
     for bound, text in (("min", "earliest"), ("max", "latest")):
         row[text] = row[bound] if isinstance(row[bound], str) else None
@@ -321,9 +323,9 @@ def _profile_row(column: ColumnProfile) -> dict[str, Any]:
 
 
 def run_of_row(row: Mapping[str, Any]) -> CheckRun:
-    """Return the run of a row; its ``dataset`` is the name it was filed under.
+    """Convert a row to a run; its ``dataset`` is the name it was filed under.
 
-    :raises ValueError: when a value is none that a run can have.
+    :raises ValueError: when a value is invalid.
     """
     form = {name: row[name] for name in _PLAIN} | {
         "checks": [_check_of(check) for check in row["checks"] or ()],

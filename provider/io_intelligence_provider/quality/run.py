@@ -1,4 +1,4 @@
-"""Checks a data set: reads, validates, writes what was refused and what is valid, then decides."""
+"""Checks a data set: reads and validates it, writes refused and valid rows, and decides the outcome."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def check_dataset(
 ) -> CheckRun:
     """Check Parquet files by a pandera schema.
 
-    Every check is evaluated whatever the others say. Quarantine and valid rows are written first, and the
-    outcome is decided then. Rows read are always the valid ones plus the refused ones.
+    Every check is evaluated, even after others failed. Quarantine and valid rows are written before the
+    outcome is decided. Rows read = valid rows + refused rows.
 
     :param path: a file, a glob or a folder, partitioned or not; a local path or an fsspec URL.
     :param schema: ``"module:object"``, the path of a pandera YAML file, or a pandera model or schema.
@@ -58,7 +58,7 @@ def check_dataset(
     :raises NotOnFileError: when the path matches no file.
     :raises ConfigurationError: when an argument is wrong, or the schema needs all rows at once and they
         do not fit ``memory_limit``.
-    :raises StorageError: when something cannot be read or written.
+    :raises StorageError: when a file cannot be read or written.
     """
     options = options or CheckOptions()
     prepared = prepare(load_schema(schema))
@@ -70,10 +70,10 @@ def check_dataset(
 def check_frame(
     frame: Any, path: str, schema: Any, options: CheckOptions | None = None, *, filesystem: Any = None
 ) -> CheckRun:
-    """Check a frame and write its valid rows to ``path``, replaced in one step; ``path`` names the data set.
+    """Check a frame and write its valid rows atomically to ``path``, which is also the data set's name.
 
     :param frame: pandas, polars, a LazyFrame (which is collected) or an Arrow table.
-    :raises QualityError: when a finding stops the run; what lies at ``path`` stays then.
+    :raises QualityError: when a finding stops the run; an existing file at ``path`` is then kept.
     """
     options = replace(options or CheckOptions(), valid_path=path)
     prepared = prepare(load_schema(schema))
@@ -159,7 +159,7 @@ def _polars(batch: Batch) -> Any:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run checks, by which options, and since when.
+    """The data set, options and start of a run.
 
     :param started: ``time.monotonic()`` at the beginning.
     """
@@ -187,7 +187,7 @@ class RunContext:
         engine: str = "local",
         whole: bool = False,
     ) -> CheckRun:
-        """Return the result as it stands when all rows are validated; its outcome and time come last.
+        """Build the result after all rows were validated; :meth:`finish` sets its outcome and duration.
 
         :param names: the columns that the schema sees.
         :param whole: whether the rows were validated in one batch.
@@ -217,13 +217,13 @@ class RunContext:
         return replace(run, checks=tuple(checks), score=score(run.rows, run.valid, checks))
 
     def keeps_valid_rows(self, run: CheckRun) -> bool:
-        """Tell whether valid rows are to be written: nothing stops the run, and the data set is sound."""
+        """Return whether to write valid rows: nothing stops the run, and no data-set check failed."""
         if not self.options.valid_path or stopping(run.checks, self.options.fail_on):
             return False
         return not any(map(_is_unsound, run.checks))
 
     def finish(self, run: CheckRun) -> CheckRun:
-        """Return the run with its outcome.
+        """Return the run with its outcome and duration.
 
         :raises QualityError: when a finding stops it.
         """
@@ -262,7 +262,7 @@ def _dataset_checks(counts: CheckCounts, options: CheckOptions, source: Source) 
 
 
 def _is_unsound(check: CheckResult) -> bool:
-    """Tell whether the data set as a whole fails a check, so that its rows are not worth keeping apart."""
+    """Return whether the data set failed a check, so that its valid rows are not written."""
     fails = not check.passed and check.severity == "error" and check.level == "dataset"
     return fails and check.check != "quarantine_share"
 

@@ -1,4 +1,4 @@
-"""From what a user names as a schema to one pandera schema."""
+"""Loads a pandera schema from an import path, a YAML file or an object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BACKENDS: Final[dict[str, Backend]] = {"pandera.api.pandas": "pandas", "pandera
 class LoadedSchema:
     """A pandera schema and the kind of frame it validates.
 
-    :param name: what it is called in reports: ``module:object``, the file's path, or its own name.
+    :param name: its name in reports: ``module:object``, the file's path, or its own name.
     """
 
     schema: Schema
@@ -43,7 +43,7 @@ def load_schema(source: Any) -> LoadedSchema:
 
     The object is a ``DataFrameModel`` class or a ``DataFrameSchema``, for pandas or for polars.
 
-    :raises ConfigurationError: when there is no such schema, or it is of another kind.
+    :raises ConfigurationError: when there is no such schema, or the object is neither.
     """
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
@@ -95,10 +95,10 @@ def _from_yaml(path: Path) -> Any:
 
 
 def _polars_without_pandas(document: Mapping[str, Any]) -> Any:
-    """Make a polars schema of a YAML document without pandas.
+    """Build a polars schema from a YAML document without importing pandas.
 
-    pandera (0.35) imports pandas for every check of a column that has a type, although it needs it for times
-    alone. So the checks are read without the types, and the types are set afterwards.
+    pandera (0.35) imports pandas for every check of a column with a type, although only times need it. So the
+    checks are read without the types, and the types are set afterwards.
 
     :raises ImportError: when a check compares times.
     """
@@ -122,10 +122,10 @@ def _has_pandas() -> bool:
 
 
 def _is_for_pandas(error: Exception) -> bool:
-    """Whether an import failed for want of pandas: pandera has no names for pandas schemas then."""
+    """Return whether an import failed because pandas is missing: pandera then lacks its pandas names."""
     if _has_pandas():
         return False
-    # An AttributeError names the module that was asked, an ImportError the one that is missing.
+    # An AttributeError names the module it was raised for, an ImportError the missing one.
     module = getattr(getattr(error, "obj", None), "__name__", None) or getattr(error, "name", None)
     return str(module).partition(".")[0] in ("pandas", "numpy", "pandera")
 

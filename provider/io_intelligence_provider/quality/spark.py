@@ -1,7 +1,7 @@
 """Checks a data set on Spark: Arrow batches go to the workers, failures come back.
 
-A worker validates a batch by the same functions as the local engine. Spark itself finds repeated keys, by a
-window over them, as one batch cannot tell. A schema that needs all rows at once is refused by name.
+A worker validates a batch with the same functions as the local engine. Spark finds duplicate keys by a
+window over them, because they span batches. A schema that needs all rows at once is refused.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def check_on_spark(
     spark: Any = None,
     filesystem: Any = None,
 ) -> CheckRun:
-    """Check Parquet files on Spark: the schema, the failures, the result and the quarantine are those of
+    """Check Parquet files on Spark. Schema, failures, result and quarantine are the same as those of
     :func:`~io_intelligence_provider.quality.run.check_dataset`.
 
-    Spark reads ``path`` and writes ``valid_path`` (a new folder ``<valid_path>/<run_id>`` in each run) with
-    its own credentials; refused rows come back here and are written as one file. The workers need
-    this package and the module that the schema is made in.
+    Spark reads ``path`` and writes ``valid_path`` (a new folder ``<valid_path>/<run_id>`` for each run) with
+    its own credentials. This process collects refused rows and writes them as one file. The workers need
+    this package and the module that defines the schema.
 
     :param spark: a session, a Spark Connect URL (``sc://…``), a master URL, or ``None`` for the active one.
     :param filesystem: an fsspec file system for the quarantine.
@@ -86,7 +86,7 @@ def check_on_spark(
 
 @contextmanager
 def _session(spark: Any) -> Iterator[SparkSession]:
-    """Yield a session; one that was made here is stopped here."""
+    """Yield a session and stop it afterwards if it was created here."""
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
@@ -144,7 +144,7 @@ class _SparkRun:
             if "PATH_NOT_FOUND" in str(error) or "UNABLE_TO_INFER_SCHEMA" in str(error):
                 raise NotOnFileError(f"{self.path} matches no Parquet file that Spark can see.") from None
             raise StorageError(f"Spark could not read {self.path}: {scrubbed(str(error))}") from None
-        # Spark finds 32 bits in the name of a folder; everywhere else here they are 64.
+        # Spark reads integer partitions as 32 bits; the local engine uses 64.
         for name in {name for file in data.inputFiles() for name in partitions_of(file)}:
             if name in data.columns and data.schema[name].dataType.typeName() == "integer":
                 data = data.withColumn(name, data[name].cast("long"))
@@ -169,7 +169,7 @@ class _SparkRun:
         return keys
 
     def _validated(self, data: DataFrame, schema: pa.Schema) -> DataFrame:
-        """Return a row for the counts of each partition, each refused row and, on demand, each valid one."""
+        """Return a frame of each partition's counts, the refused rows and, if requested, the valid ones."""
         from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
         from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -206,7 +206,7 @@ class _SparkRun:
         return self.context.result(counts, source, source.schema.names, _profile(profiles), engine="spark")
 
     def _refused(self, validated: DataFrame) -> Iterator[RefusedRow]:
-        """Fetch the refused rows, a partition at a time."""
+        """Yield the refused rows, fetched a partition at a time."""
         refused = validated.where("record is not null").select("record", "failures", "file")
         for row in refused.toLocalIterator(prefetchPartitions=True):
             failures = tuple(
@@ -229,7 +229,7 @@ class _SparkRun:
 
 @contextmanager
 def _kept(frame: DataFrame) -> Iterator[None]:
-    """Keep what was validated, so that it is validated once, for as long as it is needed."""
+    """Unpersist a frame afterwards; it is persisted so that it is validated only once."""
     try:
         yield
     finally:

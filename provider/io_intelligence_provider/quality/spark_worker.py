@@ -1,4 +1,4 @@
-"""Runs on a Spark worker: validates the Arrow batches of one partition."""
+"""Validates the Arrow batches of one partition on a Spark worker."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = ["FILE", "REPEATED", "Worker", "in_utc", "parsed_differently"]
 
 FILE: Final = "__file"
 REPEATED: Final = "__repeated_"
-"""Helper columns: the file of a row, and whether it repeats a key."""
+"""Helper columns: the file of a row, and a mark for each key that it repeats."""
 
 
 @dataclass
 class Worker:
     """Validates the batches of a partition; pickled once, called on each worker.
 
-    :param schema: the columns of the data, as the schema sees them.
-    :param keys: check and columns of every key; mark ``i`` of a row is in ``__repeated_i``.
+    :param schema: the columns of the data without the helper columns.
+    :param keys: check and columns of every key; the marks of key ``i`` are in ``__repeated_i``.
     :param floats: see :class:`BatchValidator`.
     """
 
@@ -53,7 +53,7 @@ class Worker:
 
     @property
     def output(self) -> pa.Schema:
-        """What comes out: rows of a counts, refused rows, and valid rows where they are kept."""
+        """The schema of the output: counts, refused rows and, if kept, valid rows."""
         fields = [
             pa.field("counts", pa.string()),
             pa.field("profile", pa.binary()),
@@ -138,7 +138,7 @@ def _batch(rows: list[dict[str, Any]], output: pa.Schema) -> pa.RecordBatch:
 
 
 def _runs(files: list[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield the stretches of a batch that come from one file, named as elsewhere here."""
+    """Yield the ranges of a batch that come from one file, with the file's decoded name."""
     start = 0
     for index in range(1, len(files) + 1):
         if index == len(files) or files[index] != files[start]:
@@ -152,7 +152,7 @@ def _polars(table: pa.Table) -> Any:
 
 
 def in_utc(schema: pa.Schema) -> pa.Schema:
-    """Return a schema with timestamps in UTC: Spark hands them over in the session's time zone."""
+    """Return a schema with timestamps in UTC; Spark returns them in the session's time zone."""
     return pa.schema(
         [
             pa.field(field.name, pa.timestamp("us", tz="UTC"))
@@ -171,7 +171,7 @@ def _parsed(prepared: Prepared, schema: pa.Schema) -> pa.Schema:
 
 
 def parsed_differently(prepared: Prepared, schema: pa.Schema) -> set[str]:
-    """Return the columns whose values the schema may change before it checks them."""
+    """Return the columns whose values the schema may change before checking them."""
     if not prepared.parses:
         return set()
     parsed = _parsed(prepared, schema)
@@ -184,7 +184,7 @@ def parsed_differently(prepared: Prepared, schema: pa.Schema) -> set[str]:
 
 
 def _for_spark(dtype: pa.DataType) -> pa.DataType:
-    """Return a type that Spark has: no unsigned numbers, no dictionaries, no large offsets, microseconds."""
+    """Return a type that Spark has: no unsigned numbers, dictionaries, large offsets or nanoseconds."""
     if pa.types.is_dictionary(dtype):
         return _for_spark(dtype.value_type)
     if pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype) or pa.types.is_null(dtype):

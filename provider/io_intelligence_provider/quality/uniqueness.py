@@ -1,8 +1,8 @@
-"""Values that may occur once, over groups of rows that are never in memory together.
+"""Finds duplicate keys over batches that are never in memory together.
 
-Each row's key becomes two hashes of 64 bits. Up to some millions of them are kept in memory; more are spread
-over temporary files by their first bits, and each file is looked at on its own. Two differing keys that
-share 128 bits would be taken for a repeat: with 10 billion rows the odds are about 1 to 7 x 10^18.
+Each row's key becomes two hashes of 64 bits. Up to four million are kept in memory; more are spread over
+temporary files by their first bits, and each file is searched separately. Two different keys with the same
+128 bits would be reported as duplicates: with 10 billion rows the odds are about 1 to 7 x 10^18.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _SEEDS: Final = (11, 23)
 def key_hashes(frame: Any, rows: Any) -> pl.DataFrame:
     """Return the hashes of the keys in a frame: ``row``, ``a``, ``b``.
 
-    Nulls are equal to each other and so are NaNs, as they are to pandera. Text is hashed as text,
-    whether or not it is stored by a dictionary.
+    Nulls are equal to each other, and so are NaNs, as in pandera. Text is hashed as text, even when it is
+    dictionary-encoded.
 
     :param rows: the position of each key in the data set.
     """
     keys = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame, nan_to_null=True)
     keys = keys.with_columns(
         pl.col(pl.Categorical, pl.Enum).cast(pl.String),
-        # What cannot be hashed as it is, is hashed as its JSON.
+        # Types that polars cannot hash are hashed as JSON.
         *(
             pl.struct(name).struct.json_encode().alias(name)
             for name, dtype in keys.schema.items()
@@ -54,10 +54,10 @@ def key_hashes(frame: Any, rows: Any) -> pl.DataFrame:
 
 
 class Repeated:
-    """Collects keys and tells which rows repeat one.
+    """Collects keys and marks the rows that repeat one.
 
-    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: every one is.
-    :param rows: rows of the data set.
+    :param keep: ``first`` or ``last``: that occurrence is not reported; ``False``: all are.
+    :param rows: number of rows of the data set.
     """
 
     def __init__(self, keep: str | bool, rows: int) -> None:
@@ -77,7 +77,7 @@ class Repeated:
             self._folder.cleanup()
 
     def add(self, hashes: pl.DataFrame) -> None:
-        """Add some keys."""
+        """Add the hashes of one batch."""
         self._kept.append(hashes)
         self._count += hashes.height
         if self._count > _IN_MEMORY:
@@ -103,7 +103,7 @@ class Repeated:
             yield _read(path)
 
     def finish(self) -> pl.Series:
-        """Return a mark for every row of the data set: whether it repeats a key."""
+        """Return for every row of the data set whether it repeats a key."""
         marks = pl.repeat(value=False, n=self._rows, dtype=pl.Boolean, eager=True)
         for group in self._groups():
             key = pl.struct("a", "b")
@@ -117,7 +117,7 @@ class Repeated:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    """Return what was spilled to a file: one Arrow stream after another."""
+    """Read the Arrow streams that were appended to a spill file."""
     tables = []
     with pa.OSFile(str(path)) as file:
         while file.tell() < file.size():
@@ -128,12 +128,12 @@ def _read(path: Path) -> pl.DataFrame:
 def find_duplicate_keys(
     source: Source, prepared: Prepared, validator: BatchValidator, *, whole: bool = False
 ) -> list[DuplicateKeys]:
-    """Read the keys of a whole data set and return, by key, the rows that repeat one.
+    """Read the keys of a data set and return, for each key, the rows that repeat it.
 
-    Keys are compared as the schema parses them; a row whose value cannot be parsed is refused for that
-    and has no key.
+    Keys are compared as the schema parses them. A row whose value cannot be parsed is refused for that and
+    has no key.
 
-    :param whole: the schema may parse a group of rows differently from the whole; there is one group.
+    :param whole: parse all rows in one batch, because the schema may parse parts differently.
     """
     keys = [
         (unique, columns)
@@ -164,7 +164,7 @@ def _whole(source: Any) -> list[Batch]:
 
 
 def key_frame(table: pa.Table, prepared: Prepared, validator: BatchValidator) -> tuple[Any, pl.Series]:
-    """Return what the schema makes of a table, and the positions of the rows that are left."""
+    """Return a table as the schema parses it, and the positions of the remaining rows."""
     rows = pl.int_range(table.num_rows, eager=True)
     if not prepared.parses:
         return to_frame(table, prepared) if prepared.index else pl.from_arrow(table), rows

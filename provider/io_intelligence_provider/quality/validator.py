@@ -1,4 +1,4 @@
-"""Validates some rows: why each refused one is refused, and what is found of them as a whole."""
+"""Validates a batch and returns the reasons for each refused row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["DROPPED", "BatchValidator", "DuplicateKeys", "ValidatedBatch", "vali
 
 
 DROPPED: Final = "dropped_by_parser"
-"""The check under which a row is refused that a parser of the schema left out."""
+"""The check name for a row that a parser of the schema dropped."""
 
 _TYPE: Final = (COERCION, DTYPE)
 
@@ -40,8 +40,8 @@ _TYPE: Final = (COERCION, DTYPE)
 class BatchValidator:
     """Validates batches by a prepared schema.
 
-    :param floats: integer columns that hold a null somewhere in the data set, and that the schema wants as
-        floats: pandas makes them floats in every group of rows then.
+    :param floats: integer columns that hold a null somewhere in the data set and are floats in the schema.
+        They are converted in every batch, as pandas would convert the whole column.
     """
 
     prepared: Prepared
@@ -52,10 +52,10 @@ class BatchValidator:
         self._parser: Schema | None = None
 
     def failures_of(self, batch: Batch) -> list[CheckFailure]:
-        """Return the failures of a batch; positions are those in it.
+        """Return the failures of a batch, with positions in the batch.
 
-        A row whose value cannot be read as the schema's type is refused for that, and the others are
-        validated as they would be without it: one bad value does not hide the failures of other checks.
+        A row whose value cannot be read as the schema's type is refused for that, and the other rows are
+        validated without it, so that one bad value does not hide the failures of other checks.
         """
         alive = pl.int_range(batch.rows, eager=True)
         found: list[CheckFailure] = []
@@ -86,9 +86,9 @@ class BatchValidator:
         return failures + _further_extras(failures, self._schema, list(frame.columns))
 
     def parsed(self, table: pa.Table) -> tuple[Frame, list[int]] | None:
-        """Return a table as the schema parses it, and the positions of the rows that are left.
+        """Return a table as the schema parses it, and the positions of the remaining rows.
 
-        ``None`` when some row cannot be parsed.
+        ``None`` when a row cannot be parsed.
         """
         from pandera.errors import SchemaErrors
 
@@ -98,7 +98,7 @@ class BatchValidator:
         try:
             parsed = self._parser.validate(frame, lazy=True)
         except SchemaErrors as errors:
-            # The type of a column may be wrong for all rows; what could be parsed is.
+            # Other errors, such as a column of the wrong type, leave usable parsed data.
             if any(str(error.check).startswith(COERCION) for error in errors.schema_errors):
                 return None
             parsed = errors.data
@@ -107,9 +107,9 @@ class BatchValidator:
         return parsed, _positions(parsed, table.num_rows)
 
     def valid_table(self, table: pa.Table, valid: pl.Series, like: pa.Schema | None) -> pa.Table:
-        """Return the valid rows as the schema parses them, or as they are when it parses nothing.
+        """Return the valid rows as the schema parses them, unchanged when it parses nothing.
 
-        :param valid: a mark for every row.
+        :param valid: for every row, whether it is valid.
         :param like: the schema that earlier tables were written with.
         """
         kept = table.filter(valid.to_arrow())
@@ -119,7 +119,7 @@ class BatchValidator:
         return kept if parsed is None else to_table(parsed[0], like)
 
     def dropped(self, batch: Batch) -> CheckFailure | None:
-        """Return the rows that a parser of the schema drops, which are refused then."""
+        """Return the failure of the rows that a parser of the schema drops."""
         if not getattr(self.prepared.schema, "parsers", None):
             return None
         parsed = self.parsed(batch.table)
@@ -146,13 +146,13 @@ def _positions(frame: Any, rows: int) -> list[int]:
 
 
 def _blocked(failures: Sequence[CheckFailure]) -> dict[str, set[int]]:
-    """Return, by column, the rows that keep the column from having its type."""
+    """Return, by column, the rows whose values prevent the column from having its type."""
     blocked: dict[str, set[int]] = {}
     wrong = {failed.column for failed in failures if failed.check in _TYPE}
     for failed in failures:
         if failed.column is None or not failed.rows:
             continue
-        # A null makes pandas' integers floats and its booleans objects.
+        # A null turns pandas' integers into floats and its booleans into objects.
         if failed.check in _TYPE or (failed.check == NOT_NULLABLE and failed.column in wrong):
             blocked.setdefault(failed.column, set()).update(failed.rows)
     return blocked
@@ -161,7 +161,7 @@ def _blocked(failures: Sequence[CheckFailure]) -> dict[str, set[int]]:
 def _of_removed(
     failures: Sequence[CheckFailure], blocked: Mapping[str, set[int]], removed: AbstractSet[int]
 ) -> list[CheckFailure]:
-    """Return what is said of the removed rows: of the blocking columns only that they block."""
+    """Return the failures of the removed rows; for the blocking columns only type and null failures."""
     kept = []
     for failed in failures:
         if not failed.rows or (failed.column in blocked and failed.check not in (*_TYPE, NOT_NULLABLE)):
@@ -184,7 +184,7 @@ def _at(failed: CheckFailure, alive: pl.Series) -> CheckFailure:
 def _further_extras(
     failures: Sequence[CheckFailure], schema: Any, present: Sequence[str]
 ) -> list[CheckFailure]:
-    """Return the columns beyond a strict schema that pandera did not name: for polars it stops at one."""
+    """Return the columns outside a strict schema that pandera did not name: for polars it stops at one."""
     if schema.strict is not True:
         return []
     named = {failed.column for failed in failures if failed.check == "column_in_schema"}
@@ -202,14 +202,14 @@ def _further_extras(
 
 
 _AT_A_TIME: Final = 10_000
-"""Refused rows that are Python objects at a time."""
+"""Refused rows that are converted to Python objects at a time."""
 
 
 @dataclass(frozen=True)
 class DuplicateKeys:
     """Rows of the data set that repeat a key.
 
-    :param marks: one for every row of the data set.
+    :param marks: for every row of the data set, whether it repeats a key.
     """
 
     check: str
@@ -217,7 +217,7 @@ class DuplicateKeys:
     marks: pl.Series
 
     def of(self, batch: Batch) -> CheckFailure | None:
-        """Return those of one batch as a failure."""
+        """Return the duplicates in one batch as a failure."""
         rows = self.marks.slice(batch.offset, batch.rows).arg_true().to_list()
         return duplicate_key_failure(self.check, self.columns, rows) if rows else None
 
@@ -231,7 +231,7 @@ def duplicate_key_failure(check: str, columns: tuple[str, ...], rows: Sequence[i
 
 @dataclass
 class ValidatedBatch:
-    """A batch and why its rows were refused.
+    """A batch and the reasons for its refused rows.
 
     :param reasons: the failures of each refused row.
     """
@@ -241,12 +241,12 @@ class ValidatedBatch:
 
     @property
     def valid(self) -> pl.Series:
-        """A mark for every row."""
+        """For every row, whether it is valid."""
         marks = pl.repeat(value=True, n=self.batch.rows, dtype=pl.Boolean, eager=True)
         return marks.scatter(list(self.reasons), False)
 
     def refused_rows(self) -> Iterator[list[RefusedRow]]:
-        """Yield the refused rows with their reasons, some thousands at a time."""
+        """Yield the refused rows with their reasons, up to 10,000 at a time."""
         rows = sorted(self.reasons)
         for start in range(0, len(rows), _AT_A_TIME):
             chunk = rows[start : start + _AT_A_TIME]
@@ -271,7 +271,7 @@ def validate_batch(
 ) -> ValidatedBatch:
     """Validate a batch and count its failures.
 
-    :param repeats: failures of uniqueness, which looks beyond these rows.
+    :param repeats: the uniqueness failures of the batch, which are found over the whole data set.
     """
     reasons: dict[int, list[CheckFailure]] = defaultdict(list)
     governed: set[int] = set()

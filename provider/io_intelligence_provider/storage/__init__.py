@@ -1,4 +1,4 @@
-"""Reads and writes files and Parquet on local disks and object stores; knows no catalogue and no checks.
+"""Reads and writes files and Parquet on local disks and object stores, independent of catalogue and checks.
 
 May import: ``errors``, ``redaction``.
 """

@@ -1,11 +1,11 @@
-"""Files on local disk or any fsspec file system: whole or not at all.
+"""Reads and writes whole files atomically, on local disk or any fsspec file system.
 
-A file is serialised first and put in one piece. On an object store one object write commits; on disk a
-temporary file is written, synced and renamed. A write through an open fsspec handle is never used: it
-commits half a file when an exception passes through it.
+A file is serialised first and written in one piece. On an object store one object write commits; on disk a
+temporary file is written, synced and renamed. Open fsspec handles are never used for writing: they commit
+half a file when an exception passes through them.
 
-No path leaves the root: each is checked, here, for its parts. Symbolic links below the root are followed, as
-whoever administers the disk made them; a tree that is deleted is deleted up to a link, never through it.
+Every path is checked here, so that none leaves the root. Symbolic links below the root are followed, because
+the administrator made them. Deleting a tree removes a link, never the target.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ log = logging.getLogger(__name__)
 
 
 LARGEST_FILE: Final = 512 << 20
-"""Bytes of the largest file that is read: a million models take a fifth of it."""
+"""Bytes of the largest file that is read; a million models take a fifth of it."""
 
 _PART: Final = re.compile(r"[0-9A-Za-z._=-]+")
-"""Every folder and file name of a store is of these characters. A name of others is not ours."""
+"""The characters of every folder and file name in a store; other names are ignored."""
 _LONGEST_PART: Final = 255
 
 
 def _is_part(name: str) -> bool:
-    """Tell whether a name can be one of our folders or files: one step down, never up or away."""
+    """Return whether a name can be a folder or file of a store: one level down, never up or absolute."""
     return len(name) <= _LONGEST_PART and name not in (".", "..") and _PART.fullmatch(name) is not None
 
 
@@ -65,7 +65,7 @@ class Files:
     :param root: a local path, ``~`` included, or an fsspec URL such as ``s3://bucket/prefix``.
     :param filesystem: an fsspec file system to use instead of the one that the URL names.
     :param storage_options: arguments for the file system that the URL names.
-    :raises ConfigurationError: when the root is no location, or no file system serves it.
+    :raises ConfigurationError: when the root is not a location, or no file system serves it.
     :raises StorageError: when the file system cannot be opened.
     """
 
@@ -89,13 +89,13 @@ class Files:
         return f"Files({self.root!r})"
 
     def url(self, path: str) -> str:
-        """Return the full name of a file, fit for a message or for another engine."""
+        """Return the full name of a file without credentials, for messages and other engines."""
         return self._location.url(self._full(path))
 
     def _full(self, path: str) -> str:
-        """Return where a path of the store lies. Whatever is read, written or deleted comes through here.
+        """Return the full path of a path in the store. Every read, write and delete calls it.
 
-        :raises StorageError: when it does not lead to a place below the root.
+        :raises StorageError: when the path is not below the root.
         """
         if not path:
             return self._base
@@ -108,13 +108,13 @@ class Files:
 
     @property
     def supports_versions(self) -> bool:
-        """Whether a listing tells one state of a file from another."""
+        """Whether listings give a version for each file."""
         return self.is_local or self._lists_trees
 
     def folders_with(self, name: str, path: str, wanted: Callable[[str], bool]) -> dict[str, FileVersion]:
         """Return the folders right below ``path`` that hold a file ``name``, sorted, each with its version.
 
-        :param wanted: tells by its name whether to look into a folder at all: others may be of any kind.
+        :param wanted: takes a folder's name and returns whether to look into it.
         """
         if self.is_local:
             found = self._stamped_on_disk(name, path, wanted)
@@ -142,7 +142,7 @@ class Files:
     def in_folders(self, path: str) -> list[tuple[str, str]]:
         """Return the folder and name of every file in the folders right below ``path``, sorted.
 
-        An object store is asked for one listing of all, where one look per folder would be as many requests.
+        An object store gets one request for all folders, not one for each.
         """
         if not self._lists_trees:
             return [(folder, name) for folder in self.list(path) for name in self._names_in(path, folder)]
@@ -158,7 +158,7 @@ class Files:
         )
 
     def details(self, path: str) -> Mapping[str, Mapping[str, Any]]:
-        """Return what an object store says of each file below ``path``: by its path below that."""
+        """Return an object store's details of each file below ``path``, by its path relative to that."""
         base = self._full(path)
         with self._storage("list", path):
             try:
@@ -172,17 +172,17 @@ class Files:
             return self.list(f"{path}/{folder}")
         except StorageError:
             if self.is_local and not os.path.isdir(f"{self._full(path)}/{folder}"):  # noqa: PTH112
-                return []  # a file in the place of a folder: not ours
+                return []  # a file in place of a folder is foreign
             raise
 
     def list(self, path: str) -> list[str]:
-        """Return the names right below a folder, sorted; none when it is not there.
+        """Return the names right below a folder, sorted; an empty list when it does not exist.
 
-        Foreign names that no file of a store can have are left out.
+        Names that no file of a store can have are left out.
         """
         with self._storage("list", path):
             try:
-                if self.is_local:  # a tenth of what fsspec takes for a thousand days
+                if self.is_local:  # for a thousand days in a tenth of the time that fsspec takes
                     return sorted(filter(_is_part, os.listdir(self._full(path))))  # noqa: PTH208
                 entries = self._fs.ls(self._fresh(path), detail=False)
             except FileNotFoundError:
@@ -191,11 +191,11 @@ class Files:
         return sorted(filter(_is_part, names - {path.rpartition("/")[2]}))
 
     def read(self, path: str, most: int = LARGEST_FILE) -> bytes:
-        """Return a regular file whole.
+        """Return the content of a regular file.
 
-        :param most: bytes that it may have.
-        :raises NotOnFileError: when it is not there.
-        :raises UnreadableFileError: when it is larger, or no regular file.
+        :param most: maximum size in bytes.
+        :raises NotOnFileError: when it does not exist.
+        :raises UnreadableFileError: when it is larger, or not a regular file.
         """
         with self._storage("read", path):
             if self.is_local:
@@ -212,15 +212,15 @@ class Files:
     def _read_object(self, full: str, most: int) -> bytes:
         """Return the beginning of an object.
 
-        A range that is given bounds what comes, and keeps file systems from asking for the size first, which
-        they would take from a listing that another process has made untrue.
+        A range bounds the response, and keeps file systems from looking up the size first, which they would
+        take from a cached listing that may be stale.
         """
         try:
             data: bytes = self._fs.cat_file(full, start=0, end=most)
         except (FileNotFoundError, PermissionError):
             raise
         except Exception:
-            # No range lies within an object of no bytes, so that stores refuse one.
+            # Stores refuse a range of an empty object.
             details = self._fs.info(full)
             if details.get("type") == "file" and details.get("size") == 0:
                 return b""
@@ -228,9 +228,9 @@ class Files:
         return data
 
     def _fresh(self, path: str) -> str:
-        """Return where a path lies, of which nothing is cached any more, nor of the folders above it.
+        """Return a full path after dropping fsspec's cache of it and of its folders.
 
-        Another process may have written: neither a listing nor a size is taken from fsspec's cache.
+        Another process may have written, so neither a listing nor a size may come from the cache.
         """
         full = part = self._full(path)
         while len(part) > len(self._base):
@@ -242,10 +242,10 @@ class Files:
     def read_many(
         self, paths: Iterable[str], most: int = LARGEST_FILE
     ) -> Iterator[tuple[str, bytes | UnreadableFileError]]:
-        """Yield each file with its content, in the order given; one that is not there is left out.
+        """Yield each file with its content, in the order given; files that do not exist are left out.
 
-        One that cannot be used comes with the error that says why, so that the others come all the same. An
-        object store whose file system allows it is asked for several at a time.
+        A file that cannot be used is yielded with its error, so that the others are still read. Object stores
+        are asked for several files at a time, where the file system allows it.
         """
 
         def content(path: str) -> bytes | UnreadableFileError:
@@ -264,10 +264,10 @@ class Files:
                 log.debug("%s was deleted since it was listed", path)
 
     def on_disk(self, paths: Iterable[str], folder: Path) -> Iterator[OnDisk]:
-        """Yield each file as one on local disk, in the order given; one that is not there is left out.
+        """Yield each file as a file on local disk, in the order given; those that do not exist are left out.
 
-        :param folder: takes the copies of what lies elsewhere; ``release`` deletes each.
-        :raises UnreadableFileError: when one cannot be used.
+        :param folder: the folder for copies of remote files; ``release`` deletes each.
+        :raises UnreadableFileError: when a file cannot be used.
         """
         if self.is_local:
             for path in paths:
@@ -287,11 +287,12 @@ class Files:
             yield OnDisk(path, str(copy), len(data), is_copy=True)
 
     def source(self, path: str) -> pa.NativeFile:
-        """Open a regular file for pyarrow: that on disk, or the bytes of an object elsewhere.
+        """Open a regular file for pyarrow: a local file, or the bytes of an object.
 
-        Native, as pyarrow may end the process when a thread of its own is left reading a Python file.
+        Both are native, because pyarrow may end the process when one of its threads still reads a Python
+        file.
 
-        :raises NotOnFileError: when the file is not there.
+        :raises NotOnFileError: when the file does not exist.
         :raises UnreadableFileError: when it cannot be used.
         """
         if not self.is_local:
@@ -301,7 +302,7 @@ class Files:
             return pa.OSFile(self._full(path))
 
     def exists(self, path: str) -> bool:
-        """Tell whether something is there now, whether or not it can be read."""
+        """Return whether a path exists now, readable or not."""
         with self._storage("look up", path):
             if self.is_local:
                 found = stamp_local(self._full(path)) is not None
@@ -309,14 +310,14 @@ class Files:
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._base)
                 return found
             try:
-                # Not fsspec's `exists`: it takes every failure for a file that is not there.
+                # Not fsspec's `exists`, which returns False on every failure.
                 self._fs.info(self._fresh(path))
             except FileNotFoundError:
                 return False
             return True
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file: readers see the old one or the new one, whole."""
+        """Write a file atomically: readers see either the old or the new content."""
         with self._storage("write", path):
             if self.is_local:
                 with self._pending(path, data) as pending:
@@ -327,11 +328,11 @@ class Files:
                 )
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write a file that is not there yet; tell whether it was this call that wrote it.
+        """Write a file that does not exist yet; return whether this call wrote it.
 
-        Of several writers at once exactly one is told so on disk, and where one write can be conditional:
-        on S3, and where fsspec does it for other object stores. Elsewhere a writer may be overtaken between
-        look and write; ``data`` that differs from writer to writer lets most of them find out.
+        Of several concurrent writers exactly one gets ``True`` on disk and where writes can be conditional:
+        on S3, and on other object stores where fsspec supports it. Elsewhere another writer may come between
+        the look-up and the write; most writers notice that if each writes different ``data``.
         """
         with self._storage("create", path):
             if self.is_local:
@@ -353,7 +354,7 @@ class Files:
             yield pending
 
     def delete(self, path: str) -> None:
-        """Remove a file; one that is not there any more is fine."""
+        """Remove a file, if it exists."""
         with self._storage("delete", path):
             try:
                 self._fs.rm_file(self._full(path))
@@ -361,12 +362,12 @@ class Files:
                 log.debug("%s was gone already", path)
 
     def delete_tree(self, path: str) -> None:
-        """Remove a folder and all in it; one that is not there any more is fine."""
+        """Remove a folder and its content, if it exists."""
         with self._storage("delete", path):
             try:
                 if self.is_local:
                     delete_tree_local(Path(self._full(path)))
-                elif self._lists_trees:  # a recursive `rm` takes the brackets in a root for a pattern
+                elif self._lists_trees:  # a recursive `rm` reads brackets in a root as a pattern
                     folder = self._full(path).strip("/")
                     for file in self._fs.find(self._fresh(path)):
                         if file.strip("/").startswith(f"{folder}/"):
@@ -377,7 +378,7 @@ class Files:
                 log.debug("%s was gone already", path)
 
     def sweep(self) -> None:
-        """Remove the temporary files of writers that were killed long ago."""
+        """Remove temporary files that killed writers left, once they are a day old."""
         if not self.is_local:
             return
         with self._storage("sweep", ""):
@@ -397,5 +398,5 @@ class Files:
             raise failure from (error if self.redacted(error) == str(error) else None)
 
     def redacted(self, error: object) -> str:
-        """Return what a library's error says, without the credentials of this file system."""
+        """Return the message of a library's error without the credentials of this file system."""
         return self._location.redacted(error)

@@ -1,4 +1,4 @@
-"""Files on local disk: a temporary file, synced, then renamed or linked into its place; versions of files."""
+"""Writes files on local disk atomically (temporary file, sync, rename or link) and returns their versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 _TEMPORARY: Final = re.compile(r"\..+\.[0-9]+-[0-9a-f]+\.tmp", re.DOTALL)
-_LEFTOVER_SECONDS: Final = 86_400  # no write takes as long
+_LEFTOVER_SECONDS: Final = 86_400  # longer than any write takes
 
 _OF_ONE_FILE: Final = frozenset(
     {
@@ -45,19 +45,19 @@ _OF_ONE_FILE: Final = frozenset(
         errno.EPERM,
     }
 )
-"""What the system says of a file that cannot be read, while others may be."""
+"""Error numbers that concern one file, while others may be readable."""
 
 
 def size_local(path: str) -> int:
     """Return the size of a regular file in bytes.
 
-    :raises OSError: when there is none, or something else lies there: to open a FIFO waits for a writer.
+    :raises OSError: when there is none, or it is not a regular file: opening a FIFO would wait for a writer.
     """
     return _regular(os.stat(path), path)  # noqa: PTH116 - thousands of them
 
 
 def read_local(path: str, most: int) -> bytes:
-    """Return at most so many bytes of a regular file.
+    """Return at most ``most`` bytes of a regular file.
 
     :raises OSError: as :func:`size_local` does.
     """
@@ -74,11 +74,11 @@ def _regular(status: os.stat_result, path: str) -> int:
 
 
 class IrregularFileError(OSError):
-    """A folder, a FIFO, a device or a socket in the place of a file."""
+    """A folder, a FIFO, a device or a socket in place of a file."""
 
 
 def is_about_one_file(error: Exception) -> bool:
-    """Tell whether an error says that one file cannot be read, while others may be."""
+    """Return whether an error concerns one file only, while others may be readable."""
     kinds = IrregularFileError, IsADirectoryError, NotADirectoryError, PermissionError
     return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno in _OF_ONE_FILE)
 
@@ -86,26 +86,26 @@ def is_about_one_file(error: Exception) -> bool:
 def stamp_local(path: str) -> FileVersion | None:
     """Return the version of a file, ``None`` when there is none.
 
-    Whatever else lies there has a version without a tag: it is listed, so that reading it says what it is.
+    Anything but a regular file gets a version without a tag, so that it is listed and reading it raises.
     """
     try:
         status = os.stat(path)  # noqa: PTH116 - thousands of them
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
-        return FileVersion(0, None)  # a loop of links, or nothing that may be looked at
+        return FileVersion(0, None)  # a loop of links, or no permission
     return disk_version(status) if S_ISREG(status.st_mode) else FileVersion(0, None)
 
 
 class PendingFile:
-    """A file that is written beside its place and put there whole: synced, moved, its folder synced.
+    """A temporary file that is moved to its target: file synced, moved, folder synced.
 
-    What is left of it when the block ends is removed.
+    A temporary file that is left at the end of the block is removed.
 
-    :param target: its place. Folders that are missing are made.
-    :param folder: where it lies until then, on the same disk; by default the target's. In the root of a
-        store, what a killed process leaves is in no folder that other engines read as a whole.
-    :ivar path: where to write it.
+    :param target: the path of the final file. Missing folders are created.
+    :param folder: the folder of the temporary file, on the same disk; by default the target's. With the root
+        of a store, files of killed processes stay out of the folders that other engines read as a whole.
+    :ivar path: the path to write to.
     """
 
     def __init__(self, target: Path, folder: Path | None = None) -> None:
@@ -120,13 +120,13 @@ class PendingFile:
         self.path.unlink(missing_ok=True)
 
     def replace(self) -> None:
-        """Put it in its place, whatever lies there."""
+        """Move the file to its target and replace an existing file."""
         _sync(self.path)
         self.path.replace(self._target)
         _sync(self._target.parent)
 
     def create(self) -> bool:
-        """Put it in its place and return ``True``; ``False`` when a file lies there: a link replaces none."""
+        """Link the file to its target; return ``False`` when that exists, because a link replaces no file."""
         _sync(self.path)
         try:
             self._target.hardlink_to(self.path)
@@ -145,7 +145,7 @@ def _sync(path: Path) -> None:
 
 
 def sweep_local(root: Path) -> None:
-    """Remove the temporary files of writers that were killed long ago."""
+    """Remove temporary files that killed writers left, once they are a day old."""
     for leftover in root.glob(".*.tmp"):
         status = leftover.lstat()
         is_ours = _TEMPORARY.fullmatch(leftover.name) and S_ISREG(status.st_mode)
@@ -154,7 +154,7 @@ def sweep_local(root: Path) -> None:
 
 
 def delete_tree_local(folder: Path) -> None:
-    """Remove a folder and all in it; of a symbolic link the link alone."""
+    """Remove a folder and its content; of a symbolic link only the link."""
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink()
     else:
@@ -162,19 +162,19 @@ def delete_tree_local(folder: Path) -> None:
 
 
 _CONTENT: Final = ("ETag", "etag", "generation", "md5Hash", "content_md5")
-"""What object stores call the thing that stands for the content; most survive a copy to another bucket."""
+"""Keys by which object stores return a tag of the content; most tags survive a copy to another bucket."""
 
 _TIMES: Final = ("mtime", "modified", "last_modified", "LastModified", "updated", "created")
-"""What they call the time of the last write."""
+"""Keys by which object stores return the time of the last write."""
 
 
 class FileVersion(NamedTuple):
-    """One state of a file.
+    """The version of a file.
 
     :param size: its size in bytes.
-    :param tag: what every rewrite changes; ``None`` where the file system tells nothing of that kind.
-    :param written: when it was written, in seconds since 1970, where the tag is that time: two writes in
-        one tick of its clock have the same.
+    :param tag: a value that every rewrite changes; ``None`` where the file system has none.
+    :param written: the time of the write in seconds since 1970, where the tag is that time; two writes in one
+        tick of the clock have the same tag.
     """
 
     size: int
@@ -186,12 +186,12 @@ class FileVersion(NamedTuple):
 
 
 def disk_version(status: os.stat_result) -> FileVersion:
-    """Return the version of a file on disk. A copy that keeps the time of the last write keeps it as well."""
+    """Return the version of a file on disk. A copy that keeps the modification time keeps the version."""
     return FileVersion(status.st_size, str(status.st_mtime_ns), status.st_mtime)
 
 
 def object_version(details: Mapping[str, Any]) -> FileVersion:
-    """Return the version of an object, of what fsspec says of it."""
+    """Return the version of an object from fsspec's details of it."""
     tag = None
     for keys in (_CONTENT, _TIMES):
         known = [str(details[key]) for key in keys if details.get(key) is not None]

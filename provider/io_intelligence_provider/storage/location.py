@@ -1,7 +1,7 @@
-"""Locations: the roots and paths that users write, and the file system that each one names.
+"""Parses the roots and paths that users give and opens the file system that each one names.
 
 A location is a path on the local disk or one fsspec URL. It is shown in summaries, XCom, asset events,
-reports and messages, so it holds no credentials: those belong to the Airflow connection that
+reports and messages, so it must not hold credentials: those belong to the Airflow connection that
 ``storage_conn_id`` names, or to ``storage_options``. No message shows any.
 """
 
@@ -32,25 +32,25 @@ __all__ = [
 OBJECT_STORES: Final = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "r2", "tos", "hf"}
 )
-"""Protocols of object stores: a URL names a bucket first, and the write of one object is atomic."""
+"""Protocols of object stores: URLs begin with a bucket, and the write of one object is atomic."""
 
 _ONE_WRITE_COMMITS: Final = OBJECT_STORES | {"memory"}
-"""Protocols where a reader sees one object whole or not at all. Elsewhere (sftp, hdfs) a rename commits."""
+"""Protocols with atomic writes of one file. Elsewhere (sftp, hdfs) a rename commits."""
 
 _PROTOCOLS: Final = OBJECT_STORES | {"file", "local", "memory", "sftp", "ssh", "hdfs", "http", "https", "ftp"}
-"""Those that a text with a colon and no slash surely means; ``prices:2026`` is a name like any other."""
+"""Protocols that are recognised before a colon without slashes; ``prices:2026`` is a plain name."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/*)(.*)", re.DOTALL)
-"""Two letters at least: ``C:/data`` is a path."""
+"""A scheme has at least two letters: ``C:/data`` is a path."""
 _BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]")
-"""An IPv6 address, whose colons separate nothing."""
+"""An IPv6 address, whose colons are not separators."""
 _LOCAL: Final = frozenset({"file", "local"})
 _ON_DISK: Final = _LOCAL | {"memory"}
 _AZURE: Final = frozenset({"abfs", "abfss", "az", "adl", "wasb", "wasbs"})
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9_-]{0,62}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?")
-"""``container@account.dfs.core.windows.net``: no user info, though it looks like one."""
+"""``container@account.dfs.core.windows.net``, which is not user info."""
 _PAIR: Final = re.compile(r"[^/:@]+:[^/@]+@")
-"""``user:password@``, in a part of the path too."""
+"""``user:password@``, also within a path."""
 _SUSPECT: Final = frozenset("@?#%")
 _QUERY: Final = re.compile(r"[?#][^/?#]*=")
 
@@ -68,7 +68,7 @@ _FORMS: Final = "Give a path on the local disk, or a URL such as s3://bucket/pre
 
 
 class Storage(NamedTuple):
-    """Where a location leads.
+    """The file system and the key of a location.
 
     :param filesystem: an fsspec file system.
     :param key: the path on it; absolute on the local disk.
@@ -80,14 +80,14 @@ class Storage(NamedTuple):
     is_local: bool
 
     def url(self, key: str) -> str:
-        """Return the full name of a file on the file system, fit for a message or for another engine."""
+        """Return the full name of a file without credentials, for messages and other engines."""
         return key if self.is_local else str(self.filesystem.unstrip_protocol(key))
 
     @property
     def one_write_commits(self) -> bool:
-        """Whether readers see a file whole or not at all while it is written; else a rename has to commit.
+        """Whether writing a file is atomic, so that no rename is needed.
 
-        Where fsspec can move by copying only, a move is no better than the write itself.
+        Also true where fsspec moves files by copying them, because such a move is no safer than the write.
         """
         from fsspec.spec import AbstractFileSystem
 
@@ -96,9 +96,9 @@ class Storage(NamedTuple):
 
     @property
     def lists_trees(self) -> bool:
-        """Whether one listing gives all files of a tree, and fails where it cannot.
+        """Whether one listing returns all files of a tree and raises on failure.
 
-        The ``find`` of fsspec's base classes takes a listing that failed for an empty one.
+        The ``find`` of fsspec's base classes returns an empty listing on failure.
         """
         from fsspec.asyn import AsyncFileSystem
         from fsspec.spec import AbstractFileSystem
@@ -108,10 +108,10 @@ class Storage(NamedTuple):
         return getattr(kind, "_find", kind.find) not in base
 
     def put(self, key: str, write: Callable[[str], object], folder: str | None = None) -> None:
-        """Write a file that is not on the local disk: readers see the old one or the new one, whole.
+        """Write a remote file atomically: readers see either the old or the new content.
 
-        :param write: writes it under the name that it is given.
-        :param folder: where a temporary file lies until it is renamed; by default that of the file.
+        :param write: writes the file under the name that it is given.
+        :param folder: the folder of a temporary file before the rename; by default that of the file.
         """
         if self.one_write_commits:
             write(key)
@@ -130,14 +130,14 @@ class Storage(NamedTuple):
     def failure(
         self, verb: str, where: str, error: BaseException, kind: type[StorageError] = StorageError
     ) -> StorageError:
-        """Return the error for what the file system or a reader of its files raised, without credentials."""
+        """Convert an exception of the file system or of a reader to an error without credentials."""
         todo = "Check the path, the storage connection and its rights."
         if issubclass(kind, UnreadableFileError):
             todo = "Restore it or delete it, or correct its rights."
         return kind(f"Could not {verb} {where}: {self.redacted(error)}. {todo}")
 
     def redacted(self, error: object) -> str:
-        """Return what a library's error says, without the credentials of the file system."""
+        """Return the message of a library's error without the credentials of the file system."""
         return redacted(error, getattr(self.filesystem, "storage_options", None))
 
 
@@ -147,7 +147,7 @@ def _protocols_of(filesystem: Any) -> set[str]:
 
 
 def temporary_name(name: str) -> str:
-    """Return a name that no other writer of ``name`` uses, and that no engine takes for data."""
+    """Return a temporary name for ``name`` that is unique and that no engine reads as data."""
     return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
@@ -165,11 +165,11 @@ def storage_of(
 
     :param filesystem: an fsspec file system to use instead of the one that the location names.
     :param storage_options: arguments for the file system that the location names.
-    :param what: what the caller calls the location.
-    :raises ConfigurationError: when it is no location, holds credentials, or no file system serves it.
+    :param what: the caller's name for the location.
+    :raises ConfigurationError: when it is not a location, holds credentials, or no file system serves it.
     :raises StorageError: when the file system cannot be opened.
     """
-    import fsspec  # here, as Dag files load this module when they are parsed
+    import fsspec  # here, because Dag files load this module when they are parsed
     from fsspec.implementations.dirfs import DirFileSystem
 
     if refusal := refusal_of(location, what):
@@ -211,11 +211,11 @@ def storage_of(
 def refusal_of(location: object, what: str) -> str | None:
     """Return why a root or path is refused, ``None`` when it is a location without credentials.
 
-    The text shows no part of a location that holds credentials. It is returned, not raised, so that a caller
-    can let go of the location first: tracebacks may show local variables.
+    The text shows no part of a location that holds credentials. It is returned, not raised, so that callers
+    can delete the location first: tracebacks may show local variables.
 
     :param location: a local path, a glob or a URL.
-    :param what: what the caller calls it, such as ``root`` or ``valid_path``.
+    :param what: the caller's name for it, such as ``root`` or ``valid_path``.
     """
     given = os.fspath(location) if isinstance(location, os.PathLike) else location
     if not isinstance(given, str):
@@ -228,7 +228,7 @@ def refusal_of(location: object, what: str) -> str | None:
 def _credentials_in(location: str, what: str) -> str | None:
     for number, link in enumerate(_links(location)):
         scheme, slashes, rest = _parts(link)
-        # What stands before the scheme, a quotation mark say, makes it none; the rest may be a URL yet.
+        # With a character such as a quotation mark before it, a scheme is none, but the rest may be a URL.
         after = rest if number else rest.partition("//")[2]
         hidden = not scheme and "@" in _decoded(after).lstrip("/").partition("/")[0]
         if hidden or _has_user_info(scheme, slashes, rest):
@@ -239,7 +239,7 @@ def _credentials_in(location: str, what: str) -> str | None:
 
 
 def _form_of(location: str, what: str) -> str | None:
-    """Return why a text without credentials is no location."""
+    """Return why a text without credentials is not a location."""
     scheme, slashes, rest = _parts(location)
     protocol = location.partition(":")[0].lower()
     if len(_links(location)) > 1:
@@ -258,13 +258,13 @@ def _form_of(location: str, what: str) -> str | None:
         reason = f"names no bucket. Write {scheme}://bucket/prefix."
     else:
         return None
-    # Not shown where it could hold a credential in a way that is not known here.
+    # Not shown, because it may hold a credential in a form unknown here.
     shown = "" if _SUSPECT & set(location) else f" {location[:200]!r}"
     return f"The {what}{shown} {reason}"
 
 
 def local_path(location: str) -> str | None:
-    """Return the absolute path on the local disk that a location means, ``None`` for any other URL."""
+    """Return a location's absolute path on the local disk, ``None`` for other URLs."""
     scheme, slashes, rest = _parts(location)
     if not scheme:
         return _absolute(location)
@@ -283,18 +283,18 @@ def _with_lower_scheme(url: str) -> str:
 
 
 def _links(location: str) -> list[str]:
-    """Return the URLs that fsspec would take a text for a chain of."""
+    """Return the URLs of a text that fsspec would read as a chain of URLs."""
     return _BRACKETED.sub("host", location.strip()).split("::")
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Return the scheme, the slashes after it and the rest; of a plain path the rest alone."""
+    """Return the scheme, the slashes after it and the rest; for a plain path only the rest."""
     found = _SCHEME.fullmatch(url)
     return (found[1].lower(), found[2], found[3]) if found and found[2] else ("", "", url)
 
 
 def _decoded(text: str) -> str:
-    """Percent-decode a text as often as it is encoded."""
+    """Percent-decode a text until it no longer changes, at most five times."""
     for _ in range(5):
         if (plain := unquote(text)) == text:
             break
@@ -319,17 +319,17 @@ def _has_user_info(scheme: str, slashes: str, rest: str) -> bool:
     _, colon, port = authority.partition(":")
     if not colon or authority.startswith("arn:"):
         return False
-    # A secret may hold a slash: then the @ that ends it stands in what looks like the path.
+    # A secret may hold a slash: then the @ after it is in what looks like the path.
     return not port.isdecimal() or "@" in rest
 
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//+)([^\s'\"]*)")
 _BARE: Final = re.compile(r"[^\s/'\"@:]+:[^\s/'\"@]+@")
-"""A file system may take ``user:password@bucket`` for the bucket's name, and say so."""
+"""``user:password@bucket``, which a file system may report as the name of the bucket."""
 
 
 def scrubbed(text: str) -> str:
-    """Take user names, passwords and queries out of the URLs in a text, such as the error of a library."""
+    """Remove user names, passwords and queries from the URLs in a text, such as a library's error."""
     return _BARE.sub("", _URL.sub(_scrubbed_url, text))
 
 
@@ -351,20 +351,20 @@ _SECRET_OPTION: Final = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST: Final = 4
-"""Characters of a value from which it is masked: a shorter one is part of every other word."""
+"""Minimum length of a value that is masked; shorter ones occur in common words."""
 
 
 def redacted(error: object, options: Any = None) -> str:
-    """Return what a library's error says, without credentials.
+    """Return the message of a library's error without credentials.
 
-    :param options: the options of the file system it is about; the values of secret ones are masked.
+    :param options: the options of the file system; the values of secret ones are masked.
     """
     known = [Secret(value) for value in _secrets_in(options) if len(value) >= _SHORTEST]
     return scrubbed(Redactor(known).clean(str(error)))
 
 
 def _secrets_in(options: Any, *, named: bool = False) -> Iterator[str]:
-    """Yield the texts below every option whose name says that it is secret."""
+    """Yield the texts in every option whose name marks it as secret."""
     if isinstance(options, Mapping):
         for name, value in options.items():
             yield from _secrets_in(value, named=named or bool(_SECRET_OPTION.search(str(name))))

@@ -1,9 +1,9 @@
-"""The one reader of a store's Parquet files. What it refuses is a :class:`StorageError` that names the file.
+"""Reads Parquet footers and refuses files that are not of the expected kind, before any value is read.
 
-The footer is checked before any library reads a value: the names and types of the columns, the number of
-rows and the sizes that it announces, against what a file of that kind can be. A file may lack columns that
-are newer than it, and may have more than this version knows, which are never read. So a file takes no more
-memory than its kind may, and a file of another kind, or one made to harm, is not read at all.
+All files of a store are read here. The footer's column names and types, number of rows and sizes are compared
+with the limits of the file's kind, so that a malicious file, or one of another kind, is refused and a file
+uses no more memory than its kind allows. A file may lack columns that are newer than it, and may have columns
+that this version does not know, which are never read. Errors are :class:`StorageError` and name the file.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ __all__ = [
 
 
 _LARGEST_FOOTER: Final = 16 << 20
-"""Bytes. A footer of a million models has 2 MB; parsed, it takes about ten times its size."""
+"""Bytes. The footer for a million models has 2 MB; parsed, it takes about ten times its size."""
 _MOST_COLUMNS: Final = 1_000
 _MOST_ROW_GROUPS: Final = 4_096
 
 _UNPACKED: Final = 1 << 30
-"""Bytes that all known columns of a file may have once they are decoded."""
+"""Maximum bytes of all known columns of a file after decoding."""
 _UNPACKED_FREE, _UNPACKED_PER_BYTE = 64 << 20, 200
-"""So many always, and beyond that so many for each byte of the file: real catalogues shrink to a tenth."""
+"""Decoded bytes allowed for any file, and in addition per byte of it; real catalogues compress to a tenth."""
 
 _VALUES_FREE, _VALUES_PER_BYTE = 1 << 20, 8
-"""Values of one column, the items of its lists among them: so many always, and so many per byte."""
+"""Values of one column, including list items: allowed for any file, and in addition per byte of it."""
 
 _FEWEST_ROWS: Final = 128
-"""That are worth being read at a time."""
+"""The smallest number of rows that are read at a time."""
 
 _TAIL: Final = 8
 """The last bytes of a Parquet file: the length of its footer, and ``PAR1``."""
@@ -60,15 +60,15 @@ _TAIL: Final = 8
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file of one kind can be.
+    """The limits of one kind of file.
 
-    :param schema: gives the columns of today. Those that cannot be null are in every file.
-    :param most_rows: rows that it can have at most.
-    :param rows_free: rows that it can have however small it is.
-    :param rows_per_byte: rows that it can have for each of its bytes beyond that. A model has an id of its
-        own, which takes more than a byte however well the file is compressed.
+    :param schema: returns the current columns. Non-nullable ones are in every file.
+    :param most_rows: the maximum number of rows.
+    :param rows_free: rows that a file of any size may have.
+    :param rows_per_byte: further rows allowed for each byte. Each model has a unique id, which takes more
+        than a byte even after compression.
     :param required: further columns that every file has, and that are never null.
-    :param check: returns what is wrong with a frame of some of its columns, if anything is.
+    :param check: returns what is wrong with a frame of some of the columns, or ``None``.
     """
 
     what: str
@@ -80,18 +80,18 @@ class FileKind:
     check: Callable[[pl.DataFrame], str | None] | None = None
 
     def of_a_month(self, schema: Callable[[], pa.Schema]) -> FileKind:
-        """Return the kind of file that holds a month of files of this kind: the same rows day after day."""
+        """Return the kind of a monthly file of these daily files, whose rows repeat from day to day."""
         return replace(
             self, what="month", schema=schema, most_rows=4_000_000, rows_free=100_000, rows_per_byte=8
         )
 
     def rows_within(self, size: int) -> int:
-        """Return how many rows a file of a size can have."""
+        """Return the maximum number of rows of a file of the given size."""
         return min(self.most_rows, max(self.rows_free, int(size * self.rows_per_byte)))
 
 
 class CheckedFile:
-    """A Parquet file whose footer was checked. Only what is asked for is read.
+    """A Parquet file whose footer was checked. Only requested columns are read.
 
     :param where: its full name, for messages.
     """
@@ -111,17 +111,17 @@ class CheckedFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; what was read stays."""
+        """Close the file. Tables that were read stay valid."""
         self._source.close()
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns it has, and its metadata."""
+        """The file's Arrow schema with its metadata."""
         return self._file.schema_arrow
 
     @property
     def metadata(self) -> Any:
-        """Its footer, as pyarrow gives it."""
+        """The footer as pyarrow's object."""
         return self._file.metadata
 
     def _opened(self) -> Any:
@@ -138,7 +138,7 @@ class CheckedFile:
 
     @cached_property
     def _bounds_of_texts(self) -> dict[str, tuple[int, int]]:
-        """What the texts of each column cannot exceed in bytes: the longest of them, and all of them."""
+        """Upper bounds in bytes for the texts of each column: of the longest one, and of all."""
         found: dict[str, tuple[int, int]] = {}
         schema, groups = self.metadata.schema, range(self.metadata.num_row_groups)
         for number in range(self.metadata.num_columns):
@@ -151,15 +151,15 @@ class CheckedFile:
         return found
 
     def read(self, chosen: pa.Schema | None = None) -> pa.Table:
-        """Return the known columns, or some of them; one that is newer than the file is null.
+        """Read the known columns, or some of them; one that is newer than the file is null.
 
-        :raises UnreadableFileError: when what is read is damaged.
+        :raises UnreadableFileError: when the data are damaged.
         """
         wanted = self._kind.schema() if chosen is None else chosen
         names = [name for name in wanted.names if name in self.schema.names]
         with _refusing(self.where):
             table = self._read_within_bounds(names)
-            table.validate(full=True)  # texts that are no UTF-8 among it, which polars would believe
+            table.validate(full=True)  # also finds invalid UTF-8, which polars would trust
             columns = [
                 table[field.name] if field.name in names else pa.nulls(table.num_rows, field.type)
                 for field in wanted
@@ -173,10 +173,10 @@ class CheckedFile:
         return found.replace_schema_metadata(_texts(self.schema.metadata))
 
     def _read_within_bounds(self, names: list[str]) -> pa.Table:
-        """Read columns, but refuse long texts that are repeated: in a file, a dictionary keeps them small.
+        """Read columns and refuse repeated long texts, which a dictionary hides in a small file.
 
-        Columns whose footer allows such a thing are read some rows at a time and measured. Where even a few
-        rows may be too many, and lists, are read with their dictionaries first.
+        Columns for which the footer allows that are read some rows at a time and measured. Columns where even
+        a few rows may be too large, and lists, are first read with their dictionaries.
         """
         wanted, most = frozenset(names), unpacked_within(self._size)
         suspect = {
@@ -198,7 +198,7 @@ class CheckedFile:
         for batch in self._file.iter_batches(rows, columns=names, use_threads=False):
             batches.append(batch)
             unpacked += sum(batch.column(name).nbytes for name in suspect)
-            if unpacked > most:  # with the lengths beside the texts: now the texts alone
+            if unpacked > most:  # includes the lengths; measure the texts alone
                 unpacked = sum(_size_of_texts(one.column(name)) for one in batches for name in suspect)
                 self._check_texts(unpacked)
         return pa.Table.from_batches(batches, pa.schema([self.schema.field(name) for name in names]))
@@ -225,8 +225,8 @@ def _as_columns(table: pa.Table, wanted: pa.Schema) -> pa.Table:
 def open_parquet(files: Files, path: str, kind: FileKind) -> CheckedFile:
     """Open a file of the store.
 
-    :raises NotOnFileError: when it is not there.
-    :raises UnreadableFileError: when it is damaged or no file of that kind.
+    :raises NotOnFileError: when it does not exist.
+    :raises UnreadableFileError: when it is damaged or not of that kind.
     """
     source = files.source(path)
     try:
@@ -238,10 +238,10 @@ def open_parquet(files: Files, path: str, kind: FileKind) -> CheckedFile:
 
 @contextmanager
 def open_any(storage: Storage, key: str, where: str) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file of any columns, which is no file of a store.
+    """Open a Parquet file with any columns that is not part of a store.
 
     :param where: its full name, for messages.
-    :raises StorageError: when it cannot be opened, or proves unreadable within the block.
+    :raises StorageError: when it cannot be opened, or cannot be read within the block.
     """
     try:
         with pq.ParquetFile(key if storage.is_local else storage.filesystem.open(key, "rb")) as file:
@@ -252,7 +252,7 @@ def open_any(storage: Storage, key: str, where: str) -> Iterator[pq.ParquetFile]
 
 @contextmanager
 def _refusing(where: str) -> Iterator[None]:
-    """Raise whatever a library says of a file as an error that names it."""
+    """Convert exceptions of libraries to an error that names the file."""
     try:
         yield
     except FileNotFoundError:
@@ -268,15 +268,15 @@ def _refusing(where: str) -> Iterator[None]:
 
 
 class _RefusedError(Exception):
-    """What a footer or a row says that no file of its kind can say."""
+    """A footer or row that violates the file's kind."""
 
 
 def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
-    """Refuse files on local disk that are none of a kind, before another library opens them.
+    """Refuse files on local disk that are not of a kind, before another library opens them.
 
-    :param sources: where each lies, and its name for messages.
-    :raises NotOnFileError: when one is not there any more.
-    :raises UnreadableFileError: when one is refused.
+    :param sources: the path of each, and its name for messages.
+    :raises NotOnFileError: when a file no longer exists.
+    :raises UnreadableFileError: when a file is refused.
     """
 
     for source, where in sources:
@@ -285,9 +285,9 @@ def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
 
 
 def check_bytes(data: bytes, where: str, kind: FileKind) -> None:
-    """Refuse what is about to be written if no reader would read it.
+    """Refuse bytes that are about to be written if :func:`open_parquet` would refuse them.
 
-    :raises UnreadableFileError: when it is so.
+    :raises UnreadableFileError: when they would be refused.
     """
     CheckedFile(pa.BufferReader(data), where, kind).close()
 
@@ -315,7 +315,7 @@ def _problem_of_footer(file: Any, size: int, kind: FileKind) -> str | None:
 
 
 def _problem_of_sizes(metadata: Any, size: int, known: frozenset[str]) -> str | None:
-    """Compare what the row groups announce of the known columns with what a file of that size can hold."""
+    """Return what is wrong with the row groups' sizes of the known columns for a file of that size."""
     schema = metadata.schema
     paths = [schema.column(number).path for number in range(metadata.num_columns)]
     wanted = [number for number, path in enumerate(paths) if path.partition(".")[0] in known]
@@ -342,12 +342,12 @@ def _problem_of_sizes(metadata: Any, size: int, known: frozenset[str]) -> str | 
 
 
 def unpacked_within(size: int) -> int:
-    """Return to how many bytes a file of a size may unpack."""
+    """Return the maximum decoded size of a file of the given size."""
     return min(_UNPACKED, max(_UNPACKED_FREE, size * _UNPACKED_PER_BYTE))
 
 
 def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Tell whether a column is of a type that is read as another: prices and flags are exactly theirs."""
+    """Return whether a column of one type can be read as another; prices and flags need the exact type."""
     if found.equals(wanted):
         return True
     same = False
@@ -372,7 +372,7 @@ def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _size_of_texts(array: Any) -> int:
-    """Return the bytes of the texts of an array once no dictionary holds them any more."""
+    """Return the bytes of an array's texts without dictionary encoding."""
     if types.is_string(array.type) or types.is_large_string(array.type):
         return int(pl.Series(array).str.len_bytes().cast(pl.Int64).sum())
     if types.is_dictionary(array.type):
@@ -389,15 +389,15 @@ def read_parquet(files: Files, path: str, kind: FileKind, chosen: pa.Schema | No
     """Read the known columns of a file, or some of them, with its metadata; one that is newer is null.
 
     :param chosen: columns of the kind, all unless given.
-    :raises NotOnFileError: when it is not there.
-    :raises UnreadableFileError: when it is damaged, or no file of that kind.
+    :raises NotOnFileError: when it does not exist.
+    :raises UnreadableFileError: when it is damaged, or not of that kind.
     """
     with open_parquet(files, path, kind) as file:
         return file.read(chosen)
 
 
 _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-"""What Python can tell in any time zone."""
+"""The times that Python can represent in every time zone."""
 
 
 def _problem_of_table(table: pa.Table, kind: FileKind) -> str | None:
@@ -410,9 +410,9 @@ def _problem_of_table(table: pa.Table, kind: FileKind) -> str | None:
 
 
 def problem_of_rows(frame: pl.DataFrame, kind: FileKind) -> str | None:
-    """Return what is wrong with rows of files of a kind, if anything is.
+    """Return what is wrong with rows of files of a kind, or ``None``.
 
-    :param frame: some of their columns, as the types of today.
+    :param frame: some of their columns, in the current types.
     """
     for name in sorted(kind.required.intersection(frame.columns)):
         if frame[name].null_count():
@@ -427,7 +427,7 @@ def problem_of_rows(frame: pl.DataFrame, kind: FileKind) -> str | None:
 
 
 def _texts(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes]:
-    """Return the entries that are texts: polars panics at any other."""
+    """Return the entries that are text, because polars panics on others."""
     return {key: value for key, value in (metadata or {}).items() if _is_text(key) and _is_text(value)}
 
 
@@ -440,5 +440,5 @@ def _is_text(data: bytes) -> bool:
 
 
 def no_rows(schema: pa.Schema) -> pa.Table:
-    """Return an empty table. Not ``empty_table``: that makes arrays, which imports pandas, for a second."""
+    """Return an empty table without ``empty_table``, which imports pandas and takes a second."""
     return pa.Table.from_batches([], schema)

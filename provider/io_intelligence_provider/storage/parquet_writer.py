@@ -1,4 +1,4 @@
-"""Writes a Parquet file table by table and puts it in its place in one step."""
+"""Writes a Parquet file table by table and moves it to its target atomically."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["ParquetTarget"]
 
 
 class ParquetTarget:
-    """A Parquet file that is written beside its place and put there by :meth:`commit`.
+    """A Parquet file that is written to a temporary file until :meth:`commit`.
 
-    On the local disk the temporary file lies in the same folder; for elsewhere it is in the system's folder
-    of temporary files, and uploaded whole. What is not committed is removed.
+    For a local path the temporary file is in the same folder. For a remote path it is in the system's folder
+    for temporary files, and is uploaded whole. Without a commit it is removed.
 
-    :param path: where it will be.
+    :param path: the path of the final file.
     :param filesystem: an fsspec file system to use instead of the one that the path names.
     """
 
@@ -44,11 +44,11 @@ class ParquetTarget:
 
     @property
     def schema(self) -> pa.Schema | None:
-        """What is written, once something was."""
+        """The schema of the tables written so far, ``None`` before the first."""
         return self._writer.schema if self._writer is not None else None
 
     def write(self, table: pa.Table) -> None:
-        """Append a table; the first one settles the schema.
+        """Append a table; the first one determines the schema.
 
         :raises StorageError: when it cannot be written.
         """
@@ -72,7 +72,7 @@ class ParquetTarget:
             self._writer.close()
 
     def commit(self) -> str:
-        """Put the file in its place and return that.
+        """Move the file to its target and return the path.
 
         :raises StorageError: when it cannot be written there.
         """

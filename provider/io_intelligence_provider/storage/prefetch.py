@@ -1,4 +1,4 @@
-"""Reading many objects of an object store: several at a time, in order, with bounded memory."""
+"""Reads many objects of an object store concurrently, in order and with bounded memory."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["OnDisk", "prefetch"]
 Content = TypeVar("Content")
 
 _AT_ONCE: Final = 16
-"""Objects asked for at the same time."""
+"""Maximum number of concurrent requests."""
 
 _AHEAD_BYTES: Final = 64 << 20
-"""Bytes that may wait in memory: when objects prove large, fewer are asked for at the same time."""
+"""Bytes that may wait in memory; with large objects fewer requests run concurrently."""
 
 
 @dataclass(frozen=True)
 class OnDisk:
-    """A file of the store as one on local disk.
+    """A file of the store on local disk.
 
     :param path: its path below the root.
-    :param file: where it lies: itself, or a temporary copy of an object.
+    :param file: the path of the file itself, or of a temporary copy of an object.
     :param size: its size in bytes.
     """
 
@@ -38,19 +38,19 @@ class OnDisk:
     is_copy: bool = False
 
     def release(self) -> None:
-        """Delete what is only a copy."""
+        """Delete the file if it is a temporary copy."""
         if self.is_copy:
             Path(self.file).unlink(missing_ok=True)
 
 
 def prefetch(read: Callable[[str], Content], paths: Iterable[str]) -> Iterator[tuple[str, Content]]:
-    """Yield each path with its content, in the order given; one that is not there is left out.
+    """Yield each path with its content, in the order given; objects that do not exist are left out.
 
-    :param read: reads one object, or says why it cannot; called from several threads.
+    :param read: reads one object or returns the error; called from several threads.
     """
     left = iter(paths)
     waiting: deque[tuple[str, Future[Content]]] = deque()
-    largest = _AHEAD_BYTES // 4  # until the first ones tell how large they are
+    largest = _AHEAD_BYTES // 4  # until the sizes of the first ones are known
     pool = ThreadPoolExecutor(_AT_ONCE, "read-ahead")
     try:
         while True:

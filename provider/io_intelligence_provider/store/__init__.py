@@ -1,6 +1,6 @@
-"""The snapshot store: one Parquet file per day, its reports, quarantine and changes, and how they are read.
+"""Reads and writes the snapshot store: one Parquet file per day, with reports, quarantine and changes.
 
-May import: ``contract``, ``quality``, ``storage``, and what stands below those.
+May import: ``contract``, ``quality``, ``storage``, and the rooms below those.
 """
 
 from __future__ import annotations

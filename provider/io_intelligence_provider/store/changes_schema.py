@@ -1,4 +1,4 @@
-"""``changes.parquet``: its columns. What fills it is ``changes/``; the store reads it."""
+"""Defines the columns of ``changes.parquet``, which ``changes/`` writes and the store reads."""
 
 from __future__ import annotations
 
@@ -59,4 +59,4 @@ def _check(frame: pl.DataFrame) -> str | None:
 
 
 CHANGES_KIND: Final = FileKind("changes file", changes_schema, 4_000_000, 100_000, 8, check=_check)
-"""A model can have forty changes a day, which are alike but for their fields."""
+"""A model can have forty changes a day that differ in their fields only."""

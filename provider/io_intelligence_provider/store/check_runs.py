@@ -1,4 +1,4 @@
-"""Returns the snapshots on file as results of checks: history checks read the catalogue like any data set."""
+"""Returns stored snapshots as results of checks, so that history checks work on them as on any data set."""
 
 from __future__ import annotations
 
@@ -29,15 +29,14 @@ log = logging.getLogger(__name__)
 def catalogue_runs(
     store: SnapshotStore, start: When | None = None, end: When | None = None
 ) -> list[QualityReport]:
-    """Return every run on file as a result, those of stopped runs included, oldest first.
+    """Return every stored run as a result, stopped ones included, oldest first.
 
-    The committed ones carry the profile of their models. A replay reads all days within minutes, so
-    ``checked_at`` is the beginning of the snapshot's date where the catalogue was not read on that date.
+    Committed runs have the profile of their models. When a snapshot file cannot be used, a warning is logged
+    and its run has no profile. A replay reads all days within minutes, so ``checked_at`` is the beginning of
+    the snapshot's date where the catalogue was not read on that date.
 
     :param start: first snapshot date, all unless given.
-    :param end: last one, included.
-    A snapshot whose file cannot be used is passed over with a warning: its run has no profile.
-
+    :param end: last snapshot date, included.
     :raises StorageError: when the storage does not answer.
     """
     return list(_runs(store, start, end))
@@ -63,22 +62,22 @@ def _when(report: QualityReport) -> datetime:
 
 
 def snapshot_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
-    """Return the profile of a snapshot's models: of the columns that its file has.
+    """Return the profile of a snapshot's models, for the columns that its file has.
 
     :raises NotOnFileError: when there is no such snapshot.
     """
     profiler = Profiler()
     with open_parquet(store.files, models_path(store.resolve(when)), MODELS_KIND) as file:
-        # A column that is newer than the file has no nulls there: nobody knows its values.
+        # A column that is newer than the file is read as null, but its values are unknown.
         names = [column.name for column in COLUMNS if column.name in file.schema.names]
         profiler.add(pl.DataFrame(file.read(chosen_columns(names))))
     return profiler.finish()
 
 
 def footer_profile(store: SnapshotStore, when: When = "latest") -> tuple[ColumnProfile, ...]:
-    """Return what the footer of a snapshot's file says of its columns: rows, nulls, bounds. No data are read.
+    """Return rows, nulls and bounds of a snapshot's columns from its file's footer, without reading data.
 
-    Lists have leaves of other names and are left out, as is a column whose nulls nobody counted.
+    Lists are left out, because their leaves have other names, and so are columns without a null count.
 
     :raises NotOnFileError: when there is no such snapshot.
     """
@@ -106,7 +105,7 @@ def _footer(name: str, rows: int, statistics: list[Any]) -> ColumnProfile | None
 
 
 def _plain(bound: Any) -> float | str | None:
-    """Return numbers and moments; not texts, which may be anything, nor booleans."""
+    """Return a bound that is a number or a time, else ``None``."""
     if isinstance(bound, datetime):
         return bound.isoformat()
     is_number = isinstance(bound, (int, float, Decimal)) and not isinstance(bound, bool)
@@ -114,6 +113,6 @@ def _plain(bound: Any) -> float | str | None:
 
 
 def with_columns(report: QualityReport, profile: tuple[ColumnProfile, ...] = ()) -> QualityReport:
-    """Return a report with the columns of the catalogue and, where somebody computed it, their profile."""
+    """Return a report with the columns of the catalogue and, if given, their profile."""
     columns = tuple((field.name, str(field.type)) for field in arrow_schema())
     return replace(report, columns=columns, profile=profile)

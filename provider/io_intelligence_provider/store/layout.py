@@ -1,8 +1,8 @@
-"""Where each file of a store lies, relative to its root.
+"""Returns the path of each file of a store, relative to its root.
 
-What names a file may come out of another file: the metadata of a models file say which run it belongs to.
-So every part that is no constant is checked here before it becomes part of a path, and
-:class:`~io_intelligence_provider.storage.filesystem.Files` checks every path once more.
+Parts of a path may come from a file: the metadata of a models file hold the id of its run. So every
+variable part is checked here before it becomes part of a path, and
+:class:`~io_intelligence_provider.storage.filesystem.Files` checks every path again.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _PARTITION: Final = re.compile(r"snapshot_date=([0-9]{4}-[0-9]{2}-[0-9]{2})")
 
 
 def models_path(day: date) -> str:
-    """Return the path of a day's snapshot: the commit point."""
+    """Return the path of a day's snapshot; writing this file commits the run."""
     return daily_path(MODELS, MODELS_FILE, day)
 
 
 def quarantine_path(day: date, snapshot_id: str) -> str:
-    """Return the path of the records that a run refused."""
+    """Return the path of a run's refused records."""
     return f"quarantine/{_partition(day)}/{run_file(snapshot_id, 'parquet')}"
 
 
@@ -61,12 +61,12 @@ def changes_path(day: date) -> str:
 
 
 def daily_path(part: str, name: str, day: date) -> str:
-    """Return the path of a day's file in a part that has one file a day."""
+    """Return the path of a day's file in a part with one file per day."""
     return f"{part}/{_partition(day)}/{name}"
 
 
 def compacted_folder(part: str) -> str:
-    """Return the folder of the months of a part, one file each."""
+    """Return the folder of a part's monthly files."""
     return f"compacted/{part}"
 
 
@@ -75,7 +75,7 @@ def _partition(day: date) -> str:
 
 
 def date_of(folder: str) -> date | None:
-    """Return the snapshot date of a folder by its name, ``None`` when it is not of our layout."""
+    """Return the snapshot date in a folder's name, ``None`` for folders outside this layout."""
     found = _PARTITION.fullmatch(folder)
     try:
         return date.fromisoformat(found.group(1)) if found else None
@@ -84,11 +84,11 @@ def date_of(folder: str) -> date | None:
 
 
 When: TypeAlias = date | str
-"""A date, its ISO form, or ``"latest"``; a datetime stands for its UTC day."""
+"""A date, its ISO form, or ``"latest"``; of a datetime its UTC day."""
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Return a moment in UTC; one without a time zone is taken as UTC."""
+    """Return a datetime in UTC; one without a time zone is taken as UTC."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -108,5 +108,5 @@ def as_date(when: When) -> date:
 
 
 def within(day: date, start: When | None, end: When | None) -> bool:
-    """Tell whether a day is from ``start`` to ``end``, both included; ``None`` has no bound."""
+    """Return whether a day is from ``start`` to ``end``, both included; ``None`` is no bound."""
     return (start is None or as_date(start) <= day) and (end is None or day <= as_date(end))

@@ -1,4 +1,4 @@
-"""The models file: sorted, hashed, serialised to Parquet, with the metadata that makes a file a snapshot."""
+"""Sorts, hashes and serialises models to Parquet, with the metadata that identify a snapshot."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ __all__ = [
 METADATA_PREFIX: Final = "io_intelligence."
 
 _DISTINCT: Final = frozenset({"model_id", "name", "description", *PRICE_COLUMNS})
-"""Columns that differ from row to row: a dictionary of them is one page more to decode, and no smaller."""
+"""Columns that differ from row to row, for which a dictionary saves no space and costs decoding time."""
 
 
 MODELS_KIND: Final = FileKind("models file", arrow_schema, 1_000_000, 100_000, 1)
-"""A hundred thousand models, and up to a million in a file with a byte for each."""
+"""100,000 models in any file, and up to a million in a file with at least a byte for each."""
 
 
 def chosen_columns(columns: Iterable[str]) -> pa.Schema:
-    """Return the schema of some columns of ``models.parquet``, in that order.
+    """Return the schema of some columns of ``models.parquet``, in the order given.
 
-    :raises ConfigurationError: when there is no such column, or one is named twice.
+    :raises ConfigurationError: when a column does not exist or is named twice.
     """
     schema, columns = arrow_schema(), list(columns)
     for name in columns:
@@ -73,11 +73,11 @@ def chosen_columns(columns: Iterable[str]) -> pa.Schema:
 
 
 class _ContentHash:
-    """SHA-256 over the sorted models without what moves while they stay as they are.
+    """Computes the SHA-256 of the sorted models without the columns that change while the models do not.
 
-    It is taken over values, not over bytes of a file, so that neither a new library version nor
-    another compression changes it: per slice of 8,192 rows and column, the lengths of the values as
-    text in bytes (-1 for null), then the texts.
+    It covers values, not bytes of a file, so that neither a library version nor the compression changes it.
+    For each slice of 8,192 rows and each column it takes the lengths in bytes of the values as text (-1 for
+    null), then the texts.
     """
 
     def __init__(self, shape: WireShape) -> None:
@@ -86,7 +86,7 @@ class _ContentHash:
         self._columns = [column.name for column in COLUMNS if column.name not in volatile]
 
     def update(self, models: pl.DataFrame) -> None:
-        """Take the next slice."""
+        """Add the next slice."""
         present = [name for name in self._columns if models[name].null_count() < models.height]
         # Two queries of all columns: one query each costs 20 ms a snapshot, however few models it has.
         texts = models.select(_as_text(pl.col(name), models.schema[name]).alias(name) for name in present)
@@ -101,7 +101,7 @@ class _ContentHash:
         nothing = ",".join(["-1"] * models.height)
         for column in self._columns:
             for part in (next(values), next(values)) if column in present else (nothing, ""):
-                # Piece by piece: a text of some megabytes is not copied into a longer one.
+                # In pieces, so that texts of some megabytes are not copied into one string.
                 for piece in (f"{column}:", part or "", ";"):
                     self._digest.update(piece.encode())
 
@@ -129,12 +129,12 @@ def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def file_metadata(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata of a models file under our prefix."""
+    """Return the metadata of a models file, with the prefix."""
     return {f"{METADATA_PREFIX}{key}": value for key, value in values.items()}
 
 
 def writer_options() -> dict[str, Any]:
-    """Return how a models file is written: zstd, statistics, dictionaries where values repeat."""
+    """Return the Parquet options of a models file: zstd, statistics, dictionaries where values repeat."""
     columns = [column for column in COLUMNS if column.name not in _DISTINCT]
     paths = [
         f"{column.name}.list.element" if column.kind is Kind.STRING_LIST else column.name
@@ -145,7 +145,7 @@ def writer_options() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SerialisedModels:
-    """A models file, ready to be put."""
+    """The bytes of a models file."""
 
     data: bytes
     content_hash: str
@@ -157,7 +157,7 @@ def serialise_models(
     """Serialise sorted models as Parquet, one row group per slice.
 
     :param slices: the models in order, :data:`~io_intelligence_provider.store.models_file.SLICE` rows each.
-    :param metadata: of the file, without our prefix; ``wire_shape`` is one of them.
+    :param metadata: of the file, without the prefix; includes ``wire_shape``.
     """
     schema = arrow_schema().with_metadata(file_metadata(metadata))
     stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
@@ -174,7 +174,7 @@ def serialise_models(
 
 
 SLICE: Final = 8_192
-"""Rows of a sorted slice; one slice is one row group of the Parquet file."""
+"""Rows of a sorted slice, which becomes one row group of the Parquet file."""
 
 SORT_KEYS: Final = ("name", "model_id")
 
@@ -182,7 +182,7 @@ _Span: TypeAlias = tuple[int, int]
 
 
 class _FrameFile:
-    """Frames in a temporary file, found again by offset and length."""
+    """Stores frames in a temporary file and reads them by offset and length."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
@@ -202,9 +202,9 @@ class _FrameFile:
 
 
 class ModelSorter:
-    """Takes batches of models in any order and gives them back by ``name`` then ``model_id``.
+    """Sorts batches of models by ``name``, then ``model_id``, both compared by code points.
 
-    Both are compared by their code points. A context manager: the temporary file goes with it.
+    It is a context manager that deletes its temporary file.
     """
 
     def __init__(self) -> None:
@@ -220,7 +220,7 @@ class ModelSorter:
         self._file.close()
 
     def add(self, models: pl.DataFrame) -> None:
-        """Take one batch. A single one stays in memory; further ones send it to the file."""
+        """Add a batch. The first stays in memory; a second one moves it to the temporary file."""
         if not self._keys:
             self._first = models
         else:
@@ -234,7 +234,7 @@ class ModelSorter:
             self._first = None
 
     def slices(self) -> Iterator[pl.DataFrame]:
-        """Yield all models in order, :data:`SLICE` rows at a time; at least one slice, even if empty."""
+        """Yield all models in order, :data:`SLICE` rows at a time; one empty slice if there are none."""
         if self._first is not None:
             ordered = self._first.sort(SORT_KEYS)
             for start in range(0, max(ordered.height, 1), SLICE):
@@ -244,7 +244,7 @@ class ModelSorter:
             yield self._slice(spans)
 
     def _deal(self) -> list[list[_Span]]:
-        """Send each row to the slice that its place falls into; return what each slice consists of."""
+        """Distribute the rows over the slices by their positions; return the parts of each slice."""
         keys = pl.concat(self._keys)
         places = keys.select(pl.arg_sort_by(SORT_KEYS)).to_series().arg_sort().rename("place")
         slices: list[list[_Span]] = [[] for _ in range(-(-keys.height // SLICE))]
@@ -269,7 +269,7 @@ _LONGEST: Final = 16_384
 
 @dataclass(frozen=True)
 class SnapshotInfo:
-    """What a models file says about itself."""
+    """The metadata of a models file."""
 
     snapshot_id: str
     fetched_at: datetime
@@ -280,7 +280,7 @@ class SnapshotInfo:
 
 
 class NoRunIdError(UnreadableFileError):
-    """A models file whose ``snapshot_id`` is no id of a run; ``info`` is what it says, that id included."""
+    """A models file whose ``snapshot_id`` is no run id; ``info`` holds its metadata, including that id."""
 
     def __init__(self, message: str, info: SnapshotInfo) -> None:
         super().__init__(message)
@@ -288,22 +288,22 @@ class NoRunIdError(UnreadableFileError):
 
 
 def read_info(files: Files, path: str) -> SnapshotInfo:
-    """Return the identity that a models file bears.
+    """Read the metadata of a models file.
 
-    :raises NotOnFileError: when the file is not there.
-    :raises NoRunIdError: when its id is none.
-    :raises UnreadableFileError: when it is damaged, or none of ours.
+    :raises NotOnFileError: when the file does not exist.
+    :raises NoRunIdError: when its ``snapshot_id`` is no run id.
+    :raises UnreadableFileError: when it is damaged, or not a models file.
     """
     with open_parquet(files, path, MODELS_KIND) as file:
         return info_of(file.schema, file.where)
 
 
 def info_of(schema: pa.Schema, where: str) -> SnapshotInfo:
-    """Return the identity in the metadata of a schema.
+    """Parse the metadata of a models file's schema.
 
     :param where: the file that it was read from.
-    :raises NoRunIdError: when the id of the run is none.
-    :raises UnreadableFileError: when there is no such identity.
+    :raises NoRunIdError: when the ``snapshot_id`` is no run id.
+    :raises UnreadableFileError: when entries are missing or wrong.
     """
     try:
         info = _info(schema)
@@ -326,7 +326,7 @@ def _info(schema: pa.Schema) -> SnapshotInfo:
     if any(len(value) > _LONGEST for key, value in (schema.metadata or {}).items() if key.startswith(prefix)):
         raise ValueError(f"values of at most {_LONGEST} bytes")
     metadata = {
-        # What is no UTF-8 is no id either; it must not hide the rest.
+        # Invalid UTF-8 is no run id either, and must not hide the other entries.
         key.decode().removeprefix(METADATA_PREFIX): value.decode("utf-8", "replace")
         for key, value in (schema.metadata or {}).items()
         if key.startswith(prefix)
@@ -334,7 +334,7 @@ def _info(schema: pa.Schema) -> SnapshotInfo:
     shape = metadata["wire_shape"]
     if shape not in ("documented", "openai"):
         raise ValueError("a known wire_shape")
-    urlsplit(metadata["source_url"])  # whoever compares hosts does it
+    urlsplit(metadata["source_url"])  # callers that compare hosts parse it
     fetched_at = in_utc(datetime.fromisoformat(metadata["fetched_at"]))
     return SnapshotInfo(
         snapshot_id=metadata["snapshot_id"],

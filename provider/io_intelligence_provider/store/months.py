@@ -1,10 +1,10 @@
-"""The files of one kind, a day each, and the months rolled up from them.
+"""Lists the daily files of one kind and rolls up past months into one file each.
 
-A thousand small files cost a thousand openings, on an object store a thousand requests. So the daily files
-of a month that is over are also kept as one: ``<root>/compacted/<part>/<month>-<fingerprint>.parquet``. The
-fingerprint is that of the daily files it was made of: when one of them is filed again, added or deleted, no
-file bears the new fingerprint, and the daily files are read until the month is rolled up again. So a month
-is never stale, the daily files stay the truth, and to delete ``compacted/`` costs nothing but time.
+A thousand small files take a thousand opens, or requests on an object store. So the daily files of a past
+month are also kept as one file: ``<root>/compacted/<part>/<month>-<fingerprint>.parquet``. The fingerprint
+is computed from the daily files. When one of them is rewritten, added or deleted, there is no monthly file
+with the new fingerprint, and the daily files are read until the month is rolled up again. So a monthly file
+is never stale, the daily files are authoritative, and deleting ``compacted/`` loses no data.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ log = logging.getLogger(__name__)
 
 
 _FORMAT: Final = 1
-"""Part of the fingerprint: a change of what is written makes every older file unknown."""
+"""Part of the fingerprint: raise it when the written form changes, which invalidates all older files."""
 
 _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9a-f]{32}\.parquet")
-"""What a month's file is called: nothing else below ``compacted/`` is ours to delete."""
+"""The name of a monthly file; other files below ``compacted/`` are never deleted."""
 
 _FEWEST_DAYS: Final = 8
-"""A month of fewer reads as fast day by day."""
+"""A month of fewer days reads as fast day by day."""
 
 _LARGEST_MONTH: Final = 64 << 20
-"""Bytes of the daily files together: larger ones gain little, and a month is serialised in memory."""
+"""Total bytes of the daily files: larger months gain little, and a month is serialised in memory."""
 
 _BYTES_AT_A_TIME: Final = 8 << 20
 """Bytes of daily files that are rolled up at a time."""
 
 _DICTIONARY_BYTES: Final = 8 << 20
-"""A month's texts repeat day after day: room for a dictionary of all of them."""
+"""Dictionary size: the texts of a month repeat every day, so one dictionary holds them all."""
 
 _ROW_GROUP: Final = 65_536
 
 _SETTLED_SECONDS: Final = 3.0
-"""Some file systems tell the time of a write by the second, or by two."""
+"""Some file systems store the time of a write in steps of one or two seconds."""
 
 
 @dataclass(frozen=True)
 class _Month:
-    """A month that is over.
+    """A past month.
 
     :param days: its daily files, oldest first, each with its version.
-    :param path: of the file that holds them, when it is there.
+    :param path: the path of its monthly file, if there is one.
     """
 
     days: tuple[tuple[date, str, FileVersion], ...]
@@ -71,22 +71,22 @@ class _Month:
 
     @property
     def size(self) -> int:
-        """Bytes of its daily files."""
+        """Total bytes of its daily files."""
         return sum(version.size for _, _, version in self.days)
 
     @property
     def is_settled(self) -> bool:
-        """Whether another write of one of its files would bear another time for certain."""
+        """Whether a further write of any of its files is certain to change the file's time."""
         written = (version.written for _, _, version in self.days if version.written is not None)
         return max(written, default=0.0) <= time.time() - _SETTLED_SECONDS
 
 
 class DailyFiles:
-    """The files of one kind of a store.
+    """The daily files of one kind in a store.
 
     :param part: the folder that holds the folders of the days.
-    :param name: what the file of each day is called.
-    :param kind: what each can be.
+    :param name: the name of each day's file.
+    :param kind: the kind of file.
     """
 
     def __init__(self, files: Files, part: str, name: str, kind: FileKind) -> None:
@@ -98,12 +98,12 @@ class DailyFiles:
     def dates(self) -> list[date]:
         """Return the dates that have a file, oldest first.
 
-        :raises StorageError: when they cannot be listed.
+        :raises StorageError: when the files cannot be listed.
         """
         return list(self._listed())
 
     def segments(self, start: When | None = None, end: When | None = None) -> list[ReadSegment]:
-        """Return what is to be read for the days from ``start`` to ``end``, both included, oldest first."""
+        """Return the segments to read for the days from ``start`` to ``end``, both included, oldest first."""
         listed = self._listed(start, end)
         asked = [day for day in listed if within(day, start, end)]
         rolled_up = self._rolled_up(listed, asked)
@@ -118,7 +118,7 @@ class DailyFiles:
         return segments
 
     def _rolled_up(self, listed: Mapping[date, FileVersion], asked: Sequence[date]) -> dict[date, _Month]:
-        """Return the months on file that hold days asked for, by each of their days."""
+        """Return the monthly files that hold requested days, by each of their days."""
         months = [
             month
             for month in self._months(listed)
@@ -132,12 +132,12 @@ class DailyFiles:
         return {day: month for month in months if month.path in there for day, _, _ in month.days}
 
     def drop_stale(self) -> list[_Month]:
-        """Delete what was rolled up of other files than stand now.
+        """Delete the monthly files whose daily files have changed.
 
-        :returns: the months that are over and not rolled up, oldest first.
+        :returns: the past months that are not rolled up, oldest first.
         :raises StorageError: when a file cannot be listed or deleted.
         """
-        # Listed before the daily files: what is there now and not wanted then is old for certain.
+        # Listed before the daily files, so that a monthly file written meanwhile is not deleted.
         there = self._there()
         months = self._months(self._listed())
         for path in there - {month.path for month in months}:
@@ -145,11 +145,11 @@ class DailyFiles:
         return [month for month in months if month.path not in there]
 
     def compact(self, most: int | None = None) -> None:
-        """Do that, and roll up the months that are over, the newest first.
+        """Delete stale monthly files and roll up past months, the newest first.
 
-        A month that cannot be read is passed over with a warning.
+        A month that cannot be read is skipped with a warning.
 
-        :param most: how many at most, all unless given.
+        :param most: maximum number of months, all unless given.
         :raises StorageError: when a file cannot be listed, written or deleted.
         """
         if not self._files.supports_versions:
@@ -158,7 +158,7 @@ class DailyFiles:
         for month in reversed(self.drop_stale()):
             if done == most:
                 break
-            # One that fails takes nobody's turn: it would each time, and older ones would never be rolled up.
+            # A failing month does not count towards the limit; it would block all older ones in every run.
             done += month.is_settled and self._roll_up(month)
 
     def _there(self) -> set[str]:
@@ -169,7 +169,7 @@ class DailyFiles:
         return daily_path(self._part, self._name, day)
 
     def _listed(self, start: When | None = None, end: When | None = None) -> dict[date, FileVersion]:
-        """Return the days that have a file; those of a range are enough where nothing is rolled up."""
+        """Return the days that have a file; only those of the range when nothing is rolled up."""
         if self._files.supports_versions:
             start = end = None
 
@@ -177,13 +177,13 @@ class DailyFiles:
             day = date_of(folder)
             return day is not None and within(day, start, end)
 
-        # A folder without its file is what a run leaves that was killed before its first commit.
+        # A run that was killed before its first commit leaves a folder without the file.
         found = self._files.folders_with(self._name, self._part, wanted)
         days = ((date_of(folder), version) for folder, version in found.items())
         return dict(sorted((day, version) for day, version in days if day is not None))
 
     def _months(self, listed: Mapping[date, FileVersion]) -> list[_Month]:
-        """Return the months that are over, by the latest day, and worth one file."""
+        """Return the months before that of the latest day that are worth rolling up."""
         if not listed:
             return []
         last = _month_of(max(listed))
@@ -209,14 +209,14 @@ class DailyFiles:
         return digest.hexdigest()
 
     def _roll_up(self, month: _Month) -> bool:
-        """Write a month; tell whether it could be read."""
+        """Write a monthly file; return whether its daily files could be read."""
         try:
             data = self._serialised(month)
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes pyarrow raise
             log.warning("%s is not rolled up: %s", month.path, error)
             return False
         self._files.put(month.path, data)
-        # Written, replaced or pruned meanwhile: then it is not what its name says, or must not be there.
+        # A daily file was written or pruned meanwhile, so the fingerprint is wrong.
         if all(found.path != month.path for found in self._months(self._listed())):
             self._files.delete(month.path)
         return True
@@ -226,7 +226,7 @@ class DailyFiles:
         options: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": _DICTIONARY_BYTES}
         with pq.ParquetWriter(sink, dated_schema(schema), **options) as writer:
             for days in _few_at_a_time(month):
-                # By pyarrow, file by file: at damaged bytes a scan by polars can end the process.
+                # By pyarrow, file by file: on damaged bytes a polars scan can end the process.
                 parts = ((day, read_parquet(self._files, path, self._kind)) for day, path, _ in days)
                 writer.write_table(dated(parts, schema), row_group_size=_ROW_GROUP)
         data: bytes = sink.getvalue().to_pybytes()

@@ -1,7 +1,7 @@
-"""Prices of a model on a day, what tokens cost then, and the periods in which a price held. Exact.
+"""Computes a model's prices on a day, the cost of tokens, and the periods in which a price held, exactly.
 
-The API serves the present only, so between two snapshots the earlier one holds. A price that nobody
-published is unknown: an error says so, and it never becomes zero.
+The API serves current prices only, so between two snapshots the earlier one holds. A price that was not
+published is unknown: it raises an error and is never zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["PERIOD_COLUMNS", "Prices", "check_counts", "cost_of", "periods_of", 
 
 
 _EXACT: Final = Context(prec=1_000)
-"""Decimal arithmetic that never rounds: prices have 38 digits, counts of tokens at most 100."""
+"""Decimal arithmetic that never rounds: prices have 38 digits, token counts at most 100."""
 
 _MOST: Final = 10**100
 
@@ -32,7 +32,7 @@ _MOST: Final = 10**100
 class Prices:
     """Prices of one model, USD per million tokens. ``None``: not published; 0: free.
 
-    :param snapshot_date: the day of the snapshot they stand in.
+    :param snapshot_date: the day of the snapshot that holds them.
     """
 
     snapshot_date: date
@@ -43,11 +43,11 @@ class Prices:
 
 
 def prices_of(model: str, day: date, rows: pa.Table) -> Prices:
-    """Return the prices of the one model that is meant.
+    """Return the prices of one model.
 
-    :param rows: the rows of the snapshot of ``day`` that bear ``model`` as ``model_id`` or ``name``.
-    :raises NotOnFileError: when there is none.
-    :raises ConfigurationError: when several models bear the name.
+    :param rows: the rows of the snapshot of ``day`` with ``model`` as ``model_id`` or ``name``.
+    :raises NotOnFileError: when there is no such row.
+    :raises ConfigurationError: when several models have the name.
     """
     found: list[dict[str, Any]] = rows.to_pylist()
     meant = [row for row in found if row["model_id"] == model] or found
@@ -61,11 +61,11 @@ def prices_of(model: str, day: date, rows: pa.Table) -> Prices:
 
 
 def cost_of(model: str, prices: Prices, tokens: Mapping[str, Any]) -> Decimal:
-    """Return what some tokens cost at these prices, in USD, exact.
+    """Return the exact cost of some tokens at these prices, in USD.
 
-    :param tokens: how many tokens of each kind: ``input``, ``output``, ``cache_write``, ``cache_read``.
-    :raises NotOnFileError: when the price of a kind of which there are tokens was not published.
-    :raises ConfigurationError: when a number of tokens is none.
+    :param tokens: the number of tokens of each kind: ``input``, ``output``, ``cache_write``, ``cache_read``.
+    :raises NotOnFileError: when a price that is needed was not published.
+    :raises ConfigurationError: when a number of tokens is invalid.
     """
     total = Decimal(0)
     for kind, given in tokens.items():
@@ -83,9 +83,9 @@ def cost_of(model: str, prices: Prices, tokens: Mapping[str, Any]) -> Decimal:
 
 
 def check_counts(tokens: Mapping[str, Any]) -> None:
-    """Refuse what is no number of tokens.
+    """Validate numbers of tokens.
 
-    :raises ConfigurationError: when there is such a thing.
+    :raises ConfigurationError: when one is invalid.
     """
     for kind, given in tokens.items():
         _count(kind, given)
@@ -102,12 +102,12 @@ def _count(kind: str, given: Any) -> int:
 
 
 def _plain(value: Decimal) -> Decimal:
-    """Return the same number without trailing zeros or an exponent."""
+    """Return the number without trailing zeros or an exponent."""
     return Decimal(f"{value.normalize(_EXACT):f}")
 
 
 PERIOD_COLUMNS = ("model_id", "name", *PRICE_COLUMNS)
-"""The columns of ``models.parquet`` that periods are made of."""
+"""The columns of ``models.parquet`` that periods are built from."""
 
 _KEY = ("model_id", "name")
 
@@ -140,15 +140,15 @@ def periods_schema() -> pa.Schema:
 def periods_of(history: pa.Table, dates: Iterable[date]) -> pa.Table:
     """Return the periods in which each price held, by ``name``, ``model_id``, ``field``, ``valid_from``.
 
-    A period is a run of snapshots, one after the other, with the same price of the same model under the
-    same name. A snapshot without the model (absent, in quarantine) or without the price ends it. A day
-    without a snapshot does not: the snapshot before holds.
+    A period is a sequence of consecutive snapshots with the same price of the same model under the same name.
+    A snapshot without the model (absent, in quarantine) or without the price ends it. A day without a
+    snapshot does not, because the snapshot before holds.
 
     :param history: ``snapshot_date`` and :data:`PERIOD_COLUMNS`, in any order; of all models, or of some.
-    :param dates: the days with a snapshot, those without any of these models included.
+    :param dates: all days with a snapshot, including those without any of these models.
     """
     frame = pl.DataFrame(history)
-    # A snapshot that was filed while the history was read may be in it.
+    # The history may hold a snapshot that was filed after the dates were listed.
     known = sorted({*dates, *frame["snapshot_date"].unique()})
     days = pl.DataFrame({"snapshot_date": known}, schema={"snapshot_date": pl.Date}).with_row_index("at")
     keys = frame.select(_KEY).unique().sort("name", "model_id").with_row_index("key")
@@ -166,7 +166,7 @@ def periods_of(history: pa.Table, dates: Iterable[date]) -> pa.Table:
 
 
 def _runs(numbered: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Return the runs of equal prices: the numbers of their first and last snapshots."""
+    """Return the sequences of equal prices with the numbers of their first and last snapshots."""
     priced = numbered.select("key", "at", price=column).drop_nulls("price")
     continues = (
         pl.col("key").eq(pl.col("key").shift())

@@ -1,4 +1,4 @@
-"""Refused records on their way to Parquet, without keeping them all in memory."""
+"""Writes refused records to Parquet without keeping them all in memory."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def quarantine_schema() -> pa.Schema:
 
 
 QUARANTINE_KIND: Final = FileKind("quarantine file", quarantine_schema, 1_000_000, 100_000, 8)
-"""Records that are refused may differ by a number only."""
+"""Refused records may differ in a single number and so compress well."""
 
 
 class QuarantineFile:
-    """Collects refused records in a temporary Parquet file; a batch of them is in memory at a time."""
+    """Collects refused records in a temporary Parquet file, with one batch in memory at a time."""
 
     def __init__(self, snapshot_id: str, fetched_at: datetime) -> None:
         self._snapshot_id = snapshot_id

@@ -1,9 +1,9 @@
-"""The same file of many days as one table, the day first.
+"""Reads the daily files of many days as one table, with the day as first column.
 
 Three years of daily snapshots are a thousand files. Polars scans them in parallel, a batch at a time, and
-the columns and models that are asked for are pushed down into the scan. A month that was rolled up is one
-file. Objects of an object store are fetched several at a time into a temporary folder and scanned there.
-Whatever a scan stumbles over is read again file by file, so that an error names the file.
+the requested columns and models are pushed down into the scan. A month that was rolled up is one file.
+Objects are fetched several at a time into a temporary folder and scanned there. When a scan fails, its files
+are read again one by one, so that the error names the file.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ T = TypeVar("T")
 
 _BATCH_FILES: Final = 512
 _BATCH_BYTES: Final = 64 << 20
-"""What is scanned at once, months by their daily files: it bounds what is in memory beside the result."""
+"""Bytes scanned at once (of a month, those of its daily files); bounds the memory besides the result."""
 
 
 @dataclass(frozen=True)
 class ReadSegment:
-    """Days to read: one, or those of a month that was rolled up.
+    """Days to read together: one, or those of a rolled-up month.
 
-    :param days: each day and the path of its own file, oldest first.
-    :param month: the path of the file that holds them all; ``None``: the segment is one day.
-    :param size: bytes of all daily files that month was made of.
-    :param whole: that file holds no other days.
+    :param days: each day and the path of its daily file, oldest first.
+    :param month: the path of the monthly file; ``None``: the segment is one day.
+    :param size: total bytes of the month's daily files.
+    :param whole: whether the monthly file holds no other days.
     """
 
     days: tuple[tuple[date, str], ...]
@@ -80,12 +80,12 @@ def read_days(
 ) -> pa.Table:
     """Return the files of several days as one table, in the order given, ``snapshot_date`` first.
 
-    A day whose file was deleted since it was listed has no rows.
+    A day whose file was deleted after it was listed has no rows.
 
-    :param kind: of the daily files.
-    :param schema: the columns to read, all of today's unless given; one that is newer than a file is null.
-    :param models: names or ids of the rows to keep, all unless given; the files hold ``name`` and
-        ``model_id`` then.
+    :param kind: the kind of the daily files.
+    :param schema: the columns to read, all current ones unless given; one that is newer than a file is null.
+    :param models: names or ids of the rows to keep, all unless given; requires files with ``name`` and
+        ``model_id``.
     :raises StorageError: when a file is damaged; the message names it.
     """
     schema = kind.schema() if schema is None else schema
@@ -105,7 +105,7 @@ def read_frame(
     schema: pa.Schema | None = None,
     models: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """Return the same as :func:`read_days` in polars, which saves a third of the time."""
+    """Return the result of :func:`read_days` as a polars frame, in two thirds of the time."""
     schema = kind.schema() if schema is None else schema
     parts = list(_Reading(files, kind, schema, models, lambda frame: frame).all(segments))
     return pl.concat(parts) if parts else pl.DataFrame(no_rows(dated_schema(schema)))
@@ -113,7 +113,7 @@ def read_frame(
 
 @dataclass(frozen=True)
 class _Reading(Generic[T]):
-    """One question. Each batch is converted before the next: only one form of all is in memory."""
+    """One read. Each batch is converted before the next, so that the data are in memory in one form only."""
 
     files: Files
     kind: FileKind
@@ -175,7 +175,7 @@ class _Reading(Generic[T]):
         return scan_days(batch, day_of, self.schema, self.models, self._checked(batch))
 
     def _checked(self, items: Sequence[OnDisk]) -> Callable[[pl.DataFrame], T]:
-        """Return what converts the rows of some files, and fails when they are not what they may be."""
+        """Return a function that converts the rows of some files and raises when they violate the kind."""
         most = sum(unpacked_within(item.size) for item in items)
 
         def convert(frame: pl.DataFrame) -> T:
@@ -241,7 +241,7 @@ def _batches(files: Iterable[OnDisk]) -> Iterator[list[OnDisk]]:
 
 
 _STATISTICS_FROM: Final = 1 << 20
-"""Bytes from which a file's statistics are worth a look: a smaller one has a single row group."""
+"""Bytes from which a file's statistics are used: a smaller file has a single row group."""
 
 _FILE: Final = "__file"
 
@@ -253,10 +253,10 @@ def scan_days(
     models: Collection[str] | None,
     convert: Callable[[pl.DataFrame], T],
 ) -> T | None:
-    """Read daily files at once, in the order given.
+    """Scan several daily files together, in the order given.
 
     :param day_of: the day of each path, which becomes ``snapshot_date``.
-    :param convert: what becomes of the frame.
+    :param convert: converts the frame.
     """
     day_of_file = {item.file: day_of[item.path] for item in items}
 
@@ -270,7 +270,7 @@ def scan_days(
             missing_columns="insert",
         )
         frame = _filtered(scan, models).select(_FILE, *schema.names).collect().rechunk()
-        # Runs of equal paths, not a look-up per row: half a million rows are a thousand runs.
+        # One look-up per run of equal paths, not per row: half a million rows are a thousand runs.
         runs = frame.drop_in_place(_FILE).rle().struct.unnest()
         versions = pl.DataFrame({"day": [day_of_file[file] for file in runs["value"]], "len": runs["len"]})
         column = versions.select(pl.col("day").cast(pl.Date).repeat_by("len").explode()).to_series()
@@ -286,14 +286,14 @@ def scan_months(
     models: Collection[str] | None,
     convert: Callable[[pl.DataFrame], T],
 ) -> T | None:
-    """Read files of a month each at once, in the order given.
+    """Scan several monthly files together, in the order given.
 
     :param between: first and last day to keep, all unless given.
-    :param convert: what becomes of the frame.
+    :param convert: converts the frame.
     """
 
     def read() -> T | None:
-        # Nothing is filled in: the fingerprint in its name says that a month has every column.
+        # No column has to be filled in: the fingerprint of a monthly file covers the columns.
         types = {"snapshot_date": pl.Date, **_types(with_keys(schema, models))}
         scan = _scan(items, types, missing_columns="raise")
         if between is not None:
@@ -345,13 +345,13 @@ def _guarded(read: Callable[[], T | None], items: Sequence[OnDisk]) -> T | None:
 
 
 def with_keys(schema: pa.Schema, models: Collection[str] | None) -> pa.Schema:
-    """Return a schema that also has the columns that models are known by, or one to count rows by."""
+    """Return a schema with the columns needed to filter by model, or with one to count rows."""
     keys = ("model_id", "name") if models is not None else () if len(schema) else ("name",)
     return pa.schema([*schema, *(pa.field(key, pa.string()) for key in keys if key not in schema.names)])
 
 
 def is_one_of(models: Collection[str]) -> pl.Expr:
-    """Return the condition that a row is of one of these models, by name or id."""
+    """Return the condition that a row belongs to one of these models, by name or id."""
     ids = [model for model in models if _is_uuid(model)]
     condition = _in("name", models)
     return condition | _in("model_id", ids) if ids else condition
@@ -364,7 +364,7 @@ def _in(column: str, values: Collection[str]) -> pl.Expr:
 
 
 def _is_uuid(text: str) -> bool:
-    """Tell whether a text can be a ``model_id``; what cannot spares reading that column."""
+    """Return whether a text can be a ``model_id``; if not, that column need not be read."""
     try:
         return str(UUID(text)) == text
     except ValueError:

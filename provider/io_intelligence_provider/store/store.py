@@ -1,4 +1,4 @@
-"""The store: daily snapshots, their evidence, and how to read them. Works without Airflow."""
+"""Reads the snapshot store: daily snapshots with their reports, quarantine and changes. Needs no Airflow."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ log = logging.getLogger(__name__)
 Evidence = TypeVar("Evidence")
 
 _TRIES: Final = 5
-"""Reads of snapshot and evidence before giving up: each further one means another commit in between."""
+"""Attempts to read a snapshot with its artifacts; each retry means that a run committed in between."""
 
 _MONTHS_A_RUN: Final = 3
-"""Rolled up by a run at most: years that are found at once, after a copy, take several."""
+"""Maximum number of months that one run rolls up; years of a copied store take several runs."""
 
 
 class SnapshotStore:
-    """Reads the files of one root; ``take_snapshot`` writes them.
+    """Reads the files below one root; ``take_snapshot`` writes them.
 
     :param root: a local path or an fsspec URL (``s3://bucket/prefix``).
     :param filesystem: an fsspec file system to use instead of the one the URL names.
@@ -96,14 +96,14 @@ class SnapshotStore:
     def dates(self) -> list[date]:
         """Return the dates that have a snapshot, oldest first.
 
-        :raises StorageError: when the store cannot be listed. A root that is not there has no dates.
+        :raises StorageError: when the store cannot be listed. A root that does not exist has no dates.
         """
         return self._models.dates()
 
     def resolve(self, when: When = "latest") -> date:
-        """Return the date of a snapshot on file.
+        """Return the date of a stored snapshot.
 
-        :raises NotOnFileError: when there is none at all, or none of that date.
+        :raises NotOnFileError: when there is no snapshot, or none of that date.
         """
         if when == "latest":
             if not (dates := self.dates()):
@@ -122,7 +122,7 @@ class SnapshotStore:
         return max((other for other in self.dates() if other < day), default=None)
 
     def info(self, when: When = "latest") -> SnapshotInfo:
-        """Return the identity of a committed snapshot."""
+        """Return the metadata of a committed snapshot."""
         return read_info(self.files, models_path(self.resolve(when)))
 
     def read(self, when: When = "latest", columns: Collection[str] | None = None) -> pa.Table:
@@ -130,7 +130,7 @@ class SnapshotStore:
 
         A column that is newer than the file is null; one that a newer version wrote is left out.
 
-        :param columns: the columns to read, all of today's unless given.
+        :param columns: the columns to read, all current ones unless given.
         :raises NotOnFileError: when there is no such snapshot.
         """
         path = models_path(self.resolve(when))
@@ -147,8 +147,8 @@ class SnapshotStore:
     ) -> pa.Table:
         """Return all snapshots from ``start`` to ``end``, both included, ``snapshot_date`` first.
 
-        :param models: names or ids to keep (one alone as well), all unless given.
-        :param columns: columns to keep beside ``snapshot_date``, all unless given.
+        :param models: a name or id, or several, to keep; all unless given.
+        :param columns: columns to keep besides ``snapshot_date``, all unless given.
         """
         return read_days(*self._history(start, end, models, columns))
 
@@ -159,7 +159,7 @@ class SnapshotStore:
         models: Collection[str] | None = None,
         columns: Collection[str] | None = None,
     ) -> pl.DataFrame:
-        """Return the same as :meth:`history` as a polars DataFrame, in two thirds of the time."""
+        """Return the result of :meth:`history` as a polars DataFrame, in two thirds of the time."""
         return read_frame(*self._history(start, end, models, columns))
 
     def _history(
@@ -170,21 +170,21 @@ class SnapshotStore:
         columns: Collection[str] | None,
     ) -> tuple[Files, FileKind, list[ReadSegment], pa.Schema, Collection[str] | None]:
         chosen = arrow_schema() if columns is None else chosen_columns(columns)
-        # A string is a collection of its letters, and never meant as one.
+        # A string is one name, not a collection of letters.
         kept = [models] if isinstance(models, str) else models
         return self.files, MODELS_KIND, self._models.segments(start, end), chosen, kept
 
     def price_at(self, model: str, when: When = "latest") -> Prices:
-        """Return what a model cost on a day, in USD per million tokens.
+        """Return the prices of a model on a day, in USD per million tokens.
 
-        Between two snapshots the earlier one holds, and the latest one holds from then on; the answer says
-        which it was.
+        Between two snapshots the earlier one holds, and the latest one holds from then on; the result has its
+        date.
 
         :param model: a ``model_id`` or a ``name``.
         :param when: a date, its ISO form or ``latest``; of a datetime its day in UTC.
-        :raises NotOnFileError: before the first snapshot, and when the snapshot that holds has no such
-            model: it was absent, or its record was refused and so its prices are unknown that day.
-        :raises ConfigurationError: when two models bear the name that day.
+        :raises NotOnFileError: when the day is before the first snapshot, or the snapshot has no such model:
+            it was absent, or its record was refused, so that its prices are unknown that day.
+        :raises ConfigurationError: when two models have the name that day.
         """
         day = self._holding(when)
         columns = chosen_columns(["model_id", "name", *PRICE_COLUMNS])
@@ -209,14 +209,14 @@ class SnapshotStore:
         cache_read_tokens: int = 0,
         cache_write_tokens: int = 0,
     ) -> Decimal:
-        """Return what a number of tokens cost on a day, in USD, exact to the last digit.
+        """Return the exact cost of a number of tokens on a day, in USD.
 
-        Each token is of one kind: those read from the prompt cache are not among ``input_tokens``.
+        Each token is counted once: those read from the prompt cache are not part of ``input_tokens``.
 
         :param when: as for :meth:`price_at`.
-        :raises NotOnFileError: as :meth:`price_at` does, and when a price that is needed was not published.
-        :raises ConfigurationError: when a number of tokens is negative or no integer, or the name is of two
-            models.
+        :raises NotOnFileError: as :meth:`price_at`, and when a price that is needed was not published.
+        :raises ConfigurationError: when a number of tokens is negative or not an integer, or two models have
+            the name.
         """
         tokens = {
             "input": input_tokens,
@@ -228,11 +228,11 @@ class SnapshotStore:
         return cost_of(model, self.price_at(model, when), tokens)
 
     def periods(self, models: Collection[str] | None = None) -> pa.Table:
-        """Return each price with the period in which it held, as a warehouse keeps it.
+        """Return each price with the period in which it held, for loading into a warehouse.
 
         ``valid_from`` is the first day, ``valid_to`` the first day after it, null while the price holds; see
         :func:`~io_intelligence_provider.store.prices.periods_schema`. For every day of a period
-        :meth:`price_at` gives that price; a day in no period is one on which the price is unknown.
+        :meth:`price_at` returns that price. On a day outside all periods the price is unknown.
 
         :param models: names or ids to keep, all unless given.
         """
@@ -251,11 +251,11 @@ class SnapshotStore:
         return held
 
     def _refused(self, model: str, day: date) -> bool:
-        """Tell whether a record of that model is in quarantine on a day."""
+        """Return whether a record of that model is in quarantine on a day."""
         try:
             rows = self.quarantine(day, day)
         except StorageError:
-            return False  # the question was another one
+            return False  # it would only add a detail to the error
         return model in {*rows["model_id"].to_pylist(), *rows["name"].to_pylist()}
 
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
@@ -268,23 +268,23 @@ class SnapshotStore:
         return dated(parts, QUARANTINE_KIND.schema())
 
     def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
-        """Return the changes on file from ``start`` to ``end``, both included, ``snapshot_date`` first.
+        """Return the stored changes from ``start`` to ``end``, both included, ``snapshot_date`` first.
 
-        A day on which nothing changed has no row; neither has one whose changes were never detected.
+        A day without changes has no rows, and neither has one whose changes were never detected.
 
         :raises StorageError: when a file cannot be read.
         """
         return read_days(self.files, CHANGES_KIND, self._changes.segments(start, end))
 
     def changes_frame(self, start: When | None = None, end: When | None = None) -> pl.DataFrame:
-        """Return the same as :meth:`changes` as a polars DataFrame, in two thirds of the time."""
+        """Return the result of :meth:`changes` as a polars DataFrame, in two thirds of the time."""
         return read_frame(self.files, CHANGES_KIND, self._changes.segments(start, end))
 
     def quality(self, when: When = "latest") -> QualityReport:
         """Return the report of the committed snapshot of a date.
 
         :raises NotOnFileError: when there is no such snapshot.
-        :raises StorageError: when the report is missing or no report.
+        :raises StorageError: when the report is missing or invalid.
         """
         return self._evidence(self.resolve(when), self._report)
 
@@ -315,9 +315,9 @@ class SnapshotStore:
                 yield f"quality/{folder}/{name}"
 
     def runs(self, start: When | None = None, end: When | None = None) -> list[QualityReport]:
-        """Return every report on file, those of failed runs included, oldest first.
+        """Return every stored report, those of failed runs included, oldest first.
 
-        A file that is no report is passed over with a warning.
+        A file that is not a report is skipped with a warning.
         """
         reports: list[QualityReport] = []
         known = KnownChecks()
@@ -331,7 +331,7 @@ class SnapshotStore:
         return sorted(reports, key=lambda report: (report.snapshot_date, report.fetched_at))
 
     def prune(self, keep_days: int) -> list[date]:
-        """Delete everything filed under dates more than ``keep_days`` days ago; by hand only.
+        """Delete everything filed under dates more than ``keep_days`` days ago. Never called automatically.
 
         :returns: the dates whose snapshot was deleted.
         :raises ConfigurationError: when ``keep_days`` is less than 1.
@@ -345,21 +345,21 @@ class SnapshotStore:
                 day = date_of(folder)
                 if day is not None and day < oldest:
                     self.files.delete_tree(f"{part}/{folder}")
-        # Nothing of what was deleted stays in a month, whatever becomes of rolling up the rest.
+        # First, so that deleted data leave the monthly files even if rolling up the rest fails.
         for daily in (self._models, self._changes):
             daily.drop_stale()
         compact_or_warn(self)
         return gone
 
     def compact(self, most: int | None = None) -> None:
-        """Roll up the daily files of each month that is over, so that years are read fast.
+        """Roll up the daily files of each past month, so that years are read fast.
 
-        ``take_snapshot`` and ``detect_changes`` do it for what they file; by hand it is for a store that was
-        copied or filled by other means. It adds and deletes files below ``compacted/`` only, which hold
-        nothing that the daily files do not. A month of which a file was written within the last seconds is
-        left to the next time.
+        ``take_snapshot`` and ``detect_changes`` do it for the files that they write; call it for a store that
+        was copied or filled by other means. It only adds and deletes files below ``compacted/``, whose data
+        are also in the daily files. A month with a file written within the last seconds is left to the next
+        call.
 
-        :param most: how many months of each kind at most, the newest first; all unless given.
+        :param most: maximum number of months of each kind, the newest first; all unless given.
         :raises StorageError: when a file cannot be listed, written or deleted.
         """
         self._models.compact(most)
@@ -369,10 +369,10 @@ class SnapshotStore:
         return (day for day in self.dates() if within(day, start, end))
 
     def _evidence(self, day: date, read: Callable[[date, str], Evidence]) -> Evidence:
-        """Read what belongs to the committed snapshot of a day.
+        """Read an artifact of the committed snapshot of a day.
 
-        A run that commits in between deletes the evidence of the one it supersedes; then the snapshot
-        is another one, and its evidence is there.
+        A run that commits in between deletes the artifacts of the snapshot it supersedes. The read is then
+        repeated for the new snapshot.
         """
         seen = None
         for _ in range(_TRIES):
@@ -388,7 +388,7 @@ class SnapshotStore:
 
 
 def compact_or_warn(store: SnapshotStore) -> None:
-    """Roll up a few months after something was filed, which is on file whether or not this succeeds."""
+    """Roll up a few months after a file was written; a failure is logged and does not fail the caller."""
     try:
         store.compact(_MONTHS_A_RUN)
     except Exception as error:  # noqa: BLE001 - a full disk, say: the run has committed

@@ -138,32 +138,38 @@ def test_unknown_keys_of_both_levels_are_kept(extra, more):
 @pytest.mark.parametrize("shape", WireShape)
 @given(extras=st.lists(st.tuples(st.dictionaries(texts, values, max_size=4), st.booleans()), max_size=5))
 @quiet
-def test_a_record_reads_alike_whatever_came_before_it(documented, observed, judge, shape, extras):
+def test_a_record_reads_alike_whatever_came_before_it(shape, extras):
     # The keys that have no column are learned from record to record.
     raw = []
     for number, (extra, is_inner) in enumerate(extras):
         if shape is WireShape.OPENAI:
-            record = observed(id=f"m{number}") | extra
+            record = observed_record(id=f"m{number}") | extra
         else:
-            record = documented(extra if is_inner else {}, model_id=str(UUID(int=number)))
+            record = documented_record(extra if is_inner else {}, model_id=str(UUID(int=number)))
             record = record if is_inner else extra | record
         raw.append(dump(record).encode())
-    together, alone = judge(*raw, shape=shape), [judge(one, shape=shape) for one in raw]
-    assert together.valid.rows() == [row for verdict in alone for row in verdict.valid.rows()]
+    together, alone = validate_all(*raw, shape=shape), [validate_all(one, shape=shape) for one in raw]
+    assert together.valid.rows() == [row for result in alone for row in result.valid.rows()]
     assert [found.record for found in together.refused] == [f.record for v in alone for f in v.refused]
-    assert together.unknown == {key for verdict in alone for key in verdict.unknown}
-    assert together.fields == {key for verdict in alone for key in verdict.fields} or not raw
+    assert together.unknown == {key for result in alone for key in result.unknown}
+    assert together.fields == {key for result in alone for key in result.fields} or not raw
 
 
-def test_rows_keep_their_number_beyond_what_is_decoded_at_a_time(documented, judge):
-    records = [documented(model_id=str(UUID(int=number)), name=f"m{number}") for number in range(8_002)]
+def test_rows_keep_their_number_beyond_what_is_decoded_at_a_time():
+    records = [
+        documented_record(model_id=str(UUID(int=number)), name=f"m{number}") for number in range(8_002)
+    ]
     for number in (3_999, 4_000, 8_001):
         records[number]["status"] = number
     for number in (4_001, 8_000):
         records[number] |= {f"key{number}": number}
-    verdict = judge(*(dump(record).encode() for record in records), shape=WireShape.DOCUMENTED)
-    assert [found.name for found in verdict.refused] == ["m3999", "m4000", "m8001"]
-    assert [failure.row for found in verdict.refused for failure in found.failures] == [3_999, 4_000, 8_001]
-    extras = dict(verdict.valid.select("name", "extra").drop_nulls().rows())
+    result = validate_all(*(dump(record).encode() for record in records), shape=WireShape.DOCUMENTED)
+    assert [found.name for found in result.refused] == ["m3999", "m4000", "m8001"]
+    assert [failure.value for found in result.refused for failure in found.failures] == [
+        "3999",
+        "4000",
+        "8001",
+    ]
+    extras = dict(result.valid.select("name", "extra").drop_nulls().rows())
     assert extras == {"m4001": '{"key4001": 4001}', "m8000": '{"key8000": 8000}'}
-    assert verdict.unknown == {"key4001", "key8000"}
+    assert result.unknown == {"key4001", "key8000"}

@@ -3,7 +3,7 @@
 ::
 
     IOIntelligenceError
-    ├── ConfigurationError      a setting or an argument is wrong; nothing was asked
+    ├── ConfigurationError      a setting or an argument is wrong; nothing was sent
     ├── HTTPStatusError         (base) an error response
     │   ├── AuthenticationError 401, 403
     │   ├── QuotaError          402

@@ -85,7 +85,7 @@ class FixedCredential:
 
 
 TokenRequest = Callable[[str, Credential, bytes, Deadline], Answer]
-"""Posts (URL, credential, form body) and returns a 2xx answer, or raises the typed error."""
+"""Posts (URL, credential, form body) and returns a 2xx response, or raises the typed error."""
 
 
 class _Token(msgspec.Struct):

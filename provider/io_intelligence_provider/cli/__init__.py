@@ -1,4 +1,4 @@
-"""``io-intelligence``: the functions of the library from a terminal, without Airflow."""
+"""Provides the command ``io-intelligence``, which runs the library without Airflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COMMANDS: Final = ("snapshot", "show", "changes", "alert", "replay", "emulate",
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0; 1 when it failed; 2 when it was called wrongly."""
+    """Run one command. Returns 0, 1 after a failure, or 2 for wrong arguments."""
     parser = argparse.ArgumentParser(
         prog="io-intelligence",
         description="Checked daily Parquet snapshots of the IO Intelligence (io.net) models catalogue.",

@@ -1,4 +1,4 @@
-"""``io-intelligence alert --dry-run``: what the rules would have to say about a day."""
+"""Implements ``io-intelligence alert --dry-run``, which prints the digest of a day."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one digest, or that there is none."""
+    """Print the digest, or that there is none."""
     from io_intelligence_provider.alerts.evaluate import evaluate
     from io_intelligence_provider.alerts.message import (
         MAX_LINES,

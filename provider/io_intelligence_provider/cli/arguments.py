@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Defines arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ KEY_VARIABLE = "IO_INTELLIGENCE_API_KEY"
 
 
 def add_root_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--root``: where the store is."""
+    """Add ``--root``, the store."""
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     default = os.environ.get("AIRFLOW__IO_INTELLIGENCE__ROOT") or str(home / "io_intelligence")
-    shown = scrubbed(default).replace("%", "%%")  # it will be refused; the help shows no credentials either
+    shown = scrubbed(default).replace("%", "%%")  # keeps credentials out of the help
     parser.add_argument(
         "--root",
         metavar="PATH",
@@ -40,7 +40,7 @@ def add_root_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_client_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says which API to ask, and as whom. A key is never an argument: others could read it."""
+    """Add the arguments of the client. A key is never one, because other users could read it."""
     parser.add_argument(
         "--url", metavar="URL", help="base URL of the API (default: https://api.intelligence.io.solutions)"
     )
@@ -59,14 +59,14 @@ def api_key(variable: str | None) -> str | None:
     """
     key = os.environ.get(variable or KEY_VARIABLE)
     if variable and not key:
-        # Not shown where it may be the key itself, given in the place of its variable.
+        # Not shown when it may be the key itself, given in place of its variable.
         shown = variable if re.fullmatch("[A-Z]+(_[A-Z0-9]{1,16})*", variable) else "of --api-key-env"
         raise ConfigurationError(f"The environment variable {shown} holds no API key.")
     return key or None
 
 
 def add_date_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--date``: a snapshot on file."""
+    """Add ``--date``, the date of a stored snapshot."""
     parser.add_argument(
         "--date", type=date.fromisoformat, metavar="DATE", help="date of the snapshot (default: the latest)"
     )
@@ -78,5 +78,5 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """Print a result for other programs."""
+    """Print a result as JSON."""
     print(json.dumps(value, indent=1))

@@ -1,4 +1,4 @@
-"""``io-intelligence changes``: what changed on a day."""
+"""Implements ``io-intelligence changes``, which prints the changes of a day."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
 def find_changes(
     store: SnapshotStore, day: date | None = None, against: str = "previous"
 ) -> tuple[ChangesSummary, list[dict[str, Any]]]:
-    """Return the changes of a day as rows of ``changes.parquet``; file them when against the previous day.
+    """Return the changes of a day as rows of ``changes.parquet``; store them if against the previous day.
 
     :raises NotOnFileError: when there is no such snapshot.
-    :raises ConfigurationError: when ``against`` is not before it, or no date.
+    :raises ConfigurationError: when ``against`` is not an earlier date.
     """
     from io_intelligence_provider.changes.detect import compare_days, detect_changes
 

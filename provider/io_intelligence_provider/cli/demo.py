@@ -1,8 +1,8 @@
-"""What ``make demo`` runs: the whole chain on real data, with a real Airflow, below one folder.
+"""Runs ``make demo``: the whole chain on real data, with a real Airflow, below one folder.
 
-It replays every recorded state but the last into a fresh store, lets the sample Dag take the last one as
-today's (or the real API, with ``IO_INTELLIGENCE_API_KEY`` set), and prints what came of it: the models,
-what changed, and the message that the Dag really sent to a receiver of the demo's own.
+It replays every recorded state except the last into a new store, runs the sample Dag for the last one (or
+the real API, with ``IO_INTELLIGENCE_API_KEY`` set) as today's, and prints the result: the models, the
+changes, and the message that the Dag sent to the demo's receiver.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _RULES: Final[list[dict[str, Any]]] = [
     {"name": "quotas and access tiers", "changes": ["quota_changed", "access_changed"]},
     {"name": "models and their status", "changes": ["model_added", "model_removed", "status_changed"]},
 ]
-"""Those of the sample Dag; the demo gives them to it as the Airflow Variable, and uses them itself."""
+"""The rules of the sample Dag; the demo passes them to it as the Airflow Variable, and uses them itself."""
 _NOBODY: Final = "NOTIFIERS: list[BaseNotifier] = [\n"
 
 
@@ -68,9 +68,9 @@ def main(folder: Path) -> int:
 
 
 def _tell(store: SnapshotStore, webhook: str, day: date) -> None:
-    """Bring the receiver up to date, as the runs of the recorded days would have done.
+    """Send the alerts of the recorded days, as daily runs would have done.
 
-    Without it the first message would tell half a year at once.
+    Without it the first message would have the changes of half a year.
     """
 
     def send(message: DigestMessage) -> None:
@@ -80,9 +80,9 @@ def _tell(store: SnapshotStore, webhook: str, day: date) -> None:
 
 
 def notifying(dag: str) -> str:
-    """Return the source of the sample Dag with the webhook in its ``NOTIFIERS``, as a user would add it.
+    """Return the source of the sample Dag with the webhook added to its ``NOTIFIERS``.
 
-    :raises ValueError: when there is no such list.
+    :raises ValueError: when the source has no such list.
     """
     before, found, after = dag.partition(_NOBODY)
     if not found:
@@ -143,7 +143,7 @@ def _show(console: Console, store: SnapshotStore) -> None:
 
 
 def _show_messages(console: Console, messages: list[dict[str, Any]]) -> None:
-    """Print what the receiver really got."""
+    """Print the messages that the receiver got."""
     console.print(f"\nMessages that the Dag sent to the demo's receiver: {len(messages)}")
     for message in messages:
         for line in message["text"].splitlines():
@@ -151,7 +151,7 @@ def _show_messages(console: Console, messages: list[dict[str, Any]]) -> None:
 
 
 def _run(folder: Path) -> int:
-    """Run the demo; what goes wrong, and Ctrl-C, end in one line."""
+    """Run the demo; print errors and Ctrl-C as one line."""
     try:
         return main(folder)
     except KeyboardInterrupt:

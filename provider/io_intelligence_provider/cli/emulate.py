@@ -1,4 +1,4 @@
-"""``io-intelligence emulate``: serve the models endpoint on this machine, with trouble on order."""
+"""Implements ``io-intelligence emulate``, which serves the models endpoint on this machine, with faults."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _api_key(variable: str | None) -> str | None:
 
 
 def _welcome(url: str, args: argparse.Namespace) -> str:
-    """Say where the emulator is and how to ask it; a key is named by its variable, never shown."""
+    """Return the emulator's URL and example commands; a key is named by its variable, never shown."""
     key = args.api_key_env
     header = f' -H "Authorization: Bearer ${key}"' if key else ""
     connection = json.dumps({"conn_type": "io_intelligence", "host": url})

@@ -1,4 +1,4 @@
-"""``io-intelligence init-dag``: put the sample Dag into a Dags folder."""
+"""Implements ``io-intelligence init-dag``, which copies the sample Dags into a Dags folder."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def example_dags() -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Copy the Dags into a folder, which is made if need be: a new Airflow has none.
+    """Copy the Dags into a folder, which is created if it is missing, as in a new Airflow.
 
-    When one is there and differs, nothing is copied unless ``--force``.
+    If one of the files exists and differs, nothing is copied unless ``--force``.
     """
     folder = Path(args.folder).expanduser()
     dags = {folder / source.name: source.read_text("utf-8") for source in example_dags()}

@@ -1,4 +1,4 @@
-"""A webhook receiver on this machine that remembers what it was sent: for the demo and for tests."""
+"""Provides a local webhook receiver that stores its requests, for the demo and tests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Receiver"]
 
 
 class Receiver:
-    """Serve while the ``with`` block runs.
+    """Serves while the ``with`` block runs.
 
-    :param status: the HTTP status to answer with.
-    :param headers: more headers to answer with.
+    :param status: the HTTP status of the response.
+    :param headers: further headers of the response.
     """
 
     def __init__(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:

@@ -22,7 +22,7 @@ __all__ = ["file_missing_changes", "file_recorded", "replay", "replayed"]
 
 
 def replayed(server: EmulatorServer, store: SnapshotStore, days: Sequence[date]) -> Iterator[SnapshotSummary]:
-    """File the snapshot and the changes of each day, as the daily Dag would have done; yield its summary.
+    """File the snapshot and the changes of each day, as the daily Dag does; yield its summary.
 
     :param server: a running emulator whose catalogue has those days.
     :param days: recorded states, oldest first.
@@ -40,9 +40,9 @@ def replayed(server: EmulatorServer, store: SnapshotStore, days: Sequence[date])
 
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Raise ``KeyboardInterrupt`` after the block, not within it: polars panics at one that reaches it there.
+    """Delay ``KeyboardInterrupt`` until the end of the block, because polars panics on one.
 
-    The block takes a fraction of a second. Other threads than the main one get no signals.
+    The block takes a fraction of a second. Only the main thread gets signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -65,9 +65,9 @@ def _ctrl_c_held_back() -> Iterator[None]:
 def file_recorded(
     server: EmulatorServer, store: SnapshotStore, days: Sequence[date], console: Console | None = None
 ) -> None:
-    """Do the same with a progress bar, and let the emulator serve its last state afterwards.
+    """Call :func:`replayed` with a progress bar, and make the emulator serve its last state afterwards.
 
-    :param console: where to show progress.
+    :param console: the console for the progress bar.
     """
     for _ in track(
         replayed(server, store, days),
@@ -81,7 +81,7 @@ def file_recorded(
 
 
 def file_missing_changes(store: SnapshotStore) -> int:
-    """File the changes of every snapshot that has none on file; return how many there were.
+    """Store the changes of every snapshot without stored changes; return the number of these snapshots.
 
     :raises StorageError: when a file cannot be read or written.
     """
@@ -92,7 +92,7 @@ def file_missing_changes(store: SnapshotStore) -> int:
 
 
 def replay(server: EmulatorServer, store: SnapshotStore, days: Sequence[date]) -> Iterator[SnapshotSummary]:
-    """File one snapshot for each day, under its own date, and yield its summary.
+    """File one snapshot for each day, under its date, and yield its summary.
 
     :param server: a running emulator whose catalogue has those days.
     :param days: recorded states, oldest first.

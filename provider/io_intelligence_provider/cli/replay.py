@@ -1,4 +1,4 @@
-"""``io-intelligence replay``: file the recorded price history, day by day."""
+"""Implements ``io-intelligence replay``, which files the recorded price history day by day."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Replay the days.
 
-    :raises ConfigurationError: when the history has none of them.
+    :raises ConfigurationError: when the history has none of the days.
     """
     from rich.console import Console
     from rich.progress import track

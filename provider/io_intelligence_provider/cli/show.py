@@ -1,4 +1,4 @@
-"""``io-intelligence show``: a snapshot as a table."""
+"""Implements ``io-intelligence show``, which prints a snapshot as a table."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON values; prices stay exact as decimal text."""
+    """Return a row as JSON values; prices are decimal text, so that they stay exact."""
     plain: dict[str, Any] = {}
     for key, value in row.items():
         if key in PRICE_COLUMNS and isinstance(value, Decimal):

@@ -1,4 +1,4 @@
-"""``io-intelligence snapshot``: fetch, check and file the catalogue now."""
+"""Implements ``io-intelligence snapshot``, which fetches, checks and files the catalogue."""
 
 from __future__ import annotations
 

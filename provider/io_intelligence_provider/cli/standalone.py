@@ -1,7 +1,7 @@
-"""A whole Airflow of its own below one folder, for ``make ui`` and for tests in a browser.
+"""Runs a separate Airflow below one folder, for ``make ui`` and for browser tests.
 
 It is ``airflow standalone``: API server, scheduler, Dag processor and triggerer on SQLite, for this machine
-only. Nothing of the caller's own Airflow is read.
+only. The caller's Airflow is not read.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["AirflowError", "Standalone", "airflow_environment", "free_port"]
 
 HOST: Final = "127.0.0.1"
 PATIENCE: Final = 900.0
-"""Seconds that a start may take: forty on an idle machine, minutes on a busy one."""
+"""Timeout of a start in seconds; it takes forty on an idle machine, minutes on a busy one."""
 _LOWEST, _HIGHEST = 20_000, 32_768
 FAREWELL: Final = 20.0
-"""Seconds that Airflow's processes get to end by themselves."""
+"""Seconds that Airflow's processes have to end before they are killed."""
 
 
 class AirflowError(IOIntelligenceError):
@@ -38,9 +38,9 @@ class AirflowError(IOIntelligenceError):
 
 
 def airflow_environment(home: Path, dags: Path, store: Path, api_url: str) -> dict[str, str]:
-    """Return environment variables for an Airflow on its embedded defaults, and none of the caller's own.
+    """Return environment variables for an Airflow with its embedded defaults, without the caller's own.
 
-    :param api_url: where the default connection leads.
+    :param api_url: the API's URL for the default connection.
     """
     return {
         name: value
@@ -57,10 +57,10 @@ def airflow_environment(home: Path, dags: Path, store: Path, api_url: str) -> di
 
 
 class Standalone:
-    """Run Airflow while the ``with`` block does, and end every process of it afterwards, by its id.
+    """Runs Airflow while the ``with`` block runs, and ends each of its processes by id afterwards.
 
-    :param home: its ``AIRFLOW_HOME``; one that an earlier run left is used again.
-    :param environment: what :func:`airflow_environment` returned, changed as wanted.
+    :param home: its ``AIRFLOW_HOME``; that of an earlier run is reused.
+    :param environment: the result of :func:`airflow_environment`, with any changes.
     :param users: names and roles of the simple auth manager; each gets a password.
     :param port: 0 is any free one.
     :param path: path of the base URL, such as ``/team/airflow``.
@@ -98,7 +98,7 @@ class Standalone:
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),
             "TRIGGERER__TRIGGER_LOG_SERVER_PORT": free_port(),
-            "WORKERS__EXECUTION_API_TIMEOUT": 60,  # five seconds are too few on a busy machine
+            "WORKERS__EXECUTION_API_TIMEOUT": 60,  # the default of 5 s is too short on a busy machine
         }
         return {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
 
@@ -112,7 +112,7 @@ class Standalone:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we end what we started
+                start_new_session=True,  # only this process gets Ctrl-C, and it ends its children
             )
         try:
             self._wait()
@@ -125,7 +125,7 @@ class Standalone:
         self.stop()
 
     def _write_passwords(self) -> dict[str, str]:
-        """Keep the passwords of an earlier run, so that a browser may remember them."""
+        """Write the passwords, and keep those of an earlier run, which a browser may have saved."""
         path = self.home / "passwords.json"
         known: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
         passwords = {name: known.get(name) or secrets.token_urlsafe(9) for name in self._users}
@@ -145,7 +145,7 @@ class Standalone:
             time.sleep(0.5)
 
     def healthy(self) -> bool:
-        """Tell whether the API server answers and the other three components give signs of life."""
+        """Return whether the API server responds and reports the other three components as healthy."""
         try:
             answer = urllib3.request(
                 "GET", f"{self.url}/api/v2/monitor/health", retries=False, timeout=10, redirect=False
@@ -157,7 +157,7 @@ class Standalone:
         return all((state.get(part) or {}).get("status") == "healthy" for part in parts)
 
     def running(self) -> bool:
-        """Tell whether Airflow is still there."""
+        """Return whether Airflow is still running."""
         return self._process is not None and self._process.poll() is None
 
     def tail(self) -> str:
@@ -165,7 +165,7 @@ class Standalone:
         return self.log.read_text("utf-8", "replace")[-4_000:]
 
     def stop(self) -> None:
-        """Ask Airflow to end, and end what is left of it after a while; a second call does nothing."""
+        """Terminate Airflow, and kill its remaining processes after a while; a second call does nothing."""
         import psutil  # type: ignore[import-untyped]  # comes with Airflow
 
         process, self._process = self._process, None
@@ -173,7 +173,7 @@ class Standalone:
             return
         with suppress(psutil.NoSuchProcess):
             parent = psutil.Process(process.pid)
-            # Before the parent goes: an orphan cannot be found any more, and tasks leave its group.
+            # Listed before the parent ends: orphans cannot be found any more, and tasks leave its group.
             components, started = parent.children(), parent.children(recursive=True)
             for one in (parent, *components):
                 with suppress(psutil.NoSuchProcess):
@@ -189,8 +189,7 @@ class Standalone:
 def free_port(wanted: int = 0) -> int:
     """Return ``wanted`` when nothing listens there, else any free port of this machine.
 
-    Any: one below those that the system gives to outgoing connections and to servers that ask for none, so
-    that nobody gets it by chance before Airflow listens there.
+    The port is below the ephemeral range, so that no other process gets it by chance before Airflow listens.
     """
     tried = [wanted] if wanted else []
     tried += [_LOWEST + secrets.randbelow(_HIGHEST - _LOWEST) for _ in range(100)]

@@ -1,4 +1,4 @@
-"""Tables and sparklines in the terminal. Names come from outside: they are printed as text, not markup."""
+"""Renders tables and sparklines in the terminal. Names are untrusted, so they are printed as plain text."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ _MODEL: Final = "model"
 _LONGEST_VALUE: Final = 60
 _CONTEXT_RANK, _STATUS_RANK, _TREND_RANK = 5, 3, 1
 _PRICE_RANKS: Final = {"cache_write_token_price": 4, "cache_read_token_price": 2}
-"""What goes first on a narrow terminal. Input and output prices stay at any width."""
+"""The columns that are dropped first on a narrow terminal. Input and output prices are always shown."""
 
 _NARROW_SPACE: Final = "\N{NARROW NO-BREAK SPACE}"
 _TO_ASCII: Final = str.maketrans({_UNKNOWN: "-", _NARROW_SPACE: " ", "\N{HORIZONTAL ELLIPSIS}": "~"})
 
 
 def safe(value: str | None) -> Text:
-    """Return foreign text without control characters, and without rich reading markup into it."""
+    """Return untrusted text without control characters, and without interpreting rich markup."""
     return Text("".join(char if _printable(char) else "\N{REPLACEMENT CHARACTER}" for char in value or ""))
 
 
 def _printable(char: str) -> bool:
-    return char.isprintable() or char == _NARROW_SPACE  # our own, between thousands
+    return char.isprintable() or char == _NARROW_SPACE  # the separator of thousands
 
 
 def price(value: Decimal | None) -> str:
@@ -67,12 +67,12 @@ def price(value: Decimal | None) -> str:
 def models_table(rows: Sequence[dict[str, Any]], title: str, trends: Trends | None = None) -> FittedTable:
     """Return the catalogue as a table: one row per model with its prices and context.
 
-    :param trends: with it, a sparkline of the output price of each model.
+    :param trends: adds a sparkline of the output price of each model.
     """
     statuses = [row["status"] or _UNKNOWN for row in rows]
     columns = [
         _column(_MODEL, (row["name"] for row in rows), least=34),
-        # A status that all share can go; one that tells models apart stays.
+        # The status may be dropped when all models have the same.
         _column("status", statuses, rank=_STATUS_RANK if len(set(statuses)) == 1 else 0),
         *(
             _column(_price_title(name), (price(row[name]) for row in rows), rank=_PRICE_RANKS.get(name, 0))
@@ -89,7 +89,7 @@ def models_table(rows: Sequence[dict[str, Any]], title: str, trends: Trends | No
 def changes_table(rows: Sequence[dict[str, Any]], title: str, trends: Trends | None = None) -> FittedTable:
     """Return changes as a table, in the order of ``changes.parquet``; long values are cut.
 
-    :param trends: with it, a sparkline of each number that changed.
+    :param trends: adds a sparkline of each number that changed.
     """
     columns = [
         _column(_MODEL, (row["name"] for row in rows), least=24),
@@ -116,7 +116,7 @@ def _column(
 
 
 def _trend(what: str, lines: Sequence[Sequence[Number | None]]) -> list[Column]:
-    """Return a column of sparklines that shrinks to half, or none when there is nothing to draw."""
+    """Return a column of sparklines that can shrink to half, or none when there is nothing to draw."""
     if not any(value is not None for line in lines for value in line):
         return []
 
@@ -161,19 +161,19 @@ def _value(row: dict[str, Any], side: str) -> str:
 
 
 _GAP: Final = 2
-"""Characters between two columns: a padding of one, and a separator that is blank."""
+"""Characters between two columns: a padding of one, and a blank separator."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column, already written out.
+    """One column of formatted cells.
 
-    :param title: its head; lines are separated by newlines.
+    :param title: its heading; lines are separated by newlines.
     :param cells: one for each row.
-    :param plain: the same for an output that knows ASCII only; ``cells`` unless given.
-    :param rank: 0 is always shown; of the others the highest goes first.
+    :param plain: the cells for ASCII-only output; ``cells`` unless given.
+    :param rank: 0 is always shown; of the others the highest is dropped first.
     :param least: the width down to which cells may be folded; 0: they are not.
-    :param shorter: what takes its place before anything is left out.
+    :param shorter: a shorter column that replaces it before columns are dropped.
     """
 
     title: str
@@ -198,7 +198,7 @@ class Column:
 
 
 class FittedTable:
-    """A table that is laid out when it is printed, for the width and the characters of that output."""
+    """A table that is laid out when printed, for the width and the characters of the output."""
 
     def __init__(self, title: str, columns: Sequence[Column], caption: str = "") -> None:
         self.title = title
@@ -211,7 +211,7 @@ class FittedTable:
     def laid_out(self, width: int, *, ascii_only: bool = False) -> Table:
         """Return the table for an output of ``width`` characters."""
         shown, gone = _fit(self.columns, width)
-        fits = _width(shown) <= width  # else what can be folded is folded further
+        fits = _width(shown) <= width  # if not, columns are folded further
         notes = [self.caption, f"too narrow for: {', '.join(gone)}" if gone else ""]
         table = Table(
             title=self.title,
@@ -245,7 +245,7 @@ def _width(columns: Sequence[Column]) -> int:
 
 
 def _fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
-    """Return the columns that fit, and the names of those that do not."""
+    """Return the columns that fit, and the names of the dropped ones."""
     shown = list(columns)
     gone: list[str] = []
     if _width(shown) > width:
@@ -266,12 +266,12 @@ GAP: Final = {BLOCKS: "·", ASCII: " "}
 
 
 def sparkline(values: Sequence[Number | None], *, ascii_only: bool = False) -> str:
-    """Return one character per value, from the lowest of these values to the highest.
+    """Return one character per value, scaled from the lowest to the highest value.
 
-    Unknown is a gap, never a low. Values that are all the same are a line at half height.
+    Unknown values are gaps. Equal values are a line at half height.
 
-    :param ascii_only: for an output that has no block characters.
-    :returns: the empty string when nothing is known.
+    :param ascii_only: for output without block characters.
+    :returns: the empty string when all values are unknown.
     """
     levels = ASCII if ascii_only else BLOCKS
     known = [value for value in values if value is not None]
@@ -287,17 +287,17 @@ def sparkline(values: Sequence[Number | None], *, ascii_only: bool = False) -> s
 
 
 def squeeze(values: Sequence[Number | None], cells: int) -> list[Number | None]:
-    """Return at most ``cells`` values for more of them; a move of a single day stays visible.
+    """Reduce values to at most ``cells``, so that a move of a single day stays visible.
 
-    Equal runs of values become one each: the one that is farthest from what stood before. The last run
-    shows the last value, so that the line ends with the present.
+    The values are divided into runs of equal length; each becomes its value farthest from the previous one.
+    The last run becomes the last value, so that the line ends with the present.
     """
     if len(values) <= cells:
         return list(values)
     size = -(-len(values) // cells)
     first = len(values) % size or size
     shown: list[Number | None] = []
-    # Nothing stands before the first run; what comes after it takes that place.
+    # The first run has no previous value, so the value after it is used.
     before = next((value for value in values[first:] if value is not None), None)
     for start, end in pairwise([0, *range(first, len(values) + 1, size)]):
         run = values[start:end]
@@ -314,13 +314,13 @@ def _farthest(run: Sequence[Number | None], before: Number | None) -> Number | N
 
 
 class Trends:
-    """Numbers of every model over the days up to one, from the snapshots on file.
+    """The numbers of every model over the days up to a date, from the stored snapshots.
 
-    A day without a snapshot shows the one before it: a price holds until another is on file. A model that
-    is not in a snapshot, or for which the number was not published, is unknown there.
+    A day without a snapshot shows the one before, because a price holds until the next snapshot. A number is
+    unknown when the snapshot does not have the model, or the number was not published.
 
     :param columns: numeric columns of the models file.
-    :param days: how many days, the last one included.
+    :param days: the number of days, including the last one.
     """
 
     def __init__(self, store: SnapshotStore, last: date, columns: Collection[str], days: int = DAYS) -> None:
@@ -336,7 +336,7 @@ class Trends:
             self._rows["id " + row["model_id"], day] = row
             self._rows["name " + row["name"], day] = row
         self._on_file = sorted(names)
-        # The two wire shapes know a model by different ids: the name is what lasts, if it is one model's.
+        # A model's id differs between the two wire shapes, so a unique name is used instead.
         self._shared = {name for count in names.values() for name, bearers in count.items() if bearers > 1}
 
     def of(self, model_id: str, name: str, column: str) -> list[Number | None]:
@@ -349,7 +349,7 @@ class Trends:
 
 
 def _latest_until(days: Iterable[date], on_file: Sequence[date]) -> Iterable[date | None]:
-    """Yield for each day the latest on file until then; both are in order."""
+    """Yield for each day the latest stored date until then; both are in order."""
     latest = None
     later = iter([*on_file, date.max])
     following = next(later)

@@ -1,7 +1,7 @@
-"""What ``make ui`` runs: a real Airflow with the page, the sample Dags and the demo's store.
+"""Runs ``make ui``: a real Airflow with the page, the sample Dags and the demo's store.
 
-The connection leads to the bundled emulator, so no key is needed. All is written below one folder; the
-store is the demo's when there is one, else one that is made here once.
+The connection uses the bundled emulator, so no key is needed. All files are below one folder; the store is
+the demo's when there is one, else it is created once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
             console.print("Starting Airflow, which takes about a minute …")
             (dags,) = {path.parent for path in example_dags()}
             environment = airflow_environment(folder / "airflow", dags, store, server.url) | {
-                # The daily Dag files today's snapshot as soon as Airflow runs.
+                # The daily Dag files today's snapshot as soon as Airflow has started.
                 "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             }
             with Standalone(
@@ -66,7 +66,7 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
 
 
 def _store(server: EmulatorServer, history: PriceHistory, folder: Path, demo: Path, console: Console) -> Path:
-    """Return the path of the demo's store, or of one that is made like it."""
+    """Return the path of the demo's store, or of a new store with the same content."""
     path = demo if demo.exists() else folder / "store"
     store = SnapshotStore(path)
     if not store.dates():

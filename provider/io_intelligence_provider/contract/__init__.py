@@ -1,6 +1,6 @@
-"""Turns one catalogue record into one typed row or its failures; ``columns`` declares every column.
+"""Converts one catalogue record to a typed row or its failures; ``columns`` declares every column.
 
-May import: ``catalog``, ``quality``, and what stands below those.
+May import: ``catalog``, ``quality``, and the rooms below those.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The one declaration of every column: name, type, unit, description, default and checks.
+"""Declares every column: name, type, unit, description, default and checks.
 
 The Arrow schema, the pandera schema, the report, the column table of the documentation and the labels
-of the page are all derived from :data:`COLUMNS`. A new field of the API is one new entry here.
+of the page are derived from :data:`COLUMNS`. A new field of the API is one new entry here.
 
 Types, units, defaults and bounds are those of the vendor's OpenAPI document of ``GET /api/v1/models``;
-the observed shape is what public clients of the same URL were served (see ``docs/api.md``).
-This module imports nothing heavy: a Dag file may import it.
+the observed shape is the one that public clients of the same URL were served (see ``docs/api.md``).
+Keep heavy imports out of this module, because Dag files import it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PRICE_SCALE: Final = 18
 
 
 class Kind(Enum):
-    """How a JSON value becomes a typed one. The value is the type as the documentation names it."""
+    """The type of a column. The value is its name in the documentation."""
 
     STRING = "string"
     JSON_TEXT = "string (other JSON values as their JSON text)"
@@ -59,7 +59,7 @@ class Kind(Enum):
 
 
 class Place(Enum):
-    """Where the documented shape keeps a value. ``PROVIDER``: it is ours, not the API's."""
+    """Where the documented shape has a value. ``PROVIDER``: the provider sets it, not the API."""
 
     RECORD = "record"
     METADATA = "metadata"
@@ -68,7 +68,7 @@ class Place(Enum):
 
 @dataclass(frozen=True)
 class Canonical:
-    """A UUID in its canonical 8-4-4-4-12 form (upper case is lowered before)."""
+    """A UUID in canonical 8-4-4-4-12 form (upper case is lowered first)."""
 
     name: Final = "uuid"
     message: Final = "is not a UUID in its canonical form"
@@ -111,7 +111,7 @@ ValueCheck: TypeAlias = Canonical | AllowedValues | InRange | NonNegative
 
 
 ABSENT: Final = msgspec.UNSET
-"""Stands for a key that a record does not have; ``None`` is an explicit JSON ``null``."""
+"""Marks a key that a record does not have; ``None`` is an explicit JSON ``null``."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,14 @@ class Column:
     """One column of ``models.parquet``.
 
     :param unit: unit of the stored value, ``None`` where there is none.
-    :param nullable: the Parquet column may hold nulls at all.
-    :param documented_null: the documented shape may say ``null`` (or leave the key out).
-    :param default: what the documentation says an absent key means; ``ABSENT`` where it says nothing.
-        It is used in the documented shape only: in the observed one an absent key is unknown.
+    :param nullable: whether the Parquet column may hold nulls.
+    :param documented_null: whether the documented shape may have ``null`` or no key.
+    :param default: the documented default of an absent key; ``ABSENT`` without one. It is used in the
+        documented shape only: in the observed one an absent key is unknown.
     :param observed_key: the key in the observed shape, always at the top level; ``None``: never read.
     :param takes_one_string: one string is stored as a list of it, with a ``coerced`` finding.
-    :param measurement: a figure that the API measures anew all the time. It is stored, but neither hashed
-        nor compared, and one of a wrong type becomes null with a ``coerced`` finding.
+    :param measurement: a figure that the API measures continuously. It is stored, but neither hashed nor
+        compared, and one of a wrong type becomes null with a ``coerced`` finding.
     """
 
     name: str
@@ -147,13 +147,13 @@ class Column:
             object.__setattr__(self, "observed_key", self.name)
 
     def key(self, shape: WireShape) -> str | None:
-        """Return the key of the value on the wire, ``None`` when that shape does not carry it."""
+        """Return the key of the value in a shape, ``None`` when the shape does not have it."""
         if self.place is Place.PROVIDER:
             return None
         return self.name if shape is WireShape.DOCUMENTED else self.observed_key
 
     def required(self, shape: WireShape) -> bool:
-        """Tell whether a record of that shape without a value is refused."""
+        """Return whether a record of that shape without a value is refused."""
         if shape is WireShape.DOCUMENTED:
             return self.place is not Place.PROVIDER and not self.documented_null
         return self.name == "name"
@@ -301,23 +301,23 @@ COLUMN_BY_NAME: Final = {column.name: column for column in COLUMNS}
 PRICE_COLUMNS: Final = tuple(column.name for column in COLUMNS if column.kind is Kind.PRICE)
 QUOTA_COLUMNS: Final = tuple(column.name for column in COLUMNS if "_daily_quota_" in column.name)
 ACCESS_COLUMN: Final = "min_access_tier"
-"""What the live API publishes in the place of quotas."""
+"""The column that the live API publishes in place of quotas."""
 
 OBSERVED_KEYS_WITHOUT_COLUMN: Final = (
     frozenset({"object", "owned_by", "root", "parent", "max_model_len"}) | UNSTORED_OBSERVED
 )
-"""Keys that public clients of the observed shape are served and that no column holds: no drift.
+"""Known keys of the observed shape without a column, which are not reported as drift.
 
-They go to ``extra`` like any other key without a column, except those of ``UNSTORED_OBSERVED``, which are
-new on each request and stored nowhere.
+They go to ``extra`` like any other key without a column, except those of ``UNSTORED_OBSERVED``, which
+differ on each request and are not stored.
 """
 
 
 def volatile_columns(shape: WireShape) -> frozenset[str]:
-    """Return the columns of that shape that move while the model stays as it is.
+    """Return the columns of a shape that vary while the model does not change.
 
-    They are neither hashed nor compared: when the catalogue was read, the measurements, and ``created`` of
-    the observed shape, which is the time of the request.
+    They are neither hashed nor compared: the time of reading, the measurements, and ``created`` of the
+    observed shape, which is the time of the request.
     """
     moving = MOVING_OBSERVED if shape is WireShape.OPENAI else frozenset()
     return frozenset(

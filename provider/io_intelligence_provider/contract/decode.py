@@ -1,7 +1,7 @@
-"""Decodes raw records into whole columns: one typed frame, and the records that could not enter it.
+"""Decodes raw records into a typed frame, and collects the failures of values that do not fit it.
 
-JSON types are known here and nowhere later, so the checks ``type``, the presence of ``metadata`` and the
-form of a price are made here; everything about the values is pandera's (``records``).
+JSON types are only known here, so ``type``, the presence of ``metadata`` and the form of a price are checked
+here. pandera checks the values (``records``).
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ __all__ = ["MODEL_URL", "Batch", "Rows", "is_inner", "read_batch", "read_rows"]
 
 
 MODEL_URL: Final = "https://api.intelligence.io.solutions/api/v1/models/"
-"""What the id of an observed record is appended to before it is hashed into a UUID (version 5)."""
+"""The prefix of an observed record's id before it is hashed into a UUID (version 5)."""
 
 
 @dataclass
 class Batch:
-    """Some records as columns. Rows keep the position that the record had.
+    """Records as columns. Rows keep the positions of the records.
 
-    :param frame: the columns of the contract but ``fetched_at``; prices and timestamps still as text.
-        A value that could not enter is null here and has an entry in ``failures``.
+    :param frame: the columns of the contract without ``fetched_at``; prices and timestamps still as text.
+        A value that does not fit is null and has an entry in ``failures``.
     :param rows: number of records.
-    :param failures: what was wrong before any value was looked at, with the row's position.
-    :param coerced: per column, positions whose value was stored as another than the one served.
+    :param failures: the failures found while decoding, with the row's position.
+    :param coerced: per column, positions of values that are stored differently from the served ones.
     :param fields: every key that was seen.
-    :param unknown: those of them that the contract does not know.
+    :param unknown: the keys among them that the contract does not know.
     """
 
     shape: WireShape
@@ -63,11 +63,11 @@ class Batch:
 
 
 _AT_ONCE: Final = 4_000
-"""Records that are in memory as Python objects at a time; as columns they take a tenth of that."""
+"""Records that are Python objects at a time; as columns they take a tenth of the memory."""
 
 
 def read_batch(raw_records: list[bytes], shape: WireShape) -> Batch:
-    """Turn raw records into columns.
+    """Decode raw records into columns.
 
     :param raw_records: JSON texts of the entries of ``data``, see :mod:`..catalog.wire`.
     """
@@ -82,7 +82,7 @@ def read_batch(raw_records: list[bytes], shape: WireShape) -> Batch:
 
 
 def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
-    """Return the columns of the next records; note in the batch what is to be said of them.
+    """Return the columns of the next records, and add their failures to the batch.
 
     :param start: position of the first of them in the batch.
     """
@@ -113,7 +113,7 @@ _ONLY_ABSENT: Final = frozenset({type(ABSENT)})
 
 
 def _column(column: Column, values: list[Any], types: set[type], start: int, batch: Batch) -> pl.Series:
-    """Store the values of one column: as they are when all fit, one by one when some do not.
+    """Build one column: from all values at once when they fit, else value by value.
 
     :param types: of the values.
     :param start: position of the first value in the batch.
@@ -134,18 +134,18 @@ def _column(column: Column, values: list[Any], types: set[type], start: int, bat
         try:
             return pl.Series(column.name, values, dtype=dtype, strict=True)
         except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
-            pass  # an integer beyond int64, a lone surrogate: find which, value by value
+            pass  # an integer beyond int64 or a lone surrogate, which the loop below finds
     is_list = column.kind is Kind.STRING_LIST
     stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, start, batch)
     if is_list:
-        # By way of JSON: polars builds lists from Python ones fifteen times slower.
+        # Through JSON, because polars is fifteen times slower with Python lists.
         text = [None if items is None else msgspec.json.encode(items).decode() for items in stored]
         return pl.Series(column.name, text, dtype=pl.String).str.json_decode(dtype)
     return pl.Series(column.name, stored, dtype=dtype, strict=True)
 
 
 def _are_string_lists(values: list[Any], types: set[type]) -> bool:
-    """Tell whether every value is null or a list of strings that can be stored as they are."""
+    """Return whether every value is null or a list of strings that can be stored directly."""
     if not types <= {list, type(None)}:
         return False
     items = [item for value in values if value for item in value]
@@ -157,9 +157,9 @@ def _are_string_lists(values: list[Any], types: set[type]) -> bool:
 
 
 def _plain_types(column: Column, shape: WireShape) -> set[type]:
-    """Return the Python types that polars stores as they are, without turning one into another.
+    """Return the Python types that polars stores without conversion.
 
-    Polars would take ``True`` for 1 and a string for a list of one, so it is never asked to.
+    Others are excluded because polars would convert ``True`` to 1 and a string to a list of one.
     """
     null = {type(None)}
     if column.kind is Kind.INTEGER:
@@ -200,16 +200,16 @@ def _derived_ids(names: pl.Series) -> pl.Series:
 
 
 def is_inner(column: Column, shape: WireShape) -> bool:
-    """Tell whether a record of that shape keeps the column under ``metadata``."""
+    """Return whether a record of that shape has the column under ``metadata``."""
     return column.place is Place.METADATA and shape is WireShape.DOCUMENTED
 
 
 @dataclass
 class Rows:
-    """The records as objects with one attribute per column, and the JSON of what has no column.
+    """The records as objects with one attribute per column, and the JSON of keys without a column.
 
-    :param failures: records that are no object, or whose ``metadata`` is none, with their positions.
-    :param fields: keys without a column, and ``metadata``, where any record had them.
+    :param failures: records that are not objects, or whose ``metadata`` is not one, with their positions.
+    :param fields: keys without a column, and ``metadata``, of any record.
     """
 
     shape: WireShape
@@ -222,7 +222,7 @@ class Rows:
     _noted: set[str] = field(default_factory=set)
 
     def note(self, keys: Iterable[str]) -> None:
-        """Count keys without a column among those seen, by a name for the report; ``extra`` has it whole."""
+        """Add keys without a column to those seen, shortened for the report; ``extra`` has the full key."""
         for key in keys:
             if key not in self._noted:
                 self._noted.add(key)
@@ -233,13 +233,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Learned:
-    """Keys without a column that records were seen to have: of the record itself, and of its ``metadata``."""
+    """Keys without a column that were found in earlier records and their ``metadata``."""
 
     record: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()
 
     def with_keys(self, record: Iterable[str], metadata: Iterable[str]) -> _Learned:
-        """Return them with further ones; the same object where there is none, or where there are too many."""
+        """Return a copy with further keys, or this object when there are none, or too many."""
         new = [
             tuple(key for key in keys if key not in known and _LEARNABLE.fullmatch(key))
             for keys, known in ((record, self.record), (metadata, self.metadata))
@@ -249,9 +249,9 @@ class _Learned:
 
 
 _LEARNABLE: Final = re.compile(r"[ !#-\[\]-~]{1,100}")
-"""What a field of a struct may be called on the wire: no quotation mark, backslash or control character."""
+"""The keys that a struct field may have: no quotation mark, backslash or control character."""
 _MOST: Final = 64
-"""Keys that are learned. A record with yet another one is read with care, which takes three times as long."""
+"""Maximum number of learned keys. A record with another one takes the slow path (three times slower)."""
 
 
 @lru_cache(maxsize=_MOST)
@@ -260,9 +260,9 @@ def _types(
 ) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
     """Return the types of a record and of its ``metadata``: any value for a known key, no unknown key.
 
-    ``gc=False``: they hold no cycles, and hundreds of thousands of them need not be walked for some.
+    ``gc=False``, because the objects have no cycles and there are hundreds of thousands of them.
 
-    :param learned: keys without a column that are known all the same.
+    :param learned: keys without a column that are known too.
     """
     carried = [column for column in COLUMNS if column.key(shape) is not None]
     keys = {column.name: str(column.key(shape)) for column in carried}
@@ -279,18 +279,18 @@ def _types(
     metadata = msgspec.defstruct("Metadata", inner, **options)
     if not inner:
         return msgspec.defstruct("Record", outer, **options), metadata
-    # `metadata` has no default: a record without it is read with care.
+    # `metadata` has no default, so that a record without it takes the slow path.
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("metadata", metadata), *outer]
     return msgspec.defstruct("Record", fields, **options), metadata
 
 
 def _slot(key: str) -> str:
-    """Return the attribute that holds the value of a learned key; no column is called like that."""
+    """Return the attribute for the value of a learned key, which is no column's name."""
     return f"learned_{key.encode().hex()}"
 
 
 def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Rows:
-    """Decode each record once: a key without a column is read with care the first time, and learned.
+    """Decode each record; a new key without a column takes the slow path once and is learned.
 
     :param start: number of the first row, for the failures.
     """
@@ -332,14 +332,14 @@ _NOTHING: Final[dict[str, Any]] = {}
 
 
 def _values(part: Any, slots: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return the learned keys that a record, or its ``metadata``, has, with their values."""
+    """Return the learned keys of a record, or of its ``metadata``, with their values."""
     return {key: value for key, slot in slots if (value := getattr(part, slot)) is not ABSENT}
 
 
 def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
-    """Decode a record that has keys not seen before, no ``metadata``, or that the fast parser refuses.
+    """Decode a record with unknown keys or without ``metadata``, or one that the fast parser refuses.
 
-    :returns: the record and its ``metadata``, and what of each has no column.
+    :returns: the record and its ``metadata``, and the keys of each that have no column.
     """
     record = _object(row, raw, rows)
     metadata: dict[str, Any] = {}
@@ -356,7 +356,7 @@ def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, dict[str, 
 
 
 def _object(row: int, raw: bytes, rows: Rows) -> dict[str, Any] | None:
-    """Return the record; what is no object fails as a whole and leaves an empty row, ``None``."""
+    """Return the record, or ``None`` and a failure when it is not an object."""
     problem = None
     try:
         value = decode_record(raw)
@@ -372,7 +372,7 @@ def _object(row: int, raw: bytes, rows: Rows) -> dict[str, Any] | None:
 
 
 def _metadata(row: int, record: dict[str, Any], rows: Rows) -> dict[str, Any]:
-    """Take ``metadata`` out of a documented record; without an object there, the row is refused."""
+    """Remove ``metadata`` from a documented record and return it; if it is not an object, the row fails."""
     value = record.pop("metadata", ABSENT)
     if value is not ABSENT:
         rows.fields.add("metadata")
@@ -390,18 +390,18 @@ def _no_metadata(value: Any) -> CheckFailure:
 
 
 def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> str | None:
-    """Return the JSON of every key that no column took, sorted: servers order keys as they like.
+    """Return the JSON of all keys without a column, sorted, because servers may reorder keys.
 
-    ``None`` when nothing of it is stored.
+    ``None`` when none is stored.
 
-    :param rest: what is left of the record; ``more``: of its ``metadata``.
+    :param rest: the remaining keys of the record; ``more``: those of its ``metadata``.
     """
     if rows.shape is WireShape.OPENAI:
         rows.fields |= UNSTORED_OBSERVED.intersection(rest)
         rest = {key: value for key, value in rest.items() if key not in UNSTORED_OBSERVED}
     if not rest and not more:
         return None
-    # Keys of both levels, and `metadata` itself, keep their place, so that none hides another.
+    # Keys of `metadata` that the record has too stay nested, so that none hides another.
     inner = {key: more[key] for key in more if key in rest or key == "metadata"}
     if inner:
         more = {key: value for key, value in more.items() if key not in inner}

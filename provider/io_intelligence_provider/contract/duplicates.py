@@ -1,4 +1,4 @@
-"""Records that came more than once: those stored alike count once, differing ones of one id are refused."""
+"""Finds duplicate records: equal stored values count once, differing records of one id are refused."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["DuplicateRecords"]
 
 
 class DuplicateRecords:
-    """Knows, after one look at the records whose ids repeat, which of them to keep and which to refuse.
+    """Decides which of the records with repeated ids to keep and which to refuse.
 
-    It keeps 16 bytes for each record that has a repeated id or none, nothing for the others.
+    It keeps 16 bytes for each record with a repeated id or without an id, nothing for the others.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -34,7 +34,7 @@ class DuplicateRecords:
         return frozenset(identity for identity, digests in variants.items() if len(digests) > 1)
 
     def distinct(self, pages: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
-        """Yield the pages without the second and later copies of records that are stored alike."""
+        """Yield the pages without the second and later copies of records with equal stored values."""
         if not self._may_repeat:
             yield from pages
             return

@@ -1,4 +1,4 @@
-"""Converts JSON values to what a column stores, or to the reason why not; parses prices and timestamps."""
+"""Converts JSON values to stored values or raises the reason why not; parses prices and timestamps."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _FINER_UNITS: Final = {"milliseconds": 10**3, "microseconds": 10**6, "nanosecond
 
 
 class MistypedError(Exception):
-    """A value that the column does not take; the argument says what it is.
+    """A value that the column does not accept; the argument describes it.
 
-    :param check: the row check that it fails, ``None``: the one about the type of its column.
+    :param check: the row check that fails; ``None``: that of the column's type.
     """
 
     def __init__(self, message: str, check: str | None = None) -> None:
@@ -74,7 +74,7 @@ def _integer(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    """Return a measurement; a number that a double cannot hold is none, rather than infinite or 0."""
+    """Return a measurement; a number that a double cannot hold is refused, not made infinite or 0."""
     if type(value) not in (int, Decimal, UnstorableNumber):
         raise MistypedError(f"is {type_name(value)}, not a number")
     try:
@@ -113,11 +113,11 @@ def _price_text(value: Any) -> str:
 
 
 def _price_per_million(value: Any) -> str:
-    """Return an observed price, USD for one token, as text in USD per million tokens.
+    """Return an observed price, USD per token, as text in USD per million tokens.
 
-    The number is a binary float in decimal digits. Those of its digits that a double does not hold are
-    noise of the server's arithmetic: more than 15 are rounded to 15, and then to 18 decimals. What would
-    become 0 by that keeps its digits and is refused later: unknown is not free.
+    The number is a binary float in decimal digits, so digits beyond 15 are noise of the server's arithmetic:
+    they are rounded to 15, and then to 18 decimals. A price that this would make 0 keeps its digits and is
+    refused later, because 0 would mean free.
     """
     if type(value) is UnstorableNumber:
         raise MistypedError("is a number too large or too small for a price")
@@ -125,7 +125,7 @@ def _price_per_million(value: Any) -> str:
         raise MistypedError(f"is {type_name(value)}, not a number or null")
     number = Decimal(value)
     if not number:
-        return "0"  # also for JSON's negative zero
+        return "0"  # also for -0
     try:
         price = number.scaleb(6, _EXACT)
         if len(number.as_tuple().digits) > _DIGITS_OF_A_DOUBLE:
@@ -179,7 +179,7 @@ _STORE: Final[dict[Kind, Callable[[Any], Any]]] = {
 
 
 def type_name(value: Any) -> str:
-    """Return the JSON type of a decoded value, with its article, for a message."""
+    """Return the JSON type of a decoded value with an article, for a message."""
     names: dict[type, str] = {
         bool: "a boolean",
         str: "a string",
@@ -193,7 +193,7 @@ def type_name(value: Any) -> str:
 
 
 def storer(column: Column, shape: WireShape) -> Callable[[Any], Any]:
-    """Return the function that stores the values of a column, or raises :class:`MistypedError`."""
+    """Return the function that converts the values of a column or raises :class:`MistypedError`."""
     if shape is WireShape.OPENAI and column.kind is Kind.PRICE:
         return _price_per_million
     if shape is WireShape.OPENAI and column.observed_key == "created":
@@ -207,7 +207,7 @@ _ANY_PRICE: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _BOUND: Final = Decimal(1).scaleb(_INTEGER_DIGITS)
 _STORED_DIGITS: Final = Context(prec=PRICE_PRECISION)
 
-# RFC 3339, 5.6; the letters may be small and a space may stand for the T.
+# RFC 3339, 5.6; letters may be lower case, and a space may replace the T.
 _TIMESTAMP: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
@@ -217,10 +217,10 @@ _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microsec
 
 
 def parse_prices(text: pl.Series) -> pl.Series:
-    """Return the prices as Decimal(38, 18), exact to the last digit, null where one is not storable.
+    """Return the prices as exact Decimal(38, 18), null where one is not storable.
 
     Storable is what matches ``[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?`` in ASCII and has a value of at most
-    18 decimals and 20 integer digits. The digits count in the value: trailing zeros do no harm.
+    18 decimals and 20 integer digits, not counting trailing zeros.
     """
     dtype = pl.Decimal(PRICE_PRECISION, PRICE_SCALE)
     value = pl.col("text")
@@ -242,12 +242,12 @@ def parse_prices(text: pl.Series) -> pl.Series:
 def _exact_price(text: str) -> Decimal | None:
     mantissa = text.lower().partition("e")[0]
     if not mantissa.strip("0."):
-        return Decimal(0)  # before Decimal sees the exponent: a zero may have one of any size
+        return Decimal(0)  # not by Decimal, because the exponent of a zero may be of any size
     try:
         value = Decimal(text)
         if not _PRICE_STEP <= value < _BOUND:
             return None
-        # quantize signals what does not fit the precision; an inexact one is told by comparing.
+        # quantize signals a value beyond the precision; comparing detects an inexact one.
         stored = value.quantize(_PRICE_STEP, context=_STORED_DIGITS)
     except InvalidOperation:
         return None

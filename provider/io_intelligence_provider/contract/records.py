@@ -1,4 +1,4 @@
-"""Validates a batch of records with pandera: the valid rows, why the others are refused, and counts."""
+"""Validates a batch of records with pandera: valid rows, refused records with reasons, and counts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ COERCED: Final = "coerced"
 
 @dataclass(frozen=True)
 class RefusedRecord:
-    """A record for the quarantine: its text as served and every reason."""
+    """A refused record: its text as served and every reason."""
 
     model_id: str | None
     name: str | None
@@ -63,10 +63,10 @@ class RefusedRecord:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What became of the records of one batch.
+    """The result of validating one batch.
 
-    :param valid: the typed columns of the contract but ``fetched_at``, one row per valid record.
-    :param refused: the others, with their reasons.
+    :param valid: the typed columns of the contract without ``fetched_at``, one row per valid record.
+    :param refused: the refused records with their reasons.
     :param warned: per (check, column) of severity ``warn``: (model_id, name) of each row concerned.
     :param fields: every key that was seen; ``unknown``: those that the contract does not know.
     """
@@ -82,12 +82,12 @@ class ValidationResult:
 def validate_records(
     raw_records: list[bytes], shape: WireShape, conflicting: Collection[str] = frozenset()
 ) -> ValidationResult:
-    """Check every record and part the valid ones from the others.
+    """Check every record and separate valid from refused ones.
 
-    One column reports its first failing kind only, in the order required, type, value; different
-    columns all report.
+    A column reports only its first failing kind of check, in the order required, type, value. All failing
+    columns are reported.
 
-    :param conflicting: ids that two differing records of the catalogue bear.
+    :param conflicting: ids of two or more differing records of the catalogue.
     """
     batch = read_batch(raw_records, shape)
     frame = _with_helpers(batch, conflicting)
@@ -116,7 +116,7 @@ _POSITIONS: Final = {column.name: position for position, column in enumerate(COL
 
 
 def _position(failure: CheckFailure) -> int:
-    return _POSITIONS.get(failure.column or "", -1)  # the record and its metadata come first
+    return _POSITIONS.get(failure.column or "", -1)  # failures of the record and its metadata come first
 
 
 def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
@@ -127,7 +127,7 @@ def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
             continue
         parse = parse_prices if column.kind is Kind.PRICE else parse_timestamps
         parsed.append(parse(frame[column.name]).alias(parsed_name(column.name)))
-    # The walk knows the ids on the wire: in the observed shape that is the name.
+    # The ids are those on the wire: in the observed shape that is the name.
     identity = "name" if batch.shape is WireShape.OPENAI else "model_id"
     repeated = (
         pl.col(identity).is_in(list(conflicting)).fill_null(value=False) if conflicting else pl.lit(False)
@@ -138,7 +138,7 @@ def _with_helpers(batch: Batch, conflicting: Collection[str]) -> pl.DataFrame:
 def _findings(
     batch: Batch, frame: pl.DataFrame, raw_records: list[bytes]
 ) -> tuple[dict[int, list[CheckFailure]], dict[tuple[str, str], list[int]]]:
-    """Merge what the reading of the batch found with what pandera finds: failures and warned rows."""
+    """Merge the failures of decoding with those of pandera; return failures and warned rows."""
     failures: dict[int, list[CheckFailure]] = defaultdict(list)
     for row, failure in batch.failures:
         failures[row].append(failure)
@@ -156,7 +156,7 @@ def _findings(
             warned[found.check, column] += found.rows
             continue
         for row in found.rows:
-            # A null that stands for a mistyped value is reported once, as what it is.
+            # The null of a mistyped value is only reported as mistyped.
             if row in whole or (row, column) in reported:
                 continue
             if row not in served:
@@ -175,7 +175,7 @@ def _failure(batch: Batch, column: str, check: str, record: dict[str, Any]) -> C
 
 
 def _served_value(batch: Batch, column: str, record: dict[str, Any]) -> Any:
-    """Return the value as it was served: not lowered, not scaled."""
+    """Return the value as served: not lowered, not scaled."""
     spec = COLUMN_BY_NAME[column]
     key = spec.key(batch.shape) or ("id" if column == "model_id" else column)
     inner = spec.place is Place.METADATA and batch.shape is WireShape.DOCUMENTED
@@ -189,7 +189,7 @@ def _message(shape: WireShape, column: str, check: str) -> str:
 
 
 def _valid_rows(frame: pl.DataFrame, failures: Collection[int]) -> pl.DataFrame:
-    """Return the rows without a failure, with typed prices and timestamps under their own names."""
+    """Return the rows without a failure, with typed prices and timestamps under their column names."""
     if failures:
         frame = frame.filter(
             pl.Series([row not in failures for row in range(frame.height)], dtype=pl.Boolean)
@@ -203,7 +203,7 @@ def _valid_rows(frame: pl.DataFrame, failures: Collection[int]) -> pl.DataFrame:
 
 NOT_BEFORE: Final = "not_before"
 REPEATED: Final = "repeated"
-"""Helper column: the row's id is borne by another, differing record as well."""
+"""Helper column: whether another, differing record has the same id."""
 
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
@@ -215,11 +215,10 @@ def parsed_name(column: str) -> str:
 
 @cache
 def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
-    """Return the schema that a batch of that shape is judged by.
+    """Return the pandera schema for batches of a shape.
 
     The frame holds the columns of the contract, prices and timestamps as text, their typed values in
-    ``<name>.parsed``, and ``repeated``. A required column is pandera's own ``nullable=False``; every
-    check passes null.
+    ``<name>.parsed``, and ``repeated``. A required column is ``nullable=False``; every check passes null.
     """
     import pandera.polars as pa
 
@@ -236,7 +235,7 @@ def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
             checks=[check for check in (_kind_check(column, shape), _value_check(column)) if check],
         )
         for column in COLUMNS
-        # What may be null and has no rule was judged when it entered the frame: its type fits.
+        # A nullable column without a check needs no entry: decoding has checked its type.
         if column.place is not Place.PROVIDER
         and (column.required(shape) or column.check or column.kind in (Kind.PRICE, Kind.TIMESTAMP))
     }
@@ -248,7 +247,7 @@ def batch_schema(shape: WireShape) -> pa.DataFrameSchema:
 
 
 def _kind_check(column: Column, shape: WireShape) -> pa.Check | None:
-    """Return the check that the text of a price or a timestamp could be read."""
+    """Return the check that the text of a price or a timestamp could be parsed."""
     import pandera.polars as pa
 
     if column.kind is Kind.PRICE:
@@ -304,7 +303,7 @@ _WARNINGS: Final = (
 
 
 class RecordCounts:
-    """Adds up the results of batches: counts per check, the keys seen, who was refused.
+    """Adds up the results of batches: counts per check, keys seen, refused records.
 
     :param redacted: records in which the client masked a credential.
     """
@@ -334,7 +333,7 @@ class RecordCounts:
         return self.served - self.quarantined
 
     def add(self, result: ValidationResult) -> None:
-        """Count one more batch."""
+        """Add a batch."""
         self.checks.rows += result.rows
         self.checks.quarantined += len(result.refused)
         self.fields |= result.fields
@@ -351,13 +350,13 @@ class RecordCounts:
             self.checks.count_rows(check, column, len(rows), examples)
 
     def results(self) -> list[CheckResult]:
-        """Return one result per row check of the contract, those that found nothing included.
+        """Return one result per row check of the contract, including those without failures.
 
-        ``redacted`` is among them only when it found something: no server should ever repeat a credential.
+        ``redacted`` is included only when it found something, because no server should repeat a credential.
         """
         results = self.checks.results(self._columns)
         if self._redacted:
-            # Identical repeats were counted when they came, but are served once.
+            # Identical repeats count once as served, but each was counted here.
             failed, advice = min(self._redacted, self.served), "the server repeats the credential; renew it"
             results.append(
                 CheckResult(_REDACTED, None, "row", "warn", self.served, failed, [{"message": advice}])

@@ -1,4 +1,4 @@
-"""The report of one run over the catalogue. Its JSON form is published in ``quality/report.schema.json``."""
+"""Defines the report of a catalogue run. Its JSON form is published in ``quality/report.schema.json``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["CATALOGUE", "LARGEST_REPORT", "SCHEMA", "KnownChecks", "QualityRepor
 
 
 CATALOGUE: Final = "io_intelligence_models"
-"""The catalogue's name as a data set: that of its asset."""
+"""The catalogue's data set name, which is that of its asset."""
 
 SCHEMA: Final = "io_intelligence_provider.contract.columns"
 
 LARGEST_REPORT: Final = 8 << 20
-"""Bytes. With five examples a check, the report of a run with every finding has some hundred kilobytes."""
+"""Bytes. A report with all findings and five examples each has some hundred kilobytes."""
 
 _OUTCOMES: Final = {
     "passed": "Committed, nothing found",
@@ -43,11 +43,11 @@ class QualityReport(CheckRun):
     """The result of checking the catalogue: a :class:`CheckRun` with the shape, the source and the drift.
 
     ``outcome`` is ``failed`` when the commit was stopped, ``warned`` when it was made with findings; ``rows``
-    are those served. The published form does not hold ``seconds``, ``columns`` and ``profile``: a report that
-    was read from a file has none.
+    are those served. The published form has no ``seconds``, ``columns`` and ``profile``, so a report that was
+    read from a file has none.
 
-    :param snapshot_date: the date that the run filed its snapshot under, or was to.
-    :param fields: every key that the records had.
+    :param snapshot_date: the date of the run's snapshot, committed or not.
+    :param fields: every key of the records.
     """
 
     dataset: str = CATALOGUE
@@ -75,11 +75,11 @@ class QualityReport(CheckRun):
 
     @property
     def served(self) -> int:
-        """Records that the server gave, identical repeats counted once."""
+        """Records that the server sent, identical repeats counted once."""
         return self.rows
 
     def presentation(self) -> Presentation:
-        """Return how it is shown."""
+        """Return the texts for the page and the terminal."""
         return Presentation(
             subject=str(self.snapshot_date),
             outcome=_OUTCOMES[self.outcome],
@@ -118,9 +118,9 @@ class QualityReport(CheckRun):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> QualityReport:
-        """Read the published form back.
+        """Parse the published form.
 
-        :raises ValueError: when it is not that form.
+        :raises ValueError: when ``data`` does not have that form.
         """
         try:
             form = msgspec.convert(data, _Form)
@@ -130,26 +130,26 @@ class QualityReport(CheckRun):
 
     @classmethod
     def from_json(cls, data: bytes | str, known: KnownChecks | None = None) -> QualityReport:
-        """Read the published form back from its text.
+        """Parse the published form from its text.
 
-        :param known: the checks of reports read before; it gains those of this one.
-        :raises ValueError: when it is not that form.
+        :param known: the checks of earlier reports; those of this one are added.
+        :raises ValueError: when ``data`` does not have that form.
         """
         try:
             form = _TEXT.decode(data)
             return form.report((known or KnownChecks()).read(bytes(form.checks)))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # The whole at once: it says where it is wrong, and a lone surrogate is JSON to Python only.
+            # By Python, for the position of the error, and because only Python accepts lone surrogates.
             return cls.from_dict(json.loads(data))
         except RecursionError:
             raise ValueError("it is nested too deep") from None
 
 
 class KnownChecks:
-    """The checks of reports that are read one after another: equal texts are decoded once, to one object.
+    """Caches the decoded checks of reports by their text, so that equal texts give the same objects.
 
-    Years of reports hold few different results. A hundred thousand equal objects would take longer to make,
-    and keep Python's garbage collector busy for longer, than all the rest of reading them.
+    Years of reports have few distinct results. Creating a hundred thousand equal objects, and their garbage
+    collection, would take longer than the rest of reading the reports.
     """
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ class KnownChecks:
         self._last: tuple[bytes, tuple[CheckResult, ...]] = b"[]", ()
 
     def read(self, text: bytes) -> tuple[CheckResult, ...]:
-        """Return the checks of a report by their text, the same tuple as before if the text is the same."""
+        """Return the checks of a report, the same tuple for the same text."""
         if text != self._last[0]:
             self._last = text, tuple(self._check(bytes(one)) for one in _TEXTS.decode(text))
         return self._last[1]
@@ -181,7 +181,7 @@ class _Drift(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    """The published form but for its checks."""
+    """The published form without its checks."""
 
     snapshot_id: str
     snapshot_date: date
@@ -195,7 +195,7 @@ class _Head(msgspec.Struct):
     drift: _Drift
 
     def report(self, checks: tuple[CheckResult, ...]) -> QualityReport:
-        """Return it as the report."""
+        """Build the report."""
         return QualityReport(
             run_id=self.snapshot_id,
             checked_at=self.fetched_at,
@@ -221,7 +221,7 @@ class _Form(_Head):
 
 
 class _Text(_Head):
-    """The published form with its checks as they are written."""
+    """The published form with its checks as raw JSON."""
 
     checks: msgspec.Raw
 

@@ -1,4 +1,4 @@
-"""Checks a snapshot as a whole, and against the one before."""
+"""Checks a snapshot as a whole, and against the previous one."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ __all__ = [
 
 
 CHECKED_COLUMNS: Final = ("model_id", "name", *PRICE_COLUMNS)
-"""What these checks look at, of this snapshot and of the one before."""
+"""The columns that these checks need, of this snapshot and of the previous one."""
 
 VANISHED_SHARE: Final = 0.5
 UNIT_RATIO: Final = 100
 UNIT_PRICES: Final = 5
 MOVE_RATIO: Final = 3
 _LONGEST_REASON: Final = 1_000
-"""Characters of what is wrong with a file; its path comes first."""
+"""Characters of the reason why a file cannot be used, which begins with its path."""
 
 
 @dataclass(frozen=True)
 class PreviousSnapshot:
-    """What the checks need of the latest earlier snapshot.
+    """The data of the latest earlier snapshot that the checks need.
 
-    :param models: its ``model_id``, ``name`` and the prices.
-    :param fields: keys its records had, ``None`` when its report is not on file.
+    :param models: its ``model_id``, ``name`` and prices.
+    :param fields: keys of its records, ``None`` when its report is missing.
     """
 
     models: pl.DataFrame
@@ -55,12 +55,12 @@ class PreviousSnapshot:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a run brought.
+    """The data of a run that the checks need.
 
     :param models: the valid rows.
-    :param received: records that came, without those whose id an earlier page had brought.
-    :param total: what the server says there are, ``None`` where its shape does not say.
-    :param on_two_pages: ids that came on more than one page.
+    :param received: number of records, without those whose id was on an earlier page.
+    :param total: the total that the server names, ``None`` where its shape has none.
+    :param on_two_pages: ids that are on more than one page.
     :param unreadable: why the file of the previous snapshot cannot be used; ``previous`` is ``None`` then.
     """
 
@@ -81,7 +81,7 @@ class RunFacts:
         before = self.previous
         models = self.models.select("name", "model_id", *PRICE_COLUMNS)
         earlier = models.clear() if before is None else before.models
-        # Across shapes the ids are not comparable, so the name says who is who, where one model bears it.
+        # Ids are not comparable across shapes, so models are matched by names that are unique.
         key = "model_id" if before is not None and before.wire_shape == self.shape.value else "name"
         both = models.filter(pl.col(key).is_unique()).join(
             earlier.filter(pl.col(key).is_unique()).select(key, *PRICE_COLUMNS), on=key, suffix=".old"
@@ -93,15 +93,15 @@ class RunFacts:
 
 
 _Found = tuple[int, int, list[dict[str, Any]]]
-"""How many were looked at, how many of them failed, and examples of those."""
+"""The number evaluated, the number failed, and examples of failures."""
 _NOT_EVALUATED: Final[_Found] = (0, 0, [])
 
 
 def snapshot_checks(facts: RunFacts) -> list[CheckResult]:
-    """Evaluate every snapshot check; one that lacks its precondition says ``evaluated`` 0.
+    """Evaluate every snapshot check; one without its precondition has ``evaluated`` 0.
 
-    Names, bounds and severities are those of the documentation's page on checks. ``previous_unreadable`` is
-    there only when it found something.
+    Names, bounds and severities are documented in ``docs/checks.md``. ``previous_unreadable`` is included
+    only when it found something.
     """
     found = [_result(name, severity, *evaluate(facts)) for name, severity, evaluate in _CHECKS]
     if facts.unreadable is not None:
@@ -145,7 +145,7 @@ def _volume(facts: RunFacts) -> _Found:
     before = facts.previous
     if before is None or not before.models.height:
         return _NOT_EVALUATED
-    # As in the changes: the same id, else a name that one model bears on each day.
+    # As for the changes: the same id, else a name that is unique on both days.
     ids = facts.models["model_id"].to_list() + list(facts.counts.refused_ids)
     names = facts.models.filter(pl.col("name").is_unique())["name"].to_list()
     vanished = before.models.filter(
@@ -166,7 +166,7 @@ def _price_unit(facts: RunFacts) -> _Found:
     if positive.height < UNIT_PRICES:
         return _NOT_EVALUATED
     ratio = pl.col("new").cast(pl.Float64) / pl.col("old").cast(pl.Float64)
-    # One price in the middle or two, and those compared as the exact decimals they are.
+    # One middle price or two, compared as exact decimals.
     middle = positive.sort(ratio).slice((positive.height - 1) // 2, 2 - positive.height % 2)
     ratios = [Fraction(new) / Fraction(old) for old, new in middle.select("old", "new").iter_rows()]
     median = sum(ratios) / len(ratios)
@@ -175,7 +175,7 @@ def _price_unit(facts: RunFacts) -> _Found:
 
 
 def _price_move(facts: RunFacts) -> _Found:
-    # In whole steps of the last decimal, rounded up: `new > 3 * old` without a product that overflows.
+    # In whole steps of the last decimal, rounded up: `new > 3 * old` without overflow of the product.
     old, new = (pl.col(name).to_physical() for name in ("old", "new"))
     third = [(price + (MOVE_RATIO - 1)) // MOVE_RATIO for price in (old, new)]
     positive = _positive_prices(facts)
@@ -227,7 +227,7 @@ def _fields(names: list[str]) -> list[dict[str, Any]]:
 
 
 def missing_fields(facts: RunFacts) -> list[str]:
-    """List the keys that the previous snapshot's records had and no record has now."""
+    """Return the keys that records of the previous snapshot had and no record has now."""
     before = facts.previous
     if before is None or before.fields is None or before.wire_shape != facts.shape.value:
         return []
@@ -237,7 +237,7 @@ def missing_fields(facts: RunFacts) -> list[str]:
 def _source(facts: RunFacts) -> _Found:
     if facts.previous is None:
         return _NOT_EVALUATED
-    # A file may be anybody's: what stands before an @ is not shown.
+    # The file is untrusted, so text before an @ is not shown.
     urls = facts.previous.source_url, facts.source_url
     old, new = (urlsplit(url).netloc.rpartition("@")[2] for url in urls)
     return _one(old == new, {"old_value": old, "new_value": new})
@@ -258,4 +258,4 @@ _CHECKS: Final[tuple[tuple[str, Severity, Callable[[RunFacts], _Found]], ...]] =
 
 
 ALWAYS_STOPPING: Final = ("not_empty", "complete")
-"""What stops the commit whatever ``fail_on`` is: an empty or an incomplete catalogue is no snapshot."""
+"""Checks that stop the commit for every ``fail_on``: never commit an empty or incomplete catalogue."""

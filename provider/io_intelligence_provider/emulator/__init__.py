@@ -1,4 +1,4 @@
-"""A stand-in for the models endpoint: both wire shapes, real prices, faults on order.
+"""Emulates the models endpoint: both wire shapes, real prices, faults on request.
 
 May import: ``errors``.
 """

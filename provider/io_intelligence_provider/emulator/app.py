@@ -1,4 +1,4 @@
-"""The emulator's web application: the documented endpoint, a token endpoint, the controls and the bodies."""
+"""Defines the emulator's web application: the documented endpoint, a token endpoint and the controls."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def create_app(
     quirks: ServerQuirks | None = None,
     oauth: OAuthClient | None = None,
 ) -> EmulatorApp:
-    """Return the emulator.
+    """Create the emulator's application.
 
-    :param catalogue: what to serve; ``None``: the bundled price history.
-    :param api_key: the only bearer token accepted, beside those of the token endpoint; with neither an
-        ``api_key`` nor an ``oauth`` client everybody is served.
+    :param catalogue: the catalogue to serve; ``None``: the bundled price history.
+    :param api_key: the only bearer token accepted, besides those of the token endpoint; with neither an
+        ``api_key`` nor an ``oauth`` client all requests are accepted.
     :param as_of: the day to serve; ``None``: the last one.
-    :param oauth: the client that ``POST /oauth/token`` knows; ``None``: there is no such endpoint.
-    :raises ConfigurationError: the catalogue holds nothing for ``as_of``.
+    :param oauth: the client that ``POST /oauth/token`` accepts; ``None``: there is no such endpoint.
+    :raises ConfigurationError: when the catalogue has nothing for ``as_of``.
     """
     state = EmulatorState(catalogue or PriceHistory.load(), shape=shape, as_of=as_of, quirks=quirks)
     app = EmulatorApp(state, api_key, oauth)
@@ -71,14 +71,14 @@ def create_app(
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:
-    """Answer 422 with the three documented keys only: the fourth would echo what was sent."""
+    """Return 422 with the three documented keys only, because the fourth would echo the input."""
     details = error.errors() if isinstance(error, RequestValidationError) else []
     kept = [{key: detail[key] for key in ("loc", "msg", "type")} for detail in details]
     return JSONResponse({"detail": kept}, status_code=422)
 
 
 async def authorize(request: Request) -> None:
-    """Let a valid bearer token pass, or a guest who shows none.
+    """Accept a valid bearer token, or a guest without one.
 
     :raises HTTPException: 401.
     """
@@ -115,7 +115,7 @@ async def get_models_list(
     guest_session: Annotated[str | None, Header(alias="X-Guest-Session-ID")] = None,
 ) -> Response:
     """One page of the models that are available now, or of those whose name or description has ``q``."""
-    del guest_session  # looked at by `authorize`; a parameter here so that it is documented
+    del guest_session  # `authorize` reads it; it is a parameter here so that it is documented
     state: EmulatorState = request.app.emulator
     records = state.records(q)
     if state.shape == "openai":
@@ -145,7 +145,7 @@ async def issue_token(request: Request) -> JSONResponse:
 
 
 async def _from_here(request: Request) -> None:
-    """Turn away everybody but the same machine.
+    """Refuse requests from other machines.
 
     :raises HTTPException: 403.
     """
@@ -224,7 +224,7 @@ def page_body(records: Sequence[Rendered], page: int, page_size: int, quirks: Se
 
 
 def openai_body(records: Sequence[Rendered], request: int) -> bytes:
-    """Return the whole list in the shape that public clients observe; it has no pages.
+    """Return the whole list in the observed shape, which has no pages.
 
     :param request: number of the request.
     """

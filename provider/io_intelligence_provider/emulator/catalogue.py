@@ -1,4 +1,4 @@
-"""What the emulator serves: a catalogue gives records, already written as JSON, for a day and a shape."""
+"""Provides catalogues, which return the records that the emulator serves as JSON for a day and a shape."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MARKED: Final = re.compile(r'"\\u0000decimal:([^"\\]+)"')
 
 @dataclass(frozen=True)
 class Rendered:
-    """One record: its JSON as it goes over the wire, and the text that ``q`` is looked for in.
+    """One record: its JSON as sent, and the text that ``q`` searches.
 
-    :param anew: writes the JSON for the request of that number, where some of it moves.
+    :param anew: returns the JSON for a request number, where some values differ between requests.
     """
 
     body: bytes
@@ -34,29 +34,29 @@ class Rendered:
     anew: Callable[[int], bytes] | None = None
 
     def served(self, request: int) -> bytes:
-        """Return the JSON that the request of that number gets."""
+        """Return the JSON for a request number."""
         return self.body if self.anew is None else self.anew(request)
 
 
 class Catalogue(Protocol):
-    """Anything that can be served. ``as_of=None`` is the latest state."""
+    """The interface of a catalogue. ``as_of=None`` is the latest state."""
 
     @property
     def dates(self) -> tuple[date, ...]:
-        """Days on which the catalogue differed; empty when it knows no time."""
+        """Days on which the catalogue changed; empty when it does not depend on the day."""
 
     def rendered(self, as_of: date | None, shape: Shape) -> Sequence[Rendered]:
-        """Return the records of that day, in the order they are served.
+        """Return the records of a day, in the order they are served.
 
-        :raises ConfigurationError: the catalogue holds nothing for that day.
+        :raises ConfigurationError: when the catalogue has nothing for that day.
         """
 
 
 class FixedCatalogue:
-    """A list of records served as they are, whatever the day and the shape.
+    """A list of records that are served unchanged for every day and shape.
 
-    :param records: any JSON values, broken ones too; ``Decimal`` is written as a JSON number with its
-        own digits, and ``bytes`` go over the wire untouched.
+    :param records: any JSON values, including invalid records; ``Decimal`` is written as a JSON number with
+        all its digits, and ``bytes`` are sent unchanged.
     """
 
     dates: tuple[date, ...] = ()
@@ -68,7 +68,7 @@ class FixedCatalogue:
     def from_file(cls, path: str | Path) -> FixedCatalogue:
         """Read a JSON list of records, gzipped when the name ends in ``.gz``.
 
-        :raises ConfigurationError: the file cannot be read or is no JSON list.
+        :raises ConfigurationError: when the file cannot be read or is not a JSON list.
         """
         path = Path(path)
         try:
@@ -85,7 +85,7 @@ class FixedCatalogue:
 
 
 def render(record: object) -> Rendered:
-    """Write one record as JSON and note the text that ``q`` searches: name, description, id."""
+    """Serialise one record as JSON with the text that ``q`` searches: name, description, id."""
     if isinstance(record, bytes):
         return Rendered(record, record.decode("utf-8", "replace").lower())
     words = ""
@@ -95,8 +95,8 @@ def render(record: object) -> Rendered:
 
 
 def encode(value: object) -> bytes:
-    """Return ASCII JSON. A ``Decimal`` becomes a number by its own text, never through a binary float."""
-    # json cannot write a number from a text: mark it as a string, then take the quotation marks away.
+    """Return ASCII JSON. A ``Decimal`` becomes a number from its text, never through a binary float."""
+    # json cannot write a number from text, so it is written as a marked string and unquoted afterwards.
     return _MARKED.sub(r"\1", json.dumps(value, default=_mark_decimal)).encode("ascii")
 
 

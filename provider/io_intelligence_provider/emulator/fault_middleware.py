@@ -1,6 +1,6 @@
-"""Faults in action: the outermost layer of the emulator, right at the server's own connection.
+"""Applies faults in the outermost layer of the emulator, on the server's connection.
 
-It is plain ASGI because a reset or a truncated body is beneath what a web framework can express.
+It is plain ASGI because a web framework cannot express a reset or a truncated body.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONTROL_PREFIX: Final = "/emulator/"
 
 
 async def serve(app: ASGIApp, state: EmulatorState, scope: Scope, receive: Receive, send: Send) -> None:
-    """Log the request and answer it through ``app``, unless a fault was ordered for it."""
+    """Log the request and pass it to ``app``, unless a fault applies."""
     if scope["type"] != "http" or scope["path"].startswith(CONTROL_PREFIX):
         await app(scope, receive, send)
         return
@@ -50,14 +50,14 @@ async def serve(app: ASGIApp, state: EmulatorState, scope: Scope, receive: Recei
             await _hung_up(receive)
         else:
             if fault.how is not None:
-                # Before the answer goes out: the client's next request must see the change.
+                # Before the response is sent, so that the client's next request sees the change.
                 state.drift(fault.how)
             await send(start)
             await send({"type": "http.response.body", "body": body})
 
 
 def _entry(scope: Scope) -> dict[str, Any]:
-    """Return what the log keeps of a request: of headers only their names, and the ``User-Agent``."""
+    """Return the log entry of a request: of headers only the names, and the ``User-Agent``."""
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return {
@@ -79,7 +79,7 @@ async def _answer(fault: Fault, send: Send) -> None:
     status = fault.status or HTTPStatus.FOUND
     body = json.dumps({"detail": _phrase(status)}) if fault.body is None else fault.body
     if status in (204, 304):
-        body = ""  # HTTP allows them none
+        body = ""  # HTTP allows no body for these
     headers = {"content-type": fault.content_type, "content-length": str(len(body.encode()))}
     if fault.retry_after is not None:
         headers["retry-after"] = str(fault.retry_after)
@@ -98,7 +98,7 @@ def _phrase(status: int) -> str:
 
 
 async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-    """Let ``app`` answer into memory; return the start of its answer and the whole body."""
+    """Collect the response of ``app``; return its start message and the whole body."""
     messages: list[Message] = []
 
     async def keep(message: Message) -> None:
@@ -109,7 +109,7 @@ async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Messag
 
 
 async def _send_half(start: Message, body: bytes, send: Send) -> None:
-    # The answer was made in one piece, so its Content-Length is that of the whole body.
+    # The response was collected, so its Content-Length is that of the whole body.
     await send(start)
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     _transport(send).close()
@@ -117,7 +117,7 @@ async def _send_half(start: Message, body: bytes, send: Send) -> None:
 
 def _abort(send: Send) -> None:
     transport = _transport(send)
-    # With a linger time of zero the kernel sends RST where it would send FIN.
+    # With a linger time of zero the kernel sends RST instead of FIN.
     linger = struct.pack("ii", 1, 0)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     transport.abort()
@@ -131,7 +131,7 @@ def _transport(send: Send) -> asyncio.Transport:
 
 
 async def _hung_up(receive: Receive, within: float | None = None) -> bool:
-    """Wait until the client is gone, at most ``within`` seconds; tell whether it is."""
+    """Wait at most ``within`` seconds until the client disconnects; return whether it did."""
     try:
         async with asyncio.timeout(within):
             while (await receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""Faults to order: what goes wrong, on which page, how often."""
+"""Defines the faults of the emulator: the kind, the page and how often."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _ARGUMENT_OF: Final[dict[str, str]] = {
     "delay": "seconds",
     "drift": "how",
 }
-"""The field that a kind cannot do without; in a written fault it is the value of the kind itself."""
+"""The required field of a kind; in the text form it is the value of the kind."""
 
 
 class Fault(BaseModel):
-    """One fault. It strikes requests of the models endpoint for ``page`` (``None``: for any page).
+    """One fault. It applies to requests of the models endpoint for ``page`` (``None``: for any page).
 
-    - ``status``: answer ``status`` with ``body`` instead, with ``retry_after`` as the ``Retry-After``
-      header, word for word (seconds or an HTTP date).
-    - ``redirect``: answer ``status`` (302 unless given) with ``location``.
-    - ``delay``: answer after ``seconds``.
-    - ``reset``: reset the TCP connection (RST) without an answer.
+    - ``status``: respond with ``status`` and ``body``, with ``retry_after`` as the unchanged ``Retry-After``
+      header (seconds or an HTTP date).
+    - ``redirect``: respond with ``status`` (302 unless given) and ``location``.
+    - ``delay``: respond after ``seconds``.
+    - ``reset``: reset the TCP connection (RST) without a response.
     - ``truncate``: announce the whole body, send half of it and close the connection.
-    - ``drift``: answer, and change the catalogue before the next request: ``remove_first`` and
+    - ``drift``: respond, and change the catalogue before the next request: ``remove_first`` and
       ``insert_first`` move every later model by one and change the total; ``swap`` exchanges the first
-      and the last model, so that the total stays, one model comes twice and one never.
+      and the last model, so that the total stays, one model is served twice and one never.
 
-    ``times``: how many requests it strikes, ``None`` for all.
+    ``times``: the number of requests that it applies to, ``None`` for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,14 +63,14 @@ class Fault(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read a fault as it is written on a command line.
+        """Parse a fault from its command line form.
 
         ``status=503,page=2,times=3,retry_after=1`` · ``delay=2`` · ``reset`` · ``truncate,page=1`` ·
         ``drift=swap,after=1`` · ``redirect=https://example.org/,status=307``; ``times=forever``.
 
-        :raises ConfigurationError: it is no such text.
+        :raises ConfigurationError: when the text has another form.
         """
-        # A comma separates only before the next key: an HTTP date has one of its own.
+        # A comma separates only before the next key, because an HTTP date contains one.
         head, *rest = re.split(r",(?=[a-z_]+=)", text)
         kind, _, value = head.partition("=")
         fields: dict[str, Any] = {"kind": kind}
@@ -91,34 +91,34 @@ class Fault(BaseModel):
             raise ConfigurationError(f"Not a fault: {text!r} ({reasons})") from error
 
     def strikes(self, page: int | None) -> bool:
-        """Tell whether a request for that page is struck (``page=None``: one whose page is no number)."""
+        """Return whether the fault applies to a page (``page=None``: the request's page is not a number)."""
         return self.page is None or self.page == page
 
 
 class Faults:
-    """The faults on order, first come first served. Safe to use from any thread."""
+    """The pending faults, in order. Thread-safe."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = Lock()
         self._faults = list(faults)
 
     def add(self, *faults: Fault) -> None:
-        """Order faults; they come after those already on order."""
+        """Add faults after the pending ones."""
         with self._lock:
             self._faults.extend(faults)
 
     def clear(self) -> None:
-        """Cancel all orders."""
+        """Cancel all faults."""
         with self._lock:
             self._faults.clear()
 
     def pending(self) -> tuple[Fault, ...]:
-        """Return what is still to come; ``times`` says how often."""
+        """Return the pending faults; ``times`` is the number left."""
         with self._lock:
             return tuple(self._faults)
 
     def take(self, page: int | None) -> Fault | None:
-        """Return the first fault that strikes a request for that page and use it up by one."""
+        """Return the first fault that applies to a page and count it down by one."""
         with self._lock:
             for index, fault in enumerate(self._faults):
                 if not fault.strikes(page):

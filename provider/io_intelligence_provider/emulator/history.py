@@ -1,8 +1,8 @@
-"""A price history: which models were offered on a day, at which prices and quotas, as records of both shapes.
+"""Provides a price history: the models of each day with prices and quotas, as records of both shapes.
 
-What the history does not know is left out of a documented record, except where the shape requires it. An
-observed record has every key that public clients of the live URL are served (``docs/api.md``): what the
-history does not know of those is made up, and some of it moves from request to request.
+Values that the history does not have are left out of a documented record, except where the shape requires
+them. An observed record has every key that public clients of the live URL are served (``docs/api.md``):
+values that the history does not have are invented, and some of them differ between requests.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What was offered from ``date`` on, until the next state."""
+    """The models offered from ``date`` until the next state."""
 
     date: date
     models: tuple[Entry, ...]
@@ -65,7 +65,7 @@ class PriceHistory:
     """States in the order of their dates. It is a :class:`~.catalogue.Catalogue`.
 
     :param quotas: daily quotas by model id; ``None``: the last table the vendor published.
-    :raises ConfigurationError: there is no state, or the dates do not increase.
+    :raises ConfigurationError: when there is no state, or the dates do not increase.
     """
 
     def __init__(self, states: Sequence[State], quotas: QuotaTable | None = None) -> None:
@@ -81,7 +81,7 @@ class PriceHistory:
     def load(cls, path: str | Path | None = None) -> PriceHistory:
         """Read a history from JSON lines; without a path the bundled one.
 
-        :raises ConfigurationError: the file cannot be read or a line is no state.
+        :raises ConfigurationError: when the file cannot be read or a line is not a state.
         """
         path = Path(path) if path is not None else DATA / "io_net_prices_2026h1.jsonl"
         try:
@@ -98,12 +98,12 @@ class PriceHistory:
         return cls(states)
 
     def records(self, as_of: date | None = None, shape: Shape = "documented") -> list[dict[str, Any]]:
-        """Return the records valid on a day, ``None`` the last one, in the order of the history.
+        """Return the records of a day, ``None`` for the last one, in the order of the history.
 
-        In the ``openai`` shape prices are ``Decimal``, in USD per one token, and what moves from request
-        to request is that of none.
+        In the ``openai`` shape prices are ``Decimal``, in USD per token, and values that differ between
+        requests have the request number 0.
 
-        :raises ConfigurationError: the day is before the first state.
+        :raises ConfigurationError: when the day is before the first state.
         """
         index = self._index(as_of)
         records = []
@@ -159,7 +159,7 @@ _FILE: Final = Path(__file__).parent / "data" / "io_net_quotas_2025.jsonl"
 
 
 class QuotaRow(msgspec.Struct, frozen=True):
-    """One row of a published table: quotas per day, ``None`` where its cell is empty."""
+    """One row of a published table: quotas per day, ``None`` where the cell is empty."""
 
     source_url: str
     seen: str
@@ -175,7 +175,7 @@ QuotaTable: TypeAlias = Mapping[str, QuotaRow]
 def last_published_quotas() -> QuotaTable:
     """Return the last table of the bundled file.
 
-    Earlier tables are left alone: two of them contradict each other on the same day.
+    Earlier tables are not used, because two of them contradict each other on the same day.
     """
     decoder = msgspec.json.Decoder(QuotaRow)
     rows = [decoder.decode(line) for line in _FILE.read_bytes().splitlines()]
@@ -189,14 +189,14 @@ _ID_PREFIX: Final = "https://api.intelligence.io.solutions/api/v1/models/"
 
 
 def model_id(name: str) -> str:
-    """Return the UUID that stands for a model known by its name only."""
+    """Return the UUID for a model that is known by its name only."""
     return str(uuid5(NAMESPACE_URL, _ID_PREFIX + name))
 
 
 def documented_record(entry: Entry, quotas: QuotaRow | None, created: date, updated: date) -> dict[str, Any]:
-    """Return the documented shape. Prices stay the decimal text of the history, USD per million tokens.
+    """Return a record of the documented shape. Prices are the history's text, USD per million tokens.
 
-    A quota that nobody published is 0: the shape requires an integer.
+    An unpublished quota is 0, because the shape requires an integer.
     """
     organisation, slash, _ = entry.id.partition("/")
     return {
@@ -225,14 +225,14 @@ def documented_record(entry: Entry, quotas: QuotaRow | None, created: date, upda
 
 
 def openai_record(entry: Entry, day: date, request: int = 0) -> dict[str, Any]:
-    """Return the shape that public clients observe. Prices are ``Decimal``, USD per one token.
+    """Return a record of the observed shape. Prices are ``Decimal``, USD per token.
 
-    :param day: of the state that is served.
+    :param day: the date of the state that is served.
     :param request: number of the request. As with the live API ``created``, ``permission`` and the two
-        measurements differ from one to the next.
+        measurements differ between requests.
     """
     now = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + request
-    # The tier stays with the model; a sum over the name is the same in every process, unlike hash().
+    # A sum over the name gives each model the same tier in every process, unlike hash().
     of_model = sum(entry.id.encode())
     return {
         "id": entry.id,
@@ -284,6 +284,6 @@ def _permission(now: int, request: int) -> dict[str, Any]:
 def _per_token(per_million: str | None) -> Decimal | None:
     if per_million is None:
         return None
-    # Moving the exponent divides by a million without touching a digit.
+    # Moving the exponent divides by a million without changing a digit.
     sign, digits, exponent = Decimal(per_million).as_tuple()
     return Decimal((sign, digits, int(exponent) - 6)) if any(digits) else Decimal(0)

@@ -1,7 +1,7 @@
-"""The answer of the documented shape as pydantic models.
+"""Defines the documented response as pydantic models.
 
-They exist for the emulator's own OpenAPI document and are never used to make or check an answer:
-the emulator must be able to serve records that break them.
+They are only used for the emulator's OpenAPI document, never to build or validate a response, because the
+emulator must be able to serve invalid records.
 """
 
 from __future__ import annotations
@@ -90,5 +90,5 @@ class ValidationError(BaseModel):
 
 
 class HTTPValidationError(BaseModel):
-    # The vendor does not require it, hence the default, which is left out of the document.
+    # The vendor does not require it, so it has a default, which is left out of the document.
     detail: Annotated[list[ValidationError], Field(default_factory=list)]

@@ -1,4 +1,4 @@
-"""The emulator behind a real socket, in a thread of the caller's process."""
+"""Serves the emulator on a real socket, in a thread of the caller's process."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from io_intelligence_provider.errors import ConfigurationError
 __all__ = ["EmulatorServer"]
 
 PATIENCE: Final = 10.0
-"""Seconds that a start or a stop may take before something is wrong."""
+"""Timeout of a start or a stop in seconds."""
 _LAST_PORT: Final = 65_535
 
 
 class EmulatorServer:
-    """Serve an emulator while the ``with`` block runs.
+    """Serves an emulator while the ``with`` block runs.
 
     :param app: the application; ``None``: ``create_app(**options)``.
-    :param port: 0 is any free port; ``url`` names the one in use.
-    :raises ConfigurationError: the port is none.
-    :raises OSError: the address is taken or is none of this machine.
+    :param port: 0 is any free port; ``url`` has the one in use.
+    :raises ConfigurationError: when the port is invalid.
+    :raises OSError: when the address is taken or not one of this machine.
     """
 
     def __init__(
@@ -46,23 +46,23 @@ class EmulatorServer:
 
     @property
     def state(self) -> EmulatorState:
-        """What is served: shape, quirks, tokens, log."""
+        """The state of the emulator: shape, quirks, tokens, log."""
         return self.app.emulator
 
     @property
     def faults(self) -> Faults:
-        """The faults on order."""
+        """The pending faults."""
         return self.state.faults
 
     def set_as_of(self, as_of: date | None) -> None:
         """Serve another day; ``None`` is the last one.
 
-        :raises ConfigurationError: the catalogue holds nothing for that day.
+        :raises ConfigurationError: when the catalogue has nothing for that day.
         """
         self.state.set_as_of(as_of)
 
     def start(self) -> None:
-        """Bind the socket and return once requests are answered."""
+        """Bind the socket and return when the server accepts requests."""
         listener = _listen(*self._address)
         host, port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -79,7 +79,7 @@ class EmulatorServer:
             self._thread.join()
 
     def stop(self) -> None:
-        """Finish the answers under way, at most a second, and release the port."""
+        """Finish running requests within a second, and release the port."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
@@ -97,7 +97,7 @@ class EmulatorServer:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that tells when it is ready, or that it will never be."""
+    """A uvicorn server that signals when it has started or failed to start."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -117,13 +117,13 @@ class _Server(uvicorn.Server):
 def _config(app: EmulatorApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        loop="asyncio",  # the resets need its transports
+        loop="asyncio",  # resets need its transports
         ws="none",
         lifespan="off",
-        log_config=None,  # the caller's logging stays as it is
+        log_config=None,  # keep the caller's logging
         log_level="critical",
         access_log=False,
-        proxy_headers=False,  # the controls ask who the peer really is
+        proxy_headers=False,  # the controls check the real peer
         timeout_graceful_shutdown=1,
     )
 

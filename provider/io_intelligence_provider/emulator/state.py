@@ -1,4 +1,4 @@
-"""What an emulator serves at this moment, and what it was asked so far."""
+"""Holds the state of an emulator: the day it serves, drift, and the log of requests."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LOG_LENGTH: Final = 1000
 
 @dataclass(frozen=True)
 class ServerQuirks:
-    """Ways of an odd server. They change what it says, not what it is asked.
+    """Deviations of a server's responses.
 
-    :param page_size_cap: the most models on a page, whatever was asked for.
-    :param total: said instead of the true total.
-    :param total_pages: said instead of the true number of pages.
+    :param page_size_cap: the most models on a page, for any requested page size.
+    :param total: sent instead of the true total.
+    :param total_pages: sent instead of the true number of pages.
     :param endless: ``has_next`` is always true.
     """
 
@@ -39,7 +39,7 @@ class ServerQuirks:
 
 
 class EmulatorState:
-    """The mutable part of an emulator. Safe to use from any thread."""
+    """The mutable state of an emulator. Thread-safe."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class EmulatorState:
         return self._as_of
 
     def set_as_of(self, as_of: date | None) -> None:
-        """Serve another day from now on. What drifted before is forgotten.
+        """Serve another day from now on, without earlier drift.
 
-        :raises ConfigurationError: the catalogue holds nothing for that day; the day stays as it was.
+        :raises ConfigurationError: when the catalogue has nothing for that day; the day is not changed.
         """
         self.catalogue.rendered(as_of, self.shape)
         with self._lock:
@@ -82,13 +82,13 @@ class EmulatorState:
             self._drifts.append(how)
 
     def reset(self) -> None:
-        """Cancel all faults and undo what drifted."""
+        """Cancel all faults and undo drift."""
         self.faults.clear()
         with self._lock:
             self._drifts.clear()
 
     def records(self, q: str | None) -> Sequence[Rendered]:
-        """Return what is served now: the day's catalogue, drifted, and of it what matches ``q``."""
+        """Return the records to serve now: the day's catalogue with drift, filtered by ``q``."""
         with self._lock:
             as_of, drifts = self._as_of, tuple(self._drifts)
         records = self.catalogue.rendered(as_of, self.shape)
@@ -99,16 +99,16 @@ class EmulatorState:
         return [record for record in records if q.lower() in record.haystack]
 
     def next_request(self) -> int:
-        """Return the number of a request, from 1: what moves from one to the next moves by it alone."""
+        """Return the number of the next request, from 1. Values that vary between requests derive from it."""
         return next(self._requests)
 
     def note(self, entry: dict[str, Any]) -> None:
-        """Add one request to the log; the oldest fall out beyond 1,000."""
+        """Add one request to the log, which keeps the last 1,000."""
         with self._lock:
             self._log.append(entry)
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the log, oldest first. It holds no value of any credential header."""
+        """Return the log, oldest first. It has no values of credential headers."""
         with self._lock:
             return list(self._log)
 
@@ -125,7 +125,7 @@ def _drifted(records: Sequence[Rendered], how: Drift, number: int) -> list[Rende
 
 
 def _newcomer(records: Sequence[Rendered], number: int) -> Rendered:
-    """Return a model like the first one, under a name and identifier of its own."""
+    """Return a copy of the first model with a new name and identifier."""
     name = f"emulator/newcomer-{number}"
     like = next((record for record in records if _as_object(record.body)), Rendered(b"{}", ""))
     ours = {"id": name} if "id" in _as_object(like.body) else {"model_id": model_id(name)}
@@ -138,7 +138,7 @@ def _newcomer(records: Sequence[Rendered], number: int) -> Rendered:
 
 
 def _as_object(body: bytes) -> dict[str, Any]:
-    """Return a record as an object, empty when it is none: broken records are served too."""
+    """Return a record as an object, empty when it is not one, because invalid records are served too."""
     try:
         value = json.loads(body, parse_float=Decimal)
     except ValueError:

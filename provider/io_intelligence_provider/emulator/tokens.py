@@ -1,4 +1,4 @@
-"""OAuth2 client credentials: the tokens that the emulator's token endpoint issues."""
+"""Issues and checks the OAuth2 tokens of the emulator's token endpoint."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ __all__ = ["OAuthClient", "Tokens", "same"]
 
 @dataclass(frozen=True)
 class OAuthClient:
-    """The one client that is served. ``expires_in`` (seconds) is told to it; nothing expires by itself."""
+    """The accepted client. It is sent ``expires_in`` (seconds), but tokens do not expire by themselves."""
 
     client_id: str
     client_secret: str = field(repr=False)
     expires_in: int = 3600
 
     def authenticates(self, authorization: str | None) -> bool:
-        """Tell whether an ``Authorization`` header is the HTTP Basic one of this client."""
+        """Return whether an ``Authorization`` header is this client's HTTP Basic header."""
         scheme, _, encoded = (authorization or "").partition(" ")
         try:
             user, _, password = b64decode(encoded, validate=True).decode().partition(":")
         except (Base64Error, UnicodeDecodeError):
             return False
-        # RFC 6749 has both parts form-encoded; most clients send them plain.
+        # RFC 6749 requires form-encoding for both parts; most clients send them plain.
         pairs = ((user, password), (unquote_plus(user), unquote_plus(password)))
         known = any(same(u, self.client_id) and same(p, self.client_secret) for u, p in pairs)
         return scheme.lower() == "basic" and known
 
 
 class Tokens:
-    """Tokens issued and not yet revoked. Safe to use from any thread."""
+    """The tokens that were issued and not revoked. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -43,7 +43,7 @@ class Tokens:
         self.issued = 0
 
     def issue(self) -> str:
-        """Return a fresh token."""
+        """Issue a new token."""
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._valid.add(token)
@@ -51,12 +51,12 @@ class Tokens:
         return token
 
     def accepts(self, token: str) -> bool:
-        """Tell whether the token was issued and not revoked."""
+        """Return whether the token was issued and not revoked."""
         with self._lock:
             return token in self._valid
 
     def revoke(self) -> None:
-        """Make every token issued so far worthless."""
+        """Revoke all tokens."""
         with self._lock:
             self._valid.clear()
 

@@ -256,6 +256,7 @@ def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
 class Batch:
     """Rows of one file that are checked together.
 
+    :param table: the rows.
     :param file: the file's name; empty for a table in memory.
     :param first: position of the first row in that file; negative where rows have no position.
     :param offset: position of the first row in the data set.

@@ -88,7 +88,7 @@ class Profiler:
     """Adds up profiles over frames.
 
     ``distinct`` is exact up to :data:`EXACT_DISTINCT` values and estimated from hashes beyond. The median and
-    MAD are those of a sample of at most :data:`SAMPLE` rows. All else is exact.
+    MAD are those of a uniform sample of at most :data:`SAMPLE` rows. All else is exact.
 
     :param seed: different for each profiler that is merged with others, so that rows of the same
         position are sampled independently.

@@ -37,7 +37,7 @@ def catalogue_runs(
 
     :param start: first snapshot date, all unless given.
     :param end: last snapshot date, included.
-    :raises StorageError: when the storage does not answer.
+    :raises StorageError: when the storage does not respond.
     """
     return list(_runs(store, start, end))
 

@@ -121,7 +121,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
 
         self._report, self._root = record_snapshot(report, store), store.files.url("").rstrip("/")
 
-    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - the interface is OpenLineage's
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - OpenLineage's
         """Return the API endpoint with its checks, and the models file that was written."""
         from io_intelligence_provider.lineage import snapshot_lineage
 

@@ -1,6 +1,6 @@
 """### Prices and quotas of IO Intelligence, between the daily runs
 
-Polls the endpoint every fifteen minutes in the triggerer. When prices or quotas differ from the last poll or
+Polls the endpoint every fifteen minutes in the triggerer. When prices or quotas differ from the last poll and
 the latest snapshot, it starts the Dag `io_intelligence_daily_pricing`: today's snapshot is written again,
 then the changes are reported as every day. Descriptions and similar fields start nothing.
 

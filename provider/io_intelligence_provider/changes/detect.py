@@ -57,9 +57,8 @@ def detect_changes(
     Each model is compared with the latest earlier day on which it was not in quarantine. The changes of the
     next date in the store are rewritten too, because it was compared with this one. So are those of the dates
     after it, as long as their runs refused records: those models may have been compared with this date. An
-    earlier day with unusable files is skipped with a warning, and the metadata of the changes file name it:
-    see
-    :func:`~io_intelligence_provider.changes.diff.compare`.
+    earlier day with unusable files is skipped with a warning, and the metadata of the changes file name it,
+    see :func:`~io_intelligence_provider.changes.diff.compare`.
 
     :param snapshot_date: a date in the store; the latest by default.
     :param against: ``"previous"``, or an earlier date in the store, with which nothing is written.

@@ -23,9 +23,10 @@ __all__ = ["PanderaCheckOperator"]
 class PanderaCheckOperator(BaseOperator):
     """Validate Parquet files with a pandera schema, quarantine invalid rows, and fail on serious findings.
 
-    Every check is evaluated, even after others failed. Quarantine and valid rows are written before the
-    task fails. The schema is loaded when the task runs, not when the Dag file is parsed. The event of each
-    outlet gets the summary as its extra, with the counts of checks under ``airflow.dataquality.result``.
+    Every check is evaluated, even after others failed. The quarantine is written even if the task fails, the
+    valid rows only if it does not. The schema is loaded when the task runs, not when the Dag file is parsed.
+    The event of each outlet gets the summary as its extra, with the counts of checks under
+    ``airflow.dataquality.result``.
 
     Templated arguments: all except ``schema``, ``engine``, ``spark`` and ``profile``.
 
@@ -34,15 +35,17 @@ class PanderaCheckOperator(BaseOperator):
         ``DataFrameSchema``, for pandas or for polars.
     :param quarantine_path: where invalid rows are written with all their failures: a ``.parquet`` file, or a
         folder that gets one file per run. ``None``: they are only counted.
-    :param fail_on: ``error``, ``warn`` or ``never``: the severity from which a finding fails the task.
+    :param fail_on: which findings fail the task: ``error``: failed checks of severity ``error`` of the whole
+        data set or beyond their threshold, or too many quarantined rows; ``warn``: any; ``never``: none.
     :param max_quarantine_share: share of quarantined rows, 0 to 1, above which the task fails.
     :param storage_conn_id: Airflow connection of the object store, for all paths.
-    :param valid_path: where valid rows are written as the schema parses them; replaced in one step.
+    :param valid_path: where valid rows are written as the schema parses them, replaced in one step. Not
+        written if an ``error`` check of the whole data set failed, whatever ``fail_on`` is.
     :param severity: ``error`` or ``warn`` by ``check`` or ``column.check``.
     :param thresholds: how many rows may fail a check, by the same names: a count (int) or a share (float).
     :param memory_limit: the memory a data set may take when a check needs all its rows at once.
     :param engine: ``local``, or ``spark`` to validate on Spark's workers.
-    :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; the active session by default.
+    :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; by default the active session.
     :param history_checks: what to compare with earlier runs of ``dataset``: ``True`` for the usual checks,
         or a mapping of their names to their settings.
     :param dataset: the name under which runs are compared; by default the path as written in the Dag file.

@@ -39,7 +39,7 @@ def read_history(dataset: str, root: str | None = None, storage_conn_id: str | N
 
     try:
         return read_past(open_history(root, storage_conn_id), dataset)
-    except Exception as error:  # noqa: BLE001 - for example a missing connection, which must not fail the task
+    except Exception as error:  # noqa: BLE001 - a missing connection must not fail the task
         log.warning("The history of %s cannot be opened, so nothing is compared with it: %s", dataset, error)
         return []
 

@@ -39,7 +39,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     :param storage_conn_id: Airflow connection of the object store.
     :param q: search term of the API; all snapshots below a root must have the same.
     :param page_size: models per page, 1 to 100; by default the connection's.
-    :param fail_on: ``error``, ``warn`` or ``never``: the severity from which a failed check stops the commit.
+    :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
     :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
     :param io_intelligence_conn_id: the connection of the API.
     :returns: the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
@@ -121,7 +121,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
 
         self._report, self._root = record_snapshot(report, store), store.files.url("").rstrip("/")
 
-    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - the interface is OpenLineage's
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - OpenLineage's
         """Return the API endpoint with its checks, and the models file that was written."""
         from io_intelligence_provider.lineage import snapshot_lineage
 

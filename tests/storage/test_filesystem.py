@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +24,7 @@ from helpers.stores import file_records, files_below
 from io_intelligence_provider import detect_changes
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.local import PendingFile
 from io_intelligence_provider.store.store import SnapshotStore
 
 
@@ -352,3 +356,19 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StorageError, match="Could not create"):
         Files(tmp_path / "root").create("a/b", b"one")
     assert [path for path in (tmp_path / "root").rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_that_cannot_be_synced_loses_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems refuse to sync a folder; the file is complete all the same."""
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    with PendingFile(tmp_path / "data.parquet") as pending:
+        pending.path.write_bytes(b"whole")
+        pending.replace()
+    assert (tmp_path / "data.parquet").read_bytes() == b"whole"

@@ -379,7 +379,7 @@ class _Form(msgspec.Struct):
     dataset: str
     schema: str
     checked_at: Moment
-    seconds: float
+    seconds: float | None
     engine: str
     mode: str
     outcome: Outcome

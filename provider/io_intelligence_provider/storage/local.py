@@ -123,7 +123,7 @@ class PendingFile:
         """Move the file to its target and replace an existing file."""
         _sync(self.path)
         self.path.replace(self._target)
-        _sync(self._target.parent)
+        _sync_folder(self._target.parent)
 
     def create(self) -> bool:
         """Link the file to its target; return ``False`` when that exists, because a link replaces no file."""
@@ -132,7 +132,7 @@ class PendingFile:
             self._target.hardlink_to(self.path)
         except FileExistsError:
             return False
-        _sync(self._target.parent)
+        _sync_folder(self._target.parent)
         return True
 
 
@@ -142,6 +142,16 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    """Sync a folder where that is possible. Some network file systems and folders without read permission
+    refuse; the file itself is synced and complete."""
+    try:
+        _sync(path)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM):
+            raise
 
 
 def sweep_local(root: Path) -> None:

@@ -187,7 +187,7 @@ class CheckedFile:
         if not suspect:
             return self._file.read(names, use_threads=False)
         rows = most // sum(suspect.values())
-        if rows < _FEWEST_ROWS or not wanted.issuperset(suspect):
+        if rows < _FEWEST_ROWS or not all(map(self._is_plain_text, suspect)):
             file = pq.ParquetFile(self._source, metadata=self.metadata, read_dictionary=[*suspect])
             found = file.read([name for name in self.schema.names if name in wanted], use_threads=False)
             self._check_texts(
@@ -197,11 +197,17 @@ class CheckedFile:
         batches, unpacked = [], 0
         for batch in self._file.iter_batches(rows, columns=names, use_threads=False):
             batches.append(batch)
-            unpacked += sum(batch.column(name).nbytes for name in suspect)
-            if unpacked > most:  # includes the lengths; measure the texts alone
-                unpacked = sum(_size_of_texts(one.column(name)) for one in batches for name in suspect)
-                self._check_texts(unpacked)
+            unpacked += sum(_size_of_texts(batch.column(name)) for name in suspect)
+            self._check_texts(unpacked)
         return pa.Table.from_batches(batches, pa.schema([self.schema.field(name) for name in names]))
+
+    def _is_plain_text(self, path: str) -> bool:
+        """Tell whether a column has one text a row. A repeated field may have no dot in its path either."""
+        index = self.schema.get_field_index(path)
+        if index < 0:
+            return False
+        dtype = self.schema.field(index).type
+        return bool(types.is_string(dtype) or types.is_large_string(dtype))
 
     def _check_texts(self, unpacked: int) -> None:
         most = unpacked_within(self._size)
@@ -377,11 +383,16 @@ def _size_of_texts(array: Any) -> int:
         return int(pl.Series(array).str.len_bytes().cast(pl.Int64).sum())
     if types.is_dictionary(array.type):
         lengths = pl.Series(array.dictionary).str.len_bytes().cast(pl.Int64)
-        return int(lengths.gather(pl.Series(array.indices).drop_nulls()).sum())
+        indices = pl.Series(array.indices).drop_nulls()
+        if not indices.is_between(0, lengths.len() - 1).all():
+            raise _RefusedError("it refers to a text that its dictionary does not have")
+        return int(lengths.gather(indices).sum())
     if types.is_list(array.type) or types.is_large_list(array.type):
         return _size_of_texts(array.flatten())
     if types.is_struct(array.type):
         return sum(map(_size_of_texts, array.flatten()))
+    if types.is_string_view(array.type) or types.is_binary(array.type):
+        raise _RefusedError(f"texts of the type {array.type} cannot be measured")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from io_intelligence_provider.contract.columns import COLUMNS, arrow_schema
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.quality.profile import Profiler
-from io_intelligence_provider.quality.result import ColumnProfile
+from io_intelligence_provider.quality.result import CheckRun, ColumnProfile
 from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def catalogue_runs(
     store: SnapshotStore, start: When | None = None, end: When | None = None
-) -> list[QualityReport]:
+) -> list[CheckRun]:
     """Return every stored run as a result, stopped ones included, oldest first.
 
     Committed runs have the profile of their models. When a snapshot file cannot be used, a warning is logged
@@ -42,7 +42,7 @@ def catalogue_runs(
     return list(_runs(store, start, end))
 
 
-def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[QualityReport]:
+def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterator[CheckRun]:
     dates = frozenset(store.dates())
     for report in store.runs(start, end):
         profile: tuple[ColumnProfile, ...] = ()
@@ -52,7 +52,13 @@ def _runs(store: SnapshotStore, start: When | None, end: When | None) -> Iterato
                 profile = snapshot_profile(store, day)
         except (UnreadableFileError, NotOnFileError) as error:
             log.warning("The run %s has no profile: %s", report.snapshot_id, error)
-        yield replace(with_columns(report, profile), checked_at=_when(report))
+        yield _as_run(with_columns(report, profile), _when(report))
+
+
+def _as_run(report: QualityReport, checked_at: datetime) -> CheckRun:
+    # Without what a report adds: `fetched_at` is its `checked_at`, and must stay what it was.
+    values = {field.name: getattr(report, field.name) for field in fields(CheckRun)}
+    return CheckRun(**values | {"checked_at": checked_at})
 
 
 def _when(report: QualityReport) -> datetime:

@@ -190,9 +190,8 @@ class CheckedFile:
         if rows < _FEWEST_ROWS or not all(map(self._is_plain_text, suspect)):
             file = pq.ParquetFile(self._source, metadata=self.metadata, read_dictionary=[*suspect])
             found = file.read([name for name in self.schema.names if name in wanted], use_threads=False)
-            self._check_texts(
-                sum(_size_of_texts(chunk) for column in found.columns for chunk in column.chunks)
-            )
+            chunks = [chunk for column in found.columns for chunk in column.chunks]
+            self._check_texts(sum(map(_size_of_texts, chunks)))
             return self._file.read(names, use_threads=False)
         batches, unpacked = [], 0
         for batch in self._file.iter_batches(rows, columns=names, use_threads=False):
@@ -203,10 +202,7 @@ class CheckedFile:
 
     def _is_plain_text(self, path: str) -> bool:
         """Tell whether a column has one text a row. A repeated field may have no dot in its path either."""
-        index = self.schema.get_field_index(path)
-        if index < 0:
-            return False
-        dtype = self.schema.field(index).type
+        dtype = self.schema.field(path).type if path in self.schema.names else pa.null()
         return bool(types.is_string(dtype) or types.is_large_string(dtype))
 
     def _check_texts(self, unpacked: int) -> None:
@@ -284,7 +280,6 @@ def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
     :raises NotOnFileError: when a file no longer exists.
     :raises UnreadableFileError: when a file is refused.
     """
-
     for source, where in sources:
         with _refusing(where), pa.OSFile(source) as file:
             CheckedFile(file, where, kind)

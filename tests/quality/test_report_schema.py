@@ -133,3 +133,10 @@ def test_what_is_no_result_does_not_validate(spoil: Any):
     spoil(bad)
     assert VALIDATOR.is_valid(good)
     assert not VALIDATOR.is_valid(bad)
+
+
+def test_an_unknown_duration_validates_and_comes_back() -> None:
+    run = make_check_run(seconds=None)
+    data = json.loads(run.to_json())
+    assert errors(data) == []
+    assert CheckRun.from_dict(data) == run

@@ -133,3 +133,12 @@ def test_what_is_not_on_file_says_so(tmp_path: Path):
     assert catalogue_runs(empty) == []
     with pytest.raises(NotOnFileError):
         footer_profile(empty)
+
+
+def test_a_replayed_day_is_of_its_date_and_comes_back_from_its_json(store: SnapshotStore) -> None:
+    """Its reports keep when the catalogue was read; how long that took is on no file, and is not 0."""
+    reports, run = store.runs(), catalogue_runs(store)[0]
+    assert run.checked_at.date() == reports[0].snapshot_date
+    assert reports[0].fetched_at.date() > reports[0].snapshot_date
+    assert run.seconds is None
+    assert CheckRun.from_dict(run.to_dict()) == run

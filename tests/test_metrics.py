@@ -110,8 +110,7 @@ def test_results_of_checks_are_kept_whatever_the_outcome(observed_run):
 
 def test_in_a_real_run_results_that_cannot_be_kept_change_nothing(observed_run):
     assert observed_run.states["unkept"] == "success"
-    assert "The history of unkept could not be kept" in observed_run.output
-    assert "The report of unkept could not be kept" in observed_run.output
+    assert "The result of unkept could not be filed" in observed_run.output
     assert "airflow.dataquality.unkept.rows.read:3|g" in observed_run.metrics
 
 
@@ -140,19 +139,16 @@ def test_a_logger_that_fails_is_a_warning(recorder, monkeypatch, caplog):
     assert "The metrics of orders could not be sent: OSError('no route to host')" in caplog.text
 
 
-def test_keeping_a_run_files_reports_and_sends(tmp_path, recorder):
+def test_recording_a_run_files_and_sends(tmp_path, recorder):
     record_result(RUN, dataset="orders", root=str(tmp_path))
     assert open_history(str(tmp_path)).runs("orders") == [replace(RUN, dataset="orders")]
-    assert sorted(path.suffix for path in tmp_path.rglob("*.*") if path.is_file()) == [
-        ".html", ".json", ".parquet",
-    ]  # fmt: skip
+    assert [path.suffix for path in tmp_path.rglob("*.*") if path.is_file()] == [".parquet"], "filed once"
     assert recorder.sent["dataquality.orders.rows.read"][0] == 4
 
 
 def test_without_a_root_it_is_the_configured_one(root: Path, recorder):
-    record_result(RUN, reports=False)
+    record_result(RUN)
     assert len(open_history().runs("s3://lake/orders")) == 1
-    assert not (root / "reports").exists()
 
 
 @pytest.mark.parametrize("obstacle", ["a file where the root should be", "no such file system"])
@@ -162,13 +158,12 @@ def test_what_cannot_be_kept_never_fails_the_task(tmp_path, recorder, caplog, ob
     else:
         (tmp_path / "root").write_text("a file")
         record_result(RUN, dataset="orders", root=str(tmp_path / "root"))
-    assert "The history of orders could not be kept" in caplog.text
-    assert "The report of orders could not be kept" in caplog.text
+    assert "The result of orders could not be filed" in caplog.text
     assert recorder.sent["dataquality.orders.rows.read"][0] == 4, "the rest is tried all the same"
 
 
 def test_a_history_that_cannot_be_opened_is_a_warning(tmp_path, caplog):
     assert read_history("orders", "nosuch://bucket/root") == []
     assert "The history of orders cannot be opened" in caplog.text
-    record_result(RUN, dataset="orders", root=str(tmp_path), reports=False)
+    record_result(RUN, dataset="orders", root=str(tmp_path))
     assert len(read_history("orders", str(tmp_path))) == 1

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 from io_intelligence_provider.quality.results_store import ResultHistory, dataset_id, read_past, runs_table
 
@@ -169,12 +172,31 @@ def test_on_an_object_store(run_of):
     assert history.table("columns").num_rows == 36
 
 
-def test_the_report_lies_beside_it(tmp_path, run_of):
+def test_the_report_of_a_run_is_made_from_its_file(tmp_path, run_of):
+    history, run = ResultHistory(tmp_path), run_of()
+    history.add(run, "trips")
+    assert [path.suffix for path in tmp_path.rglob("*.*")] == [".parquet"]
+    assert history.run(run.run_id, "trips") == run, "its dataset is the path again"
+    assert f"Data quality of {run.dataset}" in report_html(history.run(run.run_id, "trips"))
+
+
+def test_a_run_that_is_not_on_file(tmp_path, run_of):
     history = ResultHistory(tmp_path)
-    page = Path(history.add_report(run_of(), "orders"))
-    assert page.parent.parent == tmp_path / "reports"
-    assert "Data quality of orders" in page.read_text()
-    assert CheckRun.from_dict(json.loads(page.with_suffix(".json").read_text())) == run_of()
+    history.add(run_of(), "trips")
+    with pytest.raises(NotOnFileError, match="20250101T000000Z-x"):
+        history.run("20250101T000000Z-x", "trips")
+    with pytest.raises(StorageError, match="no id of a run"):
+        history.run("../victim", "trips")
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path, run_of):
+    history, run = ResultHistory(tmp_path), run_of()
+    path = history.add(run)
+    table = pq.read_table(path, partitioning=None)
+    number = table.schema.get_field_index("outcome")
+    pq.write_table(table.set_column(number, "outcome", [["perhaps"]]), path)
+    with pytest.raises(StorageError, match=rf"{run.run_id}.parquet is no result: .*perhaps"):
+        history.run(run.run_id, "orders")
 
 
 def test_a_history_that_cannot_be_read_lets_the_checks_go_on(tmp_path, run_of, caplog):

@@ -209,7 +209,7 @@ def test_such_an_id_names_no_file(world: SnapshotStore) -> None:
             partial(quality_path, day, text),
             partial(quarantine_path, day, text),
             partial(history.add, named),
-            partial(history.add_report, named),
+            partial(history.run, text, "orders"),
         ]
         for act in acts:
             with pytest.raises(StorageError, match="no id of a run"):
@@ -375,7 +375,7 @@ def test_names_of_data_sets_become_no_path(world: SnapshotStore, name: str) -> N
     history = ResultHistory.of(world.files)
     run = world.quality(DAY)
     assert history.add(run, name).startswith(world.files.url("results"))
-    history.add_report(run, name)
+    assert history.run(run.run_id, name).run_id == run.run_id
     assert [found.dataset for found in history.runs(name)] == [name]
     assert len(history.runs()) == 1
 

@@ -1,9 +1,8 @@
-"""Records the result of a run in history, report and metrics. Never fails the task."""
+"""Records the result of a run in history and metrics. Never fails the task."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from io_intelligence_provider.hooks.store import open_store
@@ -50,22 +49,21 @@ def record_result(
     dataset: str | None = None,
     root: str | None = None,
     storage_conn_id: str | None = None,
-    reports: bool = True,
 ) -> None:
-    """Add a run to the history, write its report, send its metrics.
+    """Add a run to the history and send its metrics.
 
-    A failure of one does not stop the others and is a warning in the log, so that a full disk or a dead
+    A failure of one does not stop the other and is a warning in the log, so that a full disk or a dead
     metrics server never fails a good run.
 
     :param dataset: the name under which runs are compared; by default the run's own.
-    :param reports: whether to write the HTML and the JSON report; a snapshot has its own.
     """
     from io_intelligence_provider.metrics import emit_metrics
 
     name = dataset or run.dataset
-    _try("history", name, lambda: open_history(root, storage_conn_id).add(run, name))
-    if reports:
-        _try("report", name, lambda: open_history(root, storage_conn_id).add_report(run, name))
+    try:
+        log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
+    except Exception as error:  # noqa: BLE001 - a result that cannot be recorded must not fail the task
+        log.warning("The result of %s could not be filed: %s", name, error)
     emit_metrics(run, dataset=name)
 
 
@@ -84,10 +82,3 @@ def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityRepor
     except Exception as error:  # noqa: BLE001 - the snapshot is committed; its lineage must not fail the task
         log.warning("The lineage of %s could not be prepared: %s", report.dataset, error)
         return None
-
-
-def _try(what: str, dataset: str, keep: Callable[[], str]) -> None:
-    try:
-        log.info("The %s of %s: %s", what, dataset, keep())
-    except Exception as error:  # noqa: BLE001 - a result that cannot be recorded must not fail the task
-        log.warning("The %s of %s could not be kept: %s", what, dataset, error)

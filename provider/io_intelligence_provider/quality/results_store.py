@@ -16,7 +16,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
@@ -31,7 +31,6 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.quality.history import LONGEST_WINDOW
-from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
@@ -53,7 +52,6 @@ log = logging.getLogger(__name__)
 Kind: TypeAlias = Literal["runs", "checks", "columns"]
 
 RESULTS: Final = "results"
-REPORTS: Final = "reports"
 _LONGEST_SLUG: Final = 60
 _LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
 _OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
@@ -108,16 +106,20 @@ class ResultHistory:
         self.files.put(path, buffer.getvalue())
         return self.files.url(path)
 
-    def add_report(self, run: CheckRun, dataset: str | None = None) -> str:
-        """Write a run's report as JSON and HTML and return the path of the page.
+    def run(self, run_id: str, dataset: str) -> CheckRun:
+        """Return one run as it was filed; its ``dataset`` is the path that was checked.
 
-        :raises StorageError: when a file cannot be written.
+        :param dataset: the name it was filed under.
+        :raises NotOnFileError: when no such run is on file.
+        :raises StorageError: when its file cannot be read or is no result.
         """
-        folder = f"{REPORTS}/dataset_id={dataset_id(dataset or run.dataset)}"
-        page = f"{folder}/{run_file(run.run_id, 'html')}"
-        self.files.put(f"{folder}/{run_file(run.run_id, 'json')}", run.to_json().encode())
-        self.files.put(page, report_html(run).encode("utf-8", "replace"))
-        return self.files.url(page)
+        path = f"{RESULTS}/dataset_id={dataset_id(dataset)}/{run_file(run_id, 'parquet')}"
+        data = self.files.read(path)
+        try:
+            table, (run,) = _parsed(data, self.files.url(path))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UnreadableFileError(f"{self.files.url(path)} is no result: {error}") from error
+        return replace(run, dataset=table["source"][0].as_py())
 
     def runs(self, dataset: str | None = None, limit: int | None = None) -> list[CheckRun]:
         """Return the stored runs, oldest first. Their ``dataset`` is the name they were filed under.
@@ -163,14 +165,23 @@ class ResultHistory:
         try:
             if isinstance(data, UnreadableFileError):
                 raise data
-            with CheckedFile(pa.BufferReader(data), where, RESULTS_KIND) as file:
-                table = file.read()
-            return table, [run_of_row(row) for row in table.to_pylist()]
+            return _parsed(data, where)
         except UnreadableFileError as error:
             log.warning("%s", error)
         except (TypeError, ValueError, RecursionError) as error:
             log.warning("%s is no result and is passed over: %s", where, error)
         return None
+
+
+def _parsed(data: bytes, where: str) -> tuple[pa.Table, list[CheckRun]]:
+    """Return the content of a result file.
+
+    :raises UnreadableFileError: when it is damaged.
+    :raises ValueError: or ``TypeError``, ``RecursionError``: when it is not a result.
+    """
+    with CheckedFile(pa.BufferReader(data), where, RESULTS_KIND) as file:
+        table = file.read()
+    return table, [run_of_row(row) for row in table.to_pylist()]
 
 
 def runs_table(runs: Iterable[CheckRun], kind: Kind = "runs") -> pa.Table:

@@ -91,13 +91,6 @@ def test_a_parser_that_raises_is_a_finding(write: Callable[..., str], check: Cal
     assert "ValueError: oh" in checked.result("validate").examples[0]["message"]
 
 
-def test_a_row_that_a_parser_drops_is_refused(write: Callable[..., str], check: Callable[..., Any]) -> None:
-    drop = pandera.pandas.Parser(lambda frame: frame[frame["a"] > 0])
-    schema = pandera.pandas.DataFrameSchema({"a": pandera.pandas.Column(int)}, parsers=drop)
-    checked = check(write(FRAME), schema)
-    assert checked.failures == {(1, None, "dropped_by_parser")}
-
-
 def test_a_null_among_integers_refuses_that_row_only(
     write: Callable[..., str], check: Callable[..., Any]
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -197,15 +199,24 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str | None:
 
 
 def _columns_with_nulls(metadata: pq.FileMetaData) -> set[str]:
-    names = set()
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for index in range(row_group.num_columns):
-            column = row_group.column(index)
-            statistics = column.statistics
+    names: set[str] = set()
+    for index, name in enumerate(_top_level_names(metadata)):
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(index).statistics
             if statistics is None or not statistics.has_null_count or statistics.null_count:
-                names.add(column.path_in_schema.partition(".")[0])
+                names.add(name)
+                break
     return names
+
+
+def _top_level_names(metadata: pq.FileMetaData) -> list[str]:
+    """Return for each leaf of a file the name of its column, which may itself hold dots."""
+    columns = metadata.schema.to_arrow_schema().names
+    leaves = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    return [
+        next((name for name in columns if leaf == name or leaf.startswith(f"{name}.")), leaf)
+        for leaf in leaves
+    ]
 
 
 def native_groups(parquet: pq.ParquetFile, schema: pa.Schema, step: int) -> list[tuple[int, int]]:
@@ -260,10 +271,19 @@ class Batch:
     :param file: the file's name; empty for a table in memory.
     :param first: position of the first row in that file; negative where rows have no position.
     :param offset: position of the first row in the data set.
+    :param parts: for rows of several files, the first row of each part, its file and its position there.
     """
 
-    def __init__(self, table: pa.Table | None, file: str, first: int, offset: int) -> None:
+    def __init__(
+        self,
+        table: pa.Table | None,
+        file: str,
+        first: int,
+        offset: int,
+        parts: Sequence[tuple[int, str, int]] = (),
+    ) -> None:
         self._table = table
+        self._parts = parts or ((0, file, first),)
         self._schema: pa.Schema | None = None
         self.frame: pl.DataFrame | None = None
         self.file, self.first, self.offset = file, first, offset
@@ -280,6 +300,11 @@ class Batch:
         """The number of rows."""
         return int(self.table.num_rows) if self.frame is None else self.frame.height
 
+    def locate(self, row: int) -> tuple[str | None, int | None]:
+        """Return the file of a row and the row's position in it, ``None`` where it has none."""
+        start, file, first = self._parts[bisect_right(self._parts, row, key=itemgetter(0)) - 1]
+        return file or None, None if first < 0 else first + row - start
+
     @cached_property
     def table(self) -> pa.Table:
         """The rows as a table."""
@@ -293,23 +318,24 @@ _COPIES: Final = 3
 """The table, the frame made of it, and pandera's copy of that."""
 
 
-def read_all_rows(source: Source, limit: int, path: str, reasons: Sequence[str]) -> pa.Table:
-    """Read all rows of a data set.
+def read_all_rows(source: Source, limit: int, path: str, reasons: Sequence[str]) -> Batch:
+    """Read all rows of a data set as one batch.
 
     :param limit: bytes that validation may use: three times the size of the rows as an Arrow table.
     :param reasons: why all rows are needed.
     :raises ConfigurationError: when the rows do not fit.
     """
-    tables, size = [], 0
+    tables, parts, size = [], [], 0
     if source.bytes > limit:
         raise _too_large(source, source.bytes, limit, path, reasons)
     for batch in source.batches():
         tables.append(batch.table)
+        parts.append((batch.offset, batch.file, batch.first))
         size += batch.table.nbytes
         if size * _COPIES > limit:
             whole = size * _COPIES * source.rows // max(1, batch.offset + batch.rows)
             raise _too_large(source, whole, limit, path, reasons)
-    return pa.concat_tables(tables) if tables else no_rows(source.schema)
+    return Batch(pa.concat_tables(tables) if tables else no_rows(source.schema), "", 0, 0, parts)
 
 
 def _too_large(
@@ -333,11 +359,9 @@ def float_columns(prepared: Prepared, schema: pa.Schema) -> frozenset[str]:
     """Return the integer columns that a pandas schema wants as floats."""
     if prepared.loaded.backend != "pandas":
         return frozenset()
-    columns: Any = prepared.schema.columns
     return frozenset(
         field.name
         for field in schema
         if pa.types.is_integer(field.type)
-        and field.name in columns
-        and str(columns[field.name].dtype) == "float64"
+        and str(getattr(prepared.column_of(field.name), "dtype", None)) == "float64"
     )

@@ -9,7 +9,13 @@ from typing import Any
 
 from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.prepare import Declared
-from io_intelligence_provider.quality.result import LONGEST_IN_EXAMPLE, MAX_EXAMPLES, CheckResult, Severity
+from io_intelligence_provider.quality.result import (
+    LONGEST_IN_EXAMPLE,
+    MAX_EXAMPLES,
+    CheckResult,
+    Level,
+    Severity,
+)
 from io_intelligence_provider.text import cut
 
 __all__ = ["CheckCounts"]
@@ -18,12 +24,14 @@ __all__ = ["CheckCounts"]
 @dataclass
 class _Entry:
     failed: int = 0
-    of_rows: bool = True
+    skipped: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
 
 
 class CheckCounts:
     """Counts failures and keeps up to five examples per check and column.
+
+    Failing rows are counted apart from failures of the data set, such as a check that raised.
 
     :param declared: the checks that every batch is validated by.
     """
@@ -33,7 +41,7 @@ class CheckCounts:
         self._defaults = {(item.check, item.column): item.severity for item in declared}
         self._declared = declared
         self._patterns = [item for item in declared if item.regex]
-        self._entries: dict[tuple[str, str | None], _Entry] = {}
+        self._entries: dict[tuple[str, str | None, bool], _Entry] = {}
         self.rows = 0
         self.quarantined = 0
         self.governed = 0
@@ -54,22 +62,25 @@ class CheckCounts:
         self, check: str, column: str | None, rows: int, examples: Sequence[Mapping[str, Any]]
     ) -> None:
         """Count failing rows of one check and column."""
-        entry = self._entries.setdefault((check, column), _Entry())
+        entry = self._entries.setdefault((check, column, True), _Entry())
         entry.failed += rows
         for example in examples[: MAX_EXAMPLES - len(entry.examples)]:
             entry.examples.append({name: _shown(value) for name, value in example.items()})
 
-    def count_dataset(self, check: str, column: str | None, message: str, **where: Any) -> None:
-        """Count a failing check of the data set once, although every batch may report it."""
-        key = (check, None) if (check, None) in self._defaults else (check, column)
+    def count_dataset(
+        self, check: str, column: str | None, message: str, rows: int = 0, **where: Any
+    ) -> None:
+        """Count a failing check of the data set once, although every batch may report it.
+
+        :param rows: the rows that it could therefore not be evaluated on.
+        """
+        key = (check, None, False) if (check, None) in self._defaults else (check, column, False)
         named = {"column": column} if key[1] is None and column is not None else {}
         entry = self._entries.setdefault(key, _Entry())
+        entry.skipped += rows
         example = {**named, **where, "message": _shown(message)}
-        if named or entry.failed == 0 or entry.of_rows:
-            if example in entry.examples:
-                return
+        if (named or entry.failed == 0) and example not in entry.examples:
             entry.failed = 1
-            entry.of_rows = False
             if len(entry.examples) < MAX_EXAMPLES:
                 entry.examples.append(example)
 
@@ -80,8 +91,7 @@ class CheckCounts:
             "quarantined": self.quarantined,
             "governed": self.governed,
             "entries": [
-                [check, column, entry.failed, entry.of_rows, entry.examples]
-                for (check, column), entry in self._entries.items()
+                [*key, entry.failed, entry.skipped, entry.examples] for key, entry in self._entries.items()
             ],
         }
 
@@ -90,17 +100,18 @@ class CheckCounts:
         self.rows += data["rows"]
         self.quarantined += data["quarantined"]
         self.governed += data["governed"]
-        for check, column, failed, of_rows, examples in data["entries"]:
-            entry = self._entries.setdefault((check, column), _Entry())
-            if of_rows:
-                entry.failed += failed
-            else:
-                entry.failed, entry.of_rows = 1, False
+        for check, column, of_rows, failed, skipped, examples in data["entries"]:
+            entry = self._entries.setdefault((check, column, of_rows), _Entry())
+            entry.failed = entry.failed + failed if of_rows else 1
+            entry.skipped += skipped
             new = [example for example in examples if of_rows or example not in entry.examples]
             entry.examples += new[: MAX_EXAMPLES - len(entry.examples)]
 
     def results(self, columns: Sequence[str]) -> list[CheckResult]:
         """Return one result per check and column, including those without failures.
+
+        A check that failed on some rows and could not be evaluated on others has two: of level ``row`` and of
+        level ``dataset``.
 
         :param columns: the columns of the data.
         """
@@ -110,23 +121,31 @@ class CheckCounts:
             for column in item.columns(columns):
                 keys[item.check, column] = item.of_rows
         results = []
-        for check, column in [*keys, *(key for key in self._entries if key not in keys)]:
-            entry = self._entries.get((check, column))
-            of_rows = entry.of_rows if entry else keys[check, column]
-            looked_at = column is None or column in present or check == "column_in_dataframe" or entry
-            results.append(
-                CheckResult(
-                    check,
-                    column,
-                    "row" if of_rows else "dataset",
-                    self.severity(check, column),
-                    (self.rows if of_rows else 1) if looked_at else 0,
-                    entry.failed if entry else 0,
-                    entry.examples if entry else [],
-                    self.policy.threshold_of(check, column),
-                )
-            )
+        for check, column in dict.fromkeys([*keys, *(key[:2] for key in self._entries)]):
+            of_rows = self._entries.get((check, column, True))
+            of_all = self._entries.get((check, column, False))
+            looked_at = column is None or column in present or check == "column_in_dataframe"
+            if of_rows is not None or (of_all is None and keys[check, column]):
+                evaluated = self.rows - (of_all.skipped if of_all else 0)
+                results.append(self._result(check, column, "row", evaluated if looked_at else 0, of_rows))
+            if of_all is not None or (of_rows is None and not keys[check, column]):
+                results.append(self._result(check, column, "dataset", int(bool(looked_at or of_all)), of_all))
         return results
+
+    def _result(
+        self, check: str, column: str | None, level: Level, evaluated: int, entry: _Entry | None
+    ) -> CheckResult:
+        entry = entry or _Entry()
+        return CheckResult(
+            check,
+            column,
+            level,
+            self.severity(check, column),
+            evaluated,
+            entry.failed,
+            entry.examples,
+            self.policy.threshold_of(check, column),
+        )
 
 
 def _shown(value: Any) -> Any:

@@ -1,24 +1,30 @@
-"""Converts Arrow tables to the frames that a schema validates, and back."""
+"""Converts Arrow tables to the frames that a schema validates, and parsed frames back."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import Frame
 from io_intelligence_provider.quality.prepare import Prepared
 
-__all__ = ["frame_columns", "from_frame", "to_frame", "to_table"]
+__all__ = ["OutputTable", "frame_columns", "from_frame", "nullable_type", "to_frame"]
 
 
 def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = frozenset()) -> Frame:
     """Return a table as the frame that the schema validates, rows numbered from 0.
 
-    :param floats: integer columns that hold a null somewhere in the data set. pandas reads such a column as
-        floats, so it has to be one in every batch.
+    pandas has no integer or boolean column with nulls but in its nullable types, so a column that the schema
+    declares as anything but floats becomes one of these: its values stay as they are.
+
+    :param floats: integer columns that hold a null somewhere in the data set and are floats in the schema.
+        They are floats in every batch.
     """
     if prepared.loaded.backend == "polars":
         frame = pl.from_arrow(table)
@@ -26,6 +32,9 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
             raise TypeError(f"{type(frame)} is no frame")
         return frame
     data = table.to_pandas()
+    for name in set(data.columns).intersection(table.column_names):
+        if _keeps_nulls(table[name], prepared.column_of(name)):
+            data[name] = table[name].to_pandas(types_mapper=_nullable_types().get).set_axis(data.index)
     if prepared.index:
         plain = ["index"] if data.index.nlevels == 1 else [f"level_{n}" for n in range(data.index.nlevels)]
         names = [name or other for name, other in zip(data.index.names, plain, strict=True)]
@@ -37,20 +46,138 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
     return data
 
 
+def _keeps_nulls(column: pa.ChunkedArray, declared: Any) -> bool:
+    if not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
+        return False
+    dtype = str(getattr(declared, "dtype", None))
+    if dtype in ("None", "float64", "float32", "float16"):
+        return False
+    return bool(column.null_count) or dtype in set(map(str, _nullable_types().values()))
+
+
+@cache
+def _nullable_types() -> dict[pa.DataType, Any]:
+    import pandas as pd
+
+    names = ["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "boolean"]
+    return {
+        pa.bool_() if name == "boolean" else pa.type_for_alias(name.lower()): pd.api.types.pandas_dtype(name)
+        for name in names
+    }
+
+
+def nullable_type(dtype: Any) -> Any:
+    """Return pandas' nullable type for a type of numpy that has no null, else ``None``."""
+    if dtype.kind not in "iub" or hasattr(dtype, "na_value"):
+        return None
+    return _nullable_types()[pa.from_numpy_dtype(dtype)]
+
+
 def frame_columns(schema: pa.Schema, prepared: Prepared) -> list[str]:
     """Return the columns of the validated frame, including the index of a pandas schema."""
     return list(to_frame(schema.empty_table(), prepared).columns) if prepared.index else list(schema.names)
 
 
-def to_table(frame: Any, like: pa.Schema | None = None) -> pa.Table:
-    """Return a validated frame as a table.
+class OutputTable:
+    """Builds the tables of valid rows and of keys from the source's rows and the parsed ones.
 
-    :param like: the schema that earlier batches were written with, if any.
+    A column that the schema does not change comes from the source, value by value. The types of the others
+    are settled with the first batch: the schema's type where Arrow has one, else that of the parsed values.
     """
-    table = frame.to_arrow() if hasattr(frame, "to_arrow") else pa.Table.from_pandas(frame)
-    if like is not None and table.schema != like:
-        table = table.select(like.names).cast(like)
-    return table
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._types: dict[str, pa.DataType] = {}
+
+    def of(self, table: pa.Table, frame: Any, order: Sequence[int] | None) -> pa.Table:
+        """Return all rows of a batch in the source's order, as the schema parses them.
+
+        :param table: the source's rows.
+        :param frame: the parsed rows, with nulls for what could not be parsed.
+        :param order: for each row of the frame its position in the table, ``None``: the same.
+        :raises ConfigurationError: when the values of a column do not have one type.
+        """
+        prepared = self._prepared
+        if not prepared.parses:
+            return table
+        before = set(frame_columns(table.schema, prepared))
+        after = list(frame.columns)
+        names = [name for name in table.column_names if name not in before or name in after]
+        columns, fields = [], []
+        for name in [*names, *(name for name in after if name not in table.column_names)]:
+            source = table[name] if name in table.column_names else None
+            if source is not None and not (name in after and prepared.changes(name)):
+                columns.append(source)
+                fields.append(table.schema.field(name))
+                continue
+            values = frame[name]
+            if order is not None:
+                values = values.set_axis(list(order)).sort_index()
+            columns.append(self._converted(name, values, source))
+            fields.append(pa.field(name, columns[-1].type))
+        same = pa.schema(fields) == table.schema.remove_metadata()
+        return pa.table(columns, schema=pa.schema(fields, table.schema.metadata if same else None))
+
+    def _converted(self, name: str, values: Any, source: pa.ChunkedArray | None) -> pa.ChunkedArray:
+        settled = self._types.get(name)
+        if settled is None:
+            column = self._prepared.column_of(name)
+            settled = declared_type(self._prepared.coercion_of(name) or getattr(column, "dtype", None))
+        try:
+            array = to_arrow(values, settled, source)
+        except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+            raise ConfigurationError(
+                f"The parsed values of {name!r} cannot be written as {settled or 'one type'}: {error}. "
+                "Declare a type for the column that holds all of them."
+            ) from error
+        if name not in self._types:
+            if (pa.types.is_null(array.type) and source is not None) or (
+                source is not None
+                and pa.types.is_string(source.type)
+                and pa.types.is_large_string(array.type)
+            ):
+                array = array.cast(source.type)
+            self._types[name] = array.type
+        return array
+
+
+def declared_type(dtype: Any) -> pa.DataType | None:
+    """Return the Arrow type of a schema's type; ``None`` when only the values can tell."""
+    kind = getattr(dtype, "type", None)
+    if kind is None:
+        return None
+    if type(dtype).__name__ == "Date" and type(dtype).__module__.endswith("pandas_engine"):
+        return pa.date32()
+    if type(dtype).__name__ == "Decimal" and type(dtype).__module__.endswith("pandas_engine"):
+        return pa.decimal128(dtype.precision, dtype.scale) if dtype.precision <= _DECIMAL else None
+    try:
+        if "polars" in type(dtype).__module__:
+            found = to_arrow(pl.Series([], dtype=kind), None, None).type
+        else:
+            import pandas as pd
+
+            found = to_arrow(pd.Series([], dtype=kind), None, None).type
+    except Exception:  # noqa: BLE001 - a type of Python's own, or one that needs values
+        return None
+    return None if pa.types.is_null(found) or pa.types.is_dictionary(found) else found
+
+
+_DECIMAL: Final = 38
+
+
+def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | None) -> pa.ChunkedArray:
+    """Convert a column of a frame to Arrow; a NaN that was no null in the source stays one."""
+    if isinstance(values, pl.Series):
+        array = values.to_arrow(compat_level=pl.CompatLevel.oldest())
+        found = pa.chunked_array([array])
+        return found if dtype is None or found.type == dtype else found.cast(dtype)
+    array = pa.Array.from_pandas(values, type=dtype)
+    found = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+    if pa.types.is_floating(found.type) and source is not None and found.null_count > source.null_count:
+        was_null = source.combine_chunks().is_null()
+        lost = pc.and_(found.combine_chunks().is_null(), pc.invert(was_null))
+        found = pc.if_else(lost, pa.scalar(float("nan"), found.type), found)
+    return found
 
 
 def from_frame(data: Any) -> pa.Table:
@@ -70,7 +197,9 @@ def from_frame(data: Any) -> pa.Table:
             "a pandas or polars frame, a LazyFrame or a pyarrow table is needed."
         )
     try:
-        return to_table(data)
+        if hasattr(data, "to_arrow"):
+            return data.to_arrow()
+        return pa.Table.from_pandas(data)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ConfigurationError(
             f"The returned frame cannot be written as Parquet: {error}. Give each column one type."

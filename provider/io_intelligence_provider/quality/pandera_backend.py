@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import polars as pl
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     import pandera.polars
     from pandera.errors import SchemaError
 
-__all__ = ["NOT_NULLABLE", "RAISED", "Frame", "Schema", "run_schema", "without_failure_report"]
+__all__ = [
+    "NOT_NULLABLE",
+    "RAISED",
+    "Frame",
+    "Schema",
+    "run_schema",
+    "whole_validation",
+    "without_failure_report",
+]
 
 
 Frame: TypeAlias = "pl.DataFrame | pd.DataFrame"
@@ -33,19 +42,24 @@ RAISED: Final = "validate"
 """The check name for an exception that pandera let through."""
 
 
+def whole_validation() -> AbstractContextManager[None]:
+    """Override pandera's global switch and its shallow mode, which would let bad data pass."""
+    from pandera.config import ValidationDepth, config_context
+
+    return config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA)
+
+
 def run_schema(frame: Frame, schema: Schema) -> list[CheckFailure]:
     """Evaluate every check of ``schema`` on ``frame`` and return those that failed.
 
-    pandera's global switch and its shallow mode are overridden, because they would let bad data pass. The
-    rows of a pandas frame have to be numbered from 0.
+    The rows of a pandas frame have to be numbered from 0.
 
     :raises pandera.errors.SchemaDefinitionError: when the schema itself is wrong.
     """
-    from pandera.config import ValidationDepth, config_context
     from pandera.errors import SchemaDefinitionError, SchemaErrors
 
     try:
-        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+        with whole_validation():
             schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
         return [_failed(error, len(frame)) for error in errors.schema_errors]
@@ -93,8 +107,6 @@ def _failed(error: SchemaError, height: int) -> CheckFailure:
     if not isinstance(check, str) and check is not None:
         return CheckFailure(check.name or str(check), column, rows, _message(error, check))
     name = str(check or error.reason_code.name.lower()).partition("(")[0]
-    if name == "coerce_dtype" and column is None and rows is not None:
-        column = next(iter(getattr(error.failure_cases, "columns", [])), None)
     if name in _NAMES_COLUMN and isinstance(error.failure_cases, str):
         column = error.failure_cases
     return CheckFailure(name, column, rows, _MESSAGES.get(name) or _first_line(error))

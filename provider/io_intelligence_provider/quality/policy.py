@@ -31,7 +31,7 @@ __all__ = [
 
 Threshold: TypeAlias = int | float
 
-ALWAYS: Final = ("quarantine_share", "same_columns", "dropped_by_parser", "validate")
+ALWAYS: Final = ("quarantine_share", "same_columns", "validate")
 """Checks that every run has in addition to those of the schema."""
 
 _UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")

@@ -88,6 +88,7 @@ class Prepared:
     :param schema: the checks without uniqueness.
     :param declared: every check, including uniqueness.
     :param index: columns that are the index of the user's pandas schema.
+    :param row_type: a type of whole rows, such as a pydantic model.
     """
 
     loaded: LoadedSchema
@@ -95,12 +96,7 @@ class Prepared:
     declared: tuple[Declared, ...]
     unique: tuple[Unique, ...]
     index: tuple[str, ...] = ()
-
-    @cached_property
-    def parser(self) -> Schema:
-        """The same schema without checks: it only coerces and fills columns."""
-        parser: Schema = _parser(self.schema)
-        return parser
+    row_type: Any = None
 
     @cached_property
     def parses(self) -> bool:
@@ -118,15 +114,43 @@ class Prepared:
             or getattr(getattr(schema, "index", None), "coerce", False)
         )
 
+    def column_of(self, name: str) -> Any:
+        """Return the schema's column for a column of the data, ``None`` when it has none."""
+        columns: Any = self.schema.columns
+        if name in columns and not columns[name].regex:
+            return columns[name]
+        return next((column for key, column in columns.items() if column.regex and re.match(key, name)), None)
+
+    def coercion_of(self, name: str) -> Any:
+        """Return the type that a column of the data is converted to, ``None`` when it is left as it is."""
+        schema: Any = self.schema
+        column = self.column_of(name)
+        if column is None:
+            return schema.dtype if schema.coerce and self.row_type is None else None
+        return column.dtype if column.coerce or schema.coerce else None
+
+    def changes(self, name: str) -> bool:
+        """Return whether the schema may change the values of a column."""
+        schema: Any = self.schema
+        if getattr(schema, "parsers", None) or (self.row_type is not None and schema.coerce):
+            return True
+        column = self.column_of(name)
+        parsed = column is not None and (column.default is not None or getattr(column, "parsers", None))
+        return bool(parsed) or self.coercion_of(name) is not None
+
 
 def prepare(loaded: LoadedSchema) -> Prepared:
     """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
+    row_type = schema.dtype if type(schema.dtype).__name__ == "PydanticModel" else None
+    if schema.dtype is not None and row_type is None:
+        for column in schema.columns.values():  # the type of the frame is that of each column
+            column.dtype = schema.dtype
     declared = list(_of_frame(schema))
     unique = list(_unique_fields(schema))
     for name, column in schema.columns.items():
-        declared += _of_column(name, column)
+        declared += _of_column(name, column, coerce=schema.coerce)
         if column.unique:
             keep = _KEEP[getattr(column, "report_duplicates", "all")]
             unique.append(Unique(UNIQUE_COLUMN, (name,), bool(column.regex), keep))
@@ -138,7 +162,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     declared += _of_checks(None, schema.checks)
     schema.unique = None
     schema.drop_invalid_rows = False
-    return Prepared(loaded, schema, tuple(declared), tuple(unique), index)
+    return Prepared(loaded, schema, tuple(declared), tuple(unique), index, row_type)
 
 
 def _index_to_columns(schema: Any) -> tuple[str, ...]:
@@ -197,11 +221,11 @@ def _of_frame(schema: Any) -> Iterator[Declared]:
         yield Declared("column_ordered", None, of_rows=False)
 
 
-def _of_column(name: str, column: Any) -> Iterator[Declared]:
+def _of_column(name: str, column: Any, *, coerce: bool) -> Iterator[Declared]:
     regex = bool(column.regex)
     if column.dtype is not None:
         yield Declared(DTYPE, name, of_rows=False, regex=regex)
-        if column.coerce:
+        if column.coerce or coerce:
             yield Declared(COERCION, name, of_rows=True, regex=regex)
     if not column.nullable:
         yield Declared(NOT_NULLABLE, name, of_rows=True, regex=regex)
@@ -229,20 +253,6 @@ def _name(check: Any) -> str:
     if check.name and check.name != _UNNAMED:
         return str(check.name)
     return str(check.error or _UNNAMED)
-
-
-def _parser(schema: Any) -> Any:
-    parser = copy.copy(schema)
-    parser.columns = {name: copy.copy(column) for name, column in schema.columns.items()}
-    parser.checks = []
-    if parser.strict is True:
-        parser.strict = False
-    parser.ordered = False
-    for column in parser.columns.values():
-        column.checks = []
-        column.nullable = True
-        column.required = column.required and parser.add_missing_columns
-    return parser
 
 
 _ROW_BY_ROW: Final = frozenset(

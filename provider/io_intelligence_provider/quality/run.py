@@ -116,11 +116,10 @@ class _Run:
 
     def _pieces(self, validator: BatchValidator) -> Iterator[tuple[Batch, list[DuplicateKeys]]]:
         if self.reasons:
-            table = read_all_rows(self.source, self.options.memory_bytes, self.context.path, self.reasons)
-            whole = InMemory(table, self.source.files)
-            yield Batch(table, "", 0, 0), find_duplicate_keys(whole, self.prepared, validator, whole=True)
+            batch = read_all_rows(self.source, self.options.memory_bytes, self.context.path, self.reasons)
+            yield batch, find_duplicate_keys([batch], batch.table.schema, validator)
             return
-        repeats = find_duplicate_keys(self.source, self.prepared, validator)
+        repeats = find_duplicate_keys(self.source, self.source.schema, validator)
         read = 0
         for batch in self.source.batches(native=self.prepared.loaded.backend == "polars"):
             read += batch.rows
@@ -143,7 +142,8 @@ class _Run:
                 for rows in validated.refused_rows():
                     refused.write(quarantine_table(rows, self.context.run_id, self.context.checked_at))
             if valid is not None:
-                valid.write(validator.valid_table(batch.table, validated.valid, valid.schema))
+                table = validator.output(batch, validated.parsed)
+                valid.write(table.filter(validated.valid.to_arrow()))
             if profiler is not None:
                 profiler.add(_polars(batch))
         return profiler

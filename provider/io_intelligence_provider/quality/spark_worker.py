@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from io_intelligence_provider.quality.batches import Batch
 from io_intelligence_provider.quality.counts import CheckCounts
-from io_intelligence_provider.quality.frames import to_table
 from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.profile import Profiler
@@ -122,7 +121,7 @@ class Worker:
         self, validator: BatchValidator, validated: ValidatedBatch, output: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         row = output.field("row")
-        valid = validator.valid_table(validated.batch.table, validated.valid, None)
+        valid = validator.output(validated.batch, validated.parsed).filter(validated.valid.to_arrow())
         if not valid.num_rows:
             return
         valid = valid.select([field.name for field in row.type]).cast(pa.schema(list(row.type)))
@@ -166,8 +165,8 @@ def in_utc(schema: pa.Schema) -> pa.Schema:
 def _parsed(prepared: Prepared, schema: pa.Schema) -> pa.Schema:
     if not prepared.parses:
         return schema
-    parsed = BatchValidator(prepared).parsed(schema.empty_table())
-    return schema if parsed is None else to_table(parsed[0]).schema
+    validator, batch = BatchValidator(prepared), Batch(schema.empty_table(), "", -1, 0)
+    return validator.output(batch, validator.parse(batch)).schema
 
 
 def parsed_differently(prepared: Prepared, schema: pa.Schema) -> set[str]:

@@ -8,7 +8,7 @@ temporary files by their first bits, and each file is searched separately. Two d
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,11 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.quality.batches import Batch, Source
-from io_intelligence_provider.quality.frames import frame_columns, to_frame
-from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
+from io_intelligence_provider.quality.frames import frame_columns
+from io_intelligence_provider.quality.prepare import UNIQUE_COLUMN, Prepared, Unique
 from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys
 
-__all__ = ["Repeated", "find_duplicate_keys", "key_frame", "key_hashes"]
+__all__ = ["Repeated", "find_duplicate_keys", "key_hashes"]
 
 
 _IN_MEMORY: Final = 4_000_000
@@ -126,60 +126,64 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def find_duplicate_keys(
-    source: Source, prepared: Prepared, validator: BatchValidator, *, whole: bool = False
+    source: Source | Sequence[Batch], schema: pa.Schema, validator: BatchValidator
 ) -> list[DuplicateKeys]:
     """Read the keys of a data set and return, for each key, the rows that repeat it.
 
-    Keys are compared as the schema parses them. A row whose value cannot be parsed is refused for that and
-    has no key.
+    Keys are compared as the schema parses them. A value that cannot be parsed, or is null where the schema
+    allows none, is refused for that, and its row has no key.
 
-    :param whole: parse all rows in one batch, because the schema may parse parts differently.
+    :param source: the data set, or all its rows in one batch, when the schema may parse parts differently.
+    :param schema: the columns of the data set.
     """
+    prepared = validator.prepared
     keys = [
         (unique, columns)
         for unique in prepared.unique
-        for columns in unique.resolved(frame_columns(source.schema, prepared))
+        for columns in unique.resolved(frame_columns(schema, prepared))
     ]
     if not keys:
         return []
-    wanted = (
-        None
-        if prepared.parses or prepared.index
-        else sorted({name for _, columns in keys for name in columns})
-    )
+    wanted = sorted({name for _, columns in keys for name in columns})
+    parses = bool(prepared.index) or any(map(prepared.changes, wanted))
+    if isinstance(source, Sequence):
+        batches, rows = iter(source), sum(batch.rows for batch in source)
+    else:
+        batches, rows = source.batches(None if parses else wanted), source.rows
     with ExitStack() as stack:
-        collected_keys = [stack.enter_context(Repeated(unique.keep, source.rows)) for unique, _ in keys]
-        for batch in _whole(source) if whole else source.batches(wanted):
-            frame, rows = key_frame(batch.table, prepared, validator)
-            for (_, columns), collected in zip(keys, collected_keys, strict=True):
-                collected.add(key_hashes(frame[list(columns)], rows + batch.offset))
+        collected_keys = [stack.enter_context(Repeated(unique.keep, rows)) for unique, _ in keys]
+        for batch in batches:
+            frame, unreadable = _key_values(batch, validator) if parses else (batch.table, {})
+            for (unique, columns), collected in zip(keys, collected_keys, strict=True):
+                kept = _rows_with_key(frame, unique, columns, unreadable, prepared)
+                key: Any = pl.from_arrow(frame.select(list(columns)))
+                collected.add(key_hashes(key[kept], kept + batch.offset))
         return [
             DuplicateKeys(unique.check, columns, collected.finish())
             for (unique, columns), collected in zip(keys, collected_keys, strict=True)
         ]
 
 
-def _whole(source: Any) -> list[Batch]:
-    return [Batch(source.table, "", 0, 0)]
+def _key_values(batch: Batch, validator: BatchValidator) -> tuple[pa.Table, Mapping[str | None, set[int]]]:
+    """Return a batch as the schema parses it, and the rows whose values cannot be parsed, by column."""
+    parsed = validator.parse(batch)
+    unreadable = {column: set(parsed.positions(rows)) for column, rows in parsed.unreadable.items()}
+    return validator.output(batch, parsed), unreadable
 
 
-def key_frame(table: pa.Table, prepared: Prepared, validator: BatchValidator) -> tuple[Any, pl.Series]:
-    """Return a table as the schema parses it, and the positions of the remaining rows."""
+def _rows_with_key(
+    table: pa.Table,
+    unique: Unique,
+    columns: tuple[str, ...],
+    unreadable: Mapping[str | None, set[int]],
+    prepared: Prepared,
+) -> pl.Series:
     rows = pl.int_range(table.num_rows, eager=True)
-    if not prepared.parses:
-        return to_frame(table, prepared) if prepared.index else pl.from_arrow(table), rows
-    parsed = validator.parsed(table)
-    if parsed is None:
-        unreadable = {
-            row
-            for failed in validator.failures_of(Batch(table, "", 0, 0))
-            if failed.check in (COERCION, DTYPE)
-            for row in failed.rows or ()
-        }
-        rows = rows.filter(~rows.is_in(sorted(unreadable)))
-        table = table.take(rows.to_arrow())
-        parsed = validator.parsed(table)
-        if parsed is None:  # the whole column has the wrong type: compared as it is
-            return pl.from_arrow(table), rows
-    frame, left = parsed
-    return frame, rows.gather(left)
+    without = set().union(*(unreadable.get(name, set()) for name in (None, *columns)))
+    if without:
+        rows = rows.filter(~rows.is_in(sorted(without)))
+    column = prepared.column_of(columns[0])
+    if unique.check == UNIQUE_COLUMN and column is not None and not column.nullable:
+        values: Any = pl.from_arrow(table[columns[0]])
+        rows = rows.filter(~values.gather(rows).is_null())
+    return rows

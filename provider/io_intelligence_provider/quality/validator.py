@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,170 +15,246 @@ import pyarrow as pa
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.batches import Batch
 from io_intelligence_provider.quality.counts import CheckCounts
-from io_intelligence_provider.quality.frames import to_frame, to_table
+from io_intelligence_provider.quality.frames import OutputTable
 from io_intelligence_provider.quality.pandera_backend import (
     NOT_NULLABLE,
-    Frame,
-    Schema,
     run_schema,
     without_failure_report,
 )
+from io_intelligence_provider.quality.parser import BatchParser, ParsedBatch, bare_column
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.quality.quarantine import RefusedRow, plain_rows, record_text, value_text
 from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure
 
-__all__ = ["DROPPED", "BatchValidator", "DuplicateKeys", "ValidatedBatch", "validate_batch"]
+__all__ = ["BatchValidator", "DuplicateKeys", "ValidatedBatch", "validate_batch"]
 
 
-DROPPED: Final = "dropped_by_parser"
-"""The check name for a row that a parser of the schema dropped."""
-
-_TYPE: Final = (COERCION, DTYPE)
-
-
-@dataclass
 class BatchValidator:
     """Validates batches by a prepared schema.
 
-    :param floats: integer columns that hold a null somewhere in the data set and are floats in the schema.
-        They are converted in every batch, as pandas would convert the whole column.
+    :param floats: see :class:`BatchParser`.
     """
 
-    prepared: Prepared
-    floats: frozenset[str] = frozenset()
+    def __init__(self, prepared: Prepared, floats: frozenset[str] = frozenset()) -> None:
+        self.prepared = prepared
+        self.parser = BatchParser(prepared, floats)
+        self._output = OutputTable(prepared)
+        self._schemas: dict[Any, Any] = {}
 
-    def __post_init__(self) -> None:
-        self._schema: Schema | None = None
-        self._parser: Schema | None = None
+    def parse(self, batch: Batch) -> ParsedBatch:
+        """Return a batch as the schema parses it."""
+        return self.parser.parse(None if batch.frame is not None else batch.table, batch.frame)
 
-    def failures_of(self, batch: Batch) -> list[CheckFailure]:
-        """Return the failures of a batch, with positions in the batch.
+    def failures_of(self, parsed: ParsedBatch) -> list[CheckFailure]:
+        """Return the failures of a parsed batch, with positions in the batch.
 
-        A row whose value cannot be read as the schema's type is refused for that, and the other rows are
-        validated without it, so that one bad value does not hide the failures of other checks.
+        A value that cannot be read as the schema's type, or is not of it, fails for that alone. The checks
+        of its column, and those of whole rows, are run without it, so that it changes no other result.
         """
-        alive = pl.int_range(batch.rows, eager=True)
-        found: list[CheckFailure] = []
+        found = list(parsed.failures)
+        if parsed.aborted:
+            return found
+        unreadable = {column: set(rows) for column, rows in parsed.unreadable.items()}
+        for column, rows in parsed.unreadable.items():
+            found.append(CheckFailure(COERCION, column, rows, self._coercion_message(column)))
         while True:
-            failures = self._run(batch if len(alive) == batch.rows else _some(batch, alive))
-            blocked = _blocked(failures)
-            if not blocked:
-                return found + [_at(failed, alive) for failed in failures]
-            removed = set().union(*blocked.values())
-            found += [_at(failed, alive) for failed in _of_removed(failures, blocked, removed)]
-            places = pl.int_range(len(alive), eager=True)
-            alive = alive.filter(~places.is_in(sorted(removed)))
+            failures = self._run(parsed.frame, unreadable)
+            mistyped = [one for one in failures if one.check == DTYPE and one.rows and one.column is not None]
+            if not mistyped:
+                break
+            for one in mistyped:
+                unreadable.setdefault(one.column, set()).update(one.rows or ())
+                found.append(replace(one, message="is not of the schema's type"))
+        found += _without_missing_values(failures, parsed.frame, self.prepared)
+        return [one if one.rows is None else replace(one, rows=parsed.positions(one.rows)) for one in found]
 
-    def _run(self, batch: Batch) -> list[CheckFailure]:
+    def _coercion_message(self, column: str | None) -> str:
+        dtype = self.prepared.row_type if column is None else self.prepared.coercion_of(column)
+        return f"cannot be read as {dtype}" if column is not None else f"is no {dtype}"
+
+    def _run(self, frame: Any, unreadable: Mapping[str | None, set[int]]) -> list[CheckFailure]:
+        if not unreadable:
+            return self._check(frame, None)
+        refused = unreadable.get(None, set())
+        columns = [name for name in unreadable if name is not None]
+        passes = [(refused, _Part(without=frozenset(columns)))]
+        passes += [(refused | unreadable[name], _Part(only=name)) for name in columns]
+        passes.append((set().union(*unreadable.values()), _Part(rows=True)))
+        found = []
+        for left_out, part in passes:
+            kept = pl.int_range(len(frame), eager=True)
+            kept = kept.filter(~kept.is_in(sorted(left_out)))
+            if not len(kept) and not part.without:
+                continue
+            found += [
+                one if one.rows is None else replace(one, rows=kept.gather(list(one.rows)).to_list())
+                for one in self._check(_rows(frame, kept), part)
+            ]
+        return found
+
+    def _check(self, frame: Any, part: _Part | None) -> list[CheckFailure]:
+        """Run the checks of the schema, or a part of them, on a parsed frame."""
         from pandera.errors import SchemaDefinitionError
 
-        frame: Any = batch.frame
-        if frame is None:
-            frame = to_frame(batch.table, self.prepared, self.floats)
-        if self._schema is None:
-            self._schema = without_failure_report(self.prepared.schema, frame)
+        columns = list(frame.columns)
+        types = {} if isinstance(frame, pl.DataFrame) else _nullable_columns(frame)
+        key = (part, tuple(columns), tuple(types.items()))
+        schema = self._schemas.get(key)
+        if schema is None:
+            schema = _check_schema(self.prepared, columns, types, part)
+            schema = self._schemas[key] = without_failure_report(schema, frame)
         try:
-            failures = run_schema(frame, self._schema)
+            failures = run_schema(frame, schema)
         except SchemaDefinitionError as error:
             raise ConfigurationError(
                 f"pandera refuses the schema {self.prepared.loaded.name}: {error}"
             ) from error
-        return failures + _further_extras(failures, self._schema, list(frame.columns))
+        return failures + _further_extras(failures, schema, columns)
 
-    def parsed(self, table: pa.Table) -> tuple[Frame, list[int]] | None:
-        """Return a table as the schema parses it, and the positions of the remaining rows.
+    def output(self, batch: Batch, parsed: ParsedBatch) -> pa.Table:
+        """Return all rows of a batch as the schema parses them, unchanged where it parses nothing.
 
-        ``None`` when a row cannot be parsed.
+        :raises ConfigurationError: when the parsed values of a column do not have one type.
         """
-        from pandera.errors import SchemaErrors
-
-        frame = to_frame(table, self.prepared, self.floats)
-        if self._parser is None:
-            self._parser = without_failure_report(self.prepared.parser, frame)
-        try:
-            parsed = self._parser.validate(frame, lazy=True)
-        except SchemaErrors as errors:
-            # Other errors, such as a column of the wrong type, leave usable parsed data.
-            if any(str(error.check).startswith(COERCION) for error in errors.schema_errors):
-                return None
-            parsed = errors.data
-        except Exception:  # noqa: BLE001 - a parser of the user's; the validator reports what it raised
-            return None
-        return parsed, _positions(parsed, table.num_rows)
-
-    def valid_table(self, table: pa.Table, valid: pl.Series, like: pa.Schema | None) -> pa.Table:
-        """Return the valid rows as the schema parses them, unchanged when it parses nothing.
-
-        :param valid: for every row, whether it is valid.
-        :param like: the schema that earlier tables were written with.
-        """
-        kept = table.filter(valid.to_arrow())
-        if not self.prepared.parses:
-            return kept
-        parsed = self.parsed(kept)
-        return kept if parsed is None else to_table(parsed[0], like)
-
-    def dropped(self, batch: Batch) -> CheckFailure | None:
-        """Return the failure of the rows that a parser of the schema drops."""
-        if not getattr(self.prepared.schema, "parsers", None):
-            return None
-        parsed = self.parsed(batch.table)
-        if parsed is None:
-            return None
-        missing = sorted(set(range(batch.rows)) - set(parsed[1]))
-        if not missing:
-            return None
-        return CheckFailure(DROPPED, None, missing, "is dropped by a parser of the schema")
+        return batch.table if parsed.aborted else self._output.of(batch.table, parsed.frame, parsed.order)
 
 
-def _some(batch: Batch, rows: pl.Series) -> Batch:
-    return Batch(batch.table.take(rows.to_arrow()), batch.file, 0, 0)
+@dataclass(frozen=True)
+class _Part:
+    """A part of a schema's checks.
+
+    :param without: all but the checks of these columns and of rows.
+    :param only: the checks of one column.
+    :param rows: the checks of whole rows.
+    """
+
+    without: frozenset[str] = frozenset()
+    only: str | None = None
+    rows: bool = False
 
 
-def _positions(frame: Any, rows: int) -> list[int]:
-    if hasattr(frame, "index"):
-        labels = frame.index.tolist()
-        if len(set(labels)) == len(labels) and all(
-            isinstance(label, int) and label < rows for label in labels
-        ):
-            return list(labels)
-    return list(range(len(frame)))
+def _check_schema(
+    prepared: Prepared, present: Sequence[Any], types: Mapping[str, Any], part: _Part | None
+) -> Any:
+    """Return a schema that only checks a frame, whatever it would parse.
+
+    :param present: the columns of the frame.
+    :param types: pandas' nullable types of some columns; the schema declares those without nulls.
+    """
+    schema: Any = copy.copy(prepared.schema)
+    schema.coerce, schema.add_missing_columns = False, False
+    schema.strict = schema.strict is True
+    if getattr(schema, "parsers", None):
+        schema.parsers = []
+    if prepared.row_type is not None:
+        schema.dtype = None
+    elif not schema.columns and schema.dtype is not None:
+        schema.columns = {name: _column(prepared, name, schema.dtype) for name in map(str, present)}
+    columns = schema.columns = {
+        name: _checked_column(column, types.get(name), prepared)
+        for name, column in _single_columns(schema, present, polars=prepared.loaded.backend == "polars")
+    }
+    if part is None:
+        return schema
+    if not part.rows:
+        schema.checks = []
+    if part.without:
+        schema.columns = {
+            name: bare_column(column) if name in part.without else column for name, column in columns.items()
+        }
+    else:
+        schema.strict = schema.ordered = False
+        schema.columns = {name: column for name, column in columns.items() if name == part.only}
+    return schema
 
 
-def _blocked(failures: Sequence[CheckFailure]) -> dict[str, set[int]]:
-    """Return, by column, the rows whose values prevent the column from having its type."""
-    blocked: dict[str, set[int]] = {}
-    wrong = {failed.column for failed in failures if failed.check in _TYPE}
-    for failed in failures:
-        if failed.column is None or not failed.rows:
+def _checked_column(declared: Any, nullable: Any, prepared: Prepared) -> Any:
+    """Return a column that only checks.
+
+    :param nullable: pandas' nullable type of the column in the frame, if it has one.
+    """
+    column = copy.copy(declared)
+    column.coerce, column.default = False, None
+    if getattr(column, "parsers", None):
+        column.parsers = []
+    if prepared.schema.add_missing_columns:
+        column.required = False
+    if nullable is not None and str(column.dtype).lower() == str(nullable).lower():
+        column.dtype = nullable
+    return column
+
+
+def _column(prepared: Prepared, name: str, dtype: Any) -> Any:
+    if prepared.loaded.backend == "polars":
+        import pandera.polars as backend
+    else:
+        import pandera.pandas as backend
+    return backend.Column(dtype, name=name)
+
+
+def _single_columns(schema: Any, present: Sequence[Any], *, polars: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a schema; a pattern becomes the columns that it matches, if any.
+
+    To polars schemas a column that is declared by name belongs to no pattern, to pandas schemas it does.
+    """
+    taken = {name for name, column in schema.columns.items() if not column.regex}
+    for key, column in schema.columns.items():
+        matches = [str(name) for name in present if column.regex and re.match(key, str(name))]
+        if polars:
+            matches = [name for name in matches if name not in taken]
+        if not matches or taken.intersection(matches):
+            yield key, column
             continue
-        # A null turns pandas' integers into floats and its booleans into objects.
-        if failed.check in _TYPE or (failed.check == NOT_NULLABLE and failed.column in wrong):
-            blocked.setdefault(failed.column, set()).update(failed.rows)
-    return blocked
+        taken.update(matches)
+        for name in matches:
+            single = copy.copy(column)
+            single.name, single.regex = name, False
+            yield name, single
 
 
-def _of_removed(
-    failures: Sequence[CheckFailure], blocked: Mapping[str, set[int]], removed: AbstractSet[int]
+def _nullable_columns(frame: Any) -> dict[str, Any]:
+    """Return the columns of a pandas frame that have one of its nullable types, with that type."""
+    from pandera.engines import pandas_engine
+
+    return {
+        str(name): pandas_engine.Engine.dtype(dtype)
+        for name, dtype in frame.dtypes.items()
+        if getattr(dtype, "kind", "") in "iub" and hasattr(dtype, "na_value")
+    }
+
+
+def _rows(frame: Any, rows: pl.Series) -> Any:
+    if len(rows) == len(frame):
+        return frame
+    if isinstance(frame, pl.DataFrame):
+        return frame[rows]
+    return frame.iloc[rows.to_list()].reset_index(drop=True)
+
+
+def _without_missing_values(
+    failures: Sequence[CheckFailure], frame: Any, prepared: Prepared
 ) -> list[CheckFailure]:
-    """Return the failures of the removed rows; for the blocking columns only type and null failures."""
+    """Remove failures of values that are missing.
+
+    Where the schema forbids them, that is their only failure. Where it allows them, checks ignore them unless
+    they say otherwise; NaN counts as missing, which pandera does for pandas but not for polars.
+    """
+    missing = {one.column: frozenset(one.rows or ()) for one in failures if one.check == NOT_NULLABLE}
+    if isinstance(frame, pl.DataFrame):
+        for name in {one.column for one in failures if one.rows} - set(missing):
+            column = (
+                prepared.column_of(name) if name in frame.columns and frame[name].dtype.is_float() else None
+            )
+            if column is not None and all(check.ignore_na for check in column.checks):
+                missing[name] = frozenset(frame[name].is_nan().arg_true())
     kept = []
-    for failed in failures:
-        if not failed.rows or (failed.column in blocked and failed.check not in (*_TYPE, NOT_NULLABLE)):
-            continue
-        if rows := [row for row in failed.rows if row in removed]:
-            kept.append(replace(failed, rows=rows, message=_TYPE_MESSAGE.get(failed.check, failed.message)))
+    for one in failures:
+        ignored = missing.get(one.column) if one.column is not None and one.check != NOT_NULLABLE else None
+        if one.rows is None or not ignored:
+            kept.append(one)
+        elif rows := [row for row in one.rows if row not in ignored]:
+            kept.append(replace(one, rows=rows))
     return kept
-
-
-_TYPE_MESSAGE: Final = {
-    COERCION: "cannot be read as the schema's type",
-    DTYPE: "is not of the schema's type",
-}
-
-
-def _at(failed: CheckFailure, alive: pl.Series) -> CheckFailure:
-    return failed if failed.rows is None else replace(failed, rows=alive.gather(list(failed.rows)).to_list())
 
 
 def _further_extras(
@@ -233,10 +309,12 @@ def duplicate_key_failure(check: str, columns: tuple[str, ...], rows: Sequence[i
 class ValidatedBatch:
     """A batch and the reasons for its refused rows.
 
+    :param parsed: its rows as the schema parses them.
     :param reasons: the failures of each refused row.
     """
 
     batch: Batch
+    parsed: ParsedBatch
     reasons: Mapping[int, Sequence[CheckFailure]]
 
     @property
@@ -260,10 +338,7 @@ class ValidatedBatch:
             )
             for failed in self.reasons[row]
         )
-        first = self.batch.first
-        return RefusedRow(
-            record_text(values), failures, self.batch.file or None, None if first < 0 else first + row
-        )
+        return RefusedRow(record_text(values), failures, *self.batch.locate(row))
 
 
 def validate_batch(
@@ -279,7 +354,7 @@ def validate_batch(
     def count(failed: CheckFailure) -> None:
         if failed.rows is None:
             where = {"file": batch.file} if batch.file else {}
-            counts.count_dataset(failed.check, failed.column, failed.message, **where)
+            counts.count_dataset(failed.check, failed.column, failed.message, batch.rows, **where)
             return
         counts.count_rows(failed.check, failed.column, len(failed.rows), _examples(batch, failed))
         if counts.severity(failed.check, failed.column) == "error":
@@ -288,24 +363,25 @@ def validate_batch(
             for row in failed.rows:
                 reasons[row].append(failed)
 
-    for failed in [*validator.failures_of(batch), *(item for item in repeats if item is not None)]:
+    parsed = validator.parse(batch)
+    for failed in [*validator.failures_of(parsed), *(item for item in repeats if item is not None)]:
         count(failed)
-    if dropped := validator.dropped(batch):
-        count(dropped)
     counts.rows += batch.rows
     counts.quarantined += len(reasons)
     counts.governed += len(governed)
-    return ValidatedBatch(batch, reasons)
+    return ValidatedBatch(batch, parsed, reasons)
 
 
 def _examples(batch: Batch, failed: CheckFailure) -> list[dict[str, Any]]:
     rows = list(failed.rows or ())[:MAX_EXAMPLES]
     columns = [failed.column] if failed.column in batch.table.column_names else []
     values = plain_rows(batch.table.select(columns), rows) if columns else [{}] * len(rows)
-    where = {"file": batch.file} if batch.file else {}
     return [
-        where
-        | ({"row": batch.first + row} if batch.first >= 0 else {})
+        {
+            name: place
+            for name, place in zip(("file", "row"), batch.locate(row), strict=True)
+            if place is not None
+        }
         | {"value": value_text(plain.get(failed.column or "")), "message": failed.message}
         for row, plain in zip(rows, values, strict=True)
     ]

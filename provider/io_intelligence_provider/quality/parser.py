@@ -1,0 +1,367 @@
+"""Parses a batch as its schema declares: parsers, added columns, defaults, coercion.
+
+Every row keeps its position and every value that cannot be parsed is known by column and row, so that one bad
+value changes nothing about the others. pandera's own types, parsers and defaults do the work.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.frames import nullable_type, to_frame
+from io_intelligence_provider.quality.pandera_backend import RAISED, Frame, whole_validation
+from io_intelligence_provider.quality.prepare import Prepared
+from io_intelligence_provider.quality.result import CheckFailure
+
+__all__ = ["BatchParser", "ParsedBatch", "bare_column"]
+
+
+ROW: Final = "__io_intelligence_row__"
+"""The column that follows the rows through parsers of the whole frame."""
+
+_ADDED: Final = "add_missing_has_default"
+
+
+@dataclass
+class ParsedBatch:
+    """A batch as the schema parses it.
+
+    :param frame: the rows, numbered from 0, in the order that the schema's parsers gave them.
+    :param order: for each row of the frame its position in the batch; ``None``: unchanged.
+    :param unreadable: positions in the frame of the values that cannot be read as their column's type, by
+        column; ``None`` as a column: rows that a type of whole rows refuses. The frame holds nulls there.
+    :param failures: failures of the data set.
+    :param aborted: whether a parser raised, so that nothing else can be validated.
+    """
+
+    frame: Frame
+    order: Sequence[int] | None = None
+    unreadable: dict[str | None, list[int]] = field(default_factory=dict)
+    failures: list[CheckFailure] = field(default_factory=list)
+    aborted: bool = False
+
+    def positions(self, rows: Sequence[int]) -> Sequence[int]:
+        """Convert rows of the frame to positions in the batch, ascending."""
+        order = self.order
+        return rows if order is None else sorted(order[row] for row in rows)
+
+
+class BatchParser:
+    """Parses batches by a prepared schema.
+
+    :param floats: integer columns that hold a null somewhere in the data set and are floats in the schema.
+        They are converted in every batch, as pandas would convert the whole column.
+    """
+
+    def __init__(self, prepared: Prepared, floats: frozenset[str] = frozenset()) -> None:
+        self.prepared = prepared
+        self._floats = floats
+        self._polars = prepared.loaded.backend == "polars"
+
+    def parse(self, table: pa.Table | None, frame: Any = None) -> ParsedBatch:
+        """Return a batch as the schema parses it.
+
+        :param frame: the same rows as a polars frame, if they are at hand.
+        :raises ConfigurationError: when a parser of the whole frame loses or adds rows.
+        """
+        if frame is None:
+            frame = to_frame(table, self.prepared, self._floats)
+        parsed = ParsedBatch(frame)
+        if not self.prepared.parses:
+            return parsed
+        try:
+            with whole_validation():
+                for step in (self._run_parsers, self._fill, self._coerce, self._fill_after):
+                    step(parsed)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a parser of the user's may raise anything
+            parsed.failures.append(
+                CheckFailure(RAISED, None, None, f"raised {type(error).__name__}: {error}")
+            )
+            parsed.aborted = True
+        return parsed
+
+    def _run_parsers(self, parsed: ParsedBatch) -> None:
+        """Run the parsers of the whole frame on it and a column that numbers its rows."""
+        parsers = list(getattr(self.prepared.schema, "parsers", None) or [])
+        if not parsers:
+            return
+        frame: Any = parsed.frame.copy()  # type: ignore[union-attr]  # polars has no parsers
+        rows = len(frame)
+        self.prepared.schema.get_backend(frame)  # registers pandera's parsers for pandas
+        order: Sequence[int] | None = None
+        for parser in parsers:
+            if parser.element_wise:  # cell by cell: rows cannot move
+                frame = parser(frame).parser_output
+                continue
+            frame = frame.assign(**{ROW: range(rows) if order is None else order})
+            frame = parser(frame).parser_output
+            order = _checked_rows(frame, rows, parser.name)
+            frame = frame.drop(columns=ROW)
+        parsed.frame = frame.reset_index(drop=True)
+        parsed.order = None if order is None or order == list(range(rows)) else order
+
+    def _fill(self, parsed: ParsedBatch) -> None:
+        """Add and remove columns, fill defaults, and run the parsers of single columns."""
+        schema = _structure(self.prepared.schema, list(parsed.frame.columns), defaults=not self._polars)
+        if schema is not None:
+            self._apply(parsed, schema)
+
+    def _fill_after(self, parsed: ParsedBatch) -> None:
+        """Fill defaults; polars schemas do that after the types were changed."""
+        columns: Any = self.prepared.schema.columns
+        filled = {name: column for name, column in columns.items() if column.default is not None}
+        if not self._polars or not filled:
+            return
+        schema = copy.copy(self.prepared.schema)
+        schema.columns = {name: bare_column(column, dtype=column.dtype) for name, column in filled.items()}
+        for name, column in schema.columns.items():
+            column.default = filled[name].default
+        _without_checks(schema)
+        schema.add_missing_columns = False
+        schema.strict = False
+        self._apply(parsed, schema)
+
+    def _apply(self, parsed: ParsedBatch, schema: Any) -> None:
+        from pandera.errors import SchemaErrors
+
+        try:
+            parsed.frame = schema.validate(parsed.frame, lazy=True)
+        except SchemaErrors as errors:
+            # Other errors, such as a column that still has another type, are of no interest yet.
+            parsed.failures += [
+                CheckFailure(_ADDED, str(error.failure_cases), None, "is missing and has no default")
+                for error in errors.schema_errors
+                if str(error.check) == _ADDED
+            ]
+            parsed.frame = errors.data
+
+    def _coerce(self, parsed: ParsedBatch) -> None:
+        schema: Any = self.prepared.schema
+        if self.prepared.row_type is not None and schema.coerce:
+            self._coerce_rows(parsed, self.prepared.row_type)
+            return
+        wanted = [
+            (name, dtype)
+            for name in map(str, parsed.frame.columns)
+            if (dtype := self.prepared.coercion_of(name)) is not None
+        ]
+        if self._polars:
+            self._coerce_polars(parsed, wanted)
+            return
+        for name, dtype in wanted:
+            series = parsed.frame[name]
+            coerced, bad = _coerced_series(series, dtype)
+            parsed.frame[name] = coerced
+            if bad:
+                parsed.unreadable[name] = bad
+
+    def _coerce_polars(self, parsed: ParsedBatch, wanted: Sequence[tuple[str, Any]]) -> None:
+        from pandera.api.polars.types import PolarsData
+
+        frame: Any = parsed.frame
+        lazy = frame.lazy()
+        with suppress(Exception):  # some value is of another type; it is found below, column by column
+            for name, dtype in wanted:
+                lazy = dtype.coerce(PolarsData(lazy, name))
+            parsed.frame = lazy.collect()
+            return
+        for name, dtype in wanted:
+            coerced, bad = _coerced_column(frame[name], dtype)
+            frame = frame.with_columns(coerced.alias(name))
+            if bad:
+                parsed.unreadable[name] = bad
+        parsed.frame = frame
+
+    def _coerce_rows(self, parsed: ParsedBatch, dtype: Any) -> None:
+        """Read whole rows as a type, such as a pydantic model."""
+        frame: Any = parsed.frame
+        rows = len(frame)
+        pieces, bad = _bisect(rows, lambda start, stop: dtype.coerce(_slice(frame, start, stop)))
+        if bad:
+            parsed.unreadable[None] = bad
+        if not pieces:
+            return
+        good = sorted(set(range(rows)).difference(bad))
+        if self._polars:
+            parsed.frame = pl.concat(pieces).select(pl.all().gather(_places(good, rows)))
+            return
+        import pandas as pd
+
+        parsed.frame = pd.concat(pieces).set_axis(good).reindex(range(rows))
+
+
+def _places(rows: Sequence[int], height: int) -> pl.Series:
+    """Return for each of ``height`` rows its place in ``rows``, null where it is not among them."""
+    places = pl.Series([None], dtype=pl.Int64).new_from_index(0, height)
+    return places.scatter(rows, list(range(len(rows))))
+
+
+def _checked_rows(frame: Any, rows: int, parser: str) -> list[int]:
+    """Return the rows' positions after a parser.
+
+    :raises ConfigurationError: when rows were lost, added or renumbered.
+    """
+    found = list(frame[ROW]) if ROW in getattr(frame, "columns", ()) else None
+    if found is not None and len(found) == rows and set(found) == set(range(rows)):
+        return [int(row) for row in found]
+    said = (
+        f"it returned no column {ROW}"
+        if found is None
+        else f"{rows} rows went in, {len(found)} came out"
+        if len(found) != rows
+        else f"it changed the column {ROW}"
+    )
+    raise ConfigurationError(
+        f"The parser {parser!r} of the whole frame cannot be followed: {said}. That column numbers the rows; "
+        "a parser has to return every row once, with this column as it is. Refuse rows by a check instead of "
+        "dropping them, and change columns by name."
+    )
+
+
+def bare_column(column: Any, dtype: Any = None) -> Any:
+    """Return a column of a schema that checks nothing."""
+    bare = copy.copy(column)
+    bare.dtype = dtype
+    bare.checks = []
+    bare.coerce = False
+    bare.nullable = True
+    bare.required = False
+    bare.default = None
+    if getattr(bare, "parsers", None):
+        bare.parsers = []
+    return bare
+
+
+def _without_checks(schema: Any) -> None:
+    schema.checks = []
+    schema.dtype = None
+    schema.coerce = False
+    schema.ordered = False
+    if getattr(schema, "parsers", None):
+        schema.parsers = []
+
+
+def _structure(schema: Any, present: Sequence[Any], *, defaults: bool) -> Any:
+    """Return a schema that only adds, removes, fills and parses columns; ``None`` if it has nothing to do."""
+    result = copy.copy(schema)
+    result.columns = {}
+    busy = schema.strict == "filter"
+    for name, column in schema.columns.items():
+        bare = result.columns[name] = bare_column(column)
+        added = schema.add_missing_columns and column.required and not column.regex and name not in present
+        if added:
+            bare.dtype, bare.nullable, bare.required = column.dtype, column.nullable, True
+        if added or defaults:
+            bare.default = column.default
+        if getattr(column, "parsers", None):
+            bare.parsers = column.parsers
+            busy = True
+        busy = busy or added or bare.default is not None
+    _without_checks(result)
+    if result.strict != "filter":
+        result.strict = False
+    return result if busy else None
+
+
+def _bisect(rows: int, read: Callable[[int, int], Any]) -> tuple[list[Any], list[int]]:
+    """Read rows in pieces that are as large as possible; return the pieces read, and the rows that cannot be.
+
+    :param read: reads the rows from ``start`` to before ``stop``, or raises.
+    """
+    pieces: list[Any] = []
+    bad: list[int] = []
+    todo = [(0, rows)] if rows else []
+    while todo:
+        start, stop = todo.pop()
+        try:
+            pieces.append(read(start, stop))
+        except Exception:  # noqa: BLE001 - a type may raise anything for a value that it cannot read
+            if stop - start == 1:
+                bad.append(start)
+            else:
+                middle = (start + stop) // 2
+                todo += [(middle, stop), (start, middle)]
+    return pieces, bad
+
+
+def _slice(frame: Any, start: int, stop: int) -> Any:
+    return frame[start:stop] if isinstance(frame, (pl.DataFrame, pl.Series)) else frame.iloc[start:stop]
+
+
+def _coerced_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
+    """Return a pandas column in a type, and the positions of the values that cannot be read as it.
+
+    Nulls stay null: whether they are allowed is another check.
+    """
+    import pandas as pd
+
+    missing = series.isna()
+    if not missing.any():
+        with suppress(Exception):  # some value is of another type; it is found below
+            return dtype.coerce(series), []
+    present = series[~missing]
+    # Texts are read once each: the same bad value may be on a million rows.
+    codes, values = (None, present)
+    if pd.api.types.is_string_dtype(present.dtype) and len(present):
+        codes, found = pd.factorize(present)
+        values = pd.Series(found, dtype=present.dtype)
+    pieces, bad = _bisect(len(values), lambda start, stop: dtype.coerce(values.iloc[start:stop]))
+    read = pd.concat(pieces) if pieces else dtype.coerce(values.iloc[:0])
+    good = [place for place in range(len(values)) if place not in set(bad)] if bad else range(len(values))
+    if codes is not None:
+        read = read.set_axis(good)
+        kept = ~pd.Series(codes).isin(bad).to_numpy()
+        rows = present.index[kept]
+        read = read.loc[codes[kept]].set_axis(rows)
+        bad_rows = present.index[~kept]
+    else:
+        bad_rows = present.index[bad]
+    if (nullable := nullable_type(read.dtype)) is not None and len(read) < len(series):
+        read = read.astype(nullable)
+    return read.reindex(series.index), [int(row) for row in bad_rows]
+
+
+def _coerced_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:
+    """Return a polars column in a type, and the positions of the values that cannot be read as it."""
+    from pandera.api.polars.types import PolarsData
+
+    def coerce(values: pl.Series) -> pl.Series:
+        lazy = dtype.coerce(PolarsData(values.to_frame().lazy(), values.name))
+        found: pl.Series = lazy.collect()[values.name]
+        return found
+
+    present = column.is_not_null()
+    guessed = present & _not_cast(column, dtype)
+    kept = column.set(guessed, None) if guessed.any() else column
+    if not guessed.any() or _is_plain_cast(dtype):
+        with suppress(Exception):  # the type is no plain cast; its values are read in pieces below
+            return coerce(kept), guessed.arg_true().to_list()
+    values = column.filter(present)
+    pieces, bad = _bisect(len(values), lambda start, stop: coerce(values[start:stop]))
+    rows = present.arg_true()
+    good = rows.filter(~pl.int_range(len(rows), eager=True).is_in(bad))
+    read = pl.concat(pieces) if pieces else coerce(values.clear())
+    return read.gather(_places(good.to_list(), len(column))), rows.gather(bad).to_list()
+
+
+def _not_cast(column: pl.Series, dtype: Any) -> pl.Series:
+    try:
+        return column.cast(dtype.type, strict=False).is_null()
+    except Exception:  # noqa: BLE001 - no cast between the types; every value is read by itself
+        return pl.repeat(value=True, n=len(column), dtype=pl.Boolean, eager=True)
+
+
+def _is_plain_cast(dtype: Any) -> bool:
+    from pandera.engines import polars_engine
+
+    return getattr(type(dtype), "coerce", None) is polars_engine.DataType.coerce

@@ -1,0 +1,291 @@
+"""Parsing changes what the schema names and nothing else, and every row keeps its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pandera.pandas
+import pandera.polars
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from io_intelligence_provider.errors import ConfigurationError
+
+pandas, polars = pandera.pandas, pandera.polars
+BEYOND_FLOATS = 9007199254740993
+BACKENDS = pytest.mark.parametrize("backend", [pandas, polars], ids=["pandas", "polars"])
+
+Write = Callable[..., str]
+Check = Callable[..., Any]
+
+
+def test_a_parser_that_sorts_moves_no_verdict(write: Write, check: Check) -> None:
+    sort = pandas.Parser(lambda frame: frame.sort_values("a").reset_index(drop=True))
+    schema = pandas.DataFrameSchema({"a": pandas.Column(int, pandas.Check.ge(0))}, parsers=sort, strict=True)
+    checked = check(write(pl.DataFrame({"a": [3, 1, -2, 2]})), schema)
+    assert checked.failures == {(2, "a", "greater_than_or_equal_to")}
+    assert checked.valid.to_pydict() == {"a": [3, 1, 2]}
+
+
+def test_a_check_sees_the_order_that_a_parser_made(write: Write, check: Check) -> None:
+    sort = pandas.Parser(lambda frame: frame.sort_values("a"))
+    grows = pandas.Check(lambda series: series.diff().fillna(1) > 0, name="grows")
+    schema = pandas.DataFrameSchema({"a": pandas.Column(int, grows)}, parsers=sort)
+    checked = check(write(pl.DataFrame({"a": [3, 1, 2, 3]})), schema)
+    assert checked.failures == {(3, "a", "grows")}
+    assert checked.valid.to_pydict() == {"a": [3, 1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("parser", "said"),
+    [
+        (lambda frame: frame[frame["a"] > 1], "4 rows went in, 3 came out"),
+        (lambda frame: pd.concat([frame, frame]), "4 rows went in, 8 came out"),
+        (lambda frame: frame[["a"]], "it returned no column"),
+        (lambda frame: frame * 2, "it changed the column"),
+        (lambda frame: frame.assign(**{frame.columns[-1]: 0}), "it changed the column"),
+        (lambda _: None, "it returned no column"),
+    ],
+)
+def test_a_parser_that_loses_track_of_rows_is_refused(
+    write: Write, check: Check, parser: Any, said: str
+) -> None:
+    schema = pandas.DataFrameSchema(
+        {"a": pandas.Column(int)}, parsers=pandas.Parser(parser, name="mine"), strict=True
+    )
+    with pytest.raises(ConfigurationError, match=rf"parser 'mine' .*{said}"):
+        check(write(pl.DataFrame({"a": [3, 1, 2, 4]})), schema)
+
+
+@BACKENDS
+@pytest.mark.parametrize("files", [1, 2])
+def test_columns_that_are_not_parsed_come_from_the_source(
+    write: Write, check: Check, backend: Any, files: int
+) -> None:
+    table = pa.table(
+        {
+            "text": ["1", "2", "3"],
+            "id": pa.array([BEYOND_FLOATS, None, BEYOND_FLOATS - 1], pa.int64()),
+            "small": pa.array([1, None, 2], pa.uint8()),
+            "flag": pa.array([True, None, False]),
+            "number": pa.array([float("nan"), None, 1.5]),
+            "at": pa.array([1, None, 2], pa.timestamp("ns")),
+            "code": pa.array(["a", None, "b"]).dictionary_encode(),
+            "sizes": pa.array([[1], None, []], pa.list_(pa.int32())),
+        }
+    )
+    for number in range(files):
+        write(table, f"in/{number}.parquet")
+    schema = backend.DataFrameSchema({"text": backend.Column(int, coerce=True)})
+    path = write(table, "in/0.parquet")
+    checked = check(str(Path(path).parent), schema)
+    parsed = table.set_column(0, "text", pa.array([1, 2, 3], pa.int64()))
+    assert checked.valid.schema.types == parsed.schema.types
+    assert str(checked.valid.to_pydict()) == str(pa.concat_tables([parsed] * files).to_pydict())
+
+
+@BACKENDS
+def test_large_numbers_beside_nulls_do_not_become_repeats(write: Write, check: Check, backend: Any) -> None:
+    table = pa.table({"id": pa.array([BEYOND_FLOATS, BEYOND_FLOATS - 1, None]), "b": ["1", "2", "x"]})
+    schema = backend.DataFrameSchema(
+        {"id": backend.Column(int, unique=True, nullable=True), "b": backend.Column(int, coerce=True)}
+    )
+    checked = check(write(table), schema)
+    assert checked.failures == {(2, "b", "coerce_dtype")}
+    assert checked.valid.to_pydict() == {"id": [BEYOND_FLOATS, BEYOND_FLOATS - 1], "b": [1, 2]}
+
+
+@BACKENDS
+@pytest.mark.parametrize("row_group_size", [1, 2, 10])
+@pytest.mark.parametrize("nullable", [True, False])
+def test_one_bad_value_refuses_one_row(
+    write: Write, check: Check, backend: Any, row_group_size: int, nullable: bool
+) -> None:
+    schema = backend.DataFrameSchema(
+        {"a": backend.Column(float, backend.Check.lt(9), coerce=True, nullable=nullable)}
+    )
+    path = write(pl.DataFrame({"a": ["1", None, "bad", "10", "2"]}), row_group_size=row_group_size)
+    checked = check(path, schema)
+    nulls = set() if nullable else {(1, "a", "not_nullable")}
+    assert checked.failures == {(2, "a", "coerce_dtype"), (3, "a", "less_than")} | nulls
+    assert checked.valid["a"].to_pylist() == ([1.0, None, 2.0] if nullable else [1.0, 2.0])
+
+
+TYPES: list[tuple[Any, list[Any], Any]] = [
+    (pandera.engines.pandas_engine.Decimal(5, 2), ["1.25", "2", "bad", "3.5"], Decimal("1.25")),
+    (pandera.engines.pandas_engine.Date, ["2026-01-01", "2026-01-02", "bad", "2026-01-03"], date(2026, 1, 1)),
+    ("timedelta64[ns]", ["1 days", "2 days", "bad", "3 days"], timedelta(days=1)),
+    ("Int64", ["1", "2", "bad", "3"], 1),
+    ("int8", ["1", "2", "300", "3"], 1),
+    ("datetime64[us]", ["2026-01-01", "2026-01-02", "bad", "2026-01-03"], pd.Timestamp("2026-01-01")),
+]
+
+
+@pytest.mark.parametrize(("dtype", "texts", "first"), TYPES, ids=[str(case[0]) for case in TYPES])
+@pytest.mark.parametrize("null", [False, True])
+def test_each_type_refuses_the_value_that_it_cannot_read(
+    write: Write, check: Check, dtype: Any, texts: list[Any], first: Any, null: bool
+) -> None:
+    schema = pandas.DataFrameSchema({"a": pandas.Column(dtype, coerce=True, nullable=True)})
+    checked = check(write(pl.DataFrame({"a": [*texts, None] if null else texts})), schema)
+    assert checked.failures == {(2, "a", "coerce_dtype")}
+    values = checked.valid["a"].to_pylist()
+    assert values[0] == first
+    assert len(values) == 3 + null
+    assert (values[-1] is None) == null
+
+
+def test_types_are_settled_before_the_first_row(write: Write, check: Check) -> None:
+    """The first file has no value, or a smaller one, or none that is valid."""
+    write(pa.table({"a": pa.nulls(2, pa.string()), "b": ["1", "2"], "c": ["x", "y"]}), "in/1.parquet")
+    write(pa.table({"a": ["1.25"], "b": ["333.25"], "c": ["4"]}), "in/2.parquet")
+    decimal = pandera.engines.pandas_engine.Decimal(6, 2)
+    schema = pandas.DataFrameSchema(
+        {
+            "a": pandas.Column(decimal, coerce=True, nullable=True),
+            "b": pandas.Column(decimal, coerce=True),
+            "c": pandas.Column(int, pandas.Check.gt(0), coerce=True, nullable=True),
+        }
+    )
+    folder = str(Path(write(pa.table({"a": ["2"], "b": ["1"], "c": ["5"]}), "in/3.parquet")).parent)
+    checked = check(folder, schema)
+    assert {row for row, *_ in checked.failures} == {0, 1}
+    assert checked.valid.to_pydict() == {
+        "a": [Decimal("1.25"), Decimal("2.00")],
+        "b": [Decimal("333.25"), Decimal("1.00")],
+        "c": [4, 5],
+    }
+
+
+def test_parsed_values_of_several_types_are_refused(write: Write, check: Check) -> None:
+    mixed = pandas.Parser(lambda value: value if value > 1 else "one", element_wise=True)
+    schema = pandas.DataFrameSchema({"a": pandas.Column(parsers=mixed)})
+    with pytest.raises(ConfigurationError, match="parsed values of 'a' cannot be written"):
+        check(write(pl.DataFrame({"a": [1, 2]})), schema)
+
+
+@BACKENDS
+def test_integers_with_nulls_are_integers_whatever_the_name(write: Write, check: Check, backend: Any) -> None:
+    for name in ("price.usd", "price_usd"):
+        write(pa.table({name: pa.array([1, 2])}), f"{name}/1.parquet")
+        path = write(pa.table({name: pa.array([3, None])}), f"{name}/2.parquet")
+        schema = backend.DataFrameSchema({name: backend.Column(int, backend.Check.lt(3), nullable=True)})
+        checked = check(str(Path(path).parent), schema)
+        assert checked.failures == {(0, name, "less_than")}
+        assert checked.valid[name].to_pylist() == [1, 2, None]
+
+
+@pytest.mark.parametrize("name", ["price.usd", "price_usd"])
+def test_pandas_floats_are_integers_with_nulls(write: Write, check: Check, name: str) -> None:
+    write(pa.table({name: pa.array([1, 2])}), "in/1.parquet")
+    path = write(pa.table({name: pa.array([3, None])}), "in/2.parquet")
+    checked = check(
+        str(Path(path).parent), pandas.DataFrameSchema({name: pandas.Column(float, nullable=True)})
+    )
+    assert checked.run.quarantined == 0
+    assert checked.valid[name].to_pylist() == [1, 2, 3, None]
+
+
+@BACKENDS
+def test_a_missing_column_hides_nothing(write: Write, check: Check, backend: Any) -> None:
+    column = backend.Column(int, backend.Check.gt(0), coerce=True)
+    checked = check(
+        write(pl.DataFrame({"a": ["1", "x", "-1"]})), backend.DataFrameSchema({"a": column, "b": column})
+    )
+    assert checked.result("column_in_dataframe", "b").failed == 1
+    assert checked.failures == {(1, "a", "coerce_dtype"), (2, "a", "greater_than")}
+    assert "validate" not in {one.check for one in checked.run.checks}
+
+
+@BACKENDS
+def test_a_bad_value_below_a_pattern_or_the_frames_type_is_of_its_column(
+    write: Write, check: Check, backend: Any
+) -> None:
+    frame = pl.DataFrame({"n_1": ["1", "2"], "n_2": ["3", "x"], "n_3": ["5", "6"]})
+    pattern = backend.DataFrameSchema({"^n_.+$": backend.Column(float, coerce=True, regex=True)})
+    columns = {name: backend.Column() for name in frame.columns}
+    whole = backend.DataFrameSchema(columns, dtype=float, coerce=True)
+    for schema in (pattern, whole, backend.DataFrameSchema(dtype=float, coerce=True)):
+        checked = check(write(frame), schema)
+        assert checked.failures == {(1, "n_2", "coerce_dtype")}
+        assert checked.valid.to_pydict() == {"n_1": [1.0], "n_2": [3.0], "n_3": [5.0]}
+
+
+@BACKENDS
+def test_a_bad_value_is_no_reason_for_others(write: Write, check: Check, backend: Any) -> None:
+    """Row 0 has one, so the checks of its other column and of the other rows are the same without it."""
+    if backend is pandas:
+        wide = backend.Check(lambda frame: frame["a"] < frame["b"], name="a below b")
+    else:
+        wide = backend.Check(lambda data: data.lazyframe.select(pl.col("a") < pl.col("b")), name="a below b")
+    schema = backend.DataFrameSchema(
+        {
+            "a": backend.Column(int, [backend.Check.gt(0), backend.Check.ne(7)], coerce=True),
+            "b": backend.Column(int, backend.Check.lt(9), coerce=True),
+        },
+        checks=wide,
+    )
+    checked = check(write(pl.DataFrame({"a": ["x", "7", "-1", "3"], "b": ["10", "1", "1", "4"]})), schema)
+    assert checked.failures == {
+        (0, "a", "coerce_dtype"),
+        (0, "b", "less_than"),
+        (1, "a", "not_equal_to"),
+        (1, None, "a below b"),
+        (2, "a", "greater_than"),
+    }
+
+
+@BACKENDS
+def test_one_bad_value_is_one_failure(write: Write, check: Check, backend: Any) -> None:
+    path = write(pl.DataFrame({"a": ["x", "1", "2"]}))
+    schema = backend.DataFrameSchema({"a": backend.Column(int, backend.Check.gt(0), coerce=True)})
+    for allowed in (1, 0):
+        checked = check(path, schema, thresholds={"coerce_dtype": allowed})
+        result = checked.result("coerce_dtype", "a")
+        assert (result.failed, result.evaluated, result.passed) == (1, 3, bool(allowed))
+        assert (checked.stopped is None) == bool(allowed)
+
+
+@BACKENDS
+def test_a_forbidden_null_is_the_only_reason_of_its_value(write: Write, check: Check, backend: Any) -> None:
+    known = backend.Check.isin([1, 2], ignore_na=False)
+    schema = backend.DataFrameSchema({"a": backend.Column(int, known, unique=True)})
+    checked = check(write(pa.table({"a": pa.array([1, None, None, 3])})), schema)
+    assert checked.failures == {(1, "a", "not_nullable"), (2, "a", "not_nullable"), (3, "a", "isin")}
+
+
+def test_a_check_that_raises_in_one_group_is_counted_apart(write: Write, check: Check) -> None:
+    def positive(value: int) -> bool:
+        if value == 5:
+            raise ValueError("five")
+        return value > 0
+
+    element = pandas.Check(positive, element_wise=True, name="positive")
+    schema = pandas.DataFrameSchema({"a": pandas.Column(int, element)})
+    write(pl.DataFrame({"a": [-1, -2, -3, 4]}), "in/1.parquet")
+    path = write(pl.DataFrame({"a": [5, -6]}), "in/2.parquet")
+    checked = check(str(Path(path).parent), schema)
+    results = {one.level: one for one in checked.run.checks if one.check == "positive"}
+    assert (results["row"].failed, results["row"].evaluated) == (3, 4)
+    assert (results["dataset"].failed, results["dataset"].evaluated) == (1, 1)
+    assert checked.stopped is not None
+
+
+def test_every_refused_row_names_its_file_and_place(write: Write, check: Check) -> None:
+    above = pandas.Check(lambda series: series < series.max(), name="below top")
+    schema = pandas.DataFrameSchema({"a": pandas.Column(int, above)})
+    write(pl.DataFrame({"a": [1, 9]}), "in/1.parquet")
+    path = write(pl.DataFrame({"a": [2, 9, 9]}), "in/2.parquet")
+    checked = check(str(Path(path).parent), schema)
+    assert checked.run.mode == "whole"
+    places = [(Path(row["file"]).name, row["row"]) for row in checked.refused]
+    assert places == [("1.parquet", 1), ("2.parquet", 1), ("2.parquet", 2)]
+    assert checked.result("below top", "a").examples[1] == {
+        "file": path, "row": 1, "value": "9", "message": "fails below top",
+    }  # fmt: skip

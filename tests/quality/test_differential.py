@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ def _columns(draw: st.DrawFn, name: str, height: int) -> Column:
         nullable=draw(st.booleans()),
         unique=draw(st.booleans()),
         checks=tuple(sorted(checks)),
-        absolute=False,
+        absolute=name_of_kind in ("int", "float") and not as_text and draw(st.booleans()),
         cells=draw(st.lists(st.sampled_from(cells), min_size=height, max_size=height)),
     )
 
@@ -204,6 +204,8 @@ def found(
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(columns=tables(), data=st.data())
 def test_engines_agree_with_the_oracle(backend: Any, columns: list[Column], data: st.DataObject) -> None:
+    if backend is pandera.polars:  # has no parsers
+        columns = [replace(column, absolute=False) for column in columns]
     height = len(columns[0].cells)
     cut = data.draw(st.integers(0, height), "rows of the first file")
     table = pa.table({column.name: column.array() for column in columns})

@@ -185,5 +185,6 @@ def _rows_with_key(
     column = prepared.column_of(columns[0])
     if unique.check == UNIQUE_COLUMN and column is not None and not column.nullable:
         values: Any = pl.from_arrow(table[columns[0]])
-        rows = rows.filter(~values.gather(rows).is_null())
+        missing = values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()
+        rows = rows.filter(~missing.gather(rows))
     return rows

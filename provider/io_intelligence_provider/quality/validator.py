@@ -179,7 +179,7 @@ def _checked_column(declared: Any, nullable: Any, prepared: Prepared) -> Any:
         column.parsers = []
     if prepared.schema.add_missing_columns:
         column.required = False
-    if nullable is not None and str(column.dtype).lower() == str(nullable).lower():
+    if nullable is not None and str(column.dtype) == str(nullable).lower().replace("boolean", "bool"):
         column.dtype = nullable
     return column
 

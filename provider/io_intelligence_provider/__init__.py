@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from io_intelligence_provider.alerts.rules import AlertRule
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
     from io_intelligence_provider.changes.detect import ChangesSummary, detect_changes
+    from io_intelligence_provider.quality.policy import CheckOptions
+    from io_intelligence_provider.quality.run import check_dataset, check_frame
     from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
     from io_intelligence_provider.store.store import SnapshotStore
 
@@ -20,10 +22,13 @@ __version__ = "0.1.0"
 __all__ = [
     "AlertRule",
     "ChangesSummary",
+    "CheckOptions",
     "IOIntelligenceClient",
     "SnapshotStore",
     "SnapshotSummary",
     "__version__",
+    "check_dataset",
+    "check_frame",
     "detect_changes",
     "take_snapshot",
 ]
@@ -31,9 +36,12 @@ __all__ = [
 _HOMES: Final = {
     "AlertRule": "alerts.rules",
     "ChangesSummary": "changes.detect",
+    "CheckOptions": "quality.policy",
     "IOIntelligenceClient": "catalog.client",
     "SnapshotStore": "store.store",
     "SnapshotSummary": "snapshot",
+    "check_dataset": "quality.run",
+    "check_frame": "quality.run",
     "detect_changes": "changes.detect",
     "take_snapshot": "snapshot",
 }

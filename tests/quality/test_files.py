@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pandas as pd
 import pandera.pandas
 import pandera.polars as pa
 import polars as pl
@@ -200,9 +201,9 @@ def test_a_frame_is_judged_whatever_its_kind(tmp_path: Path, kind: str, backend:
     schema = library.DataFrameSchema({"a": library.Column(int, library.Check.ge(0))})
     target = str(tmp_path / "valid.parquet")
     with pytest.raises(QualityError):
-        check_frame(made, target, schema)
+        check_frame(made, schema, CheckOptions(valid_path=target))
     assert not Path(target).exists()
-    run = check_frame(made, target, schema, CheckOptions(max_quarantine_share=0.5))
+    run = check_frame(made, schema, CheckOptions(valid_path=target, max_quarantine_share=0.5))
     assert (run.rows, run.valid, run.valid_path) == (2, 1, target)
     assert pq.read_table(target)["a"].to_pylist() == [1]
 
@@ -210,4 +211,98 @@ def test_a_frame_is_judged_whatever_its_kind(tmp_path: Path, kind: str, backend:
 @pytest.mark.parametrize("made", [[1, 2], None, "text"])
 def test_what_is_no_frame_is_refused(tmp_path: Path, made: Any) -> None:
     with pytest.raises(ConfigurationError, match="a pandas or polars frame"):
-        check_frame(made, str(tmp_path / "x.parquet"), POSITIVE)
+        check_frame(made, POSITIVE)
+
+
+@pytest.mark.parametrize(
+    ("mark", "name"),
+    [
+        ("_delta_log/00000000000000000000.json", "Delta Lake"),
+        (".hoodie/hoodie.properties", "Apache Hudi"),
+        ("metadata/v1.metadata.json", "Apache Iceberg"),
+    ],
+)
+def test_a_table_format_is_refused_by_name(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, mark: str, name: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/data/1.parquet")
+    (tmp_path / "in" / mark).parent.mkdir()
+    (tmp_path / "in" / mark).write_text("{}")
+    with pytest.raises(ConfigurationError, match=name):
+        check(str(tmp_path / "in"), POSITIVE)
+
+
+@pytest.mark.parametrize("first", ["dictionary", "text"])
+def test_a_dictionary_beside_texts_is_merged(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, first: str
+) -> None:
+    texts = arrow.array(["x", "y", "x"])
+    arrays = {"dictionary": texts.dictionary_encode(), "text": texts}
+    write(arrow.table({"a": arrays[first]}), "in/1.parquet")
+    write(arrow.table({"a": arrays["text" if first == "dictionary" else "dictionary"]}), "in/2.parquet")
+    checked = check(str(tmp_path / "in"), pa.DataFrameSchema({"a": pa.Column(str, pa.Check.isin(["x"]))}))
+    assert checked.valid["a"].to_pylist() == ["x"] * 4
+    assert checked.run.quarantined == 2
+
+
+HOSTILE_FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
+    "two of one name": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
+    "two of one name, Arrow": (lambda: arrow.table([[1], [2]], names=["a", "a"]), "two columns 'a'"),
+    "integer labels": (lambda: pd.DataFrame([[1, 2]]), "a column 0, a int"),
+    "tuple labels": (
+        lambda: pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])),
+        r"a column \('a', 'b'\), a tuple",
+    ),
+    "decimal256": (
+        lambda: arrow.table({"a": arrow.array([Decimal(1)], arrow.decimal256(50, 10))}),
+        r"decimal256\(50, 10\)",
+    ),
+    "an interval in a list": (
+        lambda: arrow.table({"a": arrow.array([[arrow.MonthDayNano([1, 2, 3])]])}),
+        "interval",
+    ),
+    "an Object column": (
+        lambda: pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)}),
+        "Python objects",
+    ),
+    "a plan that fails": (lambda: pl.LazyFrame({"a": ["x"]}).cast(pl.Int64), "cannot be collected"),
+    "several types": (lambda: pd.DataFrame({"a": [1, "x", 2.5]}), "Give each column one type"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_FRAMES)
+@pytest.mark.parametrize("backend", ["polars", "pandas"])
+def test_a_frame_that_no_file_can_hold_is_refused(name: str, backend: str) -> None:
+    make, said = HOSTILE_FRAMES[name]
+    library: Any = pa if backend == "polars" else pandera.pandas
+    with pytest.raises(ConfigurationError, match=said):
+        check_frame(make(), library.DataFrameSchema({"a": library.Column(nullable=True)}))
+
+
+def test_an_index_without_a_name_is_no_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [3, 1, 2]}).sort_values("a")
+    target = str(tmp_path / "valid.parquet")
+    check_frame(
+        frame,
+        pandera.pandas.DataFrameSchema({"a": pandera.pandas.Column(int)}),
+        CheckOptions(valid_path=target),
+    )
+    assert pq.ParquetFile(target).schema_arrow.names == ["a"]
+
+
+@pytest.mark.parametrize("backend", ["polars", "pandas"])
+def test_damaged_data_is_named_by_file_row_group_and_column(
+    write: Callable[..., str], check: Callable[..., Any], backend: str
+) -> None:
+    table = arrow.table({"a": list(range(1_000)), "b": list(range(1_000))})
+    path = Path(
+        write(table, "in/damaged.parquet", row_group_size=500, use_dictionary=False, compression="zstd")
+    )
+    column = pq.read_metadata(path).row_group(1).column(1)
+    data = bytearray(path.read_bytes())
+    start = column.data_page_offset
+    data[start : start + 40] = b"\xff" * 40
+    path.write_bytes(data)
+    library: Any = pa if backend == "polars" else pandera.pandas
+    with pytest.raises(StorageError, match=r"damaged\.parquet.* row group 1, column 'b'"):
+        check(str(path), library.DataFrameSchema({"a": library.Column(int), "b": library.Column(int)}))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pandera.pandas
 import pandera.polars as pa
 import polars as pl
 import pytest
@@ -195,3 +197,61 @@ def test_good_thresholds(fail_on, share):
 def test_bad_thresholds(fail_on, share):
     with pytest.raises(ConfigurationError):
         check_thresholds(fail_on, share)
+
+
+@pytest.mark.parametrize(
+    ("least", "outcome"), [(None, "passed"), (0, "passed"), (1, "failed"), (3, "failed")]
+)
+def test_too_few_rows_fail_the_data_set(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, least: int | None, outcome: str
+) -> None:
+    schema = pa.DataFrameSchema({"a": pa.Column(int)})
+    target = tmp_path / "out" / "valid.parquet"
+    check(write(pl.DataFrame({"a": [1, 2, 3]}), "before.parquet"), schema)
+    before = target.read_bytes()
+    checked = check(write(pl.DataFrame({"a": []}, schema={"a": pl.Int64})), schema, min_rows=least)
+    assert checked.run.outcome == outcome
+    assert (target.read_bytes() == before) == (outcome == "failed"), "the last valid rows stay"
+    if least:
+        assert checked.result("min_rows").examples == [{"rows": 0, "min_rows": least}]
+
+
+def test_no_value_leaves_with_examples_0(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    def secret(value: int) -> bool:
+        if value == 77777:
+            raise ValueError(f"{value} is secret")
+        return value > 0
+
+    schema = pandera.pandas.DataFrameSchema(
+        {
+            "a": pandera.pandas.Column(
+                int,
+                [pandera.pandas.Check.lt(10), pandera.pandas.Check(secret, element_wise=True, name="secret")],
+            )
+        }
+    )
+    path = write(pl.DataFrame({"a": [1, 55555, 77777]}))
+    shown, hidden = check(path, schema), check(path, schema, examples=0)
+    assert "55555" in shown.run.to_json()
+    assert "77777" in shown.run.to_json()
+    assert "55555" not in hidden.run.to_json() + str(hidden.stopped)
+    assert "77777" not in hidden.run.to_json() + str(hidden.stopped)
+    assert hidden.result("less_than", "a").failed == 2
+    assert hidden.result("secret", "a").examples[0]["message"] == "could not be evaluated: ValueError"
+    many = check(write(pl.DataFrame({"a": list(range(100, 120))})), schema, examples=8)
+    assert len(many.result("less_than", "a").examples) == 8
+
+
+@pytest.mark.parametrize(
+    "options", [{"min_rows": -1}, {"min_rows": True}, {"examples": -1}, {"examples": 101}]
+)
+def test_counts_are_counts(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        CheckOptions(**options)
+
+
+def test_a_message_about_types_is_whole(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    fields = {f"a_field_with_a_long_name_{number}": number for number in range(6)}
+    schema = pa.DataFrameSchema({"a": pa.Column(pl.Struct(dict.fromkeys(fields, pl.String)))})
+    message = check(write(pl.DataFrame({"a": [fields]})), schema).result("dtype", "a").examples[0]["message"]
+    assert message.count("a_field_with_a_long_name_5") == 2

@@ -90,3 +90,19 @@ def test_a_yaml_that_is_no_schema(tmp_path: Path) -> None:
     path.write_text("a: 1")
     with pytest.raises(ConfigurationError, match="no columns"):
         load_schema(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("columns: {a: {dtype: int64, nulable: true}}", "'nulable'.*Did you mean 'nullable'"),
+        ("columns: {a: {dtype: int64}}\nstrickt: true", "'strickt'.*Did you mean 'strict'"),
+        ("columns: {a: {dtype: int64, checks: {greater_then: 0}}}", "greater_then"),
+        ("columns: {a: {dtype: int64}}\nindex: [{dtype: int64, uniqe: true}]", "'uniqe'"),
+    ],
+)
+def test_a_misspelt_key_is_an_error(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "schema.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        load_schema(path)

@@ -55,6 +55,7 @@ def test_files_and_frames_are_checked(tmp_path: Path) -> None:
     found = run(
         """
         import json
+        from dataclasses import replace
         import pandera.polars as pa, polars as pl, pyarrow.parquet as pq
         from io_intelligence_provider.quality import batches, uniqueness
         from io_intelligence_provider.quality.policy import CheckOptions
@@ -79,7 +80,8 @@ def test_files_and_frames_are_checked(tmp_path: Path) -> None:
         del schema.columns["c"].checks[:]
         runs.append(check_dataset("data.parquet", schema, options))
         refused = pq.read_table("refused.parquet").to_pylist()
-        runs.append(check_frame(pl.scan_parquet("data.parquet"), "other.parquet", schema, options))
+        options = replace(options, valid_path="other.parquet")
+        runs.append(check_frame(pl.scan_parquet("data.parquet"), schema, options))
         print(json.dumps({
             "runs": [[run.mode, run.rows, run.valid, run.quarantined] for run in runs],
             "refused": [[row["row"], sorted({item["check"] for item in row["failures"]})] for row in refused],

@@ -106,7 +106,9 @@ def frame_at(path: str) -> Any:
     import pandera.polars as pa
     import polars as pl
 
-    return check_frame(pl.DataFrame({"a": [1]}), path, pa.DataFrameSchema({"a": pa.Column(int)}))
+    return check_frame(
+        pl.DataFrame({"a": [1]}), pa.DataFrameSchema({"a": pa.Column(int)}), CheckOptions(valid_path=path)
+    )
 
 
 def spark_at(path: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
@@ -62,7 +63,8 @@ class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
     def _check(self, options: CheckOptions) -> CheckRun:
         from io_intelligence_provider.quality.run import check_frame
 
-        return check_frame(self._frame, self.path, self.schema, options, filesystem=self._filesystem())
+        options = replace(options, valid_path=self.path)
+        return check_frame(self._frame, self.schema, options, filesystem=self._filesystem())
 
 
 def pandera_task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -19,6 +20,7 @@ from io_intelligence_provider.quality.files import (
     partition_types,
     with_partitions,
 )
+from io_intelligence_provider.quality.frames import refuse_columns
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.storage.parquet import no_rows, open_any
 
@@ -115,7 +117,7 @@ class Files:
         step, offset = _rows_at_a_time(self.rows, self.bytes), 0
         for file in self.found.files:
             first = 0
-            with open_any(self.found.storage, file.key, file.path) as parquet:
+            with open_any(self.found.storage, file.key, file.path) as parquet, _naming_the_damage(parquet):
                 groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
                 for start, stop in groups:
                     frame = read_native(file.path, start, stop)
@@ -160,7 +162,7 @@ def open_files(found: Found) -> Files:
     for file in found.files:
         with open_any(found.storage, file.key, file.path) as parquet:
             metadata = parquet.metadata
-            schemas.append(parquet.schema_arrow)
+            schemas.append(refuse_columns(parquet.schema_arrow, file.path))
             rows += metadata.num_rows
             size += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
             nulls |= _columns_with_nulls(metadata)
@@ -168,7 +170,8 @@ def open_files(found: Found) -> Files:
             differing.append({"file": file.path, "message": what})
             nulls |= set(schemas[0].names) ^ set(schemas[-1].names)
     try:
-        schema = pa.unify_schemas(schemas, promote_options="permissive").with_metadata(schemas[0].metadata)
+        schema = pa.unify_schemas(_without_dictionaries(schemas), promote_options="permissive")
+        schema = schema.with_metadata(schemas[0].metadata)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StorageError(
             f"The files of {found.path} cannot be read as one data set: {error}. "
@@ -179,6 +182,20 @@ def open_files(found: Found) -> Files:
             schema = schema.append(pa.field(name, dtype))
             nulls.add(name)
     return Files(found, schema, rows, size, tuple(differing), frozenset(nulls))
+
+
+def _without_dictionaries(schemas: Sequence[pa.Schema]) -> list[pa.Schema]:
+    """Return the schemas, with the values' type for a column that only some files file as a dictionary."""
+    types: dict[str, set[pa.DataType]] = {}
+    for schema in schemas:
+        for column in schema:
+            types.setdefault(column.name, set()).add(column.type)
+
+    def plain(column: pa.Field) -> pa.Field:
+        mixed = len(types[column.name]) > 1 and pa.types.is_dictionary(column.type)
+        return column.with_type(column.type.value_type) if mixed else column
+
+    return [pa.schema([plain(column) for column in schema]) for schema in schemas]
 
 
 def _rows_at_a_time(rows: int, size: int) -> int:
@@ -256,12 +273,32 @@ def _is_plain(dtype: pa.DataType) -> bool:
     )
 
 
+@contextmanager
+def _naming_the_damage(parquet: pq.ParquetFile) -> Iterator[None]:
+    """Add the row group and the column to an error of reading a file.
+
+    :raises OSError: with both, as far as they can be found.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise OSError(f"{_damage(parquet)}{error}") from error
+
+
+def _damage(parquet: pq.ParquetFile) -> str:
+    """Return the first row group and column of a file that cannot be read, one by one."""
+    for group in range(parquet.metadata.num_row_groups):
+        for name in parquet.schema_arrow.names:
+            try:
+                parquet.read_row_group(group, columns=[name])
+            except (OSError, pa.ArrowException) as error:
+                return f"row group {group}, column {name!r}: " if str(error) else ""
+    return ""
+
+
 def read_native(path: str, start: int, stop: int) -> pl.DataFrame:
     """Read a range of rows of a file as a polars frame."""
-    try:
-        return pl.scan_parquet(path, hive_partitioning=False, glob=False).slice(start, stop - start).collect()
-    except pl.exceptions.PolarsError as error:
-        raise OSError(str(error)) from error
+    return pl.scan_parquet(path, hive_partitioning=False, glob=False).slice(start, stop - start).collect()
 
 
 class Batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.prepare import Declared
@@ -29,15 +29,20 @@ class _Entry:
 
 
 class CheckCounts:
-    """Counts failures and keeps up to five examples per check and column.
+    """Counts failures and keeps some examples per check and column.
 
     Failing rows are counted apart from failures of the data set, such as a check that raised.
 
     :param declared: the checks that every batch is validated by.
+    :param examples: how many failing rows are kept as examples of each check and column; 0: no value of the
+        data is kept, nor the text of an exception, which may hold one.
     """
 
-    def __init__(self, declared: Sequence[Declared], policy: Policy | None = None) -> None:
+    def __init__(
+        self, declared: Sequence[Declared], policy: Policy | None = None, examples: int = MAX_EXAMPLES
+    ) -> None:
         self.policy = policy or Policy()
+        self.examples = examples
         self._defaults = {(item.check, item.column): item.severity for item in declared}
         self._declared = declared
         self._patterns = [item for item in declared if item.regex]
@@ -64,8 +69,8 @@ class CheckCounts:
         """Count failing rows of one check and column."""
         entry = self._entries.setdefault((check, column, True), _Entry())
         entry.failed += rows
-        for example in examples[: MAX_EXAMPLES - len(entry.examples)]:
-            entry.examples.append({name: _shown(value) for name, value in example.items()})
+        for example in examples[: max(self.examples - len(entry.examples), 0)]:
+            entry.examples.append({name: _shown(name, value) for name, value in example.items()})
 
     def count_dataset(
         self, check: str, column: str | None, message: str, rows: int = 0, **where: Any
@@ -78,7 +83,9 @@ class CheckCounts:
         named = {"column": column} if key[1] is None and column is not None else {}
         entry = self._entries.setdefault(key, _Entry())
         entry.skipped += rows
-        example = {**named, **where, "message": _shown(message)}
+        if not self.examples:
+            message = _EXCEPTION.sub(r"\1", message)
+        example = {**named, **where, "message": _shown("message", message)}
         if (named or entry.failed == 0) and example not in entry.examples:
             entry.failed = 1
             if len(entry.examples) < MAX_EXAMPLES:
@@ -105,7 +112,9 @@ class CheckCounts:
             entry.failed = entry.failed + failed if of_rows else 1
             entry.skipped += skipped
             new = [example for example in examples if of_rows or example not in entry.examples]
-            entry.examples += new[: MAX_EXAMPLES - len(entry.examples)]
+            entry.examples += new[
+                : max((self.examples if of_rows else MAX_EXAMPLES) - len(entry.examples), 0)
+            ]
 
     def results(self, columns: Sequence[str]) -> list[CheckResult]:
         """Return one result per check and column, including those without failures.
@@ -148,5 +157,11 @@ class CheckCounts:
         )
 
 
-def _shown(value: Any) -> Any:
-    return cut(value, LONGEST_IN_EXAMPLE) if isinstance(value, str) else value
+_EXCEPTION: Final = re.compile(r"^((?:raised|could not be evaluated:) \w+).*", re.DOTALL)
+_LONGEST_MESSAGE: Final = 1_000
+"""Characters: a message names the expected and the actual type, which may be a long one."""
+
+
+def _shown(name: str, value: Any) -> Any:
+    longest = _LONGEST_MESSAGE if name == "message" else LONGEST_IN_EXAMPLE
+    return cut(value, longest) if isinstance(value, str) else value

@@ -62,6 +62,8 @@ def find(path: str, filesystem: Any = None) -> Found:
     or ``.`` are left out, because writers keep unfinished files there. ``key=value`` folders become columns.
 
     :raises NotOnFileError: when no file matches.
+    :raises ConfigurationError: when a folder is a table of Delta Lake, Hudi or Iceberg, whose files alone do
+        not say which rows it holds.
     """
     storage = storage_of(path, filesystem)
     filesystem, key, _ = storage
@@ -71,7 +73,11 @@ def find(path: str, filesystem: Any = None) -> Found:
         if _WILD & set(key) and not filesystem.exists(key):
             roots = sorted(filesystem.glob(key))
         base = key if roots == [key] else _fixed_part(key)
+        for root in roots:
+            _refuse_table_format(filesystem, root, path)
         keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
+    except ConfigurationError:
+        raise
     except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
         raise storage.failure("look up", path, error) from None
     if not keys:
@@ -85,6 +91,23 @@ def find(path: str, filesystem: Any = None) -> Found:
         for _, file in sorted(set(keys), key=lambda pair: pair[1])
     ]
     return Found(path, tuple(files), storage)
+
+
+_TABLE_FORMATS: Final = {
+    "_delta_log": "Delta Lake",
+    ".hoodie": "Apache Hudi",
+    "metadata/*.metadata.json": "Apache Iceberg",
+}
+
+
+def _refuse_table_format(filesystem: Any, root: str, path: str) -> None:
+    for mark, name in _TABLE_FORMATS.items():
+        found = filesystem.glob(f"{root}/{mark}") if "*" in mark else filesystem.exists(f"{root}/{mark}")
+        if found:
+            raise ConfigurationError(
+                f"{path} is a table of {name} (it holds {mark}); its folder has files of removed rows too. "
+                "Read the table with its own library, and check the frame with @task.pandera or check_frame."
+            )
 
 
 def _files_of(filesystem: Any, root: str) -> list[str]:

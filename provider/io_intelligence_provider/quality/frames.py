@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -14,7 +14,9 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import Frame
 from io_intelligence_provider.quality.prepare import Prepared
 
-__all__ = ["OutputTable", "frame_columns", "from_frame", "nullable_type", "to_frame"]
+__all__ = ["OutputTable", "frame_columns", "from_frame", "nullable_type", "refuse_columns", "to_frame"]
+
+_WithSchema = TypeVar("_WithSchema", pa.Table, pa.Schema)
 
 
 def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = frozenset()) -> Frame:
@@ -180,27 +182,88 @@ def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | N
     return found
 
 
-def from_frame(data: Any) -> pa.Table:
+def from_frame(data: Any, *, index: bool = False) -> pa.Table:
     """Convert pandas, polars, a LazyFrame or an Arrow table to an Arrow table.
 
+    :param index: whether to keep an index of pandas that has no name; one that has a name is kept.
     :raises ConfigurationError: when ``data`` is none of these, or cannot be written as Parquet.
     """
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
-        data = data.collect()  # pandera does not check the data of a LazyFrame
-    if isinstance(data, pa.Table):
-        return data
+        data = _collected(data)  # pandera does not check the data of a LazyFrame
     if isinstance(data, pa.RecordBatch):
-        return pa.Table.from_batches([data])
+        data = pa.Table.from_batches([data])
+    if isinstance(data, pa.Table):
+        return refuse_columns(data, "The table")
     if type(data).__name__ != "DataFrame" or not (hasattr(data, "to_arrow") or hasattr(data, "iloc")):
         raise ConfigurationError(
             f"The function returned a {type(data).__module__}.{type(data).__name__}; "
             "a pandas or polars frame, a LazyFrame or a pyarrow table is needed."
         )
     try:
-        if hasattr(data, "to_arrow"):
-            return data.to_arrow()
-        return pa.Table.from_pandas(data)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        if isinstance(data, pl.DataFrame):
+            _refuse_objects(data)
+            return refuse_columns(data.to_arrow(), "The frame")
+        if wrong := [label for label in data.columns if not isinstance(label, str)]:
+            raise ConfigurationError(
+                f"The frame has a column {wrong[0]!r}, a {type(wrong[0]).__name__}. Name columns by texts."
+            )
+        kept = index or any(name is not None for name in data.index.names)
+        return refuse_columns(pa.Table.from_pandas(data, preserve_index=None if kept else False), "The frame")
+    except (pa.ArrowException, pl.exceptions.PolarsError, ValueError, TypeError) as error:
         raise ConfigurationError(
             f"The returned frame cannot be written as Parquet: {error}. Give each column one type."
         ) from error
+
+
+def _collected(lazy: Any) -> Any:
+    try:
+        return lazy.collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ConfigurationError(f"The returned LazyFrame cannot be collected: {error}") from error
+
+
+def _refuse_objects(frame: pl.DataFrame) -> None:
+    for name, dtype in frame.schema.items():
+        if dtype == pl.Object:
+            raise ConfigurationError(
+                f"The column {name!r} holds Python objects, which no file can hold. Cast it to another type."
+            )
+
+
+def refuse_columns(table: _WithSchema, where: str) -> _WithSchema:
+    """Return the table or schema if its columns can be checked.
+
+    :param where: what has these columns, for the message.
+    :raises ConfigurationError: when two columns have one name, or one has a type that cannot be checked.
+    """
+    schema = table.schema if isinstance(table, pa.Table) else table
+    seen: set[str] = set()
+    for field in schema:
+        if field.name in seen:
+            raise ConfigurationError(f"{where} has two columns {field.name!r}. Rename one of them.")
+        seen.add(field.name)
+        if not _can_be_checked(field.type):
+            raise ConfigurationError(
+                f"{where} has a column {field.name!r} of the type {field.type}, which cannot be checked. "
+                "Store it as another type, such as a decimal of up to 38 digits or a text."
+            )
+    return table
+
+
+def _can_be_checked(dtype: pa.DataType) -> bool:
+    """Return whether polars can hold values of a type; it panics, or worse, on the others."""
+    if any(unknown(dtype) for unknown in _UNKNOWN):
+        return False
+    if pa.types.is_dictionary(dtype):
+        return _can_be_checked(dtype.value_type)
+    return all(_can_be_checked(dtype.field(number).type) for number in range(dtype.num_fields))
+
+
+_UNKNOWN: Final = (
+    pa.types.is_decimal256,
+    pa.types.is_union,
+    pa.types.is_run_end_encoded,
+    pa.types.is_interval,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)

@@ -9,7 +9,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.prepare import Declared
-from io_intelligence_provider.quality.result import CheckResult, CheckRun, Outcome, Severity
+from io_intelligence_provider.quality.result import (
+    MAX_EXAMPLES,
+    CheckResult,
+    CheckRun,
+    Outcome,
+    Severity,
+)
 from io_intelligence_provider.storage.location import refusal_of
 
 __all__ = [
@@ -31,7 +37,7 @@ __all__ = [
 
 Threshold: TypeAlias = int | float
 
-ALWAYS: Final = ("quarantine_share", "same_columns", "validate")
+ALWAYS: Final = ("quarantine_share", "min_rows", "same_columns", "validate")
 """Checks that every run has in addition to those of the schema."""
 
 _UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")
@@ -95,6 +101,9 @@ class CheckOptions:
     :param thresholds: how many rows may fail a check: a count (int) or a share of all rows (float).
     :param memory_limit: bytes, or text such as ``"2GiB"``, that a data set may take in memory when a check
         needs all rows at once.
+    :param min_rows: fewer rows fail the data set; ``None``: an empty one passes.
+    :param examples: how many refused values of each check and column are shown in results and reports, 0 to
+        100; 0 shows none.
     :param profile: whether to measure the columns, for comparison with other runs.
     :param extra_checks: a function that takes the run and returns further results, which count like any
         other.
@@ -108,6 +117,8 @@ class CheckOptions:
     severity: Mapping[str, str] | None = None
     thresholds: Mapping[str, int | float | str] | None = None
     memory_limit: int | str = "2GiB"
+    min_rows: int | None = None
+    examples: int = MAX_EXAMPLES
     profile: bool = False
     extra_checks: ExtraChecks | None = None
 
@@ -118,6 +129,10 @@ class CheckOptions:
                 del given  # tracebacks may show local variables
                 raise ConfigurationError(refusal)
         check_thresholds(self.fail_on, self.max_quarantine_share)
+        if self.min_rows is not None and not (_is_count(self.min_rows)):
+            raise ConfigurationError(f"min_rows is {self.min_rows!r}; it is a number of rows, or None.")
+        if not _is_count(self.examples) or self.examples > _MOST_EXAMPLES:
+            raise ConfigurationError(f"examples is {self.examples!r}; it is from 0 to {_MOST_EXAMPLES}.")
         _ = self.policy, self.memory_bytes
 
     @property
@@ -136,6 +151,13 @@ class CheckOptions:
         if not path or path.endswith(".parquet"):
             return path or None
         return f"{path.rstrip('/')}/{run_id}.parquet"
+
+
+_MOST_EXAMPLES: Final = 100
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _bytes(value: Any) -> int:

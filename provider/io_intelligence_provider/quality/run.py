@@ -68,17 +68,25 @@ def check_dataset(
 
 
 def check_frame(
-    frame: Any, path: str, schema: Any, options: CheckOptions | None = None, *, filesystem: Any = None
+    frame: Any,
+    schema: Any,
+    options: CheckOptions | None = None,
+    *,
+    name: str | None = None,
+    filesystem: Any = None,
 ) -> CheckRun:
-    """Check a frame and write its valid rows atomically to ``path``, which is also the data set's name.
+    """Check a frame.
 
     :param frame: pandas, polars, a LazyFrame (which is collected) or an Arrow table.
-    :raises QualityError: when a finding stops the run; an existing file at ``path`` is then kept.
+    :param name: the name of the data set in the result; by default ``valid_path``, or ``frame``.
+    :raises QualityError: when a finding stops the run; an existing file at ``valid_path`` is then kept.
+    :raises ConfigurationError: when ``frame`` is no frame, or has columns that cannot be checked.
     """
-    options = replace(options or CheckOptions(), valid_path=path)
+    options = options or CheckOptions()
     prepared = prepare(load_schema(schema))
-    context = RunContext.now(path, prepared, options)
-    return _Run(context, InMemory(from_frame(frame)), filesystem).execute()
+    path = name or options.valid_path or "frame"
+    source = InMemory(from_frame(frame, index=bool(prepared.index)))
+    return _Run(RunContext.now(path, prepared, options), source, filesystem).execute()
 
 
 class _Run:
@@ -86,7 +94,7 @@ class _Run:
         self.context, self.source, self.filesystem = context, source, filesystem
         self.prepared, self.options = context.prepared, context.options
         self.reasons = needs_all_rows(self.prepared)
-        self.counts = CheckCounts(self.prepared.declared, self.options.policy)
+        self.counts = CheckCounts(self.prepared.declared, self.options.policy, self.options.examples)
         self.columns = frame_columns(source.schema, self.prepared)
         self.options.policy.check_names(self.prepared.declared, self.columns)
 
@@ -251,6 +259,17 @@ def _dataset_checks(counts: CheckCounts, options: CheckOptions, source: Source) 
         int(share > limit),
         [{"share": share, "max_quarantine_share": limit}] if share > limit else [],
     )
+    if options.min_rows is not None:
+        few = counts.rows < options.min_rows
+        yield CheckResult(
+            "min_rows",
+            None,
+            "dataset",
+            counts.severity("min_rows", None),
+            1,
+            int(few),
+            [{"rows": counts.rows, "min_rows": options.min_rows}] if few else [],
+        )
     if source.files > 1:
         severity = options.policy.severity_of("same_columns", None, "warn")
         differing = source.differing

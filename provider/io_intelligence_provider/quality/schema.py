@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -83,6 +84,7 @@ def _from_yaml(path: Path) -> Any:
         raise ConfigurationError(f"The schema file {str(path)!r} could not be read: {error}.") from error
     if not isinstance(document, dict) or "columns" not in document:
         raise ConfigurationError(f"{str(path)!r} is no schema that pandera wrote: it has no columns.")
+    _refuse_unknown_keys(document, path)
     is_polars = document.get("schema_type") == "polars_dataframe"
     try:
         if is_polars and not _has_pandas():
@@ -92,6 +94,46 @@ def _from_yaml(path: Path) -> Any:
         if _is_for_pandas(error):
             raise _needs_pandas(str(path), error) from error
         raise ConfigurationError(f"pandera could not read the schema {str(path)!r}: {error}") from error
+
+
+_KEYS: Final = frozenset(
+    {
+        "schema_type", "version", "api", "columns", "checks", "index", "dtype", "coerce", "strict", "name",
+        "ordered", "unique", "report_duplicates", "unique_column_names", "add_missing_columns", "title",
+        "description",        "metadata", "drop_invalid_rows",
+    }
+)  # fmt: skip
+_COLUMN_KEYS: Final = frozenset(
+    {
+        "title", "description", "dtype", "checks", "name", "nullable", "unique", "coerce", "required",
+        "regex", "default", "report_duplicates", "drop_invalid_rows", "metadata",
+    }
+)  # fmt: skip
+
+
+def _refuse_unknown_keys(document: Mapping[str, Any], path: Path) -> None:
+    """Refuse keys that pandera would ignore, so that a misspelt word switches off no check.
+
+    :raises ConfigurationError: when there are some.
+    """
+    columns = document["columns"] or {}
+    parts = columns if isinstance(columns, list) else list(columns.values())
+    parts += document.get("index") or []
+    unknown = set(document) - _KEYS
+    for part in parts:
+        # A check may also stand beside the other keys of its column.
+        unknown |= {key for key in part if key not in _COLUMN_KEYS and not _is_check(key)}
+    if unknown:
+        key = min(map(str, unknown))
+        close = get_close_matches(key, sorted(_KEYS | _COLUMN_KEYS), n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigurationError(f"The schema {str(path)!r} has the key {key!r}, which means nothing.{meant}")
+
+
+def _is_check(key: str) -> bool:
+    from pandera.api.checks import Check
+
+    return not key.startswith("_") and callable(getattr(Check, key, None))
 
 
 def _polars_without_pandas(document: Mapping[str, Any]) -> Any:

@@ -180,7 +180,7 @@ class _SparkRun:
             data = data.withColumn(f"{REPEATED}{index}", _repeats(unique, columns))
         marks = tuple((unique.check, columns) for unique, columns in keys)
         worker = Worker(
-            self.prepared, self.options.policy, schema, marks, floats,
+            self.prepared, self.options.policy, schema, marks, floats, examples=self.options.examples,
             profile=self.options.profile, keep_valid=bool(self.options.valid_path),
         )  # fmt: skip
         output = from_arrow_schema(worker.output)
@@ -196,7 +196,7 @@ class _SparkRun:
         return frozenset(name for name in names if nulls is not None and nulls[name])
 
     def _result(self, validated: DataFrame, source: InMemory) -> CheckRun:
-        counts = CheckCounts(self.prepared.declared, self.options.policy)
+        counts = CheckCounts(self.prepared.declared, self.options.policy, self.options.examples)
         profiles = []
         for row in validated.where("counts is not null").select("counts", "profile").collect():
             counts.merge(json.loads(row["counts"]))

@@ -17,7 +17,7 @@ from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import quarantine_schema
-from io_intelligence_provider.quality.result import CheckFailure
+from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure
 from io_intelligence_provider.quality.validator import (
     BatchValidator,
     ValidatedBatch,
@@ -47,6 +47,7 @@ class Worker:
     schema: pa.Schema
     keys: tuple[tuple[str, tuple[str, ...]], ...]
     floats: frozenset[str]
+    examples: int = MAX_EXAMPLES
     profile: bool = False
     keep_valid: bool = False
 
@@ -70,7 +71,7 @@ class Worker:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         validator = BatchValidator(self.prepared, self.floats)
-        counts = CheckCounts(self.prepared.declared, self.policy)
+        counts = CheckCounts(self.prepared.declared, self.policy, self.examples)
         output, profiler = self.output, self._profiler()
         for arrow_batch in batches:
             with_helpers = pa.Table.from_batches([arrow_batch])

@@ -24,7 +24,7 @@ from io_intelligence_provider.quality.pandera_backend import (
 from io_intelligence_provider.quality.parser import BatchParser, ParsedBatch, bare_column
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.quality.quarantine import RefusedRow, plain_rows, record_text, value_text
-from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure
+from io_intelligence_provider.quality.result import CheckFailure
 
 __all__ = ["BatchValidator", "DuplicateKeys", "ValidatedBatch", "validate_batch"]
 
@@ -186,10 +186,12 @@ def _checked_column(declared: Any, nullable: Any, prepared: Prepared) -> Any:
 
 def _column(prepared: Prepared, name: str, dtype: Any) -> Any:
     if prepared.loaded.backend == "polars":
-        import pandera.polars as backend
-    else:
-        import pandera.pandas as backend
-    return backend.Column(dtype, name=name)
+        import pandera.polars
+
+        return pandera.polars.Column(dtype, name=name)
+    import pandera.pandas
+
+    return pandera.pandas.Column(dtype, name=name)
 
 
 def _single_columns(schema: Any, present: Sequence[Any], *, polars: bool) -> Iterator[tuple[str, Any]]:
@@ -241,7 +243,7 @@ def _without_missing_values(
     """
     missing = {one.column: frozenset(one.rows or ()) for one in failures if one.check == NOT_NULLABLE}
     if isinstance(frame, pl.DataFrame):
-        for name in {one.column for one in failures if one.rows} - set(missing):
+        for name in {one.column for one in failures if one.rows and one.column} - set(missing):
             column = (
                 prepared.column_of(name) if name in frame.columns and frame[name].dtype.is_float() else None
             )
@@ -356,7 +358,9 @@ def validate_batch(
             where = {"file": batch.file} if batch.file else {}
             counts.count_dataset(failed.check, failed.column, failed.message, batch.rows, **where)
             return
-        counts.count_rows(failed.check, failed.column, len(failed.rows), _examples(batch, failed))
+        counts.count_rows(
+            failed.check, failed.column, len(failed.rows), _examples(batch, failed, counts.examples)
+        )
         if counts.severity(failed.check, failed.column) == "error":
             if counts.policy.threshold_of(failed.check, failed.column) is None:
                 governed.update(failed.rows)
@@ -372,8 +376,10 @@ def validate_batch(
     return ValidatedBatch(batch, parsed, reasons)
 
 
-def _examples(batch: Batch, failed: CheckFailure) -> list[dict[str, Any]]:
-    rows = list(failed.rows or ())[:MAX_EXAMPLES]
+def _examples(batch: Batch, failed: CheckFailure, most: int) -> list[dict[str, Any]]:
+    rows = list(failed.rows or ())[:most]
+    if not rows:
+        return []
     columns = [failed.column] if failed.column in batch.table.column_names else []
     values = plain_rows(batch.table.select(columns), rows) if columns else [{}] * len(rows)
     return [

@@ -23,9 +23,9 @@ from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
 from io_intelligence_provider.cli.arguments import api_key
 from io_intelligence_provider.cli.changes import find_changes
-from io_intelligence_provider.cli.init_dag import example_dags
+from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
 from io_intelligence_provider.cli.receiver import Receiver
-from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.cli.standalone import airflow_environment
 from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -33,7 +33,6 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import IOIntelligenceError
 from io_intelligence_provider.store.store import SnapshotStore
 
-DAG_ID: Final = "io_intelligence_daily_pricing"
 _NOTIFIER: Final = "io_intelligence_provider.notifications.webhook", "IOIntelligenceWebhookNotifier"
 _KEY: Final = "demo"
 _RULES: Final[list[dict[str, Any]]] = [
@@ -54,7 +53,7 @@ def main(folder: Path) -> int:
     history = PriceHistory.load()
     with EmulatorServer(catalogue=history) as server, Receiver() as receiver:
         days = history.dates[:-1]
-        file_recorded(server, store, days, console)
+        replay(server, store, days, console)
         console.print(f"{len(days)} recorded days filed, {days[0]} to {days[-1]}.")
         _tell(store, receiver.url, days[-1])
         console.print(f"The receiver of the demo was told what had moved by {days[-1]}.")

@@ -9,7 +9,10 @@ from typing import Final
 
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["add_parser", "example_dags", "run"]
+__all__ = ["DAG_ID", "add_parser", "example_dags", "run"]
+
+DAG_ID: Final = "io_intelligence_daily_pricing"
+"""The sample Dag that the demo runs."""
 
 _PACKAGE: Final = "io_intelligence_provider"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.cli.demo import Receiver
 from io_intelligence_provider.errors import ConfigurationError, NotificationError
 from io_intelligence_provider.notifications.webhook import IOIntelligenceWebhookNotifier
 

@@ -127,7 +127,8 @@ def test_hostile_names_and_values_print_as_text(capsys: pytest.CaptureFixture[st
         "new_value": None,
         "pct": None,
     }
-    Console(width=200).print(changes_table([row, row | {"field": None, "change": "model_added"}], "t"))
+    console = Console(width=200)
+    console.print(changes_table(console, [row, row | {"field": None, "change": "model_added"}], "t"))
     text = capsys.readouterr().out
     assert "[bold]x[/bold]\N{REPLACEMENT CHARACTER}[31m" in text
     assert "[link=http://evil.test]click\N{REPLACEMENT CHARACTER}" in text

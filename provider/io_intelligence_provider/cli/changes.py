@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     title = f"Changes on {summary.snapshot_date} since {summary.previous_date}: {len(rows)}{hidden}"
     numbers = {row["field"] for row in shown} & set(NUMERIC_FIELDS)
     trends = Trends(store, summary.snapshot_date, sorted(numbers)) if numbers else None
-    console.print(changes_table(shown, title, trends))
+    console.print(changes_table(console, shown, title, trends))
     return 0
 
 

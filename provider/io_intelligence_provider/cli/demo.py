@@ -126,11 +126,15 @@ def _show(console: Console, store: SnapshotStore) -> None:
     today = store.resolve()
     rows = store.read(today).to_pylist()
     report = store.quality(today)
-    console.print(models_table(rows, f"Models on {today}", Trends(store, today, ["output_token_price"])))
+    console.print(
+        models_table(console, rows, f"Models on {today}", Trends(store, today, ["output_token_price"]))
+    )
     summary, changes = find_changes(store, today)
     numbers = sorted({row["field"] for row in changes} & NUMERIC_FIELDS)
     trends = Trends(store, today, numbers) if numbers else None
-    console.print(changes_table(changes, f"Changes since {summary.previous_date}: {len(changes)}", trends))
+    console.print(
+        changes_table(console, changes, f"Changes since {summary.previous_date}: {len(changes)}", trends)
+    )
     console.print(f"Quality: {report.outcome}, score {report.score:g}; {report.served} records served")
     console.print(f"Quarantined: {report.quarantined}")
     for record in store.quarantine(today, today).to_pylist():

@@ -9,7 +9,7 @@ import pytest
 
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.emulator.tokens import OAuthClient
+from io_intelligence_provider.emulator.state import OAuthClient
 
 
 @pytest.fixture

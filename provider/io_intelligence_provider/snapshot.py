@@ -17,8 +17,7 @@ import polars as pl
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
-from io_intelligence_provider.contract.duplicates import DuplicateRecords
-from io_intelligence_provider.contract.records import RecordCounts, validate_records
+from io_intelligence_provider.contract.records import DuplicateRecords, RecordCounts, validate_records
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.contract.snapshot_checks import (
     ALWAYS_STOPPING,

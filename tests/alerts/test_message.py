@@ -15,7 +15,6 @@ import pytest
 import io_intelligence_provider
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider import AlertRule
-from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.message import (
     Change,
@@ -32,6 +31,7 @@ from io_intelligence_provider.alerts.message import (
     to_slack,
     to_text,
 )
+from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.errors import ConfigurationError, NotificationError, StorageError
 

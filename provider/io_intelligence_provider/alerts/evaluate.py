@@ -18,9 +18,15 @@ from typing import Any, Final, Self, TypeAlias
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
 from io_intelligence_provider.alerts.ledger import PRESENCE, LastNotified, told_by
-from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
+from io_intelligence_provider.alerts.rules import (
+    Alert,
+    AlertRule,
+    Digest,
+    RuleAlerts,
+    RulesSource,
+    rules_from,
+)
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.baseline import Baseline, in_quarantine, match
 from io_intelligence_provider.changes.day import Day

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
+from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, MODEL_REMOVED
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of

@@ -18,8 +18,8 @@ import msgspec
 
 from io_intelligence_provider.catalog.http_errors import is_html, quoted
 from io_intelligence_provider.errors import ResponseError
-from io_intelligence_provider.json_text import UnstorableNumber, dump_json
 from io_intelligence_provider.redaction import MASK, Redactor
+from io_intelligence_provider.text import UnstorableNumber, dump_json
 
 __all__ = [
     "MEASUREMENTS",

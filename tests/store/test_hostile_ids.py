@@ -17,7 +17,7 @@ import pytest
 from helpers.records import model_record
 from helpers.stores import file_records
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.alerts.ledger import record_sent, told_by
+from io_intelligence_provider.alerts.ledger import last_notified, record_sent
 from io_intelligence_provider.alerts.rules import Digest, RuleAlerts
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
@@ -354,7 +354,7 @@ def test_foreign_names_are_passed_over(store: SnapshotStore) -> None:
     before = everything(store)
     assert len(store.runs()) == 1
     assert [str(day) for day in store.dates()] == [DAY]
-    assert told_by(store, "rule", "notifier", date.fromisoformat(DAY)) == []
+    assert last_notified(store, "rule", "notifier", date.fromisoformat(DAY)) == []
     file_records(store, [model_record()])
     assert before.keys() - everything(store).keys() == {
         path for path in before if path.rpartition("/")[2].startswith("2026") and "quarantine" in path
@@ -391,8 +391,8 @@ def test_a_future_day_of_a_ledger_names_its_own_folder(store: SnapshotStore) -> 
     content = json.loads(store.files.read(path)) | {"told": [told]}
     store.files.put(path, json.dumps(content).encode())
     with pytest.raises(IOIntelligenceError, match="no file of the ledger"):
-        told_by(store, "r", "n", date.fromisoformat(DAY))
-    assert told_by(store, "r", "n", date.fromisoformat(DAY) + timedelta(days=1)) == []
+        last_notified(store, "r", "n", date.fromisoformat(DAY))
+    assert last_notified(store, "r", "n", date.fromisoformat(DAY) + timedelta(days=1)) == []
 
 
 @pytest.fixture(autouse=True)

@@ -200,10 +200,10 @@ def is_loopback(url: str) -> bool:
 
 
 def _bounded(name: str, value: Any, low: float, high: float) -> None:
-    whole = name in ("page_size", "concurrency", "max_retries")
-    kinds = (int,) if whole else (int, float)
+    is_integer = name in ("page_size", "concurrency", "max_retries")
+    kinds = (int,) if is_integer else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
+        kind = "a whole number" if is_integer else "a number"
         raise ConfigurationError(f"{name} must be {kind} from {low:g} to {high:g}.")
 
 

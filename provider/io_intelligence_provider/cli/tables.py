@@ -44,8 +44,8 @@ def price(value: Decimal | None) -> str:
         return _UNKNOWN
     if not value:
         return "free"
-    whole, _, decimals = f"{value:f}".partition(".")
-    return f"{whole}.{decimals.rstrip('0'):0<2}"
+    integer, _, decimals = f"{value:f}".partition(".")
+    return f"{integer}.{decimals.rstrip('0'):0<2}"
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class Trends:
             self._rows["name " + row["name"], day] = row
         self._on_file = sorted(names)
         # A model's id differs between the two wire shapes, so a unique name is used instead.
-        self._shared = {name for count in names.values() for name, bearers in count.items() if bearers > 1}
+        self._shared = {name for count in names.values() for name, models in count.items() if models > 1}
 
     def of(self, model_id: str, name: str, column: str) -> list[Number | None]:
         """Return one number per day, oldest first; ``None`` where it is unknown."""

@@ -195,7 +195,7 @@ def _findings(
     for row, failure in batch.failures:
         failures[row].append(failure)
     reported = {(row, failure.column) for row, failure in batch.failures}
-    whole = {row for row, failure in batch.failures if failure.column == "record"}
+    without_object = {row for row, failure in batch.failures if failure.column == "record"}
     warned: dict[tuple[str, str], list[int]] = defaultdict(list)
     for column_name, rows in batch.coerced.items():
         warned[COERCED, column_name] = rows
@@ -209,7 +209,7 @@ def _findings(
             continue
         for row in found.rows:
             # The null of a mistyped value is only reported as mistyped.
-            if row in whole or (row, column) in reported:
+            if row in without_object or (row, column) in reported:
                 continue
             if row not in served:
                 served[row] = decode_record(raw_records[row])

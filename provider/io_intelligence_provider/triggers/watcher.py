@@ -132,10 +132,10 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
 
     def _look(self) -> Observation | None:
         """Poll once, in a thread, because the client, the store and the checks block."""
-        from io_intelligence_provider.changes.watch import look
+        from io_intelligence_provider.changes.watch import poll
 
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
-            return look(client, open_store(self.root, self.storage_conn_id), self.q)
+            return poll(client, open_store(self.root, self.storage_conn_id), self.q)
 
     def _mark_sent(self, sighting: Observation) -> None:
         """Record in the store, in a thread, that the triggerer received the event."""

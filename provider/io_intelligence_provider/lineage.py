@@ -63,7 +63,7 @@ def _safely(build: Callable[[Result], Lineage], result: Result | None) -> Lineag
     try:
         return build(result)
     except Exception as error:  # noqa: BLE001 - missing lineage must not fail a good run
-        log.warning("The lineage of this task could not be told: %r", error)
+        log.warning("The lineage of this task could not be built: %r", error)
         return None
 
 

@@ -386,7 +386,7 @@ def snapshot_date_for(run_after: datetime, now: datetime, *, on_file: bool) -> d
     if today == day:
         return day
     if today < day:
-        raise LateRunError(f"The run is of {day}, and today is {today} (UTC): that day has not come.")
+        raise LateRunError(f"The run is of {day}, and today is {today} (UTC): that day has not begun.")
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     late = in_utc(now) - midnight
     if late >= GRACE:

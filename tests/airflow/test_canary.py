@@ -1,4 +1,4 @@
-"""Canaries in a real Airflow: not in logs, XCom, files or the metadata database; and masked for others.
+"""Tests that no canary reaches logs, XCom, files or the metadata database of a real Airflow.
 
 The client's own part is ``tests/catalog/test_canary.py``.
 """

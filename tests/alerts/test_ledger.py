@@ -1,4 +1,4 @@
-"""Who was told what: at least once to each, never twice by a retry, corrections, creeping prices."""
+"""Tests what is sent to each notifier: at least once, never twice by a retry, and corrections."""
 
 from __future__ import annotations
 

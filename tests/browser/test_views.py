@@ -1,4 +1,4 @@
-"""Each view over the recorded history: what it says, and what one can do with it."""
+"""Tests each view over the recorded history: its content and its controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OAuth2 client credentials: a token is fetched once, kept, renewed in time, and once after a 401."""
+"""Tests OAuth2 client credentials: a token is fetched once, renewed in time, and once after a 401."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two shapes, told apart by their form; every record as it was served, whatever it is."""
+"""Tests the decoding of both shapes: every record exactly as it was served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the runs: what is a difference, who may say so, and what is said again."""
+"""Tests polling: what is a difference, which watcher sends it, and what is sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``io-intelligence changes`` and ``alert --dry-run``: what they print, what they leave alone."""
+"""Tests what ``io-intelligence changes`` and ``alert --dry-run`` print and write."""
 
 from __future__ import annotations
 
@@ -167,7 +167,9 @@ def test_alert_cuts_and_says_so(root: Path, rules: Path, capsys: pytest.CaptureF
     assert "were left out" in text
 
 
-@pytest.mark.parametrize(("form", "shown"), [("text", "ask for nothing"), ("slack", '"blocks": []')])
+@pytest.mark.parametrize(
+    ("form", "shown"), [("text", "no change of that day matches"), ("slack", '"blocks": []')]
+)
 def test_alert_says_when_there_is_nothing(
     form: str, shown: str, root: Path, rules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

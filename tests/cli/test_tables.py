@@ -1,4 +1,4 @@
-"""Tables at the widths of real terminals, and their sparklines."""
+"""Tests tables at the widths of real terminals, and their sparklines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make ui` starts Airflow with, and the store that it shows."""
+"""Tests the Airflow and the store of ``make ui``, and the replay."""
 
 from __future__ import annotations
 

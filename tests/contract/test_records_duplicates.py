@@ -1,4 +1,4 @@
-"""Identical repeats count once; differing records of one id are told apart from them."""
+"""Tests duplicates: identical records count once, differing records of one id are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real emulators on loopback."""
+"""Provides real emulators on loopback."""
 
 from __future__ import annotations
 

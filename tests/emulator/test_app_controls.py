@@ -1,4 +1,4 @@
-"""The day that is served, the request log, the token endpoint, and who may use the controls."""
+"""Tests the served day, the request log, the token endpoint, and access to the controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store as a user has it: real prices of six weeks, and a last day on which everything happens at once."""
+"""Provides a store of six weeks of real prices, and a last day with every kind of change."""
 
 from __future__ import annotations
 

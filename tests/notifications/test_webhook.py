@@ -1,4 +1,4 @@
-"""The webhook notifier against a real receiver: what it sends, and what it keeps to itself."""
+"""Tests the webhook notifier against a real receiver: what it sends, and what it never shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file says never leads out of the root, nor to a file of another run: ids, names and paths."""
+"""Tests hostile ids, names and paths in files: none leads out of the root or to another run's file."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def everything(store: SnapshotStore) -> dict[str, bytes]:
 
 @pytest.fixture
 def world(store: SnapshotStore) -> SnapshotStore:
-    """Two days with evidence, and victims wherever a hostile id may lead."""
+    """Two days with artifacts, and victims wherever a hostile id may lead."""
     records = [model_record("a"), model_record("b"), model_record("c", status="?")]
     for day in (FIRST, DAY):
         file_records(store, records, day, max_quarantine_share=1)

@@ -1,4 +1,4 @@
-"""What ``check_wheel.py`` runs with the Python of an environment in which the wheel is installed.
+"""Runs checks with the Python of an environment in which the wheel is installed.
 
 ``inside.py STEP ARGUMENT…``; each step is a function below. It fails with the traceback of what went wrong.
 """

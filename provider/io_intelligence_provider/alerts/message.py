@@ -208,7 +208,7 @@ def described(alert: Alert) -> str:
         if alert.direction is not None:
             text += f", {_DIRECTIONS[alert.change == PRICE][alert.direction]}"
     if alert.correction:
-        told = "" if alert.told == alert.old_value else f" (told before: {_value(alert, alert.told)})"
+        told = "" if alert.told == alert.old_value else f" (sent before: {_value(alert, alert.told)})"
         return f"correction{told}: {text}"
     return f"{text}, since {alert.since}"
 

@@ -189,7 +189,7 @@ def _documented(records: list[bytes], pagination: Any) -> Page:
     if type(total) is not int or total < 0 or type(has_next) is not bool:
         raise _UnusableError(
             "a `pagination` without a usable `total` and `has_next`",
-            "Without them nobody can tell whether the catalogue is complete: check the host and the proxy.",
+            "Without them it is unknown whether the catalogue is complete: check the host and the proxy.",
         )
     return Page(WireShape.DOCUMENTED, records, total, has_next)
 

@@ -117,7 +117,7 @@ def skipping_unreadable_days(day: date, read: Callable[[Collection[date]], T]) -
         else:
             break
     for other, why in unreadable.items():
-        log.warning("%s is passed over, and %s compared with the day before it: %s", other, day, why)
+        log.warning("%s is skipped, and %s is compared with the day before it: %s", other, day, why)
     return found, unreadable
 
 

@@ -139,8 +139,8 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
             models = _polars(file.read(chosen_columns(["name", *_COLUMNS])))
         if info.query != (q or "").strip():
             raise ConfigurationError(
-                f"{store.files.url('')} holds snapshots of the query {info.query!r}, the watcher asks "
-                f"{q or ''!r}. A root belongs to one query: give this one a root of its own."
+                f"{store.files.url('')} holds snapshots of the query {info.query!r}, and the "
+                f"watcher has {q or ''!r}. A root belongs to one query: give this one a root of its own."
             )
         lines = _Lines(WireShape(info.wire_shape))
         lines.add_rows(models)
@@ -225,7 +225,7 @@ class Watch:
             )
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UnreadableFileError(
-                f"{self._files.url(path)}.json is not what a watcher writes: {error!r}. Delete it."
+                f"{self._files.url(path)}.json is not a file of a watcher: {error!r}. Delete it."
             ) from None
 
     def advance(

@@ -137,10 +137,10 @@ class Standalone:
         deadline = time.monotonic() + START_TIMEOUT
         while not self.healthy():
             if self._process is None or self._process.poll() is not None:
-                raise AirflowError(f"Airflow ended before it served; its log is {self.log}\n{self.tail()}")
+                raise AirflowError(f"Airflow ended before it was ready; its log is {self.log}\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise AirflowError(
-                    f"Airflow does not serve after {START_TIMEOUT:g} s; its log is {self.log}\n{self.tail()}"
+                    f"Airflow did not start within {START_TIMEOUT:g} s; its log is {self.log}\n{self.tail()}"
                 )
             time.sleep(0.5)
 
@@ -198,4 +198,4 @@ def free_port(wanted: int = 0) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
             return port
-    raise AirflowError(f"No port between {_LOWEST} and {_HIGHEST} is free; name one.")
+    raise AirflowError(f"No port between {_LOWEST} and {_HIGHEST} is free; give one.")

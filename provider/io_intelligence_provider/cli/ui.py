@@ -109,5 +109,5 @@ def _interrupt(*_: object) -> None:
 if __name__ == "__main__":
     wanted = os.environ.get("PORT") or None
     if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65_536):
-        sys.exit(f"PORT is {wanted!r}; it is a number from 1 to 65535.")
+        sys.exit(f"PORT is {wanted!r}; it must be a number from 1 to 65535.")
     sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), int(wanted) if wanted else None))

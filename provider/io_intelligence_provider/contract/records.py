@@ -203,7 +203,7 @@ def _findings(
     for found in run_schema(frame, batch_schema(batch.shape)):
         column = found.column
         if found.rows is None or column is None:
-            raise RuntimeError(f"{found.check} speaks of no row: the schema does not fit the batch")
+            raise RuntimeError(f"{found.check} names no row: the schema does not fit the batch")
         if found.check == NOT_BEFORE:
             warned[found.check, column] += found.rows
             continue

@@ -139,7 +139,9 @@ class _Reading(Generic[T]):
         else:
             (segment,) = segments
             where = self.files.url(segment.month or "")
-            log.warning("%s cannot be read; its daily files are. If it stays so, delete it.", where)
+            log.warning(
+                "%s cannot be read, so its daily files are read. If this happens again, delete it.", where
+            )
             yield from self._days(segment.days)
 
     def _scan_months(self, segments: Sequence[ReadSegment]) -> T | None:

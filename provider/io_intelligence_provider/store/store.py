@@ -337,7 +337,7 @@ class SnapshotStore:
         :raises ConfigurationError: when ``keep_days`` is less than 1.
         """
         if keep_days < 1:
-            raise ConfigurationError(f"keep_days is {keep_days}; it is at least 1.")
+            raise ConfigurationError(f"keep_days is {keep_days}; it must be at least 1.")
         oldest = datetime.now(UTC).date() - timedelta(days=keep_days)
         gone = [day for day in self.dates() if day < oldest]
         for part in (MODELS, CHANGES, "alerts", "quarantine", "quality"):
@@ -394,4 +394,4 @@ def compact_or_warn(store: SnapshotStore) -> None:
     try:
         store.compact(_MONTHS_A_RUN)
     except Exception as error:  # noqa: BLE001 - a full disk, say: the run has committed
-        log.warning("Filed, but months could not be rolled up, which the next run tries again: %s", error)
+        log.warning("Committed, but months could not be rolled up; the next run tries again: %s", error)

@@ -83,10 +83,13 @@ def io_intelligence_daily_pricing() -> None:
         task_id="snapshot", doc_md="Fetch, check and file today's catalogue."
     )
     changes = IOIntelligenceChangesOperator(
-        task_id="changes", doc_md="Compare it with the snapshot before and file what changed."
+        task_id="changes", doc_md="Compare it with the previous snapshot and file the changes."
     )
     alert = IOIntelligenceAlertOperator(
-        task_id="alert", rules=rules, notifiers=NOTIFIERS, doc_md="Tell what is worth a message, once."
+        task_id="alert",
+        rules=rules,
+        notifiers=NOTIFIERS,
+        doc_md="Send the changes that match the rules, once.",
     )
     snapshot >> changes >> alert
 

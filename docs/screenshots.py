@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "store"
         with EmulatorServer(catalogue=history) as server:
-            file_recorded(server, SnapshotStore(root), history.dates)
+            replay(server, SnapshotStore(root), history.dates)
         noon = f"{history.dates[-1]}T12:00:00Z"
         with served(root, Path(folder) / "log", noon) as url, chromium() as browser:
             for theme in ("light", "dark"):

@@ -29,7 +29,7 @@ from typing import Final
 
 import urllib3
 
-from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.cli.demo import Receiver
 from io_intelligence_provider.cli.standalone import free_port
 
 REPO: Final = Path(__file__).parents[1]

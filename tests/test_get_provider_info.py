@@ -1,4 +1,4 @@
-"""What Airflow is told about the provider is valid, complete, and true."""
+"""Tests that the information for Airflow about the provider is valid and complete."""
 
 from __future__ import annotations
 

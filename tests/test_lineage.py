@@ -1,4 +1,4 @@
-"""OpenLineage: what a real Airflow with the real provider wrote through its file transport."""
+"""Tests OpenLineage events that a real Airflow wrote through its file transport."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_check_tells_what_it_read_checked_and_refused_also_when_it_failed(obse
 def test_no_event_holds_the_key_and_no_warning_was_logged(observed_run):
     assert "secret-key" not in (observed_run.folder / "events.jsonl").read_text()
     assert "OpenLineage method failed" not in observed_run.output
-    assert "could not be told" not in observed_run.output
+    assert "could not be built" not in observed_run.output
     assert "could not be prepared" not in observed_run.output
 
 
@@ -170,7 +170,7 @@ def test_without_a_result_there_is_nothing_to_tell():
 def test_a_result_that_cannot_be_told_is_a_warning(caplog: pytest.LogCaptureFixture):
     broken: Any = replace(RUN, dataset=None)  # type: ignore[arg-type]
     assert check_lineage(broken) is None
-    assert "could not be told" in caplog.text
+    assert "could not be built" in caplog.text
 
 
 def test_a_source_with_a_credential_is_told_without():

@@ -1,4 +1,4 @@
-"""Metrics: what a real StatsD listener got from a real Airflow, and what a dead one changes (nothing)."""
+"""Tests metrics that a real StatsD listener got from a real Airflow, and a dead listener."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets as values: each spelling is taken out of a text, and none is shown but on request."""
+"""Tests secrets: each spelling is removed from a text, and none is shown but on request."""
 
 from __future__ import annotations
 

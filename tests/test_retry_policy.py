@@ -1,4 +1,4 @@
-"""Which failures are tried again, and when: the policy itself, in Airflow's task runner, and without it."""
+"""Tests which failures are retried and when: the policy alone, in Airflow, and without it."""
 
 from __future__ import annotations
 

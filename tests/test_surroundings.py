@@ -1,4 +1,4 @@
-"""The fixture that fails a test which leaves something behind: every kind is reported, and nothing else."""
+"""Tests the fixture that fails a test which leaves something behind."""
 
 from __future__ import annotations
 

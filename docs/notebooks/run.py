@@ -18,7 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -125,7 +125,7 @@ def main(write: bool) -> int:
         print("Replaying the recorded history …", flush=True)
         history = PriceHistory.load()
         with EmulatorServer(catalogue=history) as server:
-            file_recorded(server, SnapshotStore(root), history.dates)
+            replay(server, SnapshotStore(root), history.dates)
         for name, notebook in execute(root).items():
             if said := complaints(notebook):
                 failed = 1

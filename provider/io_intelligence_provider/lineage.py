@@ -3,28 +3,22 @@
 OpenLineage requests them in a forked process after the task. Nothing here may use polars or pyarrow, whose
 threads do not survive a fork: all figures come from the finished result.
 
-Without the OpenLineage provider this module is not imported.
+Older versions of OpenLineage's client lack some facets and fields; these are left out. Without the
+OpenLineage provider this module is not imported.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from io_intelligence_provider.contract.report import QualityReport
-from io_intelligence_provider.lineage_facets import (
-    assertions,
-    input_metrics,
-    output_metrics,
-    output_statistics,
-    run_facets,
-    schema,
-)
-from io_intelligence_provider.quality.result import CheckRun
+from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 from io_intelligence_provider.storage.location import local_path
+from io_intelligence_provider.text import cut
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -36,6 +30,8 @@ __all__ = ["check_lineage", "dataset_name", "snapshot_lineage"]
 log = logging.getLogger(__name__)
 
 _GLOB: Final = frozenset("*?[")
+_LONGEST: Final = 500
+"""Characters of an actual value in a facet."""
 
 
 def check_lineage(run: CheckRun | None) -> Lineage | None:
@@ -67,7 +63,7 @@ def _safely(build: Callable[[Result], Lineage], result: Result | None) -> Lineag
     try:
         return build(result)
     except Exception as error:  # noqa: BLE001 - missing lineage must not fail a good run
-        log.warning("The lineage of this task could not be told: %r", error)
+        log.warning("The lineage of this task could not be built: %r", error)
         return None
 
 
@@ -76,14 +72,17 @@ def _check_lineage(run: CheckRun) -> Lineage:
 
     outputs = []
     if run.valid_path:
-        outputs.append(_output(run.valid_path, run.valid, schema(run.columns)))
+        outputs.append(_output(run.valid_path, run.valid, _schema(run.columns)))
     if run.quarantine_path:
         # A folder that gets a file per run is one data set, not a new one every day.
         folder = run.quarantine_path.removesuffix(f"/{run.run_id}.parquet")
         outputs.append(_output(folder, run.quarantined))
     namespace, name = dataset_name(run.dataset)
-    facets = {"dataQualityAssertions": assertions(run), "dataQualityMetrics": input_metrics(run, run.profile)}
-    source = InputDataset(namespace=namespace, name=name, facets=schema(run.columns), inputFacets=facets)
+    facets = {
+        "dataQualityAssertions": _assertions(run),
+        "dataQualityMetrics": _input_metrics(run, run.profile),
+    }
+    source = InputDataset(namespace=namespace, name=name, facets=_schema(run.columns), inputFacets=facets)
     return _lineage(run, source, outputs)
 
 
@@ -93,7 +92,7 @@ def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
     outputs = []
     if report.outcome != "failed":
         # The profile is of the stored models, not of the records that the API served.
-        models = schema(report.columns) | output_metrics(report)
+        models = _schema(report.columns) | _output_metrics(report)
         outputs.append(_output(f"{root}/models", report.valid, models))
     if report.quarantined:
         outputs.append(_output(f"{root}/quarantine", report.quarantined))
@@ -102,8 +101,8 @@ def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
         namespace=f"{url.scheme}://{url.netloc.rpartition('@')[2]}",
         name=url.path or "/",
         inputFacets={
-            "dataQualityAssertions": assertions(report),
-            "dataQualityMetrics": input_metrics(report, ()),
+            "dataQualityAssertions": _assertions(report),
+            "dataQualityMetrics": _input_metrics(report, ()),
         },
     )
     return _lineage(report, source, outputs)
@@ -112,7 +111,7 @@ def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
 def _lineage(run: CheckRun, source: Any, outputs: list[Any]) -> Lineage:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    return OperatorLineage(inputs=[source], outputs=outputs, run_facets=run_facets(run))
+    return OperatorLineage(inputs=[source], outputs=outputs, run_facets=_run_facets(run))
 
 
 def _output(path: str, rows: int, facets: dict[str, Any] | None = None) -> Any:
@@ -120,7 +119,7 @@ def _output(path: str, rows: int, facets: dict[str, Any] | None = None) -> Any:
 
     namespace, name = dataset_name(path)
     return OutputDataset(
-        namespace=namespace, name=name, facets=facets or {}, outputFacets=output_statistics(rows)
+        namespace=namespace, name=name, facets=facets or {}, outputFacets=_output_statistics(rows)
     )
 
 
@@ -146,3 +145,132 @@ def _before_glob(path: str) -> str:
         if _GLOB & set(part):
             return "/".join(parts[:number]) or "/"
     return path
+
+
+def _schema(columns: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the schema, with Arrow's names of types."""
+    from openlineage.client.facet_v2 import schema_dataset
+
+    fields = [schema_dataset.SchemaDatasetFacetFields(name=name, type=type_) for name, type_ in columns]
+    return {"schema": schema_dataset.SchemaDatasetFacet(fields=fields)} if fields else {}
+
+
+def _assertions(run: CheckRun) -> Any:
+    """Return the evaluated checks; the format cannot express a check that was not evaluated."""
+    from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
+
+    return quality.DataQualityAssertionsDatasetFacet(
+        assertions=[
+            _of(
+                quality.Assertion,
+                assertion=check.check,
+                success=check.passed,
+                column=check.column,
+                **_details(check),
+            )
+            for check in run.checks
+            if check.evaluated
+        ]
+    )
+
+
+def _input_metrics(run: CheckRun, profile: Sequence[ColumnProfile]) -> Any:
+    """Return the metrics of the input."""
+    from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as quality
+
+    return _of(
+        quality.DataQualityMetricsInputDatasetFacet,
+        columnMetrics=_columns(quality.ColumnMetrics, profile),
+        rowCount=run.rows,
+        fileCount=run.files,
+    )
+
+
+def _output_metrics(run: CheckRun) -> dict[str, Any]:
+    """Return the metrics of the output, if it was profiled."""
+    try:
+        from openlineage.client.facet_v2 import data_quality_metrics_dataset as quality
+    except ImportError:  # an older client, which has metrics of inputs only
+        return {}
+    facet = _of(
+        quality.DataQualityMetricsDatasetFacet,
+        columnMetrics=_columns(quality.ColumnMetrics, run.profile),
+        rowCount=run.valid,
+    )
+    return {"dataQualityMetrics": facet} if run.profile else {}
+
+
+def _columns(metrics: Any, profile: Sequence[ColumnProfile]) -> dict[str, Any]:
+    return {
+        column.column: _of(
+            metrics,
+            nullCount=column.nulls,
+            distinctCount=column.distinct,
+            count=column.rows - column.nulls,
+            min=column.min if isinstance(column.min, float) else None,
+            max=column.max if isinstance(column.max, float) else None,
+            quantiles={} if column.median is None else {"0.5": column.median},
+        )
+        for column in profile
+    }
+
+
+def _output_statistics(rows: int) -> dict[str, Any]:
+    """Return the number of rows of one file."""
+    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+
+    facet = _of(statistics.OutputStatisticsOutputDatasetFacet, rowCount=rows, fileCount=1)
+    return {"outputStatistics": facet}
+
+
+def _run_facets(run: CheckRun) -> dict[str, Any]:
+    """Return every check with its status, including those that were not evaluated."""
+    try:
+        from openlineage.client.facet_v2 import test_run as facet
+    except ImportError:  # an older client without this facet
+        return {}
+    # Older clients call it `Test`.
+    execution: Any = getattr(facet, "TestExecution", None) or getattr(facet, "Test")  # noqa: B009
+    tests = [
+        _of(
+            execution,
+            name=f"{check.check} {check.column}" if check.column else check.check,
+            status=_status(check),
+            type=check.check,
+            **_details(check),
+        )
+        for check in run.checks
+    ]
+    return {"test": facet.TestRunFacet(tests=tests)}
+
+
+def _status(check: CheckResult) -> str:
+    if not check.evaluated:
+        return "skip"
+    return "pass" if check.passed else "fail"
+
+
+def _details(check: CheckResult) -> dict[str, Any]:
+    return {
+        "severity": check.severity,
+        "expected": f"at most {check.threshold or 0} failing",
+        "actual": _actual(check),
+        "params": {"level": check.level, "evaluated": check.evaluated, "failed": check.failed},
+    }
+
+
+def _actual(check: CheckResult) -> str:
+    """Return the counts, and the figures of a dataset-level check, but never a value of a row."""
+    actual = f"{check.failed} of {check.evaluated} failing"
+    if check.level != "row" and check.examples:
+        figures = [
+            f"{key}: {value}" for key, value in check.examples[0].items() if isinstance(value, (int, float))
+        ]
+        actual = f"{actual} ({', '.join(figures)})" if figures else actual
+    return cut(actual, _LONGEST)
+
+
+def _of(facet: Any, **values: Any) -> Any:
+    """Return a facet with those of the values that this version of the client supports."""
+    known: Mapping[str, Any] = {field.name: field for field in facet.__attrs_attrs__}
+    return facet(**{name: value for name, value in values.items() if name in known})

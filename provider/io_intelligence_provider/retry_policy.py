@@ -84,7 +84,9 @@ if SUPPORTED:
                 return RetryDecision.fail(f"{kind}: another try cannot help")
             if isinstance(exception, RateLimitError) and exception.retry_after is not None:
                 wait = min(max(exception.retry_after, 0.0), _LONGEST_WAIT)
-                return RetryDecision.retry(timedelta(seconds=wait), f"{kind}: waiting as long as it says")
+                return RetryDecision.retry(
+                    timedelta(seconds=wait), f"{kind}: waiting as long as the server asks"
+                )
             first, longest = self.first.total_seconds(), self.longest.total_seconds()
             wait = min(first * 2.0 ** min(try_number - 1, 30), longest)
             return RetryDecision.retry(timedelta(seconds=wait), f"{kind}: backing off")

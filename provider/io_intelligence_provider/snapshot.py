@@ -17,8 +17,7 @@ import polars as pl
 from io_intelligence_provider import __version__
 from io_intelligence_provider.catalog.client import IOIntelligenceClient
 from io_intelligence_provider.catalog.pagination import Catalogue
-from io_intelligence_provider.contract.duplicates import DuplicateRecords
-from io_intelligence_provider.contract.records import RecordCounts, validate_records
+from io_intelligence_provider.contract.records import DuplicateRecords, RecordCounts, validate_records
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.contract.snapshot_checks import (
     ALWAYS_STOPPING,
@@ -170,7 +169,7 @@ def run_snapshot(
     with ModelSorter() as models, client.fetch_catalogue(query or None, page_size) as catalogue:
         snapshot_id = new_run_id(catalogue.fetched_at)
         with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
-            counts, checked = _judge(catalogue, models, quarantine)
+            counts, checked = _validate(catalogue, models, quarantine)
             store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
         facts = RunFacts(
             models=checked,
@@ -200,7 +199,7 @@ def _check_query(store: SnapshotStore, query: str) -> None:
     filed = _filed_query(store)
     if filed is not None and filed != query:
         raise ConfigurationError(
-            f"{store.files.url('')} holds snapshots of the query {filed!r}, this run asks {query!r}. "
+            f"{store.files.url('')} holds snapshots of the query {filed!r}, and this run has {query!r}. "
             "A root belongs to one query: give this one a root of its own."
         )
 
@@ -209,11 +208,11 @@ def _filed_query(store: SnapshotStore) -> str | None:
     """Return the query of the newest readable snapshot."""
     for day in reversed(store.dates()):
         try:
-            return _claims(store, day).query
+            return _info(store, day).query
         except NotOnFileError:
             continue
         except UnreadableFileError as error:
-            log.warning("The query of the root is looked for in the snapshot before: %s", error)
+            log.warning("The query of the root is read from the snapshot before: %s", error)
     return None
 
 
@@ -223,7 +222,7 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
     if before is None:
         return None
     try:
-        info = _claims(store, before)
+        info = _info(store, before)
         table = store.read(before, list(CHECKED_COLUMNS))
     except UnreadableFileError as error:
         log.warning("Nothing is compared with the snapshot of %s: %s", before, error)
@@ -236,14 +235,14 @@ def _previous(store: SnapshotStore, day: date) -> PreviousSnapshot | str | None:
     return PreviousSnapshot(pl.DataFrame(table), info.wire_shape, info.source_url, fields)
 
 
-def _judge(
+def _validate(
     catalogue: Catalogue, models: ModelSorter, quarantine: QuarantineFile
 ) -> tuple[RecordCounts, pl.DataFrame]:
     """Validate all records; return the counts, and the columns of valid ones that snapshot checks need."""
     counts, checked = RecordCounts(catalogue.shape, catalogue.redacted), []
-    repeats = DuplicateRecords(catalogue)
-    for records in _groups(repeats.distinct(catalogue.pages())):
-        result = validate_records(records, catalogue.shape, repeats.conflicting)
+    duplicates = DuplicateRecords(catalogue)
+    for records in _groups(duplicates.distinct(catalogue.pages())):
+        result = validate_records(records, catalogue.shape, duplicates.conflicting)
         counts.add(result)
         quarantine.add(result.refused)
         models.add(result.valid)
@@ -292,7 +291,7 @@ def _report(
 def _stopped(report: QualityReport, stopped: list[CheckResult], store: SnapshotStore) -> QualityError:
     where = store.files.url(quality_path(report.snapshot_date, report.snapshot_id, "html"))
     return QualityError(
-        f"The snapshot of {report.snapshot_date} was not committed; the last one stands. Failed: "
+        f"The snapshot of {report.snapshot_date} was not committed; the last one stays. Failed: "
         f"{reasons_of(stopped)}. {report.quarantined} of {report.served} records are in quarantine. "
         f"See {where}.",
         report=report,
@@ -314,8 +313,8 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
     """Write the models file, which commits the run; then delete the artifacts of the superseded snapshot."""
     day = report.snapshot_date
     try:
-        claimed = _claims(store, day).snapshot_id
-        superseded = claimed if is_run_id(claimed) else None
+        found = _info(store, day).snapshot_id
+        superseded = found if is_run_id(found) else None
     except NotOnFileError:
         superseded = None
     except UnreadableFileError as error:
@@ -328,13 +327,15 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
         committed = store.info(day).snapshot_id
         # A concurrent run may have committed meanwhile without having seen this snapshot.
         for gone in {superseded or committed, report.snapshot_id} - {committed}:
-            _drop_evidence(store, day, gone)
+            _delete_artifacts(store, day, gone)
         store.files.sweep()
     except (NotOnFileError, StorageError) as error:
-        log.warning("Committed, but old evidence of %s could not be deleted: %s", day, error)
+        log.warning(
+            "Committed, but artifacts of the superseded run of %s could not be deleted: %s", day, error
+        )
 
 
-def _claims(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
+def _info(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
     """Return the metadata of a models file, even when its ``snapshot_id`` is no run id.
 
     A run replaces such a file like any other, but does not look for its artifacts.
@@ -345,7 +346,7 @@ def _claims(store: SnapshotStore, when: When = "latest") -> SnapshotInfo:
         return error.info
 
 
-def _drop_evidence(store: SnapshotStore, day: date, snapshot_id: str) -> None:
+def _delete_artifacts(store: SnapshotStore, day: date, snapshot_id: str) -> None:
     store.files.delete(quarantine_path(day, snapshot_id))
     store.files.delete(quality_path(day, snapshot_id))
     store.files.delete(quality_path(day, snapshot_id, "html"))
@@ -380,25 +381,25 @@ def snapshot_date_for(run_after: datetime, now: datetime, *, on_file: bool) -> d
     :param on_file: whether that date has a snapshot already.
     :raises LateRunError: when it may not; the message says why.
     """
-    label = in_utc(run_after).date()
+    day = in_utc(run_after).date()
     today = in_utc(now).date()
-    if today == label:
-        return label
-    if today < label:
-        raise LateRunError(f"The run is of {label}, and today is {today} (UTC): that day has not come.")
-    midnight = datetime(label.year, label.month, label.day, tzinfo=UTC) + timedelta(days=1)
+    if today == day:
+        return day
+    if today < day:
+        raise LateRunError(f"The run is of {day}, and today is {today} (UTC): that day has not begun.")
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     late = in_utc(now) - midnight
     if late >= GRACE:
         raise LateRunError(
-            f"The run is of {label}, and today is {today} (UTC). The API serves the present only, so "
-            f"today's prices would be filed under {label}. A missed day stays missing."
+            f"The run is of {day}, and today is {today} (UTC). The API serves the present only, so "
+            f"today's prices would be filed under {day}. A missed day stays missing."
         )
     if on_file:
         raise LateRunError(
-            f"The run is of {label}, which is over (UTC) and has its snapshot: it is not replaced by "
+            f"The run is of {day}, which is over (UTC) and has its snapshot: it is not replaced by "
             f"prices of {today}."
         )
-    return label
+    return day
 
 
 def snapshot_date_for_run(store: SnapshotStore, run_after: datetime, now: datetime) -> date:

@@ -1,4 +1,4 @@
-"""Canaries in a real Airflow: not in logs, XCom, files or the metadata database; and masked for others.
+"""Tests that no canary reaches logs, XCom, files or the metadata database of a real Airflow.
 
 The client's own part is ``tests/catalog/test_canary.py``.
 """
@@ -23,7 +23,7 @@ import pytest
 
 from helpers.airflow_runs import catalogue_records, load_dag, task_instance
 from io_intelligence_provider import AlertRule, SnapshotStore
-from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.cli.demo import Receiver
 from io_intelligence_provider.errors import AuthenticationError, ConfigurationError, IOIntelligenceError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.notifications.webhook import IOIntelligenceWebhookNotifier

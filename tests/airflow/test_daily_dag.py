@@ -1,4 +1,4 @@
-"""The sample Dag, really run: file, asset event, XCom; what it refuses."""
+"""Runs the sample Dag: its file, asset event and XCom, and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All sample Dags: parsed with nothing heavy, and the reacting and the watching one really run."""
+"""Parses all sample Dags without heavy imports, and runs the reacting and the watching one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Dag that loads prices with their periods into a SQL database, on a real SQLite."""
+"""Runs the Dag that loads price periods into a SQL database, on a real SQLite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole chain on a real S3 server on loopback, through an Airflow connection."""
+"""Runs the chain of tasks on a real S3 server on loopback, through an Airflow connection."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_operator_files_a_snapshot_on_s3(
 
     with DAG("on_s3", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         IOIntelligenceSnapshotOperator(task_id="snapshot", root=bucket, storage_conn_id="s3_try")
-    for _ in range(2):  # the second replaces the first, and its evidence
+    for _ in range(2):  # the second replaces the first, and its artifacts
         run = run_dag(dag)
         assert run.state == "success"
     store = open_store(bucket, "s3_try")

@@ -1,4 +1,4 @@
-"""What an object store costs, and what happens when its connection is lost: real S3 behind a relay."""
+"""Counts requests to an object store, and cuts its connection: real S3 behind a relay."""
 
 from __future__ import annotations
 

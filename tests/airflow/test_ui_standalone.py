@@ -1,4 +1,4 @@
-"""``make ui`` as one uses it: it says how to log in, serves the page, and Ctrl-C ends every process of it."""
+"""Runs ``make ui``: it prints the log-in, serves the page, and Ctrl-C ends all its processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watcher in a real Airflow: API server, scheduler, Dag processor and triggerer, each a process.
+"""Tests the watcher in a real Airflow: API server, scheduler, Dag processor and triggerer.
 
 ``make test-standalone`` runs it (two to five minutes); plain ``pytest`` leaves it out.
 """

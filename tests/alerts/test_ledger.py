@@ -1,4 +1,4 @@
-"""Who was told what: at least once to each, never twice by a retry, corrections, creeping prices."""
+"""Tests what is sent to each notifier: at least once, never twice by a retry, and corrections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time_machine
 from helpers.records import uuid_of
 from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider.alerts.evaluate import evaluate, pending
-from io_intelligence_provider.alerts.ledger import notifier_key, record_sent, told_by
+from io_intelligence_provider.alerts.ledger import last_notified, notifier_key, record_sent
 from io_intelligence_provider.alerts.rules import AlertRule
 from io_intelligence_provider.errors import StorageError
 
@@ -102,7 +102,8 @@ def test_two_runs_at_once_lose_nothing(builder):
             )
         )
     assert (
-        sorted(told.name for told in told_by(builder.store, "creep", "a", builder.store.resolve())) == names
+        sorted(told.name for told in last_notified(builder.store, "creep", "a", builder.store.resolve()))
+        == names
     )
     assert pending(builder.store, [AlertRule("creep", baseline="last_alert")], ["a"]) == {}
 
@@ -299,9 +300,9 @@ def test_what_no_rule_needs_is_not_carried_on(builder, prices):
     for when, price in enumerate(["1", "2", "4", "8"]):
         prices(when, price, output_token_price=price if when < 2 else "2")
         send(builder)
-    told = told_by(builder.store, "prices", "a", nth_day(3))
+    told = last_notified(builder.store, "prices", "a", nth_day(3))
     assert [(entry.field, entry.value) for entry in told] == [("input_token_price", "8")]
-    assert [entry.value for entry in told_by(builder.store, "prices", "a", nth_day(1))] == ["2", "2"]
+    assert [entry.value for entry in last_notified(builder.store, "prices", "a", nth_day(1))] == ["2", "2"]
 
 
 def test_a_write_under_way_and_foreign_files_are_left_alone(builder, prices):

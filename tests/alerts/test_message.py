@@ -1,4 +1,4 @@
-"""The message about a digest in four formats, names that try to be more than names, and who gets it."""
+"""Tests the message in four formats, hostile names in it, and the sending to each notifier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 import io_intelligence_provider
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider import AlertRule
-from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.message import (
     Change,
@@ -32,6 +31,7 @@ from io_intelligence_provider.alerts.message import (
     to_slack,
     to_text,
 )
+from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.errors import ConfigurationError, NotificationError, StorageError
 
@@ -103,7 +103,7 @@ def digest(*groups):
         ),
         (
             alert(correction=True, told="0.18"),
-            f"correction (told before: 0.18): input token price: 0.15 → 0.2 {UNIT}, +33.33 %, dearer",
+            f"correction (sent before: 0.18): input token price: 0.15 → 0.2 {UNIT}, +33.33 %, dearer",
         ),
         (alert(pct=1e-9), f"input token price: 0.15 → 0.2 {UNIT}, +1e-09 %, dearer{SINCE}"),
         (alert(pct=1e37), f"input token price: 0.15 → 0.2 {UNIT}, +1e+37 %, dearer{SINCE}"),
@@ -321,7 +321,7 @@ def test_one_that_fails_is_tried_again_and_the_others_are_not(moved):
     def fail(message: DigestMessage) -> None:
         raise OSError("hunter2")
 
-    with pytest.raises(NotificationError, match=r"bad \(OSError\); 1 others were told") as caught:
+    with pytest.raises(NotificationError, match=r"bad \(OSError\); 1 other notifiers succeeded") as caught:
         send_pending(
             moved.store, RULES, {"bad": fail, "good": lambda _: told.append("good")}, nth_day(1), "run"
         )

@@ -1,4 +1,4 @@
-"""Silence is news: when, and what it says."""
+"""Tests when a snapshot is overdue, and what the reasons say."""
 
 from __future__ import annotations
 

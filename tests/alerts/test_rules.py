@@ -1,4 +1,4 @@
-"""Rules: what is refused when they are made, and each field on both sides of its border."""
+"""Tests which rules are refused, and each field on both sides of its border."""
 
 from __future__ import annotations
 

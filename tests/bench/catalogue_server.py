@@ -1,4 +1,4 @@
-"""A server that answers at once: generated documented records, every page in memory before it starts.
+"""Serves generated documented records; every page is in memory before the server starts.
 
 About 1,370 bytes each. Of the kind ``broken`` a tenth is broken in ten ways; of the kind ``clean`` none is,
 and every second one has a key that has no column. Run as

@@ -1,4 +1,4 @@
-"""What comparing two large days costs, beside polars alone: ``python tests/bench/changes.py [MODELS]``.
+"""Measures comparing two large days, against polars alone: ``python tests/bench/changes.py [MODELS]``.
 
 Both days are written by the store's own writer. A tenth of the prices moved, one model in a hundred came
 and one went. Figures are those of :func:`detect_changes`, and of reading both files with polars, joining them

@@ -1,4 +1,4 @@
-"""What is compared: each takes a URL and a folder, reads the whole catalogue and writes Parquet.
+"""Defines the contenders: each takes a URL and a folder, reads the catalogue and writes Parquet.
 
 Run as ``python contenders.py NAME URL FOLDER [CONCURRENCY]``; prints the rows written.
 """

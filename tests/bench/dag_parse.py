@@ -1,4 +1,4 @@
-"""What parsing the sample Dag costs over a Dag with an empty operator; run by ``run.py``."""
+"""Measures parsing the sample Dag against a Dag with an empty operator; run by ``run.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page takes to draw: ``python tests/bench/draw.py [ROOT] [ROUNDS] [VIEWS]`` prints a line per view.
+"""Measures drawing the page: ``python tests/bench/draw.py [ROOT] [ROUNDS] [VIEWS]`` prints a line per view.
 
 Measured from within the page, from the navigation on, in a Chromium that no debugger is attached to: an
 attached one (playwright, the developer tools) makes V8 parse plotly a second time, for the positions of its

@@ -1,4 +1,4 @@
-"""What the page's routes cost: ``python tests/bench/page.py [MODELS] [DAYS] [ROOT]`` prints a line per route.
+"""Measures the page's routes: ``python tests/bench/page.py [MODELS] [DAYS] [ROOT]`` prints a line per route.
 
 The store is made below a temporary folder (or ROOT, which is kept and used again): models, changes, reports.
 On each day three models in ten move their four prices. Cold is the first answer of a page that has read

@@ -1,4 +1,4 @@
-"""What the engine costs over pandera alone, and how much memory a large file takes.
+"""Measures the engine against pandera alone, and its memory for a large file.
 
 ``python tests/bench/pandera_check.py`` prints, for a million rows, the time of a check against that of
 reading the file and calling ``schema.validate(lazy=True)``; then, for ten million rows, the peak memory of a

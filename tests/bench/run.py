@@ -1,4 +1,4 @@
-"""``make bench``: whole processes, taken in turn, printed as ratios of medians with peak memory.
+"""Implements ``make bench``: runs processes in turn and prints ratios of medians with peak memory.
 
 The machine may be shared and its speed may drift: trust the ratios, those of CPU time before those of the
 clock, and not the seconds. Every process finds its byte code compiled, whoever made the environment.

@@ -1,4 +1,4 @@
-"""What reading three years costs: ratios to a bare scan of the same files; ``python tests/bench/store.py``.
+"""Measures reading three years, as ratios to a plain scan of the same files: ``python tests/bench/store.py``.
 
 The machine may be shared and its speed may drift: trust the ratios, not the seconds. Arguments: days, models.
 """

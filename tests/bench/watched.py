@@ -1,4 +1,4 @@
-"""Serves the page over a store together with a script that tells when it is drawn: ``watched.py ROOT``.
+"""Serves the page over a store together with a script that reports when it is drawn: ``watched.py ROOT``.
 
 Prints its port, then a line of JSON for each page that was drawn. As in Airflow, the page's app is made by
 its first request, in a process that has loaded FastAPI and nothing else of what the page needs.

@@ -1,4 +1,4 @@
-"""Chromium without a screen, for the browser tests and for the pictures of the documentation."""
+"""Starts headless Chromium, for the browser tests and for the pictures of the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chromium, a real Airflow with the page in it, and a guard that fails a test on what it must not do."""
+"""Provides Chromium, a real Airflow with the page, and a guard against forbidden requests and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's own server, without Airflow and without access control, over any root."""
+"""Serves the page without Airflow and without access control, over any root."""
 
 from __future__ import annotations
 

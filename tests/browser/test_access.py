@@ -1,4 +1,4 @@
-"""Every view for everybody: themes, narrow and wide windows, the keyboard alone, what axe-core finds."""
+"""Tests the accessibility of every view: themes, widths, the keyboard alone, and axe-core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and values from outside, as bad as can be: nothing runs or overflows, no cell is a formula."""
+"""Tests hostile names and values: nothing runs or overflows, and no cell is a formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page where its readers meet it: in Airflow's own UI, behind its login and a base URL with a path."""
+"""Tests the page inside Airflow's own UI, behind its login and a base URL with a path."""
 
 from __future__ import annotations
 

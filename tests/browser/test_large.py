@@ -1,4 +1,4 @@
-"""A catalogue two hundred times today's: the page stays quick, and its table holds the rows in sight only."""
+"""Tests a catalogue two hundred times today's: the page stays fast, and only visible rows are drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says of a store that is empty, broken or damaged: what, where, and what to do."""
+"""Tests the page over an empty, broken or damaged store: what it reports, where, and what to do."""
 
 from __future__ import annotations
 

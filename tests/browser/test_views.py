@@ -1,4 +1,4 @@
-"""Each view over the recorded history: what it says, and what one can do with it."""
+"""Tests each view over the recorded history: its content and its controls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from chromium import expect, until_drawn
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -290,7 +290,7 @@ def observed(
     root = tmp_path_factory.mktemp("observed") / "store"
     history = PriceHistory.load()
     with EmulatorServer(catalogue=history, shape="openai") as server:
-        file_recorded(server, SnapshotStore(root), history.dates[-3:])
+        replay(server, SnapshotStore(root), history.dates[-3:])
     with serve_all(root) as url:
         yield url
 

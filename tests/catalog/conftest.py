@@ -1,4 +1,4 @@
-"""A server that answers as a test scripts it, an emulator for everybody, and clients that do not wait."""
+"""Provides a scripted server, a shared emulator, and clients that do not wait."""
 
 from __future__ import annotations
 

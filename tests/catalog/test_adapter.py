@@ -1,4 +1,4 @@
-"""Packed answers: read when they are whole, asked for again when not, refused when they are bombs."""
+"""Tests compressed responses: complete, truncated, and decompression bombs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OAuth2 client credentials: a token is fetched once, kept, renewed in time, and once after a 401."""
+"""Tests OAuth2 client credentials: a token is fetched once, renewed in time, and once after a 401."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.settings import ClientSettings
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.emulator.tokens import OAuthClient
+from io_intelligence_provider.emulator.state import OAuthClient
 from io_intelligence_provider.errors import (
     AuthenticationError,
     IOIntelligenceError,

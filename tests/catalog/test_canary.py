@@ -1,4 +1,4 @@
-"""Canaries in every setting, header, body, redirect and proxy: none is in what anybody can see.
+"""Puts canaries into every setting, header, body, redirect and proxy, and searches all output for them.
 
 Servers, proxies and token endpoints that repeat what they were sent are scrubbed, and what is refused is
 not shown. The part that needs an Airflow is ``tests/airflow/test_canary.py``.

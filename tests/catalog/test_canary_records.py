@@ -1,4 +1,4 @@
-"""Canaries in records that a server repeats: masked in memory and in every file, and counted as a finding."""
+"""Tests credentials in served records: masked in memory and in every file, and counted."""
 
 from __future__ import annotations
 

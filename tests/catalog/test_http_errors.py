@@ -1,4 +1,4 @@
-"""Each refusal of the server is an error of its own class, with what a caller needs to act on it."""
+"""Tests that each error status raises its own class, with what a caller needs to act on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is no usable answer ends in one message: status, media type, final URL, the beginning of the body."""
+"""Tests unusable responses: one message with status, media type, final URL, and start of the body."""
 
 from __future__ import annotations
 

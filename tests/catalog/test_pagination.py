@@ -1,4 +1,4 @@
-"""The walk: page 1 tells the rest, and what does not fit together is walked again."""
+"""Tests the walk over all pages, and that an inconsistent walk is repeated."""
 
 from __future__ import annotations
 

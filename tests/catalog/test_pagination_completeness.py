@@ -1,4 +1,4 @@
-"""Servers that list less than there is: each is noticed, whatever it says, and nothing is filed.
+"""Tests servers that list less than there is: each is detected, and nothing is stored.
 
 The servers answer over HTTP; what a run files is looked at in a store.
 """

@@ -1,4 +1,4 @@
-"""Whatever the catalogue, the page size and the server's habits: each record once, in the served order."""
+"""Tests the walk with any catalogue, page size and server: each record once, in the served order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies, configured or from the environment, and a ~/.netrc: none replaces or sees the credential."""
+"""Tests proxies, configured or from the environment, and a ~/.netrc: none gets the credential."""
 
 from __future__ import annotations
 

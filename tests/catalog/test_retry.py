@@ -1,4 +1,4 @@
-"""What is asked for again, how often, after which wait: by the failing page alone."""
+"""Tests which requests are repeated, how often and after which wait."""
 
 from __future__ import annotations
 

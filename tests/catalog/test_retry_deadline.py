@@ -1,4 +1,4 @@
-"""The deadline bounds everything: a page, its retries, a body that drips, the whole walk."""
+"""Tests that the deadline bounds a page, its retries, a slow body and the walk."""
 
 from __future__ import annotations
 

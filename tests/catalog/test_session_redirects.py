@@ -1,4 +1,4 @@
-"""Redirects are followed; the credential stays with the scheme, host and port it is meant for."""
+"""Tests redirects: they are followed, and the credential stays with its scheme, host and port."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_circle_ends(scripted: Any, connect: Any) -> None:
 )
 def test_what_is_no_http_url_is_not_followed(scripted: Any, connect: Any, location: str) -> None:
     server = scripted(Reply(302, headers={"Location": location}))
-    with pytest.raises(ResponseError, match="redirected to what is no http"):
+    with pytest.raises(ResponseError, match="redirected to something that is not an http"):
         connect(server.url).fetch_page()
     assert len(server.requests) == 1
 
@@ -156,7 +156,7 @@ def test_a_redirect_to_nothing_is_an_answer(scripted: Any, connect: Any, locatio
 
 def test_a_target_that_is_no_text_is_not_followed(scripted: Any, connect: Any) -> None:
     raw = b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe\r\nContent-Length: 0\r\n\r\n"
-    with pytest.raises(ResponseError, match="redirected to what is no http"):
+    with pytest.raises(ResponseError, match="redirected to something that is not an http"):
         connect(scripted(Reply(raw=raw)).url).fetch_page()
 
 

@@ -1,4 +1,4 @@
-"""TLS is verified against the system's or a given authority; what does not fit is not tried again."""
+"""Tests TLS verification with the system's or a given authority, without retries of a failure."""
 
 from __future__ import annotations
 

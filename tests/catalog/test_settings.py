@@ -1,4 +1,4 @@
-"""The connection's fields become settings; what does not fit is named, and nothing is guessed."""
+"""Tests the fields of a connection: they become settings, or an error names the field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two shapes, told apart by their form; every record as it was served, whatever it is."""
+"""Tests the decoding of both shapes: every record exactly as it was served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from io_intelligence_provider.catalog.wire import WireShape, ascii_json, decode_page, decode_record, record_id
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.errors import ResponseError
-from io_intelligence_provider.json_text import UnstorableNumber, dump_json
+from io_intelligence_provider.text import UnstorableNumber, dump_json
 
 PAGINATION = b'"pagination":{"total":1,"has_next":false,"page":1}'
 

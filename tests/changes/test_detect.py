@@ -1,4 +1,4 @@
-"""Filing changes: gaps, reruns, late and replaced snapshots, and reading them all."""
+"""Tests the changes files: gaps, reruns, late and replaced snapshots, and reading them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of change, and what is none."""
+"""Tests every kind of change, and what is not a change."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_key_that_waited_below_metadata_is_not_compared_either(builder):
 def test_an_extra_that_is_no_object_is_an_error(builder):
     builder.file(1, model_row("m", extra="[1]"))
     builder.file(2, model_row("m", extra="{}"))
-    assert rows_of(builder) == []  # the earlier day is passed over
+    assert rows_of(builder) == []  # the earlier day is skipped
     builder.file(3, model_row("m", extra="[1]"))
     with pytest.raises(StorageError, match=r"models\.parquet: .*`extra` that is no JSON object: '\[1\]'"):
         rows_of(builder)

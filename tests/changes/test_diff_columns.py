@@ -1,4 +1,4 @@
-"""Snapshots of several versions: a column that one of two files lacks is not compared."""
+"""Tests snapshots of several versions: a column that one of two files lacks is not compared."""
 
 from __future__ import annotations
 

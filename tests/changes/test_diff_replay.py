@@ -1,4 +1,4 @@
-"""Changes replayed onto the old rows give the new ones; the real history against a plain reckoning."""
+"""Replays changes onto the old rows, and compares the real history with a simple implementation."""
 
 from __future__ import annotations
 

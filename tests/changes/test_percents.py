@@ -1,4 +1,4 @@
-"""Percentages and directions of whole columns are those of each pair of numbers, to the last bit."""
+"""Tests that percentages and directions of columns equal those of each pair, to the last bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the runs: what is a difference, who may say so, and what is said again."""
+"""Tests polling: what is a difference, which watcher sends it, and what is sent again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from io_intelligence_provider.changes.watch import (
     Watch,
     fingerprint,
     fingerprint_on_file,
-    look,
     mark_sent,
+    poll,
 )
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -43,8 +43,8 @@ class Endpoint:
     def serve(self, records: list[Any]) -> None:
         self.server.state.catalogue = FixedCatalogue(records)
 
-    def look(self, minutes: float = 0.0) -> Observation | None:
-        return look(self.client, self.store, now=NOW + timedelta(minutes=minutes))
+    def poll(self, minutes: float = 0.0) -> Observation | None:
+        return poll(self.client, self.store, now=NOW + timedelta(minutes=minutes))
 
     def file(self) -> None:
         take_snapshot(self.client, self.store, fail_on="never", max_quarantine_share=1)
@@ -80,15 +80,15 @@ def dearer(by: str = "1") -> list[dict[str, Any]]:
 
 
 def test_the_first_look_remembers_and_says_nothing(endpoint: Endpoint) -> None:
-    assert endpoint.look() is None
-    assert endpoint.look(1) is None
+    assert endpoint.poll() is None
+    assert endpoint.poll(1) is None
     assert len(list((endpoint.root / "watch").rglob("*.json"))) == 1
 
 
 def test_the_first_look_compares_with_the_snapshot_on_file(endpoint: Endpoint) -> None:
     endpoint.file()
     endpoint.serve(dearer())
-    sighting = endpoint.look()
+    sighting = endpoint.poll()
     assert sighting is not None
     assert sighting.moved == ("prices",)
 
@@ -108,20 +108,20 @@ def test_access_tiers_that_were_not_recorded_have_not_moved(
     (file,) = endpoint.root.rglob("models.parquet")
     without_access(file)
     endpoint.serve(changed(min_access_tier="professional", **beside))
-    sighting = endpoint.look()
+    sighting = endpoint.poll()
     assert (sighting.moved if sighting else ()) == (("prices",) if beside else ())
 
 
 def test_a_link_of_a_version_that_knew_no_access_tiers(endpoint: Endpoint) -> None:
-    endpoint.look()
+    endpoint.poll()
     (link,) = (endpoint.root / "watch").rglob("*.json")
     content = json.loads(link.read_text("utf-8"))
     del content["fingerprint"]["access"]
     link.write_text(json.dumps(content), "utf-8")
     endpoint.serve(changed(min_access_tier="professional"))
-    assert endpoint.look() is None  # remembered: the next move is seen
+    assert endpoint.poll() is None  # remembered: the next move is seen
     endpoint.serve(changed(min_access_tier="standard"))
-    sighting = endpoint.look()
+    sighting = endpoint.poll()
     assert sighting is not None
     assert sighting.moved == ("quotas",)
 
@@ -142,13 +142,13 @@ def test_a_link_of_a_version_that_knew_no_access_tiers(endpoint: Endpoint) -> No
     ],
 )
 def test_what_is_a_difference(endpoint: Endpoint, records: list[Any], moved: tuple[str, ...]) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(records)
-    sighting = endpoint.look()
+    sighting = endpoint.poll()
     assert sighting is not None
     assert sighting.moved == moved
     mark_sent(endpoint.store, sighting)
-    assert endpoint.look(600) is None
+    assert endpoint.poll(600) is None
 
 
 @pytest.mark.parametrize(
@@ -163,78 +163,78 @@ def test_what_is_a_difference(endpoint: Endpoint, records: list[Any], moved: tup
     ],
 )
 def test_what_is_none(endpoint: Endpoint, records: list[Any]) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(records)
-    assert endpoint.look() is None
+    assert endpoint.poll() is None
 
 
 def test_an_event_comes_once_however_often_is_looked(endpoint: Endpoint) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
-    first = endpoint.look()
+    first = endpoint.poll()
     assert first is not None
-    assert endpoint.look(0.5) is None  # it may be on its way
+    assert endpoint.poll(0.5) is None  # it may be on its way
     mark_sent(endpoint.store, first)
-    assert endpoint.look(600) is None
+    assert endpoint.poll(600) is None
 
 
 def test_an_event_that_died_with_its_watcher_comes_again_under_its_id(endpoint: Endpoint) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
-    first = endpoint.look()
-    again = endpoint.look(1)
+    first = endpoint.poll()
+    again = endpoint.poll(1)
     assert first is not None
     assert again is not None
     assert (again.event_id, again.moved) == (first.event_id, first.moved)
     mark_sent(endpoint.store, again)
-    assert endpoint.look(600) is None
+    assert endpoint.poll(600) is None
 
 
 @pytest.mark.long
 def test_it_does_not_come_again_when_a_run_filed_it_meanwhile(endpoint: Endpoint) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
-    assert endpoint.look() is not None
+    assert endpoint.poll() is not None
     endpoint.file()
-    assert endpoint.look(1) is None
-    assert endpoint.look(600) is None
+    assert endpoint.poll(1) is None
+    assert endpoint.poll(600) is None
 
 
 @pytest.mark.long
 def test_what_a_run_filed_before_is_no_news(endpoint: Endpoint) -> None:
     endpoint.file()
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
     endpoint.file()
-    assert endpoint.look() is None
+    assert endpoint.poll() is None
     endpoint.serve(RECORDS)
-    assert endpoint.look() is not None  # and back again is
+    assert endpoint.poll() is not None  # and back again is
 
 
 @pytest.mark.long
 def test_there_and_back_with_nothing_filed_is_one_event(endpoint: Endpoint) -> None:
     endpoint.file()
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
-    first = endpoint.look()
+    first = endpoint.poll()
     assert first is not None
     mark_sent(endpoint.store, first)
     endpoint.serve(RECORDS)
-    assert endpoint.look() is None  # what is on file is served again
+    assert endpoint.poll() is None  # what is on file is served again
 
 
 def test_of_two_watchers_one_has_the_event(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
     advance, found = Watch.advance, []
 
     def meanwhile(self: Watch, *arguments: Any) -> Observation | None:
         monkeypatch.setattr(Watch, "advance", advance)
-        found.append(endpoint.look())  # another watcher looks between this one's look and its write
+        found.append(endpoint.poll())  # another watcher looks between this one's look and its write
         return advance(self, *arguments)
 
     monkeypatch.setattr(Watch, "advance", meanwhile)
-    assert endpoint.look() is None
+    assert endpoint.poll() is None
     assert found[0] is not None
 
 
@@ -284,21 +284,21 @@ def test_another_wire_shape_moves_nothing(tmp_path: Path) -> None:
 def test_a_root_of_another_query_is_refused(endpoint: Endpoint) -> None:
     endpoint.file()
     with pytest.raises(ConfigurationError, match="belongs to one query"):
-        look(endpoint.client, endpoint.store, "llama")
+        poll(endpoint.client, endpoint.store, "llama")
 
 
 def test_queries_and_endpoints_have_chains_of_their_own(endpoint: Endpoint) -> None:
-    endpoint.look()
-    look(endpoint.client, endpoint.store, "llama")
+    endpoint.poll()
+    poll(endpoint.client, endpoint.store, "llama")
     assert len(list((endpoint.root / "watch").iterdir())) == 2
 
 
 def test_what_is_no_link_is_told(endpoint: Endpoint) -> None:
-    endpoint.look()
+    endpoint.poll()
     (path,) = (endpoint.root / "watch").rglob("*.json")
     path.write_text("{}")
     with pytest.raises(StorageError, match="Delete it"):
-        endpoint.look()
+        endpoint.poll()
 
 
 def test_the_chain_stays_short(tmp_path: Path, endpoint: Endpoint) -> None:
@@ -313,9 +313,9 @@ def test_the_chain_stays_short(tmp_path: Path, endpoint: Endpoint) -> None:
 
 
 def test_a_payload_is_small_plain_json(endpoint: Endpoint) -> None:
-    endpoint.look()
+    endpoint.poll()
     endpoint.serve(dearer())
-    sighting = endpoint.look()
+    sighting = endpoint.poll()
     assert sighting is not None
     payload = sighting.payload()
     assert len(json.dumps(payload)) < 1_000

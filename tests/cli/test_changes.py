@@ -1,4 +1,4 @@
-"""``io-intelligence changes`` and ``alert --dry-run``: what they print, what they leave alone."""
+"""Tests what ``io-intelligence changes`` and ``alert --dry-run`` print and write."""
 
 from __future__ import annotations
 
@@ -127,7 +127,8 @@ def test_hostile_names_and_values_print_as_text(capsys: pytest.CaptureFixture[st
         "new_value": None,
         "pct": None,
     }
-    Console(width=200).print(changes_table([row, row | {"field": None, "change": "model_added"}], "t"))
+    console = Console(width=200)
+    console.print(changes_table(console, [row, row | {"field": None, "change": "model_added"}], "t"))
     text = capsys.readouterr().out
     assert "[bold]x[/bold]\N{REPLACEMENT CHARACTER}[31m" in text
     assert "[link=http://evil.test]click\N{REPLACEMENT CHARACTER}" in text
@@ -166,7 +167,9 @@ def test_alert_cuts_and_says_so(root: Path, rules: Path, capsys: pytest.CaptureF
     assert "were left out" in text
 
 
-@pytest.mark.parametrize(("form", "shown"), [("text", "ask for nothing"), ("slack", '"blocks": []')])
+@pytest.mark.parametrize(
+    ("form", "shown"), [("text", "no change of that day matches"), ("slack", '"blocks": []')]
+)
 def test_alert_says_when_there_is_nothing(
     form: str, shown: str, root: Path, rules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,8 +195,8 @@ def test_alert_tells_what_is_wrong_with_the_rules(
 
 
 def test_the_demo_puts_a_notifier_into_the_sample_dag() -> None:
-    from io_intelligence_provider.cli.demo import _RULES, DAG_ID, notifying
-    from io_intelligence_provider.cli.init_dag import example_dags
+    from io_intelligence_provider.cli.demo import _RULES, notifying
+    from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
 
     (path,) = (path for path in example_dags() if path.stem == DAG_ID)
     source = notifying(path.read_text("utf-8"))

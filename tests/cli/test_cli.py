@@ -1,4 +1,4 @@
-"""The console script, as a user calls it."""
+"""Tests the console script as a user calls it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_init_dag_makes_the_folder_that_a_new_airflow_does_not_have(
     folder = tmp_path / "airflow" / "dags"
     assert main(["init-dag", str(folder)]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == f"Made the folder {folder}"
+    assert printed[0] == f"Created the folder {folder}"
     assert printed[1:] == sorted(map(str, folder.iterdir()))
     assert folder / "io_intelligence_daily_pricing.py" in folder.iterdir()
 
@@ -203,7 +203,7 @@ def test_a_port_of_the_interface_that_is_none(port: str, tmp_path: Path) -> None
         command, env=os.environ | {"PORT": port}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == f"PORT is '{port}'; it is a number from 1 to 65535.\n"
+    assert done.stderr == f"PORT is '{port}'; it must be a number from 1 to 65535.\n"
 
 
 @pytest.mark.parametrize("command", ["snapshot", "show", "changes", "alert", "replay", "emulate", "init-dag"])

@@ -1,4 +1,4 @@
-"""``io-intelligence emulate`` from its arguments to Ctrl-C."""
+"""Tests ``io-intelligence emulate`` from its arguments to Ctrl-C."""
 
 from __future__ import annotations
 

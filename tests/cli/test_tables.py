@@ -1,4 +1,4 @@
-"""Tables at the widths of real terminals, and their sparklines."""
+"""Tests tables at the widths of real terminals, and their sparklines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.cli.tables import (
-    BLOCKS,
-    FittedTable,
+    _BLOCKS,
     Trends,
+    _ascii,
     changes_table,
     models_table,
     price,
     sparkline,
-    squeeze,
 )
 
 WIDTHS = (50, 60, 80, 100, 110, 120, 160, 200)
@@ -47,12 +48,11 @@ def printed(root: Path, width: int, capsys: pytest.CaptureFixture[str], *command
     return capsys.readouterr().out.splitlines()
 
 
-def drawn(table: FittedTable, width: int, **options: Any) -> str:
+def drawn(width: int, make: Callable[..., Table], *content: Any, **options: Any) -> str:
     """Return what a console prints to a file."""
-    from rich.console import Console
-
     out = io.StringIO()
-    Console(file=out, width=width, **options).print(table)
+    console = Console(file=out, width=width, **options)
+    console.print(make(console, *content))
     return out.getvalue()
 
 
@@ -82,13 +82,13 @@ def test_percentages_are_whole_at_any_width(width: int) -> None:
         "model_id": "x", "name": "maker/a-model-with-a-name-that-is-folded-anyway", "change": "price_changed",
         "field": "cache_read_token_price", "old_value": "0.11", "new_value": "0.325", "pct": 195.45,
     }  # fmt: skip
-    assert "+195.45" in drawn(changes_table([row], "t"), width)
+    assert "+195.45" in drawn(width, changes_table, [row], "t")
 
 
 @pytest.mark.parametrize(
     ("width", "cells", "gone"),
     [
-        (60, 0, ["context", "cache write", "status", "cache read", "output 30 days"]),
+        (60, 0, ["context", "cache write", "status", "cache read", "output 15 days"]),
         (80, 15, ["context", "cache write", "status"]),
         (110, 15, []),
         (160, 30, []),
@@ -99,7 +99,7 @@ def test_what_is_too_wide_goes_by_rule_and_is_named(
 ) -> None:
     lines = printed(root, width, capsys, "show")
     (row,) = (line for line in lines if "moonshotai/Kimi-K2.6" in line)
-    assert sum(row.count(char) for char in f"{BLOCKS}·") == cells
+    assert sum(row.count(char) for char in f"{_BLOCKS}·") == cells
     caption = " ".join(" ".join(lines).partition("prices in USD")[2].split())
     assert caption == "per 1M tokens" + (f"; too narrow for: {', '.join(gone)}" if gone else "")
 
@@ -114,7 +114,7 @@ def test_changes_draw_the_price_that_changed(root: Path, capsys: pytest.CaptureF
 def test_a_status_that_tells_models_apart_stays(root: Path) -> None:
     rows = SnapshotStore(root).read().to_pylist()
     rows[0]["status"] = "inactive"
-    assert "inactive" in drawn(models_table(rows, "t"), 60)
+    assert "inactive" in drawn(60, models_table, rows, "t")
 
 
 def test_without_history_there_is_no_column(root: Path) -> None:
@@ -122,8 +122,8 @@ def test_without_history_there_is_no_column(root: Path) -> None:
     rows = [row | {"output_token_price": None} for row in store.read().to_pylist()]
     nobody = [row | {"name": f"new/{row['name']}"} for row in rows]
     trends = Trends(store, store.dates()[-1], ["output_token_price"])
-    for table in (models_table(nobody, "t", trends), models_table(rows, "t"), changes_table([], "t")):
-        assert "30 days" not in drawn(table, 200)
+    for made in ((models_table, nobody, "t", trends), (models_table, rows, "t"), (changes_table, [], "t")):
+        assert "30 days" not in drawn(200, *made)
 
 
 @pytest.mark.long
@@ -143,9 +143,9 @@ def test_an_output_that_knows_ascii_only_gets_ascii(command: str, root: Path) ->
 def test_colour_is_for_terminals(root: Path) -> None:
     store = SnapshotStore(root)
     day = store.dates()[-1]
-    table = models_table(store.read().to_pylist(), "t", Trends(store, day, ["output_token_price"]))
-    assert "\x1b[36m" in drawn(table, 160, force_terminal=True, color_system="standard")
-    assert "\x1b" not in drawn(table, 160)
+    made = models_table, store.read().to_pylist(), "t", Trends(store, day, ["output_token_price"])
+    assert "\x1b[36m" in drawn(160, *made, force_terminal=True, color_system="standard")
+    assert "\x1b" not in drawn(160, *made)
 
 
 GLITCH = date(2026, 5, 26)
@@ -172,7 +172,7 @@ def numbers(text: str) -> list[Decimal | None]:
 )
 def test_a_line_has_a_scale_of_its_own_and_gaps(values: str, line: str, plain: str) -> None:
     assert sparkline(numbers(values)) == line
-    assert sparkline(numbers(values), ascii_only=True) == plain
+    assert _ascii(sparkline(numbers(values))) == plain
 
 
 @given(st.lists(prices, max_size=60))
@@ -183,29 +183,11 @@ def test_a_higher_price_is_never_drawn_lower(values: Sequence[Decimal | None]) -
         return
     assert len(line) == len(values)
     drawn = sorted(
-        (value, BLOCKS.index(char)) for value, char in zip(values, line, strict=True) if value is not None
+        (value, _BLOCKS.index(char)) for value, char in zip(values, line, strict=True) if value is not None
     )
     levels = [level for _, level in drawn]
     assert levels == sorted(levels)
     assert [char == "·" for char in line] == [value is None for value in values]
-
-
-@pytest.mark.long
-@given(st.lists(prices, min_size=1, max_size=60), st.integers(1, 40))
-def test_squeezing_keeps_the_end_and_invents_nothing(values: Sequence[Decimal | None], cells: int) -> None:
-    short = squeeze(values, cells)
-    assert len(short) <= max(cells, 1)
-    assert short[-1] == values[-1]
-    assert set(short) <= {*values, None}
-    if len(values) <= cells:
-        assert short == list(values)
-
-
-@pytest.mark.parametrize("day", range(28))
-def test_a_move_of_one_day_survives_squeezing(day: int) -> None:
-    values = [Decimal(1)] * 30
-    values[day] = Decimal(0)
-    assert Decimal(0) in squeeze(values, 15)
 
 
 @pytest.fixture(scope="module")

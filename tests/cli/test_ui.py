@@ -1,4 +1,4 @@
-"""What `make ui` starts Airflow with, and the store that it shows."""
+"""Tests the Airflow and the store of ``make ui``, and the replay."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli import recorded
-from io_intelligence_provider.cli.recorded import file_missing_changes, file_recorded
+from io_intelligence_provider.changes import detect
+from io_intelligence_provider.cli.replay import file_missing_changes, replay
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment, free_port
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -70,7 +70,7 @@ def test_a_recorded_day_has_its_changes_as_a_daily_run_would_have_filed_them(tmp
     history = PriceHistory.load()
     store = SnapshotStore(tmp_path)
     with EmulatorServer(catalogue=history) as server:
-        file_recorded(server, store, history.dates[-3:])
+        replay(server, store, history.dates[-3:])
         assert server.state.as_of is None
     assert store.dates() == list(history.dates[-3:])
     assert all(store.files.exists(changes_path(day)) for day in store.dates())
@@ -94,10 +94,10 @@ def test_ctrl_c_ends_a_replay_when_the_day_is_on_file(
         signal.raise_signal(signal.SIGINT)
         filed.append(day)
 
-    monkeypatch.setattr(recorded, "detect_changes", pressed)
+    monkeypatch.setattr(detect, "detect_changes", pressed)
     history, store = PriceHistory.load(), SnapshotStore(tmp_path / "store")
     before = signal.getsignal(signal.SIGINT)
     with EmulatorServer(catalogue=history) as server, pytest.raises(KeyboardInterrupt):
-        file_recorded(server, store, history.dates[:3])
+        replay(server, store, history.dates[:3])
     assert store.dates() == filed == list(history.dates[:1])
     assert signal.getsignal(signal.SIGINT) is before

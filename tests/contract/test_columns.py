@@ -1,4 +1,4 @@
-"""The one declaration of columns: the exact Arrow schema, and what it says of each column."""
+"""Tests the declaration of columns: the exact Arrow schema and the metadata of each column."""
 
 from __future__ import annotations
 

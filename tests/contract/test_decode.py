@@ -1,4 +1,4 @@
-"""Raw records become columns: what is absent or null, each JSON type, and what cannot be decoded."""
+"""Tests raw records as columns: absent and null, each JSON type, and what cannot be decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices as exact decimal text, and timestamps of RFC 3339: what is stored and what is refused."""
+"""Tests prices as exact decimal text and RFC 3339 timestamps: what is stored and what is refused."""
 
 from __future__ import annotations
 

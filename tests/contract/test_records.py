@@ -1,4 +1,4 @@
-"""Validation of records: every reason of every refused one, both sides of each border, and the counts."""
+"""Tests the validation of records: every reason, both sides of each border, and the counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The observed shape: identity, prices per token, Unix seconds, and no defaults."""
+"""Tests the observed shape: identity, prices per token, Unix seconds, and no defaults."""
 
 from __future__ import annotations
 

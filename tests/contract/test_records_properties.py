@@ -1,4 +1,4 @@
-"""Any JSON value in any field is stored faithfully or refused with a reason; records are never lost."""
+"""Tests any JSON value in any field: stored exactly or refused with a reason, never lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each snapshot check on both sides of its border, and when it is not evaluated."""
+"""Tests each snapshot check on both sides of its border, and when it is not evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation is complete, its links lead somewhere, its tables and examples are those of the code."""
+"""Tests the documentation: it is complete, its links work, its tables and examples match the code."""
 
 from __future__ import annotations
 

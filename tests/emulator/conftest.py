@@ -1,4 +1,4 @@
-"""Real emulators on loopback."""
+"""Provides real emulators on loopback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.emulator.tokens import OAuthClient
+from io_intelligence_provider.emulator.state import OAuthClient
 
 
 @pytest.fixture

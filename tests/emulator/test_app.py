@@ -1,4 +1,4 @@
-"""Pages, bounds, refusals, guests, filters and both shapes of the emulated endpoint."""
+"""Tests pages, bounds, refusals, guests, filters and both shapes of the emulated endpoint."""
 
 from __future__ import annotations
 

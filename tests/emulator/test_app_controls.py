@@ -1,4 +1,4 @@
-"""The day that is served, the request log, the token endpoint, and who may use the controls."""
+"""Tests the served day, the request log, the token endpoint, and access to the controls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from io_intelligence_provider.emulator.app import create_app
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.emulator.tokens import OAuthClient
+from io_intelligence_provider.emulator.state import OAuthClient
 from io_intelligence_provider.errors import ConfigurationError
 
 MODELS = "/api/v1/models"

@@ -1,4 +1,4 @@
-"""Every fault for real, over a socket."""
+"""Tests every fault over a socket."""
 
 from __future__ import annotations
 

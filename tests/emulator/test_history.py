@@ -1,4 +1,4 @@
-"""The price history behind the emulator: which records a day has."""
+"""Tests the price history of the emulator: which records a day has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store as a user has it: real prices of six weeks, and a last day on which everything happens at once."""
+"""Provides a store of six weeks of real prices, and a last day with every kind of change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
-from io_intelligence_provider.cli.recorded import replay
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -35,8 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SnapshotStore:
     history = PriceHistory.load()
     days = [day for day in history.dates if day >= date(2026, 5, 14)]
     with EmulatorServer(catalogue=history) as server:
-        for summary in replay(server, store, days):
-            detect_changes(store, summary.snapshot_date)
+        replay(server, store, days)
     with (
         EmulatorServer(catalogue=FixedCatalogue(last_day(history))) as server,
         IOIntelligenceClient(server.url) as client,

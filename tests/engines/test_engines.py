@@ -1,4 +1,4 @@
-"""Other engines read ``<root>/models`` by its path, with no help from us: the same rows, and exact types."""
+"""Tests that other engines read ``<root>/models`` by its path: the same rows and exact types."""
 
 from __future__ import annotations
 

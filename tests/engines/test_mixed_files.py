@@ -1,4 +1,4 @@
-"""Files of several versions side by side: some lack columns, some have one more than this version knows.
+"""Tests files of several versions together: some lack columns, some have an unknown one.
 
 The snippets are those of the README and of docs/sql.md, word for word.
 """

@@ -1,4 +1,4 @@
-"""The ten questions of docs/sql.md, asked of DuckDB; each answer is compared with the store's own."""
+"""Runs the ten queries of docs/sql.md in DuckDB, and compares each with the store's own result."""
 
 from __future__ import annotations
 

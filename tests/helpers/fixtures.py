@@ -23,7 +23,7 @@ import io_intelligence_provider
 from helpers.months import let_a_minute_pass
 from helpers.stores import StoreBuilder
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
@@ -60,7 +60,7 @@ def recorded_store(once: MakeOnce) -> Path:
     def make(root: Path) -> None:
         history = PriceHistory.load()
         with EmulatorServer(catalogue=history) as server:
-            file_recorded(server, SnapshotStore(root), history.dates)
+            replay(server, SnapshotStore(root), history.dates)
 
     return once("recorded", make)
 

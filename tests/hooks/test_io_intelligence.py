@@ -1,4 +1,4 @@
-"""The hook turns a connection into a client, and nothing of the connection leaks."""
+"""Tests that the hook turns a connection into a client, and leaks nothing of the connection."""
 
 from __future__ import annotations
 

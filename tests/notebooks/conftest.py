@@ -1,4 +1,4 @@
-"""The recorded history in a store, filed once, and the script that fills it."""
+"""Provides the recorded history in a store, and the script that fills it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipes of docs/analysis.md run, and give what the page says."""
+"""Runs the code of docs/analysis.md, and compares its output with the page's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebooks run over the recorded history, and the repository holds what they show then."""
+"""Runs the notebooks over the recorded history, and compares them with their saved output."""
 
 from __future__ import annotations
 

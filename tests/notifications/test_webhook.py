@@ -1,4 +1,4 @@
-"""The webhook notifier against a real receiver: what it sends, and what it keeps to itself."""
+"""Tests the webhook notifier against a real receiver: what it sends, and what it never shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.cli.receiver import Receiver
+from io_intelligence_provider.cli.demo import Receiver
 from io_intelligence_provider.errors import ConfigurationError, NotificationError
 from io_intelligence_provider.notifications.webhook import IOIntelligenceWebhookNotifier
 
@@ -99,8 +99,8 @@ def test_what_is_no_webhook_is_refused(host: str, connect: Callable[..., None]) 
 def test_the_alert_operator_fills_it(connect: Callable[..., None]) -> None:
     from datetime import date
 
-    from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
     from io_intelligence_provider.alerts.message import DigestMessage
+    from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
     from io_intelligence_provider.operators.alert import notify
 
     alert = Alert("price_changed", "id", "a/b", "input_token_price", "1", "2", 100.0, "up", date(2026, 6, 29))

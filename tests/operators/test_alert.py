@@ -1,4 +1,4 @@
-"""Who hears of it: real notifiers to real servers on loopback; once, whatever fails in between."""
+"""Sends alerts through real notifiers to real servers on loopback: once, whatever fails in between."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_one_of_two_fails_and_a_retry_sends_only_what_is_missing(
     webhook.status = 500
     assert run_dag(dag).state == "failed"
     assert webhook.asked >= 1
-    assert len(mailbox.mails) == 1  # the first one failed; the second was told all the same
+    assert len(mailbox.mails) == 1  # the first one failed; the second was sent all the same
     webhook.status, mailbox.refuse = 200, True
     run = run_dag(dag)
     assert run.state == "success"

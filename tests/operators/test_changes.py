@@ -1,4 +1,4 @@
-"""What changed, through Airflow: the task's result, and events only when there is something to tell."""
+"""Tests the changes operator in Airflow: the task's result, and events only when there are changes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_two_days_with_real_price_moves(
     assert asset_events(run, QUOTAS) == []
     sent = task_instance(run, "alert").xcom_pull(task_ids="alert")
     assert sent == {"snapshot_date": today().isoformat(), "sent": {}, "nothing_new": []}
-    assert not (root / "alerts").exists()  # nobody was told
+    assert not (root / "alerts").exists()  # nothing was sent
 
 
 def test_no_event_when_nothing_changed_and_on_the_first_day(

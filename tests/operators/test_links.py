@@ -1,4 +1,4 @@
-"""The links of a task to the page, as Airflow's REST API gives them, and the one at a digest's end."""
+"""Tests the links of a task to the page, in Airflow's REST API and at the end of a digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``PanderaCheckOperator`` and ``@task.pandera`` in a real Airflow."""
+"""Tests ``PanderaCheckOperator`` and ``@task.pandera`` in a real Airflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Valid + quarantined = served, identical repeats counted once, for any catalogue; end to end."""
+"""Tests that valid + quarantined = served, with duplicates counted once, for any catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A writer killed at any moment leaves the old snapshot or the new one, whole, with its evidence."""
+"""Kills a writer at any moment: the old snapshot or the new one is complete, with its artifacts."""
 
 from __future__ import annotations
 

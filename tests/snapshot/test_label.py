@@ -1,4 +1,4 @@
-"""Under which date a run may file what the API serves now."""
+"""Tests under which date a run may write the current catalogue."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_later_a_missed_day_stays_missing(now, on_file):
 
 @pytest.mark.parametrize("now", ["2026-01-01T23:59:59Z", "2025-01-02T06:00:00Z"])
 def test_a_day_that_has_not_come_is_refused(now):
-    with pytest.raises(LateRunError, match="has not come"):
+    with pytest.raises(LateRunError, match="has not begun"):
         snapshot_date_for(RUN, at(now), on_file=False)
 
 

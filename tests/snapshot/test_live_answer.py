@@ -1,4 +1,4 @@
-"""The live answer, key by key: every model, outcome `passed`, score 1, and no noise from day to day.
+"""Tests the live response, key by key: every model, outcome `passed`, score 1, no noise between days.
 
 ``tests/data/live_body.json`` was put together from what public clients of the endpoint declare and publish,
 2026-08 and -09.

@@ -1,4 +1,4 @@
-"""``fail_on`` end to end: what each mode commits, with which outcome and score."""
+"""Tests ``fail_on`` end to end: what each mode commits, with which outcome and score."""
 
 from __future__ import annotations
 

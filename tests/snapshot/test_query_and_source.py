@@ -1,4 +1,4 @@
-"""A root belongs to one query; another host and another shape are told."""
+"""Tests that a root belongs to one query, and that another host or shape is reported."""
 
 from __future__ import annotations
 

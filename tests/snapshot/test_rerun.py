@@ -1,4 +1,4 @@
-"""A rerun replaces the day: same answer, same table and hash; superseded evidence goes, failed stays."""
+"""Tests that a rerun replaces the day, and which artifacts it deletes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_same_answer_gives_the_same_table_and_hash(store):
     assert first.snapshot_id != second.snapshot_id
 
 
-def test_the_evidence_of_the_superseded_run_goes(local_store, tmp_path):
+def test_the_artifacts_of_the_superseded_run_goes(local_store, tmp_path):
     file_records(local_store, [model_record()])
     before = len(files_below(tmp_path / "store"))
     second = file_records(local_store, [model_record()])
@@ -35,7 +35,7 @@ def test_the_evidence_of_the_superseded_run_goes(local_store, tmp_path):
 
 
 @pytest.mark.long
-def test_a_failed_rerun_leaves_the_good_snapshot_and_its_evidence(store):
+def test_a_failed_rerun_leaves_the_good_snapshot_and_its_artifacts(store):
     good = file_records(store, [model_record("a"), model_record("b", status="?")], max_quarantine_share=1)
     table = store.read()
     with pytest.raises(QualityError) as failed:
@@ -51,7 +51,7 @@ def test_a_failed_rerun_leaves_the_good_snapshot_and_its_evidence(store):
     ]
 
 
-def test_a_failed_first_run_leaves_evidence_but_no_snapshot(store):
+def test_a_failed_first_run_leaves_artifacts_but_no_snapshot(store):
     with pytest.raises(QualityError):
         file_records(store, [])
     assert store.dates() == []
@@ -60,7 +60,7 @@ def test_a_failed_first_run_leaves_evidence_but_no_snapshot(store):
 
 
 @pytest.mark.long
-def test_the_evidence_of_failed_runs_survives_the_next_commit(store):
+def test_the_artifacts_of_failed_runs_survives_the_next_commit(store):
     with pytest.raises(QualityError):
         file_records(store, [])
     file_records(store, [model_record()])
@@ -90,7 +90,7 @@ def test_an_older_day_filed_later_is_compared_with_its_own_predecessor(store):
 
 
 @pytest.mark.long
-def test_old_evidence_that_cannot_be_deleted_does_not_undo_the_commit(store, monkeypatch):
+def test_old_artifacts_that_cannot_be_deleted_does_not_undo_the_commit(store, monkeypatch):
     from io_intelligence_provider.errors import StorageError
     from io_intelligence_provider.storage.filesystem import Files
 

@@ -1,4 +1,4 @@
-"""Two runs on one date, interleaved at every step: one whole snapshot, and the evidence that is its own."""
+"""Interleaves two runs on one date at every step: one complete snapshot with its own artifacts."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_run_within_the_deletions_of_another(store, file_as, before_call, dele
     assert [run.snapshot_id for run in store.runs()] == [inner[0].snapshot_id]
 
 
-def test_a_run_that_finds_itself_superseded_drops_its_evidence(store, file_as, monkeypatch):
+def test_a_run_that_finds_itself_superseded_drops_its_artifacts(store, file_as, monkeypatch):
     """Both looked before either wrote, so that each takes the old snapshot for the one it supersedes."""
     file_as("old")
     original, old, inner = SnapshotStore.info, store.info(), []
@@ -89,7 +89,7 @@ def test_a_run_that_finds_itself_superseded_drops_its_evidence(store, file_as, m
 
 
 @pytest.mark.parametrize("source", [1, 2])
-def test_a_reader_overtaken_by_a_commit_reads_the_evidence_of_the_new_one(
+def test_a_reader_overtaken_by_a_commit_reads_the_artifacts_of_the_new_one(
     store, file_as, before_call, source
 ):
     file_as("old")

@@ -1,4 +1,4 @@
-"""A process that files snapshots; tests start it, and some of them kill it.
+"""Writes snapshots in a process that tests start, and some of them kill.
 
 ``writer.py CATALOGUES``: CATALOGUES is a JSON file with lists of records. Each line of standard input is an
 order, a JSON object with ``root``, ``day``, ``commits``, ``writers`` and ``steps``: fork as many writers,

@@ -1,4 +1,4 @@
-"""Files on disk and on any fsspec file system: written whole or not at all, also by many writers at once."""
+"""Tests files on disk and on fsspec file systems: written completely or not at all, by many writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials in a root or a path: refused everywhere, shown nowhere; what only looks like some is taken."""
+"""Tests credentials in a root or a path: refused everywhere, never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that a small file repeats: they are measured before they are all in memory, whatever their type."""
+"""Tests that repeated texts of a small file are measured before they are all in memory."""
 
 from __future__ import annotations
 

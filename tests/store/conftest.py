@@ -1,4 +1,4 @@
-"""The store of two months that are over, on disk and in memory."""
+"""Provides a store of two past months, on disk and in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""History checks on the real price history: what docs/history-checks.md says that they flag."""
+"""Runs history checks on the real price history, and compares with docs/history-checks.md."""
 
 from __future__ import annotations
 

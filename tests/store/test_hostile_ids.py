@@ -1,4 +1,4 @@
-"""What a file says never leads out of the root, nor to a file of another run: ids, names and paths."""
+"""Tests hostile ids, names and paths in files: none leads out of the root or to another run's file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 from helpers.records import model_record
 from helpers.stores import file_records
 from io_intelligence_provider import SnapshotStore, detect_changes
-from io_intelligence_provider.alerts.alert import Digest, RuleAlerts
-from io_intelligence_provider.alerts.ledger import record_sent, told_by
+from io_intelligence_provider.alerts.ledger import last_notified, record_sent
+from io_intelligence_provider.alerts.rules import Digest, RuleAlerts
 from io_intelligence_provider.changes.day import Day
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.quality.result import is_run_id, new_run_id
@@ -97,7 +97,7 @@ def everything(store: SnapshotStore) -> dict[str, bytes]:
 
 @pytest.fixture
 def world(store: SnapshotStore) -> SnapshotStore:
-    """Two days with evidence, and victims wherever a hostile id may lead."""
+    """Two days with artifacts, and victims wherever a hostile id may lead."""
     records = [model_record("a"), model_record("b"), model_record("c", status="?")]
     for day in (FIRST, DAY):
         file_records(store, records, day, max_quarantine_share=1)
@@ -354,7 +354,7 @@ def test_foreign_names_are_passed_over(store: SnapshotStore) -> None:
     before = everything(store)
     assert len(store.runs()) == 1
     assert [str(day) for day in store.dates()] == [DAY]
-    assert told_by(store, "rule", "notifier", date.fromisoformat(DAY)) == []
+    assert last_notified(store, "rule", "notifier", date.fromisoformat(DAY)) == []
     file_records(store, [model_record()])
     assert before.keys() - everything(store).keys() == {
         path for path in before if path.rpartition("/")[2].startswith("2026") and "quarantine" in path
@@ -391,8 +391,8 @@ def test_a_future_day_of_a_ledger_names_its_own_folder(store: SnapshotStore) -> 
     content = json.loads(store.files.read(path)) | {"told": [told]}
     store.files.put(path, json.dumps(content).encode())
     with pytest.raises(IOIntelligenceError, match="no file of the ledger"):
-        told_by(store, "r", "n", date.fromisoformat(DAY))
-    assert told_by(store, "r", "n", date.fromisoformat(DAY) + timedelta(days=1)) == []
+        last_notified(store, "r", "n", date.fromisoformat(DAY))
+    assert last_notified(store, "r", "n", date.fromisoformat(DAY) + timedelta(days=1)) == []
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What lies where, and what is in it."""
+"""Tests the paths of the store's files, and their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models file: a stable hash over its values, and one order however the models were batched."""
+"""Tests the models file: a stable hash over its values, and one order however models were batched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Months rolled up: the same answers from fewer files, never those of files that stand no more."""
+"""Tests rolled-up months: the same results from fewer files, never those of replaced files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Months rolled up while files are damaged, refused, written or pruned: daily files answer, no run fails."""
+"""Tests roll-up with damaged, refused, changing or pruned files: daily files are read, no run fails."""
 
 from __future__ import annotations
 

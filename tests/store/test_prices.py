@@ -1,4 +1,4 @@
-"""What a model cost on a day, and the periods in which a price held: exact, and unknown is told."""
+"""Tests the cost of a model on a day, and price periods: exact, and unknown is never zero."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_empty_store(store):
 
 
 def test_a_name_of_two_models(filed):
-    with pytest.raises(ConfigurationError, match=r"2 models bear the name 'twin'.*11111111-1111"):
+    with pytest.raises(ConfigurationError, match=r"2 models have the name 'twin'.*11111111-1111"):
         filed.price_at("twin")
     assert filed.price_at("11111111-1111-4111-8111-111111111111").input == 3
     assert filed.price_at(model_record("twin")["model_id"]).input == 1

@@ -1,4 +1,4 @@
-"""Many days as one table: the same answers as file by file, whatever lies in the folder."""
+"""Tests many days as one table: the same result as file by file, whatever else is in the folder."""
 
 from __future__ import annotations
 

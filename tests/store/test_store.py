@@ -1,4 +1,4 @@
-"""Reading a store: what is on file, history, quarantine, reports; never an empty answer for a mistake."""
+"""Tests reading a store: dates, history, quarantine and reports; a mistake never gives an empty result."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_prune_deletes_what_is_older_and_nothing_else(store):
     assert store.prune(keep_days=30) == []
 
 
-def test_prune_also_takes_the_evidence_of_failed_runs(store):
+def test_prune_also_takes_the_artifacts_of_failed_runs(store):
     from io_intelligence_provider.errors import QualityError
 
     with pytest.raises(QualityError):

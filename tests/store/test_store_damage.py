@@ -1,4 +1,4 @@
-"""Roots that are none, files that are damaged or foreign, folders that cannot be read."""
+"""Tests invalid roots, damaged or foreign files, and unreadable folders."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def test_a_models_file_that_is_no_parquet(local_store, models_file, content):
     found = local_store.quality("2026-01-02").checks[-1]
     assert (found.check, found.severity, found.passed) == ("previous_unreadable", "warn", False)
     assert str(models_file) in found.examples[0]["message"]
-    evidence = set(models_file.parents[2].glob("q*/*01-01/*"))
+    artifacts = set(models_file.parents[2].glob("q*/*01-01/*"))
     again = take_snapshot(PreparedClient([model_record()]), local_store, snapshot_date="2026-01-01")
     assert local_store.info("2026-01-01").snapshot_id == again.snapshot_id
-    assert evidence < set(models_file.parents[2].glob("q*/*01-01/*"))  # whose that is, the file did not say
+    assert artifacts < set(models_file.parents[2].glob("q*/*01-01/*"))  # whose that is, the file did not say
 
 
 def test_damaged_pages_are_a_storage_error(local_store, models_file):
@@ -108,13 +108,13 @@ def test_a_damaged_report(local_store, models_file, content):
     assert local_store.read().num_rows == 200
 
 
-def test_missing_evidence_is_told(local_store, models_file):
+def test_missing_artifacts_are_reported(local_store, models_file):
     for part in ("quality", "quarantine"):
         for path in (models_file.parents[2] / part).rglob("*.*"):
             path.unlink()
-    with pytest.raises(StorageError, match="evidence"):
+    with pytest.raises(StorageError, match="is missing"):
         local_store.quality()
-    with pytest.raises(StorageError, match="evidence"):
+    with pytest.raises(StorageError, match="is missing"):
         local_store.quarantine()
 
 

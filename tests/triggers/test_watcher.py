@@ -1,4 +1,4 @@
-"""The trigger as the triggerer runs it: what it yields, what it survives, what it shows of itself."""
+"""Tests the trigger as the triggerer runs it: its events, its failures, and what it shows of itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``check_wheel.py`` runs with the Python of an environment in which the wheel is installed.
+"""Runs checks with the Python of an environment in which the wheel is installed.
 
 ``inside.py STEP ARGUMENT…``; each step is a function below. It fails with the traceback of what went wrong.
 """
@@ -20,8 +20,6 @@ import io_intelligence_provider
 
 PACKAGE: Final = Path(io_intelligence_provider.__file__).parent
 DISTRIBUTION: Final = "airflow-provider-io-intelligence"
-NEEDS_AN_EXTRA: Final = {"io_intelligence_provider.lineage_facets": "openlineage"}
-"""Modules that cannot be imported with the declared dependencies alone."""
 FILES: Final = (
     "py.typed",
     "emulator/data/io_net_prices_2026h1.jsonl",
@@ -48,11 +46,11 @@ def installed() -> None:
     _metadata()
     walked = 0
     for module in pkgutil.walk_packages([str(PACKAGE)], "io_intelligence_provider.", onerror=_fail):
-        if module.name in NEEDS_AN_EXTRA or ".example_dags" in module.name:
+        if ".example_dags" in module.name:
             continue
         importlib.import_module(module.name)
         walked += 1
-    print(f"{walked} modules imported, not without an extra: {', '.join(sorted(NEEDS_AN_EXTRA))}")
+    print(f"{walked} modules imported")
 
 
 def _fail(name: str) -> None:
@@ -215,9 +213,6 @@ def _pandas_schemas(folder: Path) -> tuple[str, str]:
 
 def with_openlineage(folder: str) -> None:
     """Check a data set by the operator and look at the facets that OpenLineage gets of it."""
-    for name, extra in NEEDS_AN_EXTRA.items():
-        if extra == "openlineage":
-            importlib.import_module(name)
     facets = _checked(folder).get_openlineage_facets_on_complete(None)
     (source,) = facets.inputs
     assert {"dataQualityAssertions", "dataQualityMetrics"} <= set(source.inputFacets), source

@@ -1,4 +1,4 @@
-"""Every operator, decorator, notifier and trigger of the wheel, in Dags that ``check_wheel.py`` really runs.
+"""Defines Dags with every operator, decorator, notifier and trigger, which ``check_wheel.py`` runs.
 
 ``wheel_check`` needs nothing but the declared dependencies, ``wheel_s3`` the extra ``s3``. Each ends with a
 task that looks at what the others left. This file is also the module of their schemas.

@@ -18,13 +18,19 @@ from typing import Any, Final, Self, TypeAlias
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
-from io_intelligence_provider.alerts.ledger import PRESENCE, LastNotified, told_by
-from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
+from io_intelligence_provider.alerts.ledger import PRESENCE, LastNotified, last_notified
+from io_intelligence_provider.alerts.rules import (
+    Alert,
+    AlertRule,
+    Digest,
+    RuleAlerts,
+    RulesSource,
+    rules_from,
+)
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.baseline import Baseline, in_quarantine, match
 from io_intelligence_provider.changes.day import Day
-from io_intelligence_provider.changes.diff import as_table, compare, field_rows, past_unreadable_days
+from io_intelligence_provider.changes.diff import as_table, compare, field_rows, skipping_unreadable_days
 from io_intelligence_provider.changes.kinds import (
     EXTRA,
     FIELDS,
@@ -99,25 +105,25 @@ class _Evaluation:
         """Return the alerts that a notifier was not sent yet."""
         groups = []
         for rule in self._rules:
-            told = told_by(self._store, rule.name, notifier, self._date) if notifier else []
-            by_key = {self._told_key(entry): entry for entry in told}
-            alerts = sorted([*self._news(rule, by_key), *self._corrections(rule, by_key)], key=_order)
+            entries = last_notified(self._store, rule.name, notifier, self._date) if notifier else []
+            by_key = {self._entry_key(entry): entry for entry in entries}
+            alerts = sorted([*self._unsent(rule, by_key), *self._corrections(rule, by_key)], key=_order)
             if alerts:
                 groups.append(RuleAlerts(rule.name, tuple(alerts), self._remember_since(rule)))
         return Digest(self._date, self._today.snapshot_id, self._today.shape.value, tuple(groups))
 
-    def _told_key(self, told: LastNotified) -> Key:
-        return self._current.identity(told)[0], told.field
+    def _entry_key(self, entry: LastNotified) -> Key:
+        return self._current.identity(entry)[0], entry.field
 
     def _remember_since(self, rule: AlertRule) -> date | None:
         if isinstance(rule.baseline, int):
             return self._date - timedelta(days=rule.baseline - 1)
         return self._date if rule.baseline == "previous" else None
 
-    def _news(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
+    def _unsent(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> Iterator[Alert]:
         """Yield matching changes not sent yet; one that replaces an alert of today is a correction."""
-        for alert in self._wanted(rule, told):
-            before = told.get(_key(alert))
+        for alert in self._wanted(rule, sent):
+            before = sent.get(_key(alert))
             if before is None or before.value != _value(alert):
                 revised = before is not None and before.day == self._date
                 yield replace(alert, correction=True, told=before.value) if before and revised else alert
@@ -133,18 +139,18 @@ class _Evaluation:
             return False
         return _key(alert) not in self._changed_today
 
-    def _corrections(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
+    def _corrections(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> Iterator[Alert]:
         """Yield corrections of alerts about this day that no longer hold, even if the rule does not match."""
-        wanted = {_key(alert) for alert in self._wanted(rule, told)}
-        for key, before in told.items():
+        wanted = {_key(alert) for alert in self._wanted(rule, sent)}
+        for key, before in sent.items():
             if before.day == self._date and key not in wanted:
                 value = self._current.value(before)
                 if value is not UNKNOWN and value != before.value:
-                    alert = self._since_told(before)
+                    alert = self._since_sent(before)
                     yield replace(alert, correction=True, told=before.value)
 
-    def _wanted(self, rule: AlertRule, told: dict[Key, LastNotified]) -> list[Alert]:
-        rows = self._since_last_alert(rule, told) if rule.baseline == "last_alert" else self._since_days(rule)
+    def _wanted(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> list[Alert]:
+        rows = self._since_last_alert(rule, sent) if rule.baseline == "last_alert" else self._since_days(rule)
         return [
             row
             for row in rows
@@ -155,16 +161,16 @@ class _Evaluation:
     def _since_days(self, rule: AlertRule) -> list[Alert]:
         return self._compare(rule.baseline if isinstance(rule.baseline, int) else 1)
 
-    def _since_last_alert(self, rule: AlertRule, told: dict[Key, LastNotified]) -> Iterator[Alert]:
+    def _since_last_alert(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> Iterator[Alert]:
         # Added and removed models have no value to compare: they are reported on their day only.
         if not PRESENCE.keys().isdisjoint(rule.changes):
             yield from (alert for alert in self._compare(1) if alert.field is None)
-        yield from (alert for alert in self._since_first_seen if _key(alert) not in told)
-        for before in told.values():
+        yield from (alert for alert in self._since_first_seen if _key(alert) not in sent)
+        for before in sent.values():
             if before.field is not None and self._current.value(before) not in (UNKNOWN, before.value):
-                yield self._since_told(before)
+                yield self._since_sent(before)
 
-    def _since_told(self, before: LastNotified) -> Alert:
+    def _since_sent(self, before: LastNotified) -> Alert:
         """Return the change from the value that was sent to the current value."""
         value = self._current.value(before)
         new = value if isinstance(value, str) else None
@@ -240,54 +246,54 @@ class CurrentValues:
         unique = self._today.keys.filter(pl.col("name").is_unique())
         return dict(zip(unique["name"], unique["row"], strict=True))
 
-    def _row(self, told: LastNotified) -> int | None:
-        row = self._rows.get(told.model_id)
-        return self._by_name.get(told.name) if row is None else row
+    def _row(self, entry: LastNotified) -> int | None:
+        row = self._rows.get(entry.model_id)
+        return self._by_name.get(entry.name) if row is None else row
 
-    def identity(self, told: LastNotified) -> tuple[str, str]:
+    def identity(self, entry: LastNotified) -> tuple[str, str]:
         """Return today's ``model_id`` and ``name``, found by the id or else by a name that is unique."""
-        row = self._row(told)
+        row = self._row(entry)
         if row is None:
-            return told.model_id, told.name
+            return entry.model_id, entry.name
         return self._today.keys["model_id"][row], self._today.keys["name"][row]
 
-    def value(self, told: LastNotified) -> str | _Unknown | None:
+    def value(self, entry: LastNotified) -> str | _Unknown | None:
         """Return the current value of the field or the presence that was sent."""
-        row = self._row(told)
+        row = self._row(entry)
         if row is None:
-            return UNKNOWN if told.field is not None or self._refused(told) else PRESENCE[MODEL_REMOVED]
-        if told.field is None:
+            return UNKNOWN if entry.field is not None or self._refused(entry) else PRESENCE[MODEL_REMOVED]
+        if entry.field is None:
             return PRESENCE[MODEL_ADDED]
-        if told.field.partition(".")[0] == EXTRA:
-            return self._extra_value(told, told.field, row)
-        if not self._today.has(told.field):
+        if entry.field.partition(".")[0] == EXTRA:
+            return self._extra_value(entry, entry.field, row)
+        if not self._today.has(entry.field):
             return UNKNOWN
-        value = self._column(told.field)[row]
-        return value if self._comparable(told, told.field, value) else UNKNOWN
+        value = self._column(entry.field)[row]
+        return value if self._comparable(entry, entry.field, value) else UNKNOWN
 
     def _column(self, name: str) -> list[str | None]:
         if name not in self._columns:
             self._columns[name] = as_text(name, self._today.column(name)).to_list()
         return self._columns[name]
 
-    def _extra_value(self, told: LastNotified, field: str, row: int) -> str | _Unknown | None:
+    def _extra_value(self, entry: LastNotified, field: str, row: int) -> str | _Unknown | None:
         """Return the value of a key of ``extra``; ``UNKNOWN`` for a key that is no longer compared."""
         key = field.removeprefix(extra_field(""))
         if key == field or not is_compared_key(key, self._today.shape):
             return UNKNOWN
         value = self._today.extra_of(self._column(EXTRA)[row]).get(field)
-        return value if self._comparable(told, field, value) else UNKNOWN
+        return value if self._comparable(entry, field, value) else UNKNOWN
 
-    def _comparable(self, told: LastNotified, field: str, value: str | None) -> bool:
+    def _comparable(self, entry: LastNotified, field: str, value: str | None) -> bool:
         """Return whether today's value is comparable with the one sent, perhaps in another wire shape."""
-        then, now = WireShape(told.wire_shape), self._today.shape
+        then, now = WireShape(entry.wire_shape), self._today.shape
         if not comparable(field, then, now):
             return False
         unsaid = value is None and null_means_unsaid(field, now, then)
-        return not unsaid and not (told.value is None and null_means_unsaid(field, then, now))
+        return not unsaid and not (entry.value is None and null_means_unsaid(field, then, now))
 
-    def _refused(self, told: LastNotified) -> bool:
-        model = pl.DataFrame({"model_id": [told.model_id], "name": [told.name]})
+    def _refused(self, entry: LastNotified) -> bool:
+        model = pl.DataFrame({"model_id": [entry.model_id], "name": [entry.name]})
         refused = self._today.refused
         # The ledger does not record which shape the id is from, so a matching name is enough for unknown.
         return any(in_quarantine(model, refused, same_shape=same)[0] for same in (True, False))
@@ -303,10 +309,10 @@ def changes_since_first_seen(store: SnapshotStore, today: Day, fields: Collectio
     today makes this read the ids and names of all days.
     """
 
-    def look(unreadable: Collection[date]) -> pa.Table:
+    def read(unreadable: Collection[date]) -> pa.Table:
         return _since_first_seen(store, today, fields, unreadable)
 
-    return past_unreadable_days(today.day, look)[0]
+    return skipping_unreadable_days(today.day, read)[0]
 
 
 def _since_first_seen(

@@ -18,13 +18,13 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from io_intelligence_provider.alerts.alert import Alert, Digest, RuleAlerts
+from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, MODEL_REMOVED
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["PRESENCE", "LastNotified", "notifier_key", "record_sent", "told_by"]
+__all__ = ["PRESENCE", "LastNotified", "last_notified", "notifier_key", "record_sent"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _VERSION: Final = 1
 class LastNotified:
     """Holds the last value that a notifier was sent for a field of a model, or for the model itself.
 
-    :param field: ``None`` for a change of the whole model; then ``value`` is one of :data:`PRESENCE`.
+    :param field: ``None`` for a change of the model itself; then ``value`` is one of :data:`PRESENCE`.
     :param day: the ``snapshot_date`` of the alert.
     :param wire_shape: the shape of that snapshot.
     """
@@ -103,7 +103,7 @@ def notifier_key(notifier: object, position: int) -> str:
     return f"{kind.__module__}.{kind.__qualname__}:{position if key is None else key}"
 
 
-def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[LastNotified]:
+def last_notified(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[LastNotified]:
     """Return the last value that a rule sent a notifier for each field, up to a snapshot date.
 
     The oldest entry comes first: when two ids have become the same model, the later entry counts.
@@ -129,14 +129,14 @@ def told_by(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[L
             except UnreadableFileError as error:
                 if other == day:
                     raise
-                log.warning("What it says was told may be told again: %s", error)
+                log.warning("Alerts that this file records as sent may be sent again: %s", error)
                 continue
         if not entries:
             continue
         latest: dict[tuple[str, str | None], LastNotified] = {}
-        for told in sorted(entries, key=lambda entry: (entry.day, entry.sent_at)):
-            latest.pop((told.model_id, told.field), None)
-            latest[told.model_id, told.field] = told
+        for entry in sorted(entries, key=lambda entry: (entry.day, entry.sent_at)):
+            latest.pop((entry.model_id, entry.field), None)
+            latest[entry.model_id, entry.field] = entry
         return list(latest.values())
     return []
 
@@ -152,14 +152,14 @@ def record_sent(store: SnapshotStore, digest: Digest, notifier: str, run_id: str
     sent_at = datetime.now(UTC)
     paths = []
     for group in digest.groups:
-        before = told_by(store, group.rule, notifier, digest.snapshot_date)
-        news = [_told(alert, digest, sent_at) for alert in group.alerts]
-        known = {(told.model_id, told.field) for told in news}
-        kept = [told for told in before if (told.model_id, told.field) not in known]
+        before = last_notified(store, group.rule, notifier, digest.snapshot_date)
+        added = [_entry(alert, digest, sent_at) for alert in group.alerts]
+        replaced = {(entry.model_id, entry.field) for entry in added}
+        kept = [entry for entry in before if (entry.model_id, entry.field) not in replaced]
         if group.remember_since is not None:
-            kept = [told for told in kept if told.day >= group.remember_since]
+            kept = [entry for entry in kept if entry.day >= group.remember_since]
         content = _content(digest, group, notifier, run_id, sent_at) | {
-            "told": [told.to_dict() for told in [*kept, *news]]
+            "told": [entry.to_dict() for entry in [*kept, *added]]
         }
         path = _path(digest.snapshot_date, group.rule, notifier, run_id, sent_at)
         store.files.put(path, json.dumps(content, indent=1).encode())
@@ -182,9 +182,9 @@ def _content(
     }
 
 
-def _told(alert: Alert, digest: Digest, sent_at: datetime) -> LastNotified:
-    whole = alert.field is None and alert.new_value is None
-    value = PRESENCE[alert.change] if whole else alert.new_value
+def _entry(alert: Alert, digest: Digest, sent_at: datetime) -> LastNotified:
+    is_presence = alert.field is None and alert.new_value is None
+    value = PRESENCE[alert.change] if is_presence else alert.new_value
     return LastNotified(
         alert.model_id,
         alert.name,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from io_intelligence_provider.alerts.alert import Alert, Digest
+from io_intelligence_provider.alerts.rules import Alert, Digest
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, PRICE
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME
 from io_intelligence_provider.errors import ConfigurationError
@@ -208,7 +208,7 @@ def described(alert: Alert) -> str:
         if alert.direction is not None:
             text += f", {_DIRECTIONS[alert.change == PRICE][alert.direction]}"
     if alert.correction:
-        told = "" if alert.told == alert.old_value else f" (told before: {_value(alert, alert.told)})"
+        told = "" if alert.told == alert.old_value else f" (sent before: {_value(alert, alert.told)})"
         return f"correction{told}: {text}"
     return f"{text}, since {alert.since}"
 

@@ -80,10 +80,10 @@ def send_pending(
             continue
         record_sent(store, digest, name, run_id)
         summary.sent[name] = digest.count
-        log.info("%s was told of %d changes on %s", name, digest.count, day)
+        log.info("%s was sent %d changes of %s", name, digest.count, day)
     if failed:
         raise NotificationError(
-            f"Not told of the changes on {day}: {', '.join(failed)}; {len(summary.sent)} others were told. "
-            "The log says why. A retry sends only what is missing."
+            f"The changes on {day} could not be sent through {', '.join(failed)}; {len(summary.sent)} other "
+            "notifiers succeeded. The log has the reasons. A retry sends only what is missing."
         )
     return summary

@@ -1,6 +1,6 @@
 """Reads the models endpoint: session, credentials, retries, pagination and decoding.
 
-May import: ``errors``, ``redaction``, ``json_text``.
+May import: ``errors``, ``redaction``, ``text``.
 """
 
 from __future__ import annotations

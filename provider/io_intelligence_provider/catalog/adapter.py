@@ -141,12 +141,12 @@ class BoundedAdapter(HTTPAdapter):
         left = max(exchange.deadline.left(), 1e-3)
         timeout = (min(self._connect_timeout, left), min(self._read_timeout, left))
         response = super().send(request, **(options | {"stream": True, "timeout": timeout}))
-        raw, whole = response.raw, False
+        raw, is_complete = response.raw, False
         try:
             content = _unpacked(_read(raw), response.headers)
-            whole = True
+            is_complete = True
         finally:
-            if not whole:
+            if not is_complete:
                 raw.close()  # a connection with unread bytes must not go back into the pool
             raw.release_conn()
         # requests would look for cookies in the connection, so it gets none.

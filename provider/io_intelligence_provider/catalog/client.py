@@ -196,7 +196,7 @@ class IOIntelligenceClient:
             if not catalogue.is_complete:
                 raise PaginationError(
                     f"GET {self.source_url} gave {catalogue.received} models where its total is "
-                    f"{catalogue.total}, twice: {catalogue.inconsistency}. None was yielded, as some may be "
+                    f"{catalogue.total}, twice: {catalogue.inconsistency}. None was yielded: some may be "
                     "missing. Try again later; a proxy or a cache that ignores `page` can be the cause."
                 )
             for records in catalogue.pages():

@@ -91,8 +91,8 @@ _COMMON_TYPES: Final = frozenset(
     }
 )
 _PASSING: Final = {
-    408: "The server did not wait for the whole request; try again, or see why the network is slow.",
-    425: "The server takes no request so early in a TLS session; try again.",
+    408: "The server timed out while it waited for the request; try again, or check the network.",
+    425: "The server refuses requests this early in a TLS session; try again.",
 }
 """Advice for 4xx responses that may pass with a retry."""
 _BLOCKED: Final = (
@@ -116,7 +116,7 @@ _WITH_SESSION: Final = {
     403: "The guest session may not list models; set the connection's password.",
 }
 _ANONYMOUS: Final = "The request was anonymous, and guests are refused; set the connection's password."
-_WITHHELD: Final = "Give the final URL as the connection's host, so that it is asked with the credential."
+_WITHHELD: Final = "Give the final URL as the connection's host, so that the request carries the credential."
 _TOKEN_ADVICE: Final = {
     404: "Check token_url.",
     407: _ADVICE[407],
@@ -149,12 +149,12 @@ def error_from_response(
         wait = "" if retry_after is None else f", asking to wait {retry_after:g} s"
         return RateLimitError(f"{failed}{wait}{said}. {advice}", status=status, retry_after=retry_after)
     if status >= 500:
-        return ServerError(f"{failed}{said}. The server is in trouble; try later.", status=status)
+        return ServerError(f"{failed}{said}. The server failed; try again later.", status=status)
     if status >= 400:
         details = () if for_token else _details(answer.body, clean)
         listed = f": {excerpt('; '.join(map(str, details)), clean)}" if details else said
         return RequestError(f"{failed}{listed}. {advice}", status=status, details=details)
-    return ResponseError(f"{failed}{said}. Only 2xx with a body is an answer; check the host.")
+    return ResponseError(f"{failed}{said}. Only a 2xx response with a body is usable; check the host.")
 
 
 def _advice(answer: Answer, *, for_token: bool) -> str:

@@ -302,9 +302,9 @@ def walk_catalogue(
         log.warning("The catalogue was inconsistent while it was read: %s. %s.", walk.problem, consequence)
         before, problem = state, walk.problem
     raise PaginationError(
-        f"{1 + MAX_RESTARTS} walks over the catalogue were inconsistent and no two in a row prove it whole. "
-        f"The last: {problem}. Nothing was stored. Try again later; if it stays so, a proxy or a cache may "
-        "answer instead of the API: check the host."
+        f"{1 + MAX_RESTARTS} walks over the catalogue were inconsistent and no two in a row agree. "
+        f"The last: {problem}. Nothing was stored. Try again later; if this continues, a proxy or a cache "
+        "may respond instead of the API: check the host."
     )
 
 

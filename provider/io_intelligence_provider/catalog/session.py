@@ -126,7 +126,7 @@ class Transport:
                 return answer
             cut = TransportError(
                 f"{answer.asked} answered {answer.shown_status(self.redactor.clean, for_token=for_token)} "
-                "with JSON that is cut short, and no Content-Length to tell. Check the network and the proxy."
+                "with JSON that is cut short, without a Content-Length. Check the network and the proxy."
             )
             log.info("%s", cut)
             raise RetryableError(cut)
@@ -211,7 +211,7 @@ class Transport:
         if assumed:
             does = "The server speaks no TLS: https" if speaks_http else "https"
             return (
-                f"{does} was assumed, as the host is given without a scheme. If it speaks plain http, "
+                f"{does} was assumed, because the host has no scheme. If it speaks plain http, "
                 f"write http://{host.netloc}; else check the host, the network, the proxy and `verify`."
             )
         if isinstance(error, SSLError):
@@ -305,7 +305,7 @@ class _Session(requests.Session):
         if resp.request.method != "GET":
             raise RefusedResponseError("was answered with a redirect; give the final URL.")
         if not fits:
-            raise RefusedResponseError("was redirected to what is no http(s) URL.")
+            raise RefusedResponseError("was redirected to something that is not an http(s) URL.")
         clean = self._redactor.clean
         if clean(hop) != hop and clean(str(resp.url)) == resp.url:
             raise RefusedResponseError("was redirected to a URL that repeats the credential; not followed.")

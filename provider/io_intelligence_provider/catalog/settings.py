@@ -107,8 +107,8 @@ class ClientSettings:
             for url in filter(None, (self.base_url, self.token_url)):
                 if not is_loopback(url):
                     raise ConfigurationError(
-                        f"verify=false is refused for {redact_url(url)}: the credential would go to whoever "
-                        "answers. Give the path of the CA bundle that signed the host's certificate instead."
+                        f"verify=false is refused for {redact_url(url)}: the credential could go to another "
+                        "server. Give the path of the CA bundle that signed the host's certificate instead."
                     )
             return
         if not isinstance(self.verify, str) or not self.verify.strip():  # type: ignore[redundant-expr]
@@ -125,7 +125,7 @@ class ClientSettings:
             )
         if given and self.token:
             raise ConfigurationError(
-                "Both an API key and OAuth2 client credentials are given; keep the one that is meant."
+                "Both an API key and OAuth2 client credentials are given; give only one."
             )
         if self.token_url:
             _check_token_url(self.token_url)
@@ -152,7 +152,7 @@ def add_authorities(context: ssl.SSLContext, path: str, what: str) -> None:
 def _check_token_url(url: str) -> None:
     parts = _split("token_url", url)
     if parts.scheme != "https" and not is_loopback(url):
-        raise ConfigurationError("token_url must be https, as the client secret goes there.")
+        raise ConfigurationError("token_url must be https, because the client secret is sent there.")
 
 
 def normalise_base_url(url: str) -> str:
@@ -200,10 +200,10 @@ def is_loopback(url: str) -> bool:
 
 
 def _bounded(name: str, value: Any, low: float, high: float) -> None:
-    whole = name in ("page_size", "concurrency", "max_retries")
-    kinds = (int,) if whole else (int, float)
+    is_integer = name in ("page_size", "concurrency", "max_retries")
+    kinds = (int,) if is_integer else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
+        kind = "a whole number" if is_integer else "a number"
         raise ConfigurationError(f"{name} must be {kind} from {low:g} to {high:g}.")
 
 
@@ -277,7 +277,7 @@ def connection_settings(
     _check_schema(schema)
     if login and login.strip():
         raise ConfigurationError(
-            "The connection has a login; the API key belongs into its password (in a URI, after the colon: "
+            "The connection has a login; the API key belongs in its password (in a URI, after the colon: "
             "io-intelligence://:KEY@HOST)."
         )
     given = {key: value for key, value in (extra or {}).items() if not _blank(value)}
@@ -302,7 +302,7 @@ def _check_schema(schema: str | None) -> None:
     if text.startswith("o_intelligence"):
         # Airflow ends the scheme at the underscore, so the rest of the URI, including the key, is in here.
         raise ConfigurationError(
-            "The connection's URI begins with io_intelligence:, which Airflow cannot split, as no scheme has "
+            "The connection's URI begins with io_intelligence:, which Airflow cannot split: no scheme has "
             "an underscore. Begin it with io-intelligence:// (a hyphen)."
         )
     # No credential is this short.

@@ -18,8 +18,8 @@ import msgspec
 
 from io_intelligence_provider.catalog.http_errors import is_html, quoted
 from io_intelligence_provider.errors import ResponseError
-from io_intelligence_provider.json_text import UnstorableNumber, dump_json
 from io_intelligence_provider.redaction import MASK, Redactor
+from io_intelligence_provider.text import UnstorableNumber, dump_json
 
 __all__ = [
     "MEASUREMENTS",
@@ -189,7 +189,7 @@ def _documented(records: list[bytes], pagination: Any) -> Page:
     if type(total) is not int or total < 0 or type(has_next) is not bool:
         raise _UnusableError(
             "a `pagination` without a usable `total` and `has_next`",
-            "Without them nobody can tell whether the catalogue is complete: check the host and the proxy.",
+            "Without them it is unknown whether the catalogue is complete: check the host and the proxy.",
         )
     return Page(WireShape.DOCUMENTED, records, total, has_next)
 

@@ -75,7 +75,9 @@ def detect_changes(
             if not _refresh(store, later).has_refused:
                 break
         except UnreadableDayError as error:
-            log.warning("The changes of %s are not detected anew, as it cannot be read: %s", later, error)
+            log.warning(
+                "The changes of %s are not detected again, because it cannot be read: %s", later, error
+            )
     compact_or_warn(store)
     return _summary(comparison, store.files.url(changes_path(day)))
 
@@ -92,7 +94,7 @@ def compare_days(
         return compare(store, day)
     other = store.resolve(as_date(against))
     if other >= day:
-        raise ConfigurationError(f"against is {other}; it is a date before the snapshot's, {day}.")
+        raise ConfigurationError(f"against is {other}; it must be a date before the snapshot's, {day}.")
     return compare_with(store, day, other)
 
 

@@ -45,7 +45,7 @@ __all__ = [
     "compare_with",
     "field_changes",
     "field_rows",
-    "past_unreadable_days",
+    "skipping_unreadable_days",
     "split_pairs",
     "to_parquet",
 ]
@@ -96,20 +96,20 @@ def compare(
             earlier = (opened.enter_context(Day.open(store, other)) for other in reversed(dates))
             return _comparison(today, latest_known(today, earlier), fields)
 
-    found, unreadable = past_unreadable_days(day, once)
+    found, unreadable = skipping_unreadable_days(day, once)
     return replace(found, unreadable=unreadable)
 
 
-def past_unreadable_days(day: date, look: Callable[[Collection[date]], T]) -> tuple[T, dict[date, str]]:
+def skipping_unreadable_days(day: date, read: Callable[[Collection[date]], T]) -> tuple[T, dict[date, str]]:
     """Repeat a function without each earlier day that proves unreadable, and warn of those days.
 
-    :param look: the function; gets the days to skip.
+    :param read: the function; gets the days to skip.
     :raises UnreadableDayError: when ``day`` itself cannot be read.
     """
     unreadable: dict[date, str] = {}
     while True:
         try:
-            found = look(unreadable)
+            found = read(unreadable)
         except UnreadableDayError as error:
             if error.day == day or error.day in unreadable:
                 raise
@@ -117,7 +117,7 @@ def past_unreadable_days(day: date, look: Callable[[Collection[date]], T]) -> tu
         else:
             break
     for other, why in unreadable.items():
-        log.warning("%s is passed over, and %s compared with the day before it: %s", other, day, why)
+        log.warning("%s is skipped, and %s is compared with the day before it: %s", other, day, why)
     return found, unreadable
 
 

@@ -12,7 +12,7 @@ from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.changes.kinds import extra_field, is_compared_key
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.json_text import dump_json
+from io_intelligence_provider.text import dump_json
 
 __all__ = ["as_text", "direction", "directions", "extra_texts", "percent", "percents"]
 

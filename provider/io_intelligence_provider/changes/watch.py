@@ -42,7 +42,7 @@ from io_intelligence_provider.store.layout import models_path
 from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns, info_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["Fingerprint", "Observation", "Watch", "fingerprint", "fingerprint_on_file", "look", "mark_sent"]
+__all__ = ["Fingerprint", "Observation", "Watch", "fingerprint", "fingerprint_on_file", "mark_sent", "poll"]
 
 UNSENT: Final = timedelta(minutes=1)
 """The age from which an event without its mark counts as lost with its watcher."""
@@ -139,8 +139,8 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
             models = _polars(file.read(chosen_columns(["name", *_COLUMNS])))
         if info.query != (q or "").strip():
             raise ConfigurationError(
-                f"{store.files.url('')} holds snapshots of the query {info.query!r}, the watcher asks "
-                f"{q or ''!r}. A root belongs to one query: give this one a root of its own."
+                f"{store.files.url('')} holds snapshots of the query {info.query!r}, and the "
+                f"watcher has {q or ''!r}. A root belongs to one query: give this one a root of its own."
             )
         lines = _Lines(WireShape(info.wire_shape))
         lines.add_rows(models)
@@ -152,7 +152,7 @@ def fingerprint_on_file(store: SnapshotStore, q: str | None = None) -> Fingerpri
     raise StorageError(f"The latest snapshot of {store.files.url('')} kept changing while it was read.")
 
 
-def look(
+def poll(
     client: IOIntelligenceClient, store: SnapshotStore, q: str | None = None, now: datetime | None = None
 ) -> Observation | None:
     """Poll the endpoint once; return the event to send, ``None`` when there is none.
@@ -183,16 +183,16 @@ def look(
         moved = seen.moved_since(before)
     if filed is not None and not seen.moved_since(filed):
         moved = ()
-    sighting = watch.advance(last, seen, moved, moment)
-    return sighting if moved else None
+    observation = watch.advance(last, seen, moved, moment)
+    return observation if moved else None
 
 
-def mark_sent(store: SnapshotStore, sighting: Observation) -> None:
+def mark_sent(store: SnapshotStore, observation: Observation) -> None:
     """Record that an event was sent, so that it is not sent again.
 
     :raises StorageError: when the mark cannot be written.
     """
-    store.files.put(f"{sighting.path}.sent", b"")
+    store.files.put(f"{observation.path}.sent", b"")
 
 
 class Watch:
@@ -225,7 +225,7 @@ class Watch:
             )
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UnreadableFileError(
-                f"{self._files.url(path)}.json is not what a watcher writes: {error!r}. Delete it."
+                f"{self._files.url(path)}.json is not a file of a watcher: {error!r}. Delete it."
             ) from None
 
     def advance(
@@ -235,7 +235,7 @@ class Watch:
         again = last is not None and last.fingerprint == seen
         event_id = last.event_id if last is not None and again else _event_id(seen, now)
         path = self._path((last.number if last else 0) + 1)
-        sighting = Observation(path, seen, moved, event_id, now)
+        observation = Observation(path, seen, moved, event_id, now)
         content = {
             "version": 1,
             "fingerprint": asdict(seen),
@@ -246,8 +246,8 @@ class Watch:
         }
         if not self._files.create(f"{path}.json", json.dumps(content, indent=1).encode()):
             return None
-        self._forget(sighting.number - _KEPT)
-        return sighting
+        self._forget(observation.number - _KEPT)
+        return observation
 
     def _path(self, number: int) -> str:
         return f"{self._folder}/{number:08d}"

@@ -15,8 +15,8 @@ __all__ = ["FORMATS", "add_parser", "run"]
 FORMATS: Final = ("text", "markdown", "html", "slack")
 
 DESCRIPTION = """\
-Show the message that alert rules make of a day, as to somebody who was told nothing before. It sends
-nothing and writes nothing: sending is the daily Dag's, and the ledger that keeps it from sending twice.
+Show the message that alert rules give for a day, as for a notifier that was sent nothing before. The command
+sends and writes nothing; the daily Dag sends the messages and records them.
 """
 
 
@@ -25,15 +25,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("alert", help="show what alert rules would send", description=DESCRIPTION)
     add_root_argument(parser)
     add_date_argument(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="required: the command shows, it does not send"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="required: the command only shows the message")
     parser.add_argument("--rules", metavar="FILE", required=True, help="alert rules, YAML or JSON")
     parser.add_argument(
         "--format", choices=FORMATS, default="text", help="form of the message (default: %(default)s)"
     )
     parser.add_argument(
-        "--max-lines", type=int, metavar="N", help="changes to show; how many were left out is said"
+        "--max-lines",
+        type=int,
+        metavar="N",
+        help="number of changes to show; the message says how many are left out",
     )
     parser.set_defaults(run=run)
 
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.dry_run:
         raise ConfigurationError(
-            "Give --dry-run: this command only shows. What sends is the task of the daily Dag."
+            "Give --dry-run: this command only shows the message. The daily Dag's task `alert` sends it."
         )
     rules = rules_from(Path(args.rules))
     digest = evaluate(SnapshotStore(args.root), rules, args.date)
@@ -65,5 +66,5 @@ def run(args: argparse.Namespace) -> int:
         render = {"text": to_text, "markdown": to_markdown, "html": to_html}[args.format]
         print(render(found), end="")
     else:
-        print(f"{digest.snapshot_date}: the rules ask for nothing of that day.")
+        print(f"{digest.snapshot_date}: no change of that day matches the rules.")
     return 0

@@ -47,7 +47,7 @@ def add_client_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-key-env",
         metavar="NAME",
-        help=f"environment variable that holds the API key (default: {KEY_VARIABLE}; unset asks as a guest)",
+        help=f"environment variable that holds the API key (default: {KEY_VARIABLE}; a guest if unset)",
     )
     parser.add_argument("--page-size", type=int, metavar="N", help="models per page, 1 to 100")
 

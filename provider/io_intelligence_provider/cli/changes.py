@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from io_intelligence_provider.store.store import SnapshotStore
 
     if args.min_pct is not None and not args.min_pct >= 0:
-        raise ConfigurationError(f"--min-pct is {args.min_pct:g}; it is 0 or more.")
+        raise ConfigurationError(f"--min-pct is {args.min_pct:g}; it must be 0 or more.")
     store = SnapshotStore(args.root)
     summary, rows = find_changes(store, args.date, args.against)
     least = args.min_pct or 0.0
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     title = f"Changes on {summary.snapshot_date} since {summary.previous_date}: {len(rows)}{hidden}"
     numbers = {row["field"] for row in shown} & set(NUMERIC_FIELDS)
     trends = Trends(store, summary.snapshot_date, sorted(numbers)) if numbers else None
-    console.print(changes_table(shown, title, trends))
+    console.print(changes_table(console, shown, title, trends))
     return 0
 
 

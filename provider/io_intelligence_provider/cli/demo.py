@@ -11,9 +11,12 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from threading import Thread
+from typing import Any, Final, Self
 
 import urllib3
 from rich.console import Console
@@ -23,9 +26,8 @@ from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
 from io_intelligence_provider.cli.arguments import api_key
 from io_intelligence_provider.cli.changes import find_changes
-from io_intelligence_provider.cli.init_dag import example_dags
-from io_intelligence_provider.cli.receiver import Receiver
-from io_intelligence_provider.cli.recorded import file_recorded
+from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
+from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.cli.standalone import airflow_environment
 from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -33,7 +35,6 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import IOIntelligenceError
 from io_intelligence_provider.store.store import SnapshotStore
 
-DAG_ID: Final = "io_intelligence_daily_pricing"
 _NOTIFIER: Final = "io_intelligence_provider.notifications.webhook", "IOIntelligenceWebhookNotifier"
 _KEY: Final = "demo"
 _RULES: Final[list[dict[str, Any]]] = [
@@ -43,7 +44,7 @@ _RULES: Final[list[dict[str, Any]]] = [
     {"name": "models and their status", "changes": ["model_added", "model_removed", "status_changed"]},
 ]
 """The rules of the sample Dag; the demo passes them to it as the Airflow Variable, and uses them itself."""
-_NOBODY: Final = "NOTIFIERS: list[BaseNotifier] = [\n"
+_NO_NOTIFIERS: Final = "NOTIFIERS: list[BaseNotifier] = [\n"
 
 
 def main(folder: Path) -> int:
@@ -54,23 +55,23 @@ def main(folder: Path) -> int:
     history = PriceHistory.load()
     with EmulatorServer(catalogue=history) as server, Receiver() as receiver:
         days = history.dates[:-1]
-        file_recorded(server, store, days, console)
+        replay(server, store, days, console)
         console.print(f"{len(days)} recorded days filed, {days[0]} to {days[-1]}.")
-        _tell(store, receiver.url, days[-1])
-        console.print(f"The receiver of the demo was told what had moved by {days[-1]}.")
-        told = len(receiver.messages)
+        _alert(store, receiver.url, days[-1])
+        console.print(f"The changes up to {days[-1]} were sent to the demo's receiver.")
+        earlier = len(receiver.messages)
         console.print(f"Running the Dag {DAG_ID} in Airflow for today …")
         if code := _run_dag(folder, server.url, receiver.url):
             return code
     _show(console, store)
-    _show_messages(console, receiver.messages[told:])
+    _show_messages(console, receiver.messages[earlier:])
     return 0
 
 
-def _tell(store: SnapshotStore, webhook: str, day: date) -> None:
+def _alert(store: SnapshotStore, webhook: str, day: date) -> None:
     """Send the alerts of the recorded days, as daily runs would have done.
 
-    Without it the first message would have the changes of half a year.
+    Without this the first message would list the changes of half a year.
     """
 
     def send(message: DigestMessage) -> None:
@@ -84,9 +85,9 @@ def notifying(dag: str) -> str:
 
     :raises ValueError: when the source has no such list.
     """
-    before, found, after = dag.partition(_NOBODY)
+    before, found, after = dag.partition(_NO_NOTIFIERS)
     if not found:
-        raise ValueError(f"The sample Dag has no {_NOBODY.strip()}")
+        raise ValueError(f"The sample Dag has no {_NO_NOTIFIERS.strip()}")
     module, name = _NOTIFIER
     return f"{before}{found}    __import__({module!r}, fromlist=[{name!r}]).{name}(key={_KEY!r}),\n{after}"
 
@@ -125,11 +126,15 @@ def _show(console: Console, store: SnapshotStore) -> None:
     today = store.resolve()
     rows = store.read(today).to_pylist()
     report = store.quality(today)
-    console.print(models_table(rows, f"Models on {today}", Trends(store, today, ["output_token_price"])))
+    console.print(
+        models_table(console, rows, f"Models on {today}", Trends(store, today, ["output_token_price"]))
+    )
     summary, changes = find_changes(store, today)
     numbers = sorted({row["field"] for row in changes} & NUMERIC_FIELDS)
     trends = Trends(store, today, numbers) if numbers else None
-    console.print(changes_table(changes, f"Changes since {summary.previous_date}: {len(changes)}", trends))
+    console.print(
+        changes_table(console, changes, f"Changes since {summary.previous_date}: {len(changes)}", trends)
+    )
     console.print(f"Quality: {report.outcome}, score {report.score:g}; {report.served} records served")
     console.print(f"Quarantined: {report.quarantined}")
     for record in store.quarantine(today, today).to_pylist():
@@ -148,6 +153,46 @@ def _show_messages(console: Console, messages: list[dict[str, Any]]) -> None:
     for message in messages:
         for line in message["text"].splitlines():
             console.print(safe(f"  | {line}"), soft_wrap=True)
+
+
+class Receiver:
+    """A local webhook receiver, which stores its requests and serves while the ``with`` block runs.
+
+    :param status: the HTTP status of the response.
+    :param headers: further headers of the response.
+    """
+
+    def __init__(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                receiver.requests.append((self.path, dict(self.headers)))
+                receiver.messages.append(json.loads(body))
+                self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 def _run(folder: Path) -> int:

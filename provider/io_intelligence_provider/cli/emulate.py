@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
-Serve the models endpoint of IO Intelligence from a bundled price history, for trying a Dag against it
-and against trouble. Without --api-key-env everybody is served.
+Serve the models endpoint of IO Intelligence from a bundled price history, to test a Dag, also
+against faults. Without --api-key-env every request is accepted.
 """
 
 FAULT_HELP = """\
-something to go wrong; may be repeated. One of status=CODE[,retry_after=VALUE], redirect=URL, delay=SECONDS,
+a fault; may be repeated. One of status=CODE[,retry_after=VALUE], redirect=URL, delay=SECONDS,
 reset, truncate, drift=remove_first|insert_first|swap; then ,page=N (drift: ,after=N) and ,times=N or
 ,times=forever (default: once, on any page). Example: status=503,times=3,retry_after=1. The bundled history
 is one page for a client that asks for 100 models a page.
@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--shape",
         choices=("documented", "openai"),
         default="documented",
-        help="form of the answers: as documented, or as public clients observe it (default: %(default)s)",
+        help="form of the responses: as documented, or as public clients observe it (default: %(default)s)",
     )
     parser.add_argument(
         "--as-of",
@@ -56,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--history", metavar="FILE", help="price history, JSON lines, instead of the bundled one"
     )
     source.add_argument(
-        "--catalogue", metavar="FILE", help="JSON list of records (may be .gz) to serve as they are, instead"
+        "--catalogue", metavar="FILE", help="JSON list of records (may be .gz) to serve unchanged instead"
     )
     parser.add_argument(
         "--api-key-env", metavar="NAME", help="environment variable with the only API key to accept"

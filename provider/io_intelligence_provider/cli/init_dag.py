@@ -9,7 +9,10 @@ from typing import Final
 
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["add_parser", "example_dags", "run"]
+__all__ = ["DAG_ID", "add_parser", "example_dags", "run"]
+
+DAG_ID: Final = "io_intelligence_daily_pricing"
+"""The sample Dag that the demo runs."""
 
 _PACKAGE: Final = "io_intelligence_provider"
 
@@ -19,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "init-dag", help="copy the sample Dags into a Dags folder", description="Copy the sample Dags."
     )
-    parser.add_argument("folder", metavar="FOLDER", help="the Dags folder; made when it is not there")
+    parser.add_argument("folder", metavar="FOLDER", help="the Dags folder; created if it is missing")
     parser.add_argument("--force", action="store_true", help="replace Dags of the same name that differ")
     parser.set_defaults(run=run)
 
@@ -44,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
         if not args.force:
             for target, text in dags.items():
                 if target.exists() and target.read_text("utf-8") != text:
-                    raise ConfigurationError(f"{target} is there and differs; --force replaces it.")
+                    raise ConfigurationError(f"{target} exists and differs; --force replaces it.")
         if not folder.is_dir():
             folder.mkdir(parents=True)
-            print(f"Made the folder {folder}")
+            print(f"Created the folder {folder}")
         for target, text in dags.items():
             target.write_text(text, "utf-8")
             print(target)

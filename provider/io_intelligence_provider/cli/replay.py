@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
+from typing import TYPE_CHECKING
 
 from io_intelligence_provider.cli.arguments import add_json_argument, add_root_argument, print_json
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["add_parser", "run"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from io_intelligence_provider.emulator.server import EmulatorServer
+    from io_intelligence_provider.snapshot import SnapshotSummary
+    from io_intelligence_provider.store.store import SnapshotStore
+
+__all__ = ["add_parser", "file_missing_changes", "replay", "run"]
 
 DESCRIPTION = """\
 Serve the recorded price history from an emulator and file one snapshot for each recorded state, and what
@@ -42,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
     :raises ConfigurationError: when the history has none of the days.
     """
     from rich.console import Console
-    from rich.progress import track
 
-    from io_intelligence_provider.cli.recorded import replayed
     from io_intelligence_provider.emulator.history import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
     from io_intelligence_provider.store.store import SnapshotStore
@@ -58,18 +68,9 @@ def run(args: argparse.Namespace) -> int:
             f"{history.dates[0]} to {history.dates[-1]}. Correct --start and --end."
         )
     store = SnapshotStore(args.root)
-    progress = Console(stderr=True)
+    terminal = Console(stderr=True)
     with EmulatorServer(catalogue=history, shape=args.shape) as server:
-        summaries = list(
-            track(
-                replayed(server, store, days),
-                "Replaying",
-                total=len(days),
-                console=progress,
-                disable=not progress.is_terminal,
-                transient=True,
-            )
-        )
+        summaries = replay(server, store, days, terminal if terminal.is_terminal else None)
     if args.json:
         print_json([summary.to_dict() for summary in summaries])
         return 0
@@ -78,3 +79,72 @@ def run(args: argparse.Namespace) -> int:
     for summary in flagged:
         print(f"  {summary.snapshot_date}: {summary.outcome}, score {summary.score:g}")
     return 0
+
+
+def replay(
+    server: EmulatorServer, store: SnapshotStore, days: Sequence[date], console: Console | None = None
+) -> list[SnapshotSummary]:
+    """File the snapshot and the changes of each day, as the daily Dag does.
+
+    The emulator serves its last state afterwards.
+
+    :param server: a running emulator whose catalogue has those days.
+    :param days: recorded states, oldest first.
+    :param console: the console for a progress bar; ``None``: none is shown.
+    :raises QualityError: when a day's catalogue fails a check that stops the commit.
+    """
+    from rich.progress import track
+
+    from io_intelligence_provider.catalog.client import IOIntelligenceClient
+    from io_intelligence_provider.changes.detect import detect_changes
+    from io_intelligence_provider.snapshot import take_snapshot
+
+    summaries = []
+    with IOIntelligenceClient(server.url) as client:
+        for day in track(
+            days, "Replaying the price history", console=console, disable=console is None, transient=True
+        ):
+            with _delayed_interrupt():
+                server.set_as_of(day)
+                summaries.append(take_snapshot(client, store, snapshot_date=day))
+                detect_changes(store, day)
+    server.set_as_of(None)
+    return summaries
+
+
+@contextmanager
+def _delayed_interrupt() -> Iterator[None]:
+    """Delay ``KeyboardInterrupt`` until the end of the block, because polars panics on one.
+
+    The block takes a fraction of a second. Only the main thread gets signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def note(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+def file_missing_changes(store: SnapshotStore) -> int:
+    """Store the changes of every snapshot without stored changes; return the number of these snapshots.
+
+    :raises StorageError: when a file cannot be read or written.
+    """
+    from io_intelligence_provider.changes.detect import detect_changes
+    from io_intelligence_provider.store.layout import changes_path
+
+    missing = [day for day in store.dates() if not store.files.exists(changes_path(day))]
+    for day in missing:
+        detect_changes(store, day)
+    return len(missing)

@@ -18,8 +18,9 @@ from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
-Print the models and prices of a snapshot, with the output price of each over the 30 days up to it: on a
-scale of its own, a dot where the price is unknown. What does not fit the terminal is left out and named.
+Print the models and prices of a snapshot, and draw the output price of each model over the 30 days up to it
+(15 below 120 columns) on a scale of its own; a dot is a day on which the price is unknown. Columns that do
+not fit the terminal are left out and named.
 """
 
 
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
     report = store.quality(day)
     title = f"{day}: {len(rows)} models, {report.quarantined} quarantined, {report.outcome}"
-    Console().print(models_table(rows, title, Trends(store, day, ["output_token_price"])))
+    console = Console()
+    console.print(models_table(console, rows, title, Trends(store, day, ["output_token_price"])))
     return 0
 
 

@@ -26,10 +26,10 @@ from io_intelligence_provider.errors import IOIntelligenceError
 __all__ = ["AirflowError", "Standalone", "airflow_environment", "free_port"]
 
 HOST: Final = "127.0.0.1"
-PATIENCE: Final = 900.0
+START_TIMEOUT: Final = 900.0
 """Timeout of a start in seconds; it takes forty on an idle machine, minutes on a busy one."""
 _LOWEST, _HIGHEST = 20_000, 32_768
-FAREWELL: Final = 20.0
+STOP_TIMEOUT: Final = 20.0
 """Seconds that Airflow's processes have to end before they are killed."""
 
 
@@ -134,13 +134,13 @@ class Standalone:
         return passwords
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while not self.healthy():
             if self._process is None or self._process.poll() is not None:
-                raise AirflowError(f"Airflow ended before it served; its log is {self.log}\n{self.tail()}")
+                raise AirflowError(f"Airflow ended before it was ready; its log is {self.log}\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise AirflowError(
-                    f"Airflow does not serve after {PATIENCE:g} s; its log is {self.log}\n{self.tail()}"
+                    f"Airflow did not start within {START_TIMEOUT:g} s; its log is {self.log}\n{self.tail()}"
                 )
             time.sleep(0.5)
 
@@ -178,12 +178,12 @@ class Standalone:
             for one in (parent, *components):
                 with suppress(psutil.NoSuchProcess):
                     one.terminate()
-            _, left = psutil.wait_procs([parent, *started], timeout=FAREWELL)
+            _, left = psutil.wait_procs([parent, *started], timeout=STOP_TIMEOUT)
             for one in left:
                 with suppress(psutil.NoSuchProcess):
                     one.kill()
-            psutil.wait_procs(left, timeout=FAREWELL)
-        process.wait(FAREWELL)
+            psutil.wait_procs(left, timeout=STOP_TIMEOUT)
+        process.wait(STOP_TIMEOUT)
 
 
 def free_port(wanted: int = 0) -> int:
@@ -198,4 +198,4 @@ def free_port(wanted: int = 0) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
             return port
-    raise AirflowError(f"No port between {_LOWEST} and {_HIGHEST} is free; name one.")
+    raise AirflowError(f"No port between {_LOWEST} and {_HIGHEST} is free; give one.")

@@ -11,17 +11,17 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from io_intelligence_provider.cli.demo import DAG_ID
-from io_intelligence_provider.cli.init_dag import example_dags
-from io_intelligence_provider.cli.recorded import file_missing_changes, file_recorded
+from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
+from io_intelligence_provider.cli.replay import file_missing_changes, replay
 from io_intelligence_provider.cli.standalone import AirflowError, Standalone, airflow_environment, free_port
-from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.store.store import SnapshotStore
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.server import EmulatorServer
 
 __all__ = ["main"]
 
@@ -36,6 +36,10 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
     :param demo: the demo's store.
     :param port: ``None``: 8080, or any free one when that is taken.
     """
+    # Imported here so that a wrong PORT is reported at once.
+    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.server import EmulatorServer
+
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     console = Console()
@@ -67,10 +71,12 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
 
 def _store(server: EmulatorServer, history: PriceHistory, folder: Path, demo: Path, console: Console) -> Path:
     """Return the path of the demo's store, or of a new store with the same content."""
+    from io_intelligence_provider.store.store import SnapshotStore
+
     path = demo if demo.exists() else folder / "store"
     store = SnapshotStore(path)
     if not store.dates():
-        file_recorded(server, store, history.dates[:-1], console)
+        replay(server, store, history.dates[:-1], console)
     elif missing := file_missing_changes(store):
         console.print(f"Filed the changes of {missing} snapshots that had none on file.")
     return path
@@ -103,5 +109,5 @@ def _interrupt(*_: object) -> None:
 if __name__ == "__main__":
     wanted = os.environ.get("PORT") or None
     if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65_536):
-        sys.exit(f"PORT is {wanted!r}; it is a number from 1 to 65535.")
+        sys.exit(f"PORT is {wanted!r}; it must be a number from 1 to 65535.")
     sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), int(wanted) if wanted else None))

@@ -28,10 +28,9 @@ from io_intelligence_provider.contract.columns import (
     Place,
 )
 from io_intelligence_provider.contract.parsing import MistypedError, storer, type_name
-from io_intelligence_provider.json_text import dump_json
 from io_intelligence_provider.quality.quarantine import value_text
 from io_intelligence_provider.quality.result import CheckFailure
-from io_intelligence_provider.text import cut, escaped
+from io_intelligence_provider.text import cut, dump_json, escaped
 
 __all__ = ["MODEL_URL", "Batch", "Rows", "is_inner", "read_batch", "read_rows"]
 

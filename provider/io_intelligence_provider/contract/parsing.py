@@ -21,7 +21,7 @@ import polars as pl
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import PRICE_PRECISION, PRICE_SCALE, Column, Kind
-from io_intelligence_provider.json_text import UnstorableNumber, dump_json
+from io_intelligence_provider.text import UnstorableNumber, dump_json
 
 __all__ = ["MistypedError", "parse_prices", "parse_timestamps", "storer", "type_name"]
 

@@ -1,16 +1,24 @@
-"""Validates a batch of records with pandera: valid rows, refused records with reasons, and counts."""
+"""Validates records with pandera: duplicates, valid rows, refused records with reasons, and counts."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from io_intelligence_provider.catalog.wire import WireShape, ascii_json, decode_record
+from io_intelligence_provider.catalog.pagination import Catalogue
+from io_intelligence_provider.catalog.wire import (
+    WireShape,
+    ascii_json,
+    decode_record,
+    record_ids,
+    stored_form,
+)
 from io_intelligence_provider.contract.columns import (
     ABSENT,
     COLUMN_BY_NAME,
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_BEFORE",
     "REPEATED",
+    "DuplicateRecords",
     "RecordCounts",
     "RefusedRecord",
     "ValidationResult",
@@ -49,6 +58,49 @@ __all__ = [
 
 REQUIRED: Final = "required"
 COERCED: Final = "coerced"
+
+
+class DuplicateRecords:
+    """Decides which of the records with repeated ids to keep and which to refuse.
+
+    It keeps 16 bytes for each record with a repeated id or without an id, nothing for the others.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._shape = catalogue.shape
+        self._repeated = catalogue.repeated
+        self._may_repeat = bool(catalogue.repeated) or catalogue.has_unidentified
+        self._seen: set[bytes] = set()
+        self.conflicting = self._conflicts(catalogue) if self._repeated else frozenset()
+
+    def _conflicts(self, catalogue: Catalogue) -> frozenset[str]:
+        variants: dict[str, set[bytes]] = defaultdict(set)
+        for page in catalogue.pages():
+            for raw, identity in zip(page, record_ids(page, self._shape), strict=True):
+                if identity is not None and identity in self._repeated:
+                    variants[identity].add(self._digest(raw))
+        return frozenset(identity for identity, digests in variants.items() if len(digests) > 1)
+
+    def distinct(self, pages: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+        """Yield the pages without the second and later copies of records with equal stored values."""
+        if not self._may_repeat:
+            yield from pages
+            return
+        for page in pages:
+            ids = record_ids(page, self._shape)
+            yield [raw for raw, identity in zip(page, ids, strict=True) if self._is_first(raw, identity)]
+
+    def _is_first(self, raw: bytes, identity: str | None) -> bool:
+        if identity is not None and identity not in self._repeated:
+            return True
+        digest = self._digest(raw)
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        return True
+
+    def _digest(self, raw: bytes) -> bytes:
+        return hashlib.blake2b(stored_form(raw, self._shape), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -143,7 +195,7 @@ def _findings(
     for row, failure in batch.failures:
         failures[row].append(failure)
     reported = {(row, failure.column) for row, failure in batch.failures}
-    whole = {row for row, failure in batch.failures if failure.column == "record"}
+    without_object = {row for row, failure in batch.failures if failure.column == "record"}
     warned: dict[tuple[str, str], list[int]] = defaultdict(list)
     for column_name, rows in batch.coerced.items():
         warned[COERCED, column_name] = rows
@@ -151,13 +203,13 @@ def _findings(
     for found in run_schema(frame, batch_schema(batch.shape)):
         column = found.column
         if found.rows is None or column is None:
-            raise RuntimeError(f"{found.check} speaks of no row: the schema does not fit the batch")
+            raise RuntimeError(f"{found.check} names no row: the schema does not fit the batch")
         if found.check == NOT_BEFORE:
             warned[found.check, column] += found.rows
             continue
         for row in found.rows:
             # The null of a mistyped value is only reported as mistyped.
-            if row in whole or (row, column) in reported:
+            if row in without_object or (row, column) in reported:
                 continue
             if row not in served:
                 served[row] = decode_record(raw_records[row])

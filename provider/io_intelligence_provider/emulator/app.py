@@ -20,9 +20,7 @@ from io_intelligence_provider.emulator import fault_middleware
 from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.schemas import HTTPValidationError, PaginatedModelResponse
-from io_intelligence_provider.emulator.state import EmulatorState, ServerQuirks
-from io_intelligence_provider.emulator.tokens import OAuthClient, same
+from io_intelligence_provider.emulator.state import EmulatorState, OAuthClient, ServerQuirks, same
 from io_intelligence_provider.errors import ConfigurationError
 
 __all__ = ["EmulatorApp", "control", "create_app", "openai_body", "page_body"]
@@ -32,7 +30,7 @@ class EmulatorApp(FastAPI):
     """A FastAPI application with faults in front of it. ``emulator`` is its :class:`EmulatorState`."""
 
     def __init__(self, emulator: EmulatorState, api_key: str | None, oauth: OAuthClient | None) -> None:
-        super().__init__(title="IO Intelligence (emulated)", version="1.0", docs_url=None, redoc_url=None)
+        super().__init__(title="IO Intelligence (emulated)", openapi_url=None)
         self.emulator = emulator
         self.api_key = api_key
         self.oauth = oauth
@@ -104,8 +102,6 @@ oauth_router = APIRouter(include_in_schema=False)
     summary="Get Models List",
     operation_id="get_models_list_v1_models_get",
     dependencies=[Depends(authorize)],
-    response_model=PaginatedModelResponse,
-    responses={404: {"description": "Not found"}, 422: {"model": HTTPValidationError}},
 )
 async def get_models_list(
     request: Request,

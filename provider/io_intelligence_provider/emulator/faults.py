@@ -90,7 +90,7 @@ class Fault(BaseModel):
             )
             raise ConfigurationError(f"Not a fault: {text!r} ({reasons})") from error
 
-    def strikes(self, page: int | None) -> bool:
+    def applies_to(self, page: int | None) -> bool:
         """Return whether the fault applies to a page (``page=None``: the request's page is not a number)."""
         return self.page is None or self.page == page
 
@@ -121,7 +121,7 @@ class Faults:
         """Return the first fault that applies to a page and count it down by one."""
         with self._lock:
             for index, fault in enumerate(self._faults):
-                if not fault.strikes(page):
+                if not fault.applies_to(page):
                     continue
                 if fault.times == 1:
                     del self._faults[index]

@@ -17,7 +17,7 @@ from io_intelligence_provider.errors import ConfigurationError
 
 __all__ = ["EmulatorServer"]
 
-PATIENCE: Final = 10.0
+START_TIMEOUT: Final = 10.0
 """Timeout of a start or a stop in seconds."""
 _LAST_PORT: Final = 65_535
 
@@ -69,7 +69,7 @@ class EmulatorServer:
         self._server = server = _Server(_config(self.app))
         self._thread = Thread(target=server.run_in_thread, args=(listener,), name="emulator", daemon=True)
         self._thread.start()
-        if not server.settled.wait(PATIENCE) or not server.started:
+        if not server.settled.wait(START_TIMEOUT) or not server.started:
             listener.close()
             raise RuntimeError("The emulator's server did not start")
 
@@ -83,7 +83,7 @@ class EmulatorServer:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(PATIENCE)
+        self._thread.join(START_TIMEOUT)
         self._server = self._thread = None
 
     def __enter__(self) -> Self:

@@ -90,7 +90,9 @@ class IOIntelligenceAlertOperator(BaseOperator):
             key: partial(notify, notifier, context) for key, notifier in by_key(self.notifiers).items()
         }
         if not senders and (digest := evaluate(store, rules, day)):
-            self.log.info("There is no notifier to tell:\n%s", DigestMessage(digest, link=link).text)
+            self.log.info(
+                "No notifier is set; the message would be:\n%s", DigestMessage(digest, link=link).text
+            )
         run_id = context["dag_run"].run_id
         return send_pending(store, rules, senders, day, run_id, link=link).to_dict()
 
@@ -138,9 +140,7 @@ def by_key(notifiers: Sequence[BaseNotifier]) -> dict[str, BaseNotifier]:
     for position, notifier in enumerate(notifiers):
         key = notifier_key(notifier, position)
         if key in found:
-            raise ConfigurationError(
-                f"Two notifiers are {key!r} to the ledger; give each a `key` of its own."
-            )
+            raise ConfigurationError(f"Two notifiers have the ledger key {key!r}; give each its own `key`.")
         found[key] = notifier
     return found
 

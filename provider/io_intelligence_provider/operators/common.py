@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["date_of_run", "number", "refuse_locations", "run_day", "told_or_date_of_run"]
+__all__ = ["date_of_run", "number", "processed_date", "refuse_locations", "run_day"]
 
 
 def run_day(context: Context, store: SnapshotStore) -> date:
-    """Return the date of the run's snapshot, see :func:`told_or_date_of_run`.
+    """Return the date of the run's snapshot, see :func:`processed_date`.
 
     :raises AirflowSkipException: when that date has no snapshot.
     """
-    day = told_or_date_of_run(context)
+    day = processed_date(context)
     if day not in (dates := store.dates()):
         latest = f"the latest is of {dates[-1]}" if dates else "there is none at all"
         raise AirflowSkipException(f"There is no snapshot of {day}, the date of this run; {latest}.")
     return day
 
 
-def told_or_date_of_run(context: Context) -> date:
+def processed_date(context: Context) -> date:
     """Return the snapshot date that a run processes, which may not be in the store.
 
     It is the UTC date of ``dag_run.run_after``, or, for a run that events of the provider's assets started,
@@ -39,8 +39,8 @@ def told_or_date_of_run(context: Context) -> date:
     """
     from io_intelligence_provider.store.store import as_date
 
-    told = triggering_dates(context.get("triggering_asset_events") or {})
-    return as_date(told[-1]) if told else date_of_run(context)
+    dates = triggering_dates(context.get("triggering_asset_events") or {})
+    return as_date(dates[-1]) if dates else date_of_run(context)
 
 
 def date_of_run(context: Context) -> date:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
 
-from io_intelligence_provider.operators.common import date_of_run, told_or_date_of_run
+from io_intelligence_provider.operators.common import date_of_run, processed_date
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -43,7 +43,7 @@ class _PageLink(BaseOperatorLink):
         return PAGE + self._fragment(day) if day else ""
 
     def _date_of_run(self, context: Context) -> date:
-        return told_or_date_of_run(context)
+        return processed_date(context)
 
     def _fragment(self, day: date) -> str:
         raise NotImplementedError

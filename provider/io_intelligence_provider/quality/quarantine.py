@@ -12,9 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from io_intelligence_provider.json_text import dump_json
 from io_intelligence_provider.quality.result import CheckFailure
-from io_intelligence_provider.text import cut, escaped
+from io_intelligence_provider.text import cut, dump_json, escaped
 
 __all__ = [
     "RefusedRow",

@@ -102,7 +102,7 @@ class Files:
         if not all(map(_is_part, path.split("/"))):
             raise StorageError(
                 f"{path[:200]!r} is no path of a store, so it is neither read, written nor deleted below "
-                f"{self.url('')}. What names it is damaged, or somebody tampered with it."
+                f"{self.url('')}. The file that names it is damaged or was tampered with."
             )
         return f"{self._base}/{path}"
 

@@ -55,11 +55,9 @@ _SUSPECT: Final = frozenset("@?#%")
 _QUERY: Final = re.compile(r"[?#][^/?#]*=")
 
 _USER_INFO: Final = (
-    "holds user info (what stands before the @), which would be shown in messages, XCom and reports"
+    "holds user info (the part before the @), which would be shown in messages, XCom and reports"
 )
-_IN_QUERY: Final = (
-    "holds a query (what stands after the ?), which would be shown in messages, XCom and reports"
-)
+_IN_QUERY: Final = "holds a query (the part after the ?), which would be shown in messages, XCom and reports"
 _WAY: Final = (
     "Leave it out and put the credentials into an Airflow connection that storage_conn_id names; without "
     "Airflow, pass storage_options or a filesystem."

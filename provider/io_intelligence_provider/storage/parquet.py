@@ -201,7 +201,7 @@ class CheckedFile:
         return pa.Table.from_batches(batches, pa.schema([self.schema.field(name) for name in names]))
 
     def _is_plain_text(self, path: str) -> bool:
-        """Tell whether a column has one text a row. A repeated field may have no dot in its path either."""
+        """Return whether a column has one text a row. A repeated field may have no dot in its path either."""
         dtype = self.schema.field(path).type if path in self.schema.names else pa.null()
         return bool(types.is_string(dtype) or types.is_large_string(dtype))
 

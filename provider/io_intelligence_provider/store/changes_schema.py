@@ -13,7 +13,7 @@ from io_intelligence_provider.storage.parquet import FileKind
 __all__ = ["CHANGES_KIND", "changes_schema"]
 
 
-_OF_WHOLE_MODELS: Final = ("model_added", "model_removed")
+_WITHOUT_FIELD: Final = ("model_added", "model_removed")
 
 
 @cache
@@ -51,8 +51,8 @@ def changes_schema() -> pa.Schema:
 def _check(frame: pl.DataFrame) -> str | None:
     if not {"change", "field"} <= set(frame.columns):
         return None
-    whole = pl.col("change").is_in(_OF_WHOLE_MODELS)
-    wrong = frame.filter(whole == pl.col("field").is_not_null())
+    without_field = pl.col("change").is_in(_WITHOUT_FIELD)
+    wrong = frame.filter(without_field == pl.col("field").is_not_null())
     if wrong.is_empty():
         return None
     return f"a row of {wrong['change'][0][:40]} has the field {wrong['field'][0]!r}"

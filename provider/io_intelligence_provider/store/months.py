@@ -113,8 +113,8 @@ class DailyFiles:
             if month is None:
                 segments += [ReadSegment((day,)) for day in days]
             else:
-                whole = len(days) == len(month.days)
-                segments.append(ReadSegment(days, month.path, month.size, whole))
+                has_all_days = len(days) == len(month.days)
+                segments.append(ReadSegment(days, month.path, month.size, has_all_days))
         return segments
 
     def _rolled_up(self, listed: Mapping[date, FileVersion], asked: Sequence[date]) -> dict[date, _Month]:

@@ -55,7 +55,7 @@ def prices_of(model: str, day: date, rows: pa.Table) -> Prices:
         raise NotOnFileError(f"The snapshot of {day} has no model {model!r}.")
     if len(meant) > 1:
         ids = ", ".join(row["model_id"] for row in meant)
-        raise ConfigurationError(f"{len(meant)} models bear the name {model!r} on {day}; give an id: {ids}.")
+        raise ConfigurationError(f"{len(meant)} models have the name {model!r} on {day}; give an id: {ids}.")
     values = (meant[0][column] for column in PRICE_COLUMNS)
     return Prices(day, *(None if value is None else _plain(value) for value in values))
 
@@ -97,7 +97,7 @@ def _count(kind: str, given: Any) -> int:
     except TypeError:
         count = -1
     if not 0 <= count < _MOST:
-        raise ConfigurationError(f"{kind}_tokens is {given!r}; it is an integer of 0 or more.")
+        raise ConfigurationError(f"{kind}_tokens is {given!r}; it must be an integer of 0 or more.")
     return count
 
 
@@ -122,15 +122,15 @@ def periods_schema() -> pa.Schema:
     return pa.schema(
         [
             field("model_id", pa.string(), "Identifier of the model"),
-            field("name", pa.string(), "Name the model bore all that time"),
-            field("field", pa.string(), "Column of models.parquet that the price stands in"),
+            field("name", pa.string(), "Name of the model in that period"),
+            field("field", pa.string(), "Column of models.parquet that holds the price"),
             price.with_metadata({**price.metadata, b"unit": b"USD per million tokens"}),
             field("valid_from", pa.date32(), "First day of the period: that of its first snapshot"),
             field(
                 "valid_to",
                 pa.date32(),
-                "First day after the period: that of the first snapshot that says otherwise; "
-                "null while the latest snapshot still says so",
+                "First day after the period: that of the first snapshot that differs; "
+                "null while the price is current",
                 nullable=True,
             ),
         ]

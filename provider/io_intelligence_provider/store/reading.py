@@ -62,13 +62,13 @@ class ReadSegment:
     :param days: each day and the path of its daily file, oldest first.
     :param month: the path of the monthly file; ``None``: the segment is one day.
     :param size: total bytes of the month's daily files.
-    :param whole: whether the monthly file holds no other days.
+    :param has_all_days: whether the file holds no other days.
     """
 
     days: tuple[tuple[date, str], ...]
     month: str | None = None
     size: int = 0
-    whole: bool = True
+    has_all_days: bool = True
 
 
 def read_days(
@@ -139,12 +139,14 @@ class _Reading(Generic[T]):
         else:
             (segment,) = segments
             where = self.files.url(segment.month or "")
-            log.warning("%s cannot be read; its daily files are. If it stays so, delete it.", where)
+            log.warning(
+                "%s cannot be read, so its daily files are read. If this happens again, delete it.", where
+            )
             yield from self._days(segment.days)
 
     def _scan_months(self, segments: Sequence[ReadSegment]) -> T | None:
         days = [day for segment in segments for day in segment.days]
-        between = None if all(segment.whole for segment in segments) else (days[0][0], days[-1][0])
+        between = None if all(segment.has_all_days for segment in segments) else (days[0][0], days[-1][0])
         paths = [segment.month for segment in segments if segment.month is not None]
         with tempfile.TemporaryDirectory() as folder:
             try:

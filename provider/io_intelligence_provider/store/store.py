@@ -57,7 +57,7 @@ __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn"
 log = logging.getLogger(__name__)
 
 
-Evidence = TypeVar("Evidence")
+Artifact = TypeVar("Artifact")
 
 _TRIES: Final = 5
 """Attempts to read a snapshot with its artifacts; each retry means that a run committed in between."""
@@ -264,7 +264,7 @@ class SnapshotStore:
         def read(day: date, run: str) -> pa.Table:
             return read_parquet(self.files, quarantine_path(day, run), QUARANTINE_KIND)
 
-        parts = [(day, self._evidence(day, read)) for day in self._between(start, end)]
+        parts = [(day, self._artifact(day, read)) for day in self._between(start, end)]
         return dated(parts, QUARANTINE_KIND.schema())
 
     def changes(self, start: When | None = None, end: When | None = None) -> pa.Table:
@@ -286,7 +286,7 @@ class SnapshotStore:
         :raises NotOnFileError: when there is no such snapshot.
         :raises StorageError: when the report is missing or invalid.
         """
-        return self._evidence(self.resolve(when), self._report)
+        return self._artifact(self.resolve(when), self._report)
 
     def _report(self, day: date, snapshot_id: str) -> QualityReport:
         path = quality_path(day, snapshot_id)
@@ -337,7 +337,7 @@ class SnapshotStore:
         :raises ConfigurationError: when ``keep_days`` is less than 1.
         """
         if keep_days < 1:
-            raise ConfigurationError(f"keep_days is {keep_days}; it is at least 1.")
+            raise ConfigurationError(f"keep_days is {keep_days}; it must be at least 1.")
         oldest = datetime.now(UTC).date() - timedelta(days=keep_days)
         gone = [day for day in self.dates() if day < oldest]
         for part in (MODELS, CHANGES, "alerts", "quarantine", "quality"):
@@ -368,7 +368,7 @@ class SnapshotStore:
     def _between(self, start: When | None, end: When | None) -> Iterator[date]:
         return (day for day in self.dates() if within(day, start, end))
 
-    def _evidence(self, day: date, read: Callable[[date, str], Evidence]) -> Evidence:
+    def _artifact(self, day: date, read: Callable[[date, str], Artifact]) -> Artifact:
         """Read an artifact of the committed snapshot of a day.
 
         A run that commits in between deletes the artifacts of the snapshot it supersedes. The read is then
@@ -384,7 +384,9 @@ class SnapshotStore:
                 return read(day, snapshot_id)
             except NotOnFileError:
                 continue
-        raise StorageError(f"The evidence of snapshot {seen} of {day} is missing in {self.files.url('')}.")
+        raise StorageError(
+            f"The report or the quarantine of snapshot {seen} of {day} is missing in {self.files.url('')}."
+        )
 
 
 def compact_or_warn(store: SnapshotStore) -> None:
@@ -392,4 +394,4 @@ def compact_or_warn(store: SnapshotStore) -> None:
     try:
         store.compact(_MONTHS_A_RUN)
     except Exception as error:  # noqa: BLE001 - a full disk, say: the run has committed
-        log.warning("Filed, but months could not be rolled up, which the next run tries again: %s", error)
+        log.warning("Committed, but months could not be rolled up; the next run tries again: %s", error)

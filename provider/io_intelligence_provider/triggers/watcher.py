@@ -66,7 +66,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if not interval >= 1:
-            raise ConfigurationError(f"interval is {interval}; it is at least 1 second.")
+            raise ConfigurationError(f"interval is {interval}; it must be at least 1 second.")
         if root is not None and (refusal := refusal_of(root, "root")):
             root = None  # tracebacks may show local variables
             raise ConfigurationError(refusal)
@@ -132,10 +132,10 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
 
     def _look(self) -> Observation | None:
         """Poll once, in a thread, because the client, the store and the checks block."""
-        from io_intelligence_provider.changes.watch import look
+        from io_intelligence_provider.changes.watch import poll
 
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
-            return look(client, open_store(self.root, self.storage_conn_id), self.q)
+            return poll(client, open_store(self.root, self.storage_conn_id), self.q)
 
     def _mark_sent(self, sighting: Observation) -> None:
         """Record in the store, in a thread, that the triggerer received the event."""
@@ -144,7 +144,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         try:
             mark_sent(open_store(self.root, self.storage_conn_id), sighting)
         except IOIntelligenceError as error:
-            self.log.warning("The event may come once more, it could not be marked as sent: %s", error)
+            self.log.warning("The event may be sent again, because it could not be marked as sent: %s", error)
 
 
 async def _in_thread(function: Callable[..., Result], *arguments: object) -> Result:

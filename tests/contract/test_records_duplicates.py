@@ -1,4 +1,4 @@
-"""Identical repeats count once; differing records of one id are told apart from them."""
+"""Tests duplicates: identical records count once, differing records of one id are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape, record_id
-from io_intelligence_provider.contract.duplicates import DuplicateRecords
+from io_intelligence_provider.contract.records import DuplicateRecords
 
 ID = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 

@@ -14,7 +14,7 @@ BROWSER := $(VENV)/.browser
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps test test-random soak test-browser test-standalone test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,9 @@ test-random: $(READY) ## run the inner loop's tests in RUNS (10) random orders, 
 
 soak: $(READY) ## what takes long: fifty kills of a writer, the whole real history, years of many models
 	$(BIN)/python -m pytest -m soak
+
+test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) drawn schemas each, about fifteen minutes
+	EXAMPLES=$${EXAMPLES:-2000} $(BIN)/python -m pytest tests/quality/test_differential.py -n 2
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s

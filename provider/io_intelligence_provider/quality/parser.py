@@ -311,24 +311,40 @@ def _coerced_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
             return dtype.coerce(series), []
     present = series[~missing]
     # Texts are read once each: the same bad value may be on a million rows.
-    codes, values = (None, present)
-    if pd.api.types.is_string_dtype(present.dtype) and len(present):
-        codes, found = pd.factorize(present)
-        values = pd.Series(found, dtype=present.dtype)
-    pieces, bad = _bisect(len(values), lambda start, stop: dtype.coerce(values.iloc[start:stop]))
+    distinct = pd.api.types.is_string_dtype(present.dtype) and len(present) > 0
+    codes: Any
+    codes, found = pd.factorize(present) if distinct else (None, None)
+    values = pd.Series(found, dtype=present.dtype) if distinct else present
+    left = _without_texts_that_are_no_numbers(values, dtype) if distinct else values
+    pieces, _ = _bisect(len(left), lambda start, stop: dtype.coerce(left.iloc[start:stop]))
     read = pd.concat(pieces) if pieces else dtype.coerce(values.iloc[:0])
-    good = [place for place in range(len(values)) if place not in set(bad)] if bad else range(len(values))
-    if codes is not None:
-        read = read.set_axis(good)
-        kept = ~pd.Series(codes).isin(bad).to_numpy()
-        rows = present.index[kept]
-        read = read.loc[codes[kept]].set_axis(rows)
-        bad_rows = present.index[~kept]
-    else:
-        bad_rows = present.index[bad]
+    if distinct:
+        kept = pd.Series(codes, index=present.index).isin(read.index)
+        read = read.loc[codes[kept.to_numpy()]].set_axis(present.index[kept])
+    bad = present.index.difference(read.index)
     if (nullable := nullable_type(read.dtype)) is not None and len(read) < len(series):
         read = read.astype(nullable)
-    return read.reindex(series.index), [int(row) for row in bad_rows]
+    return read.reindex(series.index), [int(row) for row in bad]
+
+
+def _without_texts_that_are_no_numbers(values: Any, dtype: Any) -> Any:
+    """Return texts without those that neither Python nor numpy reads as a number.
+
+    It saves reading each of them by itself, which takes 0.2 ms.
+    """
+    kind = getattr(dtype.type, "kind", "") if not hasattr(dtype.type, "na_value") else ""
+    number: Any = int if kind in ("i", "u") else float if kind == "f" else None
+    if number is None:
+        return values
+
+    def is_number(text: str) -> bool:
+        try:
+            number(text)
+        except ValueError:
+            return False
+        return True
+
+    return values[[is_number(text) for text in values]]
 
 
 def _coerced_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:

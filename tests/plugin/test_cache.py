@@ -160,65 +160,6 @@ def test_every_change_of_a_file_changes_the_fingerprint(builder: Any, what: str)
     assert after.tag_of(("changes",), [nth_day(1)]) != before.tag_of(("changes",), [nth_day(1)])
 
 
-def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Return what fills with the first and last day of each reading of changes."""
-    asked: list[Any] = []
-    real = SnapshotStore.changes_frame
-
-    def changes(self: Any, start: Any = None, end: Any = None) -> Any:
-        asked.append((start, end))
-        return real(self, start, end)
-
-    monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
-    return asked
-
-
-@pytest.mark.long
-def test_a_new_day_does_not_read_the_old_ones_again(builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in (0, 40, 100, 130):  # March, April, June, July
-        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
-    cache = Cache()
-    Reader(take_listing(builder.store), cache).changes()
-    asked = changes_asked_for(monkeypatch)
-    builder.file(131, model_row("a", output_token_price="9"), changes=True)
-    found = Reader(take_listing(builder.store), cache).changes()
-    assert len(asked) == 1  # the quarter that has it
-    assert found.rows["snapshot_date"].n_unique() == 4
-
-
-def test_quarters_that_are_not_at_hand_are_read_together(
-    builder: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in (0, 40, 100, 130):
-        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
-    builder.damage(builder.root / f"changes/snapshot_date={nth_day(100)}/changes.parquet")
-    asked = changes_asked_for(monkeypatch)
-    import polars as pl
-
-    reader = Reader(take_listing(builder.store), Cache())
-    found = reader.changes()
-    assert asked[0] == (nth_day(0), nth_day(130))
-    assert list(found.damaged) == [nth_day(100)]
-    asked.clear()
-    one_by_one = [reader.changes(nth_day(number), nth_day(number)) for number in (0, 40, 100, 130)]
-    assert asked == []  # each is at hand now
-    assert pl.concat([part.rows for part in one_by_one]).equals(found.rows)
-    assert [list(part.damaged) for part in one_by_one] == [[], [], [nth_day(100)], []]
-
-
-@pytest.mark.long
-def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(builder: Any) -> None:
-    for number in (0, 40, *range(125, 165)):  # March, April, and most of July
-        builder.file(number, model_row("a", output_token_price=str(number + 1)))
-    for number in range(125, 165):
-        builder.damage(builder.models_file(number))
-    reader = Reader(take_listing(builder.store), Cache())
-    together = reader.medians([nth_day(0), nth_day(40), nth_day(130)])["output_token_price"]
-    assert {on: int(price) for on, price in together.items()} == {nth_day(0): 1, nth_day(40): 41}
-    alone = Reader(take_listing(builder.store), Cache()).medians([nth_day(130)])
-    assert alone == {"output_token_price": {}, "input_token_price": {}}
-
-
 def test_what_is_read_ahead_may_fail(builder: Any) -> None:
     builder.file(0, model_row("a"))
     reader = Reader(take_listing(builder.store), Cache())

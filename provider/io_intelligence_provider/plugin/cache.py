@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from datetime import date
-from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from io_intelligence_provider.plugin.errors import UnreachableError
-from io_intelligence_provider.plugin.listing import Listing, Quarter
 
 __all__ = [
     "DAMAGE_SECONDS",
@@ -20,7 +17,6 @@ __all__ = [
     "STUCK_SECONDS",
     "Cache",
     "CacheEntry",
-    "QuarterCache",
     "StuckError",
 ]
 
@@ -165,54 +161,3 @@ class Cache:
             if entry.made is not None:
                 del self._entries[key]
                 self._size -= entry.made.size
-
-
-class QuarterCache(Generic[T]):
-    """Caches one kind of value by quarter of a year.
-
-    :param name: the name of the values in the cache.
-    :param part: the part of the store whose files they are read from.
-    :param make: loads several quarters at once, from their days, oldest first.
-    """
-
-    def __init__(
-        self,
-        listing: Listing,
-        cache: Cache,
-        name: str,
-        part: str,
-        make: Callable[[Mapping[Quarter, Sequence[date]]], Mapping[Quarter, CacheEntry[T]]],
-    ) -> None:
-        self._cache = cache
-        self._name = name
-        self._days = listing.days_by_quarter[part]
-        self._tags = listing.tags_by_quarter[part]
-        self._make = make
-
-    def get(self, quarters: Sequence[Quarter]) -> list[T]:
-        """Return the values of several quarters."""
-        if len(quarters) > 1:
-            # A key shared by all threads lets one at a time load; its own entry expires at once.
-            self._cache.get((self._name, "together"), partial(self._make_together, quarters))
-        return [self._cache.get(self._key(one), partial(self._make_one, one)) for one in quarters]
-
-    def _make_one(self, quarter: Quarter) -> CacheEntry[T]:
-        return self._make_of([quarter])[quarter]
-
-    def _make_together(self, quarters: Sequence[Quarter]) -> CacheEntry[None]:
-        """Load all missing quarters at once: one by one takes half as long again."""
-        missing = [one for one in quarters if self._cache.peek(self._key(one)) is None]
-        if len(missing) > 1:
-            for quarter, made in self._make_of(missing).items():
-                self._cache.get(self._key(quarter), partial(_given, made))
-        return CacheEntry(None, 0, 0.0)
-
-    def _make_of(self, quarters: Sequence[Quarter]) -> Mapping[Quarter, CacheEntry[T]]:
-        return self._make({quarter: self._days[quarter] for quarter in quarters})
-
-    def _key(self, quarter: Quarter) -> Hashable:
-        return self._name, quarter, self._tags[quarter]
-
-
-def _given(made: CacheEntry[T]) -> CacheEntry[T]:
-    return made

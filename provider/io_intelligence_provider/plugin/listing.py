@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Final
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.storage.filesystem import Files
@@ -16,10 +16,7 @@ from io_intelligence_provider.storage.local import disk_version, object_version
 from io_intelligence_provider.store.layout import CHANGES, CHANGES_FILE, MODELS, MODELS_FILE, date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["PARTS", "Listing", "Quarter", "quarter_of", "take_listing"]
-
-Quarter: TypeAlias = tuple[int, int]
-"""A year, and its quarter from 0 to 3."""
+__all__ = ["PARTS", "Listing", "take_listing"]
 
 PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
 
@@ -42,19 +39,6 @@ class Listing:
         return self._days_with(CHANGES, CHANGES_FILE)
 
     @cached_property
-    def days_by_quarter(self) -> Mapping[str, Mapping[Quarter, Sequence[date]]]:
-        """Return the days of snapshots, and those of changes, by quarter of a year, oldest first."""
-        return {MODELS: _by_quarter(self.dates), CHANGES: _by_quarter(self.change_dates)}
-
-    @cached_property
-    def tags_by_quarter(self) -> Mapping[str, Mapping[Quarter, str]]:
-        """Return the fingerprints of the quarters."""
-        return {
-            part: {quarter: self.tag_of((part,), days) for quarter, days in quarters.items()}
-            for part, quarters in self.days_by_quarter.items()
-        }
-
-    @cached_property
     def tag(self) -> str:
         """Return the fingerprint of all files."""
         return self.tag_of(PARTS)
@@ -72,18 +56,6 @@ class Listing:
 
     def _days_with(self, part: str, name: str) -> tuple[date, ...]:
         return tuple(sorted(day for day, names in self.files[part].items() if name in names))
-
-
-def quarter_of(day: date) -> Quarter:
-    """Return the quarter of a year that a day lies in."""
-    return day.year, (day.month - 1) // 3
-
-
-def _by_quarter(days: Sequence[date]) -> dict[Quarter, list[date]]:
-    found: dict[Quarter, list[date]] = {}
-    for day in days:
-        found.setdefault(quarter_of(day), []).append(day)
-    return found
 
 
 def take_listing(store: SnapshotStore) -> Listing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -21,24 +21,11 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
 )
-from io_intelligence_provider.plugin.cache import (
-    DAMAGE_SECONDS,
-    STUCK_SECONDS,
-    Cache,
-    CacheEntry,
-    QuarterCache,
-)
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, CacheEntry
 from io_intelligence_provider.plugin.counts import count_changes
 from io_intelligence_provider.plugin.errors import scrub
-from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of, take_listing
-from io_intelligence_provider.plugin.timeline import (
-    KEYS,
-    MEDIANS,
-    Medians,
-    Timeline,
-    build_timeline,
-    medians_of,
-)
+from io_intelligence_provider.plugin.listing import Listing, take_listing
+from io_intelligence_provider.plugin.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.storage.parquet import no_rows
@@ -49,7 +36,6 @@ from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore
 
 __all__ = [
     "Changes",
-    "ChangesReader",
     "Day",
     "Latest",
     "Reader",
@@ -83,6 +69,34 @@ class Latest:
     unreadable: Mapping[date, str]
 
 
+_CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Holds the changes of some days, sorted by ``snapshot_date``, their counts, and the unreadable days."""
+
+    rows: pl.DataFrame
+    counted: pl.DataFrame
+    damaged: Mapping[date, str]
+
+    def between(self, start: date | None, end: date | None) -> Changes:
+        """Return the changes from ``start`` to ``end``, both included."""
+        days = self.rows["snapshot_date"]
+        first = 0 if start is None else int(days.search_sorted(start, "left"))
+        last = len(days) if end is None else int(days.search_sorted(end, "right"))
+        wanted = pl.lit(value=True)
+        if start is not None:
+            wanted &= pl.col("snapshot_date") >= start
+        if end is not None:
+            wanted &= pl.col("snapshot_date") <= end
+        return Changes(
+            self.rows.slice(first, max(last - first, 0)),
+            self.counted.filter(wanted),
+            {day: said for day, said in self.damaged.items() if within(day, start, end)},
+        )
+
+
 class Reader:
     """Reads the parts of a store as of one listing, through the store's public functions."""
 
@@ -90,8 +104,6 @@ class Reader:
         self.listing = listing
         self.store = listing.store
         self._cache = cache
-        self._changes = ChangesReader(listing, cache)
-        self._medians = QuarterCache(listing, cache, "medians", MODELS, self._make_medians)
 
     def latest(self) -> Latest:
         """Return the newest readable day."""
@@ -154,51 +166,31 @@ class Reader:
         dates = self.listing.dates
         if not dates:
             raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
-        frames, damaged = self._history((*KEYS, *fields), dates)
+        on_file = pl.Series(dates, dtype=pl.Date).implode()
+
+        def read(start: date, end: date) -> pl.DataFrame:
+            rows = self.store.history_frame(start, end, columns=(*KEYS, *fields))
+            return rows.filter(pl.col("snapshot_date").is_in(on_file))
+
+        frames, damaged = read_skipping_damaged(dates, read)
         if not frames:
             raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
         timeline = build_timeline(dates, damaged, pl.concat(frames), fields)
         return CacheEntry(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
-    def medians(self, days: Iterable[date]) -> Medians:
-        """Return the median prices for all quarters that contain some days."""
-        parts = self._medians.get(sorted(set(map(quarter_of, days))))
-        return {field: {day: one for part in parts for day, one in part[field].items()} for field in MEDIANS}
-
-    def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, CacheEntry[Medians]]:
-        days = [day for mine in quarters.values() for day in mine]
-        try:
-            frames, damaged = self._history(MEDIANS, days)
-        except StorageError as error:
-            # An unreadable quarter has no medians, which must not hide those of the others.
-            frames, damaged = [], dict.fromkeys(days, str(error))
-        found = medians_of(frames)
-        made: dict[Quarter, CacheEntry[Medians]] = {}
-        for quarter, mine in quarters.items():
-            part = {field: {day: of[day] for day in mine if day in of} for field, of in found.items()}
-            seconds = None if damaged.keys().isdisjoint(mine) else DAMAGE_SECONDS
-            made[quarter] = CacheEntry(part, 200 * len(MEDIANS) * len(mine), seconds)
-        return made
-
-    def _history(
-        self, columns: Sequence[str], days: Sequence[date]
-    ) -> tuple[list[pl.DataFrame], dict[date, str]]:
-        """Return columns of the readable days, and the errors of the others."""
-        on_file = pl.Series(days, dtype=pl.Date).implode()
-
-        def read(start: date, end: date) -> pl.DataFrame:
-            rows = self.store.history_frame(start, end, columns=columns)
-            return rows.filter(pl.col("snapshot_date").is_in(on_file))
-
-        return read_skipping_damaged(days, read)
-
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        return self._changes.between(start, end)
+        whole = self._cache.get(("changes", self.listing.tag_of((CHANGES,))), self._make_changes)
+        return whole.between(start, end)
 
-    def changes_backwards(self, end: date) -> Iterator[Changes]:
-        """Yield the changes up to ``end``, the newest quarter of a year first."""
-        return self._changes.backwards(end)
+    def _make_changes(self) -> CacheEntry[Changes]:
+        frames, damaged = read_skipping_damaged(self.listing.change_dates, self.store.changes_frame)
+        frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
+        # Repeated text as categories takes a third of the memory.
+        rows = pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
+        changes = Changes(rows, count_changes(rows), damaged)
+        size = int(rows.estimated_size()) + int(changes.counted.estimated_size())
+        return CacheEntry(changes, size, DAMAGE_SECONDS if damaged else None)
 
     @contextmanager
     def ahead(self, read: Callable[[], object]) -> Iterator[None]:
@@ -279,69 +271,6 @@ def _report_size(report: QualityReport) -> int:
 
 def _check_size(check: CheckResult) -> int:
     return 500 + 500 * len(check.examples)
-
-
-_CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Holds the changes of some days, sorted by ``snapshot_date``, their counts, and the unreadable days."""
-
-    rows: pl.DataFrame
-    counted: pl.DataFrame
-    damaged: Mapping[date, str]
-
-
-class ChangesReader:
-    """Reads changes as of one listing."""
-
-    def __init__(self, listing: Listing, cache: Cache) -> None:
-        self._listing = listing
-        self._quarters = QuarterCache(listing, cache, "changes", CHANGES, self._read)
-
-    def between(self, start: date | None = None, end: date | None = None) -> Changes:
-        """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        days = [day for day in self._listing.change_dates if within(day, start, end)]
-        parts = self._quarters.get(sorted(set(map(quarter_of, days))))
-        if not parts:
-            return Changes(_rows([]), count_changes(_rows([])), {})
-        within_days = pl.col("snapshot_date").is_between(days[0], days[-1])
-        return Changes(
-            pl.concat([part.rows for part in parts]).filter(within_days),
-            pl.concat([part.counted for part in parts]).filter(within_days),
-            {day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)},
-        )
-
-    def backwards(self, end: date) -> Iterator[Changes]:
-        """Yield the changes up to ``end``, the newest quarter of a year first."""
-        for days in reversed(list(self._listing.days_by_quarter[CHANGES].values())):
-            if days[0] <= end:
-                yield self.between(days[0], min(days[-1], end))
-
-    def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, CacheEntry[Changes]]:
-        days = [day for mine in quarters.values() for day in mine]
-        frames, damaged = read_skipping_damaged(days, self._listing.store.changes_frame)
-        rows = _rows(frames)
-        return {
-            quarter: _made(
-                rows.filter(pl.col("snapshot_date").is_between(mine[0], mine[-1])),
-                {day: damaged[day] for day in mine if day in damaged},
-            )
-            for quarter, mine in quarters.items()
-        }
-
-
-def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> CacheEntry[Changes]:
-    changes = Changes(rows, count_changes(rows), damaged)
-    size = int(rows.estimated_size()) + int(changes.counted.estimated_size())
-    return CacheEntry(changes, size, DAMAGE_SECONDS if damaged else None)
-
-
-def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return changes with repeated text as categories, which takes a third of the memory."""
-    frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
-    return pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
 
 
 _GIVE_UP: Final = 30

@@ -28,7 +28,6 @@ __all__ = [
     "Timeline",
     "build_timeline",
     "fields_with",
-    "medians_of",
     "model_index",
     "number_rows",
     "separated",
@@ -58,6 +57,7 @@ class Timeline:
     :param tracks: one row per model: ``track``, its last ``name`` and ``model_id``, positions ``first`` and
         ``last`` of its days in the store, and their number ``days``.
     :param model_keys: the track of every name and id.
+    :param medians: of the prices, over the models that publish them; empty for other fields.
     :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
     """
 
@@ -65,13 +65,15 @@ class Timeline:
     damaged: Mapping[date, str]
     tracks: pl.DataFrame
     model_keys: Mapping[ModelKey, int]
+    medians: Medians
     steps: Mapping[str, pl.DataFrame]
 
     @property
     def size(self) -> int:
         """Return the approximate size in bytes."""
         frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
-        return int(frames) + 400 * len(self.model_keys) + 100 * len(self.dates)
+        days = len(self.dates) + 2 * sum(map(len, self.medians.values()))
+        return int(frames) + 400 * len(self.model_keys) + 100 * days
 
     @cached_property
     def by_id(self) -> Mapping[str, frozenset[int]]:
@@ -160,6 +162,7 @@ def build_timeline(
     track, model_keys = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
     tracks = _tracks(rows)
+    medians = {field: _medians(rows, field) for field in MEDIANS if field in fields}
     # Only numbers are sorted, as one combined number: sorting text would be slower.
     order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
     rows = rows.select("track", "day", *fields)[order]
@@ -169,6 +172,7 @@ def build_timeline(
         damaged=dict(damaged),
         tracks=tracks,
         model_keys=model_keys,
+        medians=medians,
         steps={field: _steps(rows, field, gaps) for field in fields},
     )
 
@@ -309,18 +313,7 @@ Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
 """By column and day; a day on which no model publishes the price is absent."""
 
 
-def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
-    """Return the medians over the models that publish a price.
-
-    :param frames: ``snapshot_date`` and :data:`MEDIANS` of all models, each of other days.
-    """
-    return {
-        field: {day: median for rows in frames for day, median in _by_day(rows, field).items()}
-        for field in MEDIANS
-    }
-
-
-def _by_day(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
+def _medians(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
     # The stored integers sort faster than decimals, and polars 1.35 loses decimals in groups.
     published = rows.select("snapshot_date", pl.col(field).to_physical()).drop_nulls()
     value, count = pl.col(field).sort(), pl.len()

@@ -65,7 +65,7 @@ def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
 def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
     """Return one model."""
     day = reader.shown(asked.date)
-    with reader.ahead(lambda: reader.changes(None, day)):
+    with reader.ahead(reader.changes):
         timeline = reader.timeline()
     track = find(timeline, asked.model)
     as_of = last_on_file(timeline, track, day)

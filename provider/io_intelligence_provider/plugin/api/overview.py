@@ -30,7 +30,6 @@ __all__ = [
     "Move",
     "OverviewAnswer",
     "active_models",
-    "compared_days",
     "compared_medians",
     "get_overview",
     "largest_move",
@@ -50,11 +49,8 @@ _EVENTS: Final = 10
 def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     """Return the overview of a day."""
     day = reader.shown(asked.date)
-    series = series_days(reader.listing.dates, day)
-    with reader.ahead(lambda: _events(reader, day)), reader.ahead(lambda: reader.medians(series)):
+    with reader.ahead(reader.changes):
         rows, timeline = reader.day(day).rows, reader.timeline()
-    compared = compared_days(timeline, day)
-    medians = reader.medians(one for one in (*series, *compared.values()) if one)
     warnings = gaps(timeline)
     names = named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)
@@ -68,7 +64,7 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     )
     return {
         "date": day,
-        "previous_date": compared["previous"],
+        "previous_date": timeline.before(day),
         "days": asked.days,
         "models": rows.height,
         "added": counted and counted["added"],
@@ -77,12 +73,12 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
         "price_changes": None if changes is None else counts.price_changes(changes),
         "repriced": None if changes is None else counts.repriced(changes),
         "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
-        "medians": compared_medians(medians, compared),
-        "median_series": median_series(medians, series),
+        "medians": compared_medians(timeline, day),
+        "median_series": median_series(timeline.medians, series_days(reader.listing.dates, day)),
         "quality": report and quality_figures(report),
         "movers": movers(timeline, names, since, day),
         "per_day": _per_day(reader, day),
-        "events": _events(reader, day),
+        "events": counts.events(reader.changes(None, day).rows, _EVENTS),
         "warnings": warnings,
     }
 
@@ -93,16 +89,6 @@ def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
     found = reader.changes(last[0], end)
     detected = set(reader.listing.change_dates) - set(found.damaged)
     return counts.count_days(found.counted, [day for day in last if day in detected], dates)
-
-
-def _events(reader: Reader, end: date) -> list[dict[str, Any]]:
-    """Return the newest events; older changes are read only if the newer ones hold too few."""
-    found: list[dict[str, Any]] = []
-    for part in reader.changes_backwards(end):
-        found += counts.events(part.rows, _EVENTS - len(found))
-        if len(found) >= _EVENTS:
-            break
-    return found
 
 
 PERIOD: Final = timedelta(days=30)
@@ -122,19 +108,16 @@ def series_days(dates: Sequence[date], day: date) -> Sequence[date]:
     return dates[bisect_left(dates, day - _SERIES) : bisect_right(dates, day)]
 
 
-def compared_days(timeline: Timeline, day: date) -> dict[str, date | None]:
-    """Return a readable day, the one before, and the one of thirty days before."""
+def compared_medians(timeline: Timeline, day: date) -> dict[str, dict[str, Any]]:
+    """Return the median prices of a day, of the readable one before, and of the one of thirty days before."""
     then = timeline.reference(day, day - PERIOD)
-    return {"value": day, "previous": timeline.before(day), "then": then}
-
-
-def compared_medians(found: Medians, compared: Mapping[str, date | None]) -> dict[str, dict[str, Any]]:
-    """Return the median prices of the compared days."""
+    compared = {"value": day, "previous": timeline.before(day), "then": then}
     return {
         field.removesuffix("_token_price"): {
-            name: None if day is None else plain(found[field].get(day)) for name, day in compared.items()
+            name: None if one is None else plain(timeline.medians[field].get(one))
+            for name, one in compared.items()
         }
-        | {"then_date": compared["then"]}
+        | {"then_date": then}
         for field in MEDIANS
     }
 

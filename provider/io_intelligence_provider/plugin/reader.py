@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, TypeVar
 
 import polars as pl
@@ -74,27 +74,25 @@ _CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
 
 @dataclass(frozen=True)
 class Changes:
-    """Holds the changes of some days, sorted by ``snapshot_date``, their counts, and the unreadable days."""
+    """Holds the changes of some days, sorted by ``snapshot_date``, and the unreadable days."""
 
     rows: pl.DataFrame
-    counted: pl.DataFrame
     damaged: Mapping[date, str]
+
+    @cached_property
+    def counted(self) -> pl.DataFrame:
+        """Return the numbers of changes, as :func:`~.counts.count_changes` does."""
+        return count_changes(self.rows)
 
     def between(self, start: date | None, end: date | None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included."""
         days = self.rows["snapshot_date"]
         first = 0 if start is None else int(days.search_sorted(start, "left"))
         last = len(days) if end is None else int(days.search_sorted(end, "right"))
-        wanted = pl.lit(value=True)
-        if start is not None:
-            wanted &= pl.col("snapshot_date") >= start
-        if end is not None:
-            wanted &= pl.col("snapshot_date") <= end
-        return Changes(
-            self.rows.slice(first, max(last - first, 0)),
-            self.counted.filter(wanted),
-            {day: said for day, said in self.damaged.items() if within(day, start, end)},
-        )
+        damaged = {day: said for day, said in self.damaged.items() if within(day, start, end)}
+        if last - first == len(days) and len(damaged) == len(self.damaged):
+            return self
+        return Changes(self.rows.slice(first, max(last - first, 0)), damaged)
 
 
 class Reader:
@@ -179,18 +177,24 @@ class Reader:
         return CacheEntry(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
-        """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        whole = self._cache.get(("changes", self.listing.tag_of((CHANGES,))), self._make_changes)
-        return whole.between(start, end)
+        """Return the changes from ``start`` to ``end``, both included, oldest day first.
 
-    def _make_changes(self) -> CacheEntry[Changes]:
-        frames, damaged = read_skipping_damaged(self.listing.change_dates, self.store.changes_frame)
+        A single day is read alone, because the state of the store needs no other.
+        """
+        dates = self.listing.change_dates
+        alone = tuple(day for day in dates if day == start == end)
+        tag = self.listing.tag_of((CHANGES,), alone or None)
+        found = self._cache.get(("changes", alone, tag), partial(self._make_changes, alone or dates))
+        return found.between(start, end)
+
+    def _make_changes(self, days: Sequence[date]) -> CacheEntry[Changes]:
+        frames, damaged = read_skipping_damaged(days, self.store.changes_frame)
         frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
         # Repeated text as categories takes a third of the memory.
         rows = pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
-        changes = Changes(rows, count_changes(rows), damaged)
-        size = int(rows.estimated_size()) + int(changes.counted.estimated_size())
-        return CacheEntry(changes, size, DAMAGE_SECONDS if damaged else None)
+        return CacheEntry(
+            Changes(rows, damaged), int(rows.estimated_size()), DAMAGE_SECONDS if damaged else None
+        )
 
     @contextmanager
     def ahead(self, read: Callable[[], object]) -> Iterator[None]:

@@ -315,9 +315,11 @@ Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
 
 def _medians(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
     # The stored integers sort faster than decimals, and polars 1.35 loses decimals in groups.
-    published = rows.select("snapshot_date", pl.col(field).to_physical()).drop_nulls()
-    value, count = pl.col(field).sort(), pl.len()
-    middle = published.group_by("snapshot_date").agg(
-        value.get((count - 1) // 2).alias("low"), value.get(count // 2).alias("high")
+    published = rows.select(pl.col("snapshot_date").set_sorted(), pl.col(field).to_physical()).drop_nulls()
+    # Sorted once into lists, in half the time of one sort for each of the two middle values.
+    by_day = published.group_by("snapshot_date").agg(pl.col(field).sort().alias("values"))
+    values, count = pl.col("values").list, pl.col("values").list.len()
+    middle = by_day.select(
+        "snapshot_date", values.get((count - 1) // 2), values.get(count // 2).alias("high")
     )
     return {day: mean(unscaled(low), unscaled(high)) for day, low, high in middle.iter_rows()}

@@ -14,8 +14,7 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
-from io_intelligence_provider.plugin.listing import take_listing
-from io_intelligence_provider.plugin.reader import Reader, StoreSource
+from io_intelligence_provider.plugin.reader import Reader, StoreSource, take_listing
 from io_intelligence_provider.store.layout import changes_path
 
 

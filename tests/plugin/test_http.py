@@ -16,8 +16,8 @@ from helpers.stores import model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin import static_files
 from io_intelligence_provider.plugin.api import routes
+from io_intelligence_provider.plugin.app import SECURITY_HEADERS
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.plugin.shell import SECURITY_HEADERS
 
 pytestmark = pytest.mark.long
 

@@ -122,7 +122,7 @@ def test_a_storage_that_refuses(serve: Any, builder: Any, monkeypatch: pytest.Mo
         return real(path)
 
     # The test may run as root, to whom nothing is denied.
-    monkeypatch.setattr("io_intelligence_provider.plugin.listing.os.scandir", denied)
+    monkeypatch.setattr("io_intelligence_provider.plugin.reader.os.scandir", denied)
     status, error = page.problem("status")
     assert (status, error["kind"]) == (503, "unreachable")
     assert "Permission denied" in error["message"]

@@ -11,7 +11,6 @@ import polars as pl
 
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.errors import InvalidError
-from io_intelligence_provider.plugin.formatting import column_text
 from io_intelligence_provider.plugin.timeline import Timeline
 
 __all__ = ["SPARK_DAYS", "Spark", "Step", "days_on_file", "find", "sparks", "steps_between", "tracks_on"]
@@ -138,3 +137,10 @@ def tracks_on(timeline: Timeline, rows: pl.DataFrame) -> list[int | None]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def column_text(values: pl.Series) -> pl.Series:
+    """Format a column of decimals with a scale of 18 like :func:`plain`; text columns are unchanged."""
+    if values.dtype == pl.String:
+        return values
+    return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")

@@ -10,14 +10,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import cached_property
 from typing import Final, TypeAlias
 
 import polars as pl
 
-from io_intelligence_provider.contract.columns import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
-from io_intelligence_provider.plugin.formatting import mean, unscaled
+from io_intelligence_provider.contract.columns import (
+    ACCESS_COLUMN,
+    PRICE_COLUMNS,
+    PRICE_SCALE,
+    QUOTA_COLUMNS,
+)
 
 __all__ = [
     "FIELDS",
@@ -323,3 +327,16 @@ def _medians(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
         "snapshot_date", values.get((count - 1) // 2), values.get(count // 2).alias("high")
     )
     return {day: mean(unscaled(low), unscaled(high)) for day, low, high in middle.iter_rows()}
+
+
+_EXACT: Final = Context(prec=60)
+
+
+def unscaled(stored: int) -> Decimal:
+    """Return the price that a price column stores as this integer."""
+    return _EXACT.scaleb(Decimal(stored), -PRICE_SCALE)
+
+
+def mean(one: Decimal, other: Decimal) -> Decimal:
+    """Return the exact mean of two prices, which is the median of an even number of them."""
+    return _EXACT.divide(_EXACT.add(one, other), Decimal(2))

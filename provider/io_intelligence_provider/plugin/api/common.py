@@ -7,15 +7,16 @@ import types
 from collections.abc import Container, Iterable
 from datetime import date, datetime
 from datetime import date as Date  # noqa: N812 - parameters are called `date`
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
 from io_intelligence_provider.changes.kinds import KINDS, extra_field
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.errors import scrub
-from io_intelligence_provider.plugin.formatting import json_integer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import FIELDS, Timeline
 
@@ -36,8 +37,10 @@ __all__ = [
     "WarnedAnswer",
     "changes_on",
     "gaps",
+    "json_value",
     "missing_changes",
     "parse",
+    "plain",
     "report_on",
 ]
 
@@ -224,6 +227,34 @@ def missing_changes(missing: list[date], damaged: Any) -> list[str]:
         )
         said.append(f"The changes of {days} are not on file: the task that detects them has not run.")
     return said
+
+
+def plain(value: Decimal | int | None) -> str | None:
+    """Return a number without exponent or trailing zeros: ``0.18024``, ``2``, ``0``; null stays null."""
+    if value is None:
+        return None
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_LARGEST: Final = 2**53
+
+
+def json_value(column: str, value: Any) -> Any:
+    """Convert a stored value for JSON: prices to text, timestamps to RFC 3339."""
+    if value is None:
+        return None
+    kind = COLUMN_BY_NAME[column].kind
+    if kind is Kind.PRICE:
+        return plain(value)
+    if kind is Kind.TIMESTAMP:
+        return value.isoformat().replace("+00:00", "Z")
+    return json_integer(value) if kind is Kind.INTEGER else value
+
+
+def json_integer(value: int) -> int | str:
+    """Return an integer, as text beyond 2^53, where JavaScript's numbers are no longer exact."""
+    return value if abs(value) <= _LARGEST else str(value)
 
 
 Moment: TypeAlias = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat())]

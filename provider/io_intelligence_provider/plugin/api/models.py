@@ -17,9 +17,16 @@ from io_intelligence_provider.contract.columns import ACCESS_COLUMN, COLUMNS, PR
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.api import common as p
 from io_intelligence_provider.plugin.api.changes import ModelChange
-from io_intelligence_provider.plugin.api.common import Answer, Integer, Texts, WarnedAnswer, gaps
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    Integer,
+    Texts,
+    WarnedAnswer,
+    gaps,
+    json_value,
+    plain,
+)
 from io_intelligence_provider.plugin.api.overview import PERIOD
-from io_intelligence_provider.plugin.formatting import json_value, plain
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.series import (
     Spark,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from decimal import Decimal
@@ -12,16 +12,29 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import polars as pl
 
-from io_intelligence_provider.changes.kinds import PRICE
+from io_intelligence_provider.changes.kinds import (
+    ACCESS,
+    LIMIT,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    PRICE,
+    QUOTA,
+    STATUS,
+)
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.report import QualityReport
-from io_intelligence_provider.plugin import counts
 from io_intelligence_provider.plugin.api import common as p
-from io_intelligence_provider.plugin.api.changes import DayCounts
-from io_intelligence_provider.plugin.api.common import Answer, WarnedAnswer, changes_on, gaps, report_on
-from io_intelligence_provider.plugin.formatting import plain
-from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.api.changes import DayCounts, count_days
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    WarnedAnswer,
+    changes_on,
+    gaps,
+    plain,
+    report_on,
+)
+from io_intelligence_provider.plugin.reader import Reader, count_changes
 from io_intelligence_provider.plugin.series import Spark, sparks, tracks_on
 from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Timeline
 
@@ -43,7 +56,8 @@ __all__ = [
 
 
 _PER_DAY: Final = 60
-_EVENTS: Final = 10
+_NEWEST: Final = 10
+_KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)
 
 
 def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
@@ -57,11 +71,7 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
     largest = None if changes is None else largest_move(changes, names)
     report = report_on(reader, day, warnings)
     since = timeline.reference(day, day - timedelta(days=asked.days))
-    counted = (
-        None
-        if changes is None
-        else counts.count_days(counts.count_changes(changes), [day], reader.listing.dates)[0]
-    )
+    counted = None if changes is None else count_days(count_changes(changes), [day], reader.listing.dates)[0]
     return {
         "date": day,
         "previous_date": timeline.before(day),
@@ -70,15 +80,15 @@ def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
         "added": counted and counted["added"],
         "removed": counted and counted["removed"],
         "active": active_models(rows),
-        "price_changes": None if changes is None else counts.price_changes(changes),
-        "repriced": None if changes is None else counts.repriced(changes),
+        "price_changes": None if changes is None else price_changes(changes),
+        "repriced": None if changes is None else repriced(changes),
         "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
         "medians": compared_medians(timeline, day),
         "median_series": median_series(timeline.medians, series_days(reader.listing.dates, day)),
         "quality": report and quality_figures(report),
         "movers": movers(timeline, names, since, day),
         "per_day": _per_day(reader, day),
-        "events": counts.events(reader.changes(None, day).rows, _EVENTS),
+        "events": events(reader.changes(None, day).rows),
         "warnings": warnings,
     }
 
@@ -88,7 +98,46 @@ def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
     last = [day for day in dates if day <= end][-_PER_DAY:]
     found = reader.changes(last[0], end)
     detected = set(reader.listing.change_dates) - set(found.damaged)
-    return counts.count_days(found.counted, [day for day in last if day in detected], dates)
+    return count_days(found.counted, [day for day in last if day in detected], dates)
+
+
+def price_changes(changes: pl.DataFrame) -> dict[str, int]:
+    """Count changed prices; from or to null counts in the total only."""
+    ways = changes.filter(changes["change"] == PRICE)["direction"].cast(str).to_list()
+    return {"total": len(ways), "up": ways.count("up"), "down": ways.count("down")}
+
+
+def repriced(changes: pl.DataFrame) -> dict[str, int]:
+    """Count the models with a changed price: only up, only down, both."""
+    models: dict[tuple[str, str], set[str | None]] = {}
+    rows = changes.filter(changes["change"] == PRICE)
+    for name, model_id, way in rows.select("name", "model_id", "direction").iter_rows():
+        models.setdefault((name, model_id), set()).add(way)
+    ways = list(models.values())
+    return {
+        "models": len(ways),
+        "dearer": sum("up" in way and "down" not in way for way in ways),
+        "cheaper": sum("down" in way and "up" not in way for way in ways),
+        "both": sum({"up", "down"} <= way for way in ways),
+    }
+
+
+def events(changes: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the newest changes of models, quotas, access, limits and status, newest day first.
+
+    :param changes: oldest day first.
+    """
+    keys = ["snapshot_date", "change", "name", "model_id", "field", "old_value", "new_value"]
+    rows = changes.select(keys).filter(_any_of(changes["change"], _KINDS))
+    rows = rows.sort("snapshot_date", descending=True, maintain_order=True).head(_NEWEST)
+    return list(rows.rename({"snapshot_date": "date"}).iter_rows(named=True))
+
+
+def _any_of(values: pl.Series, wanted: Collection[str]) -> pl.Series:
+    found = pl.Series([False], dtype=pl.Boolean).new_from_index(0, values.len())
+    for value in wanted:
+        found |= values == value
+    return found
 
 
 PERIOD: Final = timedelta(days=30)

@@ -54,7 +54,8 @@ def test_the_bound_holds_under_many_threads() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert max(threads.map(work, range(8))) <= 1_000
     assert 0 < cache.size <= 1_000
-    assert cache.size == sum(entry.made.size for entry in cache._entries.values() if entry.made)
+    assert cache.size == sum(entry.size for entry in cache._entries.values())
+    assert not cache._loads
 
 
 def test_many_that_want_the_same_wait_for_one() -> None:
@@ -82,6 +83,7 @@ def test_a_failure_is_not_kept() -> None:
         with pytest.raises(StorageError):
             cache.get(number, fail)
     assert not cache._entries  # a thousand failures leave nothing behind
+    assert not cache._loads
     with pytest.raises(StorageError):
         cache.get("key", fail)
     assert cache.get("key", lambda: CacheEntry(1, 1)) == 1

@@ -58,7 +58,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-
 _UNREADABLE: Final = 7
 """How many days, from the newest back, are tried to find a readable one."""
 
@@ -208,9 +207,8 @@ class Reader:
         frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
         # Repeated text as categories takes a third of the memory.
         rows = pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
-        return CacheEntry(
-            Changes(rows, damaged), int(rows.estimated_size()), DAMAGE_SECONDS if damaged else None
-        )
+        seconds = DAMAGE_SECONDS if damaged else None
+        return CacheEntry(Changes(rows, damaged), int(rows.estimated_size()), seconds)
 
     @contextmanager
     def ahead(self, read: Callable[[], object]) -> Iterator[None]:
@@ -367,63 +365,34 @@ def take_listing(store: SnapshotStore) -> Listing:
 
     :raises StorageError: when it cannot be listed. A root that does not exist has no files.
     """
-    root = store.files.url("")
     files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
-    try:
-        found = _on_disk(root) if store.files.is_local else _on_object_store(store.files)
-        for part, folder, name, version in found:
+    for part, of_part in files.items():
+        for folder, name, version in _versions(store.files, part):
             day = date_of(folder)
             if day is not None:
-                files[part].setdefault(day, {})[name] = version
-    except StorageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - storage libraries raise errors of any type
-        said = store.files.redacted(error)
-        raise StorageError(
-            f"Could not list {root}: {said}. Check the path, the storage connection and its rights."
-        ) from (error if said == str(error) else None)
+                of_part.setdefault(day, {})[name] = version
     return Listing(store, files)
 
 
-def _on_disk(root: str) -> Iterator[tuple[str, str, str, str]]:
-    for part in PARTS:
-        for folder in _entries(f"{root}/{part}"):
-            if not _is_folder(folder):
-                continue
-            for file in _entries(folder.path):
-                try:
-                    status = file.stat()
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    # The file exists but has no version, as in a loop of links; reading reports the error.
-                    yield part, folder.name, file.name, f"unreadable-{error.errno}"
-                    continue
-                # The time of the last metadata change also detects changed permissions.
-                yield part, folder.name, file.name, f"{disk_version(status)}-{status.st_ctime_ns}"
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a loop of links
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except FileNotFoundError:
-        return []
-
-
-def _on_object_store(files: Files) -> Iterator[tuple[str, str, str, str]]:
-    for part in PARTS:
+def _versions(files: Files, part: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the folder, name and version of every file in the folders of a part."""
+    if not files.is_local:
         for path, details in files.details(part).items():
             folder, _, name = path.partition("/")
             if name and "/" not in name:
-                yield part, folder, name, str(object_version(details))
+                yield folder, name, str(object_version(details))
+        return
+    for folder, name in files.in_folders(part):
+        try:
+            status = os.stat(f"{files.root}/{part}/{folder}/{name}")  # noqa: PTH116 - thousands of them
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            # The file exists but has no version, as in a loop of links; reading reports the error.
+            yield folder, name, f"unreadable-{error.errno}"
+            continue
+        # The time of the last metadata change also detects changed permissions.
+        yield folder, name, f"{disk_version(status)}-{status.st_ctime_ns}"
 
 
 _LOOK_SECONDS: Final = 1.0

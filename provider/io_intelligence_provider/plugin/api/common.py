@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from datetime import date, datetime
 from datetime import date as Date  # noqa: N812 - parameters are called `date`
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
-from io_intelligence_provider.changes.kinds import KINDS, extra_field
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import FIELDS, Timeline
+from io_intelligence_provider.plugin.timeline import Timeline
 
 __all__ = [
     "Answer",
-    "ChangesParameters",
     "DatedParameters",
-    "HistoryParameters",
     "Integer",
-    "ModelParameters",
-    "ModelsParameters",
+    "ModelKey",
     "Moment",
-    "NoParameters",
-    "OverviewParameters",
+    "Offset",
     "Parameters",
-    "QuarantineParameters",
+    "RangeParameters",
     "Texts",
     "WarnedAnswer",
     "changes_on",
     "gaps",
     "json_value",
     "missing_changes",
-    "parse",
+    "one_of",
     "plain",
     "report_on",
 ]
@@ -55,12 +48,9 @@ def _iso_date(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
-    # A Literal of numbers does not accept text.
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+def one_of(*allowed: str) -> BeforeValidator:
+    """Return a validator whose message lists the allowed values."""
 
-
-def _one_of(*allowed: str) -> BeforeValidator:
     def check(value: object) -> object:
         if value not in allowed:
             raise ValueError(f"is none of {', '.join(allowed)}")
@@ -69,17 +59,8 @@ def _one_of(*allowed: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _changed_field(value: object) -> object:
-    if value in CHANGED_FIELDS or (isinstance(value, str) and value.startswith(extra_field(""))):
-        return value
-    raise ValueError(f"is none of {', '.join(CHANGED_FIELDS)}, {extra_field('<key>')}")
-
-
 Day = Annotated[Date, BeforeValidator(_iso_date)]
 ModelKey = Annotated[str, Field(min_length=1, max_length=512)]
-HistoryField = Annotated[str, _one_of(*FIELDS)]
-ChangedField = Annotated[str, Field(max_length=512), BeforeValidator(_changed_field)]
-ChangeKind = Annotated[str, _one_of(*KINDS)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -89,33 +70,10 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class NoParameters(Parameters):
-    """Declares no parameters."""
-
-
 class DatedParameters(Parameters):
     """Validates a snapshot date; the newest readable one by default."""
 
     date: Day | None = None
-
-
-class OverviewParameters(DatedParameters):
-    """Adds ``days``: the number of days over which movers are compared."""
-
-    days: Annotated[Literal[1, 7, 30], BeforeValidator(_whole)] = 1
-
-
-class ModelsParameters(DatedParameters):
-    """Selects a page of the models of a day."""
-
-    limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
-    offset: Offset = 0
-
-
-class ModelParameters(DatedParameters):
-    """Adds ``model``: an id or a name."""
-
-    model: ModelKey
 
 
 class RangeParameters(Parameters):
@@ -129,62 +87,6 @@ class RangeParameters(Parameters):
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
-
-
-class HistoryParameters(RangeParameters):
-    """Selects models and fields."""
-
-    models: Annotated[list[ModelKey], Field(min_length=1, max_length=10)]
-    fields: Annotated[list[HistoryField], Field(min_length=1, max_length=len(FIELDS))]
-
-
-class ChangesParameters(RangeParameters):
-    """Filters rows by ``kinds``, ``fields``, ``q`` and ``model``; models by ``min_pct`` and ``direction``.
-
-    :param min_pct: the smallest size of a change in per cent.
-    """
-
-    kinds: Annotated[list[ChangeKind], Field(max_length=len(KINDS))] = []
-    fields: Annotated[list[ChangedField], Field(max_length=len(CHANGED_FIELDS))] = []
-    q: Annotated[str, Field(max_length=200)] | None = None
-    min_pct: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
-    direction: Literal["up", "down"] | None = None
-    model: ModelKey | None = None
-    limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
-    offset: Offset = 0
-
-
-class QuarantineParameters(DatedParameters):
-    """Selects a page of refused records, of all days by default."""
-
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    offset: Offset = 0
-
-
-P = TypeVar("P", bound=Parameters)
-
-
-def parse(kind: type[P], pairs: Iterable[tuple[str, str]]) -> P:
-    """Parse a query string; of a repeated parameter that is not a list, the last one counts.
-
-    :raises pydantic.ValidationError: when a parameter is missing or out of bounds.
-    """
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        field = kind.model_fields.get(name)
-        if field is None:
-            continue
-        if _is_list(field.annotation):
-            values.setdefault(name, []).append(value)
-        else:
-            values[name] = value
-    return kind.model_validate(values)
-
-
-def _is_list(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return any(map(_is_list, get_args(annotation)))
-    return get_origin(annotation) is list
 
 
 def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:

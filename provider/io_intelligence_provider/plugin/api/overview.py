@@ -8,9 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 import polars as pl
+from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
+from starlette.requests import Request
+from starlette.responses import Response
 
 from io_intelligence_provider.changes.kinds import (
     ACCESS,
@@ -24,35 +28,22 @@ from io_intelligence_provider.changes.kinds import (
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.report import QualityReport
-from io_intelligence_provider.plugin.api import common as p
 from io_intelligence_provider.plugin.api.changes import DayCounts, count_days
 from io_intelligence_provider.plugin.api.common import (
     Answer,
+    DatedParameters,
     WarnedAnswer,
     changes_on,
     gaps,
     plain,
     report_on,
 )
+from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader, count_changes
 from io_intelligence_provider.plugin.series import Spark, sparks, tracks_on
 from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Timeline
 
-__all__ = [
-    "PERIOD",
-    "Move",
-    "OverviewAnswer",
-    "active_models",
-    "compared_medians",
-    "get_overview",
-    "largest_move",
-    "median_series",
-    "movers",
-    "named_tracks",
-    "quality_figures",
-    "series_days",
-    "with_sparks",
-]
+__all__ = ["PERIOD", "OverviewAnswer", "get_overview"]
 
 
 _PER_DAY: Final = 60
@@ -60,7 +51,18 @@ _NEWEST: Final = 10
 _KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)
 
 
-def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
+def _whole(value: object) -> object:
+    # A Literal of numbers does not accept text.
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+class OverviewParameters(DatedParameters):
+    """Adds ``days``: the number of days over which movers are compared."""
+
+    days: Annotated[Literal[1, 7, 30], BeforeValidator(_whole)] = 1
+
+
+def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     """Return the overview of a day."""
     day = reader.shown(asked.date)
     with reader.ahead(reader.changes):
@@ -417,3 +419,12 @@ class OverviewAnswer(WarnedAnswer):
     movers: Movers
     per_day: list[DayCounts]
     events: list[Event]
+
+
+router = APIRouter()
+
+
+@router.api_route("/overview", methods=METHODS, response_model=OverviewAnswer)
+async def overview(request: Request, asked: Annotated[OverviewParameters, Query()]) -> Response:
+    """Return the overview of a day."""
+    return await answer(request, OverviewAnswer, get_overview, asked)

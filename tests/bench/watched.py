@@ -30,7 +30,7 @@ _WATCH: Final = """
 const times = {};
 function look() {
   const view = document.querySelector("#content > .view");
-  if (!view || view.querySelector(".still")) return;
+  if (!view || view.querySelector(".skeleton")) return;
   times.figures ??= performance.now();
   const charts = [...view.querySelectorAll(".chart")];
   if (charts.some((chart) => !chart.querySelector(".main-svg"))) return;

@@ -118,7 +118,7 @@ def find(timeline: Timeline, model: str) -> int:
     candidates = [row for row in candidates if row["last"] == newest]
     if len(candidates) > 1:
         ids = ", ".join(sorted(row["model_id"] for row in candidates))
-        raise InvalidError(f"{len(candidates)} models bear the name {_cut(model)!r}; ask by id: {ids}.")
+        raise InvalidError(f"{len(candidates)} models have the name {_cut(model)!r}; ask by id: {ids}.")
     track: int = candidates[0]["track"]
     return track
 

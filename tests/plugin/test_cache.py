@@ -168,7 +168,7 @@ def test_what_is_read_ahead_may_fail(builder: Any) -> None:
     def fail() -> None:
         raise StorageError("away for a moment")
 
-    with reader.ahead(fail):
+    with reader.prefetch(fail):
         assert reader.timeline().dates
 
 

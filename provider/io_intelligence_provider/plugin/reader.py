@@ -50,7 +50,6 @@ __all__ = [
     "Listing",
     "Reader",
     "StoreSource",
-    "count_changes",
     "read_skipping_damaged",
     "take_listing",
 ]
@@ -91,8 +90,8 @@ class Changes:
 
     @cached_property
     def counted(self) -> pl.DataFrame:
-        """Return the numbers of changes, as :func:`count_changes` does."""
-        return count_changes(self.rows)
+        """Return the changes counted by ``snapshot_date``, ``change`` and ``direction``: a few rows a day."""
+        return self.rows.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
 
     def between(self, start: date | None, end: date | None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included."""
@@ -103,11 +102,6 @@ class Changes:
         if last - first == len(days) and len(damaged) == len(self.damaged):
             return self
         return Changes(self.rows.slice(first, max(last - first, 0)), damaged)
-
-
-def count_changes(changes: pl.DataFrame) -> pl.DataFrame:
-    """Count changes by ``snapshot_date``, ``change`` and ``direction``, which leaves a few rows a day."""
-    return changes.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
 
 
 class Reader:
@@ -211,7 +205,7 @@ class Reader:
         return CacheEntry(Changes(rows, damaged), int(rows.estimated_size()), seconds)
 
     @contextmanager
-    def ahead(self, read: Callable[[], object]) -> Iterator[None]:
+    def prefetch(self, read: Callable[[], object]) -> Iterator[None]:
         """Read something in parallel with the block, which then finds it cached or waits for it.
 
         A core is mostly idle while the history is reduced to steps. An error of the read is dropped here: the
@@ -222,7 +216,7 @@ class Reader:
             with suppress(IOIntelligenceError):
                 read()
 
-        thread = threading.Thread(target=work, name="io-intelligence-ahead", daemon=True)
+        thread = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)
         thread.start()
         try:
             yield
@@ -266,7 +260,7 @@ class Reader:
 
         def make() -> CacheEntry[QualityReport]:
             report = self.store.quality(day)
-            return CacheEntry(report, _report_size(report))
+            return CacheEntry(report, 2_000 + sum(map(_check_size, report.checks)))
 
         return self._cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
 
@@ -283,10 +277,6 @@ class Reader:
         return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
 
 
-def _report_size(report: QualityReport) -> int:
-    return 2_000 + sum(map(_check_size, report.checks))
-
-
 def _check_size(check: CheckResult) -> int:
     return 500 + 500 * len(check.examples)
 
@@ -300,7 +290,9 @@ def read_skipping_damaged(
 ) -> tuple[list[pl.DataFrame], dict[date, str]]:
     """Read a range of days; on failure halve it until only the unreadable days are left out.
 
-    :raises StorageError: when the first thirty days all fail: the store is at fault, not its files.
+    The newest days are read first, so that old damage does not hide them.
+
+    :raises StorageError: when the newest thirty days all fail: the store is at fault, not its files.
     """
     frames: list[pl.DataFrame] = []
     damaged: dict[date, str] = {}
@@ -312,12 +304,12 @@ def read_skipping_damaged(
         except (StorageError, NotOnFileError) as error:
             if len(part) > 1:
                 middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]
+                waiting += [part[:middle], part[middle:]]
                 continue
             damaged[part[0]] = scrub(str(error))
             if not frames and len(damaged) >= _GIVE_UP:
                 raise
-    return frames, damaged
+    return frames[::-1], dict(sorted(damaged.items()))
 
 
 PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")

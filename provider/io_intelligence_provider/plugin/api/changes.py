@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,29 +14,29 @@ from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
 from io_intelligence_provider.changes.kinds import (
-    ACCESS,
     KINDS,
-    MODEL_ADDED,
-    MODEL_REMOVED,
     PRICE,
-    QUOTA,
     extra_field,
 )
-from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.api.common import (
     Answer,
+    DayCounts,
     ModelKey,
     Offset,
     RangeParameters,
     WarnedAnswer,
+    count_days,
+    count_of,
+    day_before,
     missing_changes,
     one_of,
 )
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.series import find
+from io_intelligence_provider.plugin.timeline import find
 
 __all__ = [
     "ChangesAnswer",
@@ -212,7 +211,7 @@ def filtered(
     All changes of a model on a day are shown when one of them passes.
 
     :param changes: of ``days``, oldest first, each day sorted by name, change, field.
-    :param counted: the same, counted by :func:`~io_intelligence_provider.plugin.reader.count_changes`.
+    :param counted: the same, counted.
     :param days: the days whose changes were detected.
     :param dates: all dates in the store.
     """
@@ -266,70 +265,16 @@ def _days(
     return [{"date": day, "previous_date": day_before(dates, day)} | counts[day] for day in reversed(days)]
 
 
-def day_before(dates: Sequence[date], day: date) -> date | None:
-    """Return the date in the store before a day.
-
-    :param dates: oldest first.
-    """
-    place = bisect_left(dates, day)
-    return dates[place - 1] if place else None
-
-
-def count_days(counted: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
-    """Count the changes of some days, oldest first; the six counts add up to all changes.
-
-    Access tiers count as quotas.
-
-    :param counted: see :func:`count_changes`.
-    :param days: days whose changes were detected, including those without any.
-    :param dates: all dates in the store.
-    """
-    kind, way = pl.col("change"), pl.col("direction")
-    counted = counted.group_by("snapshot_date").agg(
-        _number((kind == PRICE) & (way == "up")).alias("up"),
-        _number((kind == PRICE) & (way == "down")).alias("down"),
-        _number(kind == MODEL_ADDED).alias("added"),
-        _number(kind == MODEL_REMOVED).alias("removed"),
-        _number((kind == QUOTA) | (kind == ACCESS)).alias("quota"),
-        pl.col("number").sum().alias("all"),
-    )
-    nothing = {"up": 0, "down": 0, "added": 0, "removed": 0, "quota": 0, "all": 0}
-    by_day = {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
-    found = []
-    for day in days:
-        row = dict(by_day.get(day, nothing))
-        row["other"] = row.pop("all") - sum(row.values())
-        found.append({"date": day, "previous_date": day_before(dates, day)} | row)
-    return found
-
-
 def count_prices(counted: pl.DataFrame) -> dict[date, dict[str, int]]:
     """Count all changes of each day, and its price changes: all, up and down."""
     price, way = pl.col("change") == PRICE, pl.col("direction")
     counted = counted.group_by("snapshot_date").agg(
         pl.col("number").sum().alias("changes"),
-        _number(price).alias("price_changes"),
-        _number(price & (way == "up")).alias("up"),
-        _number(price & (way == "down")).alias("down"),
+        count_of(price).alias("price_changes"),
+        count_of(price & (way == "up")).alias("up"),
+        count_of(price & (way == "down")).alias("down"),
     )
     return {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
-
-
-def _number(wanted: pl.Expr) -> pl.Expr:
-    return pl.col("number").filter(wanted.fill_null(value=False)).sum()
-
-
-class DayCounts(Answer):
-    """Counts the changes of a day; the six counts add up to all of them."""
-
-    date: Date
-    previous_date: Date | None
-    up: int
-    down: int
-    added: int
-    removed: int
-    quota: int
-    other: int
 
 
 class ModelChange(Answer):

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from bisect import bisect_left
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime
 from datetime import date as Date  # noqa: N812 - parameters are called `date`
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias
 
+import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from io_intelligence_provider.changes.kinds import ACCESS, MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.errors import scrub
-from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.reader import Changes, Reader
 from io_intelligence_provider.plugin.timeline import Timeline
 
 __all__ = [
     "Answer",
     "DatedParameters",
+    "DayCounts",
     "Integer",
     "ModelKey",
     "Moment",
@@ -29,6 +34,9 @@ __all__ = [
     "Texts",
     "WarnedAnswer",
     "changes_on",
+    "count_days",
+    "count_of",
+    "day_before",
     "gaps",
     "json_value",
     "missing_changes",
@@ -101,7 +109,7 @@ def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:
     return [f"{names} cannot be read and is left out as a gap: {timeline.damaged[days[0]]}"]
 
 
-def changes_on(reader: Reader, day: date, warnings: list[str]) -> Any:
+def changes_on(reader: Reader, day: date, warnings: list[str]) -> Changes | None:
     """Return the changes of a day; without a readable file add a warning and return ``None``."""
     if day not in reader.listing.change_dates:
         warnings.append(f"The changes of {day} are not on file: the task that detects them has not run.")
@@ -110,10 +118,11 @@ def changes_on(reader: Reader, day: date, warnings: list[str]) -> Any:
     if found.damaged:
         warnings.append(f"The changes of {day} cannot be read: {found.damaged[day]}")
         return None
-    return found.rows
+    return found
 
 
-def report_on(reader: Reader, day: date, warnings: list[str]) -> Any:
+def report_on(reader: Reader, day: date, warnings: list[str]) -> QualityReport | None:
+    """Return the report of a day; without a readable file add a warning and return ``None``."""
     try:
         return reader.report(day)
     except (StorageError, NotOnFileError) as error:
@@ -121,7 +130,8 @@ def report_on(reader: Reader, day: date, warnings: list[str]) -> Any:
         return None
 
 
-def missing_changes(missing: list[date], damaged: Any) -> list[str]:
+def missing_changes(missing: Sequence[date], damaged: Mapping[date, str]) -> list[str]:
+    """Return warnings for days whose changes were never detected, or cannot be read."""
     said = [f"The changes of {day} cannot be read: {message}" for day, message in damaged.items()][:5]
     if missing:
         days = (
@@ -177,3 +187,58 @@ class WarnedAnswer(Answer):
     """Marks a response that may be incomplete."""
 
     warnings: list[str] = []
+
+
+def day_before(dates: Sequence[date], day: date) -> date | None:
+    """Return the date in the store before a day.
+
+    :param dates: oldest first.
+    """
+    place = bisect_left(dates, day)
+    return dates[place - 1] if place else None
+
+
+def count_days(counted: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
+    """Count the changes of some days, oldest first; the six counts add up to all changes.
+
+    Access tiers count as quotas.
+
+    :param counted: see :class:`~io_intelligence_provider.plugin.reader.Changes`.
+    :param days: days whose changes were detected, including those without any.
+    :param dates: all dates in the store.
+    """
+    kind, way = pl.col("change"), pl.col("direction")
+    counted = counted.group_by("snapshot_date").agg(
+        count_of((kind == PRICE) & (way == "up")).alias("up"),
+        count_of((kind == PRICE) & (way == "down")).alias("down"),
+        count_of(kind == MODEL_ADDED).alias("added"),
+        count_of(kind == MODEL_REMOVED).alias("removed"),
+        count_of((kind == QUOTA) | (kind == ACCESS)).alias("quota"),
+        pl.col("number").sum().alias("all"),
+    )
+    nothing = {"up": 0, "down": 0, "added": 0, "removed": 0, "quota": 0, "all": 0}
+    by_day = {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
+    found = []
+    for day in days:
+        row = dict(by_day.get(day, nothing))
+        row["other"] = row.pop("all") - sum(row.values())
+        found.append({"date": day, "previous_date": day_before(dates, day)} | row)
+    return found
+
+
+def count_of(wanted: pl.Expr) -> pl.Expr:
+    """Return the number of changes that meet a condition."""
+    return pl.col("number").filter(wanted.fill_null(value=False)).sum()
+
+
+class DayCounts(Answer):
+    """Counts the changes of a day; the six counts add up to all of them."""
+
+    date: Date
+    previous_date: Date | None
+    up: int
+    down: int
+    added: int
+    removed: int
+    quota: int
+    other: int

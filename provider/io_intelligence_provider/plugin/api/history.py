@@ -23,8 +23,7 @@ from io_intelligence_provider.plugin.api.common import (
 )
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.series import Step, find, steps_between
-from io_intelligence_provider.plugin.timeline import FIELDS, Timeline, fields_with
+from io_intelligence_provider.plugin.timeline import FIELDS, Step, Timeline, fields_with, find, steps_between
 
 __all__ = ["HistoryAnswer", "get_history"]
 

@@ -34,16 +34,16 @@ from io_intelligence_provider.plugin.api.common import (
 from io_intelligence_provider.plugin.api.overview import PERIOD
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.series import (
+from io_intelligence_provider.plugin.timeline import (
     Spark,
     Step,
+    Timeline,
     days_on_file,
     find,
     sparks,
     steps_between,
     tracks_on,
 )
-from io_intelligence_provider.plugin.timeline import Timeline
 
 __all__ = ["ModelAnswer", "ModelsAnswer", "get_model", "get_models"]
 
@@ -78,7 +78,7 @@ def get_models(reader: Reader, asked: ModelsParameters) -> dict[str, Any]:
 def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
     """Return one model."""
     day = reader.shown(asked.date)
-    with reader.ahead(reader.changes):
+    with reader.prefetch(reader.changes):
         timeline = reader.timeline()
     track = find(timeline, asked.model)
     as_of = last_on_file(timeline, track, day)

@@ -28,20 +28,20 @@ from io_intelligence_provider.changes.kinds import (
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.report import QualityReport
-from io_intelligence_provider.plugin.api.changes import DayCounts, count_days
 from io_intelligence_provider.plugin.api.common import (
     Answer,
     DatedParameters,
+    DayCounts,
     WarnedAnswer,
     changes_on,
+    count_days,
     gaps,
     plain,
     report_on,
 )
 from io_intelligence_provider.plugin.http import METHODS, answer
-from io_intelligence_provider.plugin.reader import Reader, count_changes
-from io_intelligence_provider.plugin.series import Spark, sparks, tracks_on
-from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Timeline
+from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Spark, Timeline, sparks, tracks_on
 
 __all__ = ["PERIOD", "OverviewAnswer", "get_overview"]
 
@@ -65,15 +65,15 @@ class OverviewParameters(DatedParameters):
 def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     """Return the overview of a day."""
     day = reader.shown(asked.date)
-    with reader.ahead(reader.changes):
+    with reader.prefetch(reader.changes):
         rows, timeline = reader.day(day).rows, reader.timeline()
     warnings = gaps(timeline)
     names = named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)
-    largest = None if changes is None else largest_move(changes, names)
+    largest = changes and largest_move(changes.rows, names)
     report = report_on(reader, day, warnings)
     since = timeline.reference(day, day - timedelta(days=asked.days))
-    counted = None if changes is None else count_days(count_changes(changes), [day], reader.listing.dates)[0]
+    counted = changes and count_days(changes.counted, [day], reader.listing.dates)[0]
     return {
         "date": day,
         "previous_date": timeline.before(day),
@@ -82,8 +82,8 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
         "added": counted and counted["added"],
         "removed": counted and counted["removed"],
         "active": active_models(rows),
-        "price_changes": None if changes is None else price_changes(changes),
-        "repriced": None if changes is None else repriced(changes),
+        "price_changes": changes and price_changes(changes.rows),
+        "repriced": changes and repriced(changes.rows),
         "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
         "medians": compared_medians(timeline, day),
         "median_series": median_series(timeline.medians, series_days(reader.listing.dates, day)),
@@ -130,7 +130,8 @@ def events(changes: pl.DataFrame) -> list[dict[str, Any]]:
     :param changes: oldest day first.
     """
     keys = ["snapshot_date", "change", "name", "model_id", "field", "old_value", "new_value"]
-    rows = changes.select(keys).filter(_any_of(changes["change"], _KINDS))
+    rows = changes.filter(changes["change"] != PRICE).select(keys)  # most changes are of prices
+    rows = rows.filter(_any_of(rows["change"], _KINDS))
     rows = rows.sort("snapshot_date", descending=True, maintain_order=True).head(_NEWEST)
     return list(rows.rename({"snapshot_date": "date"}).iter_rows(named=True))
 

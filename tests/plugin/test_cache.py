@@ -14,7 +14,7 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
-from io_intelligence_provider.plugin.reader import Reader, StoreSource, take_listing
+from io_intelligence_provider.plugin.reader import Reader, StoreSource, read_skipping_damaged, take_listing
 from io_intelligence_provider.store.layout import changes_path
 
 
@@ -159,6 +159,54 @@ def test_every_change_of_a_file_changes_the_fingerprint(builder: Any, what: str)
     assert after.tag_of(("models",)) == before.tag_of(("models",))
     assert after.tag_of(("changes",), [nth_day(0)]) == before.tag_of(("changes",), [nth_day(0)])
     assert after.tag_of(("changes",), [nth_day(1)]) != before.tag_of(("changes",), [nth_day(1)])
+
+
+def test_one_day_of_changes_is_read_alone_unless_all_are_cached(
+    builder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    builder.damage(builder.root / changes_path(nth_day(2)))
+    asked: list[Any] = []
+    real = SnapshotStore.changes_frame
+
+    def changes(self: Any, start: Any = None, end: Any = None) -> Any:
+        asked.append((start, end))
+        return real(self, start, end)
+
+    monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
+    reader = Reader(take_listing(builder.store), Cache())
+    assert reader.changes(nth_day(1), nth_day(1)).rows.height == 1
+    assert asked == [(nth_day(1), nth_day(1))]
+    found = reader.changes()
+    assert asked[1] == (nth_day(0), nth_day(3))
+    assert found.rows["snapshot_date"].to_list() == [nth_day(1), nth_day(3)]
+    assert list(found.damaged) == [nth_day(2)]
+    asked.clear()
+    days = [reader.changes(nth_day(number), nth_day(number)) for number in range(4)]
+    assert asked == []
+    assert [(day.rows.height, list(day.damaged)) for day in days] == [
+        (0, []),
+        (1, []),
+        (0, [nth_day(2)]),
+        (1, []),
+    ]
+    assert [day.counted["number"].sum() for day in days] == [0, 1, 0, 1]
+
+
+def test_the_newest_days_are_read_first(builder: Any) -> None:
+    asked: list[Any] = []
+
+    def read(start: Any, end: Any) -> Any:
+        asked.append((start, end))
+        if start <= 50:
+            raise StorageError("no")
+        return start
+
+    frames, damaged = read_skipping_damaged(list(range(64)), read)  # type: ignore[arg-type]
+    assert asked[:2] == [(0, 63), (32, 63)]
+    assert frames == sorted(frames)  # type: ignore[type-var]
+    assert list(damaged) == list(range(51))
 
 
 def test_what_is_read_ahead_may_fail(builder: Any) -> None:

@@ -188,13 +188,14 @@ class Reader:
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
         """Return the changes from ``start`` to ``end``, both included, oldest day first.
 
-        A single day is read alone, because the state of the store needs no other.
+        The state of the store needs a single day, which is read alone unless all are cached.
         """
         dates = self.listing.change_dates
-        alone = tuple(day for day in dates if day == start == end)
-        tag = self.listing.tag_of((CHANGES,), alone or None)
-        found = self._cache.get(("changes", alone, tag), partial(self._make_changes, alone or dates))
-        return found.between(start, end)
+        key = ("changes", self.listing.tag_of((CHANGES,)))
+        alone = [day for day in dates if day == start == end]
+        if alone and self._cache.peek(key) is None:
+            dates, key = tuple(alone), ("changes", self.listing.tag_of((CHANGES,), alone))
+        return self._cache.get(key, partial(self._make_changes, dates)).between(start, end)
 
     def _make_changes(self, days: Sequence[date]) -> CacheEntry[Changes]:
         frames, damaged = read_skipping_damaged(days, self.store.changes_frame)

@@ -179,9 +179,9 @@ def _invalid(_: Request, error: RequestValidationError) -> Response:
         }
         for item in error.errors()
     ]
-    said = "; ".join(f"{'.'.join(map(str, item['loc'][1:])) or 'query'}: {item['msg']}" for item in detail)
+    message = "; ".join(f"{'.'.join(map(str, item['loc'][1:])) or 'query'}: {item['msg']}" for item in detail)
     action = "Correct the address, or start again from the overview."
-    return Problem(422, "invalid", "This cannot be asked", said, action, detail).response
+    return Problem(422, "invalid", "This cannot be asked", message, action, detail).response
 
 
 def _known(request: Request, error: IOIntelligenceError) -> Response:

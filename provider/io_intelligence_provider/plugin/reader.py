@@ -98,7 +98,7 @@ class Changes:
         days = self.rows["snapshot_date"]
         first = 0 if start is None else int(days.search_sorted(start, "left"))
         last = len(days) if end is None else int(days.search_sorted(end, "right"))
-        damaged = {day: said for day, said in self.damaged.items() if within(day, start, end)}
+        damaged = {day: message for day, message in self.damaged.items() if within(day, start, end)}
         if last - first == len(days) and len(damaged) == len(self.damaged):
             return self
         return Changes(self.rows.slice(first, max(last - first, 0)), damaged)
@@ -439,8 +439,8 @@ class StoreSource:
         except IOIntelligenceError:
             raise
         except Exception as error:  # noqa: BLE001 - secrets backends and storage providers raise errors of any type
-            said = redacted(error)
+            message = redacted(error)
             raise ConfigurationError(
-                f"The store cannot be opened: {said or type(error).__name__}. Check the connection, "
+                f"The store cannot be opened: {message or type(error).__name__}. Check the connection, "
                 "and that the provider of its storage is installed."
-            ) from (error if said == str(error) else None)
+            ) from (error if message == str(error) else None)

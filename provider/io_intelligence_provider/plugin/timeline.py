@@ -444,7 +444,7 @@ def tracks_on(timeline: Timeline, rows: pl.DataFrame) -> list[int | None]:
 
 
 def column_text(values: pl.Series) -> pl.Series:
-    """Format a column of decimals with a scale of 18 like :func:`plain`; text columns are unchanged."""
+    """Format decimals with a scale of 18 as plain text, without trailing zeros; text stays as it is."""
     if values.dtype == pl.String:
         return values
     return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")

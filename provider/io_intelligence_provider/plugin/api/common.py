@@ -1,4 +1,4 @@
-"""Defines parameters with their bounds, warnings about gaps, and the base class of all responses."""
+"""Defines what the routes share: bounds of parameters, warnings, counts of changes, forms of numbers."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ def report_on(reader: Reader, day: date, warnings: list[str]) -> QualityReport |
 
 def missing_changes(missing: Sequence[date], damaged: Mapping[date, str]) -> list[str]:
     """Return warnings for days whose changes were never detected, or cannot be read."""
-    said = [f"The changes of {day} cannot be read: {message}" for day, message in damaged.items()][:5]
+    warnings = [f"The changes of {day} cannot be read: {message}" for day, message in damaged.items()][:5]
     if missing:
         days = (
             f"{missing[0]}" if len(missing) == 1 else f"{len(missing)} days, {missing[0]} to {missing[-1]},"
         )
-        said.append(f"The changes of {days} are not on file: the task that detects them has not run.")
-    return said
+        warnings.append(f"The changes of {days} are not on file: the task that detects them has not run.")
+    return warnings
 
 
 def plain(value: Decimal | int | None) -> str | None:
@@ -178,13 +178,13 @@ Texts: TypeAlias = dict[str, str | None]
 
 
 class Answer(BaseModel):
-    """Provides ``warnings`` to all responses: what is missing and why, as text."""
+    """Is the base of all parts of a response; fields that are not declared are an error."""
 
     model_config = ConfigDict(protected_namespaces=(), extra="forbid")
 
 
 class WarnedAnswer(Answer):
-    """Marks a response that may be incomplete."""
+    """Is the base of all responses. ``warnings``: what is missing and why, as text."""
 
     warnings: list[str] = []
 

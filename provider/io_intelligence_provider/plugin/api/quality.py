@@ -93,8 +93,8 @@ def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
                 missing.append(day)
         else:
             missing.append(day)
-    said = f"{len(missing)} days have neither a report nor a readable quarantine file" if missing else ""
-    return sizes, [f"{said}, the newest of them {missing[0]}."] if said else []
+    warning = f"{len(missing)} days have neither a report nor a readable quarantine file" if missing else ""
+    return sizes, [f"{warning}, the newest of them {missing[0]}."] if warning else []
 
 
 _FLAGGED: Final = 50

@@ -40,7 +40,7 @@ def get_status(reader: Reader, _: None) -> dict[str, Any]:
         "dates": listing.dates,
         "latest": latest.day,
         "latest_on_file": listing.dates[-1] if listing.dates else None,
-        "unreadable": [{"date": day, "message": said} for day, said in latest.unreadable.items()],
+        "unreadable": [{"date": day, "message": message} for day, message in latest.unreadable.items()],
         **_age(reader, latest.day, datetime.now(UTC)),
         "columns": [
             {"name": column.name, "description": column.description, "unit": column.unit}

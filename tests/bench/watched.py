@@ -17,8 +17,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from io_intelligence_provider.plugin.lazy import ASGIApp, LazyApp, Message, Receive, Scope, Send
+from io_intelligence_provider.plugin import LazyApp
 
 _SETTLING: Final = 5_000
 """Milliseconds between a page that shows our icon, as all of Airflow's do, and ours."""
@@ -29,7 +30,7 @@ _WATCH: Final = """
 const times = {};
 function look() {
   const view = document.querySelector("#content > .view");
-  if (!view || view.querySelector(".still")) return;
+  if (!view || view.querySelector(".skeleton")) return;
   times.figures ??= performance.now();
   const charts = [...view.querySelectorAll(".chart")];
   if (charts.some((chart) => !chart.querySelector(".main-svg"))) return;

@@ -12,12 +12,13 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 import uvicorn
+from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.plugin.app import build_app
+from io_intelligence_provider.plugin.app import build_api, build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 
 PREFIX = "/io-intelligence/"
@@ -65,6 +66,12 @@ class PageClient:
         """Return status and error of a route that must fail."""
         answer = self.get(f"api/{route}", params)
         return answer.status, answer.json()["error"]
+
+
+def json_paths() -> list[str]:
+    """Return the paths of the page's JSON routes."""
+    page = build_api(StoreSource(lambda: SnapshotStore("/nowhere")), lambda: None)
+    return [route.path for route in page.routes if isinstance(route, APIRoute) and route.path != "/"]
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from unittest.mock import patch
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.api import status
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.lazy import ASGIApp
 from io_intelligence_provider.plugin.reader import StoreSource
 
 

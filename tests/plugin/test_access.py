@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 
 BASE_PATH = "/team/airflow"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-STATIC = "/static/{path:path}"
+STATIC = "/static"
 PARAMS = {"/api/model": "?model=a", "/api/history": "?models=a&fields=output_token_price"}
 HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
 
@@ -59,7 +59,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
         )
         asked = [dependency.call for dependency in route.dependant.dependencies]
         assert asked[0] is own_access, route.path
-        assert route.methods == {"GET"}
+        assert route.methods == {"GET", "HEAD"}
 
 
 def test_access_is_asked_before_parameters_and_before_the_store(serve: Any) -> None:

@@ -14,8 +14,7 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
-from io_intelligence_provider.plugin.listing import take_listing
-from io_intelligence_provider.plugin.reader import Reader, StoreSource
+from io_intelligence_provider.plugin.reader import Reader, StoreSource, read_skipping_damaged, take_listing
 from io_intelligence_provider.store.layout import changes_path
 
 
@@ -55,7 +54,8 @@ def test_the_bound_holds_under_many_threads() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert max(threads.map(work, range(8))) <= 1_000
     assert 0 < cache.size <= 1_000
-    assert cache.size == sum(entry.made.size for entry in cache._entries.values() if entry.made)
+    assert cache.size == sum(entry.size for entry in cache._entries.values())
+    assert not cache._loads
 
 
 def test_many_that_want_the_same_wait_for_one() -> None:
@@ -83,6 +83,7 @@ def test_a_failure_is_not_kept() -> None:
         with pytest.raises(StorageError):
             cache.get(number, fail)
     assert not cache._entries  # a thousand failures leave nothing behind
+    assert not cache._loads
     with pytest.raises(StorageError):
         cache.get("key", fail)
     assert cache.get("key", lambda: CacheEntry(1, 1)) == 1
@@ -160,8 +161,12 @@ def test_every_change_of_a_file_changes_the_fingerprint(builder: Any, what: str)
     assert after.tag_of(("changes",), [nth_day(1)]) != before.tag_of(("changes",), [nth_day(1)])
 
 
-def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Return what fills with the first and last day of each reading of changes."""
+def test_one_day_of_changes_is_read_alone_unless_all_are_cached(
+    builder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    builder.damage(builder.root / changes_path(nth_day(2)))
     asked: list[Any] = []
     real = SnapshotStore.changes_frame
 
@@ -170,53 +175,38 @@ def changes_asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return real(self, start, end)
 
     monkeypatch.setattr(SnapshotStore, "changes_frame", changes)
-    return asked
-
-
-@pytest.mark.long
-def test_a_new_day_does_not_read_the_old_ones_again(builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in (0, 40, 100, 130):  # March, April, June, July
-        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
-    cache = Cache()
-    Reader(take_listing(builder.store), cache).changes()
-    asked = changes_asked_for(monkeypatch)
-    builder.file(131, model_row("a", output_token_price="9"), changes=True)
-    found = Reader(take_listing(builder.store), cache).changes()
-    assert len(asked) == 1  # the quarter that has it
-    assert found.rows["snapshot_date"].n_unique() == 4
-
-
-def test_quarters_that_are_not_at_hand_are_read_together(
-    builder: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in (0, 40, 100, 130):
-        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
-    builder.damage(builder.root / f"changes/snapshot_date={nth_day(100)}/changes.parquet")
-    asked = changes_asked_for(monkeypatch)
-    import polars as pl
-
     reader = Reader(take_listing(builder.store), Cache())
+    assert reader.changes(nth_day(1), nth_day(1)).rows.height == 1
+    assert asked == [(nth_day(1), nth_day(1))]
     found = reader.changes()
-    assert asked[0] == (nth_day(0), nth_day(130))
-    assert list(found.damaged) == [nth_day(100)]
+    assert asked[1] == (nth_day(0), nth_day(3))
+    assert found.rows["snapshot_date"].to_list() == [nth_day(1), nth_day(3)]
+    assert list(found.damaged) == [nth_day(2)]
     asked.clear()
-    one_by_one = [reader.changes(nth_day(number), nth_day(number)) for number in (0, 40, 100, 130)]
-    assert asked == []  # each is at hand now
-    assert pl.concat([part.rows for part in one_by_one]).equals(found.rows)
-    assert [list(part.damaged) for part in one_by_one] == [[], [], [nth_day(100)], []]
+    days = [reader.changes(nth_day(number), nth_day(number)) for number in range(4)]
+    assert asked == []
+    assert [(day.rows.height, list(day.damaged)) for day in days] == [
+        (0, []),
+        (1, []),
+        (0, [nth_day(2)]),
+        (1, []),
+    ]
+    assert [day.counted["number"].sum() for day in days] == [0, 1, 0, 1]
 
 
-@pytest.mark.long
-def test_a_quarter_of_which_nothing_can_be_read_has_no_medians(builder: Any) -> None:
-    for number in (0, 40, *range(125, 165)):  # March, April, and most of July
-        builder.file(number, model_row("a", output_token_price=str(number + 1)))
-    for number in range(125, 165):
-        builder.damage(builder.models_file(number))
-    reader = Reader(take_listing(builder.store), Cache())
-    together = reader.medians([nth_day(0), nth_day(40), nth_day(130)])["output_token_price"]
-    assert {on: int(price) for on, price in together.items()} == {nth_day(0): 1, nth_day(40): 41}
-    alone = Reader(take_listing(builder.store), Cache()).medians([nth_day(130)])
-    assert alone == {"output_token_price": {}, "input_token_price": {}}
+def test_the_newest_days_are_read_first(builder: Any) -> None:
+    asked: list[Any] = []
+
+    def read(start: Any, end: Any) -> Any:
+        asked.append((start, end))
+        if start <= 50:
+            raise StorageError("no")
+        return start
+
+    frames, damaged = read_skipping_damaged(list(range(64)), read)  # type: ignore[arg-type]
+    assert asked[:2] == [(0, 63), (32, 63)]
+    assert frames == sorted(frames)  # type: ignore[type-var]
+    assert list(damaged) == list(range(51))
 
 
 def test_what_is_read_ahead_may_fail(builder: Any) -> None:
@@ -226,7 +216,7 @@ def test_what_is_read_ahead_may_fail(builder: Any) -> None:
     def fail() -> None:
         raise StorageError("away for a moment")
 
-    with reader.ahead(fail):
+    with reader.prefetch(fail):
         assert reader.timeline().dates
 
 

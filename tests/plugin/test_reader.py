@@ -114,7 +114,7 @@ def test_a_store_out_of_reach_is_asked_once_for_many(serve: Any) -> None:
 def test_a_storage_that_refuses(serve: Any, builder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     builder.file(0, model_row("a"))
     page = serve(builder.root)
-    real = os.scandir
+    real = os.listdir
 
     def denied(path: Any) -> Any:
         if str(path) == str(builder.root / "models"):
@@ -122,7 +122,7 @@ def test_a_storage_that_refuses(serve: Any, builder: Any, monkeypatch: pytest.Mo
         return real(path)
 
     # The test may run as root, to whom nothing is denied.
-    monkeypatch.setattr("io_intelligence_provider.plugin.listing.os.scandir", denied)
+    monkeypatch.setattr("io_intelligence_provider.storage.filesystem.os.listdir", denied)
     status, error = page.problem("status")
     assert (status, error["kind"]) == (503, "unreachable")
     assert "Permission denied" in error["message"]

@@ -1,18 +1,23 @@
 """Registers the page with Airflow's UI. Every process that loads plugins imports this module.
 
-It therefore stays light: the first request loads the app, and FastAPI with it (:mod:`.lazy`).
+It therefore stays light: the first request loads the app, and FastAPI with it (:class:`LazyApp`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import asyncio
+import importlib
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 import airflow
-from io_intelligence_provider.plugin.lazy import LazyApp
 
-__all__ = ["URL_PREFIX", "IOIntelligencePlugin", "external_view"]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["URL_PREFIX", "IOIntelligencePlugin", "LazyApp", "external_view"]
 
 URL_PREFIX: Final = "/io-intelligence"
 _NAV_TOP_LEVEL_SINCE: Final = (3, 3)
@@ -35,6 +40,46 @@ def external_view(airflow_version: str) -> dict[str, Any]:
     if (int(major), int(minor)) >= _NAV_TOP_LEVEL_SINCE:
         view["nav_top_level"] = True
     return view
+
+
+class LazyApp:
+    """Creates an app on its first request.
+
+    Importing FastAPI takes 1.7 s, and every task's process imports the plugin.
+
+    :param factory: ``module:function`` that returns the app.
+    """
+
+    def __init__(self, factory: str) -> None:
+        self._factory = factory
+        self._lock = threading.Lock()
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            # Nothing to start or stop, but without replies the server would take the app as failed.
+            await _live(receive, send)
+            return
+        app = self._app
+        if app is None:
+            app = await asyncio.to_thread(self._make)
+        await app(scope, receive, send)
+
+    def _make(self) -> ASGIApp:
+        with self._lock:
+            if self._app is None:
+                module, _, name = self._factory.partition(":")
+                made: ASGIApp = getattr(importlib.import_module(module), name)()
+                self._app = made
+            return self._app
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
 
 
 class IOIntelligencePlugin(AirflowPlugin):

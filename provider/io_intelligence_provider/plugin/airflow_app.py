@@ -5,10 +5,10 @@ from __future__ import annotations
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import requires_access_view
 from airflow.sdk import BaseHook, conf
+from starlette.types import ASGIApp
 
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.lazy import ASGIApp
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.store.store import SnapshotStore
 

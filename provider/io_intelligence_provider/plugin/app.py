@@ -1,4 +1,4 @@
-"""Builds the page's FastAPI app. Mounting and access control are the caller's."""
+"""Builds the page's app. Mounting and access control are the caller's."""
 
 from __future__ import annotations
 
@@ -6,46 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import Depends, FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.datastructures import MutableHeaders
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from io_intelligence_provider.plugin.api.routes import ROUTES
-from io_intelligence_provider.plugin.errors import Kind, Problem, problem_of
-from io_intelligence_provider.plugin.http import Page
-from io_intelligence_provider.plugin.lazy import ASGIApp, Receive, Scope, Send
+from io_intelligence_provider.plugin.api import changes, history, models, overview, quality, status
+from io_intelligence_provider.plugin.errors import HANDLERS, problem_of
+from io_intelligence_provider.plugin.http import METHODS, Page
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.plugin.shell import SecurityMiddleware
-from io_intelligence_provider.plugin.static_files import Statics
+from io_intelligence_provider.plugin.static_files import StaticFiles
 
-__all__ = ["build_api", "build_app"]
+__all__ = ["SECURITY_HEADERS", "SecurityMiddleware", "build_api", "build_app"]
 
 log = logging.getLogger(__name__)
-
-_LOGIN: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>IO Intelligence</title>
-<link rel="icon" href="static/icon.svg" type="image/svg+xml"></head>
-<body><p>{text} <a href="../auth/login">Log in to Airflow</a>,
-then open this page again.</p></body></html>
-"""
-_REFUSALS: Final[dict[int, tuple[Kind, str, str, str]]] = {
-    401: (
-        "login",
-        "You are logged out",
-        "Airflow does not know who asks.",
-        "Log in to Airflow, then reload the page.",
-    ),
-    403: (
-        "forbidden",
-        "You may not see this page",
-        "Your session is no longer valid, or your role lacks the permission “can read on Plugins”.",
-        "Log in again; if that does not help, ask an administrator of Airflow for it.",
-    ),
-    404: ("not_on_file", "Not found", "There is nothing at this address.", "Open the page anew."),
-}
 
 
 def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
@@ -57,56 +33,101 @@ def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
     return SecurityMiddleware(build_api(source, access))
 
 
-def build_api(source: StoreSource, access: Callable[..., Any]) -> Any:
+def build_api(source: StoreSource, access: Callable[..., Any]) -> FastAPI:
     """Return the FastAPI app without :class:`SecurityMiddleware`."""
-    page = Page(source)
-    statics = Statics(page.cache)
     api = FastAPI(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
         dependencies=[Depends(access)],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+        exception_handlers=dict(HANDLERS),
     )
-    for route in ROUTES:
-        api.add_api_route(route.path, page.endpoint(route), response_model=route.answer)
-    api.add_api_route("/", statics.index, response_class=HTMLResponse, response_model=None)
-    # Added as a Starlette route to avoid the access dependency: icons are shown before login.
-    api.router.routes.append(Route("/static/{path:path}", statics.file))
-    api.add_middleware(_WarmUp, statics=statics)
+    api.state.page = Page(source)
+    for part in (status, overview, models, history, changes, quality):
+        api.include_router(part.router, prefix="/api")
+    static = StaticFiles(api.state.page.cache)
+    api.add_api_route("/", static.index, methods=METHODS, response_class=HTMLResponse, response_model=None)
+    # Mounted, which avoids the access dependency: icons are shown before login.
+    api.mount("/static", static)
+    api.add_middleware(_WarmUp, static=static)
     return api
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    kind, title, message, action = _REFUSALS.get(
-        status, ("server", "Refused", f"Airflow refused with status {status}.", "Its log says why.")
-    )
-    headers = {"Cache-Control": "no-store", "Vary": "Cookie, Authorization"}
-    if status in (401, 403) and request.scope["path"].endswith("/"):
-        return HTMLResponse(_LOGIN.format(text=f"{title}. {message}"), status, headers=headers)
-    problem = Problem(status, kind, title, message, action)
-    return JSONResponse(problem.to_dict() | {"detail": message}, status, headers=headers)
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""plotly needs inline styles to draw."""
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    # The error is raised again after this response, and SecurityMiddleware logs it.
-    problem = problem_of(error)
-    return JSONResponse(problem.to_dict(), problem.status, headers={"Cache-Control": "no-store"})
+class SecurityMiddleware:
+    """Allows only GET and HEAD, adds security headers to responses, and hides stack traces.
+
+    :param app: the ASGI app to wrap.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def secured(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        response = _shortcut(scope)
+        if response is None:
+            try:
+                await self.app(scope, receive, secured)
+            except Exception as error:  # the last resort: the error is logged, the user gets a plain message
+                log.exception("The page failed on %s", scope["path"])
+                response = None if started else problem_of(error).response
+        if response is not None:
+            await response(scope, receive, secured)
+
+
+def _shortcut(scope: Scope) -> Response | None:
+    """Return the response to another method, or to the page's address without its slash."""
+    if scope["method"] not in METHODS:
+        headers = {"Allow": ", ".join(METHODS)} | _NO_STORE
+        return PlainTextResponse("Only GET and HEAD are served here.", 405, headers)
+    root = scope.get("root_path", "")
+    if root and scope["path"] in (root, ""):
+        # Relative, because the server does not know the public URL behind a proxy.
+        name = quote(scope["path"].rpartition("/")[2])
+        headers = {"Location": f"{name}/"} | _NO_STORE
+        return PlainTextResponse("See the address with a slash.", 307, headers)
+    return None
 
 
 class _WarmUp:
-    """Loads the static files once per server, in parallel with the first request; does not read the store.
+    """Loads the chart library once per server, in parallel with the first request; does not read the store.
 
     Airflow's side bar requests the icon, and so starts this app, before a user opens the page. The work runs
     in the executor of the event loop, which a stopping server waits for when it closes the loop. Nothing
     starts without a request. Lifespan events cannot be used: Airflow does not forward them to mounted apps.
     """
 
-    def __init__(self, app: ASGIApp, statics: Statics) -> None:
+    def __init__(self, app: ASGIApp, static: StaticFiles) -> None:
         self._app = app
-        self._statics = statics
+        self._static = static
         self._begun: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +137,6 @@ class _WarmUp:
 
     def _prepare(self) -> None:
         try:
-            self._statics.prepare()
+            self._static.prepare()
         except Exception:  # the request that needs the files gets the error as its response
-            log.exception("The page could not prepare itself; its first answers take longer, or fail alike")
+            log.exception("The page could not prepare itself; its first responses take longer, or fail alike")

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from functools import partial
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
-from io_intelligence_provider.plugin.errors import UnreachableError
-from io_intelligence_provider.plugin.listing import Listing, Quarter
+from cachetools import TLRUCache
 
-__all__ = [
-    "DAMAGE_SECONDS",
-    "LIMIT_BYTES",
-    "STUCK_SECONDS",
-    "Cache",
-    "CacheEntry",
-    "QuarterCache",
-    "StuckError",
-]
+from io_intelligence_provider.plugin.errors import UnreachableError
+
+__all__ = ["DAMAGE_SECONDS", "LIMIT_BYTES", "STUCK_SECONDS", "Cache", "CacheEntry", "StuckError"]
 
 
 T = TypeVar("T")
@@ -30,9 +22,11 @@ T = TypeVar("T")
 LIMIT_BYTES: Final = 256 * 2**20
 """The limit for one process. Three years of daily snapshots of 500 models take about a fifth of it."""
 
-
 STUCK_SECONDS: Final = 20.0
 """The longest a read may take: after that, waiting threads get an error and the next request reads again."""
+
+DAMAGE_SECONDS: Final = 60.0
+"""How long an entry is kept if one of its files could not be read."""
 
 
 class StuckError(UnreachableError):
@@ -44,16 +38,12 @@ class StuckError(UnreachableError):
         )
 
 
-DAMAGE_SECONDS: Final = 60.0
-"""How long an entry is kept if one of its files could not be read."""
-
-
 @dataclass(frozen=True)
 class CacheEntry(Generic[T]):
     """Holds a value to keep.
 
     :param size: its approximate size in bytes.
-    :param seconds: how long it may be kept; ``None``: as long as there is room. A value with an unreadable
+    :param seconds: how long it may be kept; by default as long as there is room. A value with an unreadable
         file behind it is kept for a short time, because the file may soon be readable.
     """
 
@@ -62,12 +52,12 @@ class CacheEntry(Generic[T]):
     seconds: float | None = None
 
 
-@dataclass
-class _Slot:
-    made: CacheEntry[Any] | None = None
-    until: float | None = None
-    begun: float | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+class _Load(Future[CacheEntry[Any]]):
+    """A load that one thread runs and others may wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = time.monotonic()
 
 
 class Cache:
@@ -78,141 +68,68 @@ class Cache:
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
         self._limit = limit
-        self._entries: OrderedDict[Hashable, _Slot] = OrderedDict()
+        self._entries: TLRUCache[Hashable, CacheEntry[Any]] = TLRUCache(limit, _expiry, getsizeof=_size)
+        self._loads: dict[Hashable, _Load] = {}
         self._lock = threading.Lock()
-        self._size = 0
 
     @property
     def size(self) -> int:
         """Return the sum of the sizes in bytes of all entries."""
-        return self._size
-
-    def get(self, key: Hashable, make: Callable[[], CacheEntry[T]]) -> T:
-        """Return the value of a key, loading it if necessary; other threads that need it wait.
-
-        Errors of ``make`` reach the caller, and the next call tries again. A load that takes too long is left
-        to its thread, and the next call starts another one.
-
-        :raises StuckError: when another thread does not finish loading in time.
-        """
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None or self._is_stuck(entry):
-                entry = self._entries[key] = _Slot()
-            self._entries.move_to_end(key)
-        if not entry.lock.acquire(timeout=STUCK_SECONDS):
-            raise StuckError
-        try:
-            made = self._valid(entry)
-            if made is None:
-                entry.begun = time.monotonic()
-                try:
-                    made = make()
-                except BaseException:
-                    self._forget(key, entry)
-                    raise
-                finally:
-                    entry.begun = None
-                self._keep(key, entry, made)
-            return cast("T", made.value)
-        finally:
-            entry.lock.release()
-
-    def _is_stuck(self, entry: _Slot) -> bool:
-        """Return whether an entry has been loading for too long; its old value then counts no more."""
-        stuck = entry.begun is not None and time.monotonic() - entry.begun > STUCK_SECONDS
-        if stuck and entry.made is not None:
-            self._size -= entry.made.size
-        return stuck
+            return int(self._entries.currsize)
 
     def peek(self, key: Hashable) -> Any:
         """Return the value of a key, or ``None`` when it is not loaded."""
         with self._lock:
             entry = self._entries.get(key)
-        made = entry and self._valid(entry)
-        return made.value if made else None
+        return entry and entry.value
 
-    @staticmethod
-    def _valid(entry: _Slot) -> CacheEntry[Any] | None:
-        return entry.made if entry.until is None or time.monotonic() < entry.until else None
+    def get(self, key: Hashable, load: Callable[[], CacheEntry[T]]) -> T:
+        """Return the value of a key, loading it if necessary.
 
-    def _forget(self, key: Hashable, entry: _Slot) -> None:
+        Threads that need it meanwhile wait and share the result, or the error. After an error the next call
+        loads again. A load that takes too long is left to its thread, and the next call starts another one.
+
+        :raises StuckError: when another thread does not finish loading in time.
+        """
         with self._lock:
-            if self._entries.get(key) is entry:
-                del self._entries[key]
-                self._size -= entry.made.size if entry.made else 0
+            entry = self._entries.get(key)
+            if entry is not None:
+                return cast("T", entry.value)
+            running = self._loads.get(key)
+            if running is None or time.monotonic() - running.begun > STUCK_SECONDS:
+                running, mine = _Load(), True
+                self._loads[key] = running
+            else:
+                mine = False
+        if mine:
+            self._run(key, running, load)
+        elif not wait([running], STUCK_SECONDS).done:
+            raise StuckError
+        return cast("T", running.result().value)
 
-    def _keep(self, key: Hashable, entry: _Slot, made: CacheEntry[Any]) -> None:
+    def _run(self, key: Hashable, running: _Load, load: Callable[[], CacheEntry[Any]]) -> None:
+        try:
+            entry = load()
+        except BaseException as error:
+            self._finish(key, running)
+            running.set_exception(error)
+            raise
+        self._finish(key, running, entry)
+        running.set_result(entry)
+
+    def _finish(self, key: Hashable, running: _Load, entry: CacheEntry[Any] | None = None) -> None:
         with self._lock:
-            listed = self._entries.get(key) is entry
-            if listed and made.size > self._limit:
-                del self._entries[key]
-                self._size -= entry.made.size if entry.made else 0
-                listed = False
-            if listed:
-                self._size += made.size - (entry.made.size if entry.made else 0)
-            entry.made = made
-            entry.until = None if made.seconds is None else time.monotonic() + made.seconds
-            if listed:
-                self._evict()
-
-    def _evict(self) -> None:
-        """Remove the least recently used entries until the rest fits; loading ones have no size yet."""
-        for key in list(self._entries):
-            if self._size <= self._limit:
-                return
-            entry = self._entries[key]
-            if entry.made is not None:
-                del self._entries[key]
-                self._size -= entry.made.size
+            if self._loads.get(key) is not running:
+                return  # it took too long, and another thread loads anew
+            del self._loads[key]
+            if entry is not None and entry.size <= self._limit:
+                self._entries[key] = entry
 
 
-class QuarterCache(Generic[T]):
-    """Caches one kind of value by quarter of a year.
-
-    :param name: the name of the values in the cache.
-    :param part: the part of the store whose files they are read from.
-    :param make: loads several quarters at once, from their days, oldest first.
-    """
-
-    def __init__(
-        self,
-        listing: Listing,
-        cache: Cache,
-        name: str,
-        part: str,
-        make: Callable[[Mapping[Quarter, Sequence[date]]], Mapping[Quarter, CacheEntry[T]]],
-    ) -> None:
-        self._cache = cache
-        self._name = name
-        self._days = listing.days_by_quarter[part]
-        self._tags = listing.tags_by_quarter[part]
-        self._make = make
-
-    def get(self, quarters: Sequence[Quarter]) -> list[T]:
-        """Return the values of several quarters."""
-        if len(quarters) > 1:
-            # A key shared by all threads lets one at a time load; its own entry expires at once.
-            self._cache.get((self._name, "together"), partial(self._make_together, quarters))
-        return [self._cache.get(self._key(one), partial(self._make_one, one)) for one in quarters]
-
-    def _make_one(self, quarter: Quarter) -> CacheEntry[T]:
-        return self._make_of([quarter])[quarter]
-
-    def _make_together(self, quarters: Sequence[Quarter]) -> CacheEntry[None]:
-        """Load all missing quarters at once: one by one takes half as long again."""
-        missing = [one for one in quarters if self._cache.peek(self._key(one)) is None]
-        if len(missing) > 1:
-            for quarter, made in self._make_of(missing).items():
-                self._cache.get(self._key(quarter), partial(_given, made))
-        return CacheEntry(None, 0, 0.0)
-
-    def _make_of(self, quarters: Sequence[Quarter]) -> Mapping[Quarter, CacheEntry[T]]:
-        return self._make({quarter: self._days[quarter] for quarter in quarters})
-
-    def _key(self, quarter: Quarter) -> Hashable:
-        return self._name, quarter, self._tags[quarter]
+def _expiry(_: Hashable, entry: CacheEntry[Any], now: float) -> float:
+    return math.inf if entry.seconds is None else now + entry.seconds
 
 
-def _given(made: CacheEntry[T]) -> CacheEntry[T]:
-    return made
+def _size(entry: CacheEntry[Any]) -> int:
+    return entry.size

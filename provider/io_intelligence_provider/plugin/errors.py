@@ -1,11 +1,17 @@
-"""Builds error responses: they say what was asked, what came back and what to do, without secrets."""
+"""Handles errors: the responses say what was asked, what came back and what to do, without secrets."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from io_intelligence_provider.errors import (
     ConfigurationError,
@@ -15,13 +21,16 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.storage.location import scrubbed
 
-__all__ = ["InvalidError", "Kind", "Problem", "UnreachableError", "problem_of", "scrub"]
+__all__ = ["HANDLERS", "InvalidError", "Kind", "Problem", "UnreachableError", "problem_of", "scrub"]
+
+log = logging.getLogger(__name__)
 
 
 Kind: TypeAlias = Literal[
     "unreachable", "configuration", "damaged", "not_on_file", "invalid", "login", "forbidden", "server"
 ]
 
+_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Cookie, Authorization"}
 _LONGEST: Final = 2_000
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
@@ -38,7 +47,7 @@ class UnreachableError(StorageError):
 class Problem:
     """Describes an error response.
 
-    :param detail: the problem with each parameter, in FastAPI's format.
+    :param detail: the problem with each parameter, in FastAPI's format; of a refused request the message.
     """
 
     status: int
@@ -46,7 +55,12 @@ class Problem:
     title: str
     message: str
     action: str
-    detail: Sequence[dict[str, Any]] | None = None
+    detail: Sequence[dict[str, Any]] | str | None = None
+
+    @property
+    def response(self) -> Response:
+        """Return the error as JSON that no cache keeps."""
+        return JSONResponse(self.to_dict(), self.status, headers=_HEADERS)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the published form."""
@@ -56,7 +70,7 @@ class Problem:
             "message": scrub(self.message),
             "action": self.action,
         }
-        return {"error": error} | ({} if self.detail is None else {"detail": list(self.detail)})
+        return {"error": error} | ({} if self.detail is None else {"detail": self.detail})
 
 
 _RELOAD: Final = "then reload the page"
@@ -120,3 +134,72 @@ def scrub(text: str) -> str:
     """
     text = _SURROGATES.sub("?", scrubbed(text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_LOGIN: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>IO Intelligence</title>
+<link rel="icon" href="static/icon.svg" type="image/svg+xml"></head>
+<body><p>{text} <a href="../auth/login">Log in to Airflow</a>,
+then open this page again.</p></body></html>
+"""
+_REFUSALS: Final[dict[int, tuple[Kind, str, str, str]]] = {
+    401: (
+        "login",
+        "You are logged out",
+        "Airflow does not know who asks.",
+        "Log in to Airflow, then reload the page.",
+    ),
+    403: (
+        "forbidden",
+        "You may not see this page",
+        "Your session is no longer valid, or your role lacks the permission “can read on Plugins”.",
+        "Log in again; if that does not help, ask an administrator of Airflow for it.",
+    ),
+    404: ("not_on_file", "Not found", "There is nothing at this address.", "Open the page anew."),
+}
+
+
+def _refused(request: Request, error: HTTPException) -> Response:
+    status = error.status_code
+    kind, title, message, action = _REFUSALS.get(
+        status, ("server", "Refused", f"Airflow refused with status {status}.", "Its log says why.")
+    )
+    if status in (401, 403) and request.scope["path"].endswith("/"):
+        return HTMLResponse(_LOGIN.format(text=f"{title}. {message}"), status, headers=_HEADERS)
+    return Problem(status, kind, title, message, action, detail=message).response
+
+
+def _invalid(_: Request, error: RequestValidationError) -> Response:
+    detail = [
+        {
+            "type": item["type"],
+            "loc": list(item["loc"]),
+            "msg": item["msg"].removeprefix("Value error, "),
+            "input": str(item["input"])[:200],
+        }
+        for item in error.errors()
+    ]
+    message = "; ".join(f"{'.'.join(map(str, item['loc'][1:])) or 'query'}: {item['msg']}" for item in detail)
+    action = "Correct the address, or start again from the overview."
+    return Problem(422, "invalid", "This cannot be asked", message, action, detail).response
+
+
+def _known(request: Request, error: IOIntelligenceError) -> Response:
+    problem = problem_of(error)
+    level = logging.INFO if problem.status < 500 else logging.WARNING
+    log.log(level, "%s: %s", request.scope["path"], scrub(str(error)))
+    return problem.response
+
+
+def _unexpected(_: Request, error: Exception) -> Response:
+    # Starlette raises the error again after this response, and SecurityMiddleware logs it.
+    return problem_of(error).response
+
+
+HANDLERS: Final[Mapping[Any, Any]] = {
+    HTTPException: _refused,
+    RequestValidationError: _invalid,
+    IOIntelligenceError: _known,
+    Exception: _unexpected,
+}
+"""The handler of each kind of exception, for FastAPI."""

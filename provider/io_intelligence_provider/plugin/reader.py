@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, TypeVar
 
 import polars as pl
@@ -21,46 +23,39 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
 )
-from io_intelligence_provider.plugin.cache import (
-    DAMAGE_SECONDS,
-    STUCK_SECONDS,
-    Cache,
-    CacheEntry,
-    QuarterCache,
-)
-from io_intelligence_provider.plugin.counts import count_changes
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, STUCK_SECONDS, Cache, CacheEntry
 from io_intelligence_provider.plugin.errors import scrub
-from io_intelligence_provider.plugin.listing import Listing, Quarter, quarter_of, take_listing
-from io_intelligence_provider.plugin.timeline import (
-    KEYS,
-    MEDIANS,
-    Medians,
-    Timeline,
-    build_timeline,
-    medians_of,
-)
+from io_intelligence_provider.plugin.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.result import CheckResult
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.local import disk_version, object_version
 from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes_schema import changes_schema
-from io_intelligence_provider.store.layout import CHANGES, MODELS
+from io_intelligence_provider.store.layout import (
+    CHANGES,
+    CHANGES_FILE,
+    MODELS,
+    MODELS_FILE,
+    date_of,
+    within,
+)
 from io_intelligence_provider.store.reading import dated_schema
 from io_intelligence_provider.store.store import SnapshotInfo, SnapshotStore
 
 __all__ = [
     "Changes",
-    "ChangesReader",
     "Day",
     "Latest",
+    "Listing",
     "Reader",
     "StoreSource",
     "read_skipping_damaged",
-    "within",
+    "take_listing",
 ]
 
 
 T = TypeVar("T")
-
 
 _UNREADABLE: Final = 7
 """How many days, from the newest back, are tried to find a readable one."""
@@ -83,6 +78,32 @@ class Latest:
     unreadable: Mapping[date, str]
 
 
+_CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Holds the changes of some days, sorted by ``snapshot_date``, and the unreadable days."""
+
+    rows: pl.DataFrame
+    damaged: Mapping[date, str]
+
+    @cached_property
+    def counted(self) -> pl.DataFrame:
+        """Return the changes counted by ``snapshot_date``, ``change`` and ``direction``: a few rows a day."""
+        return self.rows.group_by("snapshot_date", "change", "direction").agg(pl.len().alias("number"))
+
+    def between(self, start: date | None, end: date | None) -> Changes:
+        """Return the changes from ``start`` to ``end``, both included."""
+        days = self.rows["snapshot_date"]
+        first = 0 if start is None else int(days.search_sorted(start, "left"))
+        last = len(days) if end is None else int(days.search_sorted(end, "right"))
+        damaged = {day: message for day, message in self.damaged.items() if within(day, start, end)}
+        if last - first == len(days) and len(damaged) == len(self.damaged):
+            return self
+        return Changes(self.rows.slice(first, max(last - first, 0)), damaged)
+
+
 class Reader:
     """Reads the parts of a store as of one listing, through the store's public functions."""
 
@@ -90,8 +111,6 @@ class Reader:
         self.listing = listing
         self.store = listing.store
         self._cache = cache
-        self._changes = ChangesReader(listing, cache)
-        self._medians = QuarterCache(listing, cache, "medians", MODELS, self._make_medians)
 
     def latest(self) -> Latest:
         """Return the newest readable day."""
@@ -154,54 +173,40 @@ class Reader:
         dates = self.listing.dates
         if not dates:
             raise NotOnFileError("The store holds no snapshot yet. Unpause the daily Dag.")
-        frames, damaged = self._history((*KEYS, *fields), dates)
+        on_file = pl.Series(dates, dtype=pl.Date).implode()
+
+        def read(start: date, end: date) -> pl.DataFrame:
+            rows = self.store.history_frame(start, end, columns=(*KEYS, *fields))
+            return rows.filter(pl.col("snapshot_date").is_in(on_file))
+
+        frames, damaged = read_skipping_damaged(dates, read)
         if not frames:
             raise StorageError(f"No snapshot can be read: {next(iter(damaged.values()))}")
         timeline = build_timeline(dates, damaged, pl.concat(frames), fields)
         return CacheEntry(timeline, timeline.size, DAMAGE_SECONDS if damaged else None)
 
-    def medians(self, days: Iterable[date]) -> Medians:
-        """Return the median prices for all quarters that contain some days."""
-        parts = self._medians.get(sorted(set(map(quarter_of, days))))
-        return {field: {day: one for part in parts for day, one in part[field].items()} for field in MEDIANS}
-
-    def _make_medians(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, CacheEntry[Medians]]:
-        days = [day for mine in quarters.values() for day in mine]
-        try:
-            frames, damaged = self._history(MEDIANS, days)
-        except StorageError as error:
-            # An unreadable quarter has no medians, which must not hide those of the others.
-            frames, damaged = [], dict.fromkeys(days, str(error))
-        found = medians_of(frames)
-        made: dict[Quarter, CacheEntry[Medians]] = {}
-        for quarter, mine in quarters.items():
-            part = {field: {day: of[day] for day in mine if day in of} for field, of in found.items()}
-            seconds = None if damaged.keys().isdisjoint(mine) else DAMAGE_SECONDS
-            made[quarter] = CacheEntry(part, 200 * len(MEDIANS) * len(mine), seconds)
-        return made
-
-    def _history(
-        self, columns: Sequence[str], days: Sequence[date]
-    ) -> tuple[list[pl.DataFrame], dict[date, str]]:
-        """Return columns of the readable days, and the errors of the others."""
-        on_file = pl.Series(days, dtype=pl.Date).implode()
-
-        def read(start: date, end: date) -> pl.DataFrame:
-            rows = self.store.history_frame(start, end, columns=columns)
-            return rows.filter(pl.col("snapshot_date").is_in(on_file))
-
-        return read_skipping_damaged(days, read)
-
     def changes(self, start: date | None = None, end: date | None = None) -> Changes:
-        """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        return self._changes.between(start, end)
+        """Return the changes from ``start`` to ``end``, both included, oldest day first.
 
-    def changes_backwards(self, end: date) -> Iterator[Changes]:
-        """Yield the changes up to ``end``, the newest quarter of a year first."""
-        return self._changes.backwards(end)
+        The state of the store needs a single day, which is read alone unless all are cached.
+        """
+        dates = self.listing.change_dates
+        key = ("changes", self.listing.tag_of((CHANGES,)))
+        alone = [day for day in dates if day == start == end]
+        if alone and self._cache.peek(key) is None:
+            dates, key = tuple(alone), ("changes", self.listing.tag_of((CHANGES,), alone))
+        return self._cache.get(key, partial(self._make_changes, dates)).between(start, end)
+
+    def _make_changes(self, days: Sequence[date]) -> CacheEntry[Changes]:
+        frames, damaged = read_skipping_damaged(days, self.store.changes_frame)
+        frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
+        # Repeated text as categories takes a third of the memory.
+        rows = pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
+        seconds = DAMAGE_SECONDS if damaged else None
+        return CacheEntry(Changes(rows, damaged), int(rows.estimated_size()), seconds)
 
     @contextmanager
-    def ahead(self, read: Callable[[], object]) -> Iterator[None]:
+    def prefetch(self, read: Callable[[], object]) -> Iterator[None]:
         """Read something in parallel with the block, which then finds it cached or waits for it.
 
         A core is mostly idle while the history is reduced to steps. An error of the read is dropped here: the
@@ -212,7 +217,7 @@ class Reader:
             with suppress(IOIntelligenceError):
                 read()
 
-        thread = threading.Thread(target=work, name="io-intelligence-ahead", daemon=True)
+        thread = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)
         thread.start()
         try:
             yield
@@ -256,7 +261,7 @@ class Reader:
 
         def make() -> CacheEntry[QualityReport]:
             report = self.store.quality(day)
-            return CacheEntry(report, _report_size(report))
+            return CacheEntry(report, 2_000 + sum(map(_check_size, report.checks)))
 
         return self._cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
 
@@ -273,75 +278,8 @@ class Reader:
         return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
 
 
-def _report_size(report: QualityReport) -> int:
-    return 2_000 + sum(map(_check_size, report.checks))
-
-
 def _check_size(check: CheckResult) -> int:
     return 500 + 500 * len(check.examples)
-
-
-_CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Holds the changes of some days, sorted by ``snapshot_date``, their counts, and the unreadable days."""
-
-    rows: pl.DataFrame
-    counted: pl.DataFrame
-    damaged: Mapping[date, str]
-
-
-class ChangesReader:
-    """Reads changes as of one listing."""
-
-    def __init__(self, listing: Listing, cache: Cache) -> None:
-        self._listing = listing
-        self._quarters = QuarterCache(listing, cache, "changes", CHANGES, self._read)
-
-    def between(self, start: date | None = None, end: date | None = None) -> Changes:
-        """Return the changes from ``start`` to ``end``, both included, oldest day first."""
-        days = [day for day in self._listing.change_dates if within(day, start, end)]
-        parts = self._quarters.get(sorted(set(map(quarter_of, days))))
-        if not parts:
-            return Changes(_rows([]), count_changes(_rows([])), {})
-        within_days = pl.col("snapshot_date").is_between(days[0], days[-1])
-        return Changes(
-            pl.concat([part.rows for part in parts]).filter(within_days),
-            pl.concat([part.counted for part in parts]).filter(within_days),
-            {day: said for part in parts for day, said in part.damaged.items() if within(day, start, end)},
-        )
-
-    def backwards(self, end: date) -> Iterator[Changes]:
-        """Yield the changes up to ``end``, the newest quarter of a year first."""
-        for days in reversed(list(self._listing.days_by_quarter[CHANGES].values())):
-            if days[0] <= end:
-                yield self.between(days[0], min(days[-1], end))
-
-    def _read(self, quarters: Mapping[Quarter, Sequence[date]]) -> dict[Quarter, CacheEntry[Changes]]:
-        days = [day for mine in quarters.values() for day in mine]
-        frames, damaged = read_skipping_damaged(days, self._listing.store.changes_frame)
-        rows = _rows(frames)
-        return {
-            quarter: _made(
-                rows.filter(pl.col("snapshot_date").is_between(mine[0], mine[-1])),
-                {day: damaged[day] for day in mine if day in damaged},
-            )
-            for quarter, mine in quarters.items()
-        }
-
-
-def _made(rows: pl.DataFrame, damaged: Mapping[date, str]) -> CacheEntry[Changes]:
-    changes = Changes(rows, count_changes(rows), damaged)
-    size = int(rows.estimated_size()) + int(changes.counted.estimated_size())
-    return CacheEntry(changes, size, DAMAGE_SECONDS if damaged else None)
-
-
-def _rows(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return changes with repeated text as categories, which takes a third of the memory."""
-    frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
-    return pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
 
 
 _GIVE_UP: Final = 30
@@ -353,7 +291,9 @@ def read_skipping_damaged(
 ) -> tuple[list[pl.DataFrame], dict[date, str]]:
     """Read a range of days; on failure halve it until only the unreadable days are left out.
 
-    :raises StorageError: when the first thirty days all fail: the store is at fault, not its files.
+    The newest days are read first, so that old damage does not hide them.
+
+    :raises StorageError: when the newest thirty days all fail: the store is at fault, not its files.
     """
     frames: list[pl.DataFrame] = []
     damaged: dict[date, str] = {}
@@ -365,16 +305,87 @@ def read_skipping_damaged(
         except (StorageError, NotOnFileError) as error:
             if len(part) > 1:
                 middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]
+                waiting += [part[:middle], part[middle:]]
                 continue
             damaged[part[0]] = scrub(str(error))
             if not frames and len(damaged) >= _GIVE_UP:
                 raise
-    return frames, damaged
+    return frames[::-1], dict(sorted(damaged.items()))
 
 
-def within(day: date, start: date | None, end: date | None) -> bool:
-    return (start is None or start <= day) and (end is None or day <= end)
+PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Lists the files of a store at one moment: part, day and name, with a version that a rewrite changes."""
+
+    store: SnapshotStore
+    files: Mapping[str, Mapping[date, Mapping[str, str]]]
+
+    @cached_property
+    def dates(self) -> tuple[date, ...]:
+        """Return the days with a snapshot, oldest first. A folder without the file is an unfinished write."""
+        return self._days_with(MODELS, MODELS_FILE)
+
+    @cached_property
+    def change_dates(self) -> tuple[date, ...]:
+        """Return the days with a changes file, oldest first."""
+        return self._days_with(CHANGES, CHANGES_FILE)
+
+    @cached_property
+    def tag(self) -> str:
+        """Return the fingerprint of all files."""
+        return self.tag_of(PARTS)
+
+    def tag_of(self, parts: Sequence[str], days: Sequence[date] | None = None) -> str:
+        """Return the fingerprint of some parts, optionally of some days only."""
+        digest = hashlib.blake2b(self.store.files.url("").encode(), digest_size=12)
+        for part in parts:
+            folders = self.files[part]
+            for day in sorted(folders) if days is None else days:
+                names = folders.get(day, {})
+                for name in sorted(names):
+                    digest.update(f"\0{part}/{day}/{name}\0{names[name]}".encode())
+        return digest.hexdigest()
+
+    def _days_with(self, part: str, name: str) -> tuple[date, ...]:
+        return tuple(sorted(day for day, names in self.files[part].items() if name in names))
+
+
+def take_listing(store: SnapshotStore) -> Listing:
+    """List the files of a store.
+
+    :raises StorageError: when it cannot be listed. A root that does not exist has no files.
+    """
+    files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
+    for part, of_part in files.items():
+        for folder, name, version in _versions(store.files, part):
+            day = date_of(folder)
+            if day is not None:
+                of_part.setdefault(day, {})[name] = version
+    return Listing(store, files)
+
+
+def _versions(files: Files, part: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the folder, name and version of every file in the folders of a part."""
+    if not files.is_local:
+        for path, details in files.details(part).items():
+            folder, _, name = path.partition("/")
+            if name and "/" not in name:
+                yield folder, name, str(object_version(details))
+        return
+    for folder, name in files.in_folders(part):
+        try:
+            status = os.stat(f"{files.root}/{part}/{folder}/{name}")  # noqa: PTH116 - thousands of them
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            # The file exists but has no version, as in a loop of links; reading reports the error.
+            yield folder, name, f"unreadable-{error.errno}"
+            continue
+        # The time of the last metadata change also detects changed permissions.
+        yield folder, name, f"{disk_version(status)}-{status.st_ctime_ns}"
 
 
 _LOOK_SECONDS: Final = 1.0
@@ -428,8 +439,8 @@ class StoreSource:
         except IOIntelligenceError:
             raise
         except Exception as error:  # noqa: BLE001 - secrets backends and storage providers raise errors of any type
-            said = redacted(error)
+            message = redacted(error)
             raise ConfigurationError(
-                f"The store cannot be opened: {said or type(error).__name__}. Check the connection, "
+                f"The store cannot be opened: {message or type(error).__name__}. Check the connection, "
                 "and that the provider of its storage is installed."
-            ) from (error if said == str(error) else None)
+            ) from (error if message == str(error) else None)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
-import stat
+import os
 from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
+import starlette.staticfiles
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+from starlette.types import Scope
 
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
-from io_intelligence_provider.plugin.errors import Problem
-from io_intelligence_provider.plugin.http import Body, body, etag_of, respond
+from io_intelligence_provider.plugin.http import Body, etag_of, respond
 
-__all__ = ["FOLDER", "Statics", "plotly_version"]
+__all__ = ["FOLDER", "StaticFiles", "plotly_version"]
 
 
 FOLDER: Final = Path(__file__).parent / "static"
@@ -44,86 +44,68 @@ def plotly_version() -> str:
     return importlib.metadata.version("plotly")
 
 
-class Statics:
-    """Serves the files of one folder; each version of a file is read and compressed once.
+class StaticFiles(starlette.staticfiles.StaticFiles):
+    """Serves the files of one folder with our headers; reads and compresses each version of a file once.
 
     :param cache: keeps the files.
     """
 
     def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
+        super().__init__(directory=folder, packages=[("plotly", "package_data")])
         self._cache = cache
         self._folder = folder
 
     def prepare(self) -> None:
         """Read and compress the chart library of several megabytes before it is requested."""
-        self._file(_PLOTLY)
+        self.lookup_path(_PLOTLY)
 
     async def index(self, request: Request) -> Response:
         """Return the HTML of the page."""
-        file = self._folder / "index.html"
-        answer = await anyio.to_thread.run_sync(self._index, file)
+        answer = await anyio.to_thread.run_sync(self._index)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
 
-    def _index(self, file: Path) -> Body:
-        version = plotly_version()
+    def _index(self) -> Body:
+        file, version = self._folder / "index.html", plotly_version()
 
-        def make() -> CacheEntry[Body]:
+        def load() -> CacheEntry[Body]:
             text = file.read_text("utf-8").replace(_PLACEHOLDER, version).encode()
-            made = body(text, etag_of(text))
-            return CacheEntry(made, made.size)
+            return Body.of(text, etag_of(text)).entry
 
-        return self._cache.get(("index", _version(file), version), make)
+        return self._cache.get(("index", _version(file.stat()), version), load)
 
-    async def file(self, request: Request) -> Response:
-        """Return a file of the folder; 404 for anything else, whatever the path contains."""
-        name = request.path_params["path"]
-        found = await anyio.to_thread.run_sync(self._file, name)
-        media_type = _MEDIA_TYPES.get(Path(name).suffix)
-        if found is None or media_type is None:
-            return missing()
-        lasting = name == _PLOTLY and request.query_params.get("v") == plotly_version()
-        return respond(request, found, media_type, _FOR_EVER if lasting else _OURS, _VARY)
-
-    def _file(self, name: str) -> Body | None:
-        path = _plotly_file() if name == _PLOTLY else self._own(name)
-        if path is None:
-            return None
-
-        def make() -> CacheEntry[Body]:
-            data = path.read_bytes()
-            made = body(data, etag_of(data))
-            return CacheEntry(made, made.size)
-
-        return self._cache.get(("file", str(path), _version(path)), make)
-
-    def _own(self, name: str) -> Path | None:
-        """Return a file of the folder, ``None`` when there is none or the name leads out of it."""
-        if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
-            return None
-        path = (self._folder / name).resolve()
-        is_inside = path.is_relative_to(self._folder.resolve())
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file, and read it here, because this runs in a thread and :meth:`file_response` does not."""
+        if os.path.splitext(path)[1] not in _MEDIA_TYPES:  # noqa: PTH122 - `Path` ignores a slash at the end
+            return "", None
         try:
-            return path if is_inside and stat.S_ISREG(path.stat().st_mode) else None
-        except OSError:
-            return None
+            full, status = super().lookup_path(path)
+            if status is not None:
+                self._body(full, status)
+        except (OSError, ValueError):  # a name that is too long, a folder, a file without read permission
+            return "", None
+        return full, status
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """Return a file: plotly's for ever under its version, all others revalidated on each use."""
+        del status_code
+        request, path = Request(scope), Path(full_path)
+        lasting = path.name == _PLOTLY and request.query_params.get("v") == plotly_version()
+        body = self._body(str(full_path), stat_result)
+        return respond(request, body, _MEDIA_TYPES[path.suffix], _FOR_EVER if lasting else _OURS, _VARY)
+
+    def _body(self, path: str, status: os.stat_result) -> Body:
+        def load() -> CacheEntry[Body]:
+            data = Path(path).read_bytes()
+            return Body.of(data, etag_of(data)).entry
+
+        return self._cache.get(("file", path, _version(status)), load)
 
 
-def missing() -> Response:
-    """Return a 404 response."""
-    problem = Problem(
-        404, "not_on_file", "Not found", "There is nothing at this address.", "Open the page anew."
-    )
-    return JSONResponse(problem.to_dict(), 404)
-
-
-def _plotly_file() -> Path | None:
-    # Found without an import: plotly takes longer to load than the rest of the page.
-    spec = importlib.util.find_spec("plotly")
-    places = spec.submodule_search_locations if spec else None
-    paths = [Path(place) / "package_data" / _PLOTLY for place in places or ()]
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _version(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _version(status: os.stat_result) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""Reduces the history to the days on which a value changed, a fraction of its rows.
+"""Reduces the history to the days on which a value changed, and reads series of models from that.
 
 A *step* is a day (its position among the dates in the store), a value, and whether the model was in the
 store. It holds until the next step of the same model and field. A day that cannot be read is a gap.
@@ -7,31 +7,41 @@ store. It holds until the next step of the same model and field. A day that cann
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from datetime import date, timedelta
+from decimal import Context, Decimal
 from functools import cached_property
 from typing import Final, TypeAlias
 
 import polars as pl
 
-from io_intelligence_provider.contract.columns import ACCESS_COLUMN, PRICE_COLUMNS, QUOTA_COLUMNS
-from io_intelligence_provider.plugin.formatting import mean, unscaled
+from io_intelligence_provider.contract.columns import (
+    ACCESS_COLUMN,
+    PRICE_COLUMNS,
+    PRICE_SCALE,
+    QUOTA_COLUMNS,
+)
+from io_intelligence_provider.errors import NotOnFileError
+from io_intelligence_provider.plugin.errors import InvalidError
+from io_intelligence_provider.text import cut
 
 __all__ = [
     "FIELDS",
     "KEYS",
     "MEDIANS",
     "Medians",
-    "ModelKey",
+    "Spark",
+    "Step",
     "Timeline",
     "build_timeline",
+    "days_on_file",
     "fields_with",
-    "medians_of",
-    "model_index",
-    "number_rows",
-    "separated",
+    "find",
+    "sparks",
+    "steps_between",
+    "tracks_on",
 ]
 
 
@@ -58,6 +68,7 @@ class Timeline:
     :param tracks: one row per model: ``track``, its last ``name`` and ``model_id``, positions ``first`` and
         ``last`` of its days in the store, and their number ``days``.
     :param model_keys: the track of every name and id.
+    :param medians: of the prices, over the models that publish them; empty for other fields.
     :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
     """
 
@@ -65,13 +76,15 @@ class Timeline:
     damaged: Mapping[date, str]
     tracks: pl.DataFrame
     model_keys: Mapping[ModelKey, int]
+    medians: Medians
     steps: Mapping[str, pl.DataFrame]
 
     @property
     def size(self) -> int:
         """Return the approximate size in bytes."""
         frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
-        return int(frames) + 400 * len(self.model_keys) + 100 * len(self.dates)
+        days = len(self.dates) + 2 * sum(map(len, self.medians.values()))
+        return int(frames) + 400 * len(self.model_keys) + 100 * days
 
     @cached_property
     def by_id(self) -> Mapping[str, frozenset[int]]:
@@ -85,12 +98,8 @@ class Timeline:
 
     def last_key(self, track: int) -> tuple[str, str]:
         """Return the last name and id of a model."""
-        return self._last_keys[track]
-
-    @cached_property
-    def _last_keys(self) -> Mapping[int, tuple[str, str]]:
-        rows = self.tracks.select("track", "name", "model_id").iter_rows()
-        return {track: (name, model_id) for track, name, model_id in rows}
+        found: tuple[str, str] = self.tracks.row(by_predicate=pl.col("track") == track)[-2:]
+        return found
 
     @cached_property
     def readable(self) -> tuple[date, ...]:
@@ -118,19 +127,13 @@ class Timeline:
 
     def values_on(self, field: str, day: date) -> dict[int, Decimal | None]:
         """Return the value of a field by track, for the models in the store on a readable day."""
-        frame = self.in_force(field, self.position(day))
-        return dict(frame.filter("on_file").select("track", "value").iter_rows())
+        steps = self.steps[field].filter(pl.col("day") <= self.position(day))
+        is_last = (pl.col("track") != pl.col("track").shift(-1)).fill_null(value=True)
+        return dict(steps.filter(is_last & pl.col("on_file")).select("track", "value").iter_rows())
 
-    def in_force(self, field: str, position: int, tracks: Collection[int] | None = None) -> pl.DataFrame:
-        """Return the steps in force at a position: at most one per track."""
-        steps = self.of(field, tracks).filter(pl.col("day") <= position)
-        return steps.filter((pl.col("track") != pl.col("track").shift(-1)).fill_null(value=True))
-
-    def of(self, field: str, tracks: Collection[int] | None = None) -> pl.DataFrame:
-        """Return the steps of a field, optionally of some tracks only."""
+    def of(self, field: str, tracks: Collection[int]) -> pl.DataFrame:
+        """Return the steps of a field of some tracks."""
         steps = self.steps[field]
-        if tracks is None:
-            return steps
         if len(tracks) == 1:  # binary search in the sorted tracks, because charts ask for forty of these
             (track,) = tracks
             start, end = (steps["track"].search_sorted(track, side) for side in ("left", "right"))
@@ -160,6 +163,7 @@ def build_timeline(
     track, model_keys = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
     tracks = _tracks(rows)
+    medians = {field: _medians(rows, field) for field in MEDIANS if field in fields}
     # Only numbers are sorted, as one combined number: sorting text would be slower.
     order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
     rows = rows.select("track", "day", *fields)[order]
@@ -169,6 +173,7 @@ def build_timeline(
         damaged=dict(damaged),
         tracks=tracks,
         model_keys=model_keys,
+        medians=medians,
         steps={field: _steps(rows, field, gaps) for field in fields},
     )
 
@@ -305,26 +310,141 @@ def _twice_a_day(days: pl.Series, tracks: pl.Series) -> list[int]:
 MEDIANS: Final = ("output_token_price", "input_token_price")
 """Columns that have a median."""
 
+_EXACT: Final = Context(prec=60)
+
 Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
 """By column and day; a day on which no model publishes the price is absent."""
 
 
-def medians_of(frames: Sequence[pl.DataFrame]) -> Medians:
-    """Return the medians over the models that publish a price.
-
-    :param frames: ``snapshot_date`` and :data:`MEDIANS` of all models, each of other days.
-    """
+def _medians(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
+    # The stored integers sort faster than decimals, and polars 1.35 loses decimals in groups.
+    published = rows.select(pl.col("snapshot_date").set_sorted(), pl.col(field).to_physical()).drop_nulls()
+    # Sorted once into lists, in half the time of one sort for each of the two middle values.
+    by_day = published.group_by("snapshot_date").agg(pl.col(field).sort().alias("values"))
+    values, count = pl.col("values").list, pl.col("values").list.len()
+    middle = by_day.select(
+        "snapshot_date", values.get((count - 1) // 2), values.get(count // 2).alias("high")
+    )
+    # Half the sum of two integers is a tenth of five times it, which is exact.
     return {
-        field: {day: median for rows in frames for day, median in _by_day(rows, field).items()}
-        for field in MEDIANS
+        day: _EXACT.scaleb(Decimal(5 * (low + high)), -PRICE_SCALE - 1)
+        for day, low, high in middle.iter_rows()
     }
 
 
-def _by_day(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
-    # The stored integers sort faster than decimals, and polars 1.35 loses decimals in groups.
-    published = rows.select("snapshot_date", pl.col(field).to_physical()).drop_nulls()
-    value, count = pl.col(field).sort(), pl.len()
-    middle = published.group_by("snapshot_date").agg(
-        value.get((count - 1) // 2).alias("low"), value.get(count // 2).alias("high")
+SPARK_DAYS: Final = 30
+
+Step: TypeAlias = tuple[date, str | None, bool]
+"""Day, value, and whether the model is in the store from that day until the next step."""
+
+Spark: TypeAlias = list[tuple[int, str | None]]
+"""Days since the first of thirty, and the value from then on; ``None`` is a gap."""
+
+
+def steps_between(
+    timeline: Timeline, field: str, track: int, first: int, last: int
+) -> tuple[list[Step], Step | None]:
+    """Return the steps of one model between two positions, both included, and the step before.
+
+    The first step is at ``first``, even if nothing changes there; an empty range has none.
+
+    :returns: the steps, and the step in force before the range; ``None`` when the range starts the history,
+        or the model was not in the store yet.
+    """
+    rows = timeline.of(field, (track,))
+    rows = rows.select("day", column_text(rows["value"]), "on_file")
+    steps: list[Step] = []
+    before: Step | None = None
+    opening: Step | None = None
+    for day, value, on_file in rows.iter_rows():
+        if day > last:
+            break
+        step = (timeline.dates[day], value, on_file)
+        if day < first:
+            before = step
+        elif day == first:
+            opening = step
+        else:
+            steps.append(step)
+    if first > last:
+        return [], before
+    if opening is None:
+        opening = (timeline.dates[first], *(before[1:] if before else (None, False)))
+    return [opening, *steps], before
+
+
+def days_on_file(timeline: Timeline, field: str, track: int, last: int) -> list[range]:
+    """Return the ranges of positions up to ``last`` on which a model was in the store."""
+    stretches: list[range] = []
+    for day, on_file in timeline.of(field, (track,)).select("day", "on_file").iter_rows():
+        if day > last:
+            break
+        if stretches and stretches[-1].stop > day:
+            stretches[-1] = range(stretches[-1].start, day)
+        if on_file:
+            stretches.append(range(day, last + 1))
+    return stretches
+
+
+def sparks(timeline: Timeline, field: str, day: date, tracks: Collection[int]) -> dict[int, Spark]:
+    """Return the sparklines of some models: thirty days up to ``day``, where the value changes."""
+    start = day - timedelta(days=SPARK_DAYS)
+    base, last = timeline.position(start), timeline.position(day)
+    steps = timeline.of(field, tracks).filter(pl.col("day") <= last)
+    held = steps.filter(pl.col("day") <= base).group_by("track", maintain_order=True).last()
+    points = pl.concat([held, steps.filter(pl.col("day") > base)]).sort("track", "day", maintain_order=True)
+    offsets = pl.Series([max((on - start).days, 0) for on in timeline.dates], dtype=pl.Int64)
+    same = (pl.col("track") == pl.col("track").shift(1)) & pl.col("value").eq_missing(
+        pl.col("value").shift(1)
     )
-    return {day: mean(unscaled(low), unscaled(high)) for day, low, high in middle.iter_rows()}
+    opens = pl.col("track") != pl.col("track").shift(1)
+    points = points.with_columns(offsets.gather(points["day"]).alias("offset")).filter(
+        ~same.fill_null(value=False)
+    )
+    points = points.filter(~(opens.fill_null(value=True) & pl.col("value").is_null()))
+    found: dict[int, Spark] = {track: [] for track in tracks}
+    for track, offset, value in points.select("track", "offset", column_text(points["value"])).iter_rows():
+        found[track].append((offset, value))
+    return found
+
+
+def find(timeline: Timeline, model: str) -> int:
+    """Return the track of a model by id or name.
+
+    :raises NotOnFileError: when no snapshot holds it.
+    :raises InvalidError: when two models have the name; the message gives their ids.
+    """
+    by_id = timeline.by_id.get(model, frozenset())
+    found = by_id or timeline.by_name.get(model, frozenset())
+    if not found:
+        raise NotOnFileError(f"No snapshot holds a model {cut(model, 100)!r}, neither as name nor as id.")
+    if len(found) == 1:
+        return next(iter(found))
+    # Several tracks had the name or id over time; the last one is meant.
+    rows = timeline.tracks.filter(pl.col("track").is_in(list(found)))
+    if not by_id and model in rows["name"]:
+        rows = rows.filter(pl.col("name") == model)
+    rows = rows.filter(pl.col("last") == pl.col("last").max())
+    if rows.height > 1:
+        ids = ", ".join(rows["model_id"].sort())
+        raise InvalidError(f"{rows.height} models have the name {cut(model, 100)!r}; ask by id: {ids}.")
+    return int(rows["track"][0])
+
+
+def tracks_on(timeline: Timeline, rows: pl.DataFrame) -> list[int | None]:
+    """Return the track of each row of one snapshot; ``None`` when the day is missing in the history.
+
+    :param rows: ``name`` and ``model_id``.
+    """
+    names = Counter(rows["name"])
+    return [
+        timeline.model_keys.get((name, model_id, names[name] > 1))
+        for name, model_id in rows.select("name", "model_id").iter_rows()
+    ]
+
+
+def column_text(values: pl.Series) -> pl.Series:
+    """Format decimals with a scale of 18 as plain text, without trailing zeros; text stays as it is."""
+    if values.dtype == pl.String:
+        return values
+    return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import time_machine
 
-from helpers.http_clients import serve_page
+from helpers.http_clients import json_paths, serve_page
 from helpers.stores import FETCHED_AT, StoreBuilder, model_row, refused_record
-from io_intelligence_provider.plugin.api.routes import ROUTES
 from io_intelligence_provider.quality.result import CheckResult
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -70,7 +69,7 @@ def answers_in(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_every_route_is_among_them() -> None:
-    assert {route.path.removeprefix("/api/") for route in ROUTES} == set(ASKED)
+    assert {path.removeprefix("/api/") for path in json_paths()} == set(ASKED)
 
 
 def test_the_answers_stay_as_they_are(tmp_path: Path) -> None:

@@ -6,25 +6,44 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import polars as pl
+from fastapi import APIRouter, Query
+from pydantic import BeforeValidator, Field
+from starlette.requests import Request
+from starlette.responses import Response
 
+from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
+from io_intelligence_provider.changes.kinds import (
+    KINDS,
+    PRICE,
+    extra_field,
+)
 from io_intelligence_provider.errors import NotOnFileError
-from io_intelligence_provider.plugin.api import common as p
-from io_intelligence_provider.plugin.api.common import Answer, WarnedAnswer, missing_changes
-from io_intelligence_provider.plugin.counts import count_days, count_prices, day_before
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    DayCounts,
+    ModelKey,
+    Offset,
+    RangeParameters,
+    WarnedAnswer,
+    count_days,
+    count_of,
+    day_before,
+    missing_changes,
+    one_of,
+)
+from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.series import find
+from io_intelligence_provider.plugin.timeline import find
 
 __all__ = [
-    "Change",
     "ChangesAnswer",
     "ChangesByDayAnswer",
     "DayCounts",
-    "Filter",
     "ModelChange",
-    "filtered",
+    "count_days",
     "get_changes",
     "get_changes_by_day",
 ]
@@ -33,7 +52,33 @@ __all__ = [
 _CHANGES_DAYS: Final = 13
 
 
-def get_changes(reader: Reader, asked: p.ChangesParameters) -> dict[str, Any]:
+def _changed_field(value: object) -> object:
+    if value in CHANGED_FIELDS or (isinstance(value, str) and value.startswith(extra_field(""))):
+        return value
+    raise ValueError(f"is none of {', '.join(CHANGED_FIELDS)}, {extra_field('<key>')}")
+
+
+ChangedField = Annotated[str, Field(max_length=512), BeforeValidator(_changed_field)]
+ChangeKind = Annotated[str, one_of(*KINDS)]
+
+
+class ChangesParameters(RangeParameters):
+    """Filters rows by ``kinds``, ``fields``, ``q`` and ``model``; models by ``min_pct`` and ``direction``.
+
+    :param min_pct: the smallest size of a change in per cent.
+    """
+
+    kinds: Annotated[list[ChangeKind], Field(default_factory=list, max_length=len(KINDS))]
+    fields: Annotated[list[ChangedField], Field(default_factory=list, max_length=len(CHANGED_FIELDS))]
+    q: Annotated[str, Field(max_length=200)] | None = None
+    min_pct: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    direction: Literal["up", "down"] | None = None
+    model: ModelKey | None = None
+    limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
+    offset: Offset = 0
+
+
+def get_changes(reader: Reader, asked: ChangesParameters) -> dict[str, Any]:
     """Return the changes of some days."""
     dates = reader.listing.dates
     if not dates and not reader.listing.change_dates:
@@ -61,7 +106,7 @@ def _pairs_of(reader: Reader, model: str) -> list[tuple[str, str]]:
     return [(name, model_id) for (name, model_id, _), of in timeline.model_keys.items() if of == track]
 
 
-def get_changes_by_day(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
+def get_changes_by_day(reader: Reader, _: None) -> dict[str, Any]:
     """Return the counts of changes over the whole history."""
     found = reader.changes()
     days = [day for day in reader.listing.change_dates if day not in found.damaged]
@@ -166,7 +211,7 @@ def filtered(
     All changes of a model on a day are shown when one of them passes.
 
     :param changes: of ``days``, oldest first, each day sorted by name, change, field.
-    :param counted: the same, counted by :func:`~io_intelligence_provider.plugin.counts.count_changes`.
+    :param counted: the same, counted.
     :param days: the days whose changes were detected.
     :param dates: all dates in the store.
     """
@@ -220,17 +265,16 @@ def _days(
     return [{"date": day, "previous_date": day_before(dates, day)} | counts[day] for day in reversed(days)]
 
 
-class DayCounts(Answer):
-    """Counts the changes of a day; the six counts add up to all of them."""
-
-    date: Date
-    previous_date: Date | None
-    up: int
-    down: int
-    added: int
-    removed: int
-    quota: int
-    other: int
+def count_prices(counted: pl.DataFrame) -> dict[date, dict[str, int]]:
+    """Count all changes of each day, and its price changes: all, up and down."""
+    price, way = pl.col("change") == PRICE, pl.col("direction")
+    counted = counted.group_by("snapshot_date").agg(
+        pl.col("number").sum().alias("changes"),
+        count_of(price).alias("price_changes"),
+        count_of(price & (way == "up")).alias("up"),
+        count_of(price & (way == "down")).alias("down"),
+    )
+    return {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
 
 
 class ModelChange(Answer):
@@ -281,3 +325,18 @@ class ChangesByDayAnswer(WarnedAnswer):
     """Holds counts over the whole history; a day whose changes were never detected is absent."""
 
     days: list[DayCounts]
+
+
+router = APIRouter()
+
+
+@router.api_route("/changes", methods=METHODS, response_model=ChangesAnswer)
+async def changes(request: Request, asked: Annotated[ChangesParameters, Query()]) -> Response:
+    """Return the changes of some days."""
+    return await answer(request, ChangesAnswer, get_changes, asked)
+
+
+@router.api_route("/changes/days", methods=METHODS, response_model=ChangesByDayAnswer)
+async def changes_by_day(request: Request) -> Response:
+    """Return the counts of changes over the whole history."""
+    return await answer(request, ChangesByDayAnswer, get_changes_by_day, None)

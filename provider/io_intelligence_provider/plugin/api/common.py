@@ -1,43 +1,47 @@
-"""Defines parameters with their bounds, warnings about gaps, and the base class of all responses."""
+"""Defines what the routes share: bounds of parameters, warnings, counts of changes, forms of numbers."""
 
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Container, Iterable
+from bisect import bisect_left
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime
 from datetime import date as Date  # noqa: N812 - parameters are called `date`
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeAlias
 
+import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from io_intelligence_provider.changes.kinds import FIELDS as CHANGED_FIELDS
-from io_intelligence_provider.changes.kinds import KINDS, extra_field
+from io_intelligence_provider.changes.kinds import ACCESS, MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA
+from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, Kind
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
 from io_intelligence_provider.plugin.errors import scrub
-from io_intelligence_provider.plugin.formatting import json_integer
-from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import FIELDS, Timeline
+from io_intelligence_provider.plugin.reader import Changes, Reader
+from io_intelligence_provider.plugin.timeline import Timeline
 
 __all__ = [
     "Answer",
-    "ChangesParameters",
     "DatedParameters",
-    "HistoryParameters",
+    "DayCounts",
     "Integer",
-    "ModelParameters",
-    "ModelsParameters",
+    "ModelKey",
     "Moment",
-    "NoParameters",
-    "OverviewParameters",
+    "Offset",
     "Parameters",
-    "QuarantineParameters",
+    "RangeParameters",
     "Texts",
     "WarnedAnswer",
     "changes_on",
+    "count_days",
+    "count_of",
+    "day_before",
     "gaps",
+    "json_value",
     "missing_changes",
-    "parse",
+    "one_of",
+    "plain",
     "report_on",
 ]
 
@@ -52,12 +56,9 @@ def _iso_date(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
-    # A Literal of numbers does not accept text.
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+def one_of(*allowed: str) -> BeforeValidator:
+    """Return a validator whose message lists the allowed values."""
 
-
-def _one_of(*allowed: str) -> BeforeValidator:
     def check(value: object) -> object:
         if value not in allowed:
             raise ValueError(f"is none of {', '.join(allowed)}")
@@ -66,17 +67,8 @@ def _one_of(*allowed: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _changed_field(value: object) -> object:
-    if value in CHANGED_FIELDS or (isinstance(value, str) and value.startswith(extra_field(""))):
-        return value
-    raise ValueError(f"is none of {', '.join(CHANGED_FIELDS)}, {extra_field('<key>')}")
-
-
 Day = Annotated[Date, BeforeValidator(_iso_date)]
 ModelKey = Annotated[str, Field(min_length=1, max_length=512)]
-HistoryField = Annotated[str, _one_of(*FIELDS)]
-ChangedField = Annotated[str, Field(max_length=512), BeforeValidator(_changed_field)]
-ChangeKind = Annotated[str, _one_of(*KINDS)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -86,33 +78,10 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class NoParameters(Parameters):
-    """Declares no parameters."""
-
-
 class DatedParameters(Parameters):
     """Validates a snapshot date; the newest readable one by default."""
 
     date: Day | None = None
-
-
-class OverviewParameters(DatedParameters):
-    """Adds ``days``: the number of days over which movers are compared."""
-
-    days: Annotated[Literal[1, 7, 30], BeforeValidator(_whole)] = 1
-
-
-class ModelsParameters(DatedParameters):
-    """Selects a page of the models of a day."""
-
-    limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
-    offset: Offset = 0
-
-
-class ModelParameters(DatedParameters):
-    """Adds ``model``: an id or a name."""
-
-    model: ModelKey
 
 
 class RangeParameters(Parameters):
@@ -128,62 +97,6 @@ class RangeParameters(Parameters):
         return self
 
 
-class HistoryParameters(RangeParameters):
-    """Selects models and fields."""
-
-    models: Annotated[list[ModelKey], Field(min_length=1, max_length=10)]
-    fields: Annotated[list[HistoryField], Field(min_length=1, max_length=len(FIELDS))]
-
-
-class ChangesParameters(RangeParameters):
-    """Filters rows by ``kinds``, ``fields``, ``q`` and ``model``; models by ``min_pct`` and ``direction``.
-
-    :param min_pct: the smallest size of a change in per cent.
-    """
-
-    kinds: Annotated[list[ChangeKind], Field(max_length=len(KINDS))] = []
-    fields: Annotated[list[ChangedField], Field(max_length=len(CHANGED_FIELDS))] = []
-    q: Annotated[str, Field(max_length=200)] | None = None
-    min_pct: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
-    direction: Literal["up", "down"] | None = None
-    model: ModelKey | None = None
-    limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
-    offset: Offset = 0
-
-
-class QuarantineParameters(DatedParameters):
-    """Selects a page of refused records, of all days by default."""
-
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    offset: Offset = 0
-
-
-P = TypeVar("P", bound=Parameters)
-
-
-def parse(kind: type[P], pairs: Iterable[tuple[str, str]]) -> P:
-    """Parse a query string; of a repeated parameter that is not a list, the last one counts.
-
-    :raises pydantic.ValidationError: when a parameter is missing or out of bounds.
-    """
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        field = kind.model_fields.get(name)
-        if field is None:
-            continue
-        if _is_list(field.annotation):
-            values.setdefault(name, []).append(value)
-        else:
-            values[name] = value
-    return kind.model_validate(values)
-
-
-def _is_list(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return any(map(_is_list, get_args(annotation)))
-    return get_origin(annotation) is list
-
-
 def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:
     """Return a warning for each day that cannot be read.
 
@@ -196,7 +109,7 @@ def gaps(timeline: Timeline, beside: Container[date] = ()) -> list[str]:
     return [f"{names} cannot be read and is left out as a gap: {timeline.damaged[days[0]]}"]
 
 
-def changes_on(reader: Reader, day: date, warnings: list[str]) -> Any:
+def changes_on(reader: Reader, day: date, warnings: list[str]) -> Changes | None:
     """Return the changes of a day; without a readable file add a warning and return ``None``."""
     if day not in reader.listing.change_dates:
         warnings.append(f"The changes of {day} are not on file: the task that detects them has not run.")
@@ -205,10 +118,11 @@ def changes_on(reader: Reader, day: date, warnings: list[str]) -> Any:
     if found.damaged:
         warnings.append(f"The changes of {day} cannot be read: {found.damaged[day]}")
         return None
-    return found.rows
+    return found
 
 
-def report_on(reader: Reader, day: date, warnings: list[str]) -> Any:
+def report_on(reader: Reader, day: date, warnings: list[str]) -> QualityReport | None:
+    """Return the report of a day; without a readable file add a warning and return ``None``."""
     try:
         return reader.report(day)
     except (StorageError, NotOnFileError) as error:
@@ -216,14 +130,43 @@ def report_on(reader: Reader, day: date, warnings: list[str]) -> Any:
         return None
 
 
-def missing_changes(missing: list[date], damaged: Any) -> list[str]:
-    said = [f"The changes of {day} cannot be read: {message}" for day, message in damaged.items()][:5]
+def missing_changes(missing: Sequence[date], damaged: Mapping[date, str]) -> list[str]:
+    """Return warnings for days whose changes were never detected, or cannot be read."""
+    warnings = [f"The changes of {day} cannot be read: {message}" for day, message in damaged.items()][:5]
     if missing:
         days = (
             f"{missing[0]}" if len(missing) == 1 else f"{len(missing)} days, {missing[0]} to {missing[-1]},"
         )
-        said.append(f"The changes of {days} are not on file: the task that detects them has not run.")
-    return said
+        warnings.append(f"The changes of {days} are not on file: the task that detects them has not run.")
+    return warnings
+
+
+def plain(value: Decimal | int | None) -> str | None:
+    """Return a number without exponent or trailing zeros: ``0.18024``, ``2``, ``0``; null stays null."""
+    if value is None:
+        return None
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_LARGEST: Final = 2**53
+
+
+def json_value(column: str, value: Any) -> Any:
+    """Convert a stored value for JSON: prices to text, timestamps to RFC 3339."""
+    if value is None:
+        return None
+    kind = COLUMN_BY_NAME[column].kind
+    if kind is Kind.PRICE:
+        return plain(value)
+    if kind is Kind.TIMESTAMP:
+        return value.isoformat().replace("+00:00", "Z")
+    return json_integer(value) if kind is Kind.INTEGER else value
+
+
+def json_integer(value: int) -> int | str:
+    """Return an integer, as text beyond 2^53, where JavaScript's numbers are no longer exact."""
+    return value if abs(value) <= _LARGEST else str(value)
 
 
 Moment: TypeAlias = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat())]
@@ -235,12 +178,67 @@ Texts: TypeAlias = dict[str, str | None]
 
 
 class Answer(BaseModel):
-    """Provides ``warnings`` to all responses: what is missing and why, as text."""
+    """Is the base of all parts of a response; fields that are not declared are an error."""
 
     model_config = ConfigDict(protected_namespaces=(), extra="forbid")
 
 
 class WarnedAnswer(Answer):
-    """Marks a response that may be incomplete."""
+    """Is the base of all responses. ``warnings``: what is missing and why, as text."""
 
     warnings: list[str] = []
+
+
+def day_before(dates: Sequence[date], day: date) -> date | None:
+    """Return the date in the store before a day.
+
+    :param dates: oldest first.
+    """
+    place = bisect_left(dates, day)
+    return dates[place - 1] if place else None
+
+
+def count_days(counted: pl.DataFrame, days: Sequence[date], dates: Sequence[date]) -> list[dict[str, Any]]:
+    """Count the changes of some days, oldest first; the six counts add up to all changes.
+
+    Access tiers count as quotas.
+
+    :param counted: see :class:`~io_intelligence_provider.plugin.reader.Changes`.
+    :param days: days whose changes were detected, including those without any.
+    :param dates: all dates in the store.
+    """
+    kind, way = pl.col("change"), pl.col("direction")
+    counted = counted.group_by("snapshot_date").agg(
+        count_of((kind == PRICE) & (way == "up")).alias("up"),
+        count_of((kind == PRICE) & (way == "down")).alias("down"),
+        count_of(kind == MODEL_ADDED).alias("added"),
+        count_of(kind == MODEL_REMOVED).alias("removed"),
+        count_of((kind == QUOTA) | (kind == ACCESS)).alias("quota"),
+        pl.col("number").sum().alias("all"),
+    )
+    nothing = {"up": 0, "down": 0, "added": 0, "removed": 0, "quota": 0, "all": 0}
+    by_day = {row.pop("snapshot_date"): row for row in counted.iter_rows(named=True)}
+    found = []
+    for day in days:
+        row = dict(by_day.get(day, nothing))
+        row["other"] = row.pop("all") - sum(row.values())
+        found.append({"date": day, "previous_date": day_before(dates, day)} | row)
+    return found
+
+
+def count_of(wanted: pl.Expr) -> pl.Expr:
+    """Return the number of changes that meet a condition."""
+    return pl.col("number").filter(wanted.fill_null(value=False)).sum()
+
+
+class DayCounts(Answer):
+    """Counts the changes of a day; the six counts add up to all of them."""
+
+    date: Date
+    previous_date: Date | None
+    up: int
+    down: int
+    added: int
+    removed: int
+    quota: int
+    other: int

@@ -2,53 +2,66 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import polars as pl
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import ACCESS_COLUMN, COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import NotOnFileError
-from io_intelligence_provider.plugin.api import common as p
 from io_intelligence_provider.plugin.api.changes import ModelChange
-from io_intelligence_provider.plugin.api.common import Answer, Integer, Texts, WarnedAnswer, gaps
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    DatedParameters,
+    Integer,
+    ModelKey,
+    Offset,
+    Texts,
+    WarnedAnswer,
+    gaps,
+    json_value,
+    plain,
+)
 from io_intelligence_provider.plugin.api.overview import PERIOD
-from io_intelligence_provider.plugin.formatting import json_value, plain
+from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.series import (
+from io_intelligence_provider.plugin.timeline import (
     Spark,
     Step,
+    Timeline,
     days_on_file,
     find,
     sparks,
     steps_between,
     tracks_on,
 )
-from io_intelligence_provider.plugin.timeline import Timeline, fields_with
 
-__all__ = [
-    "HistoryAnswer",
-    "ModelAnswer",
-    "ModelsAnswer",
-    "changes_of",
-    "facts",
-    "get_history",
-    "get_model",
-    "get_models",
-    "history",
-    "history_of",
-    "last_on_file",
-    "model_rows",
-]
+__all__ = ["ModelAnswer", "ModelsAnswer", "get_model", "get_models"]
 
 
-def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
+class ModelsParameters(DatedParameters):
+    """Selects a page of the models of a day."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    offset: Offset = 0
+
+
+class ModelParameters(DatedParameters):
+    """Adds ``model``: an id or a name."""
+
+    model: ModelKey
+
+
+def get_models(reader: Reader, asked: ModelsParameters) -> dict[str, Any]:
     """Return the models of a day."""
     day = reader.shown(asked.date)
     rows, timeline = reader.day(day).rows, reader.timeline()
@@ -62,10 +75,10 @@ def get_models(reader: Reader, asked: p.ModelsParameters) -> dict[str, Any]:
     }
 
 
-def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
+def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
     """Return one model."""
     day = reader.shown(asked.date)
-    with reader.ahead(lambda: reader.changes(None, day)):
+    with reader.prefetch(reader.changes):
         timeline = reader.timeline()
     track = find(timeline, asked.model)
     as_of = last_on_file(timeline, track, day)
@@ -89,13 +102,6 @@ def get_model(reader: Reader, asked: p.ModelParameters) -> dict[str, Any]:
         **history_of(timeline, track, day),
         **changes_of(timeline, track, changes),
     }
-
-
-def get_history(reader: Reader, asked: p.HistoryParameters) -> dict[str, Any]:
-    """Return some models over time."""
-    timelines = {field: reader.timeline(fields_with(field)) for field in asked.fields}
-    found = history(timelines, asked.models, asked.fields, asked.start, asked.end)
-    return found | {"warnings": gaps(timelines[asked.fields[0]])}
 
 
 _SHOWN: Final = "output_token_price"
@@ -287,43 +293,6 @@ def changes_of(timeline: Timeline, track: int, changes: pl.DataFrame | None) -> 
     }
 
 
-def history(
-    timelines: Mapping[str, Timeline],
-    models: Sequence[str],
-    fields: Sequence[str],
-    start: date | None,
-    end: date | None,
-) -> dict[str, Any]:
-    """Return the steps of some fields of some models, over the whole history by default.
-
-    :param timelines: the timeline of each field.
-    :raises NotOnFileError: when one of the models is in no snapshot.
-    :raises InvalidError: when two models have the same name.
-    """
-    dates = timelines[fields[0]].dates
-    start = start or dates[0]
-    end = end or max(dates[-1], start)
-    first, last = bisect_left(dates, start), bisect_right(dates, end) - 1
-    series = []
-    for model in dict.fromkeys(models):
-        for field in dict.fromkeys(fields):
-            timeline = timelines[field]
-            track = find(timeline, model)
-            name, model_id = timeline.last_key(track)
-            steps, before = steps_between(timeline, field, track, first, last)
-            series.append(
-                {
-                    "model": model,
-                    "model_id": model_id,
-                    "name": name,
-                    "field": field,
-                    "steps": steps,
-                    "before": before,
-                }
-            )
-    return {"start": start, "end": end, "dates": dates[first : last + 1], "series": series}
-
-
 class OutputChange(Answer):
     """Compares the output price with thirty days before; ``new``: the model first appeared after that."""
 
@@ -400,21 +369,16 @@ class ModelAnswer(WarnedAnswer):
     changes: list[ModelChange]
 
 
-class Series(Answer):
-    """Holds one field of one model; ``before``: the step in force before the range."""
-
-    model: str
-    model_id: str
-    name: str
-    field: str
-    steps: list[Step]
-    before: Step | None
+router = APIRouter()
 
 
-class HistoryAnswer(WarnedAnswer):
-    """Holds the steps of some models and fields."""
+@router.api_route("/models", methods=METHODS, response_model=ModelsAnswer)
+async def models(request: Request, asked: Annotated[ModelsParameters, Query()]) -> Response:
+    """Return the models of a day."""
+    return await answer(request, ModelsAnswer, get_models, asked)
 
-    start: Date
-    end: Date
-    dates: list[Date]
-    series: list[Series]
+
+@router.api_route("/model", methods=METHODS, response_model=ModelAnswer)
+async def model(request: Request, asked: Annotated[ModelParameters, Query()]) -> Response:
+    """Return one model."""
+    return await answer(request, ModelAnswer, get_model, asked)

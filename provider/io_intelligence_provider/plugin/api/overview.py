@@ -4,85 +4,93 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 import polars as pl
+from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
+from starlette.requests import Request
+from starlette.responses import Response
 
-from io_intelligence_provider.changes.kinds import PRICE
+from io_intelligence_provider.changes.kinds import (
+    ACCESS,
+    LIMIT,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    PRICE,
+    QUOTA,
+    STATUS,
+)
 from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.report import QualityReport
-from io_intelligence_provider.plugin import counts
-from io_intelligence_provider.plugin.api import common as p
-from io_intelligence_provider.plugin.api.changes import DayCounts
-from io_intelligence_provider.plugin.api.common import Answer, WarnedAnswer, changes_on, gaps, report_on
-from io_intelligence_provider.plugin.formatting import plain
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    DatedParameters,
+    DayCounts,
+    WarnedAnswer,
+    changes_on,
+    count_days,
+    gaps,
+    plain,
+    report_on,
+)
+from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.series import Spark, sparks, tracks_on
-from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Timeline
+from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Spark, Timeline, sparks, tracks_on
 
-__all__ = [
-    "PERIOD",
-    "Move",
-    "OverviewAnswer",
-    "active_models",
-    "compared_days",
-    "compared_medians",
-    "get_overview",
-    "largest_move",
-    "median_series",
-    "movers",
-    "named_tracks",
-    "quality_figures",
-    "series_days",
-    "with_sparks",
-]
+__all__ = ["PERIOD", "OverviewAnswer", "get_overview"]
 
 
 _PER_DAY: Final = 60
-_EVENTS: Final = 10
+_NEWEST: Final = 10
+_KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, QUOTA, ACCESS, LIMIT, STATUS)
 
 
-def get_overview(reader: Reader, asked: p.OverviewParameters) -> dict[str, Any]:
+def _whole(value: object) -> object:
+    # A Literal of numbers does not accept text.
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+class OverviewParameters(DatedParameters):
+    """Adds ``days``: the number of days over which movers are compared."""
+
+    days: Annotated[Literal[1, 7, 30], BeforeValidator(_whole)] = 1
+
+
+def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     """Return the overview of a day."""
     day = reader.shown(asked.date)
-    series = series_days(reader.listing.dates, day)
-    with reader.ahead(lambda: _events(reader, day)), reader.ahead(lambda: reader.medians(series)):
+    with reader.prefetch(reader.changes):
         rows, timeline = reader.day(day).rows, reader.timeline()
-    compared = compared_days(timeline, day)
-    medians = reader.medians(one for one in (*series, *compared.values()) if one)
     warnings = gaps(timeline)
     names = named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)
-    largest = None if changes is None else largest_move(changes, names)
+    largest = changes and largest_move(changes.rows, names)
     report = report_on(reader, day, warnings)
     since = timeline.reference(day, day - timedelta(days=asked.days))
-    counted = (
-        None
-        if changes is None
-        else counts.count_days(counts.count_changes(changes), [day], reader.listing.dates)[0]
-    )
+    counted = changes and count_days(changes.counted, [day], reader.listing.dates)[0]
     return {
         "date": day,
-        "previous_date": compared["previous"],
+        "previous_date": timeline.before(day),
         "days": asked.days,
         "models": rows.height,
         "added": counted and counted["added"],
         "removed": counted and counted["removed"],
         "active": active_models(rows),
-        "price_changes": None if changes is None else counts.price_changes(changes),
-        "repriced": None if changes is None else counts.repriced(changes),
+        "price_changes": changes and price_changes(changes.rows),
+        "repriced": changes and repriced(changes.rows),
         "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
-        "medians": compared_medians(medians, compared),
-        "median_series": median_series(medians, series),
+        "medians": compared_medians(timeline, day),
+        "median_series": median_series(timeline.medians, series_days(reader.listing.dates, day)),
         "quality": report and quality_figures(report),
         "movers": movers(timeline, names, since, day),
         "per_day": _per_day(reader, day),
-        "events": _events(reader, day),
+        "events": events(reader.changes(None, day).rows),
         "warnings": warnings,
     }
 
@@ -92,16 +100,46 @@ def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
     last = [day for day in dates if day <= end][-_PER_DAY:]
     found = reader.changes(last[0], end)
     detected = set(reader.listing.change_dates) - set(found.damaged)
-    return counts.count_days(found.counted, [day for day in last if day in detected], dates)
+    return count_days(found.counted, [day for day in last if day in detected], dates)
 
 
-def _events(reader: Reader, end: date) -> list[dict[str, Any]]:
-    """Return the newest events; older changes are read only if the newer ones hold too few."""
-    found: list[dict[str, Any]] = []
-    for part in reader.changes_backwards(end):
-        found += counts.events(part.rows, _EVENTS - len(found))
-        if len(found) >= _EVENTS:
-            break
+def price_changes(changes: pl.DataFrame) -> dict[str, int]:
+    """Count changed prices; from or to null counts in the total only."""
+    ways = changes.filter(changes["change"] == PRICE)["direction"].cast(str).to_list()
+    return {"total": len(ways), "up": ways.count("up"), "down": ways.count("down")}
+
+
+def repriced(changes: pl.DataFrame) -> dict[str, int]:
+    """Count the models with a changed price: only up, only down, both."""
+    models: dict[tuple[str, str], set[str | None]] = {}
+    rows = changes.filter(changes["change"] == PRICE)
+    for name, model_id, way in rows.select("name", "model_id", "direction").iter_rows():
+        models.setdefault((name, model_id), set()).add(way)
+    ways = list(models.values())
+    return {
+        "models": len(ways),
+        "dearer": sum("up" in way and "down" not in way for way in ways),
+        "cheaper": sum("down" in way and "up" not in way for way in ways),
+        "both": sum({"up", "down"} <= way for way in ways),
+    }
+
+
+def events(changes: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the newest changes of models, quotas, access, limits and status, newest day first.
+
+    :param changes: oldest day first.
+    """
+    keys = ["snapshot_date", "change", "name", "model_id", "field", "old_value", "new_value"]
+    rows = changes.filter(changes["change"] != PRICE).select(keys)  # most changes are of prices
+    rows = rows.filter(_any_of(rows["change"], _KINDS))
+    rows = rows.sort("snapshot_date", descending=True, maintain_order=True).head(_NEWEST)
+    return list(rows.rename({"snapshot_date": "date"}).iter_rows(named=True))
+
+
+def _any_of(values: pl.Series, wanted: Collection[str]) -> pl.Series:
+    found = pl.Series([False], dtype=pl.Boolean).new_from_index(0, values.len())
+    for value in wanted:
+        found |= values == value
     return found
 
 
@@ -122,19 +160,16 @@ def series_days(dates: Sequence[date], day: date) -> Sequence[date]:
     return dates[bisect_left(dates, day - _SERIES) : bisect_right(dates, day)]
 
 
-def compared_days(timeline: Timeline, day: date) -> dict[str, date | None]:
-    """Return a readable day, the one before, and the one of thirty days before."""
+def compared_medians(timeline: Timeline, day: date) -> dict[str, dict[str, Any]]:
+    """Return the median prices of a day, of the readable one before, and of the one of thirty days before."""
     then = timeline.reference(day, day - PERIOD)
-    return {"value": day, "previous": timeline.before(day), "then": then}
-
-
-def compared_medians(found: Medians, compared: Mapping[str, date | None]) -> dict[str, dict[str, Any]]:
-    """Return the median prices of the compared days."""
+    compared = {"value": day, "previous": timeline.before(day), "then": then}
     return {
         field.removesuffix("_token_price"): {
-            name: None if day is None else plain(found[field].get(day)) for name, day in compared.items()
+            name: None if one is None else plain(timeline.medians[field].get(one))
+            for name, one in compared.items()
         }
-        | {"then_date": compared["then"]}
+        | {"then_date": then}
         for field in MEDIANS
     }
 
@@ -385,3 +420,12 @@ class OverviewAnswer(WarnedAnswer):
     movers: Movers
     per_day: list[DayCounts]
     events: list[Event]
+
+
+router = APIRouter()
+
+
+@router.api_route("/overview", methods=METHODS, response_model=OverviewAnswer)
+async def overview(request: Request, asked: Annotated[OverviewParameters, Query()]) -> Response:
+    """Return the overview of a day."""
+    return await answer(request, OverviewAnswer, get_overview, asked)

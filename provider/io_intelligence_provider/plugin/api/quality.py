@@ -6,32 +6,40 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import polars as pl
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.plugin.api import common as p
-from io_intelligence_provider.plugin.api.common import Answer, Moment, WarnedAnswer, report_on
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    DatedParameters,
+    Moment,
+    Offset,
+    WarnedAnswer,
+    report_on,
+)
+from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
-__all__ = [
-    "LONGEST_RECORD",
-    "QualityAnswer",
-    "QuarantineAnswer",
-    "committed_runs",
-    "get_quality",
-    "get_quarantine",
-    "quality",
-    "quarantine_page",
-    "report_form",
-]
+__all__ = ["QualityAnswer", "QuarantineAnswer", "get_quality", "get_quarantine"]
 
 
-def get_quality(reader: Reader, asked: p.DatedParameters) -> dict[str, Any]:
+class QuarantineParameters(DatedParameters):
+    """Selects a page of refused records, of all days by default."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    offset: Offset = 0
+
+
+def get_quality(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
     """Return the report of a day and the results of all runs, even if every run of the store failed."""
     warnings: list[str] = []
     day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
@@ -50,7 +58,7 @@ def get_quality(reader: Reader, asked: p.DatedParameters) -> dict[str, Any]:
     }
 
 
-def get_quarantine(reader: Reader, asked: p.QuarantineParameters) -> dict[str, Any]:
+def get_quarantine(reader: Reader, asked: QuarantineParameters) -> dict[str, Any]:
     """Return refused records."""
     warnings: list[str] = []
     if asked.date:
@@ -85,8 +93,8 @@ def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
                 missing.append(day)
         else:
             missing.append(day)
-    said = f"{len(missing)} days have neither a report nor a readable quarantine file" if missing else ""
-    return sizes, [f"{said}, the newest of them {missing[0]}."] if said else []
+    warning = f"{len(missing)} days have neither a report nor a readable quarantine file" if missing else ""
+    return sizes, [f"{warning}, the newest of them {missing[0]}."] if warning else []
 
 
 _FLAGGED: Final = 50
@@ -381,3 +389,18 @@ class QuarantineAnswer(WarnedAnswer):
     date: Date | None
     total: int
     items: list[Refused]
+
+
+router = APIRouter()
+
+
+@router.api_route("/quality", methods=METHODS, response_model=QualityAnswer)
+async def quality_of_runs(request: Request, asked: Annotated[DatedParameters, Query()]) -> Response:
+    """Return the report of a day and the results of all runs."""
+    return await answer(request, QualityAnswer, get_quality, asked)
+
+
+@router.api_route("/quarantine", methods=METHODS, response_model=QuarantineAnswer)
+async def quarantine(request: Request, asked: Annotated[QuarantineParameters, Query()]) -> Response:
+    """Return refused records."""
+    return await answer(request, QuarantineAnswer, get_quarantine, asked)

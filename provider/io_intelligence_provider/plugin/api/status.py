@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from typing import Any, Final
 
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
 from io_intelligence_provider import __version__
 from io_intelligence_provider.contract.columns import COLUMNS
-from io_intelligence_provider.plugin.api import common as p
 from io_intelligence_provider.plugin.api.common import Answer, Moment, WarnedAnswer, gaps
 from io_intelligence_provider.plugin.errors import scrub
+from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 
 __all__ = ["StatusAnswer", "get_status"]
@@ -24,7 +28,7 @@ STALE_DAYS: Final = 1
 """The largest age of the snapshot date in days; a replay may fetch an older date today."""
 
 
-def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
+def get_status(reader: Reader, _: None) -> dict[str, Any]:
     """Return the state of the store."""
     listing, latest = reader.listing, reader.latest()
     timeline = reader.known_timeline()
@@ -36,7 +40,7 @@ def get_status(reader: Reader, _: p.NoParameters) -> dict[str, Any]:
         "dates": listing.dates,
         "latest": latest.day,
         "latest_on_file": listing.dates[-1] if listing.dates else None,
-        "unreadable": [{"date": day, "message": said} for day, said in latest.unreadable.items()],
+        "unreadable": [{"date": day, "message": message} for day, message in latest.unreadable.items()],
         **_age(reader, latest.day, datetime.now(UTC)),
         "columns": [
             {"name": column.name, "description": column.description, "unit": column.unit}
@@ -112,3 +116,12 @@ class StatusAnswer(WarnedAnswer):
     columns: list[ColumnText]
     version: str
     now: Moment
+
+
+router = APIRouter()
+
+
+@router.api_route("/status", methods=METHODS, response_model=StatusAnswer)
+async def status(request: Request) -> Response:
+    """Return the state of the store."""
+    return await answer(request, StatusAnswer, get_status, None, changing=("now", "age_hours"))

@@ -1,10 +1,10 @@
 // Runs the page: title, tabs, the view that is shown, and the message when none can be.
 
 import { get } from "./api.js";
-import { h, icon, put } from "./dom.js";
+import { h, icon, replaceChildren } from "./dom.js";
 import { keepFocus } from "./focus.js";
 import { age, capital, count } from "./format.js";
-import { banner, failure, nothing, still } from "./parts.js";
+import { banner, emptyState, failure, skeleton } from "./components.js";
 import { hostLink, link, onChange, parse, VIEWS } from "./route.js";
 import { emptyStore, warnings } from "./states.js";
 
@@ -18,7 +18,7 @@ const COUNTS = { models: "models", changes: "changes" };
 function drawTabs(view) {
   const tabs = document.getElementById("tabs");
   keepFocus(tabs, () =>
-    put(
+    replaceChildren(
       tabs,
       VIEWS.map((name) => {
         const number = COUNTS[name] && status?.state !== "empty" ? status?.[COUNTS[name]] : null;
@@ -37,13 +37,13 @@ function drawTabs(view) {
 
 function drawFrame() {
   const dag = status?.dag_id ?? "io_intelligence_daily_pricing";
-  put(document.getElementById("dag"), "Dag ", h("a", hostLink(`dags/${encodeURIComponent(dag)}`), dag));
+  replaceChildren(document.getElementById("dag"), "Dag ", h("a", hostLink(`dags/${encodeURIComponent(dag)}`), dag));
   const node = document.getElementById("snapshot");
   if (!status || !status.latest) {
-    put(node, status && h("span", { class: "chip" }, "No snapshot yet"));
+    replaceChildren(node, status && h("span", { class: "chip" }, "No snapshot yet"));
     return;
   }
-  put(
+  replaceChildren(
     node,
     h(
       "span",
@@ -66,7 +66,7 @@ async function show({ view, params }) {
     } catch (error) {
       current?.stop();
       current = null;
-      tellOf(error, view);
+      showError(error, view);
     }
     return;
   }
@@ -75,17 +75,17 @@ async function show({ view, params }) {
   current = null;
   drawTabs(view);
   window.scrollTo(0, 0);
-  put(main, still());
+  replaceChildren(main, skeleton());
   try {
     const [module] = await Promise.all([import(`./views/${view}.js`), status ?? loadStatus()]);
     if (mine !== turn) return;
     drawTabs(view);
     if (status.state === "empty") {
-      put(main, emptyStore(status));
+      replaceChildren(main, emptyStore(status));
       return;
     }
     if (!status.latest) {
-      put(main, warnings(status));
+      replaceChildren(main, warnings(status));
       return;
     }
     const node = h("div", { class: `view ${view}` });
@@ -95,22 +95,23 @@ async function show({ view, params }) {
       return;
     }
     current = { view, ...shown };
-    put(main, warnings(status, shown.warnings), node);
+    replaceChildren(main, warnings(status, shown.warnings), node);
     await shown.placed?.();
   } catch (error) {
-    if (mine === turn) tellOf(error, view);
+    if (mine === turn) showError(error, view);
   }
 }
 
-function tellOf(error, view) {
-  if (error.kind === "forbidden") put(main, h("div", { class: "card" }, nothing(error.title, error.action)));
+function showError(error, view) {
+  if (error.kind === "forbidden")
+    replaceChildren(main, h("div", { class: "card" }, emptyState(error.title, error.action)));
   else if (error.kind === "login") {
-    put(
+    replaceChildren(
       main,
       h(
         "div",
         { class: "card" },
-        nothing(
+        emptyState(
           error.title,
           `${error.message} ${error.action} `,
           h("p", {}, h("a", { class: "button primary", ...hostLink("auth/login") }, "Log in")),
@@ -118,7 +119,7 @@ function tellOf(error, view) {
       ),
     );
   } else if (error.kind === "not_on_file") {
-    put(
+    replaceChildren(
       main,
       banner(
         "warn",
@@ -129,7 +130,7 @@ function tellOf(error, view) {
     );
   } else {
     if (!error.kind) console.error(error);
-    put(
+    replaceChildren(
       main,
       failure(error, () => {
         status = null;

@@ -30,7 +30,7 @@ export function svg(tag, attributes, ...children) {
 }
 
 /** Replace all children of a node. */
-export function put(node, ...children) {
+export function replaceChildren(node, ...children) {
   node.replaceChildren();
   append(node, children);
   return node;

@@ -45,7 +45,7 @@ export function update(changes, { push = false } = {}) {
   const address = link(view, params);
   if (address === (window.location.hash || "#/overview")) return;
   window.history[push ? "pushState" : "replaceState"](null, "", address);
-  tell();
+  notify();
 }
 
 /** Call `listener` on every change of the URL. */
@@ -53,15 +53,15 @@ export function onChange(listener) {
   listeners.push(listener);
 }
 
-function tell() {
+function notify() {
   for (const listener of listeners) listener(parse());
 }
 
 window.addEventListener("hashchange", () => {
   // The skip link targets an element, not a view.
-  if (window.location.hash !== "#content") tell();
+  if (window.location.hash !== "#content") notify();
 });
-window.addEventListener("popstate", () => window.location.hash !== "#content" && tell());
+window.addEventListener("popstate", () => window.location.hash !== "#content" && notify());
 
 /** Link to a page of Airflow. In its iframe the host page must navigate: the sandbox forbids it to the frame. */
 export function hostLink(path) {

@@ -2,7 +2,7 @@
 
 import { h, icon } from "./dom.js";
 import { age, shortDay } from "./format.js";
-import { banner } from "./parts.js";
+import { banner } from "./components.js";
 import { hostLink } from "./route.js";
 
 /** Build the first page of a new installation: three ways to the first snapshot. */
@@ -54,7 +54,7 @@ export function emptyStore(status) {
 
 /** Build the banners above a view: an old snapshot, unreadable days, and the view's own warnings. */
 export function warnings(status, others = []) {
-  const told = (text) => status.unreadable.some(({ date }) => text.includes(date));
+  const isReported = (text) => status.unreadable.some(({ date }) => text.includes(date));
   const dag = hostLink(`dags/${encodeURIComponent(status.dag_id)}`);
   const found = [];
   if (status.unreadable?.length) {
@@ -86,7 +86,7 @@ export function warnings(status, others = []) {
       ),
     );
   }
-  for (const text of new Set([...status.warnings, ...others].filter((said) => !told(said))))
+  for (const text of new Set([...status.warnings, ...others].filter((said) => !isReported(said))))
     found.push(banner("warn", text));
   return found;
 }

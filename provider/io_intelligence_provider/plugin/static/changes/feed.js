@@ -3,9 +3,9 @@
 import { query } from "./query.js";
 import { get } from "../api.js";
 import { changeRows, WHOLE_MODEL } from "./rows.js";
-import { h, put } from "../dom.js";
+import { h, replaceChildren } from "../dom.js";
 import { capital, count, field, plural, PRICES, today, weekday } from "../format.js";
-import { counted, nothing } from "../parts.js";
+import { counted, emptyState } from "../components.js";
 import { update } from "../route.js";
 
 export const PAGE = 1000;
@@ -13,9 +13,9 @@ export const PAGE = 1000;
 export function drawFeed(card, data, state) {
   if (!data.days.length) {
     const filtered = state.q || state.kind || state.size || state.direction || state.model;
-    put(
+    replaceChildren(
       card,
-      nothing(
+      emptyState(
         filtered ? "No change matches" : "Nothing changed",
         `${state.start} to ${state.end}`,
         filtered
@@ -49,15 +49,15 @@ export function drawFeed(card, data, state) {
   );
   const loaded = { items: [...data.items], total: data.total };
   const more = h("div", { class: "more" });
-  put(card, table, more);
+  replaceChildren(card, table, more);
 
   function fill() {
-    put(
+    replaceChildren(
       body,
       data.days.map((day) => dayRows(day, loaded, columns, state)),
     );
     const left = loaded.total - loaded.items.length;
-    put(
+    replaceChildren(
       more,
       left > 0 &&
         h(

@@ -2,7 +2,7 @@
 
 import { h, icon } from "../dom.js";
 import { capital, count, cut, field, price } from "../format.js";
-import { modelName, move, places, priceCell } from "../parts.js";
+import { modelName, move, places, priceCell } from "../components.js";
 import { link } from "../route.js";
 
 export const WHOLE_MODEL = ["model_added", "model_removed"];

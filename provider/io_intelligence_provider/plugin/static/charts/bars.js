@@ -1,7 +1,7 @@
 // Draws the number of price rises (above the line) and falls (below it) by day.
 
 import { dayTicks } from "./axes.js";
-import { h, put, svg, token } from "../dom.js";
+import { h, replaceChildren, svg, token } from "../dom.js";
 import { plusDays } from "../format.js";
 import { keepDrawn, layout } from "./plot.js";
 
@@ -17,7 +17,7 @@ export function bars(node, { days, title, marks = false, selected = null, choose
   const overlay = svg("svg", { class: "chart-overlay", "aria-hidden": "true" });
   const words = h("div", { class: "chart-labels", "aria-hidden": "true" });
   node.classList.add("chart");
-  put(node, overlay, words);
+  replaceChildren(node, overlay, words);
   if (!days.length) return () => {};
   const start = days[0].date;
   const end = days[days.length - 1].date;

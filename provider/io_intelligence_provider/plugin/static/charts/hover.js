@@ -1,8 +1,8 @@
 // Shows a chart's values and their moves on the day under the pointer or selected with the arrow keys.
 
-import { h, put, say, svg, token } from "../dom.js";
+import { h, replaceChildren, say, svg, token } from "../dom.js";
 import { cut, shortDay } from "../format.js";
-import { move } from "../parts.js";
+import { move } from "../components.js";
 import { at, before, change, value } from "./steps.js";
 
 /** Make a chart's element respond to pointer and keyboard. */
@@ -31,7 +31,7 @@ export function hovering(node, options) {
     if (!scale || day === shown) return;
     shown = day;
     const x = scale.x(day);
-    put(
+    replaceChildren(
       line,
       svg("path", { d: `M${x} ${scale.top - 8}V${scale.bottom}`, stroke: token("muted"), fill: "none" }),
     );
@@ -51,11 +51,11 @@ export function hovering(node, options) {
         }),
       );
     }
-    put(pill, shortDay(day));
+    replaceChildren(pill, shortDay(day));
     pill.hidden = card.hidden = false;
     pill.style.left = `${x}px`;
     pill.style.top = `${scale.bottom + 3}px`;
-    put(
+    replaceChildren(
       card,
       h("div", { class: "hover-head" }, h("b", {}, day), h("span", { class: "muted" }, "change on the day")),
       rows.map((item) => cells(item, options.format)),
@@ -133,7 +133,7 @@ function row(series, day) {
 }
 
 function cells(item, format) {
-  const told = item.text === null ? (item.absent ? "not on file" : "not published") : format(item.text);
+  const label = item.text === null ? (item.absent ? "not on file" : "not published") : format(item.text);
   const moved =
     item.text === null ? "" : item.changed ? move(item.pct) : h("span", { class: "muted" }, "unchanged");
   return h(
@@ -141,7 +141,7 @@ function cells(item, format) {
     { class: "hover-row" },
     h("span", { class: "key", style: { background: token(item.series.token) } }),
     h("span", { class: "hover-name", dir: "auto" }, cut(item.series.label, 60)),
-    h("span", {}, told),
+    h("span", {}, label),
     h("span", { class: "number" }, moved),
   );
 }

@@ -30,7 +30,7 @@ const CONFIG = { displayModeBar: false, staticPlot: true, responsive: false };
 /** Return the shared layout: no frame, horizontal grid only, the page's fonts and colours. */
 export function layout(margin, xaxis, yaxis) {
   const font = { family: token("font"), size: 12, color: token("faint") };
-  const still = { fixedrange: true, zeroline: false, ticks: "", automargin: false };
+  const fixed = { fixedrange: true, zeroline: false, ticks: "", automargin: false };
   return {
     margin,
     font,
@@ -40,7 +40,7 @@ export function layout(margin, xaxis, yaxis) {
     hovermode: false,
     dragmode: false,
     xaxis: {
-      ...still,
+      ...fixed,
       type: "date",
       showgrid: false,
       linecolor: token("axis"),
@@ -53,7 +53,7 @@ export function layout(margin, xaxis, yaxis) {
       ...xaxis,
     },
     yaxis: {
-      ...still,
+      ...fixed,
       gridcolor: token("grid"),
       gridwidth: 1,
       tickmode: "array",

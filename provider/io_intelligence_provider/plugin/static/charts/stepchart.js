@@ -1,7 +1,7 @@
 // Draws prices or quotas over time as steps; names are at the right end of their lines.
 
 import { dayTicks, linearTicks, logTicks } from "./axes.js";
-import { h, put, svg, token } from "../dom.js";
+import { h, replaceChildren, svg, token } from "../dom.js";
 import { cut, shortDay } from "../format.js";
 import { hovering } from "./hover.js";
 import { keepDrawn, layout } from "./plot.js";
@@ -23,7 +23,7 @@ export function stepChart(node, options) {
   const overlay = svg("svg", { class: "chart-overlay", "aria-hidden": "true" });
   const labels = h("div", { class: "chart-labels", "aria-hidden": "true" });
   node.classList.add("chart");
-  put(node, overlay, labels);
+  replaceChildren(node, overlay, labels);
   const hover = hovering(node, options);
   const stop = keepDrawn(node, (width) => {
     const narrow = width < 560;

@@ -1,7 +1,7 @@
 // Lets the user choose a model by typing a part of its name.
 
 import { matcher } from "../catalogue.js";
-import { h, icon, put } from "../dom.js";
+import { h, icon, replaceChildren } from "../dom.js";
 import { cut } from "../format.js";
 
 const MOST = 30;
@@ -32,7 +32,7 @@ export function modelCombo(models, label, note, choose) {
   }
 
   function draw() {
-    put(
+    replaceChildren(
       list,
       found.map((model, index) =>
         h(
@@ -53,7 +53,7 @@ export function modelCombo(models, label, note, choose) {
       ),
     );
     if (!found.length)
-      put(
+      replaceChildren(
         list,
         h("li", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, "No model matches"),
       );

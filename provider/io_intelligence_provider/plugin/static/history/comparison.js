@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { cut, days, field, plusDays } from "../format.js";
-import { modelName, move, notPublished } from "../parts.js";
+import { modelName, move, notPublished } from "../components.js";
 import { colour } from "../charts/stepchart.js";
 import { at, change, moves, value } from "../charts/steps.js";
 import { link } from "../route.js";

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { catalogue, find, reference } from "../catalogue.js";
 import { modelCombo } from "./combo.js";
 import { download } from "../csv.js";
-import { h, icon, put } from "../dom.js";
+import { h, icon, replaceChildren } from "../dom.js";
 import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
 import { keepFocus } from "../focus.js";
 import {
@@ -13,11 +13,11 @@ import {
   csvButton,
   dayInput,
   daysField,
-  nothing,
+  emptyState,
   segments,
   shortName,
-  still,
-} from "../parts.js";
+  skeleton,
+} from "../components.js";
 import { update } from "../route.js";
 import { prepareCharts } from "../charts/plot.js";
 import { colour, stepChart } from "../charts/stepchart.js";
@@ -49,7 +49,7 @@ export async function history({ node, params, status }, kind) {
   const controls = h("div", { class: "controls" });
   const card = h("section", { class: "card" });
   const table = h("section", { class: "card" });
-  put(node, pills, controls, card, table);
+  replaceChildren(node, pills, controls, card, table);
   let stop = () => {};
   let asked = 0;
 
@@ -66,7 +66,7 @@ export async function history({ node, params, status }, kind) {
       : null;
     keepFocus(node, () => {
       drawPills(pills, state, listed.items, kind);
-      put(
+      replaceChildren(
         controls,
         // A press before the answer has arrived saves the file when it arrives.
         controlsOf(state, kind, () =>
@@ -79,8 +79,8 @@ export async function history({ node, params, status }, kind) {
     });
     if (!answered) {
       stop();
-      put(card, nothing("No model chosen", "Add up to ten above."));
-      put(table);
+      replaceChildren(card, emptyState("No model chosen", "Add up to ten above."));
+      replaceChildren(table);
       table.hidden = true;
       return;
     }
@@ -90,7 +90,7 @@ export async function history({ node, params, status }, kind) {
     } catch (error) {
       if (mine !== asked) return;
       if (error.kind !== "not_on_file" && error.kind !== "invalid") throw error;
-      put(card, banner("warn", h("b", {}, `${error.title}. `), error.message));
+      replaceChildren(card, banner("warn", h("b", {}, `${error.title}. `), error.message));
       table.hidden = true;
       return;
     }
@@ -98,10 +98,10 @@ export async function history({ node, params, status }, kind) {
     stop();
     stop = drawChart(card, state, answer, kind);
     table.hidden = false;
-    put(table, comparison(state, seriesOf(answer), kind));
+    replaceChildren(table, comparison(state, seriesOf(answer), kind));
   }
 
-  put(card, still(6));
+  replaceChildren(card, skeleton(6));
   table.hidden = true;
   return { placed: () => draw(params), stop: () => stop(), change: draw };
 }
@@ -176,7 +176,7 @@ function drawPills(node, state, items, kind) {
   const chosen = new Set(state.models.map((model) => find(items, model)?.model_id));
   const add = (model) =>
     update({ model: [...state.models, reference(model, items)], none: null }, { push: true });
-  put(
+  replaceChildren(
     node,
     state.models.map(pill),
     state.models.length < MOST &&
@@ -261,7 +261,7 @@ function seriesOf(answer) {
 function drawChart(card, state, answer, kind) {
   if (kind.isText?.(state.column)) {
     const series = seriesOf(answer).map((item) => ({ ...item, steps: clipped(item.steps, state.start) }));
-    put(
+    replaceChildren(
       card,
       cardHead(capital(field(state.column)), `${state.start} to ${state.end}; one holds until it changes`),
       states(state, series),
@@ -275,7 +275,7 @@ function drawChart(card, state, answer, kind) {
   const free =
     state.log &&
     series.some((item) => item.steps.some((step) => step[2] && step[1] !== null && Number(step[1]) === 0));
-  put(
+  replaceChildren(
     card,
     cardHead(
       title,

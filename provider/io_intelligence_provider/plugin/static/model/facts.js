@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { PRICES, QUOTAS, capital, count, cut, field, plural } from "../format.js";
-import { notPublished } from "../parts.js";
+import { notPublished } from "../components.js";
 import { outerLink } from "../route.js";
 
 function written(fact) {

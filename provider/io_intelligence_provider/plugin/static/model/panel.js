@@ -1,17 +1,17 @@
 // Shows all data of one model in a panel beside the table.
 
 import { get } from "../api.js";
-import { h, icon, put } from "../dom.js";
+import { h, icon, replaceChildren } from "../dom.js";
 import { facts } from "./facts.js";
 import { capital, cut, field, isZero, plural, price } from "../format.js";
-import { failure, shortName, still } from "../parts.js";
+import { failure, shortName, skeleton } from "../components.js";
 import { link } from "../route.js";
 import { stepChart } from "../charts/stepchart.js";
 import { changes, priceTable } from "./tables.js";
 
 /** Open the panel; returns {close(silently)}. `closed` is called when the user closes it. */
 export function openModel({ named, date, status, closed }) {
-  const content = h("div", {}, still(6));
+  const content = h("div", {}, skeleton(6));
   const close = h(
     "button",
     { class: "button close", type: "button", "aria-label": "Close", onclick: () => dialog.close() },
@@ -44,7 +44,7 @@ export function openModel({ named, date, status, closed }) {
       const data = await get("model", { model: named, date });
       if (!gone) stop = draw(title, content, data, status);
     } catch (error) {
-      if (!gone) put(content, failure(error, load));
+      if (!gone) replaceChildren(content, failure(error, load));
     }
   }
   load();
@@ -59,12 +59,12 @@ export function openModel({ named, date, status, closed }) {
 function draw(title, content, data, status) {
   const { model } = data;
   const chart = h("div", { class: "plot" });
-  put(
+  replaceChildren(
     title,
     h("h2", { id: "panel-name", dir: "auto", class: "new-line" }, shortName(model.name)),
     h("code", { class: "muted", dir: "auto" }, model.name),
   );
-  put(
+  replaceChildren(
     content,
     priceTable(data),
     h(
@@ -99,7 +99,7 @@ function draw(title, content, data, status) {
     .filter(({ steps }) => steps.some((step) => step[2] && step[1] !== null && !isZero(step[1])))
     .map(({ column, steps }, index) => ({ label: capital(field(column)), steps, index }));
   if (!series.length) {
-    put(chart, h("p", { class: "muted" }, "No price above 0 was ever published."));
+    replaceChildren(chart, h("p", { class: "muted" }, "No price above 0 was ever published."));
     return () => {};
   }
   const start = data.first_seen;

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { capital, count, cut, field, plural, price, PRICES, shortDay } from "../format.js";
-import { move, places, priceCell } from "../parts.js";
+import { move, places, priceCell } from "../components.js";
 import { link } from "../route.js";
 
 export function priceTable(data) {

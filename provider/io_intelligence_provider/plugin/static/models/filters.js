@@ -2,7 +2,7 @@
 
 import { matcher } from "../catalogue.js";
 import { h, icon } from "../dom.js";
-import { select } from "../parts.js";
+import { select } from "../components.js";
 import { update } from "../route.js";
 import { sortOptions } from "../sorting.js";
 import { columnsOf, DEFAULT_SORT } from "./table.js";

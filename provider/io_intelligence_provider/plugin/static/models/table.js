@@ -1,9 +1,9 @@
 // Builds the table of models: columns, header and rows.
 
 import { find, reference } from "../catalogue.js";
-import { h, put } from "../dom.js";
+import { h, replaceChildren } from "../dom.js";
 import { ACCESS, byNumber, byText, capital, count, cut, field, plural, PRICES, QUOTAS } from "../format.js";
-import { modelName, move, nothing, notPublished, places, priceCell } from "../parts.js";
+import { emptyState, modelName, move, notPublished, places, priceCell } from "../components.js";
 import { update } from "../route.js";
 import { windowed } from "../rows.js";
 import { sortable, widthsOf } from "../sorting.js";
@@ -113,9 +113,9 @@ export function drawTable(card, rows, data, params) {
     const filter = ["developer", "status", "capability"]
       .map((key) => params.get(key) && `${key} ${params.get(key)}`)
       .filter(Boolean);
-    put(
+    replaceChildren(
       card,
-      nothing(
+      emptyState(
         query ? `No model matches “${query}”` : "No model matches",
         h("span", { dir: "auto" }, ["among " + plural(data.items.length, "model"), ...filter].join(", ")),
         h(
@@ -132,7 +132,7 @@ export function drawTable(card, rows, data, params) {
   const widths = Object.fromEntries(
     PRICES.map((key) => [key, places(rows.map((model) => model.prices[key]))]),
   );
-  put(
+  replaceChildren(
     card,
     h(
       "table",

@@ -1,10 +1,10 @@
 // Builds the lists of the largest moves: dearer on one side, cheaper on the other.
 
-import { h, put } from "../dom.js";
+import { h, replaceChildren } from "../dom.js";
 import { keepFocus } from "../focus.js";
 import { field, plural, price } from "../format.js";
 import { reference } from "./panels.js";
-import { cardHead, modelName, move, nothing, places, priceCell, segments } from "../parts.js";
+import { cardHead, emptyState, modelName, move, places, priceCell, segments } from "../components.js";
 import { link, update } from "../route.js";
 import { sparkline } from "../charts/sparkline.js";
 
@@ -19,7 +19,7 @@ export function drawMovers(card, data) {
     (value) => update({ days: value === "1" ? null : value }),
   );
   keepFocus(card, () =>
-    put(
+    replaceChildren(
       card,
       cardHead("Largest moves", "USD per 1M tokens, the biggest of each model", choice),
       h("div", { class: "sides" }, side(data, "up"), side(data, "down")),
@@ -47,7 +47,7 @@ function side(data, direction) {
       "div",
       { class: "side" },
       head,
-      nothing(
+      emptyState(
         direction === "up" ? "Nothing got dearer" : "Nothing got cheaper",
         `since ${data.movers.since ?? data.previous_date ?? data.date}`,
       ),

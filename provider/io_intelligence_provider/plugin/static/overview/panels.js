@@ -3,7 +3,7 @@
 import { bars } from "../charts/bars.js";
 import { h, icon } from "../dom.js";
 import { count, cut, field, plural, price } from "../format.js";
-import { cardHead, modelName, nothing } from "../parts.js";
+import { cardHead, emptyState, modelName } from "../components.js";
 import { link } from "../route.js";
 import { stepChart } from "../charts/stepchart.js";
 
@@ -21,7 +21,7 @@ export function perDay(data, charts) {
     "section",
     { class: "card span-4" },
     cardHead("Price changes per day", "all four prices"),
-    data.per_day.length ? plot : nothing("Nothing to compare yet"),
+    data.per_day.length ? plot : emptyState("Nothing to compare yet"),
     h(
       "p",
       { class: "unseen" },
@@ -81,7 +81,7 @@ export function medians(data, charts, status) {
     "section",
     { class: "card span-4" },
     cardHead("Median price", "all models, USD per 1M tokens"),
-    series.length ? [plot, table] : nothing("No price published"),
+    series.length ? [plot, table] : emptyState("No price published"),
   );
 }
 
@@ -118,6 +118,6 @@ export function events(data) {
     cardHead("Models and limits", null, h("a", { href: link("changes") }, "All changes")),
     data.events.length
       ? h("ul", { class: "events" }, data.events.map(row))
-      : nothing("No model came or went", "and no limit, quota or access tier moved"),
+      : emptyState("No model came or went", "and no limit, quota or access tier moved"),
   );
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { count, cut, field, plural, price, share, shortDay } from "../format.js";
-import { counted, move, outcome, shortName } from "../parts.js";
+import { counted, move, outcome, shortName } from "../components.js";
 
 function skipped(data) {
   const gap = data.previous_date && (Date.parse(data.date) - Date.parse(data.previous_date)) / 86_400_000;
@@ -41,15 +41,15 @@ export function lead(data) {
   if (dearer) parts.push(counted("up", dearer, "dearer"));
   if (cheaper) parts.push(counted("down", cheaper, "cheaper"));
   if (both) parts.push(`${both} both ways`);
-  const told = parts.flatMap((part, index) => (index ? [", ", part] : [part]));
+  const note = parts.flatMap((part, index) => (index ? [", ", part] : [part]));
   return h(
     "p",
     { class: "lead" },
     `On ${data.date}${skipped(data)}, `,
     h("b", {}, `${count(models)} of ${plural(data.models, "model")}`),
     " changed price",
-    told.length ? ": " : "",
-    told,
+    note.length ? ": " : "",
+    note,
     ".",
     data.largest && largest(data.largest),
   );
@@ -130,14 +130,14 @@ export function pct(from, to) {
 function medianNote({ medians: { output } }) {
   if (output.value === null) return "no price published";
   const day = pct(output.previous, output.value);
-  const told =
+  const note =
     output.previous === null ? "" : day === 0 ? "unchanged on the day" : [move(day), " on the day"];
   const then = pct(output.then, output.value);
   return h(
     "span",
     {},
-    told,
-    told && then !== null ? ", " : "",
+    note,
+    note && then !== null ? ", " : "",
     then !== null && [move(then), ` since ${shortDay(output.then_date)}`],
   );
 }

@@ -3,7 +3,7 @@
 import { CELLS, cells, scoreCells } from "./cells.js";
 import { h } from "../dom.js";
 import { count, plural, share, shortDay } from "../format.js";
-import { cardHead, outcome } from "../parts.js";
+import { cardHead, outcome } from "../components.js";
 
 const LEVELS = { row: "Row", snapshot: "Snapshot", history: "History" };
 

@@ -2,7 +2,7 @@
 
 import { h, icon } from "../dom.js";
 import { count, cut, field, plural, share } from "../format.js";
-import { cardHead, modelName, nothing } from "../parts.js";
+import { cardHead, emptyState, modelName } from "../components.js";
 import { record } from "./record.js";
 
 function example(item) {
@@ -33,7 +33,7 @@ export function flagged(data) {
       "section",
       { class: "card span-6" },
       head,
-      nothing("Nothing flagged", "in any snapshot on file"),
+      emptyState("Nothing flagged", "in any snapshot on file"),
     );
   return h(
     "section",

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { bars } from "../charts/bars.js";
 import { prepareCharts } from "../charts/plot.js";
 import { catalogue, find } from "../catalogue.js";
-import { h, icon, put } from "../dom.js";
+import { h, icon, replaceChildren } from "../dom.js";
 import { drawFeed, PAGE } from "../changes/feed.js";
 import { keepFocus } from "../focus.js";
 import { cut } from "../format.js";
@@ -12,13 +12,13 @@ import {
   cardHead,
   csvButton,
   daysField,
-  nothing,
+  emptyState,
   searchField,
   segments,
   select,
   shortName,
-  still,
-} from "../parts.js";
+  skeleton,
+} from "../components.js";
 import { query, KINDS, save, SIZES, stateOf } from "../changes/query.js";
 import { update } from "../route.js";
 
@@ -38,7 +38,7 @@ export async function show({ node, params, status }) {
   let stopStrip = () => {};
   let asked = null;
   let waiting = 0;
-  put(node, controls, pills, strip, feed);
+  replaceChildren(node, controls, pills, strip, feed);
 
   async function draw(now) {
     const state = stateOf(now, status);
@@ -46,7 +46,7 @@ export async function show({ node, params, status }) {
     asked = new AbortController();
     const { signal } = asked;
     keepFocus(node, () => {
-      put(
+      replaceChildren(
         controls,
         search,
         controlsOf(state, status, () => save(state)),
@@ -62,11 +62,14 @@ export async function show({ node, params, status }) {
       if (!signal.aborted) drawFeed(feed, data, state);
     } catch (error) {
       if (error.name !== "AbortError")
-        put(feed, nothing(error.title ?? "Something went wrong", `${error.message} ${error.action ?? ""}`));
+        replaceChildren(
+          feed,
+          emptyState(error.title ?? "Something went wrong", `${error.message} ${error.action ?? ""}`),
+        );
     }
   }
 
-  put(feed, still(6));
+  replaceChildren(feed, skeleton(6));
   return {
     placed: () => draw(params),
     stop() {
@@ -117,13 +120,13 @@ function controlsOf(state, status, save_) {
 
 function pill(node, state) {
   if (!state.model) {
-    put(node);
+    replaceChildren(node);
     node.hidden = true;
     return;
   }
   node.hidden = false;
   const text = h("span", { class: "text", dir: "auto" }, cut(state.model, 80));
-  put(
+  replaceChildren(
     node,
     h(
       "span",
@@ -173,10 +176,10 @@ function drawStrip(card, state, days, status) {
   );
   head.insertBefore(key, head.lastChild);
   if (!days.length) {
-    put(card, head, nothing("No changes on file yet", "They are found from the second snapshot on."));
+    replaceChildren(card, head, emptyState("No changes on file yet", "They are found from the second snapshot on."));
     return () => {};
   }
-  put(card, head, plot);
+  replaceChildren(card, head, plot);
   return bars(plot, {
     days,
     title: "Changes per day",

@@ -2,12 +2,12 @@
 
 import { catalogue, find, snapshotDay } from "../catalogue.js";
 import { download } from "../csv.js";
-import { h, put, say } from "../dom.js";
+import { h, replaceChildren, say } from "../dom.js";
 import { filtered, filters } from "../models/filters.js";
 import { keepFocus } from "../focus.js";
 import { ACCESS, QUOTAS, PRICES, plural } from "../format.js";
 import { openModel } from "../model/panel.js";
-import { csvButton, dayField, searchField } from "../parts.js";
+import { csvButton, dayField, searchField } from "../components.js";
 import { update } from "../route.js";
 import { sortOf } from "../sorting.js";
 import { columnsOf, DEFAULT_SORT, drawTable, mark } from "../models/table.js";
@@ -22,7 +22,7 @@ export async function show({ node, params, status }) {
   const table = h("section", { class: "card" });
   const notes = h("div", { class: "footnotes" });
   const search = searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
-  put(node, controls, table, notes);
+  replaceChildren(node, controls, table, notes);
 
   function draw(now) {
     const shownSearch = search.querySelector("input");
@@ -31,7 +31,7 @@ export async function show({ node, params, status }) {
     const { column, descending } = sortOf(now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items));
     rows.sort(column.order(column.pick, descending));
     keepFocus(node, () => {
-      put(
+      replaceChildren(
         controls,
         search,
         filters(data, now),
@@ -96,7 +96,7 @@ export async function show({ node, params, status }) {
 
 function drawNotes(node, data) {
   const doubtful = data.items.some((model) => model.doubtful.length);
-  put(
+  replaceChildren(
     node,
     h("span", {}, h("b", {}, "—"), " not published"),
     h("span", {}, h("b", {}, "free"), " published as 0"),

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { prepareCharts } from "../charts/plot.js";
-import { h, put } from "../dom.js";
+import { h, replaceChildren } from "../dom.js";
 import { drawMovers, SPANS } from "../overview/movers.js";
 import { events, medians, perDay } from "../overview/panels.js";
 import { lead, tiles } from "../overview/tiles.js";
@@ -14,7 +14,7 @@ export async function show({ node, params, status }) {
   const data = await get("overview", { days: span(params) });
   const movers = h("section", { class: "card movers" });
   const charts = [];
-  put(
+  replaceChildren(
     node,
     lead(data),
     tiles(data),

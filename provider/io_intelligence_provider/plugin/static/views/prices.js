@@ -2,7 +2,7 @@
 
 import { price } from "../format.js";
 import { history } from "../history/history.js";
-import { places, priceCell } from "../parts.js";
+import { places, priceCell } from "../components.js";
 
 const KIND = {
   fields: ["input_token_price", "output_token_price", "cache_read_token_price", "cache_write_token_price"],

@@ -3,11 +3,11 @@
 import { get } from "../api.js";
 import { snapshotDay } from "../catalogue.js";
 import { checks } from "../quality/checks.js";
-import { h, put } from "../dom.js";
+import { h, replaceChildren } from "../dom.js";
 import { failedRuns, flagged, quarantine } from "../quality/evidence.js";
 import { keepFocus } from "../focus.js";
 import { count, cut, plural, share } from "../format.js";
-import { dayField, nothing, outcome } from "../parts.js";
+import { dayField, emptyState, outcome } from "../components.js";
 import { update } from "../route.js";
 
 /** Show the view; its parameters: day. */
@@ -22,7 +22,7 @@ export async function show({ node, params, status }) {
     ]);
     said = data.warnings;
     keepFocus(node, () =>
-      put(
+      replaceChildren(
         node,
         controls(data, status),
         tiles(data),
@@ -71,7 +71,7 @@ function tiles(data) {
     return h(
       "div",
       { class: "card" },
-      nothing(
+      emptyState(
         `The report of ${data.date} cannot be read`,
         "The snapshot itself is on file. Clear its task to write the report again.",
       ),

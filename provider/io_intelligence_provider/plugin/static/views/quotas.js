@@ -3,11 +3,11 @@
 
 import { catalogue, matcher, reference } from "../catalogue.js";
 import { download } from "../csv.js";
-import { h, put } from "../dom.js";
+import { h, replaceChildren } from "../dom.js";
 import { ACCESS, byNumber, byText, capital, count, cut, field, plural, QUOTAS } from "../format.js";
 import { keepFocus } from "../focus.js";
 import { history } from "../history/history.js";
-import { cardHead, csvButton, modelName, nothing, notPublished, searchField } from "../parts.js";
+import { cardHead, csvButton, emptyState, modelName, notPublished, searchField } from "../components.js";
 import { link, update } from "../route.js";
 import { windowed } from "../rows.js";
 import { sortable, sortOf, widthsOf } from "../sorting.js";
@@ -82,14 +82,14 @@ export async function show({ node, params, status }) {
   const columns = published(data.items);
   const known = columns.length > 0;
   const title = columns.some((column) => column.number) ? "Quotas over time" : "Access tiers over time";
-  put(node, controls, card, known ? [h("h2", { class: "part" }, title), past] : null);
+  replaceChildren(node, controls, card, known ? [h("h2", { class: "part" }, title), past] : null);
 
   function draw(now) {
     const sort = now.get("sort") ?? DEFAULT_SORT;
     const { column, descending } = sortOf(sort, [NAME, ...columns]);
     const rows = data.items.filter(matcher(now.get("q") ?? "")).sort(column.order(column.pick, descending));
     keepFocus(node, () => {
-      put(
+      replaceChildren(
         controls,
         search,
         h(
@@ -129,10 +129,10 @@ function drawTable(card, rows, columns, sort, data, params) {
       : "Quotas and access tiers";
   const title = cardHead(words, `as of ${data.date}`);
   if (!rows.length) {
-    put(
+    replaceChildren(
       card,
       title,
-      nothing(
+      emptyState(
         `No model matches “${params.get("q")}”`,
         h(
           "p",
@@ -148,11 +148,11 @@ function drawTable(card, rows, columns, sort, data, params) {
     return () => {};
   }
   if (!columns.length) {
-    put(card, title, nothing("Neither quotas nor access tiers are published"));
+    replaceChildren(card, title, emptyState("Neither quotas nor access tiers are published"));
     return () => {};
   }
   const body = h("tbody");
-  put(
+  replaceChildren(
     card,
     title,
     h(

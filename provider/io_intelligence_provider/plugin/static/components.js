@@ -191,8 +191,8 @@ export function daysField(label, [start, end], { min, max }, choose) {
   );
 }
 
-/** Build the search field; "/" focuses it. Every key press calls `tell`. */
-export function searchField(value, tell) {
+/** Build the search field; "/" focuses it. Every key press calls `onInput`. */
+export function searchField(value, onInput) {
   const input = h("input", {
     type: "search",
     placeholder: "Search models",
@@ -201,7 +201,7 @@ export function searchField(value, tell) {
     autocomplete: "off",
     spellcheck: "false",
     maxlength: 200,
-    oninput: (event) => tell(event.target.value),
+    oninput: (event) => onInput(event.target.value),
   });
   return h(
     "label",
@@ -241,15 +241,15 @@ export function banner(kind, ...children) {
   );
 }
 
-export function nothing(title, ...rest) {
-  return h("div", { class: "nothing" }, h("b", {}, title), rest);
+export function emptyState(title, ...rest) {
+  return h("div", { class: "empty" }, h("b", {}, title), rest);
 }
 
 /** Build static grey rows as a placeholder for data that is loading. */
-export function still(rows = 8) {
+export function skeleton(rows = 8) {
   return h(
     "div",
-    { class: "card still", "aria-busy": "true", "aria-label": "Loading" },
+    { class: "card skeleton", "aria-busy": "true", "aria-label": "Loading" },
     Array.from({ length: rows }, (_, i) => h("span", { style: { width: `${90 - ((i * 37) % 50)}%` } })),
   );
 }

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow.utils.state import DagRunState
 
 from helpers.airflow_runs import asset_events, task_instance
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+from io_intelligence_provider.quality.results_store import ResultHistory
 
 MODULE = """
 import pandera.polars as pa
@@ -133,6 +135,55 @@ def test_history_is_compared(run_dag: Callable[..., Any], tmp_path: Path) -> Non
         write(path, [1] * rows)
         states.append(check())
     assert states == [DagRunState.SUCCESS] * 8 + [DagRunState.FAILED]
+
+
+def test_an_interval_that_is_checked_again_is_one_point_of_the_history(
+    run_dag: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "in.parquet"
+    with DAG("intervals", schedule=None) as dag:
+        PanderaCheckOperator(
+            task_id="check",
+            path=str(path),
+            schema="check_schemas:schema",
+            dataset="numbers",
+            history_checks={"volume": {"severity": "error", "min_runs": 3}},
+        )
+
+    def check(day: int | None, rows: int) -> Any:
+        write(path, [1] * rows)
+        date = None if day is None else datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day)
+        return run_dag(dag, logical_date=date).state
+
+    assert [check(day, 100) for day in (0, 1, 2)] == [DagRunState.SUCCESS] * 3
+    assert [check(3, 9) for _ in range(4)] == [DagRunState.FAILED] * 4
+    history = ResultHistory(tmp_path / "root")
+    intervals = [run.data_interval_start for run in history.runs("numbers")]
+    assert [start.day for start in intervals if start] == [1, 2, 3, 4, 4, 4, 4]
+    assert check(None, 100) == DagRunState.SUCCESS
+    assert history.runs("numbers")[-1].data_interval_start is None, "a run without a logical date has none"
+
+
+def test_the_name_is_in_the_summary_the_log_and_the_event(
+    run_dag: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "in.parquet", [1, 2])
+    with DAG("named", schedule=None) as dag:
+        PanderaCheckOperator(
+            task_id="check",
+            path=str(path),
+            schema="check_schemas:schema",
+            dataset="trips",
+            outlets=[Asset("named_trips")],
+        )
+    run = run_dag(dag)
+    summary = task_instance(run, "check").xcom_pull(task_ids="check")
+    assert (summary["dataset"], summary["source"]) == ("trips", str(path))
+    assert asset_events(run, "named_trips")[0]["dataset"] == "trips"
+    assert "Checked 2 rows, refused 0, passed: trips" in capsys.readouterr().out
+    assert [(run.dataset, run.schema) for run in ResultHistory(tmp_path / "root").runs()] == [
+        ("trips", "check_schemas:schema")
+    ]
 
 
 def test_nothing_of_the_users_is_called_when_the_dag_is_parsed(tmp_path: Path) -> None:

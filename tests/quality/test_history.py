@@ -96,6 +96,60 @@ def test_stopped_runs_later_runs_and_the_run_itself_do_not_count():
     assert result.examples == [{"message": "not evaluated: earlier runs needed: 7, on file: 6"}]
 
 
+def of_interval(day: int, attempt: int = 0, rows: int = 1_000, **changes: Any) -> CheckRun:
+    """Return a run on the data of a day, checked on the next day, once for each attempt."""
+    return run(
+        day + 1,
+        rows,
+        run_id=f"run-{day}-{attempt}",
+        data_interval_start=START + timedelta(days=day),
+        checked_at=START + timedelta(days=day + 1, minutes=attempt),
+        **changes,
+    )
+
+
+def test_a_bad_day_that_is_checked_four_times_does_not_become_the_norm():
+    past = [of_interval(day) for day in range(10)]
+    for attempt in range(4):
+        now = of_interval(10, attempt, 3_000)
+        result = evaluated(["volume"], now, past)
+        assert not result.passed, "its own earlier runs are not the usual"
+        assert result.examples[0]["runs"] == 10
+        past.append(now)
+    result = evaluated(["volume"], of_interval(11, 0, 3_000), past)
+    assert not result.passed, "the day counts once"
+    assert result.examples[0]["runs"] == 11
+
+
+def test_of_each_data_interval_the_latest_run_counts():
+    past = [of_interval(day, 1) for day in range(8)] + [of_interval(day, 0, 9_000) for day in range(8)]
+    assert evaluated(["volume"], of_interval(8), past).passed
+    stopped = [*past, of_interval(7, 2, outcome="failed")]
+    result = evaluated({"volume": {"min_runs": 8}}, of_interval(8), stopped)
+    assert result.examples == [{"message": "not evaluated: earlier runs needed: 8, on file: 7"}]
+
+
+def test_the_history_is_in_the_order_of_the_data_intervals():
+    """A backfill checks old days late: later days do not count, and the latest runs are of the last days."""
+    days = [*range(5, 12), *range(5)]
+    past = [
+        replace(
+            of_interval(day, 0, 3_000 if day > 8 else 1_000), checked_at=START + timedelta(days=20 + place)
+        )
+        for place, day in enumerate(days)
+    ]
+    assert evaluated(["volume"], of_interval(12, 0, 3_000), past).passed, "settled on days 9, 10 and 11"
+    assert not evaluated(["volume"], of_interval(9, 5, 3_000), past).passed, "only days 0 to 8 are before it"
+    since = {"volume": {"since": (START + timedelta(days=9)).isoformat(), "min_runs": 3, "settle": 0}}
+    assert evaluated(since, of_interval(12, 0, 3_000), past).passed
+
+
+def test_runs_without_a_data_interval_count_by_themselves():
+    past = [*(of_interval(day) for day in range(5)), run(7, 1_000), run(8, 1_000)]
+    assert evaluated(["volume"], run(9, 400), past).examples[0]["runs"] == 7
+    assert evaluated(["volume"], of_interval(8, 0, 400), past).examples[0]["runs"] == 7
+
+
 def test_the_order_of_the_past_does_not_matter():
     now = run(10, 400)
     assert evaluated(NARROW, now, STEADY) == evaluated(NARROW, now, STEADY[::-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["date_of_run", "number", "refuse_locations", "run_day", "told_or_date_of_run"]
+__all__ = [
+    "data_interval_start",
+    "date_of_run",
+    "number",
+    "refuse_locations",
+    "run_day",
+    "told_or_date_of_run",
+]
 
 
 def run_day(context: Context, store: SnapshotStore) -> date:
@@ -48,6 +55,13 @@ def date_of_run(context: Context) -> date:
     from io_intelligence_provider.store.store import in_utc
 
     return in_utc(context["dag_run"].run_after).date()
+
+
+def data_interval_start(context: Context) -> datetime | None:
+    """Return the beginning of the run's data interval in UTC, ``None`` for a run without a logical date."""
+    start = context.get("data_interval_start") or context.get("logical_date")
+    # A plain datetime: Airflow's is of pendulum.
+    return None if start is None else datetime.fromisoformat(start.isoformat()).astimezone(UTC)
 
 
 Number = TypeVar("Number", int, float)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import RESULT_KEY
 from io_intelligence_provider.hooks.store import filesystem_of
-from io_intelligence_provider.operators.common import number, refuse_locations
+from io_intelligence_provider.operators.common import data_interval_start, number, refuse_locations
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,7 +50,8 @@ class PanderaCheckOperator(BaseOperator):
     :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; by default the active session.
     :param history_checks: what to compare with earlier runs of ``dataset``: ``True`` for the usual checks,
         or a mapping of their names to their settings.
-    :param dataset: the name under which runs are compared; by default the path as written in the Dag file.
+    :param dataset: the name of the data set in summaries, history and metrics; by default the path, as
+        written in the Dag file. Runs are compared with those of the same name and the same schema.
     :param results_root: root of the result history; ``[io_intelligence] root`` by default.
     :param profile: whether to measure the columns; always done with ``history_checks``.
     :returns: the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
@@ -143,19 +146,20 @@ class PanderaCheckOperator(BaseOperator):
 
         self._refuse_locations()
         name = self.dataset or self._path_as_written or f"{self.dag_id}.{self.task_id}"
+        interval = data_interval_start(context)
         try:
-            run = self._run = check(self._options(name))
+            run = self._run = replace(check(self._options(name, interval)), data_interval_start=interval)
         except QualityError as error:
             if isinstance(error.report, CheckRun):
-                self._run = error.report
+                self._run = error.report = replace(error.report, data_interval_start=interval)
             raise
         finally:
             if self._run is not None:
                 record_result(
                     self._run, dataset=name, root=self.results_root, storage_conn_id=self._results_conn_id()
                 )
-        summary: dict[str, Any] = run.summary()
-        self.log.info("Judged %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)
+        summary: dict[str, Any] = run.summary(self.dataset or run.dataset)
+        self.log.info("Checked %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = summary | {RESULT_KEY: run.result()}
         return summary
@@ -170,7 +174,7 @@ class PanderaCheckOperator(BaseOperator):
             names.append("dataset")
         refuse_locations(**{name: getattr(self, name) for name in names})
 
-    def _options(self, name: str) -> CheckOptions:
+    def _options(self, name: str, interval: datetime | None) -> CheckOptions:
         from io_intelligence_provider.quality.policy import CheckOptions
 
         return CheckOptions(
@@ -182,16 +186,20 @@ class PanderaCheckOperator(BaseOperator):
             thresholds=self.thresholds,
             memory_limit=self.memory_limit,
             profile=bool(self.profile or self.history_checks),
-            extra_checks=self._history(name) if self.history_checks else None,
+            extra_checks=self._history(name, interval) if self.history_checks else None,
         )
 
-    def _history(self, name: str) -> Any:
+    def _history(self, name: str, interval: datetime | None) -> Any:
         from io_intelligence_provider.operators.results import read_history
         from io_intelligence_provider.quality.history import HistoryChecks
 
         checks = HistoryChecks.from_config(self.history_checks)
-        past = read_history(name, self.results_root, self._results_conn_id())
-        return lambda run: checks.evaluate(run, past)
+
+        def evaluate(run: CheckRun) -> Any:
+            past = read_history(name, self.results_root, self._results_conn_id(), schema=run.schema)
+            return checks.evaluate(replace(run, data_interval_start=interval), past)
+
+        return evaluate
 
     def _results_conn_id(self) -> str | None:
         # A separate root may be in the same storage; the configured root has the configured connection.

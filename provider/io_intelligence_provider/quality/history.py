@@ -1,5 +1,8 @@
 """Compares a run with the earlier runs on the same data set.
 
+Of each data interval, only the latest run is part of the history, so that a day that is checked again and
+again counts once. A run without a data interval stands for itself.
+
 Every check but ``column_drift`` compares a figure of this run with the median of the same figure over the
 earlier runs. It flags a difference of more than ``deviations`` robust standard deviations and more than
 ``min_change``, unless the latest ``settle`` runs had that level already. The median and the MAD (median
@@ -55,29 +58,40 @@ class HistoryChecks:
     def evaluate(self, run: CheckRun, past: Iterable[CheckRun]) -> list[CheckResult]:
         """Compare a run with earlier ones on the same data set.
 
-        Stopped runs are left out, so that refused data does not become the norm. So is the run itself.
+        Runs of the same data interval are left out, and the run itself. So are intervals whose latest run was
+        stopped, so that refused data does not become the norm.
 
         :param past: earlier runs, in any order.
         :returns: results of level ``dataset``, one per column for checks of columns. A check that cannot be
             evaluated has ``evaluated`` 0, and its example says why.
         """
-        earlier = sorted(
-            (
-                other
-                for other in past
-                if other.checked_at < run.checked_at and other.run_id != run.run_id and _counts(other)
-            ),
-            key=lambda other: other.checked_at,
-        )
+        earlier = [other for other in _one_per_interval(past) if _is_earlier(other, run)]
         results: list[CheckResult] = []
         for rule in self.rules:
-            usable = [other for other in earlier if rule.since is None or other.checked_at >= rule.since]
+            usable = [other for other in earlier if rule.since is None or _place(other) >= rule.since]
             results += _EVALUATE[rule.name](rule, run, usable)
         return results
 
 
-def _counts(run: CheckRun) -> bool:
-    return run.outcome != "failed"
+def _one_per_interval(runs: Iterable[CheckRun]) -> list[CheckRun]:
+    """Return, in order, the latest run of each data interval and every run without one, less stopped ones."""
+    latest: dict[datetime | str, CheckRun] = {}
+    for run in sorted(runs, key=lambda run: run.checked_at):
+        latest[run.run_id if run.data_interval_start is None else run.data_interval_start] = run
+    return sorted((run for run in latest.values() if run.outcome != "failed"), key=_place)
+
+
+def _place(run: CheckRun) -> datetime:
+    """Return the position of a run in the history."""
+    return run.checked_at if run.data_interval_start is None else run.data_interval_start
+
+
+def _is_earlier(other: CheckRun, run: CheckRun) -> bool:
+    if other.run_id == run.run_id:
+        return False
+    if other.data_interval_start is None or run.data_interval_start is None:
+        return other.checked_at < run.checked_at
+    return other.data_interval_start < run.data_interval_start
 
 
 def _volume(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:

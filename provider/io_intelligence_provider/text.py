@@ -1,8 +1,11 @@
-"""Cuts and escapes text for display and storage."""
+"""Cuts and escapes text for display and storage, and makes names for files of it."""
 
 from __future__ import annotations
 
-__all__ = ["cut", "escaped", "printable"]
+import hashlib
+import re
+
+__all__ = ["cut", "escaped", "path_name", "printable", "short_hash"]
 
 
 def escaped(text: str) -> str:
@@ -18,3 +21,14 @@ def cut(text: str, longest: int) -> str:
 def printable(text: str) -> str:
     """Return ``text`` without control characters and bidirectional marks."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def path_name(text: str, longest: int = 60) -> str:
+    """Return a text as a part of a path: its last characters as far as allowed there, and its hash."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[-longest:].strip("-.")
+    return f"{slug}-{short_hash(text)}"
+
+
+def short_hash(text: str) -> str:
+    """Return eight hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

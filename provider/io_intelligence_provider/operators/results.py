@@ -53,6 +53,7 @@ def record_result(
     dataset: str | None = None,
     root: str | None = None,
     storage_conn_id: str | None = None,
+    keep: bool = True,
 ) -> None:
     """Add a run to the history and send its metrics.
 
@@ -60,12 +61,14 @@ def record_result(
     metrics server never fails a good run.
 
     :param dataset: the name under which runs are compared; by default the run's own.
+    :param keep: whether to add it to the history.
     """
     from io_intelligence_provider.metrics import emit_metrics
 
     name = dataset or run.dataset
     try:
-        log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
+        if keep:
+            log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
     except Exception as error:  # noqa: BLE001 - a result that cannot be recorded must not fail the task
         log.warning("The result of %s could not be filed: %s", name, error)
     emit_metrics(run, dataset=name)

@@ -333,6 +333,11 @@ class HistoryRule:
                     f"{self.name}: {setting} is {value!r}; it is finite and not negative."
                 )
 
+    @property
+    def needs_history(self) -> bool:
+        """Whether the check compares with earlier runs."""
+        return self.max_age_hours is None
+
     def looks_at(self, column: str) -> bool:
         """Return whether the check covers a column."""
         return (self.columns is None or column in self.columns) and column not in self.ignore

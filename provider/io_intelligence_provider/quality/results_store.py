@@ -8,12 +8,10 @@ are two histories.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -33,12 +31,12 @@ from io_intelligence_provider.quality.history import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
+from io_intelligence_provider.text import path_name, short_hash
 
 __all__ = [
     "RESULTS_KIND",
     "ResultHistory",
     "dataset_id",
-    "path_name",
     "read_past",
     "result_row",
     "results_schema",
@@ -64,17 +62,7 @@ def dataset_id(dataset: str, schema: str | None = None) -> str:
     :param schema: the name of the schema, which becomes part of the id: ``orders-1f2e3d4c--5a6b7c8d``.
     """
     name = path_name(dataset)
-    return name if schema is None else f"{name}{_BEFORE_SCHEMA}{_digest(schema)}"
-
-
-def path_name(text: str, longest: int = 60) -> str:
-    """Return a text as a part of a path: its last characters as far as allowed there, and its hash."""
-    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[-longest:].strip("-.")
-    return f"{slug}-{_digest(text)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return name if schema is None else f"{name}{_BEFORE_SCHEMA}{short_hash(schema)}"
 
 
 class ResultHistory:

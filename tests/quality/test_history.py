@@ -241,8 +241,63 @@ def test_freshness_against_the_usual_age_and_against_a_limit():
     limit = {"freshness": {"columns": ["at"], "max_age_hours": "24"}}
     assert not evaluated(limit, stamped(8, 26), []).passed
     assert evaluated(limit, stamped(8, 23), []).passed
-    assert evaluated(config, run(8, 10, price()), past).evaluated == 0
-    assert HistoryChecks.from_config(["freshness"]).evaluate(stamped(8, 99), past) == []
+    unprofiled = run(8, 10, columns=(("at", "timestamp[us]"),))
+    assert evaluated(config, unprofiled, past).examples == [
+        {"message": "not evaluated: this run has no profile of its columns"}
+    ]
+
+
+def test_data_without_any_time_are_not_fresh():
+    config = {"freshness": {"columns": "at", "max_age_hours": 24, "severity": "error"}}
+    empty = ColumnProfile("at", 9, 9)
+    for now in (run(8, 9, empty), run(8, 0, columns=(("at", "timestamp[us, tz=UTC]"),))):
+        result = evaluated(config, now, [])
+        assert (result.evaluated, result.passed, result.severity) == (1, False, "error")
+        assert result.examples == [{"message": "there are no values"}]
+
+
+@pytest.mark.parametrize(
+    ("newest", "passes"),
+    [
+        ("9999-12-31T23:59:59-05:00", False),
+        ((START + timedelta(days=8, hours=2)).isoformat(), False),
+        ((START + timedelta(days=8, minutes=5)).isoformat(), True),
+        ("2026-01-09T20:00:00", True),
+        ("2026-01-09", True),
+        ("2026-01-10", False),
+    ],
+)
+def test_a_time_in_the_future_is_a_finding(newest, passes):
+    now = run(8, 9, ColumnProfile("at", 9, 0, max=newest))
+    result = evaluated({"freshness": {"columns": "at", "max_age_hours": 24}}, now, [])
+    assert (result.evaluated, result.passed) == (1, passes)
+    if not passes:
+        assert "is in the future" in result.examples[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (
+            {"freshness": {"columns": "updatet_at"}},
+            "freshness: orders has no column 'updatet_at'. It has id, price.",
+        ),
+        ({"null_share": {"columns": ["id", "prize"]}}, "null_share: orders has no column 'prize'"),
+        ({"numeric_shift": {"ignore": "prize"}}, "numeric_shift: orders has no column 'prize'"),
+        ({"column_drift": {"ignore": "prize"}}, "column_drift: orders has no column 'prize'"),
+        ({"freshness": {"columns": "price"}}, "'price' is of the type double"),
+    ],
+)
+def test_a_column_that_is_not_there_is_a_mistake(config, says):
+    with pytest.raises(ConfigurationError) as error:
+        HistoryChecks.from_config(config).evaluate(run(10, 9, price()), STEADY)
+    assert says in str(error.value)
+
+
+def test_a_column_that_has_vanished_is_a_finding_of_column_drift():
+    past = [run(0, columns=(("id", "int64"), ("gone", "string")))]
+    assert not evaluated({"column_drift": {"columns": "gone"}}, run(1), past).passed
+    assert evaluated({"column_drift": {"ignore": ["gone", "price"]}}, run(1), past).passed
 
 
 def test_data_that_stay_behind_are_told_every_day():
@@ -258,7 +313,7 @@ def test_data_that_stay_behind_are_told_every_day():
     [
         (run(10), "this run has no profile of its columns"),
         (run(10, 0, price(rows=0, nulls=0)), "there are no rows"),
-        (run(10, 9, ColumnProfile("id", 9, 0)), "there is no such column"),
+        (run(10, 9, ColumnProfile("id", 9, 0)), "this run has no profile of this column"),
     ],
 )
 def test_what_cannot_be_told_is_said(now, says):
@@ -291,6 +346,9 @@ def test_configurations():
         (5, "give True, names, or a mapping"),
         (["volum"], "no history check 'volum'"),
         ({"volume": {"min_chang": 1}}, "unknown settings ['min_chang']"),
+        ({"volume": {"columns": ["price"]}}, "unknown settings ['columns']"),
+        ({"null_share": {"max_age_hours": 1}}, "unknown settings ['max_age_hours']"),
+        (["freshness"], "columns is missing"),
         ({"volume": 5}, "give a mapping"),
         ({"volume": {"min_change": "much"}}, "min_change is 'much'"),
         ({"volume": {"min_change": -1}}, "finite and not negative"),

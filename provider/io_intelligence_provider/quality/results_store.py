@@ -27,7 +27,7 @@ from io_intelligence_provider.errors import (
     IOIntelligenceError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.history import LONGEST_WINDOW
+from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows

@@ -34,14 +34,15 @@ _LONGEST: Final = 500
 """Characters of an actual value in a facet."""
 
 
-def check_lineage(run: CheckRun | None) -> Lineage | None:
+def check_lineage(run: CheckRun | None, quarantine_path: str | None = None) -> Lineage | None:
     """Return the lineage of a check task.
 
     :param run: the result; ``None`` when there is none, for example because the data could not be read.
+    :param quarantine_path: the folder or file that was given for the quarantine, by default the run's file.
     :returns: the checked data set with schema, assertions and metrics, and as outputs the valid rows and the
         quarantine where they were written; ``None`` without a result. Never raises.
     """
-    return _safely(_check_lineage, run)
+    return _safely(partial(_check_lineage, quarantine_path=quarantine_path), run)
 
 
 def snapshot_lineage(report: QualityReport | None, root: str) -> Lineage | None:
@@ -67,7 +68,7 @@ def _safely(build: Callable[[Result], Lineage], result: Result | None) -> Lineag
         return None
 
 
-def _check_lineage(run: CheckRun) -> Lineage:
+def _check_lineage(run: CheckRun, quarantine_path: str | None) -> Lineage:
     from openlineage.client.event_v2 import InputDataset
 
     outputs = []
@@ -75,8 +76,8 @@ def _check_lineage(run: CheckRun) -> Lineage:
         outputs.append(_output(run.valid_path, run.valid, _schema(run.columns)))
     if run.quarantine_path:
         # A folder that gets a file per run is one data set, not a new one every day.
-        folder = run.quarantine_path.removesuffix(f"/{run.run_id}.parquet")
-        outputs.append(_output(folder, run.quarantined))
+        folder = (quarantine_path or run.quarantine_path).removesuffix(f"/{run.run_id}.parquet")
+        outputs.append(_output(folder.rstrip("/"), run.quarantined))
     namespace, name = dataset_name(run.dataset)
     facets = {
         "dataQualityAssertions": _assertions(run),

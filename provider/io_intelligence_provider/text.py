@@ -1,13 +1,15 @@
-"""Cuts and escapes text for display and storage, and writes JSON with every digit of a number."""
+"""Cuts and escapes text, makes names for files of it, and writes JSON with every digit of a number."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-__all__ = ["UnstorableNumber", "cut", "dump_json", "escaped", "printable"]
+__all__ = ["UnstorableNumber", "cut", "dump_json", "escaped", "path_name", "printable", "short_hash"]
 
 
 def escaped(text: str) -> str:
@@ -53,3 +55,14 @@ def dump_json(value: Any, *, sort_keys: bool = False) -> str:
     if isinstance(value, UnstorableNumber):
         return value.text
     return json.dumps(value)
+
+
+def path_name(text: str, longest: int = 60) -> str:
+    """Return a text as a part of a path: its last characters as far as allowed there, and its hash."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[-longest:].strip("-.")
+    return f"{slug}-{short_hash(text)}"
+
+
+def short_hash(text: str) -> str:
+    """Return eight hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -96,6 +96,60 @@ def test_stopped_runs_later_runs_and_the_run_itself_do_not_count():
     assert result.examples == [{"message": "not evaluated: earlier runs needed: 7, on file: 6"}]
 
 
+def of_interval(day: int, attempt: int = 0, rows: int = 1_000, **changes: Any) -> CheckRun:
+    """Return a run on the data of a day, checked on the next day, once for each attempt."""
+    return run(
+        day + 1,
+        rows,
+        run_id=f"run-{day}-{attempt}",
+        data_interval_start=START + timedelta(days=day),
+        checked_at=START + timedelta(days=day + 1, minutes=attempt),
+        **changes,
+    )
+
+
+def test_a_bad_day_that_is_checked_four_times_does_not_become_the_norm():
+    past = [of_interval(day) for day in range(10)]
+    for attempt in range(4):
+        now = of_interval(10, attempt, 3_000)
+        result = evaluated(["volume"], now, past)
+        assert not result.passed, "its own earlier runs are not the usual"
+        assert result.examples[0]["runs"] == 10
+        past.append(now)
+    result = evaluated(["volume"], of_interval(11, 0, 3_000), past)
+    assert not result.passed, "the day counts once"
+    assert result.examples[0]["runs"] == 11
+
+
+def test_of_each_data_interval_the_latest_run_counts():
+    past = [of_interval(day, 1) for day in range(8)] + [of_interval(day, 0, 9_000) for day in range(8)]
+    assert evaluated(["volume"], of_interval(8), past).passed
+    stopped = [*past, of_interval(7, 2, outcome="failed")]
+    result = evaluated({"volume": {"min_runs": 8}}, of_interval(8), stopped)
+    assert result.examples == [{"message": "not evaluated: earlier runs needed: 8, on file: 7"}]
+
+
+def test_the_history_is_in_the_order_of_the_data_intervals():
+    """A backfill checks old days late: later days do not count, and the latest runs are of the last days."""
+    days = [*range(5, 12), *range(5)]
+    past = [
+        replace(
+            of_interval(day, 0, 3_000 if day > 8 else 1_000), checked_at=START + timedelta(days=20 + place)
+        )
+        for place, day in enumerate(days)
+    ]
+    assert evaluated(["volume"], of_interval(12, 0, 3_000), past).passed, "settled on days 9, 10 and 11"
+    assert not evaluated(["volume"], of_interval(9, 5, 3_000), past).passed, "only days 0 to 8 are before it"
+    since = {"volume": {"since": (START + timedelta(days=9)).isoformat(), "min_runs": 3, "settle": 0}}
+    assert evaluated(since, of_interval(12, 0, 3_000), past).passed
+
+
+def test_runs_without_a_data_interval_count_by_themselves():
+    past = [*(of_interval(day) for day in range(5)), run(7, 1_000), run(8, 1_000)]
+    assert evaluated(["volume"], run(9, 400), past).examples[0]["runs"] == 7
+    assert evaluated(["volume"], of_interval(8, 0, 400), past).examples[0]["runs"] == 7
+
+
 def test_the_order_of_the_past_does_not_matter():
     now = run(10, 400)
     assert evaluated(NARROW, now, STEADY) == evaluated(NARROW, now, STEADY[::-1])
@@ -187,8 +241,63 @@ def test_freshness_against_the_usual_age_and_against_a_limit():
     limit = {"freshness": {"columns": ["at"], "max_age_hours": "24"}}
     assert not evaluated(limit, stamped(8, 26), []).passed
     assert evaluated(limit, stamped(8, 23), []).passed
-    assert evaluated(config, run(8, 10, price()), past).evaluated == 0
-    assert HistoryChecks.from_config(["freshness"]).evaluate(stamped(8, 99), past) == []
+    unprofiled = run(8, 10, columns=(("at", "timestamp[us]"),))
+    assert evaluated(config, unprofiled, past).examples == [
+        {"message": "not evaluated: this run has no profile of its columns"}
+    ]
+
+
+def test_data_without_any_time_are_not_fresh():
+    config = {"freshness": {"columns": "at", "max_age_hours": 24, "severity": "error"}}
+    empty = ColumnProfile("at", 9, 9)
+    for now in (run(8, 9, empty), run(8, 0, columns=(("at", "timestamp[us, tz=UTC]"),))):
+        result = evaluated(config, now, [])
+        assert (result.evaluated, result.passed, result.severity) == (1, False, "error")
+        assert result.examples == [{"message": "there are no values"}]
+
+
+@pytest.mark.parametrize(
+    ("newest", "passes"),
+    [
+        ("9999-12-31T23:59:59-05:00", False),
+        ((START + timedelta(days=8, hours=2)).isoformat(), False),
+        ((START + timedelta(days=8, minutes=5)).isoformat(), True),
+        ("2026-01-09T20:00:00", True),
+        ("2026-01-09", True),
+        ("2026-01-10", False),
+    ],
+)
+def test_a_time_in_the_future_is_a_finding(newest, passes):
+    now = run(8, 9, ColumnProfile("at", 9, 0, max=newest))
+    result = evaluated({"freshness": {"columns": "at", "max_age_hours": 24}}, now, [])
+    assert (result.evaluated, result.passed) == (1, passes)
+    if not passes:
+        assert "is in the future" in result.examples[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (
+            {"freshness": {"columns": "updatet_at"}},
+            "freshness: orders has no column 'updatet_at'. It has id, price.",
+        ),
+        ({"null_share": {"columns": ["id", "prize"]}}, "null_share: orders has no column 'prize'"),
+        ({"numeric_shift": {"ignore": "prize"}}, "numeric_shift: orders has no column 'prize'"),
+        ({"column_drift": {"ignore": "prize"}}, "column_drift: orders has no column 'prize'"),
+        ({"freshness": {"columns": "price"}}, "'price' is of the type double"),
+    ],
+)
+def test_a_column_that_is_not_there_is_a_mistake(config, says):
+    with pytest.raises(ConfigurationError) as error:
+        HistoryChecks.from_config(config).evaluate(run(10, 9, price()), STEADY)
+    assert says in str(error.value)
+
+
+def test_a_column_that_has_vanished_is_a_finding_of_column_drift():
+    past = [run(0, columns=(("id", "int64"), ("gone", "string")))]
+    assert not evaluated({"column_drift": {"columns": "gone"}}, run(1), past).passed
+    assert evaluated({"column_drift": {"ignore": ["gone", "price"]}}, run(1), past).passed
 
 
 def test_data_that_stay_behind_are_told_every_day():
@@ -204,7 +313,7 @@ def test_data_that_stay_behind_are_told_every_day():
     [
         (run(10), "this run has no profile of its columns"),
         (run(10, 0, price(rows=0, nulls=0)), "there are no rows"),
-        (run(10, 9, ColumnProfile("id", 9, 0)), "there is no such column"),
+        (run(10, 9, ColumnProfile("id", 9, 0)), "this run has no profile of this column"),
     ],
 )
 def test_what_cannot_be_told_is_said(now, says):
@@ -237,6 +346,9 @@ def test_configurations():
         (5, "give True, names, or a mapping"),
         (["volum"], "no history check 'volum'"),
         ({"volume": {"min_chang": 1}}, "unknown settings ['min_chang']"),
+        ({"volume": {"columns": ["price"]}}, "unknown settings ['columns']"),
+        ({"null_share": {"max_age_hours": 1}}, "unknown settings ['max_age_hours']"),
+        (["freshness"], "columns is missing"),
         ({"volume": 5}, "give a mapping"),
         ({"volume": {"min_change": "much"}}, "min_change is 'much'"),
         ({"volume": {"min_change": -1}}, "finite and not negative"),

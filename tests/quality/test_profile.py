@@ -144,3 +144,11 @@ def test_partitions_are_sampled_independently():
         profiler.add(frame)
         medians.add(profiler.finish()[0].median)
     assert len(medians) == 3
+
+
+@pytest.mark.parametrize("dtype", [pl.Datetime("ms"), pl.Datetime("ms", "America/New_York"), pl.Date])
+def test_years_that_python_does_not_know_are_its_last(dtype):
+    profiler = Profiler()
+    profiler.add(pl.DataFrame({"at": pl.Series([10**15 if dtype != pl.Date else 10**7, 0]).cast(dtype)}))
+    (column,) = profiler.finish()
+    assert str(column.max).startswith("9999-12-")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
@@ -76,6 +77,24 @@ def test_every_result_of_a_run_validates_and_comes_back(found, profile, names, p
     assert errors(data) == []
     assert VALIDATOR.is_valid(data)
     assert CheckRun.from_dict(data) == run
+
+
+def test_a_data_interval_is_part_of_the_form_where_there_is_one():
+    run = make_check_run(data_interval_start=datetime(2026, 1, 1, tzinfo=UTC))
+    data = json.loads(run.to_json())
+    assert errors(data) == []
+    assert CheckRun.from_dict(data) == run
+
+
+@pytest.mark.parametrize("text", ["x", "\N{EURO SIGN}", '"'])
+def test_a_summary_is_always_short(text):
+    failed = [CheckResult(text * 500, text * 500, "row", "error", 2**53, 2**53)] * 9
+    run = make_check_run(*failed, dataset=text * 500, quarantine_path=text * 500, valid_path=text * 500)
+    summary = run.summary(text * 500)
+    assert len(json.dumps(summary)) < 2_048
+    assert summary["findings"] == 9
+    assert summary["checks"]
+    assert summary["source"] == summary["dataset"]
 
 
 def test_the_report_of_a_catalogue_that_is_wrong_in_many_ways_validates():

@@ -90,6 +90,39 @@ def test_a_name_keeps_runs_on_changing_paths_together(tmp_path, run_of):
     assert table["source"].to_pylist() == [f"s3://lake/orders/day={day}/*.parquet" for day in range(2)]
 
 
+def test_two_schemas_on_one_data_set_are_two_histories(tmp_path, run_of):
+    history = ResultHistory(tmp_path)
+    first, second = run_of(0), run_of(1, schema="schemas:Strict")
+    one, other = Path(history.add(first)), Path(history.add(second))
+    assert one.parent != other.parent
+    assert one.parent.name == f"dataset_id={dataset_id('orders', first.schema)}"
+    assert history.runs("orders") == [first, second]
+    assert history.runs("orders", schema="schemas:Strict") == [second]
+    assert read_past(history, "orders", first.schema) == [first]
+    assert history.table("runs", "orders").num_rows == 2
+    assert history.run(second.run_id, "orders") == second
+
+
+def test_a_name_that_begins_like_another_is_another(tmp_path, run_of):
+    history = ResultHistory(tmp_path)
+    history.add(run_of(0), "orders")
+    history.add(run_of(1), dataset_id("orders"))
+    history.add(run_of(2), dataset_id("orders", run_of().schema))
+    assert len(history.runs("orders")) == 1
+
+
+def test_the_data_interval_is_filed_and_older_files_lack_it(tmp_path, run_of):
+    history = ResultHistory(tmp_path)
+    older = Path(history.add(run_of(0)))
+    pq.write_table(pq.read_table(older, partitioning=None).drop_columns(["data_interval_start"]), older)
+    newer = run_of(1, data_interval_start=START)
+    history.add(newer)
+    assert history.runs("orders") == [run_of(0), newer]
+    assert history.table("runs")["data_interval_start"].to_pylist() == [None, START]
+    assert CheckRun.from_dict(json.loads(newer.to_json())) == newer
+    assert "data_interval_start" not in run_of(0).to_dict()
+
+
 @pytest.mark.parametrize("kind", ["runs", "checks", "columns"])
 def test_tables_of_an_empty_history_have_their_columns(tmp_path, run_of, kind):
     history = ResultHistory(tmp_path)
@@ -143,6 +176,8 @@ def test_each_name_has_a_safe_folder_of_its_own(one, other):
     assert not set(folder) & set("/=%*? \\")
     assert len(folder) < 80
     assert (dataset_id(other) == folder) == (one == other)
+    assert (dataset_id(one, other) == dataset_id(one, "x")) == (other == "x")
+    assert dataset_id(one, other).partition("--")[0] == folder
 
 
 @pytest.mark.long
@@ -200,11 +235,12 @@ def test_a_file_that_is_no_result_is_named(tmp_path, run_of):
 
 def test_a_history_that_cannot_be_read_lets_the_checks_go_on(tmp_path, run_of, caplog):
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / f"dataset_id={dataset_id('orders')}").write_text("a file, no folder")
+    folder = tmp_path / "results" / f"dataset_id={dataset_id('orders', run_of().schema)}"
+    folder.write_text("a file, no folder")
     history = ResultHistory(tmp_path)
     with pytest.raises(StorageError):
         history.add(run_of())
-    (tmp_path / "results" / f"dataset_id={dataset_id('orders')}").unlink()
+    folder.unlink()
     history.add(run_of())
     assert read_past(history, "orders") == [run_of()]
 

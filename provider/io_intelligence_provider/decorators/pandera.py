@@ -29,6 +29,7 @@ class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
     custom_operator_name: str = "@task.pandera"
+    _outputs: ClassVar[Sequence[str]] = ("quarantine_path", "path")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function and validate its frame."""
+        self._prepare(context)
         arguments = determine_kwargs(self.python_callable, self.op_args, {**context, **self.op_kwargs})
         self._frame = self.python_callable(*self.op_args, **arguments)
         try:

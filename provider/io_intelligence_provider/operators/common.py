@@ -1,22 +1,36 @@
-"""Finds the date of a run, and validates numbers and locations given to operators."""
+"""Finds the date of a run, and validates numbers, paths and locations given to operators."""
 
 from __future__ import annotations
 
 import math
-from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from io_intelligence_provider.assets import triggering_dates
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.text import path_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["date_of_run", "number", "processed_date", "refuse_locations", "run_day"]
+__all__ = [
+    "data_interval_start",
+    "date_of_run",
+    "number",
+    "path_text",
+    "processed_date",
+    "refuse_locations",
+    "refuse_shared_outputs",
+    "run_day",
+    "run_name",
+]
 
 
 def run_day(context: Context, store: SnapshotStore) -> date:
@@ -48,6 +62,13 @@ def date_of_run(context: Context) -> date:
     from io_intelligence_provider.store.store import in_utc
 
     return in_utc(context["dag_run"].run_after).date()
+
+
+def data_interval_start(context: Context) -> datetime | None:
+    """Return the beginning of the run's data interval in UTC, ``None`` for a run without a logical date."""
+    start = context.get("data_interval_start") or context.get("logical_date")
+    # A plain datetime: Airflow's is of pendulum.
+    return None if start is None else datetime.fromisoformat(start.isoformat()).astimezone(UTC)
 
 
 Number = TypeVar("Number", int, float)
@@ -90,3 +111,113 @@ def refuse_locations(**locations: Any) -> None:
         if is_literal and (refusal := refusal_of(value, name)):
             del value, locations  # tracebacks may show local variables
             raise ConfigurationError(refusal)
+
+
+def path_text(name: str, value: Any) -> str | None:
+    """Return a rendered path as text, ``None`` when it is unset: ``None``, blank, or a template's ``"None"``.
+
+    :param name: the name of the argument.
+    :param value: a text, a :class:`pathlib.Path` or Airflow's ``ObjectStoragePath``.
+    :raises ConfigurationError: when it is of another type.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    if value is None or isinstance(value, str):
+        return None if value is None or value.strip() in ("", "None") else value
+    if isinstance(value, ObjectStoragePath):
+        return str(value).replace(f"://{value.conn_id}@", "://", 1)
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if isinstance(value, (int, float)):
+        raise ConfigurationError(
+            f"{name} is not text but a number ({type(value).__name__}), which may have lost digits, as 1.10 "
+            "does: render_template_as_native_obj makes one of a template whose text is a number. Add text to "
+            "the template, such as a folder, or turn that setting off."
+        )
+    raise ConfigurationError(f"{name} is of the type {type(value).__name__}; give a path or a URL as text.")
+
+
+def run_name(context: Context) -> str:
+    """Return a name of the Dag run, task and map index that a file can have; a rerun has the same."""
+    ti = context["ti"]
+    parts = [ti.dag_id, ti.task_id, ti.run_id, *([str(ti.map_index)] if _is_mapped(ti) else [])]
+    return path_name("\n".join(parts), 150)
+
+
+def _is_mapped(ti: Any) -> bool:
+    return ti.map_index is not None and ti.map_index >= 0
+
+
+def refuse_shared_outputs(task: Any, context: Context, outputs: Mapping[str, Any]) -> None:
+    """Reject an output file that every task of a mapped task would write.
+
+    :param outputs: the paths as written in the Dag file, before rendering, by the names of the arguments.
+    :raises ConfigurationError: when neither the template nor the expansion makes it differ.
+    """
+    if not _is_mapped(context["ti"]):
+        return
+    for name, written in outputs.items():
+        if not _differs(name, written, task, context):
+            raise ConfigurationError(
+                f"{name} is the same for several of the mapped tasks of {task.task_id!r}, so each would "
+                "replace the rows of another. Add {{ ti.map_index }} to it, or expand it together with the "
+                f"other arguments: .expand_kwargs([{{'path': …, {name!r}: …}}, …])."
+            )
+
+
+def _differs(name: str, written: Any, task: Any, context: Context) -> bool:
+    source = task.dag.get_task(task.task_id)  # before its expansion
+    if not hasattr(source, "partial_kwargs"):  # a task of a mapped group
+        return _is_of_group(written, source) or _mentions(str(written), ())
+    expansions = [source.expand_input, getattr(source, "op_kwargs_expand_input", None)]
+    expanded = {key for expansion in expansions for key in _keys(expansion)}
+    if name in source.partial_kwargs:
+        return not hasattr(written, "iter_references") and _mentions(str(written), expanded)
+    return _is_distinct(name, source.expand_input.value, context) or _mentions(str(written), ())
+
+
+def _is_of_group(written: Any, task: Any) -> bool:
+    """Return whether an argument of a task in a mapped group is one of the group, or made by its tasks."""
+    from airflow.sdk import XComArg
+
+    if not isinstance(written, XComArg):
+        return hasattr(written, "iter_references")  # an argument of the group
+    group = task.get_closest_mapped_task_group()
+    return any(maker.get_closest_mapped_task_group() is group for maker, _ in written.iter_references())
+
+
+_SAME_FOR_ALL: Final = re.compile(
+    r"\b(ti|task_instance)\.(dag_id|task_id|run_id|try_number|dag_run|logical_date|start_date|task)\b(?!\.)"
+)
+
+
+def _mentions(text: str, names: Sequence[str] | set[str]) -> bool:
+    """Return whether the expressions of a template use what differs between mapped tasks."""
+    used = " ".join(re.findall(r"{{.*?}}|{%.*?%}", text, re.DOTALL))
+    words = set(re.findall(r"\w+", _SAME_FOR_ALL.sub("", used)))
+    return not words.isdisjoint({"map_index", "ti", "task_instance", *names})
+
+
+def _keys(expansion: Any) -> Iterator[str]:
+    value = getattr(expansion, "value", None)
+    for item in [value] if isinstance(value, Mapping) else value if isinstance(value, Sequence) else []:
+        yield from item if isinstance(item, Mapping) else ()
+
+
+def _is_distinct(name: str, expansion: Any, context: Context) -> bool:
+    """Return whether each mapped task gets a value of its own: several arguments are crossed."""
+    if isinstance(expansion, Mapping):
+        values = {key: _resolved(value, context) for key, value in expansion.items()}
+        own = values.get(name)
+        tasks = math.prod(len(value) for value in values.values())
+        # What mapped tasks returned is fetched one by one, so it is not compared.
+        return own is None or tasks == (len(set(map(str, own))) if isinstance(own, list) else len(own))
+    rows = _resolved(expansion, context)
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+        return True
+    paths = [str(row[name]) for row in rows if row.get(name) is not None]
+    return len(set(paths)) == len(paths)
+
+
+def _resolved(value: Any, context: Context) -> Any:
+    return value.resolve(context) if hasattr(value, "resolve") else value

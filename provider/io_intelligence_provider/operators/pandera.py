@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import datetime
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import RESULT_KEY
+from io_intelligence_provider.errors import ConfigurationError, QualityError
 from io_intelligence_provider.hooks.store import filesystem_of
-from io_intelligence_provider.operators.common import number, refuse_locations
+from io_intelligence_provider.operators.common import (
+    data_interval_start,
+    number,
+    path_text,
+    refuse_locations,
+    refuse_shared_outputs,
+    run_name,
+)
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from io_intelligence_provider.quality.policy import CheckOptions
     from io_intelligence_provider.quality.result import CheckRun
 
+    AnyPath = str | PathLike[str] | ObjectStoragePath
+
 __all__ = ["PanderaCheckOperator"]
+
+_PATHS: Final = ("path", "quarantine_path", "valid_path", "results_root")
 
 
 class PanderaCheckOperator(BaseOperator):
@@ -28,13 +43,16 @@ class PanderaCheckOperator(BaseOperator):
     The event of each outlet gets the summary as its extra, with the counts of checks under
     ``airflow.dataquality.result``.
 
-    Templated arguments: all except ``schema``, ``engine``, ``spark`` and ``profile``.
+    Templated arguments: all except ``schema``, ``engine``, ``spark``, ``profile`` and ``keep_results``. Paths
+    are text, ``pathlib.Path`` or Airflow's ``ObjectStoragePath``, whose connection is used unless
+    ``storage_conn_id`` is given. One that is rendered as ``None`` or as blank text is unset.
 
     :param path: a file, a glob or a folder, partitioned (``key=value``) or not; a path or an fsspec URL.
     :param schema: ``"module:object"``, the path of a pandera YAML file, or a ``DataFrameModel`` or
         ``DataFrameSchema``, for pandas or for polars.
     :param quarantine_path: where invalid rows are written with all their failures: a ``.parquet`` file, or a
-        folder that gets one file per run. ``None``: they are only counted.
+        folder that gets one file for each Dag run, task and map index, which a rerun replaces. ``None``: they
+        are only counted.
     :param fail_on: which findings fail the task: ``error``: failed checks of severity ``error`` of the whole
         data set or beyond their threshold, or too many quarantined rows; ``warn``: any; ``never``: none.
     :param max_quarantine_share: share of quarantined rows, 0 to 1, above which the task fails.
@@ -48,11 +66,16 @@ class PanderaCheckOperator(BaseOperator):
     :param spark: a session, a Spark Connect URL (``sc://…``) or a master URL; by default the active session.
     :param history_checks: what to compare with earlier runs of ``dataset``: ``True`` for the usual checks,
         or a mapping of their names to their settings.
-    :param dataset: the name under which runs are compared; by default the path as written in the Dag file.
+    :param dataset: the name of the data set in summaries, history and metrics; by default the path, as
+        written in the Dag file. Runs are compared with those of the same name and the same schema.
     :param results_root: root of the result history; ``[io_intelligence] root`` by default.
+    :param keep_results: whether to file the result in the history; ``False``: history checks compare the run
+        with those that another task filed under the same ``dataset``.
     :param profile: whether to measure the columns; always done with ``history_checks``.
     :returns: the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
     :raises QualityError: when a finding fails the task; its ``report`` is the ``CheckRun``.
+    :raises ConfigurationError: when an argument is wrong or does nothing, or several mapped tasks would write
+        one file.
     """
 
     template_fields: Sequence[str] = (
@@ -69,17 +92,18 @@ class PanderaCheckOperator(BaseOperator):
         "dataset",
         "results_root",
     )
+    _outputs: ClassVar[Sequence[str]] = ("quarantine_path", "valid_path")
 
     def __init__(  # noqa: PLR0913 - each is an argument that a Dag may want to set
         self,
         *,
-        path: str,
+        path: AnyPath,
         schema: Any,
-        quarantine_path: str | None = None,
+        quarantine_path: AnyPath | None = None,
         fail_on: str = "error",
         max_quarantine_share: float | str = 0.0,
         storage_conn_id: str | None = None,
-        valid_path: str | None = None,
+        valid_path: AnyPath | None = None,
         severity: Mapping[str, str] | None = None,
         thresholds: Mapping[str, int | float | str] | None = None,
         memory_limit: int | str = "2GiB",
@@ -87,18 +111,19 @@ class PanderaCheckOperator(BaseOperator):
         spark: Any = None,
         history_checks: bool | Mapping[str, Any] | None = None,
         dataset: str | None = None,
-        results_root: str | None = None,
+        results_root: AnyPath | None = None,
         profile: bool = False,
+        keep_results: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.path = path
+        self.path: Any = _template(path)
         self.schema = schema
-        self.quarantine_path = quarantine_path
+        self.quarantine_path: Any = _template(quarantine_path)
         self.fail_on = fail_on
         self.max_quarantine_share = max_quarantine_share
         self.storage_conn_id = storage_conn_id
-        self.valid_path = valid_path
+        self.valid_path: Any = _template(valid_path)
         self.severity = severity
         self.thresholds = thresholds
         self.memory_limit = memory_limit
@@ -106,16 +131,56 @@ class PanderaCheckOperator(BaseOperator):
         self.spark = spark
         self.history_checks = history_checks
         self.dataset = dataset
-        self.results_root = results_root
+        self.results_root: Any = _template(results_root)
         self.profile = profile
-        # The path before rendering, which may add the date of the run. An XCom has no such text.
-        self._path_as_written = path if isinstance(path, str) else None  # type: ignore[redundant-expr]
+        self.keep_results = keep_results
+        self._as_written = {name: getattr(self, name) for name in _PATHS}
+        self._results_connection: str | None = None
         self._run: CheckRun | None = None
         self._refuse_locations()
+        if spark is not None and engine == "local":
+            raise ConfigurationError(
+                "spark does nothing with engine='local'. Leave it out, or set engine='spark'."
+            )
 
     def execute(self, context: Context) -> Any:
         """Validate the data set."""
+        self._prepare(context)
         return self._checked(context, self._check)
+
+    def _prepare(self, context: Context) -> None:
+        """Convert the rendered paths, and reject wrong ones before anything is read.
+
+        :raises ConfigurationError: when an argument is wrong or does nothing.
+        """
+        connections = {name: getattr(getattr(self, name), "conn_id", None) for name in _PATHS}
+        for name in (*_PATHS, "dataset", "storage_conn_id"):
+            setattr(self, name, path_text(name, getattr(self, name)))
+        if self.path is None:
+            raise ConfigurationError("path is not set: it was rendered as None or as blank text.")
+        self._refuse_locations()
+        self._results_connection = connections.pop("results_root")
+        if not self.storage_conn_id and (given := sorted(set(filter(None, connections.values())))):
+            if len(given) > 1:
+                raise ConfigurationError(
+                    f"The paths name the connections {', '.join(given)}, but one is used for all except "
+                    "results_root. Give it as storage_conn_id."
+                )
+            self.storage_conn_id = given[0]
+        if self.results_root and not self.keep_results and not self.history_checks:
+            raise ConfigurationError(
+                "results_root does nothing with keep_results=False and no history_checks."
+            )
+        written = {name: self._as_written[name] for name in self._outputs if self._is_one_file(name)}
+        refuse_shared_outputs(self, context, written)
+
+    def _is_one_file(self, name: str) -> bool:
+        path = getattr(self, name)
+        if path is None or (
+            name == "valid_path" and self.engine == "spark"
+        ):  # Spark makes a folder for each run
+            return False
+        return name != "quarantine_path" or bool(path.endswith(".parquet"))
 
     def _check(self, options: CheckOptions) -> CheckRun:
         if self.engine == "spark":
@@ -125,8 +190,6 @@ class PanderaCheckOperator(BaseOperator):
                 self.path, self.schema, options, spark=self.spark, filesystem=self._filesystem()
             )
         if self.engine != "local":
-            from io_intelligence_provider.errors import ConfigurationError
-
             raise ConfigurationError(f"engine is {self.engine!r}; it is 'local' or 'spark'.")
         from io_intelligence_provider.quality.run import check_dataset
 
@@ -137,25 +200,28 @@ class PanderaCheckOperator(BaseOperator):
 
     def _checked(self, context: Context, check: Any) -> dict[str, Any]:
         """Run a check function, record its result even if it failed, and return its summary."""
-        from io_intelligence_provider.errors import QualityError
         from io_intelligence_provider.operators.results import record_result
         from io_intelligence_provider.quality.result import CheckRun
 
-        self._refuse_locations()
-        name = self.dataset or self._path_as_written or f"{self.dag_id}.{self.task_id}"
+        name = self._name()
+        interval = data_interval_start(context)
         try:
-            run = self._run = check(self._options(name))
+            run = self._run = replace(check(self._options(context)), data_interval_start=interval)
         except QualityError as error:
             if isinstance(error.report, CheckRun):
-                self._run = error.report
+                self._run = error.report = replace(error.report, data_interval_start=interval)
             raise
         finally:
             if self._run is not None:
                 record_result(
-                    self._run, dataset=name, root=self.results_root, storage_conn_id=self._results_conn_id()
+                    self._run,
+                    dataset=name,
+                    root=self.results_root,
+                    storage_conn_id=self._results_conn_id(),
+                    keep=self.keep_results,
                 )
-        summary: dict[str, Any] = run.summary()
-        self.log.info("Judged %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)
+        summary: dict[str, Any] = run.summary(self.dataset or run.dataset)
+        self.log.info("Checked %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = summary | {RESULT_KEY: run.result()}
         return summary
@@ -165,16 +231,25 @@ class PanderaCheckOperator(BaseOperator):
 
         :raises ConfigurationError: when a path is rejected.
         """
-        names = ["path", "quarantine_path", "valid_path", "results_root"]
+        names = [*_PATHS]
         if isinstance(self.dataset, str) and "://" in self.dataset:
             names.append("dataset")
         refuse_locations(**{name: getattr(self, name) for name in names})
 
-    def _options(self, name: str) -> CheckOptions:
+    def _name(self) -> str:
+        # The path before rendering, which may add the date of the run. An XCom has no such text.
+        written = self._as_written["path"]
+        text = None if hasattr(written, "iter_references") else path_text("path", written)
+        return self.dataset or text or f"{self.dag_id}.{self.task_id}"
+
+    def _options(self, context: Context) -> CheckOptions:
         from io_intelligence_provider.quality.policy import CheckOptions
 
+        quarantine = self.quarantine_path
+        if quarantine and not self._is_one_file("quarantine_path"):
+            quarantine = f"{quarantine.rstrip('/')}/{run_name(context)}.parquet"
         return CheckOptions(
-            quarantine_path=self.quarantine_path,
+            quarantine_path=quarantine,
             valid_path=self.valid_path,
             fail_on=self.fail_on,
             max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
@@ -182,26 +257,42 @@ class PanderaCheckOperator(BaseOperator):
             thresholds=self.thresholds,
             memory_limit=self.memory_limit,
             profile=bool(self.profile or self.history_checks),
-            extra_checks=self._history(name) if self.history_checks else None,
+            extra_checks=self._history(data_interval_start(context)) if self.history_checks else None,
         )
 
-    def _history(self, name: str) -> Any:
+    def _history(self, interval: datetime | None) -> Any:
         from io_intelligence_provider.operators.results import read_history
         from io_intelligence_provider.quality.history import HistoryChecks
 
         checks = HistoryChecks.from_config(self.history_checks)
-        past = read_history(name, self.results_root, self._results_conn_id())
-        return lambda run: checks.evaluate(run, past)
+        if not self.keep_results and not self.dataset and all(rule.needs_history for rule in checks.rules):
+            raise ConfigurationError(
+                "With keep_results=False this task files nothing for history_checks to compare with. Give "
+                "the dataset that another task files, or leave keep_results out."
+            )
+
+        def evaluate(run: CheckRun) -> Any:
+            past = read_history(self._name(), self.results_root, self._results_conn_id(), schema=run.schema)
+            return checks.evaluate(replace(run, data_interval_start=interval), past)
+
+        return evaluate
 
     def _results_conn_id(self) -> str | None:
         # A separate root may be in the same storage; the configured root has the configured connection.
         from io_intelligence_provider.storage.location import local_path
 
         root = self.results_root
-        return self.storage_conn_id if root and local_path(root) is None else None
+        if not root or local_path(root) is not None:
+            return None
+        return self._results_connection or self.storage_conn_id
 
     def get_openlineage_facets_on_complete(self, _: Any) -> Any:
         """Return the lineage of the run, passed or failed."""
         from io_intelligence_provider.lineage import check_lineage
 
-        return check_lineage(self._run)
+        return check_lineage(self._run, self.quarantine_path)
+
+
+def _template(path: Any) -> Any:
+    """Return a ``pathlib.Path`` as text, which Airflow renders."""
+    return fspath(path) if isinstance(path, PathLike) else path

@@ -28,16 +28,20 @@ def open_history(root: str | None = None, storage_conn_id: str | None = None) ->
     return ResultHistory.of(open_store(root, storage_conn_id).files)
 
 
-def read_history(dataset: str, root: str | None = None, storage_conn_id: str | None = None) -> list[CheckRun]:
+def read_history(
+    dataset: str, root: str | None = None, storage_conn_id: str | None = None, *, schema: str | None = None
+) -> list[CheckRun]:
     """Return the earlier runs on a data set, oldest first.
 
     A history that cannot be opened or read gives a warning in the log and an empty list: the history checks
     then report that they lack earlier runs, and the data are validated all the same.
+
+    :param schema: the name of the schema whose runs to read, all unless given.
     """
     from io_intelligence_provider.quality.results_store import read_past
 
     try:
-        return read_past(open_history(root, storage_conn_id), dataset)
+        return read_past(open_history(root, storage_conn_id), dataset, schema)
     except Exception as error:  # noqa: BLE001 - a missing connection must not fail the task
         log.warning("The history of %s cannot be opened, so nothing is compared with it: %s", dataset, error)
         return []
@@ -49,6 +53,7 @@ def record_result(
     dataset: str | None = None,
     root: str | None = None,
     storage_conn_id: str | None = None,
+    keep: bool = True,
 ) -> None:
     """Add a run to the history and send its metrics.
 
@@ -56,12 +61,14 @@ def record_result(
     metrics server never fails a good run.
 
     :param dataset: the name under which runs are compared; by default the run's own.
+    :param keep: whether to add it to the history.
     """
     from io_intelligence_provider.metrics import emit_metrics
 
     name = dataset or run.dataset
     try:
-        log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
+        if keep:
+            log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
     except Exception as error:  # noqa: BLE001 - a result that cannot be recorded must not fail the task
         log.warning("The result of %s could not be filed: %s", name, error)
     emit_metrics(run, dataset=name)

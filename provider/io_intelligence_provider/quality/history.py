@@ -1,5 +1,8 @@
 """Compares a run with the earlier runs on the same data set.
 
+Of each data interval, only the latest run is part of the history, so that a day that is checked again and
+again counts once. A run without a data interval stands for itself.
+
 Every check but ``column_drift`` compares a figure of this run with the median of the same figure over the
 earlier runs. It flags a difference of more than ``deviations`` robust standard deviations and more than
 ``min_change``, unless the latest ``settle`` runs had that level already. The median and the MAD (median
@@ -13,28 +16,33 @@ by less than twice its standard error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import sqrt
 from statistics import median
 from typing import Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.history_rules import DEFAULTS, STANDARD, HistoryRule, rules_from
 from io_intelligence_provider.quality.result import (
     MAX_EXAMPLES,
     CheckResult,
     CheckRun,
     ColumnProfile,
-    Severity,
 )
+from io_intelligence_provider.text import cut
 
-__all__ = ["DEFAULTS", "LONGEST_WINDOW", "STANDARD", "HistoryChecks", "HistoryRule", "moment", "rules_from"]
+__all__ = ["DEFAULTS", "STANDARD", "HistoryChecks", "HistoryRule", "rules_from"]
 
 
 _MAD_TO_DEVIATION: Final = 1.4826  # of a normal distribution
 _MEDIAN_ERROR: Final = 1.2533  # standard error of a median / that of a mean: the root of pi / 2
 _FEW_ROWS: Final = 2
+_CLOCKS_DIFFER: Final = 1.0
+"""Hours by which the newest value may be after the check."""
+_ZONES_DIFFER: Final = 15.0
+"""The same for a date and for a time without a zone: local time is up to 14 hours ahead of UTC."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class HistoryChecks:
     @classmethod
     def from_config(cls, config: object) -> HistoryChecks:
         """Return the checks of a configuration; see
-        :func:`~io_intelligence_provider.quality.history.rules_from`.
+        :func:`~io_intelligence_provider.quality.history_rules.rules_from`.
 
         :raises ConfigurationError: when a name or a setting is unknown, or a value is wrong.
         """
@@ -55,29 +63,57 @@ class HistoryChecks:
     def evaluate(self, run: CheckRun, past: Iterable[CheckRun]) -> list[CheckResult]:
         """Compare a run with earlier ones on the same data set.
 
-        Stopped runs are left out, so that refused data does not become the norm. So is the run itself.
+        Runs of the same data interval are left out, and the run itself. So are intervals whose latest run was
+        stopped, so that refused data does not become the norm.
 
         :param past: earlier runs, in any order.
         :returns: results of level ``dataset``, one per column for checks of columns. A check that cannot be
             evaluated has ``evaluated`` 0, and its example says why.
+        :raises ConfigurationError: when a setting names a column that the data do not have.
         """
-        earlier = sorted(
-            (
-                other
-                for other in past
-                if other.checked_at < run.checked_at and other.run_id != run.run_id and _counts(other)
-            ),
-            key=lambda other: other.checked_at,
-        )
+        earlier = [other for other in _one_per_interval(past) if _is_earlier(other, run)]
         results: list[CheckResult] = []
         for rule in self.rules:
-            usable = [other for other in earlier if rule.since is None or other.checked_at >= rule.since]
+            usable = [other for other in earlier if rule.since is None or _place(other) >= rule.since]
+            _refuse_unknown_columns(rule, run, usable)
             results += _EVALUATE[rule.name](rule, run, usable)
         return results
 
 
-def _counts(run: CheckRun) -> bool:
-    return run.outcome != "failed"
+def _refuse_unknown_columns(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> None:
+    # A column that has vanished is known to `column_drift`, which reports it.
+    runs = [run, *past] if rule.name == "column_drift" else [run]
+    known = dict.fromkeys(name for other in runs for name in _column_names(other))
+    if known and (unknown := [name for name in (*(rule.columns or ()), *rule.ignore) if name not in known]):
+        raise ConfigurationError(
+            f"{rule.name}: {run.dataset} has no column {', '.join(map(repr, unknown))}. "
+            f"It has {cut(', '.join(known), 1_000)}."
+        )
+
+
+def _column_names(run: CheckRun) -> list[str]:
+    return [*dict(run.columns), *(profile.column for profile in run.profile)]
+
+
+def _one_per_interval(runs: Iterable[CheckRun]) -> list[CheckRun]:
+    """Return, in order, the latest run of each data interval and every run without one, less stopped ones."""
+    latest: dict[datetime | str, CheckRun] = {}
+    for run in sorted(runs, key=lambda run: run.checked_at):
+        latest[run.run_id if run.data_interval_start is None else run.data_interval_start] = run
+    return sorted((run for run in latest.values() if run.outcome != "failed"), key=_place)
+
+
+def _place(run: CheckRun) -> datetime:
+    """Return the position of a run in the history."""
+    return run.checked_at if run.data_interval_start is None else run.data_interval_start
+
+
+def _is_earlier(other: CheckRun, run: CheckRun) -> bool:
+    if other.run_id == run.run_id:
+        return False
+    if other.data_interval_start is None or run.data_interval_start is None:
+        return other.checked_at < run.checked_at
+    return other.data_interval_start < run.data_interval_start
 
 
 def _volume(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
@@ -145,10 +181,16 @@ def _least_shift(rule: HistoryRule, column: ColumnProfile, before: Sequence[Colu
 def _freshness(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
     results = []
     for name in rule.columns or ():
-        ages = [age for other in past if (age := _age(other, name)) is not None]
+        _refuse_without_time(rule, run, name)
+        ages = [age for other in past if (age := _age(other, name)) is not None and age >= -_ZONES_DIFFER]
         now = _age(run, name)
-        if now is None:
-            results.append(_idle(rule, name, "this run's profile has no date or moment in this column"))
+        if run.rows and not run.profile:
+            results.append(_idle(rule, name, _NO_PROFILE))
+        elif now is None:
+            results.append(_result(rule, name, True, [{"message": "there are no values"}]))
+        elif now < -(_CLOCKS_DIFFER if _has_zone(run, name) else _ZONES_DIFFER):
+            message = "the newest value is in the future, so the age of the data is unknown"
+            results.append(_result(rule, name, True, [{"age_hours": _short(now), "message": message}]))
         elif rule.max_age_hours is not None:
             examples = [{"age_hours": _short(now), "max_age_hours": rule.max_age_hours}]
             results.append(_result(rule, name, now > rule.max_age_hours, examples))
@@ -157,15 +199,34 @@ def _freshness(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> li
     return results
 
 
+def _refuse_without_time(rule: HistoryRule, run: CheckRun, column: str) -> None:
+    kind = dict(run.columns).get(column, "null")
+    if not kind.startswith(("timestamp", "date", "null")):
+        raise ConfigurationError(
+            f"{rule.name}: {column!r} is of the type {kind}; a date or timestamp has an age."
+        )
+
+
+def _newest(run: CheckRun, column: str) -> datetime | None:
+    text = next((profile.max for profile in run.profile if profile.column == column), None)
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _has_zone(run: CheckRun, column: str) -> bool:
+    newest = _newest(run, column)
+    return newest is not None and newest.tzinfo is not None
+
+
 def _age(run: CheckRun, column: str) -> float | None:
     """Return the age of the newest value at the time of the check, in hours."""
-    for profile in run.profile:
-        if profile.column == column and isinstance(profile.max, str):
-            try:
-                return (run.checked_at - moment(profile.max)).total_seconds() / 3_600
-            except ValueError:
-                return None
-    return None
+    if (newest := _newest(run, column)) is None:
+        return None
+    # Not converted to UTC, which would leave the range of a datetime at the end of the year 9999.
+    newest = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
+    return (run.checked_at - newest).total_seconds() / 3_600
 
 
 def _column_drift(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) -> list[CheckResult]:
@@ -186,18 +247,21 @@ def _column_drift(rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]) ->
     ]
 
 
+_NO_PROFILE: Final = "this run has no profile of its columns"
+
+
 def _columns(
     rule: HistoryRule, run: CheckRun, past: Sequence[CheckRun]
 ) -> Iterator[tuple[ColumnProfile | CheckResult, list[ColumnProfile]]]:
     """Yield each column to check with its earlier profiles, or a result when there is no profile."""
-    lacking = "this run has no profile of its columns" if not run.profile else _too_few(rule, len(past))
+    lacking = _NO_PROFILE if not run.profile else _too_few(rule, len(past))
     if lacking:  # one result, not one for each of a thousand columns
         yield _idle(rule, None, lacking), []
         return
     names = {profile.column for profile in run.profile}
     for name in rule.columns or ():
         if name not in names:
-            yield _idle(rule, name, "there is no such column"), []
+            yield _idle(rule, name, "this run has no profile of this column"), []
     earlier: dict[str, list[ColumnProfile]] = {}
     for other in past:
         for profile in other.profile:
@@ -268,149 +332,3 @@ _EVALUATE: Final[dict[str, Callable[[HistoryRule, CheckRun, Sequence[CheckRun]],
     "column_drift": _column_drift,
     "numeric_shift": _numeric_shift,
 }
-
-
-LONGEST_WINDOW: Final = 100
-"""Maximum number of earlier runs that are read; each is a file."""
-
-
-@dataclass(frozen=True)
-class HistoryRule:
-    """One history check with its settings.
-
-    :param min_change: a smaller difference from the centre is never flagged.
-        ``volume`` and ``numeric_shift``: relative to the centre; ``null_share`` and ``distinct_share``:
-        in points of the share (0.05 is five percentage points); ``freshness``: in hours.
-    :param deviations: nor is a difference of fewer robust standard deviations (1.4826 x MAD of the past).
-    :param min_runs: earlier runs that are needed; with fewer the check is not evaluated, and says so.
-    :param window: number of latest earlier runs to compare with, at most 100.
-    :param settle: a level that this many latest runs had is the new norm and is not flagged; 0: the norm
-        is that of the whole window.
-    :param columns: columns to check, all unless given. ``freshness`` checks none unless given.
-    :param ignore: columns to leave out.
-    :param since: earlier runs before this moment are left out; use it after an intended change.
-    :param max_age_hours: ``freshness`` only: maximum age of the newest value, independent of the past.
-    """
-
-    name: str
-    min_change: float = 0.0
-    severity: Severity = "warn"
-    deviations: float = 5.0
-    min_runs: int = 7
-    window: int = 30
-    settle: int = 3
-    columns: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] = ()
-    since: datetime | None = None
-    max_age_hours: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.severity not in ("error", "warn"):
-            raise ConfigurationError(f"{self.name}: severity is {self.severity!r}; it is error or warn.")
-        if not 1 <= self.min_runs <= self.window <= LONGEST_WINDOW:
-            raise ConfigurationError(
-                f"{self.name}: min_runs is {self.min_runs} and window {self.window}; min_runs is at least 1, "
-                f"window at least min_runs and at most {LONGEST_WINDOW}."
-            )
-        for setting in ("min_change", "deviations", "settle", "max_age_hours"):
-            value = getattr(self, setting)
-            if value is not None and not 0 <= value < float("inf"):
-                raise ConfigurationError(
-                    f"{self.name}: {setting} is {value!r}; it is finite and not negative."
-                )
-
-    def looks_at(self, column: str) -> bool:
-        """Return whether the check covers a column."""
-        return (self.columns is None or column in self.columns) and column not in self.ignore
-
-
-DEFAULTS: Final[Mapping[str, HistoryRule]] = {
-    rule.name: rule
-    for rule in (
-        HistoryRule("volume", min_change=0.25),
-        HistoryRule("freshness", min_change=1.0, columns=()),
-        HistoryRule("null_share", min_change=0.05),
-        HistoryRule("distinct_share", min_change=0.1),
-        HistoryRule("column_drift", min_runs=1, window=1),
-        HistoryRule("numeric_shift", min_change=0.1),
-    )
-}
-"""Every history check with its defaults."""
-
-STANDARD: Final = tuple(name for name in DEFAULTS if name != "freshness")
-"""Checks that need no settings; ``freshness`` needs the column that holds the age of the data."""
-
-
-def rules_from(config: object) -> tuple[HistoryRule, ...]:
-    """Return the rules of a configuration.
-
-    :param config: ``True`` for the standard ones, a list of names, or a mapping of names to settings, which
-        may be empty. Numbers may be text, because a rendered template gives text.
-    :raises ConfigurationError: when a name or a setting is unknown, or a value is wrong.
-    """
-    if config is None or config is False:
-        return ()
-    if config is True:
-        config = STANDARD
-    if isinstance(config, Mapping):
-        return tuple(_rule(name, settings or {}) for name, settings in config.items())
-    if isinstance(config, Iterable) and not isinstance(config, (str, bytes)):
-        return tuple(_rule(name, {}) for name in config)
-    raise ConfigurationError(
-        f"History checks are {config!r}; give True, names, or a mapping of names to settings."
-    )
-
-
-def _rule(name: object, settings: object) -> HistoryRule:
-    if not isinstance(name, str) or name not in DEFAULTS:
-        raise ConfigurationError(f"There is no history check {name!r}. There are: {', '.join(DEFAULTS)}.")
-    if not isinstance(settings, Mapping):
-        raise ConfigurationError(f"{name}: the settings are {settings!r}; give a mapping.")
-    if unknown := [key for key in settings if key not in _READ]:
-        raise ConfigurationError(f"{name}: unknown settings {unknown}. There are: {', '.join(_READ)}.")
-    changes = {key: _setting(name, key, value) for key, value in settings.items()}
-    if "window" not in changes and "min_runs" in changes:
-        changes["window"] = max(DEFAULTS[name].window, changes["min_runs"])
-    return replace(DEFAULTS[name], **changes)
-
-
-def _setting(name: str, key: str, value: Any) -> Any:
-    if value is None:
-        return getattr(DEFAULTS[name], key)
-    try:
-        return _READ[key](value)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"{name}: {key} is {value!r}, which cannot be read.") from None
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(str(column) for column in value)
-
-
-def moment(value: object) -> datetime:
-    """Convert a date, a datetime or its ISO form to a datetime in UTC; a date becomes its midnight.
-
-    :raises ValueError: when ``value`` is none of these.
-    """
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    if not isinstance(value, datetime):
-        raise ValueError(f"{value!r} is no moment")  # noqa: TRY004 - one error for text and for types
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "min_change": float,
-    "severity": str,
-    "deviations": float,
-    "min_runs": int,
-    "window": int,
-    "settle": int,
-    "columns": _names,
-    "ignore": _names,
-    "since": moment,
-    "max_age_hours": float,
-}
-"""The converter of each setting; ``None`` leaves the default."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from math import isinf
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ __all__ = ["EXACT_DISTINCT", "SAMPLE", "Profiler"]
 EXACT_DISTINCT: Final = 4_096
 SAMPLE: Final = 32_768
 _HASHES: Final = 2.0**64
+_FIRST: Final = datetime(1, 1, 2)  # noqa: DTZ001 - a day from the end, as zones differ
+_LAST: Final = datetime(9999, 12, 30)  # noqa: DTZ001
 _ROW: Final = "\0hash of the row"  # cannot be the name of a user's column
 
 
@@ -179,11 +182,23 @@ def _known(values: pl.Series) -> pl.Series:
 
 def _bounds(values: pl.Series) -> tuple[Any, Any]:
     """Return the smallest and the greatest finite value."""
+    if isinstance(values.dtype, (pl.Date, pl.Datetime)):
+        values = _within_python(values)
     bounds = values.min(), values.max()
     if values.dtype.is_float() and any(isinstance(bound, float) and isinf(bound) for bound in bounds):
         values = values.filter(values.is_finite())
         return values.min(), values.max()
     return bounds
+
+
+def _within_python(values: pl.Series) -> pl.Series:
+    """Return dates and times with those beyond the years of Python's datetime as its first or last day."""
+    limits = pl.Series([_FIRST, _LAST]).cast(values.dtype if isinstance(values.dtype, pl.Date) else pl.Int64)
+    factor = {"ms": 1_000, "us": 1, "ns": 0}.get(getattr(values.dtype, "time_unit", ""), 1)
+    if not factor:  # nanoseconds end in the year 2262
+        return values
+    first, last = (limits.cast(pl.Int64) // factor).to_list()
+    return values.to_physical().clip(first, last).cast(values.dtype)
 
 
 def _comparable(values: pl.Series) -> pl.Series:

@@ -140,8 +140,9 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return isinstance(value, list) and (not levels or any(_is_deeper(item, levels - 1) for item in value))
 
 
+_LONGEST_SUMMARY: Final = 2_040
 _SHOWN_IN_SUMMARY: Final = 8
-"""Failed checks in a summary; with names cut at 40 characters it stays below 2 KB."""
+"""Failed checks in a summary, fewer when names and paths are long."""
 _LONGEST_NAME: Final = 40
 _LONGEST_PATH: Final = 200
 
@@ -238,6 +239,8 @@ class CheckRun:
     :param valid_path: the file of the valid rows; ``None``: not requested, the run was stopped, or the
         data set failed a data-set check.
     :param profile: per column, the figures that history checks compare; empty unless requested.
+    :param data_interval_start: the beginning of the period that the data are of, for a run of a scheduler;
+        ``None`` for any other. History checks compare one run of each period.
     """
 
     run_id: str
@@ -258,6 +261,7 @@ class CheckRun:
     quarantine_path: str | None = None
     valid_path: str | None = None
     profile: tuple[ColumnProfile, ...] = field(default=())
+    data_interval_start: datetime | None = None
 
     def result(self) -> dict[str, float | int]:
         """Return the counts for ``airflow.dataquality.result`` of asset events."""
@@ -287,8 +291,8 @@ class CheckRun:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the published form, plain JSON values only."""
-        return {
+        """Return the published form, plain JSON values only, with no key for a missing data interval."""
+        data: dict[str, Any] = {
             "run_id": self.run_id,
             "dataset": self.dataset,
             "schema": self.schema,
@@ -306,6 +310,9 @@ class CheckRun:
             "valid_path": self.valid_path,
             "profile": [column.to_dict() for column in self.profile],
         }
+        if self.data_interval_start is not None:
+            data["data_interval_start"] = self.data_interval_start.isoformat()
+        return data
 
     def to_json(self) -> str:
         """Return the published form as ASCII JSON."""
@@ -330,22 +337,18 @@ class CheckRun:
         }
         return cls(**flat)
 
-    def summary(self) -> dict[str, Any]:
-        """Return the summary for XCom: plain JSON, always under 2 KB."""
+    def summary(self, dataset: str | None = None) -> dict[str, Any]:
+        """Return the summary for XCom: plain JSON, always under 2 KB.
+
+        :param dataset: the name of the data set; the path is then ``source``. Without a name, ``dataset`` is
+            the path.
+        """
         failed = [check for check in self.checks if not check.passed]
         failed.sort(key=lambda check: (check.severity, -check.failed))
-        shown = [
-            {
-                "check": check.check[:_LONGEST_NAME],
-                "column": check.column and check.column[:_LONGEST_NAME],
-                "severity": check.severity,
-                "failed": check.failed,
-            }
-            for check in failed[:_SHOWN_IN_SUMMARY]
-        ]
-        return {
+        summary: dict[str, Any] = {
             "run_id": self.run_id,
-            "dataset": self.dataset[:_LONGEST_PATH],
+            "dataset": _shortened(dataset or self.dataset, _LONGEST_PATH),
+            **({"source": _shortened(self.dataset, _LONGEST_PATH)} if dataset else {}),
             "outcome": self.outcome,
             "score": self.score,
             "rows": self.rows,
@@ -354,11 +357,30 @@ class CheckRun:
             "files": self.files,
             "engine": self.engine,
             "mode": self.mode,
-            "quarantine_path": self.quarantine_path and self.quarantine_path[:_LONGEST_PATH],
-            "valid_path": self.valid_path and self.valid_path[:_LONGEST_PATH],
+            "quarantine_path": self.quarantine_path and _shortened(self.quarantine_path, _LONGEST_PATH),
+            "valid_path": self.valid_path and _shortened(self.valid_path, _LONGEST_PATH),
             "findings": len(failed),
-            "checks": shown,
+            "checks": [],
         }
+        for check in failed[:_SHOWN_IN_SUMMARY]:
+            shown = {
+                "check": _shortened(check.check, _LONGEST_NAME),
+                "column": check.column and _shortened(check.column, _LONGEST_NAME),
+                "severity": check.severity,
+                "failed": check.failed,
+            }
+            if len(json.dumps(summary)) + len(json.dumps(shown)) > _LONGEST_SUMMARY:
+                break
+            summary["checks"].append(shown)
+        return summary
+
+
+def _shortened(text: str, longest: int) -> str:
+    """Return the beginning of a text that takes at most ``longest`` characters in ASCII JSON."""
+    text = text[:longest]
+    while len(json.dumps(text)) - 2 > longest:
+        text = text[:-1]
+    return text
 
 
 class _Rows(msgspec.Struct):
@@ -391,6 +413,7 @@ class _Form(msgspec.Struct):
     quarantine_path: str | None
     valid_path: str | None
     profile: tuple[ColumnProfile, ...]
+    data_interval_start: Moment | None = None
 
 
 _RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")

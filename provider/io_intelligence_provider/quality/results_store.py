@@ -2,19 +2,16 @@
 
 ``<root>/results/dataset_id=<id>/<run_id>.parquet`` holds one row: the run, with its checks, columns and
 profile as lists. One file for each run makes adding a run atomic, and concurrent runs never write the same
-file.
-
-``<root>/reports/dataset_id=<id>/<run_id>.json`` and ``.html`` are the run's report.
+file. The id is made of the data set's name and the schema's, so that the runs of two schemas on one data set
+are two histories.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -30,10 +27,11 @@ from io_intelligence_provider.errors import (
     IOIntelligenceError,
     UnreadableFileError,
 )
-from io_intelligence_provider.quality.history import LONGEST_WINDOW
+from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
+from io_intelligence_provider.text import path_name, short_hash
 
 __all__ = [
     "RESULTS_KIND",
@@ -52,16 +50,19 @@ log = logging.getLogger(__name__)
 Kind: TypeAlias = Literal["runs", "checks", "columns"]
 
 RESULTS: Final = "results"
-_LONGEST_SLUG: Final = 60
+_BEFORE_SCHEMA: Final = "--"  # which `path_name` never has
 _LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
 _OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
 """The columns of its run that each row of ``checks`` and ``columns`` repeats."""
 
 
-def dataset_id(dataset: str) -> str:
-    """Return a data set's name as a unique and readable part of a path."""
-    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", dataset).strip("-.")[-_LONGEST_SLUG:].strip("-.")
-    return f"{slug}-{hashlib.sha256(dataset.encode()).hexdigest()[:8]}"
+def dataset_id(dataset: str, schema: str | None = None) -> str:
+    """Return a data set's name as a unique and readable part of a path.
+
+    :param schema: the name of the schema, which becomes part of the id: ``orders-1f2e3d4c--5a6b7c8d``.
+    """
+    name = path_name(dataset)
+    return name if schema is None else f"{name}{_BEFORE_SCHEMA}{short_hash(schema)}"
 
 
 class ResultHistory:
@@ -102,7 +103,7 @@ class ResultHistory:
         table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
-        path = f"{RESULTS}/dataset_id={dataset_id(name)}/{run_file(run.run_id, 'parquet')}"
+        path = f"{_folder(name, run.schema)}/{run_file(run.run_id, 'parquet')}"
         self.files.put(path, buffer.getvalue())
         return self.files.url(path)
 
@@ -113,7 +114,12 @@ class ResultHistory:
         :raises NotOnFileError: when no such run is on file.
         :raises StorageError: when its file cannot be read or is no result.
         """
-        path = f"{RESULTS}/dataset_id={dataset_id(dataset)}/{run_file(run_id, 'parquet')}"
+        file = run_file(run_id, "parquet")
+        paths = [
+            f"{folder}/{file}" for folder in self._folders(dataset, None) if file in self.files.list(folder)
+        ]
+        # Without a match, the read says what is not on file.
+        path = paths[0] if paths else f"{RESULTS}/dataset_id={dataset_id(dataset)}/{file}"
         data = self.files.read(path)
         try:
             table, (run,) = _parsed(data, self.files.url(path))
@@ -121,16 +127,20 @@ class ResultHistory:
             raise UnreadableFileError(f"{self.files.url(path)} is no result: {error}") from error
         return replace(run, dataset=table["source"][0].as_py())
 
-    def runs(self, dataset: str | None = None, limit: int | None = None) -> list[CheckRun]:
+    def runs(
+        self, dataset: str | None = None, limit: int | None = None, *, schema: str | None = None
+    ) -> list[CheckRun]:
         """Return the stored runs, oldest first. Their ``dataset`` is the name they were filed under.
 
         A file that is not a result is skipped with a warning.
 
         :param dataset: the name to read, all unless given.
-        :param limit: return only this many of the latest runs of each data set.
+        :param limit: return only this many of the latest runs of each data set and schema.
+        :param schema: the name of the schema whose runs to read, all unless given.
         :raises StorageError: when the history cannot be listed.
         """
-        found = [run for _, runs in self._tables(dataset, limit) for run in runs]
+        tables = self._tables(dataset, limit, schema)
+        found = [run for _, runs in tables for run in runs if schema in (None, run.schema)]
         return sorted(found, key=lambda run: run.checked_at)
 
     def table(self, kind: Kind = "runs", dataset: str | None = None) -> pa.Table:
@@ -140,12 +150,14 @@ class ResultHistory:
             per run and profiled column.
         :param dataset: the name to read, all unless given.
         """
-        tables = [table for table, _ in self._tables(dataset, None)]
+        tables = [table for table, _ in self._tables(dataset, None, None)]
         return _flat(pa.concat_tables(tables) if tables else no_rows(results_schema()), kind)
 
-    def _tables(self, dataset: str | None, limit: int | None) -> Iterator[tuple[pa.Table, list[CheckRun]]]:
+    def _tables(
+        self, dataset: str | None, limit: int | None, schema: str | None
+    ) -> Iterator[tuple[pa.Table, list[CheckRun]]]:
         paths: list[str] = []
-        for folder in self._folders(dataset):
+        for folder in self._folders(dataset, schema):
             names = sorted(name for name in self.files.list(folder) if name.endswith(".parquet"))
             # Their names begin with the time.
             kept = names if limit is None else names[max(len(names) - limit, 0) :]
@@ -154,10 +166,14 @@ class ResultHistory:
             if (found := self._decoded(self.files.url(path), data)) is not None:
                 yield found
 
-    def _folders(self, dataset: str | None) -> list[str]:
-        if dataset is not None:
-            return [f"{RESULTS}/dataset_id={dataset_id(dataset)}"]
-        return [f"{RESULTS}/{name}" for name in self.files.list(RESULTS) if name.startswith("dataset_id=")]
+    def _folders(self, dataset: str | None, schema: str | None) -> list[str]:
+        if dataset is not None and schema is not None:
+            return [_folder(dataset, schema)]
+        folders = [f"{RESULTS}/{name}" for name in self.files.list(RESULTS) if name.startswith("dataset_id=")]
+        if dataset is None:
+            return folders
+        wanted = f"{RESULTS}/dataset_id={dataset_id(dataset)}"
+        return [folder for folder in folders if folder.partition(_BEFORE_SCHEMA)[0] == wanted]
 
     def _decoded(
         self, where: str, data: bytes | UnreadableFileError
@@ -171,6 +187,10 @@ class ResultHistory:
         except (TypeError, ValueError, RecursionError) as error:
             log.warning("%s is no result and is passed over: %s", where, error)
         return None
+
+
+def _folder(dataset: str, schema: str) -> str:
+    return f"{RESULTS}/dataset_id={dataset_id(dataset, schema)}"
 
 
 def _parsed(data: bytes, where: str) -> tuple[pa.Table, list[CheckRun]]:
@@ -209,14 +229,16 @@ def _unnested(runs: pa.Table, nested: str) -> pa.Table:
     return pa.table(repeated | {"of_rows" if name == "rows" else name: data for name, data in fields.items()})
 
 
-def read_past(history: ResultHistory, dataset: str, limit: int = 2 * LONGEST_WINDOW) -> list[CheckRun]:
+def read_past(
+    history: ResultHistory, dataset: str, schema: str | None = None, limit: int = 2 * LONGEST_WINDOW
+) -> list[CheckRun]:
     """Return the latest runs on a data set for the history checks, oldest first, stopped ones included.
 
     A history that cannot be read gives a warning in the log and an empty list, so that the data are validated
     all the same; the history checks then report too few earlier runs.
     """
     try:
-        return history.runs(dataset, limit)
+        return history.runs(dataset, limit, schema=schema)
     except IOIntelligenceError as error:
         log.warning("The history of %s cannot be read, so nothing is compared with it: %s", dataset, error)
         return []
@@ -276,6 +298,7 @@ def results_schema() -> pa.Schema:
             "checks": pa.list_(check),
             "columns": pa.list_(pa.struct({"name": text, "type": text})),
             "profile": pa.list_(profile),
+            "data_interval_start": pa.timestamp("us", "UTC"),
         }
     )
 
@@ -305,6 +328,7 @@ def result_row(run: CheckRun, dataset: str) -> dict[str, Any]:
         "checks": [_check_row(check) for check in run.checks],
         "columns": [{"name": name, "type": type_} for name, type_ in run.columns],
         "profile": [_profile_row(column) for column in run.profile],
+        "data_interval_start": run.data_interval_start,
     }
 
 

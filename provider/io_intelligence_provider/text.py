@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["cut", "escaped", "path_name", "printable", "short_hash"]
+__all__ = ["cut", "escaped", "example_text", "path_name", "printable", "short_hash"]
 
 
 def escaped(text: str) -> str:
@@ -21,6 +23,12 @@ def cut(text: str, longest: int) -> str:
 def printable(text: str) -> str:
     """Return ``text`` without control characters and bidirectional marks."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def example_text(example: Mapping[str, Any], longest: int = 300) -> str:
+    """Return an example of a failure in one line: ``row: 1, value: -2.0``."""
+    shown = ", ".join(f"{key}: {value}" for key, value in example.items() if value is not None)
+    return printable(cut(shown, longest))
 
 
 def path_name(text: str, longest: int = 60) -> str:

@@ -167,3 +167,43 @@ def test_a_history_that_cannot_be_opened_is_a_warning(tmp_path, caplog):
     assert "The history of orders cannot be opened" in caplog.text
     record_result(RUN, dataset="orders", root=str(tmp_path))
     assert len(read_history("orders", str(tmp_path))) == 1
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_each_finding_is_a_warning(tmp_path, recorder, caplog):
+    examples = [{"row": number, "value": f"-{number}\nx", "message": None} for number in range(5)]
+    findings = (
+        CheckResult("isin", "vendor", "row", "warn", 1_000_000, 200),
+        CheckResult("in_range", "fare", "row", "error", 1_000_000, 1_004, examples),
+        CheckResult("few", None, "row", "error", 9, 2, threshold=3),
+        CheckResult("volume", None, "dataset", "warn", 0, 0, [{"message": "not evaluated"}]),
+    )
+    record_result(replace(RUN, checks=findings), dataset="trips", root=str(tmp_path))
+    first, second = warnings_in(caplog)
+    assert first == (
+        "trips: fare in_range failed, 1,004 of 1,000,000 (error): "
+        "row: 0, value: -0\N{REPLACEMENT CHARACTER}x; row: 1, value: -1\N{REPLACEMENT CHARACTER}x; "
+        "row: 2, value: -2\N{REPLACEMENT CHARACTER}x"
+    )
+    assert second == "trips: vendor isin failed, 200 of 1,000,000 (warn)"
+
+
+def test_no_rows_are_a_warning(tmp_path, recorder, caplog):
+    record_result(
+        replace(RUN, rows=0, valid=0, quarantined=0, checks=()), dataset="trips", root=str(tmp_path)
+    )
+    assert warnings_in(caplog) == ["trips has no rows."]
+
+
+def test_a_result_that_is_not_kept_is_still_sent(tmp_path, recorder):
+    record_result(RUN, dataset="orders", root=str(tmp_path), keep=False)
+    assert open_history(str(tmp_path)).runs("orders") == []
+    assert recorder.sent["dataquality.orders.rows.read"][0] == 4
+
+
+def test_the_findings_of_both_operators_are_in_the_log_of_a_real_run(observed_run):
+    assert "checked: price not_below_0 failed, 1 of 3 (error): " in observed_run.output
+    assert "io_intelligence_models: status allowed_values failed, 1 of 3 (error): " in observed_run.output

@@ -38,6 +38,7 @@ from io_intelligence_provider.quality.policy import (
     check_thresholds,
     outcome_of,
     reasons_of,
+    refusals_of,
     score,
     stopping,
 )
@@ -292,8 +293,7 @@ def _stopped(report: QualityReport, stopped: list[CheckResult], store: SnapshotS
     where = store.files.url(quality_path(report.snapshot_date, report.snapshot_id, "html"))
     return QualityError(
         f"The snapshot of {report.snapshot_date} was not committed; the last one stays. Failed: "
-        f"{reasons_of(stopped)}. {report.quarantined} of {report.served} records are in quarantine. "
-        f"See {where}.",
+        f"{reasons_of(stopped)}. {refusals_of(report, 'records')}. See {where}.",
         report=report,
     )
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-__all__ = ["UnstorableNumber", "cut", "dump_json", "escaped", "path_name", "printable", "short_hash"]
+__all__ = [
+    "UnstorableNumber",
+    "cut",
+    "dump_json",
+    "escaped",
+    "example_text",
+    "path_name",
+    "printable",
+    "short_hash",
+]
 
 
 def escaped(text: str) -> str:
@@ -55,6 +65,12 @@ def dump_json(value: Any, *, sort_keys: bool = False) -> str:
     if isinstance(value, UnstorableNumber):
         return value.text
     return json.dumps(value)
+
+
+def example_text(example: Mapping[str, Any], longest: int = 300) -> str:
+    """Return an example of a failure in one line: ``row: 1, value: -2.0``."""
+    shown = ", ".join(f"{key}: {value}" for key, value in example.items() if value is not None)
+    return printable(cut(shown, longest))
 
 
 def path_name(text: str, longest: int = 60) -> str:

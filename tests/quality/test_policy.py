@@ -12,9 +12,16 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
+from helpers.stores import make_check_run
 from io_intelligence_provider.contract.snapshot_checks import ALWAYS_STOPPING
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.policy import CheckOptions, check_thresholds, score, stopping
+from io_intelligence_provider.quality.policy import (
+    CheckOptions,
+    check_thresholds,
+    refusals_of,
+    score,
+    stopping,
+)
 from io_intelligence_provider.quality.result import CheckResult
 
 FRAME = pl.DataFrame({"a": [1, -1, -2, 4], "b": ["x", "y", "zz", "zz"]})
@@ -255,3 +262,20 @@ def test_a_message_about_types_is_whole(write: Callable[..., str], check: Callab
     schema = pa.DataFrameSchema({"a": pa.Column(pl.Struct(dict.fromkeys(fields, pl.String)))})
     message = check(write(pl.DataFrame({"a": [fields]})), schema).result("dtype", "a").examples[0]["message"]
     assert message.count("a_field_with_a_long_name_5") == 2
+
+
+def test_refused_rows_are_explained_by_their_most_frequent_reasons():
+    row = [
+        CheckResult("isin", "vendor", "row", "error", 1_000_000, 200),
+        CheckResult("greater_than_or_equal_to", "fare", "row", "error", 1_000_000, 1_000),
+        CheckResult("later", "at", "row", "warn", 1_000_000, 5_000),
+        CheckResult("total", None, "row", "error", 1_000_000, 150),
+        *(CheckResult(f"seldom_{number}", "x", "row", "error", 1_000_000, 1) for number in range(4)),
+        CheckResult("mean", "fare", "dataset", "error", 1, 1),
+    ]
+    run = make_check_run(*row, rows=1_000_000, quarantined=1_204)
+    assert refusals_of(run) == (
+        "1,204 of 1,000,000 rows were refused: fare greater_than_or_equal_to (1,000), vendor isin (200), "
+        "total (150), x seldom_0 (1), x seldom_1 (1) and 2 more"
+    )
+    assert refusals_of(make_check_run(rows=3, quarantined=0), "records") == "0 of 3 records were refused"

@@ -1,11 +1,12 @@
-"""Records the result of a run in history and metrics. Never fails the task."""
+"""Records the result of a run in the log, history and metrics. Never fails the task."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.text import example_text
 
 if TYPE_CHECKING:
     from io_intelligence_provider.contract.report import QualityReport
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from io_intelligence_provider.quality.results_store import ResultHistory
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["open_history", "read_history", "record_result", "record_snapshot"]
+__all__ = ["log_findings", "open_history", "read_history", "record_result", "record_snapshot"]
 
 log = logging.getLogger(__name__)
+
+_LOGGED_EXAMPLES: Final = 3
 
 
 def open_history(root: str | None = None, storage_conn_id: str | None = None) -> ResultHistory:
@@ -47,6 +50,23 @@ def read_history(
         return []
 
 
+def log_findings(run: CheckRun, name: str) -> None:
+    """Log each failed check of a run as a warning, with up to three examples, and that it had no rows.
+
+    :param name: the name of the data set.
+    """
+    if not run.rows:
+        log.warning("%s has no rows.", name)
+    findings = [check for check in run.checks if not check.passed]
+    for check in sorted(findings, key=lambda check: (check.severity, -check.failed)):
+        where = f"{check.column} {check.check}" if check.column else check.check
+        examples = "; ".join(example_text(example) for example in check.examples[:_LOGGED_EXAMPLES])
+        log.warning(
+            "%s: %s failed, %s of %s (%s)%s", name, where, f"{check.failed:,}", f"{check.evaluated:,}",
+            check.severity, f": {examples}" if examples else "",
+        )  # fmt: skip
+
+
 def record_result(
     run: CheckRun,
     *,
@@ -55,7 +75,7 @@ def record_result(
     storage_conn_id: str | None = None,
     keep: bool = True,
 ) -> None:
-    """Add a run to the history and send its metrics.
+    """Log the findings of a run, add it to the history and send its metrics.
 
     A failure of one does not stop the other and is a warning in the log, so that a full disk or a dead
     metrics server never fails a good run.
@@ -66,6 +86,7 @@ def record_result(
     from io_intelligence_provider.metrics import emit_metrics
 
     name = dataset or run.dataset
+    log_findings(run, name)
     try:
         if keep:
             log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
@@ -75,13 +96,14 @@ def record_result(
 
 
 def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityReport | None:
-    """Send the metrics of a snapshot's run, and return its report with the columns that lineage needs.
+    """Log the findings of a snapshot's run, send its metrics, and return its report with columns for lineage.
 
     A snapshot needs no history: its reports are in the store.
     """
     from io_intelligence_provider.metrics import emit_metrics
     from io_intelligence_provider.store.check_runs import footer_profile, with_columns
 
+    log_findings(report, report.dataset)
     emit_metrics(report)
     try:
         profile = () if report.outcome == "failed" else footer_profile(store, report.snapshot_date)

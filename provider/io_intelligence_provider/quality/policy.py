@@ -17,6 +17,7 @@ from io_intelligence_provider.quality.result import (
     Severity,
 )
 from io_intelligence_provider.storage.location import refusal_of
+from io_intelligence_provider.text import example_text
 
 __all__ = [
     "ALWAYS",
@@ -30,6 +31,7 @@ __all__ = [
     "outcome_of",
     "policy_of",
     "reasons_of",
+    "refusals_of",
     "score",
     "stopping",
 ]
@@ -210,13 +212,33 @@ _SHOWN_REASONS: Final = 5
 
 def reasons_of(stopped: Sequence[CheckResult]) -> str:
     """Describe what stopped a run: up to five checks, each with its counts and an example."""
-    reasons = [
-        f"{check.check}{f' on {check.column}' if check.column else ''} "
-        f"({check.failed} of {check.evaluated}: {check.examples[0] if check.examples else ''})"
-        for check in stopped
+    reasons = []
+    for check in stopped:
+        where = f" on {check.column}" if check.column else ""
+        example = f": {example_text(check.examples[0])}" if check.examples else ""
+        reasons.append(f"{check.check}{where} ({check.failed:,} of {check.evaluated:,}{example})")
+    return _listed(reasons, "; ")
+
+
+def refusals_of(run: CheckRun, things: str = "rows") -> str:
+    """Describe how many rows were refused, and by which checks, the most frequent first.
+
+    :param things: what the rows are.
+    """
+    causes = [
+        check for check in run.checks if check.level == "row" and check.severity == "error" and check.failed
     ]
-    left = len(reasons) - _SHOWN_REASONS
-    return "; ".join(reasons[:_SHOWN_REASONS]) + (f" and {left} more" if left > 0 else "")
+    causes.sort(key=lambda check: -check.failed)
+    reasons = [
+        f"{f'{check.column} ' if check.column else ''}{check.check} ({check.failed:,})" for check in causes
+    ]
+    count = f"{run.quarantined:,} of {run.rows:,} {things} were refused"
+    return f"{count}: {_listed(reasons, ', ')}" if run.quarantined and reasons else count
+
+
+def _listed(texts: Sequence[str], separator: str) -> str:
+    left = len(texts) - _SHOWN_REASONS
+    return separator.join(texts[:_SHOWN_REASONS]) + (f" and {left} more" if left > 0 else "")
 
 
 def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] | None) -> Policy:

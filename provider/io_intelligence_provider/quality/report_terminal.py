@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from io_intelligence_provider.quality.result import CheckResult, CheckRun
-from io_intelligence_provider.text import cut, printable
+from io_intelligence_provider.text import example_text, printable
 
 __all__ = ["result_table"]
 
@@ -52,14 +52,13 @@ def result_table(result: CheckRun, *, every: bool = False) -> Table:
 def _cells(check: CheckResult) -> list[Any]:
     word = _word(check)
     example = check.examples[0] if check.examples else {}
-    shown = ", ".join(f"{key}: {value}" for key, value in example.items() if value is not None)
     return [
         _text(check.check),
         _text(check.column),
         Text(word, _STYLES[word]),
         str(check.failed),
         str(check.evaluated),
-        _text(cut(shown, _LONGEST_EXAMPLE)),
+        _text(example_text(example, _LONGEST_EXAMPLE)),
     ]
 
 

@@ -23,7 +23,14 @@ from io_intelligence_provider.quality.batches import (
 from io_intelligence_provider.quality.counts import CheckCounts
 from io_intelligence_provider.quality.files import find, output_filesystem, refuse_output_among_input
 from io_intelligence_provider.quality.frames import frame_columns, from_frame
-from io_intelligence_provider.quality.policy import CheckOptions, outcome_of, reasons_of, score, stopping
+from io_intelligence_provider.quality.policy import (
+    CheckOptions,
+    outcome_of,
+    reasons_of,
+    refusals_of,
+    score,
+    stopping,
+)
 from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, prepare
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import quarantine_schema, quarantine_table
@@ -288,7 +295,4 @@ def _is_unsound(check: CheckResult) -> bool:
 
 def _why(run: CheckRun, stopped: Sequence[CheckResult]) -> str:
     where = f" They are in {run.quarantine_path}." if run.quarantine_path and run.quarantined else ""
-    return (
-        f"{run.dataset} was stopped by {reasons_of(stopped)}. "
-        f"{run.quarantined} of {run.rows} rows were refused.{where}"
-    )
+    return f"{run.dataset} was stopped by {reasons_of(stopped)}. {refusals_of(run)}.{where}"

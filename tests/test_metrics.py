@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.metrics import emit_metrics
-from io_intelligence_provider.operators.results import open_history, read_history, record_result
+from io_intelligence_provider.operators.results import log_findings, open_history, read_history, record_result
 from io_intelligence_provider.quality.result import CheckResult, CheckRun
 from io_intelligence_provider.quality.results_store import ResultHistory
 
@@ -173,7 +173,7 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelname == "WARNING"]
 
 
-def test_each_finding_is_a_warning(tmp_path, recorder, caplog):
+def test_each_finding_is_a_warning(caplog):
     examples = [{"row": number, "value": f"-{number}\nx", "message": None} for number in range(5)]
     findings = (
         CheckResult("isin", "vendor", "row", "warn", 1_000_000, 200),
@@ -181,7 +181,7 @@ def test_each_finding_is_a_warning(tmp_path, recorder, caplog):
         CheckResult("few", None, "row", "error", 9, 2, threshold=3),
         CheckResult("volume", None, "dataset", "warn", 0, 0, [{"message": "not evaluated"}]),
     )
-    record_result(replace(RUN, checks=findings), dataset="trips", root=str(tmp_path))
+    log_findings(replace(RUN, checks=findings), "trips")
     first, second = warnings_in(caplog)
     assert first == (
         "trips: fare in_range failed, 1,004 of 1,000,000 (error): "
@@ -191,10 +191,8 @@ def test_each_finding_is_a_warning(tmp_path, recorder, caplog):
     assert second == "trips: vendor isin failed, 200 of 1,000,000 (warn)"
 
 
-def test_no_rows_are_a_warning(tmp_path, recorder, caplog):
-    record_result(
-        replace(RUN, rows=0, valid=0, quarantined=0, checks=()), dataset="trips", root=str(tmp_path)
-    )
+def test_no_rows_are_a_warning(caplog):
+    log_findings(replace(RUN, rows=0, valid=0, quarantined=0, checks=()), "trips")
     assert warnings_in(caplog) == ["trips has no rows."]
 
 

@@ -297,7 +297,7 @@ def test_a_cleared_task_replaces_its_quarantine(run_dag: Callable[..., Any], tmp
 
 
 def test_paths_are_text_or_path_objects_and_none_is_unset(
-    run_dag: Callable[..., Any], tmp_path: Path
+    run_dag: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "in.parquet", [1, -1])
     unset = {
@@ -331,6 +331,7 @@ def test_paths_are_text_or_path_objects_and_none_is_unset(
     assert pq.read_table(tmp_path / "pathlib.parquet")["a"].to_pylist() == [1]
     assert len(list((tmp_path / "refused").iterdir())) == 1
     assert not list(tmp_path.rglob("*None*"))
+    assert "{{ 'in' }}.parquet: a positive failed" not in capsys.readouterr().out
 
 
 def test_natively_rendered_paths(

@@ -200,7 +200,7 @@ class PanderaCheckOperator(BaseOperator):
 
     def _checked(self, context: Context, check: Any) -> dict[str, Any]:
         """Run a check function, record its result even if it failed, and return its summary."""
-        from io_intelligence_provider.operators.results import record_result
+        from io_intelligence_provider.operators.results import log_findings, record_result
         from io_intelligence_provider.quality.result import CheckRun
 
         name = self._name()
@@ -213,6 +213,7 @@ class PanderaCheckOperator(BaseOperator):
             raise
         finally:
             if self._run is not None:
+                log_findings(self._run, self.dataset or self._run.dataset)
                 record_result(
                     self._run,
                     dataset=name,

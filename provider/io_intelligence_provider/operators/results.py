@@ -75,7 +75,7 @@ def record_result(
     storage_conn_id: str | None = None,
     keep: bool = True,
 ) -> None:
-    """Log the findings of a run, add it to the history and send its metrics.
+    """Add a run to the history and send its metrics.
 
     A failure of one does not stop the other and is a warning in the log, so that a full disk or a dead
     metrics server never fails a good run.
@@ -86,7 +86,6 @@ def record_result(
     from io_intelligence_provider.metrics import emit_metrics
 
     name = dataset or run.dataset
-    log_findings(run, name)
     try:
         if keep:
             log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))

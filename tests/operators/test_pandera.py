@@ -439,3 +439,27 @@ def test_an_object_makes_the_same_serialised_dag_at_every_parse() -> None:
         return json.dumps(DagSerialization.to_dict(dag), sort_keys=True, default=str)
 
     assert parsed() == parsed()
+
+
+@pytest.mark.parametrize(("least", "state"), [(None, "success"), ("{{ 1 + 1 }}", "failed"), (1, "success")])
+def test_min_rows_and_examples_are_arguments(
+    run_dag: Callable[..., Any], tmp_path: Path, least: Any, state: str
+) -> None:
+    data = tmp_path / "data.parquet"
+    write(data, [-1])
+    with DAG("min_rows", schedule=None) as dag:
+        PanderaCheckOperator(
+            task_id="check",
+            path=str(data),
+            schema="check_schemas:schema",
+            max_quarantine_share=1.0,
+            min_rows=least,
+            examples="{{ 0 }}",
+            results_root=str(tmp_path / "results"),
+            dataset="few",
+        )
+    assert str(run_dag(dag).state) == state
+    (run,) = ResultHistory(tmp_path / "results").runs("few")
+    (positive,) = [one for one in run.checks if one.check == "positive"]
+    assert (positive.failed, positive.examples) == (1, [])
+    assert ("min_rows" in {one.check for one in run.checks}) == (least is not None)

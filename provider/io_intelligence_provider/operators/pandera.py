@@ -56,6 +56,8 @@ class PanderaCheckOperator(BaseOperator):
     :param fail_on: which findings fail the task: ``error``: failed checks of severity ``error`` of the whole
         data set or beyond their threshold, or too many quarantined rows; ``warn``: any; ``never``: none.
     :param max_quarantine_share: share of quarantined rows, 0 to 1, above which the task fails.
+    :param min_rows: fewer rows fail the data set; ``None``: an empty one passes.
+    :param examples: how many refused values of each check results and reports show; 0 shows none.
     :param storage_conn_id: Airflow connection of the object store, for all paths.
     :param valid_path: where valid rows are written as the schema parses them, replaced in one step. Not
         written if an ``error`` check of the whole data set failed, whatever ``fail_on`` is.
@@ -84,6 +86,8 @@ class PanderaCheckOperator(BaseOperator):
         "valid_path",
         "fail_on",
         "max_quarantine_share",
+        "min_rows",
+        "examples",
         "severity",
         "thresholds",
         "memory_limit",
@@ -102,6 +106,8 @@ class PanderaCheckOperator(BaseOperator):
         quarantine_path: AnyPath | None = None,
         fail_on: str = "error",
         max_quarantine_share: float | str = 0.0,
+        min_rows: int | str | None = None,
+        examples: int | str = 5,
         storage_conn_id: str | None = None,
         valid_path: AnyPath | None = None,
         severity: Mapping[str, str] | None = None,
@@ -122,6 +128,8 @@ class PanderaCheckOperator(BaseOperator):
         self.quarantine_path: Any = _template(quarantine_path)
         self.fail_on = fail_on
         self.max_quarantine_share = max_quarantine_share
+        self.min_rows = min_rows
+        self.examples = examples
         self.storage_conn_id = storage_conn_id
         self.valid_path: Any = _template(valid_path)
         self.severity = severity
@@ -254,6 +262,8 @@ class PanderaCheckOperator(BaseOperator):
             valid_path=self.valid_path,
             fail_on=self.fail_on,
             max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
+            min_rows=number("min_rows", self.min_rows, int),
+            examples=number("examples", self.examples, int),
             severity=self.severity,
             thresholds=self.thresholds,
             memory_limit=self.memory_limit,

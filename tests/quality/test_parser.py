@@ -289,3 +289,123 @@ def test_every_refused_row_names_its_file_and_place(write: Write, check: Check) 
     assert checked.result("below top", "a").examples[1] == {
         "file": path, "row": 1, "value": "9", "message": "fails below top",
     }  # fmt: skip
+
+
+@BACKENDS
+def test_a_wrong_type_of_the_whole_frame_ends(write: Write, check: Check, backend: Any) -> None:
+    checked = check(
+        write(pl.DataFrame({"x": ["1", "b"]})),
+        backend.DataFrameSchema(dtype=pl.Int64 if backend is polars else "int64"),
+    )
+    assert checked.result("dtype", "x").level == "dataset"
+    assert (checked.run.quarantined, checked.stopped is not None) == (0, True)
+
+
+def test_a_bad_value_has_one_reason_beside_columns_that_are_not_declared(write: Write, check: Check) -> None:
+    schema = pandas.DataFrameSchema({"x": pandas.Column(str)}, dtype="int64", coerce=True)
+    checked = check(write(pl.DataFrame({"x": ["1", "b"], "y": ["q", "2"]})), schema)
+    assert checked.failures == {(1, "x", "coerce_dtype"), (0, "y", "coerce_dtype")}
+
+
+@BACKENDS
+def test_a_column_below_two_patterns_is_checked_by_both(write: Write, check: Check, backend: Any) -> None:
+    schema = backend.DataFrameSchema(
+        {
+            "^a.*$": backend.Column(int, backend.Check.gt(0), regex=True, coerce=True),
+            "^.*1$": backend.Column(int, backend.Check.lt(5), regex=True, coerce=True),
+        }
+    )
+    checked = check(write(pl.DataFrame({"a1": ["1", "-3", "9"], "a2": ["x", "2", "0"]})), schema)
+    assert checked.failures == {
+        (0, "a2", "coerce_dtype"),
+        (1, "a1", "greater_than"),
+        (2, "a1", "less_than"),
+        (2, "a2", "greater_than"),
+    }
+
+
+def test_pandas_checks_a_declared_column_by_its_pattern_too(write: Write, check: Check) -> None:
+    schema = pandas.DataFrameSchema(
+        {
+            "a.*": pandas.Column("int64", pandas.Check.gt(0), regex=True, coerce=True),
+            "a1": pandas.Column("int64", pandas.Check.lt(5), coerce=True),
+        }
+    )
+    checked = check(write(pl.DataFrame({"a1": ["1", "-3", "9"], "a2": ["x", "2", "3"]})), schema)
+    assert checked.failures == {(0, "a2", "coerce_dtype"), (1, "a1", "greater_than"), (2, "a1", "less_than")}
+
+
+@BACKENDS
+def test_a_schema_that_leaves_no_column(write: Write, check: Check, backend: Any) -> None:
+    path = write(pl.DataFrame({"x": [0, 0]}))
+    with pytest.raises(ConfigurationError, match="leaves no column"):
+        check(path, backend.DataFrameSchema({"b": backend.Column(int, required=False)}, strict="filter"))
+    checked = check(path, backend.DataFrameSchema({"b": backend.Column(int)}, strict="filter"))
+    assert checked.result("column_in_dataframe", "b").failed == 1
+
+
+@BACKENDS
+def test_a_text_column_is_no_number_in_any_row(write: Write, check: Check, backend: Any) -> None:
+    checked = check(
+        write(pl.DataFrame({"k": ["5", "x", "7"]})), backend.DataFrameSchema({"k": backend.Column(int)})
+    )
+    assert (checked.result("dtype", "k").level, checked.run.quarantined) == ("dataset", 0)
+
+
+def test_names_of_index_and_columns_must_differ(write: Write, check: Check) -> None:
+    path = write(pl.DataFrame({"index": [4, 5]}))
+    with pytest.raises(ConfigurationError, match="'index'"):
+        check(path, pandas.DataFrameSchema({"index": pandas.Column(int)}, index=pandas.Index(int)))
+    with pytest.raises(ConfigurationError, match="a column 'index' and an index"):
+        check(path, pandas.DataFrameSchema(index=pandas.Index(int)))
+
+
+def test_an_index_without_a_name_is_parsed_in_its_place(write: Write, check: Check) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3]}, index=["5", "x", "7"])
+    schema = pandas.DataFrameSchema(
+        {"a": pandas.Column(int)}, index=pandas.Index("int64", coerce=True, unique=True)
+    )
+    checked = check(write(pa.Table.from_pandas(frame)), schema)
+    assert checked.failures == {(1, "index", "coerce_dtype")}
+    assert checked.refused[0]["failures"][0]["value"] == "x"
+    assert checked.valid.to_pydict() == {"a": [1, 3], "__index_level_0__": [5, 7]}
+
+
+def test_levels_of_an_index_are_unique_together_and_coerced(write: Write, check: Check) -> None:
+    table = pa.Table.from_pandas(
+        pd.DataFrame({"k": ["1", "1", "x"], "l": [1, 1, 3], "a": [1, 2, 3]}).set_index(["k", "l"])
+    )
+    index = pandas.MultiIndex(
+        [pandas.Index("int64", name="k"), pandas.Index("int64", name="l")], coerce=True, unique=["k", "l"]
+    )
+    checked = check(write(table), pandas.DataFrameSchema({"a": pandas.Column(int)}, index=index))
+    together = "multiple_fields_uniqueness"
+    assert checked.failures == {(0, None, together), (1, None, together), (2, "k", "coerce_dtype")}
+
+
+def test_integers_of_an_index_with_nulls_are_integers(write: Write, check: Check) -> None:
+    table = pa.table({"k": pa.array([BEYOND_FLOATS, None])}).append_column("a", [[1, 2]])
+    frame_like = pa.Table.from_pandas(pd.DataFrame({"k": [5, 1, 2], "a": [1, 2, 3]}).set_index("k"))
+    table = table.replace_schema_metadata(frame_like.schema.metadata)
+    index = pandas.Index("int64", name="k", nullable=True)
+    checked = check(write(table), pandas.DataFrameSchema({"a": pandas.Column(int)}, index=index))
+    assert checked.run.quarantined == 0
+    assert checked.valid["k"].to_pylist() == [BEYOND_FLOATS, None]
+
+
+@pytest.mark.parametrize(
+    "parser", [lambda s: s[s > 1], lambda _: [1.0], lambda s: s.set_axis(range(5, 5 + len(s)))]
+)
+def test_a_parser_of_a_column_returns_a_value_for_each_row(
+    write: Write, check: Check, parser: Callable[[Any], Any]
+) -> None:
+    schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=pandas.Parser(parser, name="mine"))})
+    with pytest.raises(ConfigurationError, match="parser 'mine' of the column 'a'"):
+        check(write(pl.DataFrame({"a": [3.0, 1.0]})), schema)
+
+
+def test_a_parser_of_a_column_may_sort_by_label(write: Write, check: Check) -> None:
+    sort = pandas.Parser(lambda series: series.sort_values())
+    schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=sort), "b": pandas.Column(int)})
+    checked = check(write(pl.DataFrame({"a": [3.0, 1.0], "b": [30, 10]})), schema)
+    assert checked.valid.to_pydict() == {"a": [3.0, 1.0], "b": [30, 10]}

@@ -40,7 +40,15 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
     if prepared.index:
         plain = ["index"] if data.index.nlevels == 1 else [f"level_{n}" for n in range(data.index.nlevels)]
         names = [name or other for name, other in zip(data.index.names, plain, strict=True)]
+        if taken := set(names).intersection(data.columns):
+            raise ConfigurationError(
+                f"The data have a column {min(taken)!r} and an index of that name. Rename one of them."
+            )
         data = data.reset_index(names=names)
+        for name in names:
+            source = prepared.source_name(name, table.column_names)
+            if source in table.column_names and _keeps_nulls(table[source], prepared.column_of(name)):
+                data[name] = table[source].to_pandas(types_mapper=_nullable_types().get)
     else:
         data = data.reset_index(drop=True)
     for name in floats & set(data.columns):
@@ -102,20 +110,22 @@ class OutputTable:
         prepared = self._prepared
         if not prepared.parses:
             return table
-        before = set(frame_columns(table.schema, prepared))
-        after = list(frame.columns)
-        names = [name for name in table.column_names if name not in before or name in after]
+        own = {prepared.source_name(name, table.column_names): name for name in map(str, frame.columns)}
+        before = {
+            prepared.source_name(name, table.column_names) for name in frame_columns(table.schema, prepared)
+        }
+        names = [name for name in table.column_names if name not in before or name in own]
         columns, fields = [], []
-        for name in [*names, *(name for name in after if name not in table.column_names)]:
+        for name in [*names, *(name for name in own if name not in table.column_names)]:
             source = table[name] if name in table.column_names else None
-            if source is not None and not (name in after and prepared.changes(name)):
+            if source is not None and not (name in own and prepared.changes(own[name])):
                 columns.append(source)
                 fields.append(table.schema.field(name))
                 continue
-            values = frame[name]
+            values = frame[own[name]]
             if order is not None:
                 values = values.set_axis(list(order)).sort_index()
-            columns.append(self._converted(name, values, source))
+            columns.append(self._converted(own[name], values, source))
             fields.append(pa.field(name, columns[-1].type))
         same = pa.schema(fields) == table.schema.remove_metadata()
         return pa.table(columns, schema=pa.schema(fields, table.schema.metadata if same else None))

@@ -115,6 +115,10 @@ class BatchParser:
         schema = _structure(self.prepared.schema, list(parsed.frame.columns), defaults=not self._polars)
         if schema is not None:
             self._apply(parsed, schema)
+        for name in map(str, parsed.frame.columns):
+            for parser in getattr(self.prepared.column_of(name), "parsers", None) or ():
+                self.prepared.schema.get_backend(parsed.frame)  # registers pandera's parsers
+                parsed.frame[name] = _parsed_column(parser, parsed.frame[name])
 
     def _fill_after(self, parsed: ParsedBatch) -> None:
         """Fill defaults; polars schemas do that after the types were changed."""
@@ -206,6 +210,24 @@ def _places(rows: Sequence[int], height: int) -> pl.Series:
     return places.scatter(rows, list(range(len(rows))))
 
 
+def _parsed_column(parser: Any, series: Any) -> Any:
+    """Return a column as a parser of it returns it, row by row.
+
+    :raises ConfigurationError: when it returns another number of values, or does not say whose they are.
+    """
+    found = parser(series).parser_output
+    labels = getattr(found, "index", None)
+    if labels is not None and len(found) == len(series) and set(labels) == set(series.index):
+        return found.reindex(series.index)
+    if labels is not None or (hasattr(found, "__len__") and len(found) != len(series)):
+        raise ConfigurationError(
+            f"The parser {parser.name!r} of the column {series.name!r} returned {len(found)} values for "
+            f"{len(series)} rows, or other labels than theirs. It has to return one value for each row. "
+            "Refuse rows by a check instead of dropping them."
+        )
+    return found
+
+
 def _checked_rows(frame: Any, rows: int, parser: str) -> list[int]:
     """Return the rows' positions after a parser.
 
@@ -252,7 +274,7 @@ def _without_checks(schema: Any) -> None:
 
 
 def _structure(schema: Any, present: Sequence[Any], *, defaults: bool) -> Any:
-    """Return a schema that only adds, removes, fills and parses columns; ``None`` if it has nothing to do."""
+    """Return a schema that only adds, removes and fills columns, ``None`` if it has nothing to do."""
     result = copy.copy(schema)
     result.columns = {}
     busy = schema.strict == "filter"
@@ -263,9 +285,6 @@ def _structure(schema: Any, present: Sequence[Any], *, defaults: bool) -> Any:
             bare.dtype, bare.nullable, bare.required = column.dtype, column.nullable, True
         if added or defaults:
             bare.default = column.default
-        if getattr(column, "parsers", None):
-            bare.parsers = column.parsers
-            busy = True
         busy = busy or added or bare.default is not None
     _without_checks(result)
     if result.strict != "filter":
@@ -318,6 +337,8 @@ def _coerced_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
     left = _without_texts_that_are_no_numbers(values, dtype) if distinct else values
     pieces, _ = _bisect(len(left), lambda start, stop: dtype.coerce(left.iloc[start:stop]))
     read = pd.concat(pieces) if pieces else dtype.coerce(values.iloc[:0])
+    if not pieces and dtype.type == "object":
+        read = read.astype(object)  # types of Python's own make no objects of no values
     if distinct:
         kept = pd.Series(codes, index=present.index).isin(read.index)
         read = read.loc[codes[kept.to_numpy()]].set_axis(present.index[kept])

@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
 from io_intelligence_provider.quality.result import Severity
 from io_intelligence_provider.quality.schema import LoadedSchema
@@ -121,6 +122,16 @@ class Prepared:
             return columns[name]
         return next((column for key, column in columns.items() if column.regex and re.match(key, name)), None)
 
+    def source_name(self, name: str | None, names: Collection[str]) -> str:
+        """Return the name that a column of the frame has in the file: pandas files an index without a name as
+        ``__index_level_0__``.
+
+        :param names: the columns of the file.
+        """
+        if name is None or name in names or name not in self.index:
+            return name or ""
+        return f"__index_level_{self.index.index(name)}__"
+
     def coercion_of(self, name: str) -> Any:
         """Return the type that a column of the data is converted to, ``None`` when it is left as it is."""
         schema: Any = self.schema
@@ -177,6 +188,12 @@ def _index_to_columns(schema: Any) -> tuple[str, ...]:
 
     levels = getattr(index, "indexes", [index])
     plain = ["index"] if len(levels) == 1 else [f"level_{number}" for number in range(len(levels))]
+    if getattr(index, "strict", False):
+        raise ConfigurationError("The schema's MultiIndex is strict, which is not supported. Leave that out.")
+    if twice := {level.name or name for level, name in zip(levels, plain, strict=True)} & set(schema.columns):
+        raise ConfigurationError(
+            f"The schema has {min(twice)!r} both as a column and as its index. Rename one of them."
+        )
     columns = {
         level.name or name: pandera.pandas.Column(
             level.dtype,
@@ -185,10 +202,12 @@ def _index_to_columns(schema: Any) -> tuple[str, ...]:
             nullable=level.nullable,
             unique=level.unique,
             report_duplicates=level.report_duplicates,
-            coerce=level.coerce,
+            coerce=level.coerce or index.coerce,
         )
         for level, name in zip(levels, plain, strict=True)
     }
+    if together := getattr(index, "unique", None) if levels != [index] else None:
+        schema.unique = [*unique_fields(schema), [together] if isinstance(together, str) else list(together)]
     schema.columns = columns | schema.columns
     schema.index = None
     return tuple(columns)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from io_intelligence_provider.errors import QualityError, StorageError
+from io_intelligence_provider.errors import ConfigurationError, QualityError, StorageError
 from io_intelligence_provider.quality.batches import (
     Batch,
     InMemory,
@@ -126,6 +126,10 @@ class _Run:
             if refused is not None:
                 run = replace(run, quarantine_path=refused.commit())
             if valid is not None and self.context.keeps_valid_rows(run):
+                if valid.schema is None:
+                    raise ConfigurationError(
+                        f"The schema {run.schema} leaves no column of {run.dataset} to write."
+                    )
                 run = replace(run, valid_path=valid.commit())
             return self.context.finish(run)
 
@@ -158,7 +162,8 @@ class _Run:
                     refused.write(quarantine_table(rows, self.context.run_id, self.context.checked_at))
             if valid is not None:
                 table = validator.output(batch, validated.parsed)
-                valid.write(table.filter(validated.valid.to_arrow()))
+                if table.num_columns:
+                    valid.write(table.filter(validated.valid.to_arrow()))
             if profiler is not None:
                 profiler.add(_polars(batch))
         return profiler

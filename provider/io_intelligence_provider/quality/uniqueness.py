@@ -155,8 +155,9 @@ def find_duplicate_keys(
         for batch in batches:
             frame, unreadable = _key_values(batch, validator) if parses else (batch.table, {})
             for (unique, columns), collected in zip(keys, collected_keys, strict=True):
-                kept = _rows_with_key(frame, unique, columns, unreadable, prepared)
-                key: Any = pl.from_arrow(frame.select(list(columns)))
+                names = [prepared.source_name(name, frame.column_names) for name in columns]
+                kept = _rows_with_key(frame.select(names), unique, columns, unreadable, prepared)
+                key: Any = pl.from_arrow(frame.select(names))
                 collected.add(key_hashes(key[kept], kept + batch.offset))
         return [
             DuplicateKeys(unique.check, columns, collected.finish())
@@ -184,7 +185,7 @@ def _rows_with_key(
         rows = rows.filter(~rows.is_in(sorted(without)))
     column = prepared.column_of(columns[0])
     if unique.check == UNIQUE_COLUMN and column is not None and not column.nullable:
-        values: Any = pl.from_arrow(table[columns[0]])
+        values: Any = pl.from_arrow(table[0])
         missing = values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()
         rows = rows.filter(~missing.gather(rows))
     return rows

@@ -57,14 +57,12 @@ class BatchValidator:
         unreadable = {column: set(rows) for column, rows in parsed.unreadable.items()}
         for column, rows in parsed.unreadable.items():
             found.append(CheckFailure(COERCION, column, rows, self._coercion_message(column)))
-        while True:
-            failures = self._run(parsed.frame, unreadable)
-            mistyped = [one for one in failures if one.check == DTYPE and one.rows and one.column is not None]
-            if not mistyped:
-                break
+        failures = self._run(parsed.frame, unreadable)
+        while mistyped := _mistyped(failures, unreadable):
             for one in mistyped:
                 unreadable.setdefault(one.column, set()).update(one.rows or ())
                 found.append(replace(one, message="is not of the schema's type"))
+            failures = self._run(parsed.frame, unreadable)
         found += _without_missing_values(failures, parsed.frame, self.prepared)
         return [one if one.rows is None else replace(one, rows=parsed.positions(one.rows)) for one in found]
 
@@ -99,17 +97,21 @@ class BatchValidator:
         columns = list(frame.columns)
         types = {} if isinstance(frame, pl.DataFrame) else _nullable_columns(frame)
         key = (part, tuple(columns), tuple(types.items()))
-        schema = self._schemas.get(key)
-        if schema is None:
-            schema = _check_schema(self.prepared, columns, types, part)
-            schema = self._schemas[key] = without_failure_report(schema, frame)
+        if key not in self._schemas:
+            self._schemas[key] = [
+                without_failure_report(schema, frame)
+                for schema in _check_schemas(self.prepared, columns, types, part)
+            ]
+        found = []
         try:
-            failures = run_schema(frame, schema)
+            for schema in self._schemas[key]:
+                failures = run_schema(frame, schema)
+                found += failures + _further_extras(failures, schema, columns)
         except SchemaDefinitionError as error:
             raise ConfigurationError(
                 f"pandera refuses the schema {self.prepared.loaded.name}: {error}"
             ) from error
-        return failures + _further_extras(failures, schema, columns)
+        return [_of_column(one, frame) for one in found]
 
     def output(self, batch: Batch, parsed: ParsedBatch) -> pa.Table:
         """Return all rows of a batch as the schema parses them, unchanged where it parses nothing.
@@ -133,10 +135,10 @@ class _Part:
     rows: bool = False
 
 
-def _check_schema(
+def _check_schemas(
     prepared: Prepared, present: Sequence[Any], types: Mapping[str, Any], part: _Part | None
-) -> Any:
-    """Return a schema that only checks a frame, whatever it would parse.
+) -> Iterator[Any]:
+    """Yield schemas that only check a frame, whatever it would parse: one, or more if columns have several.
 
     :param present: the columns of the frame.
     :param types: pandas' nullable types of some columns; the schema declares those without nulls.
@@ -146,26 +148,74 @@ def _check_schema(
     schema.strict = schema.strict is True
     if getattr(schema, "parsers", None):
         schema.parsers = []
-    if prepared.row_type is not None:
-        schema.dtype = None
-    elif not schema.columns and schema.dtype is not None:
+    if prepared.row_type is None and not schema.columns and schema.dtype is not None:
         schema.columns = {name: _column(prepared, name, schema.dtype) for name in map(str, present)}
-    columns = schema.columns = {
-        name: _checked_column(column, types.get(name), prepared)
-        for name, column in _single_columns(schema, present, polars=prepared.loaded.backend == "polars")
-    }
-    if part is None:
-        return schema
-    if not part.rows:
+    schema.dtype = None  # that of a frame is its columns', that of rows was applied by the parser
+    layers: list[dict[str, Any]] = [{}]
+    for name, column in _single_columns(schema, present, polars=prepared.loaded.backend == "polars"):
+        layer = next((one for one in layers if name not in one), None)
+        if layer is None:
+            layers.append(layer := {})
+        layer[name] = _checked_column(column, types.get(name), prepared)
+    for number, columns in enumerate(layers):
+        yield _restricted(schema, columns, part, first=not number)
+
+
+def _restricted(schema: Any, columns: dict[str, Any], part: _Part | None, *, first: bool) -> Any:
+    schema = copy.copy(schema)
+    if not first or (part is not None and not part.rows):
         schema.checks = []
-    if part.without:
-        schema.columns = {
+    if not first or (part is not None and not part.without):
+        schema.strict = schema.ordered = False
+    if part is not None and part.without:
+        columns = {
             name: bare_column(column) if name in part.without else column for name, column in columns.items()
         }
-    else:
-        schema.strict = schema.ordered = False
-        schema.columns = {name: column for name, column in columns.items() if name == part.only}
+    elif part is not None:
+        columns = {name: column for name, column in columns.items() if name == part.only}
+    schema.columns = columns
     return schema
+
+
+def _single_columns(schema: Any, present: Sequence[Any], *, polars: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a schema; a pattern becomes the columns that it matches, if any.
+
+    To polars schemas a column that is declared by name belongs to no pattern, to pandas schemas it does.
+    """
+    explicit = {name for name, column in schema.columns.items() if not column.regex}
+    for key, column in schema.columns.items():
+        matches = [str(name) for name in present if column.regex and re.match(key, str(name))]
+        if polars:
+            matches = [name for name in matches if name not in explicit]
+        if not matches:
+            yield key, column
+        for name in matches:
+            single = copy.copy(column)
+            single.name, single.regex = name, False
+            yield name, single
+
+
+def _mistyped(failures: Sequence[CheckFailure], known: Mapping[str | None, set[int]]) -> list[CheckFailure]:
+    """Return the failures of values that are not of their column's type, but for known ones."""
+    return [
+        one
+        for one in failures
+        if one.check == DTYPE
+        and one.column is not None
+        and set(one.rows or ()) - known.get(one.column, set())
+    ]
+
+
+def _of_column(one: CheckFailure, frame: Any) -> CheckFailure:
+    """Make a wrong type one failure of its column, unless the column holds Python objects of several types.
+
+    pandera names the rows of other columns too: those whose value could not be converted.
+    """
+    if one.check != DTYPE or one.rows is None or one.column not in frame.columns:
+        return one
+    if frame[one.column].dtype == object:
+        return one
+    return replace(one, rows=None)
 
 
 def _checked_column(declared: Any, nullable: Any, prepared: Prepared) -> Any:
@@ -192,26 +242,6 @@ def _column(prepared: Prepared, name: str, dtype: Any) -> Any:
     import pandera.pandas
 
     return pandera.pandas.Column(dtype, name=name)
-
-
-def _single_columns(schema: Any, present: Sequence[Any], *, polars: bool) -> Iterator[tuple[str, Any]]:
-    """Yield the columns of a schema; a pattern becomes the columns that it matches, if any.
-
-    To polars schemas a column that is declared by name belongs to no pattern, to pandas schemas it does.
-    """
-    taken = {name for name, column in schema.columns.items() if not column.regex}
-    for key, column in schema.columns.items():
-        matches = [str(name) for name in present if column.regex and re.match(key, str(name))]
-        if polars:
-            matches = [name for name in matches if name not in taken]
-        if not matches or taken.intersection(matches):
-            yield key, column
-            continue
-        taken.update(matches)
-        for name in matches:
-            single = copy.copy(column)
-            single.name, single.regex = name, False
-            yield name, single
 
 
 def _nullable_columns(frame: Any) -> dict[str, Any]:
@@ -315,6 +345,7 @@ class ValidatedBatch:
     :param reasons: the failures of each refused row.
     """
 
+    prepared: Prepared
     batch: Batch
     parsed: ParsedBatch
     reasons: Mapping[int, Sequence[CheckFailure]]
@@ -336,7 +367,11 @@ class ValidatedBatch:
     def _refused(self, row: int, values: dict[str, Any]) -> RefusedRow:
         failures = tuple(
             CheckFailure(
-                failed.check, failed.column, None, failed.message, value_text(values.get(failed.column or ""))
+                failed.check,
+                failed.column,
+                None,
+                failed.message,
+                value_text(values.get(self.prepared.source_name(failed.column, values))),
             )
             for failed in self.reasons[row]
         )
@@ -359,7 +394,10 @@ def validate_batch(
             counts.count_dataset(failed.check, failed.column, failed.message, batch.rows, **where)
             return
         counts.count_rows(
-            failed.check, failed.column, len(failed.rows), _examples(batch, failed, counts.examples)
+            failed.check,
+            failed.column,
+            len(failed.rows),
+            _examples(validator.prepared, batch, failed, counts.examples),
         )
         if counts.severity(failed.check, failed.column) == "error":
             if counts.policy.threshold_of(failed.check, failed.column) is None:
@@ -373,14 +411,15 @@ def validate_batch(
     counts.rows += batch.rows
     counts.quarantined += len(reasons)
     counts.governed += len(governed)
-    return ValidatedBatch(batch, parsed, reasons)
+    return ValidatedBatch(validator.prepared, batch, parsed, reasons)
 
 
-def _examples(batch: Batch, failed: CheckFailure, most: int) -> list[dict[str, Any]]:
+def _examples(prepared: Prepared, batch: Batch, failed: CheckFailure, most: int) -> list[dict[str, Any]]:
     rows = list(failed.rows or ())[:most]
     if not rows:
         return []
-    columns = [failed.column] if failed.column in batch.table.column_names else []
+    name = prepared.source_name(failed.column, batch.table.column_names)
+    columns = [name] if name in batch.table.column_names else []
     values = plain_rows(batch.table.select(columns), rows) if columns else [{}] * len(rows)
     return [
         {
@@ -388,6 +427,6 @@ def _examples(batch: Batch, failed: CheckFailure, most: int) -> list[dict[str, A
             for name, place in zip(("file", "row"), batch.locate(row), strict=True)
             if place is not None
         }
-        | {"value": value_text(plain.get(failed.column or "")), "message": failed.message}
+        | {"value": value_text(plain.get(name)), "message": failed.message}
         for row, plain in zip(rows, values, strict=True)
     ]

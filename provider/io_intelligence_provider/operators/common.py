@@ -137,9 +137,14 @@ def path_text(name: str, value: Any) -> str | None:
     raise ConfigurationError(f"{name} is of the type {type(value).__name__}; give a path or a URL as text.")
 
 
-def run_name(context: Context) -> str:
-    """Return a name of the Dag run, task and map index that a file can have; a rerun has the same."""
-    ti = context["ti"]
+def run_name(context: Context) -> str | None:
+    """Return a name of the Dag run, task and map index that a file can have; a rerun has the same.
+
+    It is ``None`` outside of a Dag run, as when a test calls ``execute``.
+    """
+    ti = context.get("ti")
+    if ti is None:
+        return None
     parts = [ti.dag_id, ti.task_id, ti.run_id, *([str(ti.map_index)] if _is_mapped(ti) else [])]
     return path_name("\n".join(parts), 150)
 
@@ -154,7 +159,8 @@ def refuse_shared_outputs(task: Any, context: Context, outputs: Mapping[str, Any
     :param outputs: the paths as written in the Dag file, before rendering, by the names of the arguments.
     :raises ConfigurationError: when neither the template nor the expansion makes it differ.
     """
-    if not _is_mapped(context["ti"]):
+    ti = context.get("ti")
+    if ti is None or not _is_mapped(ti):
         return
     for name, written in outputs.items():
         if not _differs(name, written, task, context):

@@ -255,8 +255,9 @@ class PanderaCheckOperator(BaseOperator):
         from io_intelligence_provider.quality.policy import CheckOptions
 
         quarantine = self.quarantine_path
-        if quarantine and not self._is_one_file("quarantine_path"):
-            quarantine = f"{quarantine.rstrip('/')}/{run_name(context)}.parquet"
+        name = run_name(context)
+        if quarantine and name and not self._is_one_file("quarantine_path"):
+            quarantine = f"{quarantine.rstrip('/')}/{name}.parquet"
         return CheckOptions(
             quarantine_path=quarantine,
             valid_path=self.valid_path,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality import batches, uniqueness
 from io_intelligence_provider.quality.uniqueness import Repeated, key_hashes
 
@@ -106,3 +107,12 @@ def test_nested_and_categorical_keys() -> None:
     with Repeated(keep=False, rows=3) as repeated:
         repeated.add(key_hashes(frame, range(3)))
         assert repeated.finish().to_list() == [True, True, False]
+
+
+@pytest.mark.parametrize("backend", [pa, pandera.pandas])
+def test_a_misspelt_unique_column_is_an_error(
+    write: Callable[..., str], check: Callable[..., Any], backend: Any
+) -> None:
+    schema = backend.DataFrameSchema({"a": backend.Column(int)}, unique=["a", "zz"])
+    with pytest.raises(ConfigurationError, match="'zz' unique"):
+        check(write(pl.DataFrame({"a": [1, 1]})), schema)

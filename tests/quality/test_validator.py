@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 import pandera.pandas
 import pandera.polars as pa
 import polars as pl
+import pyarrow as arrow
 import pytest
 
 from io_intelligence_provider.errors import ConfigurationError
@@ -183,3 +185,12 @@ def test_a_pydantic_model_judges_row_by_row(
     checked = check(write(pl.DataFrame({"price": ["1", "x", "3"], "name": ["a", "b", "c"]})), Offers)
     assert {row for row, *_ in checked.failures} == {1}
     assert checked.run.valid == 2
+
+
+def test_a_panic_is_a_finding(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    def panics(_: Any) -> Any:
+        pl.from_arrow(arrow.table({"a": arrow.array([Decimal(1)], arrow.decimal256(50, 10))}))
+
+    checked = check(write(FRAME), pa.DataFrameSchema({"a": pa.Column(int, pa.Check(panics, name="panics"))}))
+    assert "PanicException" in checked.result("validate").examples[0]["message"]
+    assert checked.stopped is not None

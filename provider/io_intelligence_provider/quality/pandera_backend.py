@@ -65,7 +65,7 @@ def run_schema(frame: Frame, schema: Schema) -> list[CheckFailure]:
         return [_failed(error, len(frame)) for error in errors.schema_errors]
     except SchemaDefinitionError:
         raise
-    except Exception as error:  # noqa: BLE001 - a parser of the user's may raise anything
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - a check raises anything
         return [CheckFailure(RAISED, None, None, f"raised {type(error).__name__}: {error}")]
     return []
 

@@ -83,7 +83,7 @@ class BatchParser:
                     step(parsed)
         except ConfigurationError:
             raise
-        except Exception as error:  # noqa: BLE001 - a parser of the user's may raise anything
+        except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - a parser raises anything
             parsed.failures.append(
                 CheckFailure(RAISED, None, None, f"raised {type(error).__name__}: {error}")
             )

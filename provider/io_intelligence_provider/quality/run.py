@@ -104,6 +104,7 @@ class _Run:
         self.counts = CheckCounts(self.prepared.declared, self.options.policy, self.options.examples)
         self.columns = frame_columns(source.schema, self.prepared)
         self.options.policy.check_names(self.prepared.declared, self.columns)
+        _refuse_unknown_keys(self.prepared, self.columns)
 
     def execute(self) -> CheckRun:
         with ExitStack() as stack:
@@ -167,6 +168,21 @@ class _Run:
             if profiler is not None:
                 profiler.add(_polars(batch))
         return profiler
+
+
+def _refuse_unknown_keys(prepared: Prepared, columns: Sequence[str]) -> None:
+    """Refuse ``unique`` columns that neither the schema nor the data have; pandera compares the others alone.
+
+    :raises ConfigurationError: when there is one.
+    """
+    schema: Any = prepared.schema
+    if getattr(schema, "parsers", None):  # may add columns
+        return
+    for name in (name for unique in prepared.unique if not unique.regex for name in unique.columns):
+        if name not in columns and prepared.column_of(name) is None:
+            raise ConfigurationError(
+                f"The schema {prepared.loaded.name} wants {name!r} unique; neither it nor the data have that."
+            )
 
 
 def _profiler() -> Profiler:

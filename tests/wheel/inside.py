@@ -81,6 +81,17 @@ def _metadata() -> None:
     assert plugin.load().external_views, "no page in the plugin"
 
 
+def _check_exports(package: Any, folder: Path) -> None:
+    import pandera.polars as pa
+    import polars as pl
+
+    schema = pa.DataFrameSchema({"a": pa.Column(int, pa.Check.gt(0))})
+    options = package.CheckOptions(valid_path=str(folder / "valid.parquet"), max_quarantine_share=0.5)
+    run = package.check_frame(pl.DataFrame({"a": [1, -1]}), schema, options)
+    assert (run.rows, run.valid) == (2, 1)
+    assert package.check_dataset(run.valid_path, schema).outcome == "passed"
+
+
 def exports(url: str, root: str) -> None:
     """Use every export of the package, without Airflow."""
     import io_intelligence_provider as package
@@ -102,9 +113,10 @@ def exports(url: str, root: str) -> None:
     assert len(list(store.runs())) == 2
     assert store.price_at(model, "latest").snapshot_date == date(2026, 6, 29)
     store.cost(model, input_tokens=1)
+    _check_exports(package, Path(root))
     used = {
-        "AlertRule", "ChangesSummary", "IOIntelligenceClient", "SnapshotStore", "SnapshotSummary",
-        "__version__", "detect_changes", "take_snapshot",
+        "AlertRule", "ChangesSummary", "CheckOptions", "IOIntelligenceClient", "SnapshotStore",
+        "SnapshotSummary", "__version__", "check_dataset", "check_frame", "detect_changes", "take_snapshot",
     }  # fmt: skip
     assert names == used, f"no check here uses {sorted(names ^ used)}"
     assert not [name for name in sys.modules if name.partition(".")[0] == "airflow"], "Airflow was imported"

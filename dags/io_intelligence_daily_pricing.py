@@ -12,10 +12,12 @@ the valid ones to one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/mode
 * **A missed day** stays missing. The API serves only current data, so a late run is skipped rather than
   written under another day.
 * **Changes** since the previous snapshot are in `<root>/changes/snapshot_date=…/changes.parquet`.
-* **Messages** go to the log of the task `alert` until `NOTIFIERS` below has an entry. `RULES` below, or the
-  Airflow Variable `io_intelligence_alert_rules` (YAML or JSON) if it exists, select the changes to report.
+* **Messages** go to the log of the task `alert` until `NOTIFIERS` in `io_intelligence_settings.py` has an
+  entry. `RULES` there, or the Airflow Variable `io_intelligence_alert_rules` (YAML or JSON) if it exists,
+  select the changes to report. The same notifiers are told of a task that failed, after its last try.
 * **Dags that follow**: schedule them on the assets `io_intelligence_models` (a snapshot was committed),
-  `io_intelligence_price_changes` and `io_intelligence_quota_changes` (there was such a change).
+  `io_intelligence_price_changes` and `io_intelligence_quota_changes` (there was such a change). From Airflow
+  3.3 on `io_intelligence_models_by_date` has the date as its partition key.
 """
 
 from __future__ import annotations
@@ -23,38 +25,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import BaseNotifier, Variable, dag
+from airflow.sdk import Variable, dag
 
-from io_intelligence_provider import AlertRule
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 from io_intelligence_provider.retry_policy import retry_arguments
-
-RULES = [
-    # Compared with the price of the last alert, so that 3 % a day is reported when it adds up to 10 %.
-    AlertRule(
-        name="prices that moved by 10 % or more", changes="price_changed", min_pct=10, baseline="last_alert"
-    ),
-    AlertRule(name="quotas and access tiers", changes=("quota_changed", "access_changed")),
-    AlertRule(name="models and their status", changes=("model_added", "model_removed", "status_changed")),
-]
-
-NOTIFIERS: list[BaseNotifier] = [
-    # from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-    # SlackWebhookNotifier(
-    #     slack_webhook_conn_id="slack_default",
-    #     text="{{ io_intelligence.subject }}",
-    #     blocks="{{ io_intelligence.slack_blocks }}",
-    # ),
-    # from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-    # SmtpNotifier(
-    #     smtp_conn_id="smtp_default",
-    #     to="prices@example.com",
-    #     subject="{{ io_intelligence.subject }}",
-    #     html_content="{{ io_intelligence.html }}",
-    # ),
-]
+from io_intelligence_settings import NOTIFIERS, ON_FAILURE, RULES
 
 
 def rules(**_: Any) -> Any:
@@ -74,6 +51,7 @@ def rules(**_: Any) -> Any:
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(hours=1),
         "execution_timeout": timedelta(minutes=30),
+        "on_failure_callback": ON_FAILURE,
     },
     doc_md=__doc__,
     tags=["io-intelligence", "pricing", "data-quality"],

@@ -22,6 +22,7 @@ from typing import Any
 from airflow.sdk import BaseHook, dag, task
 
 from io_intelligence_provider.assets import MODELS
+from io_intelligence_settings import ON_FAILURE
 
 SQL_CONN_ID = "io_intelligence_warehouse"
 CHUNK = 10_000
@@ -74,6 +75,7 @@ def load_periods() -> dict[str, int]:
 @dag(
     schedule=MODELS,
     catchup=False,
+    default_args={"on_failure_callback": ON_FAILURE},
     doc_md=__doc__,
     tags=["io-intelligence", "pricing", "example"],
 )

@@ -5,7 +5,8 @@ price or a quota. It reads the changes from the store, writes the largest moves 
 that fell or vanished, and models whose access tier changed.
 
 * **Input**: the events that started it, each with the date, the counts of changes and the path.
-* **Messages** go to the log of the task `quota_alert` until `NOTIFIERS` has an entry.
+* **Messages** go to the log of the task `quota_alert` until `NOTIFIERS` in `io_intelligence_settings.py` has
+  an entry.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.sdk import BaseNotifier, dag, task
+from airflow.sdk import dag, task
 
 from io_intelligence_provider import AlertRule
 from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES, triggering_dates
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+from io_intelligence_settings import NOTIFIERS, ON_FAILURE
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +29,6 @@ QUOTA_RULES = [
     AlertRule(name="quotas that vanished or came back", changes="quota_changed", min_pct=1_000_000),
     AlertRule(name="access tiers", changes="access_changed"),
 ]
-
-NOTIFIERS: list[BaseNotifier] = []  # as in io_intelligence_daily_pricing
 
 
 @task
@@ -55,6 +55,7 @@ def biggest_moves(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
 @dag(
     schedule=PRICE_CHANGES | QUOTA_CHANGES,
     catchup=False,
+    default_args={"on_failure_callback": ON_FAILURE},
     doc_md=__doc__,
     tags=["io-intelligence", "pricing", "example"],
 )

@@ -18,6 +18,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Asset, AssetWatcher, dag
 
 from io_intelligence_provider.triggers.watcher import IOIntelligenceWatchTrigger
+from io_intelligence_settings import ON_FAILURE
 
 ENDPOINT = Asset(
     "io_intelligence_endpoint",
@@ -30,6 +31,7 @@ EVENT = "(triggering_asset_events.values() | first | last).extra.payload"
     schedule=[ENDPOINT],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    default_args={"on_failure_callback": ON_FAILURE},
     doc_md=__doc__,
     tags=["io-intelligence", "pricing", "event-driven"],
 )

@@ -1,41 +1,38 @@
-"""### Overdue snapshots and failed runs of IO Intelligence
+"""### Overdue snapshots and stopped runs of IO Intelligence
 
-Fails when no snapshot was committed for longer than a day, or when a run was stopped by its checks and none
-has succeeded since. The message has the run, the time and the reasons.
+Fails when no snapshot was committed for longer than a day, when a run was stopped by its checks and none has
+succeeded since, or when the daily Dag is paused or missing. The message has the deciding check and the reasons.
 
-It reads the store, not Airflow's database, and so also detects a daily Dag that is paused, broken or deleted.
+The snapshots and the runs are read from the store, so a daily Dag that is broken or never ran is noticed too.
 It runs once a day at 06:15 UTC, when a run of the day before can no longer write its snapshot.
 
-* **Messages** go to `NOTIFIERS` below, in addition to any monitoring of failed tasks. Templates can use the
-  message as `exception`.
+* **Messages** go to `NOTIFIERS` in `io_intelligence_settings.py`, in addition to any monitoring of failed
+  tasks.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from airflow.sdk import BaseNotifier, dag, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import dag, task
 
-NOTIFIERS: list[BaseNotifier] = [
-    # from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-    # SmtpNotifier(
-    #     to="prices@example.com",
-    #     subject="IO Intelligence: no fresh prices",
-    #     html_content="<p>{{ exception | e }}</p>",
-    # ),
-]
+from io_intelligence_provider.errors import OverdueError
+from io_intelligence_settings import ON_FAILURE
+
+DAILY = "io_intelligence_daily_pricing"
 
 
-@task(retries=0, on_failure_callback=NOTIFIERS)
-def fresh_snapshot() -> str:
+@task(retries=0, on_failure_callback=ON_FAILURE)
+def fresh_snapshot(ti: Any = None) -> str:
     """Return the date of the latest snapshot, or fail with the reasons."""
     from io_intelligence_provider.alerts.overdue import overdue_reasons
     from io_intelligence_provider.hooks.store import open_store
+    from io_intelligence_provider.operators.common import paused_reasons
 
     store = open_store()
-    if found := overdue_reasons(store):
-        raise AirflowFailException(" ".join(found))
+    if found := [*overdue_reasons(store), *paused_reasons(ti, DAILY)]:
+        raise OverdueError(found)
     return store.resolve().isoformat()
 
 

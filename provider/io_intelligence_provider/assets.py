@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias
 
 from io_intelligence_provider.changes.kinds import ACCESS, PRICE, QUOTA
 
+try:
+    from airflow.sdk import PartitionedAssetTimetable
+except ImportError:  # Airflow 3.2
+    PARTITIONS = False
+else:
+    PARTITIONS = True
+    del PartitionedAssetTimetable
+
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
+
     from io_intelligence_provider.quality.result import CheckRun
+    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = [
     "CHANGES",
     "CHANGES_ALIAS",
     "MODELS",
+    "MODELS_BY_DATE",
+    "PARTITIONS",
     "PRICE_CHANGES",
     "QUOTA_CHANGES",
     "RESULT_KEY",
     "event_extra",
+    "publish",
+    "root_of",
     "triggering_dates",
 ]
 
 MODELS: Final = Asset("io_intelligence_models")
-"""Gets an event when a snapshot was committed."""
+"""Gets an event when a snapshot of the configured store was committed."""
+
+MODELS_BY_DATE: Final = Asset("io_intelligence_models_by_date")
+"""Gets the same event with the date as its partition key, from Airflow 3.3 on.
+
+An event with a partition key starts no Dag with ``schedule=asset``, so ``MODELS`` has none.
+"""
 
 PRICE_CHANGES: Final = Asset("io_intelligence_price_changes")
 """Gets an event when prices of a snapshot differ from earlier ones."""
@@ -41,20 +63,51 @@ CHANGES_ALIAS: Final = AssetAlias("io_intelligence_changes")
 RESULT_KEY: Final = "airflow.dataquality.result"
 
 
-def event_extra(summary: dict[str, Any], report: CheckRun) -> dict[str, Any]:
-    """Return the extra of an asset event: the summary of the task and the counts of checks."""
-    return summary | {RESULT_KEY: report.result()}
+def event_extra(
+    summary: dict[str, Any], report: CheckRun, store: SnapshotStore, query: str
+) -> dict[str, Any]:
+    """Return the extra of an asset event.
+
+    It holds the summary of the task, ``root`` and ``query`` of the store, and the counts of checks.
+    """
+    return {**summary, "root": root_of(store), "query": query, RESULT_KEY: report.result()}
 
 
-def triggering_dates(triggering_asset_events: Mapping[Any, Any]) -> list[str]:
-    """Return the snapshot dates in the events of the provider's assets that started a run, sorted.
+def root_of(store: SnapshotStore) -> str:
+    """Return the root of a store as events have it: a URL without a slash at its end."""
+    return store.files.url("").rstrip("/")
+
+
+def publish(
+    task: BaseOperator, context: Context, extra: dict[str, Any], *, of_others: Iterable[Asset] = ()
+) -> None:
+    """Give the events of a task's outlets their extra, when the task has succeeded.
+
+    :param of_others: assets of other stores, which get no event: they are taken from the task's outlets.
+    """
+    left_out = set(of_others)
+    # Airflow sends an event for each outlet that the task has at its end.
+    task.outlets = [outlet for outlet in task.outlets if outlet not in left_out]
+    for outlet in task.outlets:
+        if isinstance(outlet, Asset):
+            context["outlet_events"][outlet].extra = extra
+
+
+def triggering_dates(triggering_asset_events: Mapping[Any, Any], root: str | None = None) -> list[str]:
+    """Return the snapshot dates in the events that started a run, sorted.
+
+    Those of an operator's own outlets count as well.
 
     :param triggering_asset_events: the value of that name in a task's context.
+    :param root: the root of a store as an event has it; ``None``: of any store.
     """
-    events = [
-        event
-        for asset in (MODELS, *dict.fromkeys(CHANGES.values()))
-        if asset in triggering_asset_events
-        for event in triggering_asset_events[asset]
-    ]
-    return sorted({str(event.extra["snapshot_date"]) for event in events if "snapshot_date" in event.extra})
+    extras = [event.extra or {} for events in triggering_asset_events.values() for event in events]
+    dates = [extra.get("snapshot_date") for extra in extras if root in (None, extra.get("root"))]
+    return sorted({str(day) for day in dates if _is_date(day)})
+
+
+def _is_date(value: object) -> bool:
+    try:
+        return bool(date.fromisoformat(str(value)))
+    except ValueError:
+        return False

@@ -18,6 +18,7 @@
     ├── StorageError            the store could not be read or written
     │   └── UnreadableFileError one file of it is damaged, or is no regular file
     ├── NotificationError       a notifier failed
+    ├── OverdueError            no snapshot was committed in time, or the last run was stopped
     └── NotOnFileError          the store does not hold what was looked up
 
 A message says what was requested, what came back and what to do. It may name a URL, but never holds a
@@ -41,6 +42,7 @@ __all__ = [
     "NotFoundError",
     "NotOnFileError",
     "NotificationError",
+    "OverdueError",
     "PaginationError",
     "QualityError",
     "QuotaError",
@@ -186,6 +188,17 @@ class UnreadableFileError(StorageError):
 
 class NotificationError(IOIntelligenceError):
     """A notifier failed. The others were notified; a retry calls only those that failed."""
+
+
+class OverdueError(IOIntelligenceError):
+    """No snapshot was committed in time, a run was stopped, or the Dag that files them is paused.
+
+    :param reasons: one text per problem, whose first sentence says what it is.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = tuple(reasons)
 
 
 class NotOnFileError(IOIntelligenceError):

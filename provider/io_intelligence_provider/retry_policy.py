@@ -85,11 +85,14 @@ if SUPPORTED:
             if isinstance(exception, RateLimitError) and exception.retry_after is not None:
                 wait = min(max(exception.retry_after, 0.0), _LONGEST_WAIT)
                 return RetryDecision.retry(
-                    timedelta(seconds=wait), f"{kind}: waiting as long as the server asks"
+                    timedelta(seconds=wait),
+                    f"{kind} in try {try_number}: waiting {wait:g} s, as long as the server asks",
                 )
             first, longest = self.first.total_seconds(), self.longest.total_seconds()
             wait = min(first * 2.0 ** min(try_number - 1, 30), longest)
-            return RetryDecision.retry(timedelta(seconds=wait), f"{kind}: backing off")
+            return RetryDecision.retry(
+                timedelta(seconds=wait), f"{kind} in try {try_number}: waiting {wait:g} s"
+            )
 
         def serialize(self) -> dict[str, Any]:
             """Return the arguments of the policy as plain JSON values."""

@@ -24,6 +24,7 @@ __all__ = [
     "Change",
     "DigestMessage",
     "Link",
+    "Message",
     "Note",
     "Rule",
     "Title",
@@ -37,30 +38,20 @@ __all__ = [
 ]
 
 
-class DigestMessage:
-    """Renders a digest in each format on first use, all from the same blocks.
+class Message:
+    """Renders a message in each format on first use, all from the same blocks."""
 
-    :param digest: the alerts to send.
-    :param link: http or https URL of a page with more details.
-    """
-
-    def __init__(self, digest: Digest, *, link: str | None = None) -> None:
-        self._digest = digest
-        self._link = link
+    def _build(self) -> list[Block]:
+        raise NotImplementedError
 
     @cached_property
     def _blocks(self) -> list[Block]:
-        return blocks(self._digest, link=self._link)
+        return self._build()
 
     @property
     def subject(self) -> str:
-        """Return one line with the number of changes and the day; it holds no text from the API."""
+        """Return the title, one line of plain text."""
         return next(block.text for block in self._blocks if isinstance(block, Title))
-
-    @property
-    def count(self) -> int:
-        """Return the number of changes, including those that a long message leaves out."""
-        return self._digest.count
 
     @property
     def text(self) -> str:
@@ -81,6 +72,26 @@ class DigestMessage:
     def slack_blocks(self) -> list[dict[str, Any]]:
         """Return Slack's Block Kit blocks."""
         return to_slack(self._blocks)
+
+
+class DigestMessage(Message):
+    """Renders a digest.
+
+    :param digest: the alerts to send.
+    :param link: http or https URL of a page with more details.
+    """
+
+    def __init__(self, digest: Digest, *, link: str | None = None) -> None:
+        self._digest = digest
+        self._link = link
+
+    def _build(self) -> list[Block]:
+        return blocks(self._digest, link=self._link)
+
+    @property
+    def count(self) -> int:
+        """Return the number of changes, including those that a long message leaves out."""
+        return self._digest.count
 
     def to_dict(self) -> dict[str, Any]:
         """Return all changes as plain JSON values; none is left out."""

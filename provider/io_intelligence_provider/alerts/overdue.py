@@ -7,6 +7,7 @@ from typing import Final
 
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
+from io_intelligence_provider.quality.policy import deciding, reasons_of, refusals_of
 from io_intelligence_provider.store.store import SnapshotStore, in_utc
 
 __all__ = ["EXPECTED_WITHIN", "overdue_reasons"]
@@ -41,12 +42,12 @@ def overdue_reasons(
             continue  # pruned since the dates were listed
         except UnreadableFileError as error:
             if not found:
-                found.append(f"The snapshot of {day} cannot be read: {error}")
+                found.append(f"The snapshot of {day} cannot be read. {error}")
     if latest is None or read_at is None:
         found.append(f"{store.files.url('')} holds no {'other ' if found else ''}snapshot.")
     elif moment - read_at > expected_within:
         found.append(
-            f"No snapshot was committed for {_hours(moment - read_at)}: the latest is of {latest}, "
+            f"No snapshot was committed for {_hours(moment - read_at)}. The latest is of {latest}, "
             f"read from the API at {read_at:%Y-%m-%d %H:%M} UTC."
         )
     # The report of a failed run is stored under its snapshot date, which may be the day before.
@@ -70,14 +71,8 @@ def _hours(age: timedelta) -> str:
 
 
 def _failed(report: QualityReport) -> str:
-    # Examples hold text from the API, so they stay in the report; check and column names are the provider's.
-    broken = [check for check in report.checks if not check.passed]
-    broken.sort(key=lambda check: check.severity != "error")
-    reasons = [
-        f"{check.check}{f' on {check.column}' if check.column else ''} ({check.failed} of {check.evaluated})"
-        for check in broken[:5]
-    ]
     return (
-        f"The run of {report.snapshot_date} at {in_utc(report.fetched_at):%Y-%m-%d %H:%M} UTC was stopped by "
-        f"its checks: {', '.join(reasons)}. {report.quarantined} of {report.served} records were refused."
+        f"The run of {report.snapshot_date} was stopped by its checks. At "
+        f"{in_utc(report.fetched_at):%Y-%m-%d %H:%M} UTC failed: {reasons_of(deciding(report))}. "
+        f"{refusals_of(report, 'records')}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import threading
@@ -17,6 +18,8 @@ from tenacity.wait import wait_base, wait_random_exponential
 from io_intelligence_provider.errors import IOIntelligenceError, TransportError
 
 __all__ = ["MAX_RETRY_AFTER", "Deadline", "RetryableError", "parse_retry_after", "retrying"]
+
+log = logging.getLogger(__name__)
 
 MAX_RETRY_AFTER: Final = 120.0
 """Longest wait in seconds for a ``Retry-After``, so that it does not block a worker slot for hours."""
@@ -151,9 +154,18 @@ def retrying(max_retries: int, backoff: float, max_backoff: float, deadline: Dea
         retry=retry_if_exception(lambda error: isinstance(error, RetryableError)),
         stop=stop_any(stop_after_attempt(max_retries + 1), _OutlastsDeadline(deadline)),
         wait=_Wait(backoff, max_backoff),
+        before_sleep=lambda state: _log_try(state, max_retries + 1),
         sleep=deadline.sleep,
         retry_error_callback=_give_up,
     )
+
+
+def _log_try(state: RetryCallState, tries: int) -> None:
+    error = _failure(state).error
+    log.warning(
+        "Try %d of %d failed; the next starts in %.1f s. %s",
+        state.attempt_number, tries, state.upcoming_sleep, error,
+    )  # fmt: skip
 
 
 def _give_up(state: RetryCallState) -> None:

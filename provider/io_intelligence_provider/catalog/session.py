@@ -128,14 +128,10 @@ class Transport:
                 f"{answer.asked} answered {answer.shown_status(self.redactor.clean, for_token=for_token)} "
                 "with JSON that is cut short, without a Content-Length. Check the network and the proxy."
             )
-            log.info("%s", cut)
             raise RetryableError(cut)
         retry_after = parse_retry_after(answer.headers.get("Retry-After"))
         error = error_from_response(answer, retry_after, self.redactor.clean, for_token=for_token)
         if isinstance(error, (RateLimitError, ServerError, TransportError)):
-            log.info(
-                "%s answered %d; trying again if retries and deadline allow", answer.asked, answer.status
-            )
             raise RetryableError(error, retry_after)
         raise error
 
@@ -190,7 +186,6 @@ class Transport:
         broken = TransportError(f"{asked} failed: {reason}. {self._advice(exchange.url, error)}")
         if _is_final(error):
             return broken
-        log.info("%s", broken)
         return RetryableError(broken)
 
     def _advice(self, url: str, error: Exception) -> str:

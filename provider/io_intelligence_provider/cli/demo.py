@@ -26,7 +26,7 @@ from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
 from io_intelligence_provider.cli.arguments import api_key
 from io_intelligence_provider.cli.changes import find_changes
-from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
+from io_intelligence_provider.cli.init_dag import DAG_ID, SETTINGS, example_dags
 from io_intelligence_provider.cli.replay import replay
 from io_intelligence_provider.cli.standalone import airflow_environment
 from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
@@ -80,29 +80,30 @@ def _alert(store: SnapshotStore, webhook: str, day: date) -> None:
     send_pending(store, _RULES, {f"{'.'.join(_NOTIFIER)}:{_KEY}": send}, day, "demo")
 
 
-def notifying(dag: str) -> str:
-    """Return the source of the sample Dag with the webhook added to its ``NOTIFIERS``.
+def notifying(settings: str) -> str:
+    """Return the source of the sample settings with the webhook added to its ``NOTIFIERS``.
 
     :raises ValueError: when the source has no such list.
     """
-    before, found, after = dag.partition(_NO_NOTIFIERS)
+    before, found, after = settings.partition(_NO_NOTIFIERS)
     if not found:
-        raise ValueError(f"The sample Dag has no {_NO_NOTIFIERS.strip()}")
+        raise ValueError(f"The sample settings have no {_NO_NOTIFIERS.strip()}")
     module, name = _NOTIFIER
     return f"{before}{found}    __import__({module!r}, fromlist=[{name!r}]).{name}(key={_KEY!r}),\n{after}"
 
 
 def _run_dag(folder: Path, emulator_url: str, webhook: str) -> int:
     """Run the sample Dag once with a real Airflow on its embedded defaults."""
-    (dag_file,) = (path for path in example_dags() if path.stem == DAG_ID)
     dags = folder / "dags"
     dags.mkdir(parents=True)
-    dag = dags / dag_file.name
-    dag.write_text(notifying(dag_file.read_text("utf-8")), "utf-8")
+    sources = {path.stem: path.read_text("utf-8") for path in example_dags()}
+    dag = dags / f"{DAG_ID}.py"
+    dag.write_text(sources[DAG_ID], "utf-8")
+    (dags / f"{SETTINGS}.py").write_text(notifying(sources[SETTINGS]), "utf-8")
     home = folder / "airflow"
     environment = airflow_environment(home, dags, folder / "store", emulator_url) | {
         "AIRFLOW_VAR_IO_INTELLIGENCE_ALERT_RULES": json.dumps(_RULES),
-        "AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK": json.dumps({"conn_type": "http", "host": webhook}),
+        "AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK": json.dumps({"conn_type": "generic", "host": webhook}),
     }
     if key := api_key(None):
         connection = {"conn_type": "io_intelligence", "password": key}

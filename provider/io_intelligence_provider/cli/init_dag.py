@@ -9,10 +9,13 @@ from typing import Final
 
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["DAG_ID", "add_parser", "example_dags", "run"]
+__all__ = ["DAG_ID", "SETTINGS", "add_parser", "example_dags", "run"]
 
 DAG_ID: Final = "io_intelligence_daily_pricing"
 """The sample Dag that the demo runs."""
+
+SETTINGS: Final = "io_intelligence_settings"
+"""The module with the notifiers and rules of all sample Dags."""
 
 _PACKAGE: Final = "io_intelligence_provider"
 
@@ -22,13 +25,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "init-dag", help="copy the sample Dags into a Dags folder", description="Copy the sample Dags."
     )
-    parser.add_argument("folder", metavar="FOLDER", help="the Dags folder; created if it is missing")
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="the Dags folder itself, not one below; created if it is missing"
+    )
     parser.add_argument("--force", action="store_true", help="replace Dags of the same name that differ")
     parser.set_defaults(run=run)
 
 
 def example_dags() -> list[Path]:
-    """Return the sample Dags: from the wheel, or from ``dags/`` of a checkout."""
+    """Return the files of the sample Dags: from the wheel, or from ``dags/`` of a checkout."""
     package = Path(str(resources.files(_PACKAGE)))
     for folder in (package / "example_dags", package.parents[1] / "dags"):
         if found := sorted(folder.glob("*.py")):

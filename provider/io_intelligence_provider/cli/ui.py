@@ -6,6 +6,7 @@ the demo's when there is one, else it is created once.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -52,6 +53,10 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
             environment = airflow_environment(folder / "airflow", dags, store, server.url) | {
                 # The daily Dag files today's snapshot as soon as Airflow has started.
                 "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+                # The database of io_intelligence_load_periods.
+                "AIRFLOW_CONN_IO_INTELLIGENCE_WAREHOUSE": json.dumps(
+                    {"conn_type": "sqlite", "host": str((folder / "warehouse.db").resolve())}
+                ),
             }
             with Standalone(
                 folder / "airflow", environment, _USERS, port=port or free_port(_PORT)

@@ -15,7 +15,7 @@ from io_intelligence_provider.hooks.io_intelligence import connection_of
 if TYPE_CHECKING:
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["filesystem_of", "open_store"]
+__all__ = ["filesystem_of", "is_configured", "open_store"]
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,18 @@ def open_store(root: str | None = None, storage_conn_id: str | None = None) -> S
             "Give an absolute path.", what, root, on_disk,
         )  # fmt: skip
     return SnapshotStore(root, filesystem=filesystem_of(root, storage_conn_id, what=what))
+
+
+def is_configured(root: str | None, storage_conn_id: str | None) -> bool:
+    """Return whether the arguments of :func:`open_store` give the configured store, which the page shows."""
+    from io_intelligence_provider.storage.location import local_path
+
+    if storage_conn_id and storage_conn_id != conf.get(_SECTION, "storage_conn_id", fallback=None):
+        return False
+    given, configured = root or "", conf.get(_SECTION, "root", fallback=None) or ""
+    return not given or (local_path(given) or given.rstrip("/")) == (
+        local_path(configured) or configured.rstrip("/")
+    )
 
 
 _CONNECTION_TYPES: Final = {

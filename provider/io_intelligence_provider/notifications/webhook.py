@@ -23,7 +23,8 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     """Post ``{"text", "blocks", "digest"}``: plain text, Slack's blocks, and every change as data.
 
     Slack, Mattermost and similar systems show ``text`` and ``blocks`` and ignore the rest. The URL is the
-    host of an Airflow connection of type HTTP, with scheme and path; a password is sent as bearer token.
+    host of an Airflow connection, with scheme and path; a password is sent as bearer token. The type of the
+    connection is any: ``generic`` comes with Airflow, ``http`` with the HTTP provider.
     Neither appears in a message, a log or a traceback. Redirects are not followed, proxies of the environment
     are not used, and a failure is not retried here: the alert task's retry does that.
 
@@ -78,7 +79,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
         from io_intelligence_provider.catalog.retry import Deadline
         from io_intelligence_provider.errors import TransportError
 
-        connection = connection_of(self.webhook_conn_id, "http", "--conn-host URL")
+        connection = connection_of(self.webhook_conn_id, "generic", "--conn-host URL")
         url = _url(connection)
         headers = {"Content-Type": "application/json", **_credential(connection)}
         body = json.dumps({"text": self.text, "blocks": self.blocks, "digest": self.digest}).encode()
@@ -126,7 +127,11 @@ def _url(connection: Connection) -> str:
     """
     host = (connection.host or "").strip()
     if "://" not in host:
-        host = f"{connection.schema or 'https'}://{host}"
+        schema, kind = connection.schema or "", connection.conn_type or ""
+        if schema in ("", "http", "https"):
+            host = f"{schema or 'https'}://{host}"
+        else:  # Airflow takes the path of a connection that is given as a URI for its schema
+            host = f"{kind if kind in ('http', 'https') else 'https'}://{host}/{schema}"
     try:
         parts = urlsplit(host)
         named = parts.port

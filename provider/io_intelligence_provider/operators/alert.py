@@ -16,13 +16,13 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.common import refuse_locations, run_day
-from io_intelligence_provider.operators.links import ChangesLink, changes_url
+from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
+from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link, page_url
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
 
-    from io_intelligence_provider.alerts.message import DigestMessage
+    from io_intelligence_provider.alerts.message import Message
 
 __all__ = ["CONTEXT_NAME", "IOIntelligenceAlertOperator", "Rules", "by_key", "notify", "read_rules"]
 
@@ -75,6 +75,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
         self.notifiers = notifiers
         self.root = root
         self.storage_conn_id = storage_conn_id
+        self.page_link = ""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send the new changes of the run's date."""
@@ -83,9 +84,11 @@ class IOIntelligenceAlertOperator(BaseOperator):
         from io_intelligence_provider.alerts.send import send_pending
 
         store = open_store(self.root, self.storage_conn_id)
+        view = changes_view(processed_date(context, store))
+        self.page_link = page_link(view, self.root, self.storage_conn_id)
         day = run_day(context, store)
         rules = read_rules(self.rules, Path(context["dag"].fileloc).parent)
-        link = changes_url(day, self.root, self.storage_conn_id)
+        link = page_url(view, self.root, self.storage_conn_id)
         senders = {
             key: partial(notify, notifier, context) for key, notifier in by_key(self.notifiers).items()
         }
@@ -156,7 +159,7 @@ _OBJECTS: Final = {
 _WHOLE: Final = re.compile(rf"\s*{{{{-?\s*{CONTEXT_NAME}\.({'|'.join(map(re.escape, _OBJECTS))})\s*-?}}}}\s*")
 
 
-def notify(notifier: BaseNotifier, context: Context, message: DigestMessage) -> None:
+def notify(notifier: BaseNotifier, context: Context, message: Message) -> None:
     """Render a copy of a notifier with the message in its context, and send it.
 
     Rendering overwrites the notifier's fields, so the original would send this run's message again.
@@ -178,7 +181,7 @@ class _AsItIs:
         return self.value
 
 
-def _with_objects(value: Any, message: DigestMessage) -> Any:
+def _with_objects(value: Any, message: Message) -> Any:
     """Replace templates that consist of a single object by that object: rendering would turn it into text."""
     if isinstance(value, str):
         found = _WHOLE.fullmatch(value)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra
-from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.common import refuse_locations, run_day
-from io_intelligence_provider.operators.links import ChangesLink
+from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra, publish
+from io_intelligence_provider.hooks.store import is_configured, open_store
+from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
+from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +23,7 @@ class IOIntelligenceChangesOperator(BaseOperator):
 
     A run whose date has no snapshot is skipped. The assets ``io_intelligence_price_changes`` and
     ``io_intelligence_quota_changes`` get an event only if there were such changes; access tiers count as
-    quotas.
+    quotas. A task with another root than the configured one sends events to its own ``outlets`` only.
 
     Templated arguments: ``root``, ``storage_conn_id``, ``against``.
 
@@ -53,6 +53,7 @@ class IOIntelligenceChangesOperator(BaseOperator):
         self.root = root
         self.storage_conn_id = storage_conn_id
         self.against = against
+        self.page_link = ""
         if CHANGES_ALIAS not in self.outlets:
             self.outlets = [*self.outlets, CHANGES_ALIAS]
 
@@ -61,13 +62,20 @@ class IOIntelligenceChangesOperator(BaseOperator):
         from io_intelligence_provider.changes.detect import detect_changes
 
         store = open_store(self.root, self.storage_conn_id)
+        view = changes_view(processed_date(context, store))
+        self.page_link = page_link(view, self.root, self.storage_conn_id)
         day = run_day(context, store)
         summary = detect_changes(store, day, self.against).to_dict()
         counts = {kind: count for kind, count in summary["counts"].items() if count}
-        self.log.info("Changes from %s to %s: %s", summary["previous_date"], day, counts or "none")
+        if summary["previous_date"] is None:
+            self.log.info("The snapshot of %s is the first: there is nothing to compare it with.", day)
+        else:
+            self.log.info("Changes from %s to %s: %s", summary["previous_date"], day, counts or "none")
         if self.against == "previous":
+            extra = event_extra(summary, store.quality(day), store, store.info(day).query)
+            publish(self, context, extra)
             # Two kinds of change may share an asset, which gets one event.
-            for asset in dict.fromkeys(asset for kind, asset in CHANGES.items() if kind in counts):
-                extra = event_extra(summary, store.quality(day))
+            moved = dict.fromkeys(asset for kind, asset in CHANGES.items() if kind in counts)
+            for asset in moved if is_configured(self.root, self.storage_conn_id) else ():
                 context["outlet_events"][CHANGES_ALIAS].add(asset, extra=extra)
         return summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -9,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException
 
-from io_intelligence_provider.assets import triggering_dates
+from io_intelligence_provider.assets import root_of, triggering_dates
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.text import path_name
 
@@ -25,12 +26,16 @@ __all__ = [
     "date_of_run",
     "number",
     "path_text",
+    "paused_reasons",
     "processed_date",
     "refuse_locations",
     "refuse_shared_outputs",
     "run_day",
     "run_name",
+    "skipped",
 ]
+
+log = logging.getLogger(__name__)
 
 
 def run_day(context: Context, store: SnapshotStore) -> date:
@@ -38,23 +43,33 @@ def run_day(context: Context, store: SnapshotStore) -> date:
 
     :raises AirflowSkipException: when that date has no snapshot.
     """
-    day = processed_date(context)
+    day = processed_date(context, store)
     if day not in (dates := store.dates()):
         latest = f"the latest is of {dates[-1]}" if dates else "there is none at all"
-        raise AirflowSkipException(f"There is no snapshot of {day}, the date of this run; {latest}.")
+        raise skipped(
+            f"There is no snapshot of {day}, the date of this run; {latest}. Run the task that files it "
+            "first, or give both tasks the same root."
+        )
     return day
 
 
-def processed_date(context: Context) -> date:
+def skipped(why: str) -> AirflowSkipException:
+    """Return the exception that skips the task, after a warning in its log: Airflow logs it as information.
+
+    :param why: the reason, and what to do.
+    """
+    log.warning("This task is skipped: %s", why)
+    return AirflowSkipException(why)
+
+
+def processed_date(context: Context, store: SnapshotStore) -> date:
     """Return the snapshot date that a run processes, which may not be in the store.
 
-    It is the UTC date of ``dag_run.run_after``, or, for a run that events of the provider's assets started,
-    the date of the latest event: just after midnight the two differ.
+    It is the UTC date of ``dag_run.run_after``, or, for a run that events of the store's assets started, the
+    date of the latest event: just after midnight the two differ.
     """
-    from io_intelligence_provider.store.store import as_date
-
-    dates = triggering_dates(context.get("triggering_asset_events") or {})
-    return as_date(dates[-1]) if dates else date_of_run(context)
+    dates = triggering_dates(context.get("triggering_asset_events") or {}, root_of(store))
+    return date.fromisoformat(dates[-1]) if dates else date_of_run(context)
 
 
 def date_of_run(context: Context) -> date:
@@ -62,6 +77,20 @@ def date_of_run(context: Context) -> date:
     from io_intelligence_provider.store.store import in_utc
 
     return in_utc(context["dag_run"].run_after).date()
+
+
+def paused_reasons(ti: Any, dag_id: str) -> list[str]:
+    """Return why a Dag starts no runs: it is paused, or there is none of that name.
+
+    :param ti: the running task instance, which asks Airflow; one of Airflow 3.2 cannot, so nothing is returned.
+    """
+    if not hasattr(ti, "get_dag"):
+        return []
+    try:
+        found = ti.get_dag(dag_id)
+    except AirflowRuntimeError as error:
+        return [f"Airflow has no Dag {dag_id}. Its answer: {error.error.error.value}."]
+    return [f"The Dag {dag_id} is paused. It files no snapshot until it is unpaused."] * found.is_paused
 
 
 def data_interval_start(context: Context) -> datetime | None:

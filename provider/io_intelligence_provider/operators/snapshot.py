@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
-from io_intelligence_provider.assets import MODELS, event_extra
+from io_intelligence_provider.assets import MODELS, MODELS_BY_DATE, PARTITIONS, event_extra, publish, root_of
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
-from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.common import number, refuse_locations
-from io_intelligence_provider.operators.links import QualityLink
+from io_intelligence_provider.hooks.store import is_configured, open_store
+from io_intelligence_provider.operators.common import date_of_run, number, refuse_locations, skipped
+from io_intelligence_provider.operators.links import QualityLink, page_link, quality_view
 
 if TYPE_CHECKING:  # imported on use, because Dag files import this module at every parse
     from airflow.sdk import Context
@@ -25,13 +24,17 @@ if TYPE_CHECKING:  # imported on use, because Dag files import this module at ev
 
 __all__ = ["IOIntelligenceSnapshotOperator"]
 
+_ASSETS = (MODELS, MODELS_BY_DATE) if PARTITIONS else (MODELS,)
+
 
 class IOIntelligenceSnapshotOperator(BaseOperator):
     """Read the catalogue, check every record and commit the valid ones as the snapshot of the run's date.
 
     The date is the UTC date of ``dag_run.run_after``. A run whose day is over is skipped, because the API
     serves only current data; see :func:`~io_intelligence_provider.snapshot.snapshot_date_for`.
-    The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed.
+    The asset ``io_intelligence_models`` gets an event with the summary when a snapshot was committed; from
+    Airflow 3.3 on ``io_intelligence_models_by_date`` gets it too, with the date as partition key. A task with
+    another root than the configured one sends events to its own ``outlets`` only.
 
     All arguments are templated.
 
@@ -80,8 +83,8 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         self.io_intelligence_conn_id = io_intelligence_conn_id
         self._report: QualityReport | None = None
         self._root = ""
-        if MODELS not in self.outlets:
-            self.outlets = [*self.outlets, MODELS]
+        self.page_link = ""
+        self.outlets = [*self.outlets, *(asset for asset in _ASSETS if asset not in self.outlets)]
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the snapshot of the run's date."""
@@ -89,10 +92,11 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         from io_intelligence_provider.snapshot import LateRunError, run_snapshot, snapshot_date_for_run
 
         store = open_store(self.root, self.storage_conn_id)
+        self._link_to(date_of_run(context))
         try:
             day = snapshot_date_for_run(store, context["dag_run"].run_after, datetime.now(UTC))
         except LateRunError as late:
-            raise AirflowSkipException(str(late)) from None
+            raise skipped(str(late)) from None
         with IOIntelligenceHook(self.io_intelligence_conn_id).get_conn() as client:
             try:
                 run = run_snapshot(
@@ -112,14 +116,22 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         self._record(run.report, store)
         summary = run.summary.to_dict()
         self.log.info("Filed %(rows)d models, %(quarantined)d quarantined, %(outcome)s: %(path)s", summary)
-        context["outlet_events"][MODELS].extra = event_extra(summary, run.report)
+        is_shared = is_configured(self.root, self.storage_conn_id)
+        extra = event_extra(summary, run.report, store, (self.q or "").strip())
+        publish(self, context, extra, of_others=() if is_shared else _ASSETS)
+        if is_shared and PARTITIONS:
+            context["outlet_events"][MODELS_BY_DATE].add_partitions(day.isoformat())
         return summary
+
+    def _link_to(self, day: date, run_id: str | None = None) -> None:
+        self.page_link = page_link(quality_view(day, run_id), self.root, self.storage_conn_id)
 
     def _record(self, report: QualityReport, store: SnapshotStore) -> None:
         """Send the metrics, and keep what OpenLineage reads after the task, failed or not."""
         from io_intelligence_provider.operators.results import record_snapshot
 
-        self._report, self._root = record_snapshot(report, store), store.files.url("").rstrip("/")
+        self._link_to(report.snapshot_date, report.snapshot_id)
+        self._report, self._root = record_snapshot(report, store), root_of(store)
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - OpenLineage's
         """Return the API endpoint with its checks, and the models file that was written."""

@@ -28,10 +28,12 @@ __all__ = [
     "Policy",
     "Threshold",
     "check_thresholds",
+    "deciding",
     "outcome_of",
     "policy_of",
     "reasons_of",
     "refusals_of",
+    "refused_by",
     "score",
     "stopping",
 ]
@@ -220,15 +222,28 @@ def reasons_of(stopped: Sequence[CheckResult]) -> str:
     return _listed(reasons, "; ")
 
 
+def deciding(run: CheckRun) -> list[CheckResult]:
+    """Return the checks that stopped a run, of which ``fail_on`` is not known any more.
+
+    They are those that stop every run but one with ``fail_on="never"``, else all that failed.
+    """
+    return stopping(run.checks, "error") or stopping(run.checks, "warn")
+
+
+def refused_by(run: CheckRun) -> list[CheckResult]:
+    """Return the checks that refused rows, the most frequent first."""
+    causes = [
+        check for check in run.checks if check.level == "row" and check.severity == "error" and check.failed
+    ]
+    return sorted(causes, key=lambda check: -check.failed)
+
+
 def refusals_of(run: CheckRun, things: str = "rows") -> str:
     """Describe how many rows were refused, and by which checks, the most frequent first.
 
     :param things: what the rows are.
     """
-    causes = [
-        check for check in run.checks if check.level == "row" and check.severity == "error" and check.failed
-    ]
-    causes.sort(key=lambda check: -check.failed)
+    causes = refused_by(run)
     reasons = [
         f"{f'{check.column} ' if check.column else ''}{check.check} ({check.failed:,})" for check in causes
     ]

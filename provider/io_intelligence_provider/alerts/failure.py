@@ -1,0 +1,146 @@
+"""Builds the message of a failed task: what stopped it, why, what stays in force and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from io_intelligence_provider.alerts.message import Block, Change, Link, Message, Note, Rule, Title, clean
+from io_intelligence_provider.contract.report import QualityReport
+from io_intelligence_provider.errors import IOIntelligenceError, OverdueError, QualityError
+from io_intelligence_provider.quality.policy import deciding, refused_by
+from io_intelligence_provider.quality.result import CheckResult, CheckRun
+from io_intelligence_provider.text import example_text
+
+__all__ = ["Failure", "FailureMessage"]
+
+_LONGEST = 1_000
+_ADVICE = (
+    "Look at the results of the checks and at the refused records. If the data are wrong, nothing is to be "
+    "done: the next run tries again. If they are right, change the limit of the check (max_quarantine_share, "
+    "fail_on) and clear the task on the same day (UTC)."
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Holds what is known of a failed task.
+
+    :param day: the date that the task processed.
+    :param error: the exception, or what Airflow says of a task that it lost; ``None`` when nothing is known.
+    :param in_force: the sentence on what stays in force; empty when that is unknown.
+    :param task_url: URL of the task instance in Airflow's UI.
+    :param page_url: URL of the page's view of the run.
+    """
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    day: date
+    error: BaseException | str | None
+    in_force: str = ""
+    task_url: str | None = None
+    page_url: str | None = None
+
+    @property
+    def run(self) -> CheckRun | None:
+        """The result of the run that its checks stopped, ``None`` for any other failure."""
+        report = self.error.report if isinstance(self.error, QualityError) else None
+        return report if isinstance(report, CheckRun) else None
+
+    @property
+    def stopped_by(self) -> list[CheckResult]:
+        """The checks that stopped the run."""
+        return deciding(self.run) if self.run else []
+
+    @property
+    def reason(self) -> str:
+        """The message of this provider's errors; of others only the type, as the text may hold a secret."""
+        if isinstance(self.error, BaseException) and not isinstance(self.error, IOIntelligenceError):
+            return f"It failed with {type(self.error).__name__}; its log has the details."
+        return (
+            str(self.error) if self.error else "Airflow does not know why; the process may have been killed."
+        )
+
+    @property
+    def subject(self) -> str:
+        """One line on what happened."""
+        if self.run and self.stopped_by:
+            first, *others = [check.check for check in self.stopped_by]
+            checks = (
+                f"{first} and {len(others)} more checks"
+                if len(others) > 1
+                else " and ".join([first, *others])
+            )
+            return f"IO Intelligence: {checks} stopped {_subject_of(self.run, self.day)}"
+        if isinstance(self.error, OverdueError):
+            return f"IO Intelligence: {clean(self.error.reasons[0].partition('. ')[0])}"
+        return f"IO Intelligence: task {clean(self.task_id)} of {clean(self.dag_id)} failed on {self.day}"
+
+
+def _subject_of(run: CheckRun, day: date) -> str:
+    return f"the snapshot of {day}" if isinstance(run, QualityReport) else clean(run.dataset)
+
+
+class FailureMessage(Message):
+    """Renders the failure of a task in each format, like the message of a digest."""
+
+    def __init__(self, failure: Failure) -> None:
+        self._failure = failure
+
+    def _build(self) -> list[Block]:
+        return list(_blocks(self._failure))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as plain JSON values."""
+        failure = self._failure
+        return {
+            "subject": self.subject,
+            "dag_id": failure.dag_id,
+            "task_id": failure.task_id,
+            "run_id": failure.run_id,
+            "snapshot_date": failure.day.isoformat(),
+            "error": type(failure.error).__name__ if isinstance(failure.error, BaseException) else None,
+            "message": failure.reason,
+            "stopped_by": [check.to_dict() for check in failure.stopped_by],
+            "in_force": failure.in_force,
+        }
+
+
+def _blocks(failure: Failure) -> Iterator[Block]:
+    yield Title(failure.subject)
+    if failure.run is not None:
+        yield from _checks("stopped by", failure.stopped_by)
+        count = f"{failure.run.quarantined:,} of {failure.run.rows:,}"
+        yield from _checks(f"why {count} were refused", refused_by(failure.run))
+    elif isinstance(failure.error, OverdueError):
+        yield from (Note(clean(reason, _LONGEST)) for reason in failure.error.reasons)
+    else:
+        yield Note(clean(failure.reason, _LONGEST))
+    if failure.in_force:
+        yield Note(failure.in_force)
+    if failure.run is not None:
+        yield Note(_ADVICE)
+    yield Note(clean(f"Dag {failure.dag_id}, task {failure.task_id}, run {failure.run_id}.", _LONGEST))
+    if failure.page_url:
+        yield Link(failure.page_url, "Results of the checks")
+    if failure.task_url:
+        yield Link(failure.task_url, "Log of the task")
+
+
+def _checks(heading: str, checks: Sequence[CheckResult]) -> Iterator[Block]:
+    if checks:
+        yield Rule(heading, len(checks))
+    for check in checks:
+        yield Change(_name(check), _counts(check))
+
+
+def _name(check: CheckResult) -> str:
+    return clean(f"{check.column} {check.check}" if check.column else check.check)
+
+
+def _counts(check: CheckResult) -> str:
+    example = f", for example {clean(example_text(check.examples[0]))}" if check.examples else ""
+    return f"{check.failed:,} of {check.evaluated:,}{example}"

@@ -3,8 +3,8 @@
 Starts when a snapshot was committed, with its date as the partition key, as an example: the run knows which
 date to process even when it is cleared weeks later, and a second snapshot of the date gives a second run.
 
-It needs Airflow 3.3; below, this file defines no Dag. An event with a partition key starts no Dag with a plain
-`schedule=asset`: schedule those on `io_intelligence_models`.
+It needs Airflow 3.3; below, this file defines no Dag. An event with a partition key starts no Dag with a
+plain `schedule=asset`: schedule those on `io_intelligence_models`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ the valid ones to one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/mode
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Variable, dag
@@ -31,6 +33,8 @@ from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 from io_intelligence_provider.retry_policy import retry_arguments
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
 from io_intelligence_settings import NOTIFIERS, ON_FAILURE, RULES
 
 

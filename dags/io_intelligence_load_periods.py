@@ -16,12 +16,16 @@ price was not known that day, which is not the same as free.
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook, dag, task
 
 from io_intelligence_provider.assets import MODELS
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
 from io_intelligence_settings import ON_FAILURE
 
 SQL_CONN_ID = "io_intelligence_warehouse"

@@ -12,6 +12,8 @@ that fell or vanished, and models whose access tier changed.
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import dag, task
@@ -19,6 +21,8 @@ from airflow.sdk import dag, task
 from io_intelligence_provider import AlertRule
 from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES, triggering_dates
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
 from io_intelligence_settings import NOTIFIERS, ON_FAILURE
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,4 @@
-"""Holds whom the sample Dags notify and of what: edit this file only, every sample Dag imports it.
-
-It has to be in the Dags folder itself, which Airflow puts on Python's path; in a folder below it is not found.
-"""
+"""Holds whom the sample Dags notify and of what. Edit this file only: the Dags beside it import it."""
 
 from __future__ import annotations
 

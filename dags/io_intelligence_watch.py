@@ -12,12 +12,16 @@ then the changes are reported as every day. Descriptions and similar fields star
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, AssetWatcher, dag
 
 from io_intelligence_provider.triggers.watcher import IOIntelligenceWatchTrigger
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
 from io_intelligence_settings import ON_FAILURE
 
 ENDPOINT = Asset(

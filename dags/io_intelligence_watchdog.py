@@ -1,9 +1,10 @@
 """### Overdue snapshots and stopped runs of IO Intelligence
 
 Fails when no snapshot was committed for longer than a day, when a run was stopped by its checks and none has
-succeeded since, or when the daily Dag is paused or missing. The message has the deciding check and the reasons.
+succeeded since, or when the daily Dag is paused or missing. The message has the deciding check and the
+reasons.
 
-The snapshots and the runs are read from the store, so a daily Dag that is broken or never ran is noticed too.
+The snapshots and the runs are read from the store, so a daily Dag that never ran is noticed too.
 It runs once a day at 06:15 UTC, when a run of the day before can no longer write its snapshot.
 
 * **Messages** go to `NOTIFIERS` in `io_intelligence_settings.py`, in addition to any monitoring of failed
@@ -12,12 +13,16 @@ It runs once a day at 06:15 UTC, when a run of the day before can no longer writ
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import dag, task
 
 from io_intelligence_provider.errors import OverdueError
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
 from io_intelligence_settings import ON_FAILURE
 
 DAILY = "io_intelligence_daily_pricing"

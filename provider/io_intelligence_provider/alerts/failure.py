@@ -29,6 +29,7 @@ class Failure:
     """Holds what is known of a failed task.
 
     :param day: the date that the task processed.
+    :param dataset: the name of the data set, where it has one of its own.
     :param error: the exception, or what Airflow says of a task that it lost; ``None`` when nothing is known.
     :param in_force: the sentence on what stays in force; empty when that is unknown.
     :param task_url: URL of the task instance in Airflow's UI.
@@ -40,6 +41,7 @@ class Failure:
     run_id: str
     day: date
     error: BaseException | str | None
+    dataset: str | None = None
     in_force: str = ""
     task_url: str | None = None
     page_url: str | None = None
@@ -74,14 +76,16 @@ class Failure:
                 if len(others) > 1
                 else " and ".join([first, *others])
             )
-            return f"IO Intelligence: {checks} stopped {_subject_of(self.run, self.day)}"
+            return f"IO Intelligence: {checks} stopped {self._stopped}"
         if isinstance(self.error, OverdueError):
             return f"IO Intelligence: {clean(self.error.reasons[0].partition('. ')[0])}"
         return f"IO Intelligence: task {clean(self.task_id)} of {clean(self.dag_id)} failed on {self.day}"
 
-
-def _subject_of(run: CheckRun, day: date) -> str:
-    return f"the snapshot of {day}" if isinstance(run, QualityReport) else clean(run.dataset)
+    @property
+    def _stopped(self) -> str:
+        if isinstance(self.run, QualityReport):
+            return f"the snapshot of {self.day}"
+        return clean(self.dataset or (self.run.dataset if self.run else ""))
 
 
 class FailureMessage(Message):
@@ -112,9 +116,9 @@ class FailureMessage(Message):
 def _blocks(failure: Failure) -> Iterator[Block]:
     yield Title(failure.subject)
     if failure.run is not None:
-        yield from _checks("stopped by", failure.stopped_by)
+        yield from _checks("Stopped by", failure.stopped_by)
         count = f"{failure.run.quarantined:,} of {failure.run.rows:,}"
-        yield from _checks(f"why {count} were refused", refused_by(failure.run))
+        yield from _checks(f"Why {count} were refused", refused_by(failure.run))
     elif isinstance(failure.error, OverdueError):
         yield from (Note(clean(reason, _LONGEST)) for reason in failure.error.reasons)
     else:
@@ -142,5 +146,7 @@ def _name(check: CheckResult) -> str:
 
 
 def _counts(check: CheckResult) -> str:
-    example = f", for example {clean(example_text(check.examples[0]))}" if check.examples else ""
-    return f"{check.failed:,} of {check.evaluated:,}{example}"
+    example = clean(example_text(check.examples[0])) if check.examples else ""
+    if check.evaluated == 1 and example:  # of the whole data set: the counts say nothing
+        return example
+    return f"{check.failed:,} of {check.evaluated:,}{f', for example {example}' if example else ''}"

@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "init-dag", help="copy the sample Dags into a Dags folder", description="Copy the sample Dags."
     )
     parser.add_argument(
-        "folder", metavar="FOLDER", help="the Dags folder itself, not one below; created if it is missing"
+        "folder", metavar="FOLDER", help="the Dags folder, or one below; created if it is missing"
     )
     parser.add_argument("--force", action="store_true", help="replace Dags of the same name that differ")
     parser.set_defaults(run=run)

@@ -71,6 +71,7 @@ def _failure(context: Context) -> Failure:
         run_id=ti.run_id,
         day=day,
         error=error,
+        dataset=getattr(task, "dataset", None),
         in_force=_in_force(root, connection) if stored or isinstance(error, OverdueError) else "",
         task_url=ti.log_url if is_web_server else None,
         page_url=page_url(view, root, connection) if stored else None,

@@ -82,7 +82,7 @@ def date_of_run(context: Context) -> date:
 def paused_reasons(ti: Any, dag_id: str) -> list[str]:
     """Return why a Dag starts no runs: it is paused, or there is none of that name.
 
-    :param ti: the running task instance, which asks Airflow; one of Airflow 3.2 cannot, so nothing is returned.
+    :param ti: the running task instance, which asks Airflow; that of Airflow 3.2 cannot: nothing is returned.
     """
     if not hasattr(ti, "get_dag"):
         return []

@@ -258,6 +258,14 @@ class SnapshotStore:
             return False  # it would only add a detail to the error
         return model in {*rows["model_id"].to_pylist(), *rows["name"].to_pylist()}
 
+    def quarantine_of_run(self, day: When, snapshot_id: str) -> pa.Table:
+        """Return the records that one run refused, also a run that its checks stopped.
+
+        :param day: the snapshot date of the run.
+        :raises StorageError: when the file is missing or cannot be read.
+        """
+        return read_parquet(self.files, quarantine_path(as_date(day), snapshot_id), QUARANTINE_KIND)
+
     def quarantine(self, start: When | None = None, end: When | None = None) -> pa.Table:
         """Return the refused records of the committed snapshots, ``snapshot_date`` first."""
 

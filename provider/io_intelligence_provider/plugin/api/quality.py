@@ -32,18 +32,29 @@ from io_intelligence_provider.store.layout import MODELS
 __all__ = ["QualityAnswer", "QuarantineAnswer", "get_quality", "get_quarantine"]
 
 
-class QuarantineParameters(DatedParameters):
+class RunParameters(DatedParameters):
+    """Selects the committed run of a day, or one run by its id, also one that its checks stopped."""
+
+    run: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class QuarantineParameters(RunParameters):
     """Selects a page of refused records, of all days by default."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     offset: Offset = 0
 
 
-def get_quality(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
-    """Return the report of a day and the results of all runs, even if every run of the store failed."""
+def get_quality(reader: Reader, asked: RunParameters) -> dict[str, Any]:
+    """Return the report of a day or a run, and the results of all runs, even if all of them failed."""
     warnings: list[str] = []
-    day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
-    report = report_on(reader, day, warnings) if day else None
+    day: date | None
+    report = _run(reader, asked, warnings)
+    if report:
+        day = report.snapshot_date
+    else:
+        day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
+        report = report_on(reader, day, warnings) if day else None
     return {
         "date": day,
         "report": report and report_form(report),
@@ -61,18 +72,40 @@ def get_quality(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
 def get_quarantine(reader: Reader, asked: QuarantineParameters) -> dict[str, Any]:
     """Return refused records."""
     warnings: list[str] = []
-    if asked.date:
+    read: Callable[[date], pl.DataFrame] = reader.quarantine
+    if run := _run(reader, asked, warnings):
+        rows = pl.DataFrame(reader.store.quarantine_of_run(run.snapshot_date, run.snapshot_id))
+        sizes, read = {run.snapshot_date: rows.height}, lambda _: rows
+    elif asked.date:
         sizes = {reader.shown(asked.date): reader.quarantine(asked.date).height}
     else:
         sizes, warnings = _quarantine_sizes(reader)
     page = slice(asked.offset, asked.offset + asked.limit)
-    items, unread = quarantine_page(sizes, page, reader.quarantine)
+    items, unread = quarantine_page(sizes, page, read)
     return {
         "date": asked.date,
         "total": sum(sizes.values()),
         "items": items,
         "warnings": warnings + unread,
     }
+
+
+def _run(reader: Reader, asked: RunParameters, warnings: list[str]) -> QualityReport | None:
+    """Return the report of the run that is asked for.
+
+    :returns: ``None`` when no run is asked for, or a later one has replaced it, which adds a warning.
+    :raises NotOnFileError: when it is not on file and no date is asked for.
+    """
+    if asked.run is None:
+        return None
+    for report in reversed(reader.runs()):
+        if report.snapshot_id == asked.run:
+            return report
+    gone = f"The run {asked.run} is not on file: a later run of its day replaced it, or it was pruned."
+    if asked.date is None:
+        raise NotOnFileError(gone)
+    warnings.append(f"{gone} This is the snapshot of {asked.date}.")
+    return None
 
 
 def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
@@ -395,8 +428,8 @@ router = APIRouter()
 
 
 @router.api_route("/quality", methods=METHODS, response_model=QualityAnswer)
-async def quality_of_runs(request: Request, asked: Annotated[DatedParameters, Query()]) -> Response:
-    """Return the report of a day and the results of all runs."""
+async def quality_of_runs(request: Request, asked: Annotated[RunParameters, Query()]) -> Response:
+    """Return the report of a day or run and the results of all runs."""
     return await answer(request, QualityAnswer, get_quality, asked)
 
 

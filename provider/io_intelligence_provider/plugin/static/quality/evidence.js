@@ -3,6 +3,7 @@
 import { h, icon } from "../dom.js";
 import { count, cut, field, plural, share } from "../format.js";
 import { cardHead, emptyState, modelName } from "../components.js";
+import { link } from "../route.js";
 import { record } from "./record.js";
 
 function example(item) {
@@ -167,7 +168,11 @@ export function failedRuns(data) {
           h(
             "tr",
             {},
-            h("td", {}, run.date),
+            h(
+              "td",
+              {},
+              h("a", { href: link("quality", { day: run.date, run: run.snapshot_id }) }, run.date),
+            ),
             h("td", { class: "muted" }, run.fetched_at.slice(11, 19)),
             h("td", { class: "number" }, share(run.score)),
             h("td", {}, h("code", {}, run.checks.join("  "))),

@@ -10,15 +10,16 @@ import { count, cut, plural, share } from "../format.js";
 import { dayField, emptyState, outcome } from "../components.js";
 import { update } from "../route.js";
 
-/** Show the view; its parameters: day. */
+/** Show the view; its parameters: day, and run: the id of one run of that day. */
 export async function show({ node, params, status }) {
   let said = [];
 
   async function draw(now) {
     const day = now.get("day");
+    const run = now.get("run");
     const [data, refused] = await Promise.all([
-      get("quality", { date: day }),
-      get("quarantine", { limit: 20, date: day }),
+      get("quality", { date: day, run }),
+      get("quarantine", { limit: 20, date: day, run }),
     ]);
     said = data.warnings;
     keepFocus(node, () =>
@@ -40,7 +41,10 @@ export async function show({ node, params, status }) {
 function controls(data, status) {
   const choose = (day) =>
     update(
-      { day: snapshotDay(status.dates, day) === status.latest ? null : snapshotDay(status.dates, day) },
+      {
+        day: snapshotDay(status.dates, day) === status.latest ? null : snapshotDay(status.dates, day),
+        run: null,
+      },
       { push: true },
     );
   return h(
@@ -99,7 +103,13 @@ function tiles(data) {
       share(report.score),
       `${count(data.report.evaluated)} evaluated, ${count(data.report.failed)} failed`,
     ),
-    tile("Outcome", outcome(report.outcome), `snapshot of ${data.date}`),
+    tile(
+      "Outcome",
+      outcome(report.outcome),
+      report.outcome === "failed"
+        ? `run ${report.snapshot_id} was not committed`
+        : `snapshot of ${data.date}`,
+    ),
     tile(
       "Records",
       equation,

@@ -1,0 +1,180 @@
+"""Tests what notifiers are told of a failed task, by tasks that fail in a real Airflow."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseNotifier, task
+
+from helpers.airflow_runs import catalogue_records
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.faults import Fault
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import OverdueError
+from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+
+FORMS = ("subject", "text", "markdown", "html", "slack_blocks", "to_dict()")
+SECRET = "hunter2"
+
+
+class Recorder(BaseNotifier):
+    """Records what its templates rendered, or fails."""
+
+    template_fields = ("fields",)
+
+    def __init__(self, heard: list[dict[str, Any]], error: Exception | None = None) -> None:
+        super().__init__()
+        self.fields: Any = {form: f"{{{{ io_intelligence.{form} }}}}" for form in FORMS}
+        self.heard = heard
+        self.error = error
+
+    def notify(self, context: Any) -> None:  # noqa: ARG002 - Airflow gives it
+        if self.error:
+            raise self.error
+        self.heard.append(self.fields)
+
+
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+@pytest.fixture
+def heard_of(
+    root: Path, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs a Dag of one failing task and returns the only message."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team")
+
+    def run(make: Callable[..., Any], *others: BaseNotifier) -> dict[str, Any]:
+        heard: list[dict[str, Any]] = []
+        failing = IOIntelligenceFailureNotifier([*others, Recorder(heard)])
+        with DAG("failing", schedule=None, default_args={"on_failure_callback": failing}) as dag:
+            make()
+        assert run_dag(dag, run_after=datetime.now(UTC)).state == "failed"
+        (message,) = heard
+        return message
+
+    return run
+
+
+def test_a_stopped_run_says_what_stopped_it_why_and_what_to_do(
+    heard_of: Callable[..., dict[str, Any]],
+    file_day: Callable[..., Any],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file_day((datetime.now(UTC) - timedelta(days=1)).date(), catalogue_records())
+    served = catalogue_records()
+    served[0]["metadata"]["input_token_price"] = "<!channel>"
+    served[1]["metadata"]["trendiness"] = 11
+    with EmulatorServer(catalogue=FixedCatalogue(served)) as server:
+        connection = {"conn_type": "io_intelligence", "host": server.url}
+        monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
+        message = heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
+    (run,) = [run for run in SnapshotStore(root).runs() if run.outcome == "failed"]
+    assert message["subject"] == f"IO Intelligence: quarantine_share stopped the snapshot of {today()}"
+    said = message["text"].splitlines()
+    assert "- quarantine_share: share: 0.6666666666666666, max_quarantine_share: 0.1" in said
+    assert "Why 2 of 3 were refused (2)" in said
+    assert any(line.startswith("- trendiness in_range: 1 of 3, for example") for line in said)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assert f"The snapshot of {yesterday} stays in force." in said
+    assert any("clear the task on the same day (UTC)" in line for line in said)
+    page = f"https://airflow.example.com/team/io-intelligence/#/quality?day={today()}&run={run.snapshot_id}"
+    assert f"Results of the checks: {page}" in said
+    assert any(line.startswith("Log of the task: https://airflow.example.com/team/dags/") for line in said)
+    assert message["slack_blocks"][0]["text"]["text"] == message["subject"]
+    assert "<!channel>" not in message["html"]
+    assert message["to_dict()"]["stopped_by"][0]["check"] == "quarantine_share"
+
+
+def test_any_other_error_of_the_provider_is_told_with_its_message(
+    api: EmulatorServer, heard_of: Callable[..., dict[str, Any]]
+) -> None:
+    api.faults.add(Fault(kind="status", status=402, times=None))
+    message = heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
+    assert message["subject"] == f"IO Intelligence: task snapshot of failing failed on {today()}"
+    assert "answered 402" in message["text"]
+    assert "No snapshot is in force: none was ever committed." in message["text"]
+    assert message["to_dict()"]["error"] == "QuotaError"
+
+
+def test_the_text_of_a_foreign_error_is_not_told(heard_of: Callable[..., dict[str, Any]]) -> None:
+    @task
+    def fails() -> None:
+        raise KeyError(SECRET)
+
+    message = heard_of(fails)
+    assert "It failed with KeyError; its log has the details." in message["text"]
+    assert SECRET not in str(message)
+
+
+def test_overdue_snapshots_are_the_subject(heard_of: Callable[..., dict[str, Any]]) -> None:
+    @task
+    def fails() -> None:
+        raise OverdueError(
+            ["No snapshot was committed for 31 hours. The latest is of 2026-03-01.", "And more."]
+        )
+
+    message = heard_of(fails)
+    assert message["subject"] == "IO Intelligence: No snapshot was committed for 31 hours"
+    assert "The latest is of 2026-03-01." in message["text"]
+    assert "And more." in message["text"]
+
+
+def test_a_data_set_that_was_stopped_is_named(
+    heard_of: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    import pandera.polars as pa
+    import polars as pl
+
+    pl.DataFrame({"fare": [1, -2, -3]}).write_parquet(tmp_path / "trips.parquet")
+    schema = pa.DataFrameSchema({"fare": pa.Column(int, pa.Check.ge(0))})
+
+    def make() -> None:
+        PanderaCheckOperator(
+            task_id="check", path=str(tmp_path / "trips.parquet"), schema=schema, dataset="trips"
+        )
+
+    message = heard_of(make)
+    assert message["subject"] == "IO Intelligence: quarantine_share stopped trips"
+    assert "- fare greater_than_or_equal_to: 2 of 3" in message["text"]
+    assert "stays in force" not in message["text"]
+
+
+def test_one_notifier_that_fails_does_not_stop_the_others(
+    heard_of: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
+    @task
+    def fails() -> None:
+        raise OverdueError(["No snapshot."])
+
+    assert heard_of(fails, Recorder([], RuntimeError(SECRET)))["subject"].endswith("No snapshot.")
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert "Recorder could not tell of the failure: RuntimeError" in printed
+
+
+def test_without_notifiers_the_message_is_in_the_log(
+    root: Path, run_dag: Callable[..., Any], capfd: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    @task
+    def fails() -> None:
+        raise OverdueError(["No snapshot was committed for 31 hours."])
+
+    with DAG(
+        "lonely", schedule=None, default_args={"on_failure_callback": IOIntelligenceFailureNotifier()}
+    ) as dag:
+        fails()
+    assert run_dag(dag).state == "failed"
+    assert "No notifier is set; the message would be:" in "".join(capfd.readouterr()) + caplog.text

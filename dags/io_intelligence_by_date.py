@@ -10,11 +10,16 @@ plain `schedule=asset`: schedule those on `io_intelligence_models`.
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import dag, task
 
 from io_intelligence_provider.assets import MODELS_BY_DATE, PARTITIONS
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
+from io_intelligence_settings import ON_FAILURE
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +39,17 @@ def cheapest(dag_run: Any = None) -> str | None:
     return str(found["name"])
 
 
-def io_intelligence_by_date() -> None:
-    cheapest()
-
-
 if PARTITIONS:
     from airflow.sdk import PartitionedAssetTimetable
 
-    dag(
+    @dag(
         schedule=PartitionedAssetTimetable(assets=MODELS_BY_DATE),
         catchup=False,
+        default_args={"on_failure_callback": ON_FAILURE},
         doc_md=__doc__,
         tags=["io-intelligence", "pricing", "example"],
-    )(io_intelligence_by_date)()
+    )
+    def io_intelligence_by_date() -> None:
+        cheapest()
+
+    io_intelligence_by_date()

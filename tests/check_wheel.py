@@ -45,6 +45,8 @@ SAMPLES: Final = {
     "io_intelligence_daily_pricing": "the demo runs it",
     "io_intelligence_on_change": "",
     "io_intelligence_watchdog": "",
+    "io_intelligence_settings": "is imported by the others",
+    "io_intelligence_by_date": "needs a partition; tests/airflow runs its task",
     "io_intelligence_load_periods": "needs the provider of a SQL database",
     "io_intelligence_watch": "needs the event of a triggerer; wheel_check runs its trigger",
 }

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG, Asset
 
-from helpers.airflow_runs import API_KEY
+from helpers.airflow_runs import API_KEY, asset_events
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.assets import MODELS, PARTITIONS
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
+from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 DAG_FILE = Path(__file__).parents[2] / "dags" / "io_intelligence_daily_pricing.py"
 
@@ -67,28 +71,17 @@ def test_it_files_todays_snapshot_and_says_so(
     assert summary["rows"] == 26
     assert summary["snapshot_id"] == store.info().snapshot_id
     assert len(json.dumps(summary)) < 2_048
-    (extra,) = asset_event_extras(run)
+    (extra,) = asset_events(run, "io_intelligence_models")
     assert extra == summary | {
+        "root": str(root),
+        "query": "",
         "airflow.dataquality.result": {
             "score": 1.0,
             "passed": store.quality().result()["passed"],
             "failed": 0,
             "warned": 0,
-        }
+        },
     }
-
-
-def asset_event_extras(run: Any) -> list[dict[str, Any]]:
-    from airflow.models.asset import AssetEvent, AssetModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        events = (
-            session.query(AssetEvent)
-            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-            .filter(AssetEvent.source_run_id == run.run_id, AssetModel.name == "io_intelligence_models")
-        )
-        return [event.extra for event in events]
 
 
 def test_a_run_whose_day_is_over_is_skipped_and_emits_nothing(
@@ -98,7 +91,7 @@ def test_a_run_whose_day_is_over_is_skipped_and_emits_nothing(
     run = run_dag(dag, run_after=datetime.now(UTC) - timedelta(days=2))
     assert snapshot_task(run).state == "skipped"
     assert SnapshotStore(root).dates() == []
-    assert asset_event_extras(run) == []
+    assert asset_events(run, "io_intelligence_models") == []
     assert len(api.state.requests()) == asked
 
 
@@ -123,7 +116,8 @@ def test_the_dag_is_what_the_documentation_says(dag: Any) -> None:
     task = dag.get_task("snapshot")
     assert task.retries == 4
     assert task.retry_exponential_backoff
-    assert [asset.name for asset in task.outlets] == ["io_intelligence_models"]
+    by_date = ["io_intelligence_models_by_date"] if PARTITIONS else []
+    assert [asset.name for asset in task.outlets] == ["io_intelligence_models", *by_date]
 
 
 def test_every_task_of_it_fails_at_once_where_waiting_cannot_help(dag: Any) -> None:
@@ -132,3 +126,50 @@ def test_every_task_of_it_fails_at_once_where_waiting_cannot_help(dag: Any) -> N
 
     assert [task.task_id for task in dag.tasks] == ["snapshot", "changes", "alert"]
     assert all(isinstance(task.retry_policy, IOIntelligenceRetryPolicy) for task in dag.tasks)
+
+
+def test_a_task_with_a_root_of_its_own_wakes_nobody_but_its_own_outlets(
+    api: EmulatorServer, root: Path, tmp_path: Path, run_dag: Callable[..., Any]
+) -> None:
+    """Also when the root is a template, and whoever listens knows the store from the event."""
+    mine, moved = Asset("mine"), Asset("moved_in_mine")
+    with DAG("elsewhere", schedule=None, params={"root": str(tmp_path / "other")}) as dag:
+        IOIntelligenceSnapshotOperator(task_id="snapshot", root="{{ params.root }}", outlets=[MODELS, mine])
+        IOIntelligenceChangesOperator(task_id="changes", root="{{ params.root }}", outlets=[moved])
+        dag.get_task("snapshot") >> dag.get_task("changes")
+    run = run_dag(dag)
+    assert run.state == "success"
+    names = ["models", "models_by_date", "price_changes", "quota_changes"]
+    assert [asset_events(run, f"io_intelligence_{name}") for name in names] == [[], [], [], []]
+    for asset in (mine, moved):
+        (extra,) = asset_events(run, asset.name)
+        assert (extra["root"], extra["query"]) == (str(tmp_path / "other"), "")
+        assert extra["airflow.dataquality.result"]["failed"] == 0
+
+
+@pytest.mark.skipif(not PARTITIONS, reason="Airflow 3.2 has no partitioned assets")
+def test_the_event_by_date_has_the_date_as_its_partition(
+    dag: Any, api: EmulatorServer, root: Path, run_dag: Callable[..., Any]
+) -> None:
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+
+    # Airflow files events of assets only that a Dag it knows schedules or produces.
+    run = run_dag(dag)
+    with create_session() as session:
+        keys = (
+            session.query(AssetModel.name, AssetEvent.partition_key)
+            .join(AssetEvent, AssetModel.id == AssetEvent.asset_id)
+            .filter(AssetEvent.source_run_id == run.run_id, AssetEvent.source_task_id == "snapshot")
+        )
+        found = dict(keys.all())
+    today = datetime.now(UTC).date().isoformat()
+    assert found == {"io_intelligence_models": None, "io_intelligence_models_by_date": today}
+
+
+def test_a_skipped_task_warns_with_the_next_step(
+    dag: Any, root: Path, api: EmulatorServer, run_dag: Callable[..., Any], capfd: Any, caplog: Any
+) -> None:
+    run_dag(dag, run_after=datetime.now(UTC) - timedelta(days=2))
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert "This task is skipped: The run is of" in printed

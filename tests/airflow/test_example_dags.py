@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,11 +19,14 @@ from typing import Any
 import pytest
 
 from helpers.airflow_runs import catalogue_records, load_dag, task_instance
-from io_intelligence_provider.assets import PRICE_CHANGES, QUOTA_CHANGES
-from io_intelligence_provider.errors import NotOnFileError
+from io_intelligence_provider.assets import PARTITIONS, PRICE_CHANGES, QUOTA_CHANGES
+from io_intelligence_provider.errors import NotOnFileError, OverdueError
+from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
 
 REPO = Path(__file__).parents[2]
-DAGS = sorted((REPO / "dags").glob("*.py"))
+FILES = sorted((REPO / "dags").glob("*.py"))
+NO_DAG = {"io_intelligence_settings"} | (set() if PARTITIONS else {"io_intelligence_by_date"})
+DAGS = [path for path in FILES if path.stem not in NO_DAG]
 HEAVY = ("pandas", "polars", "pandera", "pyarrow", "fastapi")
 
 
@@ -34,7 +39,7 @@ def yesterday() -> date:
 
 
 def test_parsing_any_of_them_imports_nothing_heavy() -> None:
-    assert _heavy_after(f"import runpy\nfor path in {list(map(str, DAGS))!r}: runpy.run_path(path)") == "[]"
+    assert _heavy_after(f"import runpy\nfor path in {list(map(str, FILES))!r}: runpy.run_path(path)") == "[]"
 
 
 def test_what_loads_at_once_imports_nothing_heavy() -> None:
@@ -159,14 +164,68 @@ def test_the_watching_one_fails_on_silence_and_tells_by_mail(
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     dag = load_dag("io_intelligence_watchdog")
-    dag.get_task("fresh_snapshot").on_failure_callback = [
-        SmtpNotifier(
-            from_email="a@example.com",
-            to="b@example.com",
-            subject="IO Intelligence: no fresh prices",
-            html_content="<p>{{ exception | e }}</p>",
-        )
-    ]
+    mail = SmtpNotifier(
+        from_email="a@example.com",
+        to="b@example.com",
+        subject="{{ io_intelligence.subject }}",
+        html_content="{{ io_intelligence.html }}",
+    )
+    dag.get_task("fresh_snapshot").on_failure_callback = [IOIntelligenceFailureNotifier([mail])]
     assert run_dag(dag).state == "failed"
     (received,) = mailbox.mails
+    assert received["Subject"].endswith("holds no snapshot.")
     assert "holds no snapshot" in received.get_body(("html",)).get_content()
+
+
+@pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
+def test_every_task_of_each_tells_the_same_notifiers_of_its_failure(path: Path, airflow_db: Path) -> None:
+    settings = runpy.run_path(str(path.with_name("io_intelligence_settings.py")))
+    assert isinstance(settings["ON_FAILURE"], IOIntelligenceFailureNotifier)
+    assert settings["ON_FAILURE"].notifiers is settings["NOTIFIERS"]
+    for task in load_dag(path.stem).tasks:
+        (callback,) = task.on_failure_callback
+        assert isinstance(callback, IOIntelligenceFailureNotifier)
+
+
+def test_they_are_found_in_a_folder_below_the_dags_folder(tmp_path: Path, airflow_db: Path) -> None:
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    folder = shutil.copytree(REPO / "dags", tmp_path / "dags" / "prices", ignore=lambda *_: {"__pycache__"})
+    bag = BundleDagBag(dag_folder=folder, bundle_path=tmp_path / "dags", bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    assert {path.stem for path in DAGS} == set(bag.dags)
+
+
+def test_the_watching_one_hears_of_a_daily_one_that_is_paused(
+    file_day: Callable[..., Any], airflow_db: Path
+) -> None:
+    file_day(today(), catalogue_records())
+    watch = load_dag("io_intelligence_watchdog").get_task("fresh_snapshot").python_callable
+    with pytest.raises(OverdueError, match="The Dag io_intelligence_daily_pricing is paused"):
+        watch(ti=SimpleNamespace(get_dag=lambda _: SimpleNamespace(is_paused=True)))
+    assert watch(ti=SimpleNamespace(get_dag=lambda _: SimpleNamespace(is_paused=False))) == str(today())
+    assert watch(ti=SimpleNamespace()) == str(today())  # Airflow 3.2 does not tell
+
+
+def test_the_watching_one_goes_by_the_store_when_airflow_says_nothing_of_the_daily_one(
+    file_day: Callable[..., Any], root: Path, airflow_db: Path
+) -> None:
+    def refuse(_: str) -> None:
+        raise RuntimeError
+
+    watch = load_dag("io_intelligence_watchdog").get_task("fresh_snapshot").python_callable
+    with pytest.raises(OverdueError, match="holds no snapshot"):
+        watch(ti=SimpleNamespace(get_dag=refuse))
+
+
+def test_the_watching_one_reports_a_store_that_cannot_be_read(
+    root: Path, airflow_db: Path, run_dag: Callable[..., Any], capfd: Any, caplog: Any
+) -> None:
+    root.parent.mkdir(exist_ok=True)
+    root.write_text("no folder")
+    assert run_dag(load_dag("io_intelligence_watchdog")).state == "failed"
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert (
+        "the message would be:\nIO Intelligence: task fresh_snapshot of io_intelligence_watchdog" in printed
+    )
+    assert str(root) in printed.partition("the message would be:")[2]

@@ -54,7 +54,7 @@ def test_it_says_how_long_and_since_when(builder):
     builder.file(FETCHED_AT.date(), model_row("m"))
     (said,) = overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=31))
     assert said == (
-        "No snapshot was committed for 31 hours: the latest is of 2026-03-01, read from the API at "
+        "No snapshot was committed for 31 hours. The latest is of 2026-03-01, read from the API at "
         "2026-03-01 12:00 UTC."
     )
     assert "for 9 days" in overdue_reasons(builder.store, FETCHED_AT + 9 * DAY)[0]
@@ -66,8 +66,8 @@ def test_a_run_that_failed_since_is_told_with_its_reason(builder):
     stopped(builder, FETCHED_AT + timedelta(hours=12))
     (said,) = overdue_reasons(builder.store, FETCHED_AT + timedelta(hours=13))
     assert said == (
-        "The run of 2026-03-02 at 2026-03-02 00:00 UTC was stopped by its checks: complete (1 of 1), "
-        "type on status (2 of 26), price_move (1 of 9). 2 of 26 records were refused."
+        "The run of 2026-03-02 was stopped by its checks. At 2026-03-02 00:00 UTC failed: complete "
+        "(1 of 1: name: <script>). 2 of 26 records were refused: status type (2)."
     )
 
 

@@ -194,11 +194,11 @@ def test_alert_tells_what_is_wrong_with_the_rules(
     assert capsys.readouterr().err.startswith("io-intelligence: ")
 
 
-def test_the_demo_puts_a_notifier_into_the_sample_dag() -> None:
+def test_the_demo_puts_a_notifier_into_the_sample_settings() -> None:
     from io_intelligence_provider.cli.demo import _RULES, notifying
-    from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
+    from io_intelligence_provider.cli.init_dag import SETTINGS, example_dags
 
-    (path,) = (path for path in example_dags() if path.stem == DAG_ID)
+    (path,) = (path for path in example_dags() if path.stem == SETTINGS)
     source = notifying(path.read_text("utf-8"))
     compile(source, "demo", "exec")
     assert [rule.name for rule in rules_from(_RULES) if f'name="{rule.name}"' not in source] == []

@@ -22,7 +22,7 @@ TOKEN = "hook-token-of-the-test"
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def to(host: str, **more: Any) -> None:
-        connection = {"conn_type": "http", "host": host, **more}
+        connection = {"conn_type": "generic", "host": host, **more}
         monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK", json.dumps(connection))
 
     return to
@@ -51,6 +51,22 @@ def test_without_a_password_no_header_claims_one(connect: Callable[..., None]) -
         connect(receiver.url)
         notifier().notify({})
     assert "Authorization" not in receiver.requests[0][1]
+
+
+@pytest.mark.parametrize("kind", ["http", "generic"])
+def test_the_connection_may_be_a_uri_whose_path_airflow_takes_for_its_schema(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Receiver() as receiver:
+        address = receiver.url.removeprefix("http://").removesuffix("/hook")
+        uri = f"{kind}://{address}/deep/hook"
+        monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK", uri)
+        if kind == "generic":  # its scheme is https, which the receiver does not speak
+            with pytest.raises(NotificationError, match="SSLError"):
+                notifier().notify({})
+            return
+        notifier().notify({})
+    assert receiver.requests[0][0] == "/deep/hook"
 
 
 def test_scheme_and_port_may_stand_in_their_fields(connect: Callable[..., None]) -> None:

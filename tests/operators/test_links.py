@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,12 +14,13 @@ from airflow.providers_manager import ProvidersManager
 from airflow.sdk import DAG, BaseNotifier
 
 from helpers.airflow_runs import catalogue_records, load_dag
-from io_intelligence_provider import AlertRule
+from io_intelligence_provider import AlertRule, SnapshotStore
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
-from io_intelligence_provider.operators.links import changes_url
+from io_intelligence_provider.operators.links import changes_view, page_url
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 DAILY = "io_intelligence_daily_pricing"
@@ -32,8 +34,8 @@ def of_changes(day: date) -> dict[str, str]:
     return {"What changed": f"io-intelligence/#/changes?start={day}&end={day}"}
 
 
-def of_quality(day: date) -> dict[str, str]:
-    return {"Data quality": f"io-intelligence/#/quality?day={day}"}
+def of_quality(day: date, run_id: str | None = None) -> dict[str, str]:
+    return {"Data quality": f"io-intelligence/#/quality?day={day}{f'&run={run_id}' if run_id else ''}"}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_each_task_of_the_daily_dag_links_to_its_day(
 ) -> None:
     run = run_dag(load_dag(DAILY))
     assert run.state == "success"
-    assert links_of(run, "snapshot") == of_quality(today())
+    assert links_of(run, "snapshot") == of_quality(today(), SnapshotStore(root).info().snapshot_id)
     assert links_of(run, "changes") == of_changes(today())
     assert links_of(run, "alert") == of_changes(today())
 
@@ -91,6 +93,26 @@ def test_a_run_that_failed_links_to_the_day_it_was_about(
     run = run_dag(dag)
     assert run.state == "failed"
     assert links_of(run, "snapshot") == of_quality(today())
+
+
+def test_a_stopped_run_links_to_its_own_result_and_asks_for_no_xcom(
+    root: Path,
+    run_dag: Callable[..., Any],
+    links_of: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with EmulatorServer(catalogue=FixedCatalogue([{"id": 1}])) as server:
+        connection = {"conn_type": "io_intelligence", "host": server.url}
+        monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
+        with DAG("stopped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+            IOIntelligenceSnapshotOperator(task_id="snapshot", retries=0)
+        run = run_dag(dag)
+    assert run.state == "failed"
+    (stopped,) = SnapshotStore(root).runs()
+    assert links_of(run, "snapshot") == of_quality(today(), stopped.snapshot_id)
+    assert "XCom not found" not in "".join(capfd.readouterr()) + caplog.text
 
 
 def test_a_run_that_was_skipped_links_to_the_day_it_was_about(
@@ -118,7 +140,7 @@ def test_a_task_with_a_store_of_its_own_has_no_link(
     run = run_dag(dag)
     assert run.state == "success"
     assert links_of(run, "elsewhere") == {"Data quality": None}
-    assert links_of(run, "named") == of_quality(today())
+    assert links_of(run, "named") == of_quality(today(), SnapshotStore(root).info().snapshot_id)
 
 
 def test_airflow_knows_the_links() -> None:
@@ -177,13 +199,13 @@ def test_a_digest_has_no_link_without_a_base_url(told: Callable[[str | None], st
 @pytest.mark.parametrize("base", ["", "airflow.example.com", "javascript:alert(1)", "http://[broken"])
 def test_what_is_no_web_address_gives_no_link(base: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
-    assert changes_url(today()) is None
+    assert page_url(changes_view(today())) is None
 
 
 def test_an_alert_about_another_store_has_no_link(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
-    assert changes_url(today(), str(tmp_path / "elsewhere")) is None
-    assert changes_url(today(), storage_conn_id="aws_other") is None
-    assert changes_url(today(), str(root)) is not None
+    assert page_url(changes_view(today()), str(tmp_path / "elsewhere")) is None
+    assert page_url(changes_view(today()), storage_conn_id="aws_other") is None
+    assert page_url(changes_view(today()), str(root)) is not None

@@ -132,7 +132,7 @@ def in_airflow() -> None:
     folder = Path(conf.get("core", "dags_folder"))
     bag = BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags-folder")
     assert not bag.import_errors, "\n".join(bag.import_errors.values())
-    wanted = {path.stem for path in (PACKAGE / "example_dags").glob("*.py")}
+    wanted = {path.stem for path in (PACKAGE / "example_dags").glob("*.py")} - {"io_intelligence_settings"}
     assert wanted, "no sample Dag in the wheel"
     assert wanted <= set(bag.dags), wanted - set(bag.dags)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from io_intelligence_provider.assets import root_of, triggering_dates
 from io_intelligence_provider.errors import ConfigurationError
@@ -80,17 +80,18 @@ def date_of_run(context: Context) -> date:
 
 
 def paused_reasons(ti: Any, dag_id: str) -> list[str]:
-    """Return why a Dag starts no runs: it is paused, or there is none of that name.
+    """Return that a Dag is paused, if it is.
 
     :param ti: the running task instance, which asks Airflow; that of Airflow 3.2 cannot: nothing is returned.
     """
     if not hasattr(ti, "get_dag"):
         return []
     try:
-        found = ti.get_dag(dag_id)
-    except AirflowRuntimeError as error:
-        return [f"Airflow has no Dag {dag_id}. Its answer: {error.error.error.value}."]
-    return [f"The Dag {dag_id} is paused. It files no snapshot until it is unpaused."] * found.is_paused
+        is_paused = ti.get_dag(dag_id).is_paused
+    except Exception as error:  # noqa: BLE001 - the other reasons are more important than this one
+        log.warning("Airflow does not say whether the Dag %s is paused: %s", dag_id, type(error).__name__)
+        return []
+    return [f"The Dag {dag_id} is paused. It files no snapshot until it is unpaused."] if is_paused else []
 
 
 def data_interval_start(context: Context) -> datetime | None:

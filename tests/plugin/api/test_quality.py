@@ -90,6 +90,28 @@ def test_failed_runs_are_named_and_no_part_of_the_history(builder: Any, serve: A
     assert found["runs"] == 3
 
 
+def test_one_run_is_shown_by_its_id_also_when_it_was_stopped(builder: Any, serve: Any) -> None:
+    builder.file(0, model_row("a"))
+    refused = [refused_record("b", "{}")]
+    stopped = builder.file(1, model_row("a"), outcome="failed", checks=[check("volume", 1)], refused=refused)
+    page = serve(builder.root)
+    day = nth_day(1).isoformat()
+    for asked in (f"run={stopped}", f"date={day}&run={stopped}"):
+        found = page.api(f"quality?{asked}")
+        assert (found["date"], found["report"]["snapshot_id"]) == (day, stopped)
+        found = page.api(f"quarantine?{asked}")
+        assert (found["total"], found["items"][0]["date"], found["items"][0]["name"]) == (1, day, "b")
+
+
+def test_a_run_that_was_replaced_is_said_and_its_day_is_shown(builder: Any, serve: Any) -> None:
+    committed = builder.file(0, model_row("a"))
+    page = serve(builder.root)
+    found = page.api(f"quality?date={nth_day(0)}&run=gone")
+    assert found["report"]["snapshot_id"] == committed
+    assert "The run gone is not on file" in found["warnings"][0]
+    assert page.get("api/quality?run=gone").status == 404
+
+
 def test_a_store_whose_every_run_failed_has_a_quality(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a"), outcome="failed", checks=[check("complete", 1)])
     page = serve(builder.root)

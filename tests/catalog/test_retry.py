@@ -60,6 +60,19 @@ def test_only_the_failing_page_is_asked_for_again(
     assert Counter(emulator_pages()) == {1: 1, 2: 1, 3: 3, 4: 1}
 
 
+def test_each_retry_says_which_try_failed_why_and_how_long_it_waits(
+    emulator: Any, connect: Any, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.faults.add(Fault(kind="status", status=503, times=2))
+    with connect(emulator.url, max_retries=3) as client:
+        client.fetch_catalogue().close()
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == len(waits) == 2
+    for number, (line, wait) in enumerate(zip(said, waits, strict=True), 1):
+        assert line.startswith(f"Try {number} of 4 failed; the next starts in {wait:.1f} s. GET {emulator.url}")
+        assert "answered 503" in line
+
+
 def test_a_slow_answer_is_a_read_timeout_that_is_tried_again(
     emulator: Any, connect: Any, emulator_pages: Any
 ) -> None:

@@ -69,7 +69,9 @@ def test_each_retry_says_which_try_failed_why_and_how_long_it_waits(
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(said) == len(waits) == 2
     for number, (line, wait) in enumerate(zip(said, waits, strict=True), 1):
-        assert line.startswith(f"Try {number} of 4 failed; the next starts in {wait:.1f} s. GET {emulator.url}")
+        assert line.startswith(
+            f"Try {number} of 4 failed; the next starts in {wait:.1f} s. GET {emulator.url}"
+        )
         assert "answered 503" in line
 
 

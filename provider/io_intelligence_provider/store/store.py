@@ -41,6 +41,7 @@ from io_intelligence_provider.store.layout import (
 )
 from io_intelligence_provider.store.models_file import MODELS_KIND, SnapshotInfo, chosen_columns, read_info
 from io_intelligence_provider.store.months import DailyFiles
+from io_intelligence_provider.store.price_index import INDEX_COLUMNS, Blend, price_index
 from io_intelligence_provider.store.prices import (
     PERIOD_COLUMNS,
     Prices,
@@ -238,6 +239,27 @@ class SnapshotStore:
         """
         dates = self.dates()
         return periods_of(self.history(columns=PERIOD_COLUMNS, models=models), dates)
+
+    def price_index(
+        self,
+        start: When | None = None,
+        end: When | None = None,
+        models: Collection[str] | None = None,
+        blend: Blend = (3, 1),
+    ) -> pa.Table:
+        """Return how the prices of the same models moved, chained from day to day, 100 on the first day.
+
+        For each pair of neighbouring snapshots it is the geometric mean of the ratios of the prices that are
+        known and above zero on both; ``input_pairs`` and so on count them, ``input_left_out`` the others. See
+        :func:`~io_intelligence_provider.store.price_index.index_schema`.
+
+        :param models: a name or id, or several; all unless given.
+        :param blend: weights of the input and the output price in the blended one.
+        :raises ConfigurationError: when ``blend`` is not two weights.
+        :raises StorageError: when a file cannot be read.
+        """
+        dates = list(self._between(start, end))
+        return price_index(self.history_frame(start, end, models, INDEX_COLUMNS), dates, blend)
 
     def _holding(self, when: When) -> date:
         """Return the date of the snapshot that holds on a day: the latest one not after it."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from io_intelligence_provider.alerts.rules import AlertRule
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
     from io_intelligence_provider.changes.detect import ChangesSummary, detect_changes
+    from io_intelligence_provider.export import export_prices
     from io_intelligence_provider.quality.policy import CheckOptions
     from io_intelligence_provider.quality.run import check_dataset, check_frame
     from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
@@ -30,6 +31,7 @@ __all__ = [
     "check_dataset",
     "check_frame",
     "detect_changes",
+    "export_prices",
     "take_snapshot",
 ]
 
@@ -43,6 +45,7 @@ _HOMES: Final = {
     "check_dataset": "quality.run",
     "check_frame": "quality.run",
     "detect_changes": "changes.detect",
+    "export_prices": "export",
     "take_snapshot": "snapshot",
 }
 

@@ -107,7 +107,8 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
-                    f"{package}.operators.{name}" for name in ("snapshot", "changes", "alert", "pandera")
+                    f"{package}.operators.{name}"
+                    for name in ("snapshot", "changes", "alert", "export", "pandera")
                 ],
             }
         ],

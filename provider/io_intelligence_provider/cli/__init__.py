@@ -13,7 +13,7 @@ from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceEr
 
 __all__ = ["main"]
 
-_COMMANDS: Final = ("snapshot", "show", "changes", "alert", "replay", "emulate", "init_dag")
+_COMMANDS: Final = ("snapshot", "show", "changes", "alert", "export", "replay", "emulate", "init_dag")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

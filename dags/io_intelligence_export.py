@@ -1,0 +1,42 @@
+"""### Prices of IO Intelligence for LiteLLM and OpenRouter clients
+
+Writes the price list whenever a price changed, in the two forms that most tools read, as an example:
+
+* `litellm.json` has the shape of LiteLLM's `model_prices_and_context_window.json`; load it with
+  `litellm.register_model(url_or_path)` or as the proxy's `LITELLM_MODEL_COST_MAP_URL`.
+* `openrouter.json` has the shape of OpenRouter's `/api/v1/models`.
+
+Models whose price is unknown or doubtful are left out, and named in the task's log: a consumer would take a
+missing price for 0. Change `FOLDER` to where your tools read, such as a bucket: `s3://bucket/prices`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from airflow.sdk import dag
+
+from io_intelligence_provider.assets import PRICE_CHANGES
+from io_intelligence_provider.operators.export import IOIntelligenceExportOperator
+
+sys.path.append(str(Path(__file__).parent))  # Airflow does it for the Dags folder, not for those below
+from io_intelligence_settings import ON_FAILURE
+
+FOLDER = f"{os.environ.get('AIRFLOW_HOME', Path.home() / 'airflow')}/io_intelligence_exports"
+
+
+@dag(
+    schedule=PRICE_CHANGES,
+    catchup=False,
+    default_args={"on_failure_callback": ON_FAILURE},
+    doc_md=__doc__,
+    tags=["io-intelligence", "pricing", "example"],
+)
+def io_intelligence_export() -> None:
+    for name in ("litellm", "openrouter"):
+        IOIntelligenceExportOperator(task_id=name, format=name, path=f"{FOLDER}/{name}.json")
+
+
+io_intelligence_export()

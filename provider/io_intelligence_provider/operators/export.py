@@ -1,0 +1,75 @@
+"""Defines the operator that writes a snapshot's prices in the form of another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.hooks.store import filesystem_of, open_store
+from io_intelligence_provider.operators.common import path_text, refuse_locations, run_day
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["IOIntelligenceExportOperator"]
+
+_LOGGED = 20
+
+
+class IOIntelligenceExportOperator(BaseOperator):
+    """Write the prices of the run's date as one file, for LiteLLM, or for clients of OpenRouter.
+
+    A run whose date has no snapshot is skipped. The file is replaced atomically; a rerun writes equal bytes.
+    Models whose price is unknown or doubtful are left out, counted in the result and named in the log.
+
+    All arguments are templated.
+
+    :param format: ``litellm`` or ``openrouter``, see :func:`~io_intelligence_provider.export.export_prices`.
+    :param path: the file, a local path or an fsspec URL.
+    :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
+    :param storage_conn_id: Airflow connection of the object store, of the root and of the path.
+    :returns: ``snapshot_date``, ``format``, ``path``, ``models``, ``left_out`` (numbers) and ``bytes``.
+    :raises ConfigurationError: when there is no such format, or the path is no valid location.
+    :raises StorageError: when a file cannot be read or written.
+    """
+
+    template_fields: Sequence[str] = ("format", "path", "root", "storage_conn_id")
+
+    def __init__(
+        self,
+        *,
+        format: str,  # noqa: A002 - the published name
+        path: str,
+        root: str | None = None,
+        storage_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        refuse_locations(path=path, root=root)
+        super().__init__(**kwargs)
+        self.format = format
+        self.path = path
+        self.root = root
+        self.storage_conn_id = storage_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the file."""
+        from io_intelligence_provider.export import build_export, write_export
+        from io_intelligence_provider.storage.location import local_path
+
+        path = path_text("path", self.path)
+        if path is None:
+            raise ConfigurationError("path is not set: it was rendered as None or as blank text.")
+        store = open_store(self.root, self.storage_conn_id)
+        export = build_export(store, self.format, run_day(context, store))
+        connection = None if local_path(path) is not None else self.storage_conn_id
+        written = write_export(export, path, filesystem=filesystem_of(path, connection))
+        for name, why in list(export.left_out.items())[:_LOGGED]:
+            self.log.warning("Left out %r: %s", name, why)
+        if (more := len(export.left_out) - _LOGGED) > 0:
+            self.log.warning("Left out %d more models.", more)
+        summary = {**export.summary(), "path": written}
+        self.log.info("Exported %(models)d models as %(format)s: %(path)s", summary)
+        return summary

@@ -14,7 +14,7 @@ BROWSER := $(VENV)/.browser
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-midnights test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-exports test-midnights test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,11 @@ test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 
 test-midnights: $(READY) ## three midnights of the sample Dags in a whole Airflow on a faked clock, about ten minutes
 	$(BIN)/python -m pytest -m midnights -n 0 -s
+
+test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports
+	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python 'litellm>=1.80' openrouter
+	$(BIN)/python -m pytest -m exports -n 0 -s
 
 $(BROWSER): $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group browser
@@ -116,4 +121,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-floor .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-floor .venv-exports .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """Writes a snapshot's prices in the forms that tools which route and count traffic read.
 
-Each form is one function from a model's row to an entry. What is unknown is left out, never 0: the consumers
-take a missing price for 0, so a model whose needed price is unknown or doubtful is left out whole and counted.
+Each form is one function from a model's row to an entry. What is unknown is left out, never 0. The consumers
+take a missing price for 0, so a model whose needed price is unknown or doubtful is left out whole.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from io_intelligence_provider.cli.arguments import (
 __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
-Write the prices of a snapshot as one JSON file: for LiteLLM, or for clients of OpenRouter. Models whose price is
-unknown or doubtful are left out and named.
+Write the prices of a snapshot as one JSON file: for LiteLLM, or for clients of OpenRouter. Models whose price
+is unknown or doubtful are left out and named.
 """
 
 

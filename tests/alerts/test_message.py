@@ -31,7 +31,7 @@ from io_intelligence_provider.alerts.message import (
     to_slack,
     to_text,
 )
-from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
+from io_intelligence_provider.alerts.digest import Alert, Digest, RuleAlerts
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.errors import ConfigurationError, NotificationError, StorageError
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from io_intelligence_provider.alerts.rules import Alert, Digest
+from io_intelligence_provider.alerts.digest import Alert, Digest
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, PRICE
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME
 from io_intelligence_provider.errors import ConfigurationError

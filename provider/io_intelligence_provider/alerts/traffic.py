@@ -181,7 +181,8 @@ def bill_of(
     for model, tokens in traffic.items():
         found = ids.get(model, set())
         if len(found) == 1:
-            moved = {kind: longest.get((*found, _COLUMNS[kind])) for kind, count in tokens.items() if count}
+            identity = next(iter(found))
+            moved = {kind: longest.get((identity, _COLUMNS[kind])) for kind, count in tokens.items() if count}
             known, unknown = _costs(model, tokens, {kind: one for kind, one in moved.items() if one})
             additions += known
             not_counted += unknown
@@ -206,7 +207,7 @@ def _costs(
 
 def _unknown(move: Move) -> str | None:
     if move.doubtful is not None:
-        return "a doubtful 0"
+        return "a doubtful 0, so no saving" if move.doubtful == "new" else "a doubtful 0 before"
     if move.old_value is None:
         return "not published before"
     return "not published now" if move.new_value is None else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = ["PAGE", "ChangesLink", "QualityLink", "changes_url"]
+__all__ = ["PAGE", "ChangesLink", "QualityLink", "changes_url", "run_url"]
 
 PAGE: Final = "io-intelligence/"
 """The URL of the page below Airflow's root. Its final slash is needed: the page's own URLs are relative."""
@@ -96,6 +96,16 @@ def changes_url(day: date, root: str | None = None, storage_conn_id: str | None 
     if not _is_web(base) or not _is_shown(root, storage_conn_id):
         return None
     return f"{base.rstrip('/')}/{PAGE}{_changes(day)}"
+
+
+def run_url(context: Context) -> str | None:
+    """Return the absolute URL of the running task instance in Airflow's UI.
+
+    :returns: ``None`` when ``[api] base_url`` is unset or not an http or https URL: Airflow would guess it.
+    """
+    ti: Any = context.get("ti")
+    url = getattr(ti, "log_url", None)
+    return url if url and _is_web(conf.get("api", "base_url", fallback=None) or "") else None
 
 
 def _is_shown(root: str | None, storage_conn_id: str | None) -> bool:

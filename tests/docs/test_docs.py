@@ -114,7 +114,7 @@ def test_every_field_of_a_rule_has_a_row() -> None:
 
 def test_every_attribute_of_a_message_has_a_row() -> None:
     listed = re.findall(r"^\| `(\w+)(?:\(\))?` \|", section_of("alerts.md", "## Notifiers"), re.MULTILINE)
-    offered = {name for name in vars(DigestMessage) if not name.startswith("_")}
+    offered = {name for name in dir(DigestMessage) if not name.startswith("_")}
     assert set(listed) == offered
 
 

@@ -244,13 +244,13 @@ def per_cent(old: str | None, new: str | None) -> str:
     :param old: a number other than 0.
     """
     pct = _exact_pct(old, new)
-    if abs(pct) >= Decimal(10) ** 15:
-        return f"{pct:+.3g} %"
-    hundredth = Decimal("0.01")
-    if abs(pct) < hundredth:
+    size, hundredth = pct.copy_abs(), Decimal("0.01")  # abs() would round
+    if size >= Decimal(10) ** 15:
+        return f"{float(pct):+.3g} %"
+    if size < hundredth:
         return f"{pct:+.2g} %"
     shown = pct.quantize(hundredth, ROUND_HALF_EVEN, _PRECISE)
-    if shown == shown.to_integral_value() and abs(shown) > abs(pct):
+    if shown == shown.to_integral_value() and shown.copy_abs() > size:
         shown = pct.quantize(hundredth, ROUND_DOWN, _PRECISE)
     return f"{f'{shown:+f}'.rstrip('0').rstrip('.')} %"
 
@@ -274,7 +274,7 @@ def _bill_blocks(bill: Bill) -> list[Block]:
     found: list[Block] = [Heading(f"Monthly bill: {total}", "by all changes of this message")]
     for one in bill.additions[:_MOST_NAMES]:
         kinds = ", ".join(f"{kind.replace('_', ' ')} {amount:+f}" for kind, amount in one.kinds.items())
-        found.append(Fact(clean(one.model), f"{_dollars(one.amount)} ({kinds})"))
+        found.append(Fact(clean(one.model) or "(no name)", f"{_dollars(one.amount)} ({kinds})"))
     if rest := bill.additions[_MOST_NAMES:]:
         amount = sum((one.amount for one in rest), Decimal(0))
         found.append(Fact(_counted(len(rest), "more model"), _dollars(amount)))
@@ -304,7 +304,6 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 _OUTCOMES: Final = {
-    "passed": "passed",
     "warned": "committed with findings",
     "failed": "stopped by its checks",
 }

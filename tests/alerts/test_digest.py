@@ -37,7 +37,8 @@ class TestDoubtfulZeros:
         text = DigestMessage(evaluate(builder.store, [PRICES], nth_day(1))).text
         assert "prices: doubtful prices (1 change" in text
         assert "m  input 0.13 → 0 (doubtful)" in text
-        assert "(free" not in text
+        assert "free" not in text
+        assert "-100 %" not in text
 
     def test_what_was_always_free_is_free(self, builder):
         prices(builder, "0", "0", None, "0", "1")

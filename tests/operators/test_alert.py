@@ -120,7 +120,7 @@ def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
     assert received["Subject"] == title
     html = received.get_body(("html",)).get_content()
     assert "<bdi>org/model</bdi></th>" in html
-    assert "input 0.2 → 0.3 (<b>+50 %</b>)</td>" in html
+    assert 'input 0.2 → 0.3 (<b style="white-space:nowrap">+50 %</b>)</td>' in html
     summary = result_of(run)
     assert list(summary["sent"].values()) == [1, 1]
     assert len(json.dumps(summary)) < 2_048

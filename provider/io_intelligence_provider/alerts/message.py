@@ -238,8 +238,7 @@ def _exact_pct(old: str | None, new: str | None) -> Decimal:
 def per_cent(old: str | None, new: str | None) -> str:
     """Return a change of a number as text, with two decimals: ``+21 %``, ``-99.99 %``, ``+0.004 %``.
 
-    It is rounded, but never up to a whole number, so that nothing but a fall to 0 is ``-100 %``; and never to
-    0: a smaller change has two digits.
+    It is never rounded to -100 %, which is a fall to 0, nor to 0 %: a smaller change has two digits.
 
     :param old: a number other than 0.
     """
@@ -250,7 +249,7 @@ def per_cent(old: str | None, new: str | None) -> str:
     if size < hundredth:
         return f"{pct:+.2g} %"
     shown = pct.quantize(hundredth, ROUND_HALF_EVEN, _PRECISE)
-    if shown == shown.to_integral_value() and shown.copy_abs() > size:
+    if shown == -100 != pct:
         shown = pct.quantize(hundredth, ROUND_DOWN, _PRECISE)
     return f"{f'{shown:+f}'.rstrip('0').rstrip('.')} %"
 
@@ -265,7 +264,7 @@ def _legend(digest: Digest) -> Iterable[str]:
     if any(alert.doubtful for alert in digest.alerts):
         yield (
             f"A price of 0 is doubtful while its last positive value is at most {DOUBTFUL_FOR.days} days "
-            "old: it may be an error of the API, so do not count on it as free."
+            "old: it may be an error of the API."
         )
 
 

@@ -227,6 +227,8 @@ def _md(text: str) -> str:
 _TABLE: Final = '<table style="border-collapse:collapse">'
 _CELL: Final = 'style="padding:2px 16px 2px 0;text-align:left;vertical-align:top;font-weight:'
 
+_SHORT: Final = 20
+
 
 def to_html(found: Iterable[Block]) -> str:
     """Return a fragment of HTML for an email; it sets no colours, so that it fits light and dark."""
@@ -266,7 +268,9 @@ def _isolated(text: str) -> str:
 
 
 def _html_part(part: Part) -> str:
-    detail = f" (<b>{html.escape(part.detail)}</b>)" if part.detail else ""
+    # A percentage is not broken before its sign.
+    style = ' style="white-space:nowrap"' if len(part.detail) < _SHORT else ""
+    detail = f" (<b{style}>{html.escape(part.detail)}</b>)" if part.detail else ""
     return html.escape(part.text) + detail
 
 

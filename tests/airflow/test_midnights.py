@@ -42,7 +42,9 @@ class Clock:
         # libfaketime takes the end of a sleep on the monotonic clock for one on the faked clock.
         folder = self._file.parent / "python"
         folder.mkdir()
-        sleep = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+        sleep = (
+            "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+        )
         (folder / "sitecustomize.py").write_text(sleep)
         return {
             "PYTHONPATH": str(folder),

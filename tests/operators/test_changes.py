@@ -57,7 +57,11 @@ def test_two_days_with_real_price_moves(
     moved = {(row["name"], row["field"]): (row["old_value"], row["new_value"]) for row in rows}
     assert moved["zai-org/GLM-5.2", "input_token_price"] == ("1.82", "1.678")
     (extra,) = asset_events(run, PRICES)
-    assert extra == summary | {"airflow.dataquality.result": store.quality().result()}
+    assert extra == summary | {
+        "root": str(root),
+        "query": "",
+        "airflow.dataquality.result": store.quality().result(),
+    }
     assert Path(extra["path"]).is_file()
     assert asset_events(run, QUOTAS) == []
     sent = task_instance(run, "alert").xcom_pull(task_ids="alert")

@@ -146,6 +146,13 @@ class TestQuarantined:
         builder.file(2, model_row("n"), refused=[refused_record("m", model_id=uuid_of("m"))])
         assert len(pending(builder.store, [REFUSED], ["a"])["a"].groups) == 1
 
+    def test_no_other_part_of_a_rule_hides_it(self, builder):
+        builder.file(0, model_row("m"), model_row("n"))
+        builder.file(1, model_row("n"), refused=[refused_record("m")])
+        rule = AlertRule("r", changes=("price_changed", "quarantined"), direction="up", min_pct=5,
+                         fields="input_token_price")  # fmt: skip
+        assert [alert.name for alert in evaluate(builder.store, [rule]).alerts] == ["m"]
+
     def test_only_the_models_of_the_rule(self, builder):
         builder.file(0, model_row("m"), model_row("n"))
         builder.file(1, refused=[refused_record("m"), refused_record("n")])

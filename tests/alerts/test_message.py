@@ -17,10 +17,8 @@ from io_intelligence_provider.alerts.digest import Alert, DataQuality, Digest, R
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.message import DigestMessage, blocks, data_blocks, per_cent
 from io_intelligence_provider.alerts.rendering import Change, Heading, Omitted, to_text
-from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.alerts.traffic import bill_of, traffic_from
 from io_intelligence_provider.changes.values import direction, percent
-from io_intelligence_provider.errors import NotificationError, StorageError
 from io_intelligence_provider.quality.result import CheckResult
 
 DAY = date(2026, 6, 30)
@@ -424,61 +422,6 @@ def test_every_format_is_of_one_digest(moved):
     assert content["groups"][0]["alerts"][0]["new_value"] == "2"
     assert content["data"]["outcome"] == "passed"
     assert content["bill"]["total"] == "1.50"
-
-
-def test_each_success_is_written_down_before_the_next_is_tried(moved):
-    filed = []
-
-    def look(message: DigestMessage) -> None:
-        filed.append(len(moved.store.files.list(f"alerts/snapshot_date={nth_day(1)}")))
-
-    summary = send_pending(moved.store, RULES, {"a": look, "b": look}, nth_day(1), "run")
-    assert filed == [0, 1]
-    assert summary.to_dict() == {
-        "snapshot_date": str(nth_day(1)),
-        "sent": {"a": 1, "b": 1},
-        "nothing_new": [],
-    }
-    assert send_pending(moved.store, RULES, {"a": look, "b": look}, nth_day(1), "run").nothing_new == [
-        "a",
-        "b",
-    ]
-    assert filed == [0, 1]
-
-
-def test_one_that_fails_is_tried_again_and_the_others_are_not(moved):
-    told = []
-
-    def fail(message: DigestMessage) -> None:
-        raise OSError("hunter2")
-
-    with pytest.raises(NotificationError, match=r"bad \(OSError\); 1 other notifier succeeded\.") as caught:
-        send_pending(
-            moved.store, RULES, {"bad": fail, "good": lambda _: told.append("good")}, nth_day(1), "run"
-        )
-    assert "hunter2" not in str(caught.value)
-    again = {"bad": lambda _: told.append("bad"), "good": lambda _: told.append("good")}
-    assert send_pending(moved.store, RULES, again, nth_day(1), "run").sent == {"bad": 1}
-    assert told == ["good", "bad"]
-
-
-def test_a_ledger_that_cannot_be_written_stops_the_sending(moved, monkeypatch):
-    told = []
-    send = {name: lambda _, name=name: told.append(name) for name in ("a", "b")}
-    put = moved.store.files.put
-
-    def refuse(path: str, data: bytes) -> None:
-        if path.startswith("alerts/"):
-            raise StorageError("the disk is full")
-        put(path, data)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(moved.store.files, "put", refuse)
-        with pytest.raises(StorageError, match="full"):
-            send_pending(moved.store, RULES, send, nth_day(1), "run")
-    assert told == ["a"]
-    send_pending(moved.store, RULES, send, nth_day(1), "run")
-    assert told == ["a", "a", "b"]  # at least once
 
 
 @pytest.mark.long

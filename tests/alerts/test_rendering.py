@@ -225,6 +225,22 @@ def test_what_is_cut_already_and_what_slack_cuts_is_one_number():
     assert 0 < shown < 200
 
 
+@pytest.mark.parametrize("char", ["a", "&", "\N{GRINNING FACE}"])
+def test_a_model_with_many_changes_is_one_line_that_fits(char):
+    alerts = [
+        alert(change="attribute_changed", field=f"extra.{number:02}{char * 100}", old_value=char * 100)
+        for number in range(30)
+    ]
+    alerts = [replace(one, pct=None) for one in alerts]
+    found = blocks(digest(("r", alerts)))
+    (line,) = [line for line in to_text(found).splitlines() if line.startswith("- ")]
+    assert line.endswith(", and 18 more")
+    slack = to_slack(found)
+    assert all(len(block["text"]["text"]) <= 3_000 for block in slack)
+    assert characters(slack) < 13_000
+    assert " more" in slack[1]["text"]["text"]
+
+
 def test_lines_that_are_too_long_for_slack_are_counted():
     facts = [Fact("label", "\N{GRINNING FACE}" * 2_000), Fact("other", "&" * 9_000), Fact("short", "kept")]
     slack = to_slack([Title("t"), Heading("h"), *facts, Note("n"), Link("https://x.test", "Open")])

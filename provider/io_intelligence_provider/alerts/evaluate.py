@@ -201,12 +201,9 @@ class _Evaluation:
 
     def _wanted(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> list[Alert]:
         rows = self._since_last_alert(rule, sent) if rule.baseline == "last_alert" else self._since_days(rule)
-        return [
-            row
-            for row in (*rows, *(self._quarantined if QUARANTINED in rule.changes else ()))
-            if rule.wants(row.change, row.name, row.field)
-            and rule.passes(row.old_value, row.new_value, row.pct, row.direction)
-        ]
+        moved = [row for row in rows if rule.passes(row.old_value, row.new_value, row.pct, row.direction)]
+        refused = self._quarantined if QUARANTINED in rule.changes else []
+        return [row for row in (*moved, *refused) if rule.wants(row.change, row.name, row.field)]
 
     def _since_days(self, rule: AlertRule) -> list[Alert]:
         return self._changes(rule.baseline if isinstance(rule.baseline, int) else 1)

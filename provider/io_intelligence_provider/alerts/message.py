@@ -63,6 +63,8 @@ MAX_LINES: Final = 40
 
 _MOST_NAMES: Final = 10
 """Names, findings or bills that a message lists; the rest is counted."""
+_MOST_PARTS: Final = 12
+"""Changes of one model that its line shows; the rest is counted."""
 
 
 def blocks(
@@ -163,6 +165,8 @@ def _line(alerts: Sequence[Alert], *, is_dated: bool) -> Change:
             part if alert.correction else replace(part, detail=_joined(part.detail, f"since {alert.since}"))
             for part, alert in zip(parts, alerts, strict=True)
         ]
+    if (more := len(parts) - _MOST_PARTS) > 0:
+        parts = [*parts[:_MOST_PARTS], Part(f"and {more} more")]
     return Change(_name(alerts[0]), tuple(parts), len(alerts), end)
 
 

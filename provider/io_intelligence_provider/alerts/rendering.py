@@ -371,18 +371,30 @@ def _slack_line(block: Block) -> str:
     match block:
         case Heading(text, detail):
             return f"*{_mrkdwn(text)}*{_mrkdwn(f' ({detail})' if detail else '')}"
-        case Change(model, parts, _, end):
-            shown = ", ".join(
-                f"{_mrkdwn(part.text)} (*{_mrkdwn(part.detail)}*)" if part.detail else _mrkdwn(part.text)
-                for part in parts
-            )
-            return f"• {_code(model)} {shown}{_mrkdwn(end)}"
+        case Change():
+            return _slack_change(block)
         case Fact(label, text):
             return f"• *{_mrkdwn(label)}* {_mrkdwn(text)}"
         case Link(url, text):
             return f"<{_entities(url)}|{_entities(text)}>"
         case _:
             return _mrkdwn(block.text)
+
+
+def _slack_change(change: Change) -> str:
+    """Return the line of a model with as many of its parts as fit into a section."""
+    line = ""
+    for kept in range(len(change.parts), 0, -1):
+        rest = len(change.parts) - kept
+        parts = [*change.parts[:kept], *([Part(f"and {rest} more")] if rest else [])]
+        shown = ", ".join(
+            f"{_mrkdwn(part.text)} (*{_mrkdwn(part.detail)}*)" if part.detail else _mrkdwn(part.text)
+            for part in parts
+        )
+        line = f"• {_code(change.model)} {shown}{_mrkdwn(change.end)}"
+        if _cost(line) <= _SECTION:
+            break
+    return line
 
 
 def _section_text(section: str) -> dict[str, Any]:

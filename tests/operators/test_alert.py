@@ -132,8 +132,9 @@ def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
     assert result_of(again)["sent"] == {}
     assert len(result_of(again)["nothing_new"]) == 2
     assert len(webhook.messages) == len(mailbox.mails) == 1
-    said = "".join(capfd.readouterr())
-    assert f"1 change on {today()}; every notifier was sent before what the rules ask for." in said
+    assert f"1 change on {today()}; every notifier was sent before what the rules ask for." in "".join(
+        capfd.readouterr()
+    )
 
 
 def test_changes_that_no_rule_asks_for_are_said_in_the_log(
@@ -416,6 +417,6 @@ def test_the_sample_dag_takes_its_rules_from_a_variable(
     airflow_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules
-    assert [rule.baseline for rule in rules()] == ["last_alert", "previous", "previous"]
+    assert [rule.baseline for rule in rules()] == ["last_alert", "previous", "previous", "previous"]
     monkeypatch.setenv("AIRFLOW_VAR_IO_INTELLIGENCE_ALERT_RULES", YAML)
     assert rules() == YAML

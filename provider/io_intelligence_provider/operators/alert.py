@@ -14,6 +14,7 @@ from airflow.sdk import BaseNotifier, BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
+from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
@@ -119,7 +120,8 @@ class IOIntelligenceAlertOperator(BaseOperator):
         )
         if not summary.sent:
             digest = evaluate(store, rules, day, traffic=traffic)
-            self._log_why_nothing_was_sent(store.changes(day, day).num_rows, digest)
+            every = AlertRule("every change", changes=KINDS)
+            self._log_why_nothing_was_sent(evaluate(store, [every], day).count, digest)
             if digest and not senders:
                 message = DigestMessage(digest, link=link, run_link=run_link)
                 self.log.info("No notifier is set; the message would be:\n%s", message.text)

@@ -25,44 +25,6 @@ Write = Callable[..., str]
 Check = Callable[..., Any]
 
 
-def test_a_parser_that_sorts_moves_no_verdict(write: Write, check: Check) -> None:
-    sort = pandas.Parser(lambda frame: frame.sort_values("a").reset_index(drop=True))
-    schema = pandas.DataFrameSchema({"a": pandas.Column(int, pandas.Check.ge(0))}, parsers=sort, strict=True)
-    checked = check(write(pl.DataFrame({"a": [3, 1, -2, 2]})), schema)
-    assert checked.failures == {(2, "a", "greater_than_or_equal_to")}
-    assert checked.valid.to_pydict() == {"a": [3, 1, 2]}
-
-
-def test_a_check_sees_the_order_that_a_parser_made(write: Write, check: Check) -> None:
-    sort = pandas.Parser(lambda frame: frame.sort_values("a"))
-    grows = pandas.Check(lambda series: series.diff().fillna(1) > 0, name="grows")
-    schema = pandas.DataFrameSchema({"a": pandas.Column(int, grows)}, parsers=sort)
-    checked = check(write(pl.DataFrame({"a": [3, 1, 2, 3]})), schema)
-    assert checked.failures == {(3, "a", "grows")}
-    assert checked.valid.to_pydict() == {"a": [3, 1, 2]}
-
-
-@pytest.mark.parametrize(
-    ("parser", "said"),
-    [
-        (lambda frame: frame[frame["a"] > 1], "4 rows went in, 3 came out"),
-        (lambda frame: pd.concat([frame, frame]), "4 rows went in, 8 came out"),
-        (lambda frame: frame[["a"]], "it returned no column"),
-        (lambda frame: frame * 2, "it changed the column"),
-        (lambda frame: frame.assign(**{frame.columns[-1]: 0}), "it changed the column"),
-        (lambda _: None, "it returned no column"),
-    ],
-)
-def test_a_parser_that_loses_track_of_rows_is_refused(
-    write: Write, check: Check, parser: Any, said: str
-) -> None:
-    schema = pandas.DataFrameSchema(
-        {"a": pandas.Column(int)}, parsers=pandas.Parser(parser, name="mine"), strict=True
-    )
-    with pytest.raises(ConfigurationError, match=rf"parser 'mine' .*{said}"):
-        check(write(pl.DataFrame({"a": [3, 1, 2, 4]})), schema)
-
-
 @BACKENDS
 @pytest.mark.parametrize("files", [1, 2])
 def test_columns_that_are_not_parsed_come_from_the_source(
@@ -391,21 +353,3 @@ def test_integers_of_an_index_with_nulls_are_integers(write: Write, check: Check
     checked = check(write(table), pandas.DataFrameSchema({"a": pandas.Column(int)}, index=index))
     assert checked.run.quarantined == 0
     assert checked.valid["k"].to_pylist() == [BEYOND_FLOATS, None]
-
-
-@pytest.mark.parametrize(
-    "parser", [lambda s: s[s > 1], lambda _: [1.0], lambda s: s.set_axis(range(5, 5 + len(s)))]
-)
-def test_a_parser_of_a_column_returns_a_value_for_each_row(
-    write: Write, check: Check, parser: Callable[[Any], Any]
-) -> None:
-    schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=pandas.Parser(parser, name="mine"))})
-    with pytest.raises(ConfigurationError, match="parser 'mine' of the column 'a'"):
-        check(write(pl.DataFrame({"a": [3.0, 1.0]})), schema)
-
-
-def test_a_parser_of_a_column_may_sort_by_label(write: Write, check: Check) -> None:
-    sort = pandas.Parser(lambda series: series.sort_values())
-    schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=sort), "b": pandas.Column(int)})
-    checked = check(write(pl.DataFrame({"a": [3.0, 1.0], "b": [30, 10]})), schema)
-    assert checked.valid.to_pydict() == {"a": [3.0, 1.0], "b": [30, 10]}

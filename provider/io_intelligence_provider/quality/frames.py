@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -14,7 +16,15 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import Frame
 from io_intelligence_provider.quality.prepare import Prepared
 
-__all__ = ["OutputTable", "frame_columns", "from_frame", "nullable_type", "refuse_columns", "to_frame"]
+__all__ = [
+    "OutputTable",
+    "Unchanged",
+    "frame_columns",
+    "from_frame",
+    "nullable_type",
+    "refuse_columns",
+    "to_frame",
+]
 
 _WithSchema = TypeVar("_WithSchema", pa.Table, pa.Schema)
 
@@ -60,7 +70,7 @@ def _keeps_nulls(column: pa.ChunkedArray, declared: Any) -> bool:
     if not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
         return False
     dtype = str(getattr(declared, "dtype", None))
-    if dtype in ("None", "float64", "float32", "float16"):
+    if declared is None or dtype in ("float64", "float32", "float16"):
         return False
     return bool(column.null_count) or dtype in set(map(str, _nullable_types().values()))
 
@@ -88,23 +98,72 @@ def frame_columns(schema: pa.Schema, prepared: Prepared) -> list[str]:
     return list(to_frame(schema.empty_table(), prepared).columns) if prepared.index else list(schema.names)
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """The values of a column that a parser of the whole frame left as they were.
+
+    :param rows: for each row of the frame, whether it did, as an array of numpy.
+    :param same_type: whether the column has the type that it had before.
+    """
+
+    rows: Any
+    same_type: bool
+
+    @classmethod
+    def between(cls, before: Any, after: Any) -> Unchanged:
+        """Compare a pandas column before and after a parser, row by row."""
+        import numpy as np
+        import pandas as pd
+
+        same_type = before.dtype == after.dtype
+        missing = before.isna().to_numpy() & after.isna().to_numpy()
+        if "O" in (before.dtype.kind, after.dtype.kind):
+            pairs = zip(before.array, after.array, strict=True)
+            equal = np.fromiter((_is_same(one, other) for one, other in pairs), dtype=bool, count=len(before))
+        elif same_type or {before.dtype.kind, after.dtype.kind} <= set("iuf"):
+            found = before.array == after.array
+            equal = np.asarray(pd.Series(found, dtype="boolean").fillna(value=False), dtype=bool)
+            if before.dtype.kind == after.dtype.kind == "f":  # 0.0 equals -0.0
+                signs = [np.signbit(one.to_numpy("float64", na_value=0.0)) for one in (before, after)]
+                equal = equal & (signs[0] == signs[1])
+        else:
+            equal = np.zeros(len(before), dtype=bool)
+        return cls(equal | missing, same_type)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and bool(one == other)
+    except ValueError:  # arrays
+        return False
+
+
 class OutputTable:
     """Builds the tables of valid rows and of keys from the source's rows and the parsed ones.
 
-    A column that the schema does not change comes from the source, value by value. The types of the others
-    are settled with the first batch: the schema's type where Arrow has one, else that of the parsed values.
+    A value that the schema does not change comes from the source. The types of changed columns are settled
+    with the first batch: the schema's type where Arrow has one, else that of the parsed values.
     """
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._types: dict[str, pa.DataType] = {}
 
-    def of(self, table: pa.Table, frame: Any, order: Sequence[int] | None) -> pa.Table:
+    def of(
+        self,
+        table: pa.Table,
+        frame: Any,
+        order: Sequence[int] | None,
+        unchanged: Mapping[str, Unchanged] | None = None,
+    ) -> pa.Table:
         """Return all rows of a batch in the source's order, as the schema parses them.
 
         :param table: the source's rows.
         :param frame: the parsed rows, with nulls for what could not be parsed.
         :param order: for each row of the frame its position in the table, ``None``: the same.
+        :param unchanged: what parsers of the whole frame left as it was, by column.
         :raises ConfigurationError: when the values of a column do not have one type.
         """
         prepared = self._prepared
@@ -122,13 +181,42 @@ class OutputTable:
                 columns.append(source)
                 fields.append(table.schema.field(name))
                 continue
-            values = frame[own[name]]
+            values, kept = frame[own[name]], (unchanged or {}).get(own[name])
             if order is not None:
                 values = values.set_axis(list(order)).sort_index()
-            columns.append(self._converted(own[name], values, source))
+            if source is not None and kept is not None:
+                columns.append(self._merged(own[name], values, source, _in_order(kept, order)))
+            else:
+                columns.append(self._converted(own[name], values, source))
             fields.append(pa.field(name, columns[-1].type))
         same = pa.schema(fields) == table.schema.remove_metadata()
         return pa.table(columns, schema=pa.schema(fields, table.schema.metadata if same else None))
+
+    def _merged(self, name: str, values: Any, source: pa.ChunkedArray, kept: Unchanged) -> pa.ChunkedArray:
+        """Return the source's values where a parser of the whole frame kept them, else the parsed ones."""
+        settled = self._types.get(name)
+        if settled is None and not kept.same_type:
+            return self._converted(name, values, source)
+        types = [settled] if settled is not None else self._possible(name, values, source)
+        error: Exception | None = None
+        for dtype in types:
+            try:
+                array = _merge(values, source, kept, dtype)
+            except _NO_ONE_TYPE as raised:
+                error = error or raised
+            else:
+                self._types[name] = dtype
+                return array
+        raise _not_of_one_type(name, types[0], error) from error
+
+    def _possible(self, name: str, values: Any, source: pa.ChunkedArray) -> list[pa.DataType]:
+        """Return the types that a column may get which a parser of the whole frame left of its type."""
+        declared = declared_type(getattr(self._prepared.column_of(name), "dtype", None))
+        if declared is not None and pa.types.is_floating(declared) and pa.types.is_integer(source.type):
+            return [declared, source.type]  # pandas made floats of the integers, as the schema wants
+        with suppress(*_NO_ONE_TYPE):
+            return [source.type, to_arrow(values, None, source).type]
+        return [source.type]
 
     def _converted(self, name: str, values: Any, source: pa.ChunkedArray | None) -> pa.ChunkedArray:
         settled = self._types.get(name)
@@ -137,11 +225,8 @@ class OutputTable:
             settled = declared_type(self._prepared.coercion_of(name) or getattr(column, "dtype", None))
         try:
             array = to_arrow(values, settled, source)
-        except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-            raise ConfigurationError(
-                f"The parsed values of {name!r} cannot be written as {settled or 'one type'}: {error}. "
-                "Declare a type for the column that holds all of them."
-            ) from error
+        except _NO_ONE_TYPE as error:
+            raise _not_of_one_type(name, settled, error) from error
         if name not in self._types:
             if (pa.types.is_null(array.type) and source is not None) or (
                 source is not None
@@ -151,6 +236,43 @@ class OutputTable:
                 array = array.cast(source.type)
             self._types[name] = array.type
         return array
+
+
+_NO_ONE_TYPE: Final = (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+
+
+def _merge(values: Any, source: pa.ChunkedArray, kept: Unchanged, dtype: pa.DataType) -> pa.ChunkedArray:
+    """Return a column of a type, made of the source's values that were kept and the parsed ones."""
+    left = source.filter(pa.array(kept.rows))
+    try:
+        left = left.cast(dtype)
+    except pa.ArrowException:
+        if kept.same_type:
+            raise
+        return to_arrow(values, dtype, source)  # the parser made another type of them
+    changed = ~kept.rows
+    if not changed.any():
+        return left
+    parsed = to_arrow(values[changed], dtype, None)
+    places = kept.rows.cumsum() - 1
+    places[changed] = len(left) + changed.cumsum()[changed] - 1
+    return pa.chunked_array([*left.chunks, *parsed.chunks], dtype).take(pa.array(places))
+
+
+def _in_order(kept: Unchanged, order: Sequence[int] | None) -> Unchanged:
+    """Return the marks in the order of the source's rows."""
+    if order is None:
+        return kept
+    rows = kept.rows.copy()
+    rows[list(order)] = kept.rows
+    return Unchanged(rows, kept.same_type)
+
+
+def _not_of_one_type(name: str, dtype: pa.DataType | None, error: Exception | None) -> ConfigurationError:
+    return ConfigurationError(
+        f"The parsed values of {name!r} cannot be written as {dtype or 'one type'}: {error}. "
+        "Declare a type for the column that holds all of them."
+    )
 
 
 def declared_type(dtype: Any) -> pa.DataType | None:

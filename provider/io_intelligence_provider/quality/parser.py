@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.frames import nullable_type, to_frame
+from io_intelligence_provider.quality.frames import Unchanged, nullable_type, to_frame
 from io_intelligence_provider.quality.pandera_backend import RAISED, Frame, whole_validation
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.result import CheckFailure
@@ -38,6 +38,7 @@ class ParsedBatch:
     :param order: for each row of the frame its position in the batch; ``None``: unchanged.
     :param unreadable: positions in the frame of the values that cannot be read as their column's type, by
         column; ``None`` as a column: rows that a type of whole rows refuses. The frame holds nulls there.
+    :param unchanged: for each column that a parser of the whole frame got, which values it left as they were.
     :param failures: failures of the data set.
     :param aborted: whether a parser raised, so that nothing else can be validated.
     """
@@ -45,6 +46,7 @@ class ParsedBatch:
     frame: Frame
     order: Sequence[int] | None = None
     unreadable: dict[str | None, list[int]] = field(default_factory=dict)
+    unchanged: dict[str, Unchanged] = field(default_factory=dict)
     failures: list[CheckFailure] = field(default_factory=list)
     aborted: bool = False
 
@@ -95,7 +97,8 @@ class BatchParser:
         parsers = list(getattr(self.prepared.schema, "parsers", None) or [])
         if not parsers:
             return
-        frame: Any = parsed.frame.copy()  # type: ignore[union-attr]  # polars has no parsers
+        before: Any = parsed.frame
+        frame = before.copy()
         rows = len(frame)
         self.prepared.schema.get_backend(frame)  # registers pandera's parsers for pandas
         order: Sequence[int] | None = None
@@ -109,6 +112,13 @@ class BatchParser:
             frame = frame.drop(columns=ROW)
         parsed.frame = frame.reset_index(drop=True)
         parsed.order = None if order is None or order == list(range(rows)) else order
+        if parsed.order is not None:
+            before = before.take(parsed.order)
+        parsed.unchanged = {
+            name: Unchanged.between(before[name], parsed.frame[name])
+            for name in map(str, parsed.frame.columns)
+            if name in before.columns and not self.prepared.converts(name)
+        }
 
     def _fill(self, parsed: ParsedBatch) -> None:
         """Add and remove columns, fill defaults, and run the parsers of single columns."""
@@ -231,9 +241,14 @@ def _parsed_column(parser: Any, series: Any) -> Any:
 def _checked_rows(frame: Any, rows: int, parser: str) -> list[int]:
     """Return the rows' positions after a parser.
 
-    :raises ConfigurationError: when rows were lost, added or renumbered.
+    :raises ConfigurationError: when rows were lost, added or renumbered, or columns have one name.
     """
     found = list(frame[ROW]) if ROW in getattr(frame, "columns", ()) else None
+    if found is not None and not frame.columns.is_unique:
+        raise ConfigurationError(
+            f"The parser {parser!r} of the whole frame returned two columns of one name: "
+            f"{frame.columns[frame.columns.duplicated()][0]!r}. Give each column a name of its own."
+        )
     if found is not None and len(found) == rows and set(found) == set(range(rows)):
         return [int(row) for row in found]
     said = (

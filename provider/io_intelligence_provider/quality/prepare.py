@@ -140,14 +140,17 @@ class Prepared:
             return schema.dtype if schema.coerce and self.row_type is None else None
         return column.dtype if column.coerce or schema.coerce else None
 
-    def changes(self, name: str) -> bool:
-        """Return whether the schema may change the values of a column."""
-        schema: Any = self.schema
-        if getattr(schema, "parsers", None) or (self.row_type is not None and schema.coerce):
+    def converts(self, name: str) -> bool:
+        """Return whether a column's own definition or a type of whole rows may change its values."""
+        if self.row_type is not None and self.schema.coerce:
             return True
         column = self.column_of(name)
         parsed = column is not None and (column.default is not None or getattr(column, "parsers", None))
         return bool(parsed) or self.coercion_of(name) is not None
+
+    def changes(self, name: str) -> bool:
+        """Return whether the schema may change the values of a column."""
+        return bool(getattr(self.schema, "parsers", None)) or self.converts(name)
 
 
 def prepare(loaded: LoadedSchema) -> Prepared:

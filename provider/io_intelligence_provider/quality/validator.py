@@ -118,7 +118,9 @@ class BatchValidator:
 
         :raises ConfigurationError: when the parsed values of a column do not have one type.
         """
-        return batch.table if parsed.aborted else self._output.of(batch.table, parsed.frame, parsed.order)
+        if parsed.aborted:
+            return batch.table
+        return self._output.of(batch.table, parsed.frame, parsed.order, parsed.unchanged)
 
 
 @dataclass(frozen=True)

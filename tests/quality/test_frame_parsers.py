@@ -191,3 +191,38 @@ def test_a_parser_of_a_column_may_sort_by_label(write: Write, check: Check) -> N
     schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=sort), "b": pandas.Column(int)})
     checked = check(write(pl.DataFrame({"a": [3.0, 1.0], "b": [30, 10]})), schema)
     assert checked.valid.to_pydict() == {"a": [3.0, 1.0], "b": [30, 10]}
+
+
+def test_a_column_that_a_parser_made_is_checked_as_any_other(write: Write, check: Check) -> None:
+    schema = pandas.DataFrameSchema(
+        {"half": pandas.Column("int64", pandas.Check.lt(2), unique=True)},
+        parsers=pandas.Parser(lambda frame: frame.assign(half=frame["a"] // 2)),
+        unique=["half"],
+    )
+    checked = check(write(pl.DataFrame({"a": [1, 2, 3, 4]})), schema)
+    together = "multiple_fields_uniqueness"
+    assert checked.failures == {
+        (1, "half", "field_uniqueness"), (1, None, together),
+        (2, "half", "field_uniqueness"), (2, None, together),
+        (3, "half", "less_than"),
+    }  # fmt: skip
+    assert checked.result("less_than", "half").evaluated == 4
+
+
+def test_parsers_of_a_batch_run_once(write: Write, check: Check) -> None:
+    calls = []
+    parser = pandas.Parser(lambda frame: calls.append(len(frame)) or frame)
+    schema = pandas.DataFrameSchema({"a": pandas.Column(int, unique=True)}, parsers=parser)
+    check(write(pl.DataFrame({"a": [1, 2]})), schema)
+    assert calls == [2]
+
+
+def test_keys_are_parsed_without_the_other_columns(write: Write, check: Check) -> None:
+    seen = []
+    parser = pandas.Parser(lambda value: seen.append(value) or value, element_wise=True)
+    schema = pandas.DataFrameSchema(
+        {"a": pandas.Column(int, coerce=True, unique=True), "b": pandas.Column(str, parsers=parser)}
+    )
+    checked = check(write(pl.DataFrame({"a": ["1", "01", "2"], "b": ["x", "y", "z"]})), schema)
+    assert seen == ["x", "y", "z"]
+    assert checked.failures == {(0, "a", "field_uniqueness"), (1, "a", "field_uniqueness")}

@@ -14,6 +14,8 @@ import pandera.polars
 import polars as pl
 import pyarrow as pa
 import pytest
+from pandera.engines import pandas_engine, polars_engine
+from pydantic import BaseModel
 
 from io_intelligence_provider.errors import ConfigurationError
 
@@ -353,3 +355,85 @@ def test_integers_of_an_index_with_nulls_are_integers(write: Write, check: Check
     checked = check(write(table), pandas.DataFrameSchema({"a": pandas.Column(int)}, index=index))
     assert checked.run.quarantined == 0
     assert checked.valid["k"].to_pylist() == [BEYOND_FLOATS, None]
+
+
+class Offer(BaseModel):
+    """A row; ``tags`` has no type that is known before the rows."""
+
+    id: int | None
+    price: float
+    tags: list[int] = []
+
+
+def _offers(backend: Any, **options: Any) -> Any:
+    engine = pandas_engine if backend is pandas else polars_engine
+    return backend.DataFrameSchema(dtype=engine.PydanticModel(Offer), coerce=True, **options)
+
+
+@BACKENDS
+@pytest.mark.parametrize("row_group_size", [1, 10])
+def test_a_pydantic_model_reads_each_row_as_it_is(
+    write: Write, check: Check, backend: Any, row_group_size: int
+) -> None:
+    """The first row is none, a large number stands beside a null, and files have different values."""
+    names = ["id", "price", "tags"]
+    first = pa.table([pa.array([1, None]), ["x", "2"], pa.array([[1], []], pa.list_(pa.int64()))], names)
+    write(first, "in/1.parquet", row_group_size=row_group_size)
+    second = pa.table([pa.array([BEYOND_FLOATS, 3]), ["1.5", "-1"], [[2], [3]]], names)
+    path = write(second, "in/2.parquet", row_group_size=row_group_size)
+    schema = _offers(backend, columns={"price": backend.Column(float, backend.Check.gt(0))})
+    checked = check(str(Path(path).parent), schema)
+    reasons = [(row["failures"][0]["column"], row["failures"][0]["message"]) for row in checked.refused]
+    assert reasons == [(None, "is no Offer"), ("price", "fails greater_than(0)")]
+    assert checked.valid.to_pydict() == {
+        "id": [None, BEYOND_FLOATS], "price": [2.0, 1.5], "tags": [[], [2]],
+    }  # fmt: skip
+    assert checked.valid.schema.field("id").type == pa.int64()
+
+
+@BACKENDS
+def test_types_of_a_pydantic_model_hold_without_a_row(write: Write, check: Check, backend: Any) -> None:
+    write(pa.table({"id": [1], "price": ["x"]}), "in/1.parquet")
+    path = write(pa.table({"id": [1], "price": ["1"]}), "in/2.parquet")
+    checked = check(str(Path(path).parent), _offers(backend, unique=["id"]))
+    assert (checked.run.quarantined, checked.valid["price"].to_pylist()) == (1, [1.0])
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", [int, bool, str, float])
+def test_an_added_column_is_null_or_its_default(
+    write: Write, check: Check, backend: Any, dtype: type
+) -> None:
+    path = write(pl.DataFrame({"a": [1, 2]}))
+    for coerce in (False, True):
+        added = backend.Column(dtype, nullable=True, coerce=coerce)
+        schema = backend.DataFrameSchema({"a": backend.Column(int), "b": added}, add_missing_columns=True)
+        checked = check(path, schema)
+        assert (checked.run.outcome, checked.valid["b"].to_pylist()) == ("passed", [None, None])
+        expected = to_arrow_type(dtype)
+        assert checked.valid.schema.field("b").type == expected
+
+
+def to_arrow_type(dtype: type) -> pa.DataType:
+    """Return the type of a column that was text to pandas or polars."""
+    return {int: pa.int64(), bool: pa.bool_(), str: pa.large_string(), float: pa.float64()}[dtype]
+
+
+@BACKENDS
+def test_an_added_column_is_checked_as_any_other(write: Write, check: Check, backend: Any) -> None:
+    added = backend.Column(int, [backend.Check.gt(4), backend.Check.gt(7)], default=5, unique=True)
+    schema = backend.DataFrameSchema({"a": backend.Column(int), "b": added}, add_missing_columns=True)
+    checked = check(write(pl.DataFrame({"a": [1, 2]})), schema)
+    assert checked.failures == {
+        (row, "b", name) for row in (0, 1) for name in ("greater_than(7)", "field_uniqueness")
+    }
+    assert (checked.result("greater_than(4)", "b").evaluated, checked.result("dtype", "b").evaluated) == (
+        2,
+        1,
+    )
+
+
+def test_an_added_column_without_a_type_is_refused(write: Write, check: Check) -> None:
+    schema = pandas.DataFrameSchema({"b": pandas.Column(nullable=True)}, add_missing_columns=True)
+    with pytest.raises(ConfigurationError, match="adds the column 'b', which has no type"):
+        check(write(pl.DataFrame({"a": [1]})), schema)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from typing import Any, Final, TypeVar
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
 import polars as pl
 import pyarrow as pa
@@ -16,11 +18,17 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import Frame
 from io_intelligence_provider.quality.prepare import Prepared
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 __all__ = [
+    "NOT_OF_ONE_TYPE",
     "OutputTable",
     "Unchanged",
     "frame_columns",
     "from_frame",
+    "model_types",
+    "not_of_one_type",
     "nullable_type",
     "refuse_columns",
     "to_frame",
@@ -45,7 +53,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
         return frame
     data = table.to_pandas()
     for name in set(data.columns).intersection(table.column_names):
-        if _keeps_nulls(table[name], prepared.column_of(name)):
+        if _keeps_nulls(table[name], prepared, name):
             data[name] = table[name].to_pandas(types_mapper=_nullable_types().get).set_axis(data.index)
     if prepared.index:
         plain = ["index"] if data.index.nlevels == 1 else [f"level_{n}" for n in range(data.index.nlevels)]
@@ -57,7 +65,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
         data = data.reset_index(names=names)
         for name in names:
             source = prepared.source_name(name, table.column_names)
-            if source in table.column_names and _keeps_nulls(table[source], prepared.column_of(name)):
+            if source in table.column_names and _keeps_nulls(table[source], prepared, name):
                 data[name] = table[source].to_pandas(types_mapper=_nullable_types().get)
     else:
         data = data.reset_index(drop=True)
@@ -66,11 +74,13 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
     return data
 
 
-def _keeps_nulls(column: pa.ChunkedArray, declared: Any) -> bool:
+def _keeps_nulls(column: pa.ChunkedArray, prepared: Prepared, name: str) -> bool:
+    """Return whether a column has one of pandas' nullable types in the frame."""
     if not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
         return False
+    declared = prepared.column_of(name)
     dtype = str(getattr(declared, "dtype", None))
-    if declared is None or dtype in ("float64", "float32", "float16"):
+    if dtype in ("float64", "float32", "float16") or (declared is None and prepared.row_type is None):
         return False
     return bool(column.null_count) or dtype in set(map(str, _nullable_types().values()))
 
@@ -150,6 +160,10 @@ class OutputTable:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._types: dict[str, pa.DataType] = {}
+        if prepared.row_type is not None and prepared.schema.coerce:
+            by_alias = prepared.loaded.backend == "pandas"
+            types = model_types(prepared.row_type, by_alias=by_alias)
+            self._types = {name: dtype for name, dtype in types.items() if dtype is not None}
 
     def of(
         self,
@@ -202,19 +216,19 @@ class OutputTable:
         for dtype in types:
             try:
                 array = _merge(values, source, kept, dtype)
-            except _NO_ONE_TYPE as raised:
+            except NOT_OF_ONE_TYPE as raised:
                 error = error or raised
             else:
                 self._types[name] = dtype
                 return array
-        raise _not_of_one_type(name, types[0], error) from error
+        raise not_of_one_type(name, types[0], error) from error
 
     def _possible(self, name: str, values: Any, source: pa.ChunkedArray) -> list[pa.DataType]:
         """Return the types that a column may get which a parser of the whole frame left of its type."""
         declared = declared_type(getattr(self._prepared.column_of(name), "dtype", None))
         if declared is not None and pa.types.is_floating(declared) and pa.types.is_integer(source.type):
             return [declared, source.type]  # pandas made floats of the integers, as the schema wants
-        with suppress(*_NO_ONE_TYPE):
+        with suppress(*NOT_OF_ONE_TYPE):
             return [source.type, to_arrow(values, None, source).type]
         return [source.type]
 
@@ -225,8 +239,8 @@ class OutputTable:
             settled = declared_type(self._prepared.coercion_of(name) or getattr(column, "dtype", None))
         try:
             array = to_arrow(values, settled, source)
-        except _NO_ONE_TYPE as error:
-            raise _not_of_one_type(name, settled, error) from error
+        except NOT_OF_ONE_TYPE as error:
+            raise not_of_one_type(name, settled, error) from error
         if name not in self._types:
             if (pa.types.is_null(array.type) and source is not None) or (
                 source is not None
@@ -238,7 +252,7 @@ class OutputTable:
         return array
 
 
-_NO_ONE_TYPE: Final = (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+NOT_OF_ONE_TYPE: Final = (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
 
 
 def _merge(values: Any, source: pa.ChunkedArray, kept: Unchanged, dtype: pa.DataType) -> pa.ChunkedArray:
@@ -268,7 +282,7 @@ def _in_order(kept: Unchanged, order: Sequence[int] | None) -> Unchanged:
     return Unchanged(rows, kept.same_type)
 
 
-def _not_of_one_type(name: str, dtype: pa.DataType | None, error: Exception | None) -> ConfigurationError:
+def not_of_one_type(name: str, dtype: pa.DataType | None, error: Exception | None) -> ConfigurationError:
     return ConfigurationError(
         f"The parsed values of {name!r} cannot be written as {dtype or 'one type'}: {error}. "
         "Declare a type for the column that holds all of them."
@@ -297,6 +311,37 @@ def declared_type(dtype: Any) -> pa.DataType | None:
 
 
 _DECIMAL: Final = 38
+
+
+def model_types(model: type[BaseModel], *, by_alias: bool) -> dict[str, pa.DataType | None]:
+    """Return the Arrow types of a pydantic model's fields, ``None`` where only the values can tell.
+
+    :param by_alias: whether to name the fields by their aliases, as pandera does for pandas.
+    """
+    types = {}
+    for name, info in model.model_fields.items():
+        alias = (info.serialization_alias or info.alias) if by_alias else None
+        types[alias or name] = _annotated_type(info.annotation)
+    return types
+
+
+def _annotated_type(annotation: Any) -> pa.DataType | None:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        options = [option for option in arguments if option is not NoneType]
+        return _annotated_type(options[0]) if len(options) == 1 else None
+    if origin is list and (inner := _annotated_type(arguments[0])) is not None:
+        return pa.list_(inner)
+    return _PLAIN.get(annotation) if isinstance(annotation, type) else None
+
+
+_PLAIN: Final[Mapping[type, pa.DataType]] = {
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    bool: pa.bool_(),
+    date: pa.date32(),
+}
 
 
 def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | None) -> pa.ChunkedArray:

@@ -10,14 +10,17 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
 from io_intelligence_provider.quality.result import Severity
 from io_intelligence_provider.quality.schema import LoadedSchema
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = [
     "COERCION",
@@ -89,7 +92,7 @@ class Prepared:
     :param schema: the checks without uniqueness.
     :param declared: every check, including uniqueness.
     :param index: columns that are the index of the user's pandas schema.
-    :param row_type: a type of whole rows, such as a pydantic model.
+    :param row_type: a pydantic model that each row is converted to.
     """
 
     loaded: LoadedSchema
@@ -97,7 +100,7 @@ class Prepared:
     declared: tuple[Declared, ...]
     unique: tuple[Unique, ...]
     index: tuple[str, ...] = ()
-    row_type: Any = None
+    row_type: type[BaseModel] | None = None
 
     @cached_property
     def parses(self) -> bool:
@@ -140,6 +143,26 @@ class Prepared:
             return schema.dtype if schema.coerce and self.row_type is None else None
         return column.dtype if column.coerce or schema.coerce else None
 
+    def added(self, present: Collection[str]) -> list[str]:
+        """Return the columns that the schema adds to data that lack them."""
+        columns: Any = self.schema.columns if self.schema.add_missing_columns else {}
+        return [
+            str(name)
+            for name, column in columns.items()
+            if column.required and not column.regex and name not in present
+        ]
+
+    def restricted(self, names: Collection[str]) -> Prepared:
+        """Return the part of the schema that parses some columns."""
+        schema: Any = copy.copy(self.schema)
+        schema.columns = {
+            key: column
+            for key, column in schema.columns.items()
+            if key in names or (column.regex and any(re.match(key, name) for name in names))
+        }
+        schema.strict = schema.ordered = False
+        return replace(self, schema=schema)
+
     def converts(self, name: str) -> bool:
         """Return whether a column's own definition or a type of whole rows may change its values."""
         if self.row_type is not None and self.schema.coerce:
@@ -157,7 +180,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
-    row_type = schema.dtype if type(schema.dtype).__name__ == "PydanticModel" else None
+    row_type = schema.dtype.type if type(schema.dtype).__name__ == "PydanticModel" else None
     if schema.dtype is not None and row_type is None:
         for column in schema.columns.values():  # the type of the frame is that of each column
             column.dtype = schema.dtype

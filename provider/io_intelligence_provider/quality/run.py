@@ -137,9 +137,9 @@ class _Run:
     def _pieces(self, validator: BatchValidator) -> Iterator[tuple[Batch, list[DuplicateKeys]]]:
         if self.reasons:
             batch = read_all_rows(self.source, self.options.memory_bytes, self.context.path, self.reasons)
-            yield batch, find_duplicate_keys([batch], batch.table.schema, validator)
+            yield batch, find_duplicate_keys(batch, validator)
             return
-        repeats = find_duplicate_keys(self.source, self.source.schema, validator)
+        repeats = find_duplicate_keys(self.source, validator)
         read = 0
         for batch in self.source.batches(native=self.prepared.loaded.backend == "polars"):
             read += batch.rows

@@ -400,7 +400,7 @@ def test_an_argument_that_does_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="files nothing for history_checks"):
         prepared(path=path, keep_results=False, history_checks=True)._options(context)
     limit = {"freshness": {"columns": "at", "max_age_hours": 24}}
-    assert prepared(path=path, keep_results=False, history_checks=limit)._options(context).profile
+    assert prepared(path=path, keep_results=False, history_checks=limit)._options(context).history.rules
 
 
 def test_nothing_of_the_users_is_called_when_the_dag_is_parsed(tmp_path: Path) -> None:

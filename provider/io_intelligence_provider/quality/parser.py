@@ -7,7 +7,8 @@ value changes nothing about the others. pandera's own types, parsers and default
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -128,11 +129,28 @@ class BatchParser:
         """Add and remove columns, fill defaults, and run the parsers of single columns."""
         schema = _structure(self.prepared, list(parsed.frame.columns))
         if schema is not None:
+            if not self._polars:
+                self._make_room(parsed, schema)
             self._apply(parsed, schema)
         for name in map(str, parsed.frame.columns):
             for parser in getattr(self.prepared.column_of(name), "parsers", None) or ():
                 self.prepared.schema.get_backend(parsed.frame)  # registers pandera's parsers
                 parsed.frame[name] = _parsed_column(parser, parsed.frame[name])
+
+    def _make_room(self, parsed: ParsedBatch, schema: Any) -> None:
+        """Make objects of columns that will be converted to another type and cannot hold its default yet."""
+        frame: Any = parsed.frame
+        for name in frame.columns:
+            column = schema.columns.get(name)
+            if column is None or column.default is None or self.prepared.coercion_of(str(name)) is None:
+                continue
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    frame[name].fillna(column.default)
+            except (TypeError, ValueError, Warning):
+                frame = frame.assign(**{name: frame[name].astype(object)})
+        parsed.frame = frame
 
     def _fill_after(self, parsed: ParsedBatch) -> None:
         """Fill defaults; polars schemas do that after the types were changed."""
@@ -287,7 +305,7 @@ def _structure(prepared: Prepared, present: Sequence[Any]) -> Any:
     result.columns = {}
     busy = schema.strict == "filter"
     added = prepared.added(present)
-    for name, column in schema.columns.items():
+    for name, column in _by_name(prepared, present):
         bare = result.columns[name] = bare_column(column)
         if name in added:
             if column.dtype is None:
@@ -305,6 +323,20 @@ def _structure(prepared: Prepared, present: Sequence[Any]) -> Any:
     if result.strict != "filter":
         result.strict = False
     return result if busy else None
+
+
+def _by_name(prepared: Prepared, present: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a schema, and for pandas each that a pattern with a default matches."""
+    columns: Any = prepared.schema.columns
+    yield from columns.items()
+    if prepared.loaded.backend == "polars":
+        return
+    for name in map(str, present):
+        column = prepared.column_of(name)
+        if column is not None and column.regex and column.default is not None:
+            single = copy.copy(column)
+            single.name, single.regex = name, False
+            yield name, single
 
 
 def _type_with_nulls(dtype: Any) -> Any:

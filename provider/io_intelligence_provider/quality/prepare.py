@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
 from io_intelligence_provider.quality.result import Severity
+from io_intelligence_provider.quality.rules import rule_of, rule_text
 from io_intelligence_provider.quality.schema import LoadedSchema
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Declared:
 
     :param column: the column as the schema names it (a pattern where ``regex``); ``None``: the frame.
     :param of_rows: whether it is about rows, as far as is known before it runs.
+    :param rule: its kind and parameters, which do not depend on its name; empty: ``check`` says all.
     """
 
     check: str
@@ -57,6 +59,7 @@ class Declared:
     of_rows: bool
     regex: bool = False
     severity: Severity = "error"
+    rule: str = ""
 
     def columns(self, present: Sequence[str]) -> list[str | None]:
         """Return the columns in ``present`` that it covers, or its own name when there is none."""
@@ -195,7 +198,8 @@ def prepare(loaded: LoadedSchema) -> Prepared:
         declared += _of_checks(name, column.checks, regex=bool(column.regex))
         column.unique = False
         column.drop_invalid_rows = False
-    declared += [Declared(UNIQUE_FIELDS, None, of_rows=True)] if unique_fields(schema) else []
+    if fields := unique_fields(schema):
+        declared.append(Declared(UNIQUE_FIELDS, None, of_rows=True, rule=rule_text(UNIQUE_FIELDS, fields)))
     declared += _of_checks(None, schema.checks)
     schema.unique = None
     schema.drop_invalid_rows = False
@@ -269,9 +273,9 @@ def _of_frame(schema: Any) -> Iterator[Declared]:
 def _of_column(name: str, column: Any, *, coerce: bool) -> Iterator[Declared]:
     regex = bool(column.regex)
     if column.dtype is not None:
-        yield Declared(DTYPE, name, of_rows=False, regex=regex)
+        yield Declared(DTYPE, name, of_rows=False, regex=regex, rule=rule_text(DTYPE, column.dtype))
         if column.coerce or coerce:
-            yield Declared(COERCION, name, of_rows=True, regex=regex)
+            yield Declared(COERCION, name, of_rows=True, regex=regex, rule=rule_text(COERCION, column.dtype))
     if not column.nullable:
         yield Declared(NOT_NULLABLE, name, of_rows=True, regex=regex)
 
@@ -281,7 +285,8 @@ def _of_checks(column: str | None, checks: Sequence[Any], *, regex: bool = False
     names = [_name(check) for check in checks]
     errors = Counter(str(check.error) for check in checks if check.error)
     seen: Counter[str] = Counter()
-    for check, name in zip(checks, names, strict=True):
+    rules = [rule_of(check) for check in checks]
+    for check, name, rule in zip(checks, names, rules, strict=True):
         label = name
         if names.count(name) > 1:
             seen[name] += 1
@@ -291,7 +296,7 @@ def _of_checks(column: str | None, checks: Sequence[Any], *, regex: bool = False
         severity: Severity = "warn" if check.raise_warning else "error"
         check.raise_warning = False
         check.n_failure_cases = None
-        yield Declared(label, column, of_rows=True, regex=regex, severity=severity)
+        yield Declared(label, column, of_rows=True, regex=regex, severity=severity, rule=rule)
 
 
 def _name(check: Any) -> str:

@@ -101,7 +101,7 @@ def rule_of(check: Any) -> str:
         arguments |= function.keywords | {str(place): value for place, value in enumerate(function.args)}
         function = function.func
     own = type(function).__qualname__
-    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", own)
+    name = str(getattr(function, "__qualname__", getattr(function, "__name__", own)))
     if "<locals>" in name or "<lambda>" in name:
         return rule_text(str(check.name or name), arguments)
     module = getattr(function, "__module__", "")

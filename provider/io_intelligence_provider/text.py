@@ -20,6 +20,7 @@ __all__ = [
     "path_name",
     "printable",
     "short_hash",
+    "shortened",
 ]
 
 
@@ -131,3 +132,11 @@ def path_name(text: str, longest: int = 60) -> str:
 def short_hash(text: str) -> str:
     """Return eight hexadecimal digits of the text's SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return the beginning of a text that takes at most ``longest`` characters in ASCII JSON."""
+    text = text[:longest]
+    while len(json.dumps(text)) - 2 > longest:
+        text = text[:-1]
+    return text

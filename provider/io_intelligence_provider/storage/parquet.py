@@ -358,11 +358,11 @@ def _holds(found: pa.DataType, wanted: pa.DataType) -> bool:
         is_list = types.is_list(found) or types.is_large_list(found)
         same |= is_list and _holds(found.value_type, wanted.value_type)
     elif types.is_struct(wanted):
-        same |= (
-            types.is_struct(found)
-            and [field.name for field in found] == [field.name for field in wanted]
-            and all(_holds(one.type, other.type) for one, other in zip(found, wanted, strict=True))
-        )
+        if types.is_struct(found):  # a field that is newer than the file is null
+            there = {field.name: field.type for field in found}
+            shared = [field for field in wanted if field.name in there]
+            same |= [*there] == [field.name for field in shared]
+            same &= all(_holds(there[field.name], field.type) for field in shared)
     elif types.is_timestamp(wanted):
         same |= types.is_timestamp(found) and found.tz is not None
     elif types.is_int64(wanted):

@@ -98,7 +98,8 @@ class _ContentHash:
             self._digest.update(f"{column}:{lengths.get(column, nothing)};{column}:".encode())
             if column in lengths:
                 # Arrow has the texts of a column in one piece, which is hashed where it lies.
-                array = texts[column].drop_nulls().rechunk().to_arrow()
+                values = texts[column].drop_nulls() if texts[column].null_count() else texts[column]
+                array = values.rechunk().to_arrow()
                 _, offsets, data = array.buffers()
                 first, *_, last = memoryview(offsets).cast("q")[array.offset :][: len(array) + 1]
                 self._digest.update(memoryview(data)[first:last])

@@ -27,7 +27,7 @@ DISTRIBUTION: Final = "airflow-provider-io-intelligence"
 FILES: Final = (
     "py.typed",
     "emulator/data/io_net_prices_2026h1.jsonl",
-    "quality/report.html.j2",
+    "quality/report.css",
     "quality/report.schema.json",
     "plugin/static/index.html",
     "plugin/static/app.js",

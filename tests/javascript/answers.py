@@ -1,11 +1,10 @@
-"""Write the TypeScript declarations of the page's JSON routes from their pydantic models; ``make docs`` runs it.
+"""Write TypeScript declarations of the page's JSON routes from their pydantic models; ``make docs`` runs it.
 
 The page's modules are checked against them, so that a field that is renamed, or may become null, is an error.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final
 
 from fastapi.routing import APIRoute
@@ -19,13 +18,7 @@ from io_intelligence_provider.plugin.static_files import FOLDER
 __all__ = ["TARGET", "render"]
 
 TARGET: Final = FOLDER / "answers.d.ts"
-_PLAIN: Final = {
-    "string": "string",
-    "integer": "number",
-    "number": "number",
-    "boolean": "boolean",
-    "null": "null",
-}
+_PLAIN: Final = {kind: kind for kind in ("string", "number", "boolean", "null")} | {"integer": "number"}
 
 
 def render() -> str:
@@ -52,21 +45,23 @@ def _comment(text: str, indent: str) -> list[str]:
 
 
 def _type(form: dict[str, Any]) -> str:
-    if "$ref" in form:
-        return str(form["$ref"].rpartition("/")[2])
-    if "anyOf" in form:
-        return " | ".join(dict.fromkeys(_type(one) for one in form["anyOf"]))
-    if "enum" in form:
-        return " | ".join(f'"{value}"' for value in form["enum"])
-    if "prefixItems" in form:
-        return f"[{', '.join(_type(one) for one in form['prefixItems'])}]"
     kind = form.get("type")
-    if kind == "array":
+    if "$ref" in form:
+        found = str(form["$ref"]).rpartition("/")[2]
+    elif "anyOf" in form:
+        found = " | ".join(dict.fromkeys(_type(one) for one in form["anyOf"]))
+    elif "enum" in form:
+        found = " | ".join(f'"{value}"' for value in form["enum"])
+    elif "prefixItems" in form:
+        found = f"[{', '.join(_type(one) for one in form['prefixItems'])}]"
+    elif kind == "array":
         item = _type(form["items"])
-        return f"({item})[]" if " | " in item else f"{item}[]"
-    if kind == "object":
-        return f"Record<string, {_type(form['additionalProperties'])}>"
-    return _PLAIN.get(kind or "", "unknown")
+        found = f"({item})[]" if " | " in item else f"{item}[]"
+    elif kind == "object":
+        found = f"Record<string, {_type(form['additionalProperties'])}>"
+    else:
+        found = _PLAIN.get(kind or "", "unknown")
+    return found
 
 
 def main() -> None:
@@ -75,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

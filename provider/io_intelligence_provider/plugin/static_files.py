@@ -39,7 +39,8 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
 
     The page refers to its files as ``static/v-<version>/...``, and they to each other by relative paths: a
     browser keeps them for ever, and asks for all of them anew after an upgrade. The version is a hash of
-    their content, so that all servers of a release agree. Without it, or with that of another server, a file is revalidated on each use.
+    their content, so that all servers of a release agree. Without it, or with that of another release, a file
+    is revalidated on each use.
 
     :param cache: keeps the files.
     """

@@ -50,7 +50,8 @@ export async function history({ node, params, status }, kind) {
   const listed = await catalogue();
   const [pills, controls] = [h("div", { class: "pills" }), h("div", { class: "controls" })];
   const [card, table] = [h("section", { class: "card" }), h("section", { class: "card" })];
-  replaceChildren(node, controls, pills, card, table);
+  const notes = h("div", {});
+  replaceChildren(node, controls, pills, notes, card, table);
   let stop = () => {};
   let asked = 0;
   let state = await stateOf(params, status, kind, listed.items);
@@ -99,6 +100,10 @@ export async function history({ node, params, status }, kind) {
       return;
     }
     if (mine !== asked) return;
+    replaceChildren(
+      notes,
+      answer.warnings.map((text) => components.banner("warn", text)),
+    );
     stop();
     stop = drawChart(card, state, answer, kind);
     table.hidden = false;

@@ -41,6 +41,7 @@ export function facts(data) {
     ["Status", model.status ?? notPublished()],
     ["Developer", model.developer === null ? notPublished() : cut(model.developer, 200)],
     ["Trendiness", model.trendiness === null ? notPublished() : `${model.trendiness} of 10`],
+    ["Capabilities", model.capabilities.join(", ") || "none"],
     ["In the store since", data.first_seen],
     [
       "Price changes",

@@ -6,6 +6,8 @@ import { h } from "../dom.js";
 import { anyValue, capital, cut, field, PRICES, plural, price, shortDay } from "../format.js";
 import { link } from "../route.js";
 
+const DOUBT = { mark: "1", href: "#panel-note", label: "footnote: fell to 0" };
+
 /** @param {Api.ModelAnswer} data */
 export function priceTable(data) {
   const shown = PRICES.map((key) => data.model.prices[key]);
@@ -13,7 +15,9 @@ export function priceTable(data) {
   const firsts = PRICES.map((key) => data.since[key]?.first_date).filter((day) => day !== null && day !== undefined);
   const since = firsts.sort()[0] ?? data.first_seen;
   const th = (/** @type {string} */ text) => h("th", { scope: "col", class: "number" }, text);
-  return h(
+  const doubtful = data.model.doubtful.length > 0;
+  const note = [h("sup", {}, "1"), " 0 now, but it had a price before: it may mean “not published”"];
+  const table = h(
     "table",
     { class: "table natural plain prices-now" },
     h(
@@ -38,13 +42,18 @@ export function priceTable(data) {
           "tr",
           {},
           h("th", { scope: "row" }, capital(field(key))),
-          h("td", { class: "number strong" }, priceCell(shown[index], width)),
+          h(
+            "td",
+            { class: "number strong" },
+            priceCell(shown[index], width, data.model.doubtful.includes(key) ? DOUBT : null),
+          ),
           h("td", { class: "number" }, move(pct_30)),
           h("td", { class: "number", title: from }, move(pct)),
         );
       }),
     ),
   );
+  return [table, doubtful && h("p", { class: "muted", id: "panel-note" }, note)];
 }
 
 /** @param {Api.ModelAnswer} data */

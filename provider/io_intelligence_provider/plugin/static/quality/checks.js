@@ -131,12 +131,11 @@ function checkRow(data, row, latest, first, width) {
   const states = row.states.slice(-width);
   const flags = [...states].filter((state) => state === "f").length;
   const { columns } = row;
-  const word =
-    !latest?.evaluated
-      ? h("span", { class: "muted" }, "not run")
-      : latest.failed
-        ? outcomeMark(row.severity === "warn" || row.level === "row" ? "warned" : "failed", "flagged")
-        : outcomeMark("passed");
+  const word = !latest?.evaluated
+    ? h("span", { class: "muted" }, "not run")
+    : latest.failed
+      ? outcomeMark(row.severity === "warn" || row.level === "row" ? "warned" : "failed", "flagged")
+      : outcomeMark("passed");
   return h(
     "tr",
     { class: first ? "first" : "" },

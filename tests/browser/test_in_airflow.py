@@ -91,6 +91,7 @@ def test_a_download_from_within_airflow(logged_in: Callable[..., Page]) -> None:
     frame.get_by_role("navigation", name="Views").get_by_role("link", name="Models").click()
     with page.expect_download() as waiting:
         frame.get_by_role("button", name=re.compile("^CSV")).click()
+        frame.get_by_role("button", name=re.compile("^Decimal point")).click()
     assert re.fullmatch(r"io-intelligence-models-\d{4}-\d\d-\d\d\.csv", waiting.value.suggested_filename)
 
 

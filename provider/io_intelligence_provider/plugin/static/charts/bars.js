@@ -38,7 +38,7 @@ export function bars(node, { days, title, marks = false, selected = null, choose
     const low = Math.max(4, ...days.map((day) => day.down));
     /** @type {[string, string]} */
     const range = [plusDays(dates[0], -1), plusDays(dates[dates.length - 1], 1)];
-    const box = { left: marks ? 16 : 40, right: width - 16, top: marks ? 14 : 10, bottom: height - 28 };
+    const box = { left: marks ? 16 : 40, right: width - 22, top: marks ? 14 : 10, bottom: height - 28 };
     const scale = scaleOf(box, range, [-low * 1.08, high * 1.08]);
     const wide = Math.max(0.5, Math.min(18, (0.8 * (box.right - box.left)) / daysBetween(...range)));
     const step =

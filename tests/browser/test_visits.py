@@ -72,7 +72,7 @@ def test_a_first_visit_is_light_and_a_second_fetches_answers_only(
 def test_every_request_for_a_file_has_its_version(new_page: Callable[..., Page], bare: str) -> None:
     page = new_page()
     seen: list[Response] = []
-    page.on("response", lambda response: seen.append(response))
+    page.on("response", lambda response: seen.append(response))  # noqa: PLW0108 - playwright wants a function
     page.goto(bare)
     until_drawn(page)
     files = [response for response in seen if "/static/" in response.url]

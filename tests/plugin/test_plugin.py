@@ -84,7 +84,7 @@ def test_the_entry_point_leads_to_the_plugin() -> None:
 def test_the_entry_of_the_side_bar(version: str, top_level: bool) -> None:
     view = external_view(version)
     assert view["destination"] == "nav"
-    assert view["name"] == "IO Intelligence"
+    assert view["name"] == "IO Models"
     assert view["href"] == "io-intelligence/"
     assert view["icon"] == "io-intelligence/static/icon.svg"
     assert view["icon_dark_mode"] == "io-intelligence/static/icon-dark.svg"

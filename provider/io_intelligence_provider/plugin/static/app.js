@@ -1,7 +1,8 @@
 // @ts-check
 // Runs the page: title, tabs, the view that is shown, the panel of a model over it, and the message when none can be.
 
-import { copyButton, skeleton } from "./components.js";
+import { skeleton } from "./components.js";
+import { copyButton } from "./controls.js";
 import { h, icon, keepFocus, part, replaceChildren } from "./dom.js";
 import { age, capital, count } from "./format.js";
 import { openModel } from "./model/panel.js";

@@ -47,6 +47,7 @@ export function count(value) {
 export function percent(value) {
   if (value === null || value === undefined) return "n/a";
   const size = Math.abs(value);
+  if (size >= 1e9) return `${value > 0 ? "+" : "−"}${size.toExponential(1).replace("e+", "e")}${NARROW}%`;
   const digits = size !== 0 && size < 0.05 ? size.toPrecision(1) : size.toFixed(1);
   const [whole, part] = digits.includes("e") ? [digits] : digits.split(".");
   const text = part === undefined ? whole : `${count(whole)}.${part}`;

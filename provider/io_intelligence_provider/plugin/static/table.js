@@ -18,8 +18,7 @@ import { h } from "./dom.js";
 
 const BEYOND = 16; // rows kept above and below the window, so that the keyboard finds its next row
 const STEP = 6; // the window moves in steps: most scroll events then change nothing
-const LINE = 18; // pixels of a further line in a row
-const LONGEST = 14; // letters of a number from which on it is written on several lines
+const LINE = 18; // pixels
 
 /**
  * Show `rows` in `body`, each made by `make(row)`, all of the same height.
@@ -27,10 +26,10 @@ const LONGEST = 14; // letters of a number from which on it is written on severa
  * @param {HTMLTableSectionElement} body
  * @param {M[]} rows
  * @param {(row: M) => HTMLTableRowElement} make
- * @param {number} [lines] of text in the highest cell
+ * @param {number} [letters] of the longest number, which may take several lines
  * @returns a function that removes the listeners when the view closes
  */
-export function windowed(body, rows, make, lines = 1) {
+export function windowed(body, rows, make, letters = 0) {
   const table = /** @type {HTMLTableElement} */ (body.parentElement);
   const heads = table.tHead?.rows.length ?? 0;
   // One cell: spanning columns that a narrow window hides would give them a width again.
@@ -47,8 +46,9 @@ export function windowed(body, rows, make, lines = 1) {
   function draw() {
     asked = false;
     if (!body.isConnected) return;
-    const one = getComputedStyle(document.documentElement).getPropertyValue("--row");
-    const height = Number.parseFloat(one) + LINE * (lines - 1);
+    const root = getComputedStyle(document.documentElement);
+    const token = (/** @type {string} */ name) => Number.parseFloat(root.getPropertyValue(name));
+    const height = Math.max(token("--row"), LINE * Math.ceil(letters / token("--longest")) + 11);
     table.style.setProperty("--height", `${height}px`);
     const { top } = body.getBoundingClientRect();
     const from = Math.max(0, Math.floor((-top / height - BEYOND) / STEP) * STEP);
@@ -107,19 +107,19 @@ export function windowed(body, rows, make, lines = 1) {
  */
 export function columnWidths(columns, rows) {
   const group = h("colgroup");
-  let lines = 1;
+  let letters = 0;
   for (const column of columns) {
     const made = h("col", { class: column.className });
     if (column.letters) {
-      const head = column.text.length + 2; // and the arrow of its order
       const longest = rows.reduce((most, row) => Math.max(most, column.letters?.(row) ?? 0), 0);
-      lines = Math.max(lines, Math.ceil(longest / LONGEST));
-      made.style.setProperty("--letters", String(Math.max(head, Math.min(longest, LONGEST))));
+      letters = Math.max(letters, longest);
+      made.style.setProperty("--letters", String(longest));
+      made.style.setProperty("--head", String(column.text.length + 2)); // with the arrow of its order
       made.classList.add("sized");
     }
     group.append(made);
   }
-  return { group, lines };
+  return { group, letters };
 }
 
 /**

@@ -94,7 +94,12 @@ export function stepChart(node, options) {
         : linearTicks(Math.max(0, ...values), options.whole);
     const narrow = width < 560;
     const longest = Math.max(0, ...plotted.map((series) => series.label.length));
-    const named = Math.min(narrow ? width * 0.28 : 210, Math.max(92, longest * 7.6 + 28));
+    const written = plotted.map((series) => geometry.knownValue(geometry.stepAt(series.within, end)));
+    const digits = 7.4 * Math.max(0, ...written.map((text) => (text === null ? 0 : options.format(text).length))) + 22;
+    // A value that takes too much of the chart is in the table only.
+    const fits = digits < width * 0.45;
+    const name = Math.min(narrow ? width * 0.28 : 210, Math.max(92, longest * 7.6 + 28));
+    const named = fits ? Math.max(name, digits) : name;
     const left = Math.max(narrow ? 40 : 54, 7 * Math.max(...ticks.texts.map((text) => text.length)) + 16);
     const box = { left, right: width - named, top: 12, bottom: height - 28 };
     const scale = geometry.scaleOf(box, range, ticks.range, log && values.length > 0);
@@ -106,7 +111,7 @@ export function stepChart(node, options) {
       plotted.map((series) =>
         svg("path", { class: `line ${series.shade}`, d: geometry.stepPath(series.within, scale, end, log) }),
       ),
-      geometry.spread(ends, box.top - 6, box.bottom - LABEL + 6, LABEL).map((one) => label(one, scale, width)),
+      geometry.spread(ends, box.top - 6, box.bottom - LABEL + 6, LABEL).map((one) => label(one, scale, width, fits)),
     );
     back.hidden = range === full && !options.reset;
     pointer.ready(
@@ -139,8 +144,9 @@ function endOf(series, end, scale, { log, format }) {
  * @param {End} end
  * @param {geometry.Scale} scale
  * @param {number} width
+ * @param {boolean} fits whether there is room for the value
  */
-function label({ series, text, y, place, drawn }, { right }, width) {
+function label({ series, text, y, place, drawn }, { right }, width, fits) {
   const apart = Math.abs(place + 8 - y) > 3;
   const letters = Math.max(3, Math.floor((width - right - 20) / 7.4));
   return svg(
@@ -149,7 +155,7 @@ function label({ series, text, y, place, drawn }, { right }, width) {
     drawn && svg("circle", { cx: right, cy: y, r: 3.5 }),
     apart && svg("path", { d: `M${right + 5} ${y}L${right + 13} ${place + 8}` }),
     svg("text", { class: "end-name", x: right + 16, y: place + 12 }, cut(series.label, letters)),
-    svg("text", { class: "end-value", x: right + 16, y: place + 27 }, text),
+    fits && svg("text", { class: "end-value", x: right + 16, y: place + 27 }, text),
   );
 }
 

@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { knownValue, stepAt } from "../charts/geometry.js";
 import { shadeOf, stepChart } from "../charts/stepchart.js";
 import * as components from "../components.js";
+import * as controls from "../controls.js";
 import { download } from "../csv.js";
 import { h, icon, keepFocus, replaceChildren } from "../dom.js";
 import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
@@ -48,10 +49,10 @@ const MOST = 10;
  */
 export async function history({ node, params, status }, kind) {
   const listed = await catalogue();
-  const [pills, controls] = [h("div", { class: "pills" }), h("div", { class: "controls" })];
+  const [pills, bar] = [h("div", { class: "pills" }), h("div", { class: "controls" })];
   const [card, table] = [h("section", { class: "card" }), h("section", { class: "card" })];
   const notes = h("div", {});
-  replaceChildren(node, controls, pills, notes, card, table);
+  replaceChildren(node, bar, pills, notes, card, table);
   let stop = () => {};
   let asked = 0;
   let state = await stateOf(params, status, kind, listed.items);
@@ -69,7 +70,7 @@ export async function history({ node, params, status }, kind) {
     keepFocus(node, () => {
       drawPills(pills, state, listed);
       replaceChildren(
-        controls,
+        bar,
         // A press before the answer has arrived saves the file when it arrives.
         controlsOf(state, kind, (form) =>
           answered?.then(
@@ -214,7 +215,7 @@ function controlsOf(state, kind, saveAs) {
         "span",
         { class: "field compare" },
         h("span", { class: "label", "aria-hidden": "true" }, "Compare with"),
-        components.dayInput("Compare with", state.compare, bounds, (day) => update({ compare: day })),
+        controls.dayInput("Compare with", state.compare, bounds, (day) => update({ compare: day })),
         h(
           "button",
           {
@@ -232,22 +233,22 @@ function controlsOf(state, kind, saveAs) {
         "Compare with a day",
       );
   return [
-    components.segments(
+    controls.segments(
       capital(kind.word),
       kind.fields.map((column) => ({ value: column, text: capital(field(column)) })),
       state.column,
       (column) => update({ field: column === kind.fallback ? null : column }),
     ),
-    components.segments(
+    controls.segments(
       "Range",
       RANGES.map(([value, text]) => ({ value, text })),
       state.range,
       range,
     ),
     state.range === "days" &&
-      components.daysField([state.start, state.end], bounds, (start, end) => update({ start, end })),
+      controls.daysField([state.start, state.end], bounds, (start, end) => update({ start, end })),
     !kind.isText(state.column) &&
-      components.segments(
+      controls.segments(
         "Scale",
         [
           { value: false, text: "Linear" },
@@ -257,7 +258,7 @@ function controlsOf(state, kind, saveAs) {
         (log) => update({ scale: log ? "log" : null }),
       ),
     compare,
-    h("span", { class: "end" }, components.csvMenu(saveAs)),
+    h("span", { class: "end" }, controls.csvMenu(saveAs)),
   ];
 }
 

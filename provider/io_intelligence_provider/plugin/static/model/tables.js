@@ -100,7 +100,8 @@ export function changes(data) {
  * @param {number[]} widths
  */
 function dayRow(day, rows, prices, widths) {
-  const head = h("td", { title: `against ${rows[0].previous_date}` }, day);
+  const year = h("span", { class: "year" }, day.slice(0, 5));
+  const head = h("td", { title: `against ${rows[0].previous_date}` }, year, day.slice(5));
   if (rows.some((row) => row.field !== null && prices.includes(row.field)))
     return h(
       "tr",

@@ -1,7 +1,7 @@
 // @ts-check
 // Builds the filters of the table of models.
 
-import { select } from "../components.js";
+import { select } from "../controls.js";
 import { h, icon } from "../dom.js";
 import { cut } from "../format.js";
 import { update } from "../route.js";

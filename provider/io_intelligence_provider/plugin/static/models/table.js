@@ -57,7 +57,7 @@ const countColumn = (key, text, className, pick) => ({
   number: true,
   className,
   letters: (model) => count(pick(model)).length,
-  cell: (model) => (pick(model) === null ? components.notPublished() : count(pick(model))),
+  cell: (model) => (pick(model) === null ? components.notPublished() : components.digits(count(pick(model)))),
 });
 
 /**
@@ -168,7 +168,7 @@ export function drawTable(card, rows, data, params, clear) {
     return () => {};
   }
   const columns = columnsOf(data.items);
-  const { group, lines } = columnWidths(columns, rows);
+  const { group, letters } = columnWidths(columns, rows);
   const body = h("tbody");
   replaceChildren(
     card,
@@ -181,7 +181,7 @@ export function drawTable(card, rows, data, params, clear) {
       body,
     ),
   );
-  return windowed(body, rows, (model) => row(model, columns), lines);
+  return windowed(body, rows, (model) => row(model, columns), letters);
 }
 
 /**

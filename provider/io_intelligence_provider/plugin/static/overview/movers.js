@@ -2,7 +2,8 @@
 // Builds the lists of the largest moves: dearer on one side, cheaper on the other.
 
 import { sparkline } from "../charts/sparkline.js";
-import { cardHead, emptyState, modelName, move, places, priceCell, segments } from "../components.js";
+import { cardHead, emptyState, modelName, move, places, priceCell } from "../components.js";
+import { segments } from "../controls.js";
 import { h, keepFocus, replaceChildren } from "../dom.js";
 import { field, plural } from "../format.js";
 import { update } from "../route.js";

@@ -6,6 +6,7 @@ import { drawFeed, PAGE } from "../changes/feed.js";
 import { KINDS, query, SIZES, save, stateOf } from "../changes/query.js";
 import { bars } from "../charts/bars.js";
 import * as components from "../components.js";
+import * as controls from "../controls.js";
 import { h, icon, keepFocus, replaceChildren } from "../dom.js";
 import { cut } from "../format.js";
 import { update } from "../route.js";
@@ -28,17 +29,17 @@ export async function show({ node, params, status }) {
   first.catch(() => null); // draw reports the error
   const history = await get("changes/days");
   const days = history.days.filter((day) => day.date <= status.latest);
-  const controls = h("div", { class: "controls" });
+  const bar = h("div", { class: "controls" });
   const pills = h("div", { class: "pills" });
   const notes = h("div", {});
   const strip = h("section", { class: "card strip" });
   const feed = h("section", { class: "card" });
-  const search = components.searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
+  const search = controls.searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
   let stopStrip = () => {};
   let asked = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
-  replaceChildren(node, controls, pills, strip, notes, feed);
+  replaceChildren(node, bar, pills, strip, notes, feed);
 
   /** @param {URLSearchParams} now */
   async function draw(now) {
@@ -47,7 +48,7 @@ export async function show({ node, params, status }) {
     asked = new AbortController();
     const { signal } = asked;
     keepFocus(node, () => {
-      replaceChildren(controls, search.field, controlsOf(state, status));
+      replaceChildren(bar, search.field, controlsOf(state, status));
       drawPill(pills, state);
     });
     stopStrip();
@@ -97,31 +98,31 @@ function controlsOf(state, status) {
     text: [h("span", { class: side, "aria-hidden": "true" }, `${arrow} `), side],
   });
   return [
-    components.select(
+    controls.select(
       "Kind",
       Object.entries(KINDS).map(([value, { text }]) => ({ value, text })),
       state.kind,
       (kind) => update({ kind: kind || null }),
     ),
-    components.segments(
+    controls.segments(
       "Size",
       SIZES.map((value) => ({ value, text: value ? `≥ ${value}\u202f%` : "Any size" })),
       state.size,
       (size) => update({ size: size || null }),
     ),
-    components.segments(
+    controls.segments(
       "Direction",
       [{ value: "", text: "Both" }, direction("up", "▲"), direction("down", "▼")],
       state.direction,
       (side) => update({ direction: side || null }),
     ),
-    components.daysField([state.start, state.end], { min: status.dates[0], max: status.latest }, (start, end) =>
+    controls.daysField([state.start, state.end], { min: status.dates[0], max: status.latest }, (start, end) =>
       update({ start, end }),
     ),
     h(
       "span",
       { class: "end" },
-      components.csvMenu((form) => save(state, form)),
+      controls.csvMenu((form) => save(state, form)),
     ),
   ];
 }

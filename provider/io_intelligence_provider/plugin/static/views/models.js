@@ -1,7 +1,7 @@
 // @ts-check
 // Shows all models of a day as a table to search, filter, sort and open.
 
-import { csvMenu, dayField, searchField } from "../components.js";
+import { csvMenu, dayField, searchField } from "../controls.js";
 import { download } from "../csv.js";
 import { h, keepFocus, replaceChildren, say } from "../dom.js";
 import { ACCESS, PRICES, plural, QUOTAS } from "../format.js";
@@ -20,12 +20,12 @@ export async function show({ node, params, status }) {
   const dayOf = (/** @type {URLSearchParams} */ now) => now.get("date") ?? status.latest;
   let data = await catalogue(dayOf(params));
   let forget = () => {};
-  const controls = h("div", { class: "controls" });
+  const bar = h("div", { class: "controls" });
   const table = h("section", { class: "card" });
   const removed = h("section", { class: "card" });
   const notes = h("div", { class: "footnotes" });
   const { field, input } = searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
-  replaceChildren(node, controls, table, removed, notes);
+  replaceChildren(node, bar, table, removed, notes);
 
   /** @param {URLSearchParams} now */
   function draw(now) {
@@ -34,7 +34,7 @@ export async function show({ node, params, status }) {
     const rows = sorted(filtered(data.items, now), now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items));
     keepFocus(node, () => {
       replaceChildren(
-        controls,
+        bar,
         field,
         filters(data, now),
         h(

@@ -2,7 +2,8 @@
 // Shows the quality of the data: the score, each check over time, flags and refused records.
 
 import { get } from "../api.js";
-import { dayField, emptyState, outcomeMark, tile } from "../components.js";
+import { emptyState, outcomeMark, tile } from "../components.js";
+import { dayField } from "../controls.js";
 import { h, keepFocus, replaceChildren } from "../dom.js";
 import { count, cut, plural, share } from "../format.js";
 import { checks } from "../quality/checks.js";

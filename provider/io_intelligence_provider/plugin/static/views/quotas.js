@@ -4,6 +4,7 @@
 
 import { get } from "../api.js";
 import * as components from "../components.js";
+import * as controls from "../controls.js";
 import { download } from "../csv.js";
 import { h, keepFocus, replaceChildren } from "../dom.js";
 import { ACCESS, byNumber, byText, capital, count, cut, field, plural, QUOTAS } from "../format.js";
@@ -88,7 +89,9 @@ function kindOf(columns, last) {
     unit: (column) => (isText(column) ? "" : (UNITS[column] ?? "per day")),
     format: count,
     cells: (texts, column) =>
-      texts.map((text) => (text === null ? components.notPublished() : isText(column) ? cut(text, 80) : count(text))),
+      texts.map((text) =>
+        text === null ? components.notPublished() : isText(column) ? cut(text, 80) : components.digits(count(text)),
+      ),
     choose: (models) => interesting(models, last, isText(first.key)),
     empty: "No quota has changed so far.",
   };
@@ -105,12 +108,12 @@ export async function show({ node, params, status }) {
   const columns = published(data.items);
   const numbers = columns.some((column) => column.number);
   const past = h("div", {});
-  const [controls, card] = [h("div", { class: "controls" }), h("section", { class: "card" })];
-  const search = components.searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
+  const [bar, card] = [h("div", { class: "controls" }), h("section", { class: "card" })];
+  const search = controls.searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
   let forget = () => {};
   replaceChildren(
     node,
-    controls,
+    bar,
     card,
     columns.length > 0 && [h("h2", { class: "part" }, `${numbers ? "Quotas" : "Access tiers"} over time`), past],
   );
@@ -121,13 +124,13 @@ export async function show({ node, params, status }) {
     const rows = sorted(data.items.filter(matcher(now.get("q") ?? "")), sort, [NAME, ...columns]);
     keepFocus(node, () => {
       replaceChildren(
-        controls,
+        bar,
         search.field,
         h(
           "span",
           { class: "end" },
           h("span", { class: "muted" }, plural(rows.length, "model")),
-          components.csvMenu((form) => save(rows, columns, data.date, form)),
+          controls.csvMenu((form) => save(rows, columns, data.date, form)),
         ),
       );
       forget();
@@ -184,7 +187,7 @@ function drawTable(card, rows, columns, sort, data, query) {
   }
   const body = h("tbody");
   const every = [NAME, ...columns];
-  const { group, lines } = columnWidths(every, rows);
+  const { group, letters } = columnWidths(every, rows);
   const choose = (/** @type {string} */ value) => update({ sort: value === DEFAULT_SORT ? null : value });
   replaceChildren(
     card,
@@ -209,7 +212,11 @@ function drawTable(card, rows, columns, sort, data, query) {
   const cell = (/** @type {Api.Model} */ model, /** @type {Column} */ column) => {
     const value = column.pick?.(model) ?? null;
     const text =
-      value === null ? components.notPublished() : isText(column.key) ? cut(String(value), 80) : count(value);
+      value === null
+        ? components.notPublished()
+        : isText(column.key)
+          ? cut(String(value), 80)
+          : components.digits(count(value));
     const className = `${column.number ? "number" : ""} ${column.className ?? ""}`;
     return h("td", { class: className, dir: column.number ? null : "auto" }, text);
   };
@@ -223,7 +230,7 @@ function drawTable(card, rows, columns, sort, data, query) {
         h("th", { scope: "row" }, components.modelName(model.name, reference(model, data.items))),
         columns.map((column) => cell(model, column)),
       ),
-    lines,
+    letters,
   );
 }
 

@@ -226,3 +226,11 @@ def test_keys_are_parsed_without_the_other_columns(write: Write, check: Check) -
     checked = check(write(pl.DataFrame({"a": ["1", "01", "2"], "b": ["x", "y", "z"]})), schema)
     assert seen == ["x", "y", "z"]
     assert checked.failures == {(0, "a", "field_uniqueness"), (1, "a", "field_uniqueness")}
+
+
+@pytest.mark.parametrize("key", ["n", "^n$"])
+def test_a_default_fills_a_column_that_still_has_another_type(write: Write, check: Check, key: str) -> None:
+    column = pandas.Column(int, pandas.Check.gt(0), coerce=True, default=5, regex=key != "n")
+    checked = check(write(pl.DataFrame({"n": ["1", None, "x", "-1"]})), pandas.DataFrameSchema({key: column}))
+    assert checked.failures == {(2, "n", "coerce_dtype"), (3, "n", "greater_than")}
+    assert checked.valid["n"].to_pylist() == [1, 5]

@@ -186,11 +186,7 @@ export function failedRuns(data) {
           h(
             "tr",
             {},
-            h(
-              "td",
-              {},
-              h("a", { href: link("quality", { day: run.date, run: run.snapshot_id }) }, run.date),
-            ),
+            h("td", {}, h("a", { href: link("quality", { day: run.date, run: run.snapshot_id }) }, run.date)),
             h("td", { class: "muted" }, run.fetched_at.slice(11, 19)),
             h("td", { class: "number" }, share(run.score)),
             h("td", {}, h("code", {}, run.checks.join("  "))),

@@ -102,9 +102,7 @@ function tiles(data) {
     tile(
       "Outcome",
       outcomeMark(report.outcome),
-      report.outcome === "failed"
-        ? `run ${report.snapshot_id} was not committed`
-        : `snapshot of ${data.date}`,
+      report.outcome === "failed" ? `run ${report.snapshot_id} was not committed` : `snapshot of ${data.date}`,
     ),
     tile(
       "Records",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from helpers.stores import model_row, nth_day
@@ -10,6 +12,7 @@ from io_intelligence_provider.alerts.message import DigestMessage
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.alerts.traffic import traffic_from
 from io_intelligence_provider.errors import NotificationError, StorageError
+from io_intelligence_provider.store.store import SnapshotStore
 
 RULES = [AlertRule("any")]
 
@@ -99,3 +102,33 @@ def test_the_error_does_not_count_nobody(moved):
     with pytest.raises(NotificationError) as caught:
         send_pending(moved.store, RULES, {"a": fail}, nth_day(1), "run")
     assert "through a (OSError). The log" in str(caught.value)
+
+
+@pytest.mark.long
+def test_the_message_of_the_last_recorded_day(recorded_store, tmp_path):
+    """After those of the day before, as a notifier gets it."""
+    shutil.copytree(recorded_store, tmp_path / "copy")
+    store, texts = SnapshotStore(tmp_path / "copy"), []
+    rule = AlertRule(
+        "prices that moved by 10 % or more", changes="price_changed", min_pct=10, baseline="last_alert"
+    )
+    for day in store.dates()[-2:]:
+        send_pending(store, [rule], {"a": lambda message: texts.append(message.text)}, day, "run")
+    assert (
+        texts[1]
+        == """\
+openai/gpt-oss-120b +21 %, and 5 more price changes on 2026-06-30
+
+prices that moved by 10 % or more (6 changes)
+- openai/gpt-oss-120b  output 0.562 → 0.68 (+21 %), since 2026-06-29
+- Qwen/Qwen3.6-27B  cache read 0.2193 → 0.1854 (-15.46 %), input 0.4386 → 0.3708 (-15.46 %), since 2026-05-20
+- moonshotai/Kimi-K2.5  cache read 0.275 → 0.2355 (-14.36 %), input 0.55 → 0.471 (-14.36 %), since 2026-03-19
+- moonshotai/Kimi-K2.6  input 0.8 → 0.892 (+11.5 %), since 2026-04-21
+
+Prices are in USD per 1M tokens.
+
+Data quality: passed
+- Quarantine: none
+- Models: 26
+"""
+    )

@@ -23,7 +23,6 @@ const FOR_OTHERS = {
   "QualityHistory.served": "the tile shows the day's",
   "QualityHistory.valid": "likewise",
   "QualityHistory.quarantined": "likewise",
-  "Report.snapshot_id": "in the HTML report",
   "Report.snapshot_date": "the date of the answer",
   "Report.fetched_at": "in the HTML report",
   "Report.source_url": "in the HTML report",

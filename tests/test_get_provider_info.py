@@ -154,4 +154,4 @@ def test_every_package_that_is_imported_is_declared() -> None:
     }
     assert undeclared == set()
     used = {name for package in packages for name in distributions_of(package)}
-    assert always - used == {"plotly"}  # a file of it is served to browsers, it is never imported
+    assert always - used == set()

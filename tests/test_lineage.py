@@ -158,6 +158,15 @@ def test_a_check_run_in_facets():
     assert [entry.status for entry in lineage.run_facets["test"].tests] == ["fail", "pass", "fail", "skip"]
 
 
+def test_facets_have_rules_and_dimensions() -> None:
+    check = CheckResult("ge", "a", "row", "error", 2, 0, rule_id="1f2e3d4c", dimension="validity")
+    lineage = check_lineage(replace(RUN, checks=(check,)))
+    assert lineage is not None
+    (assertion,) = lineage.inputs[0].inputFacets["dataQualityAssertions"].assertions
+    found = {key: assertion.params[key] for key in ("rule_id", "dimension")}
+    assert found == {"rule_id": "1f2e3d4c", "dimension": "validity"}
+
+
 def test_values_of_rows_stay_at_home():
     assert "secret-value" not in repr(check_lineage(RUN))
 

@@ -252,11 +252,12 @@ def _status(check: CheckResult) -> str:
 
 
 def _details(check: CheckResult) -> dict[str, Any]:
+    identity = {"rule_id": check.rule_id, "dimension": check.dimension} if check.rule_id else {}
     return {
         "severity": check.severity,
         "expected": f"at most {check.threshold or 0} failing",
         "actual": _actual(check),
-        "params": {"level": check.level, "evaluated": check.evaluated, "failed": check.failed},
+        "params": {"level": check.level, "evaluated": check.evaluated, "failed": check.failed} | identity,
     }
 
 

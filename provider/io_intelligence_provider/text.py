@@ -1,4 +1,4 @@
-"""Cuts and escapes text, makes names for files of it, and writes JSON with every digit of a number."""
+"""Cuts, escapes and defuses text, makes file names of it, and writes JSON with every digit of a number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "UnstorableNumber",
@@ -16,9 +16,11 @@ __all__ = [
     "dump_json",
     "escaped",
     "example_text",
+    "inert",
     "path_name",
     "printable",
     "short_hash",
+    "shortened",
 ]
 
 
@@ -32,9 +34,57 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
+_JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{VARIATION SELECTOR-16}"
+"""Scripts and emoji need them; beside a Latin letter they only disguise a name."""
+
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters without a width of their own that ``str.isprintable`` accepts."""
+
+
 def printable(text: str) -> str:
-    """Return ``text`` without control characters and bidirectional marks."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    """Return ``text`` with a replacement character for each control, bidirectional or zero-width character.
+
+    A joiner between two letters outside of ASCII, or a variation selector after one, is kept.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if _is_visible(text, position, char) else "\N{REPLACEMENT CHARACTER}"
+        for position, char in enumerate(text)
+    )
+
+
+def _is_visible(text: str, position: int, char: str) -> bool:
+    if char in _JOINERS:
+        sides = text[position - 1 : position] + (text[position + 1 : position + 2] or "a")
+        return not (sides[:1] or "a").isascii() and (char == _JOINERS[2] or not sides[1:].isascii())
+    return char.isprintable() and not _INVISIBLE.match(char)
+
+
+_INERT: Final = str.maketrans(
+    {
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+        "[": "\N{FULLWIDTH LEFT SQUARE BRACKET}",
+        "]": "\N{FULLWIDTH RIGHT SQUARE BRACKET}",
+        "@": "\N{FULLWIDTH COMMERCIAL AT}",
+        "#": "\N{FULLWIDTH NUMBER SIGN}",
+        "~": "\N{TILDE OPERATOR}",
+    }
+)
+_DOMAIN_DOT: Final = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
+
+
+def inert(text: str) -> str:
+    """Return ``text`` so that no reader of plain text makes a mention or a link of it.
+
+    Chat systems and mail programs look for ``<!channel>``, ``@name``, ``#name``, ``~name``, ``[text](url)``,
+    ``https://`` and bare names of hosts. Their marks are replaced by characters that look alike.
+    """
+    slashes = "\N{DIVISION SLASH}" * 2
+    return _DOMAIN_DOT.sub("\N{ONE DOT LEADER}", text.translate(_INERT).replace("://", f":{slashes}"))
 
 
 class UnstorableNumber:
@@ -82,3 +132,11 @@ def path_name(text: str, longest: int = 60) -> str:
 def short_hash(text: str) -> str:
     """Return eight hexadecimal digits of the text's SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return the beginning of a text that takes at most ``longest`` characters in ASCII JSON."""
+    text = text[:longest]
+    while len(json.dumps(text)) - 2 > longest:
+        text = text[:-1]
+    return text

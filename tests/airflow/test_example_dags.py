@@ -110,9 +110,9 @@ def test_the_reacting_one_tells_the_biggest_moves_and_the_quotas_that_fell(
     assert len(json.dumps(moves)) < 2_048
     captured = capfd.readouterr()
     printed = captured.out + captured.err
-    assert "quotas that fell (1)" in printed
+    assert "quotas that fell (1 change" in printed
     assert "quotas that vanished" not in printed
-    assert "chat daily quota: 1000 → 500 per day, -50 %, lower" in printed
+    assert "chat daily quota 1000 → 500 per day (-50 %)" in printed
 
 
 @pytest.fixture

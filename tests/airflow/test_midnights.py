@@ -167,9 +167,4 @@ def test_what_people_receive_over_three_midnights(deployment: Deployment, server
         received.append(
             (f"{night} 06:15", deployment.at(night + timedelta(hours=6, minutes=15, seconds=5), WATCHDOG))
         )
-    for when, texts in received:
-        print(f"== {when}")
-        for text in texts:
-            print(text)
-    print([(run["dag_id"], run["run_after"], run["state"]) for run in deployment.runs()])
     assert received == []

@@ -207,4 +207,4 @@ def test_changes_and_alerts_on_s3(
     )
     assert summary["path"] == f"{bucket}/changes/snapshot_date={today}/changes.parquet"
     (message,) = webhook.messages  # the second run has nothing new
-    assert f"moves ({len(rows)})" in message["text"]
+    assert f"moves ({len(rows)} changes" in message["text"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -14,7 +16,9 @@ from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider.alerts.evaluate import evaluate, pending
 from io_intelligence_provider.alerts.ledger import last_notified, notifier_key, record_sent
 from io_intelligence_provider.alerts.rules import AlertRule
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.store.store import SnapshotStore
 
 RULE = AlertRule("prices", min_pct=5)
 
@@ -332,3 +336,43 @@ def test_a_notifier_is_known_by_class_and_key_or_position():
     one.key = "mail"
     assert notifier_key(one, 3) == notifier_key(one, 4)
     assert notifier_key(one, 3).endswith("Notifier:mail")
+
+
+@pytest.mark.long
+def test_the_real_history_is_told_completely_and_nothing_twice(recorded_store, tmp_path):
+    """Against a simple implementation: the last value told, or the first one seen, of each price."""
+    days = [f"snapshot_date=2026-05-{day}" for day in range(20, 31)]  # with the day of the doubtful zeros
+    for part in ("models", "quality", "quarantine"):
+        for day in days:
+            if (recorded_store / part / day).exists():
+                shutil.copytree(recorded_store / part / day, tmp_path / part / day)
+    store = SnapshotStore(tmp_path)
+    rule = AlertRule("drift", changes="price_changed", min_pct=10, baseline="last_alert")
+    held: dict[tuple[str, str], Decimal | None] = {}
+    columns = ["model_id", *PRICE_COLUMNS]
+    for day in store.dates():
+        expected = set()
+        for row in store.read(day, columns=columns).to_pylist():
+            for field in PRICE_COLUMNS:
+                key, price = (row["model_id"], field), row[field]
+                old = held.setdefault(key, price)
+                moved = price != old
+                if moved and old and price is not None:
+                    moved = abs(price - old) * 10 >= old
+                if moved:
+                    expected.add((*key, old, price))
+                    held[key] = price
+        told = []
+        for digest in pending(store, [rule], ["a"], day).values():
+            told = [
+                (
+                    one.model_id,
+                    one.field,
+                    *(value and Decimal(value) for value in (one.old_value, one.new_value)),
+                )
+                for one in digest.alerts
+            ]
+            record_sent(store, digest, "a", "run")
+        assert len(told) == len(set(told))
+        assert set(told) == expected, day
+    assert pending(store, [rule], ["a"]) == {}

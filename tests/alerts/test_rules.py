@@ -39,6 +39,8 @@ def heard(builder, *rules, when=None):
         ({"changes": "attribute_changed", "fields": "extr"}, r"extra\.<key>"),
         ({"changes": "attribute_changed", "fields": "min_access_tier"}, "fields of attribute_changed"),
         ({"changes": "access_changed", "fields": "*_price"}, "fields of access_changed are min_access_tier"),
+        ({"changes": "quarantined", "fields": "status"}, "fields of quarantined are none"),
+        ({"changes": "quarantine"}, "known are .*attribute_changed, quarantined"),
         ({"models": ""}, "models"),
         ({"models": []}, "models"),
         ({"min_pct": -1}, "min_pct"),
@@ -246,7 +248,7 @@ YAML = """
   min_pct: 5
   baseline: last_alert
 - name: gone
-  changes: model_removed
+  changes: [model_removed, quarantined]
 """
 
 
@@ -254,7 +256,7 @@ def test_yaml_json_and_mappings_mean_the_same(tmp_path):
     rules = rules_from(YAML)
     assert rules == (
         AlertRule("dearer", changes=["price_changed"], direction="up", min_pct=5, baseline="last_alert"),
-        AlertRule("gone", changes="model_removed"),
+        AlertRule("gone", changes=("model_removed", "quarantined")),
     )
     plain = [
         {
@@ -264,7 +266,7 @@ def test_yaml_json_and_mappings_mean_the_same(tmp_path):
             "min_pct": 5,
             "baseline": "last_alert",
         },
-        {"name": "gone", "changes": "model_removed"},
+        {"name": "gone", "changes": ["model_removed", "quarantined"]},
     ]
     path = tmp_path / "rules.yaml"
     path.write_text(YAML)

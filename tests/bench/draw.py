@@ -1,9 +1,8 @@
 """Measures drawing the page: ``python tests/bench/draw.py [ROOT] [ROUNDS] [VIEWS]`` prints a line per view.
 
-Measured from within the page, from the navigation on, in a Chromium that no debugger is attached to: an
-attached one (playwright, the developer tools) makes V8 parse plotly a second time, for the positions of its
-errors. ``figures`` is when the view stands with its numbers and tables, ``charts`` when each of its charts is
-drawn too. The medians of ROUNDS (5) are of
+Measured from within the page, from the navigation on, in a Chromium without a debugger: an attached one,
+such as playwright, slows scripts down. ``figures`` is when the view stands with its numbers and tables,
+``charts`` when each of its charts is drawn too. The medians of ROUNDS (5) are of
 
 * a new server: it was asked for nothing but its icon, by Airflow's side bar, five seconds before, and the
   browser never saw the page;

@@ -29,11 +29,11 @@ setTimeout(() => location.replace("/io-intelligence/" + location.hash), {_SETTLI
 _WATCH: Final = """
 const times = {};
 function look() {
-  const view = document.querySelector("#content > .view");
+  const view = document.querySelector("#content .view");
   if (!view || view.querySelector(".skeleton")) return;
   times.figures ??= performance.now();
   const charts = [...view.querySelectorAll(".chart")];
-  if (charts.some((chart) => !chart.querySelector(".main-svg"))) return;
+  if (charts.some((chart) => !chart.querySelector(".drawing > *"))) return;
   watching.disconnect();
   requestAnimationFrame(() => setTimeout(() => {
     const body = JSON.stringify({ ...times, charts: performance.now() });

@@ -63,9 +63,9 @@ def expect(actual: Any) -> Any:
 
 
 _DRAWN: Final = """() => {
-  const view = document.querySelector("#content > .view");
+  const view = document.querySelector("#content .view");
   return view && !document.querySelector("[aria-busy=true]") && document.fonts.status === "loaded"
-    && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector(".main-svg"));
+    && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector(".drawing > *"));
 }"""
 
 

@@ -116,6 +116,23 @@ def harmless(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_invisible_reaches_the_page(new_page: Callable[..., Page], url: str, view: str) -> None:
+    """A right-to-left override in a name turned the text around it."""
+    page = new_page()
+    page.goto(f"{url}#/{view}")
+    until_drawn(page)
+    hidden = page.evaluate(
+        r"""[...document.documentElement.innerHTML.matchAll(
+          /[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g
+        )].map((found) => found.input.slice(found.index - 30, found.index + 30))"""
+    )
+    # An address keeps the name as it is, but percent-encoded; the value of an option likewise.
+    assert [text for text in hidden if "<option value=" not in text] == []
+    if view in ("models", "quotas"):
+        expect(page.get_by_text(r"\u202eevil\u202c").first).to_be_visible()
+
+
 def test_every_model_can_be_opened(new_page: Callable[..., Page], url: str, hostile: Path) -> None:
     page = new_page()
     for model_id in SnapshotStore(hostile).read()["model_id"].to_pylist():
@@ -153,6 +170,7 @@ def test_no_cell_of_a_download_is_a_formula(
     until_drawn(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").first.click()
+        page.get_by_role("button", name="Decimal point").first.click()
     path = tmp_path / "table.csv"
     waiting.value.save_as(path)
     with path.open(encoding="utf-8-sig", newline="") as file:

@@ -39,7 +39,7 @@ def logged_in(new_page: Callable[..., Page], airflow: Standalone) -> Callable[..
 
 def opened(page: Page) -> FrameLocator:
     """Open the page from the side bar."""
-    page.get_by_role("link", name="IO Intelligence").click()
+    page.get_by_role("link", name="IO Models").click()
     return page.frame_locator("iframe")
 
 
@@ -55,11 +55,58 @@ def test_it_opens_from_the_side_bar(logged_in: Callable[..., Page], user: str) -
 
 def test_its_icon_is_there(logged_in: Callable[..., Page], airflow: Standalone) -> None:
     page = logged_in()
-    link = page.get_by_role("link", name="IO Intelligence")
+    link = page.get_by_role("link", name="IO Models")
     expect(link).to_be_visible()
     icon = link.locator("img")
     expect(icon).to_have_attribute("src", re.compile(r"io-intelligence/static/icon"))
     icon.evaluate("(image) => image.decode()")  # waits for the image, and fails when it is none
+
+
+def test_its_name_in_the_side_bar_is_not_cut(logged_in: Callable[..., Page]) -> None:
+    page = logged_in()
+    name = page.get_by_text("IO Models", exact=True)
+    expect(name).to_be_visible()
+    assert name.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+
+
+def test_a_reload_keeps_the_view(logged_in: Callable[..., Page], airflow: Standalone) -> None:
+    page = logged_in()
+    frame = opened(page)
+    frame.get_by_role("navigation", name="Views").get_by_role("link", name="Models").click()
+    frame.get_by_role("searchbox").fill("glm")
+    expect(page).to_have_url(
+        re.compile(rf"^{re.escape(airflow.url)}/plugin/io-intelligence\S*#/models\?q=glm$")
+    )
+    page.reload()
+    expect(frame.get_by_role("searchbox")).to_have_value("glm")
+    page.get_by_role("link", name="Dags").first.click()
+    expect(page).not_to_have_url(re.compile("#/models"))
+    page.go_back()
+    expect(frame.get_by_role("searchbox")).to_have_value("glm")
+
+
+def test_the_address_without_its_slash_leads_to_the_page(
+    logged_in: Callable[..., Page], airflow: Standalone
+) -> None:
+    page = logged_in()
+    page.goto(f"{airflow.url}/io-intelligence#/models?q=glm")
+    expect(page.get_by_role("searchbox")).to_have_value("glm")
+    expect(page).to_have_url(f"{airflow.url}/io-intelligence/#/models?q=glm")
+
+
+def test_the_login_comes_back_to_the_view(
+    new_page: Callable[..., Page], airflow: Standalone, guards: list[Any]
+) -> None:
+    page = new_page()
+    guards[-1].expect("401")
+    page.goto(f"{airflow.url}/io-intelligence/#/models?q=glm")
+    link = page.get_by_role("link", name="Log in")
+    expect(link).to_have_attribute("href", re.compile("next="))
+    link.click()
+    page.get_by_label("Username").fill("vera")
+    page.get_by_label("Password").fill(airflow.passwords["vera"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("searchbox")).to_have_value("glm")
 
 
 def test_it_follows_airflows_theme_live(logged_in: Callable[..., Page]) -> None:
@@ -91,6 +138,7 @@ def test_a_download_from_within_airflow(logged_in: Callable[..., Page]) -> None:
     frame.get_by_role("navigation", name="Views").get_by_role("link", name="Models").click()
     with page.expect_download() as waiting:
         frame.get_by_role("button", name=re.compile("^CSV")).click()
+        frame.get_by_role("button", name=re.compile("^Decimal point")).click()
     assert re.fullmatch(r"io-intelligence-models-\d{4}-\d\d-\d\d\.csv", waiting.value.suggested_filename)
 
 

@@ -40,6 +40,17 @@ def test_an_empty_store_says_how_to_begin(
     expect(page.get_by_role("heading", name="No snapshot yet")).to_be_visible()
     expect(page.get_by_role("link", name="Open the Dag")).to_be_visible()
     expect(page.get_by_text("nothing here")).to_be_visible()
+    expect(page.get_by_text("does not exist yet")).to_be_visible()
+
+
+def test_an_empty_folder_is_no_missing_one(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    root.mkdir()
+    page = new_page()
+    page.goto(serve(root))
+    expect(page.get_by_text("the store is reachable and empty")).to_be_visible()
 
 
 def test_a_store_that_cannot_be_read_says_where_it_looked(
@@ -79,7 +90,7 @@ def test_an_older_damaged_day_takes_nothing_else_down(
     cut_short(models_file(damaged, "2026-05-26"))
     page = new_page()
     page.goto(f"{serve(damaged)}#/prices?model=zai-org/GLM-5.1&range=all")
-    expect(page.locator(".plot svg.main-svg").first).to_be_visible()
+    expect(page.locator(".plot .drawing .line").first).to_be_visible()
     expect(page.locator(".banner.error")).to_have_count(0)
 
 

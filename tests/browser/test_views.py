@@ -38,6 +38,12 @@ def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
     return open_view
 
 
+def saved(page: Page, form: str = "Decimal point") -> None:
+    """Choose a form in the first menu of CSV."""
+    page.get_by_role("button", name=re.compile("^CSV")).first.click()
+    page.get_by_role("button", name=re.compile(f"^{form}")).first.click()
+
+
 def names(page: Page) -> Locator:
     """Return the models of the table, from the top."""
     return page.locator("table.models-table tbody th .name.row")
@@ -56,6 +62,32 @@ def test_the_overview_says_what_happened_on_the_day(show: Callable[..., Page]) -
     expect(tiles.filter(has_text="Median output price")).to_contain_text("2.40")
     expect(page.get_by_text("6 models with a rise")).to_be_visible()
     expect(page.get_by_text("5 models with a fall")).to_be_visible()
+
+
+def test_the_overview_of_another_day(show: Callable[..., Page]) -> None:
+    page = show("#/overview?date=2026-05-26")
+    expect(page.locator(".lead")).to_contain_text("2026-05-26")
+    expect(page.locator(".tile").filter(has_text="Data quality")).to_contain_text("warned")
+
+
+@pytest.mark.parametrize(
+    ("tile", "address"),
+    [
+        ("Price changes", r"#/changes\?start=2026-06-30&end=2026-06-30$"),
+        ("Models", r"#/models\?date=2026-06-30$"),
+        ("Active", r"#/models\?date=2026-06-30&status=active$"),
+        ("Median output price", r"#/prices\?end=2026-06-30$"),
+        ("Data quality", r"#/quality\?day=2026-06-30$"),
+    ],
+)
+def test_a_figure_leads_to_what_it_counts(show: Callable[..., Page], tile: str, address: str) -> None:
+    page = show()
+    page.locator(".tile").get_by_role("link", name=tile).click()
+    expect(page).to_have_url(re.compile(address))
+    expect(page.locator("main .view")).to_be_visible()
+    expect(
+        page.locator(".banner.error, .banner.warn").filter(has_not_text="The last snapshot")
+    ).to_have_count(0)
 
 
 def test_the_span_of_the_moves_is_part_of_the_address(show: Callable[..., Page]) -> None:
@@ -91,7 +123,7 @@ def test_a_view_that_was_left_while_it_loaded_draws_nothing(show: Callable[..., 
     expect(page.locator("main .view.quality")).to_be_visible()
     with page.expect_response("**/views/prices.js"):
         held[0].continue_()
-    page.evaluate("() => import('./static/views/prices.js')")  # it has arrived, and what waited for it ran
+    page.evaluate("(url) => import(url)", held[0].request.url)  # it has arrived, and what waited for it ran
     expect(tabs.get_by_role("link", name="Quality")).to_have_attribute("aria-current", "page")
     expect(page.locator("main .view.quality")).to_be_visible()
     expect(page).to_have_title("Quality · IO Intelligence")
@@ -99,7 +131,7 @@ def test_a_view_that_was_left_while_it_loaded_draws_nothing(show: Callable[..., 
 
 def test_bars_of_rises_stand_on_those_of_falls(show: Callable[..., Page]) -> None:
     page = show("#/changes")
-    bars = page.locator(".strip .js-fill")
+    bars = page.locator(".strip .bar")
     expect(bars).to_have_count(2)
     up, down = (bars.nth(side).bounding_box() for side in (0, 1))
     assert up
@@ -186,7 +218,7 @@ def test_prices_of_a_deep_link_are_drawn_and_listed(show: Callable[..., Page]) -
         "#/prices?model=zai-org/GLM-5.2&model=openai/gpt-oss-120b&field=output_token_price"
         "&start=2026-06-20&end=2026-06-30"
     )
-    expect(page.locator(".plot svg.main-svg").first).to_be_visible()
+    expect(page.locator(".plot .drawing .line").first).to_be_visible()
     table = page.get_by_role("table").last
     expect(table).to_contain_text("GLM-5.2")
     expect(table).to_contain_text("5.53")
@@ -195,8 +227,8 @@ def test_prices_of_a_deep_link_are_drawn_and_listed(show: Callable[..., Page]) -
 
 def test_pointing_at_a_chart_reads_every_value_of_the_day(show: Callable[..., Page]) -> None:
     page = show("#/prices?model=openai/gpt-oss-120b&field=output_token_price&start=2026-06-20&end=2026-06-30")
-    expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-    chart = page.locator(".plot[role=img]").first
+    expect(page.locator(".plot .drawing .line").first).to_be_visible()
+    chart = page.locator(".plot [role=img]").first
     chart.focus()
     page.keyboard.press("ArrowRight")
     card = page.locator(".hover-card")
@@ -237,9 +269,60 @@ def test_smaller_changes_are_counted_and_shown_when_asked_for(show: Callable[...
     expect(table).to_contain_text("GLM-4.7")
     page.get_by_role("button", name=re.compile("≥ 20")).click()
     expect(table).not_to_contain_text("GLM-4.7")
+    expect(table).to_contain_text("3 of 30 changes")
     expect(table).to_contain_text("27 smaller")
     table.get_by_role("button", name="show").click()
     expect(table).to_contain_text("GLM-4.7")
+
+
+def test_what_no_change_matches_says_so(show: Callable[..., Page]) -> None:
+    page = show("#/changes?q=no-such-model")
+    expect(page.get_by_text("No change matches")).to_be_visible()
+    expect(page.locator(".feed")).to_have_count(0)
+    page.get_by_role("button", name="Clear search and filters").click()
+    expect(page.get_by_role("table", name="Changes")).to_contain_text("30 price changes")
+
+
+def test_a_count_of_what_is_hidden_says_why(show: Callable[..., Page]) -> None:
+    page = show("#/changes?direction=up&start=2026-06-30&end=2026-06-30")
+    table = page.get_by_role("table", name="Changes")
+    expect(table).to_contain_text(re.compile(r"\d+ of 30 changes"))
+    expect(table).to_contain_text(re.compile(r"\d+ not up"))
+    expect(table).not_to_contain_text("smaller")
+
+
+def test_days_on_which_nothing_matches_are_left_out(show: Callable[..., Page]) -> None:
+    page = show("#/changes?kind=model&start=2026-05-20&end=2026-06-30")
+    table = page.get_by_role("table", name="Changes")
+    expect(table).to_contain_text("2026-06-17")
+    expect(table).not_to_contain_text("2026-06-30")
+
+
+def test_quotas_open_on_those_that_changed(show: Callable[..., Page]) -> None:
+    page = show("#/quotas")
+    until_drawn(page)
+    expect(page.get_by_text("No quota has changed so far.")).to_be_visible()
+    expect(page.locator(".plot")).to_have_count(0)
+
+
+def test_a_check_leads_to_its_flags(show: Callable[..., Page]) -> None:
+    page = show("#/quality")
+    page.get_by_role("link", name="price_to_zero").click()
+    expect(page.get_by_role("heading", name="Flagged by price_to_zero")).to_be_visible()
+    flags = page.locator(".flags > li")
+    expect(flags.first).to_contain_text("price_to_zero")
+    assert all("price_to_zero" in text for text in flags.all_inner_texts())
+    flags.first.get_by_role("link").first.click()
+    expect(page.locator(".tile").filter(has_text="Outcome")).to_contain_text("warned")
+
+
+def test_the_html_report_can_be_opened(show: Callable[..., Page]) -> None:
+    page = show("#/quality?day=2026-05-26")
+    with page.context.expect_page() as opening:
+        page.get_by_role("link", name="HTML report").click()
+    report = opening.value
+    expect(report.locator("body")).to_contain_text("price_to_zero")
+    assert report.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"
 
 
 def test_quality_tells_the_sum_and_every_check(show: Callable[..., Page]) -> None:
@@ -271,7 +354,7 @@ def test_a_download_holds_the_table(show: Callable[..., Page], tmp_path: Path, v
     page = show(f"#/{view}")
     until_drawn(page)
     with page.expect_download() as waiting:
-        page.get_by_role("button", name=re.compile("^CSV")).first.click()
+        saved(page)
     path = tmp_path / "table.csv"
     waiting.value.save_as(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -280,6 +363,36 @@ def test_a_download_holds_the_table(show: Callable[..., Page], tmp_path: Path, v
     assert {len(row) for row in rows} == {len(rows[0])}
     assert "name" in rows[0]
     assert {"meta-llama/Llama-3.3-70B-Instruct"} <= {row[rows[0].index("name")] for row in rows}
+
+
+def test_a_german_spreadsheet_is_offered_its_form_first(show: Callable[..., Page], tmp_path: Path) -> None:
+    page = show("#/models", locale="de-DE")
+    until_drawn(page)
+    expect(page.locator("#content")).to_contain_text("1.678")  # the page itself reads the same everywhere
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("^CSV")).click()
+        page.locator(".menu-list button").first.click()
+    path = tmp_path / "table.csv"
+    waiting.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    prices = {row["name"]: row["input_token_price"] for row in rows}
+    assert prices["zai-org/GLM-5.2"] == "1,678"
+
+
+def test_a_download_of_models_has_every_column_shown(show: Callable[..., Page], tmp_path: Path) -> None:
+    page = show("#/models")
+    until_drawn(page)
+    with page.expect_download() as waiting:
+        saved(page)
+    path = tmp_path / "table.csv"
+    waiting.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["name"] == "zai-org/GLM-5"]
+    assert row["output_token_price"] == "2.846"
+    assert float(row["output_token_price_change_pct"]) == pytest.approx(-4.4, abs=0.05)
+    assert row["context_window"] == "202752"
+    assert row["chat_daily_quota_tier_1"] == "0"
 
 
 @pytest.fixture(scope="module")

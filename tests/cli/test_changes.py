@@ -144,7 +144,7 @@ def test_alert_shows_what_would_be_sent_and_writes_nothing(
     command = ["alert", "--dry-run", "--root", root, "--rules", rules, "--format", form, "--date", LAST]
     text = printed(capsys, *command)
     digest = evaluate(SnapshotStore(root), rules_from(RULES), LAST)
-    assert f"{digest.count} changes on {LAST}" in text
+    assert f" {digest.count - 1} more price changes on {LAST}" in text.replace("\\", "")
     if form == "slack":
         assert json.loads(text)["blocks"][0]["type"] == "header"
     if form == "html":
@@ -163,8 +163,9 @@ def test_alert_looks_at_any_past_day_as_to_somebody_new(
 
 def test_alert_cuts_and_says_so(root: Path, rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "alert", "--dry-run", "--root", root, "--rules", rules, "--max-lines", "1")
-    assert text.count("\n- ") == 1
-    assert "were left out" in text
+    changes = text.partition("Data quality")[0]
+    assert changes.count("\n- ") == 1
+    assert "were left out" in changes
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,20 @@ def test_alert_sends_nothing_so_it_wants_to_be_told(
 ) -> None:
     assert main(["alert", "--root", str(root), "--rules", str(rules)]) == 2
     assert "--dry-run" in capsys.readouterr().err
+
+
+def test_alert_says_what_it_costs(
+    root: Path, rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traffic = tmp_path / "traffic.json"
+    traffic.write_text('{"openai/gpt-oss-120b": {"input": 1e9}, "no/such": {}}')
+    command = ["alert", "--dry-run", "--root", root, "--rules", rules, "--traffic", traffic]
+    text = printed(capsys, *command)
+    assert "Monthly bill: " in text
+    assert "no/such (not in the catalogue)" in text
+    traffic.write_text('{"openai/gpt-oss-120b": {"inputs": 1}}')
+    assert main([str(word) for word in command]) == 2
+    assert "unknown key 'inputs'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, "- {name: x, nonsense: 1}"])

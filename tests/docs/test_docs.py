@@ -20,8 +20,10 @@ import pytest
 import requests
 
 from io_intelligence_provider import errors
+from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.message import DigestMessage
 from io_intelligence_provider.alerts.rules import AlertRule, rules_from
+from io_intelligence_provider.alerts.traffic import traffic_from
 from io_intelligence_provider.catalog.settings import EXTRA_FIELDS
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.cli import main
@@ -32,6 +34,7 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+from io_intelligence_provider.store.store import SnapshotStore
 
 REPO = Path(__file__).parents[2]
 PAGES = [*sorted(REPO.glob("*.md")), *sorted((REPO / "docs").glob("*.md"))]
@@ -114,13 +117,33 @@ def test_every_field_of_a_rule_has_a_row() -> None:
 
 def test_every_attribute_of_a_message_has_a_row() -> None:
     listed = re.findall(r"^\| `(\w+)(?:\(\))?` \|", section_of("alerts.md", "## Notifiers"), re.MULTILINE)
-    offered = {name for name in vars(DigestMessage) if not name.startswith("_")}
+    offered = {name for name in dir(DigestMessage) if not name.startswith("_")}
     assert set(listed) == offered
 
 
 def test_the_rules_of_the_page_are_rules() -> None:
     texts = re.findall(r"(?:^    .*\n)+", section_of("alerts.md", "## Rules"), re.MULTILINE)
-    assert [len(rules_from(textwrap.dedent(text))) for text in texts] == [2, 3]
+    assert [len(rules_from(textwrap.dedent(text))) for text in texts] == [2, 3, 1]
+
+
+@pytest.mark.long
+def test_the_message_of_the_page_is_what_the_code_makes(recorded_store: Path) -> None:
+    section = section_of("alerts.md", "## The message")
+    indented = re.findall(r"(?:^(?:    .*)?\n)+", section, re.MULTILINE)
+    shown, traffic = (textwrap.dedent(text) for text in indented if text.strip())
+    rules = [
+        AlertRule("prices that moved by 10 % or more", changes="price_changed", min_pct=10),
+        AlertRule("models and their status", changes=("model_added", "model_removed", "quarantined")),
+    ]
+    digest = evaluate(
+        SnapshotStore(recorded_store), rules, "2026-05-26", traffic=traffic_from(traffic.strip())
+    )
+    base = "https://airflow.example.com"
+    message = DigestMessage(
+        digest, link=f"{base}/io-intelligence/#/changes?start=2026-05-26&end=2026-05-26",
+        run_link=f"{base}/dags/io_intelligence_daily_pricing/runs/daily/tasks/alert",
+    )  # fmt: skip
+    assert shown.strip() == message.text.strip()
 
 
 def section_of(file: str, heading: str) -> str:
@@ -167,3 +190,12 @@ def test_the_python_of_the_readme_runs(
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own README
     if "print" in code:
         assert "1.678" in capsys.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["pandera.md", "history-checks.md"])
+def test_every_block_of_the_page_runs(name: str) -> None:
+    """``make wheel`` does the same with what is installed alone."""
+    command = [sys.executable, REPO / "tests" / "wheel" / "inside.py", "pages", REPO / "docs" / name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3_000:]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,3 +126,23 @@ def file_day(root: Path) -> Callable[..., Any]:
             return take_snapshot(client, SnapshotStore(root), snapshot_date=day, fail_on="never")
 
     return file
+
+
+def write_column(path: Path, values: list[int]) -> Path:
+    """Write a Parquet file with the column ``a``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"a": values}), path)
+    return path
+
+
+def prepared(**arguments: Any) -> Any:
+    """Return an operator whose arguments have been read as at the beginning of its execution."""
+    from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+
+    operator = PanderaCheckOperator(task_id="check", schema="check_schemas:schema", **arguments)
+    context: Any = {"ti": SimpleNamespace(map_index=-1)}
+    operator._prepare(context)
+    return operator

@@ -71,7 +71,8 @@ class PageClient:
 def json_paths() -> list[str]:
     """Return the paths of the page's JSON routes."""
     page = build_api(StoreSource(lambda: SnapshotStore("/nowhere")), lambda: None)
-    return [route.path for route in page.routes if isinstance(route, APIRoute) and route.path != "/"]
+    routes = [route for route in page.routes if isinstance(route, APIRoute)]
+    return [route.path for route in routes if route.response_model is not None]
 
 
 @contextmanager

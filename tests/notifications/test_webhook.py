@@ -115,8 +115,8 @@ def test_what_is_no_webhook_is_refused(host: str, connect: Callable[..., None]) 
 def test_the_alert_operator_fills_it(connect: Callable[..., None]) -> None:
     from datetime import date
 
+    from io_intelligence_provider.alerts.digest import Alert, Digest, RuleAlerts
     from io_intelligence_provider.alerts.message import DigestMessage
-    from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
     from io_intelligence_provider.operators.alert import notify
 
     alert = Alert("price_changed", "id", "a/b", "input_token_price", "1", "2", 100.0, "up", date(2026, 6, 29))
@@ -126,7 +126,7 @@ def test_the_alert_operator_fills_it(connect: Callable[..., None]) -> None:
         connect(receiver.url)
         notify(used, {}, DigestMessage(digest))  # type: ignore[arg-type]
     (message,) = receiver.messages
-    assert "a/b: input token price: 1 → 2" in message["text"]
+    assert "a/b  input 1 → 2 (+100 %)" in message["text"]
     assert message["blocks"][0]["type"] == "header"
     assert message["digest"]["count"] == 1
     assert used.text == "{{ io_intelligence.text }}"

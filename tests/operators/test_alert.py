@@ -64,9 +64,11 @@ class Failing(BaseNotifier):
         raise RuntimeError("the token hunter2 was refused")
 
 
-def alert_dag(*notifiers: BaseNotifier, rules: Any = (ANY_MOVE,), **of_dag: Any) -> DAG:
+def alert_dag(*notifiers: BaseNotifier, rules: Any = (ANY_MOVE,), traffic: Any = None, **of_dag: Any) -> DAG:
     with DAG("alert_only", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), **of_dag) as dag:
-        IOIntelligenceAlertOperator(task_id="alert", rules=rules, notifiers=notifiers, retries=0)
+        IOIntelligenceAlertOperator(
+            task_id="alert", rules=rules, notifiers=notifiers, traffic=traffic, retries=0
+        )
     return dag
 
 
@@ -90,7 +92,7 @@ def result_of() -> Callable[[Any], Any]:
     return lambda run: task_instance(run, "alert").xcom_pull(task_ids="alert")
 
 
-MOVE = "input token price: 0.2 → 0.3 USD per 1M tokens, +50 %, dearer"
+MOVE = "input 0.2 → 0.3 (+50 %)"
 
 
 def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
@@ -99,6 +101,7 @@ def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
     result_of: Callable[[Any], Any],
     mailbox: Any,
     webhook: Any,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     a_price_moved()
     notifiers = slack(), mail()
@@ -106,17 +109,19 @@ def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
     dag = alert_dag(*notifiers)
     run = run_dag(dag)
     assert run.state == "success"
-    title = f"IO Intelligence: 1 change on {today()}"
+    title = f"org/model +50 % on {today()}"
     (message,) = webhook.messages
     assert message["text"] == title
     assert message["blocks"][0]["text"] == {"type": "plain_text", "text": title, "emoji": False}
     assert message["blocks"][1]["text"]["text"] == (
-        f"`any move` (1)\n• `org/model` {MOVE}, since {yesterday()}"
+        f"*any move* (1 change, since {yesterday()})\n• `org/model` input 0.2 → 0.3 (*+50 %*)\n"
+        "Prices are in USD per 1M tokens."
     )
     (received,) = mailbox.mails
     assert received["Subject"] == title
     html = received.get_body(("html",)).get_content()
-    assert f"<li><b><bdi>org/model</bdi></b> {MOVE}, since {yesterday()}</li>" in html
+    assert "<bdi>org/model</bdi></th>" in html
+    assert 'input 0.2 → 0.3 (<b style="white-space:nowrap">+50 %</b>)</td>' in html
     summary = result_of(run)
     assert list(summary["sent"].values()) == [1, 1]
     assert len(json.dumps(summary)) < 2_048
@@ -127,6 +132,19 @@ def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
     assert result_of(again)["sent"] == {}
     assert len(result_of(again)["nothing_new"]) == 2
     assert len(webhook.messages) == len(mailbox.mails) == 1
+    assert f"1 change on {today()}; every notifier was sent before what the rules ask for." in "".join(
+        capfd.readouterr()
+    )
+
+
+def test_changes_that_no_rule_asks_for_are_said_in_the_log(
+    a_price_moved: Callable[..., Any], run_dag: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    a_price_moved()
+    dag = alert_dag(mail())
+    dag.get_task("alert").rules = [AlertRule("quotas", changes="quota_changed")]
+    assert run_dag(dag).state == "success"
+    assert f"1 change on {today()}, none asked for by a rule." in "".join(capfd.readouterr())
 
 
 def test_one_of_two_fails_and_a_retry_sends_only_what_is_missing(
@@ -178,7 +196,9 @@ def test_names_from_outside_are_names_in_every_format(
     assert "<script" not in html
     assert "&amp;lt;" not in html  # escaped once
     plain, markdown, (data,) = seen
-    assert f"- {HOSTILE}: {MOVE}" in plain
+    shown = "- ‹script›alert(1)‹/script› *b* `c` ‹!channel› ［x］(http:∕∕evil) {{ 7 * 7 }}"  # noqa: RUF001
+    assert shown in plain
+    assert f"  {MOVE}" in plain
     assert "\\<script\\>" in markdown
     assert "\\[x\\]\\(http\\://evil\\)" in markdown
     assert data["groups"][0]["alerts"][0]["name"] == HOSTILE
@@ -281,7 +301,7 @@ def test_rules_come_in_many_forms(
     a_price_moved()
     seen: list[Any] = []
     assert run_dag(alert_dag(Recorder("{{ io_intelligence.text }}", seen), rules=rules)).state == "success"
-    assert "from a text (1)" in seen[0]
+    assert "from a text (1 change" in seen[0]
 
 
 @pytest.mark.parametrize(
@@ -306,6 +326,69 @@ def test_wrong_rules_fail_and_say_why(
     assert seen == []
     printed = capfd.readouterr()
     assert says in printed.out + printed.err
+
+
+TRAFFIC = '{"org/model": {"input": 1000000}}'
+
+
+@pytest.mark.parametrize(
+    ("traffic", "variable", "says"),
+    [
+        (None, TRAFFIC, "org/model: +0.10 USD"),
+        (None, None, None),
+        ({"org/model": {"input": "{{ 10 ** 6 }}"}}, None, "output"),
+        ("{{ var.value.io_intelligence_traffic }}", TRAFFIC, "org/model: +0.10 USD"),
+        ("io_intelligence_traffic", TRAFFIC, "org/model: +0.10 USD"),
+        ({"org/model": {"input": 1_000_000}}, '{"other": {}}', "org/model: +0.10 USD"),
+    ],
+)
+def test_traffic_comes_from_the_argument_or_the_variable(
+    traffic: Any,
+    variable: str | None,
+    says: str | None,
+    a_price_moved: Callable[..., None],
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("AIRFLOW_VAR_IO_INTELLIGENCE_TRAFFIC", variable)
+    a_price_moved()
+    seen: list[Any] = []
+    dag = alert_dag(Recorder("{{ io_intelligence.text }}", seen), traffic=traffic)
+    run = run_dag(dag)
+    if says == "output":  # a template gives text, which is no number
+        assert (run.state, seen) == ("failed", [])
+        return
+    assert run.state == "success"
+    assert ("Monthly bill" in seen[0]) is (says is not None)
+    assert says is None or says in seen[0]
+
+
+def test_malformed_traffic_fails_before_anything_is_sent(
+    a_price_moved: Callable[..., None],
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_IO_INTELLIGENCE_TRAFFIC", '{"m": {"inputs": 5}}')
+    a_price_moved()
+    seen: list[Any] = []
+    assert run_dag(alert_dag(Recorder("x", seen))).state == "failed"
+    printed = capfd.readouterr()
+    assert "Traffic of 'm': unknown key 'inputs'" in printed.out + printed.err
+    assert seen == []
+
+
+def test_without_rules_the_variable_has_them(
+    a_price_moved: Callable[..., None], run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_price_moved()
+    seen: list[Any] = []
+    dag = alert_dag(Recorder("{{ io_intelligence.text }}", seen), rules=None)
+    assert run_dag(dag).state == "failed"
+    monkeypatch.setenv("AIRFLOW_VAR_IO_INTELLIGENCE_ALERT_RULES", YAML)
+    assert run_dag(dag).state == "success"
+    assert "from a text (1 change" in seen[0]
 
 
 def test_relative_paths_start_at_the_dags_file(tmp_path: Path) -> None:
@@ -334,6 +417,6 @@ def test_the_sample_dag_takes_its_rules_from_a_variable(
     airflow_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules
-    assert [rule.baseline for rule in rules()] == ["last_alert", "previous", "previous"]
+    assert [rule.baseline for rule in rules()] == ["last_alert", "previous", "previous", "previous"]
     monkeypatch.setenv("AIRFLOW_VAR_IO_INTELLIGENCE_ALERT_RULES", YAML)
     assert rules() == YAML

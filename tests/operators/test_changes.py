@@ -57,7 +57,11 @@ def test_two_days_with_real_price_moves(
     moved = {(row["name"], row["field"]): (row["old_value"], row["new_value"]) for row in rows}
     assert moved["zai-org/GLM-5.2", "input_token_price"] == ("1.82", "1.678")
     (extra,) = asset_events(run, PRICES)
-    assert extra == summary | {"airflow.dataquality.result": store.quality().result()}
+    assert extra == summary | {
+        "root": str(root),
+        "query": "",
+        "airflow.dataquality.result": store.quality().result(),
+    }
     assert Path(extra["path"]).is_file()
     assert asset_events(run, QUOTAS) == []
     sent = task_instance(run, "alert").xcom_pull(task_ids="alert")
@@ -180,21 +184,21 @@ def due() -> set[tuple[str, str]]:
         return {tuple(row) for row in waiting}
 
 
-def event(day: str | None) -> Any:
-    return SimpleNamespace(extra={} if day is None else {"snapshot_date": day})
+def event(day: str | None, root: str | None = None) -> Any:
+    return SimpleNamespace(extra={} if day is None else {"snapshot_date": day, "root": root})
 
 
-def test_a_run_is_about_the_date_that_its_events_tell(file_day: Callable[..., Any]) -> None:
+def test_a_run_is_about_the_date_that_its_events_tell(file_day: Callable[..., Any], root: Path) -> None:
     file_day(date(2026, 1, 1), catalogue_records())
     context: Any = {
         "dag_run": SimpleNamespace(run_after=datetime.now(UTC)),
         "triggering_asset_events": {
-            PRICE_CHANGES: [event("2026-01-01"), event(None)],
-            QUOTA_CHANGES: [event("2025-12-31")],
+            PRICE_CHANGES: [event("2026-01-01", str(root)), event(None), event("2026-01-03", "/other")],
+            QUOTA_CHANGES: [event("2025-12-31", str(root))],
         },
         "outlet_events": {},
     }
     summary = IOIntelligenceChangesOperator(task_id="changes").execute(context)
     assert summary["snapshot_date"] == "2026-01-01"
-    assert triggering_dates(context["triggering_asset_events"]) == ["2025-12-31", "2026-01-01"]
+    assert triggering_dates(context["triggering_asset_events"]) == ["2025-12-31", "2026-01-01", "2026-01-03"]
     assert triggering_dates({MODELS: [event(None)]}) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -189,7 +190,9 @@ def told(
 def test_a_digest_ends_with_the_absolute_link(told: Callable[[str | None], str]) -> None:
     text = told("https://airflow.example.com/team/")
     (link,) = of_changes(today()).values()
-    assert text.endswith(f"\nOpen the page: https://airflow.example.com/team/{link}\n")
+    assert f"\nOpen the page: https://airflow.example.com/team/{link}\n" in text
+    run = r"https://airflow\.example\.com/team/dags/telling/runs/[^/]+/tasks/alert\?try_number=1"
+    assert re.search(rf"\nOpen the task run: {run}\n$", text)
 
 
 def test_a_digest_has_no_link_without_a_base_url(told: Callable[[str | None], str]) -> None:

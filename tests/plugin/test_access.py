@@ -50,7 +50,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
     from fastapi.routing import APIRoute
 
     found = api_routes()
-    assert len(found) == 11
+    assert len(found) == 12
     for route in found:
         if route.path == STATIC:
             continue
@@ -216,6 +216,6 @@ def test_below_a_base_url_with_a_path(simple: Server) -> None:
     plugins = simple.get("/api/v2/plugins", "admin", bearer=True).json()["plugins"]
     (ours,) = [plugin for plugin in plugins if plugin["name"] == "io_intelligence"]
     (view,) = ours["external_views"]
-    assert (view["name"], view["href"], view["destination"]) == ("IO Intelligence", "io-intelligence/", "nav")
+    assert (view["name"], view["href"], view["destination"]) == ("IO Models", "io-intelligence/", "nav")
     for address in (view["href"], view["icon"], view["icon_dark_mode"]):
         assert simple.get(f"/{address}", "viewer").status == 200

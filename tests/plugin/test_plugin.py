@@ -32,7 +32,6 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
         "polars",
         "pyarrow",
         "pandera",
-        "plotly",
         "pandas",
         "starlette",
         "pydantic",
@@ -70,52 +69,6 @@ def test_answering_does_not_import_pandas(builder: Any, changes: bool) -> None:
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
 
 
-WARMING_UP = """
-import gzip, sys, threading
-from starlette.testclient import TestClient
-from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
-
-def fail(*_, **__):
-    raise AssertionError("Nobody asked for this.")
-
-app = build_app(StoreSource(fail), lambda: None)
-before = threading.active_count()
-with TestClient(app) as client:
-    icon = client.get("/static/icon.svg").status_code
-after = threading.active_count()
-gzip.compress = fail
-with TestClient(app) as client:
-    answer = client.get("/static/plotly.min.js")
-print(before, icon, after, answer.status_code, answer.headers["content-encoding"])
-"""
-
-
-def test_a_server_warms_up_before_anyone_opens_the_page_and_waits_for_that_when_it_stops() -> None:
-    done = subprocess.run([sys.executable, "-c", WARMING_UP], capture_output=True, text=True, check=False)
-    # One thread before and after. The second answer is compressed already.
-    assert done.stdout.splitlines()[-1:] == ["1 200 1 200 gzip"], done.stderr
-    assert "Nobody" not in done.stderr
-
-
-def test_a_warm_up_that_fails_is_logged_and_takes_nothing_down(
-    builder: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from starlette.testclient import TestClient
-
-    from io_intelligence_provider.plugin.app import build_app
-    from io_intelligence_provider.plugin.reader import StoreSource
-    from io_intelligence_provider.plugin.static_files import StaticFiles
-
-    def fail(_: StaticFiles) -> None:
-        raise OSError("no such library")
-
-    monkeypatch.setattr(StaticFiles, "prepare", fail)
-    with TestClient(build_app(StoreSource(lambda: builder.store), lambda: None)) as client:
-        assert client.get("/static/icon.svg").status_code == 200
-    assert "no such library" in caplog.text
-
-
 def test_the_entry_point_leads_to_the_plugin() -> None:
     (entry,) = importlib.metadata.entry_points(group="airflow.plugins", name="io_intelligence")
     assert entry.load() is IOIntelligencePlugin
@@ -131,7 +84,7 @@ def test_the_entry_point_leads_to_the_plugin() -> None:
 def test_the_entry_of_the_side_bar(version: str, top_level: bool) -> None:
     view = external_view(version)
     assert view["destination"] == "nav"
-    assert view["name"] == "IO Intelligence"
+    assert view["name"] == "IO Models"
     assert view["href"] == "io-intelligence/"
     assert view["icon"] == "io-intelligence/static/icon.svg"
     assert view["icon_dark_mode"] == "io-intelligence/static/icon-dark.svg"

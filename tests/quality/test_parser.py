@@ -14,6 +14,8 @@ import pandera.polars
 import polars as pl
 import pyarrow as pa
 import pytest
+from pandera.engines import pandas_engine, polars_engine
+from pydantic import BaseModel
 
 from io_intelligence_provider.errors import ConfigurationError
 
@@ -23,44 +25,6 @@ BACKENDS = pytest.mark.parametrize("backend", [pandas, polars], ids=["pandas", "
 
 Write = Callable[..., str]
 Check = Callable[..., Any]
-
-
-def test_a_parser_that_sorts_moves_no_verdict(write: Write, check: Check) -> None:
-    sort = pandas.Parser(lambda frame: frame.sort_values("a").reset_index(drop=True))
-    schema = pandas.DataFrameSchema({"a": pandas.Column(int, pandas.Check.ge(0))}, parsers=sort, strict=True)
-    checked = check(write(pl.DataFrame({"a": [3, 1, -2, 2]})), schema)
-    assert checked.failures == {(2, "a", "greater_than_or_equal_to")}
-    assert checked.valid.to_pydict() == {"a": [3, 1, 2]}
-
-
-def test_a_check_sees_the_order_that_a_parser_made(write: Write, check: Check) -> None:
-    sort = pandas.Parser(lambda frame: frame.sort_values("a"))
-    grows = pandas.Check(lambda series: series.diff().fillna(1) > 0, name="grows")
-    schema = pandas.DataFrameSchema({"a": pandas.Column(int, grows)}, parsers=sort)
-    checked = check(write(pl.DataFrame({"a": [3, 1, 2, 3]})), schema)
-    assert checked.failures == {(3, "a", "grows")}
-    assert checked.valid.to_pydict() == {"a": [3, 1, 2]}
-
-
-@pytest.mark.parametrize(
-    ("parser", "said"),
-    [
-        (lambda frame: frame[frame["a"] > 1], "4 rows went in, 3 came out"),
-        (lambda frame: pd.concat([frame, frame]), "4 rows went in, 8 came out"),
-        (lambda frame: frame[["a"]], "it returned no column"),
-        (lambda frame: frame * 2, "it changed the column"),
-        (lambda frame: frame.assign(**{frame.columns[-1]: 0}), "it changed the column"),
-        (lambda _: None, "it returned no column"),
-    ],
-)
-def test_a_parser_that_loses_track_of_rows_is_refused(
-    write: Write, check: Check, parser: Any, said: str
-) -> None:
-    schema = pandas.DataFrameSchema(
-        {"a": pandas.Column(int)}, parsers=pandas.Parser(parser, name="mine"), strict=True
-    )
-    with pytest.raises(ConfigurationError, match=rf"parser 'mine' .*{said}"):
-        check(write(pl.DataFrame({"a": [3, 1, 2, 4]})), schema)
 
 
 @BACKENDS
@@ -393,19 +357,83 @@ def test_integers_of_an_index_with_nulls_are_integers(write: Write, check: Check
     assert checked.valid["k"].to_pylist() == [BEYOND_FLOATS, None]
 
 
-@pytest.mark.parametrize(
-    "parser", [lambda s: s[s > 1], lambda _: [1.0], lambda s: s.set_axis(range(5, 5 + len(s)))]
-)
-def test_a_parser_of_a_column_returns_a_value_for_each_row(
-    write: Write, check: Check, parser: Callable[[Any], Any]
+class Offer(BaseModel):
+    """A row; ``tags`` has no type that is known before the rows."""
+
+    id: int | None
+    price: float
+    tags: list[int] = []
+
+
+def _offers(backend: Any, **options: Any) -> Any:
+    engine = pandas_engine if backend is pandas else polars_engine
+    return backend.DataFrameSchema(dtype=engine.PydanticModel(Offer), coerce=True, **options)
+
+
+@BACKENDS
+@pytest.mark.parametrize("row_group_size", [1, 10])
+def test_a_pydantic_model_reads_each_row_as_it_is(
+    write: Write, check: Check, backend: Any, row_group_size: int
 ) -> None:
-    schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=pandas.Parser(parser, name="mine"))})
-    with pytest.raises(ConfigurationError, match="parser 'mine' of the column 'a'"):
-        check(write(pl.DataFrame({"a": [3.0, 1.0]})), schema)
+    """The first row is none, a large number stands beside a null, and files have different values."""
+    names = ["id", "price", "tags"]
+    first = pa.table([pa.array([1, None]), ["x", "2"], pa.array([[1], []], pa.list_(pa.int64()))], names)
+    write(first, "in/1.parquet", row_group_size=row_group_size)
+    second = pa.table([pa.array([BEYOND_FLOATS, 3]), ["1.5", "-1"], [[2], [3]]], names)
+    path = write(second, "in/2.parquet", row_group_size=row_group_size)
+    schema = _offers(backend, columns={"price": backend.Column(float, backend.Check.gt(0))})
+    checked = check(str(Path(path).parent), schema)
+    reasons = [(row["failures"][0]["column"], row["failures"][0]["message"]) for row in checked.refused]
+    assert reasons == [(None, "is no Offer"), ("price", "fails greater_than(0)")]
+    assert checked.valid.to_pydict() == {
+        "id": [None, BEYOND_FLOATS], "price": [2.0, 1.5], "tags": [[], [2]],
+    }  # fmt: skip
+    assert checked.valid.schema.field("id").type == pa.int64()
 
 
-def test_a_parser_of_a_column_may_sort_by_label(write: Write, check: Check) -> None:
-    sort = pandas.Parser(lambda series: series.sort_values())
-    schema = pandas.DataFrameSchema({"a": pandas.Column(float, parsers=sort), "b": pandas.Column(int)})
-    checked = check(write(pl.DataFrame({"a": [3.0, 1.0], "b": [30, 10]})), schema)
-    assert checked.valid.to_pydict() == {"a": [3.0, 1.0], "b": [30, 10]}
+@BACKENDS
+def test_types_of_a_pydantic_model_hold_without_a_row(write: Write, check: Check, backend: Any) -> None:
+    write(pa.table({"id": [1], "price": ["x"]}), "in/1.parquet")
+    path = write(pa.table({"id": [1], "price": ["1"]}), "in/2.parquet")
+    checked = check(str(Path(path).parent), _offers(backend, unique=["id"]))
+    assert (checked.run.quarantined, checked.valid["price"].to_pylist()) == (1, [1.0])
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", [int, bool, str, float])
+def test_an_added_column_is_null_or_its_default(
+    write: Write, check: Check, backend: Any, dtype: type
+) -> None:
+    path = write(pl.DataFrame({"a": [1, 2]}))
+    for coerce in (False, True):
+        added = backend.Column(dtype, nullable=True, coerce=coerce)
+        schema = backend.DataFrameSchema({"a": backend.Column(int), "b": added}, add_missing_columns=True)
+        checked = check(path, schema)
+        assert (checked.run.outcome, checked.valid["b"].to_pylist()) == ("passed", [None, None])
+        expected = to_arrow_type(dtype)
+        assert checked.valid.schema.field("b").type == expected
+
+
+def to_arrow_type(dtype: type) -> pa.DataType:
+    """Return the type of a column that was text to pandas or polars."""
+    return {int: pa.int64(), bool: pa.bool_(), str: pa.large_string(), float: pa.float64()}[dtype]
+
+
+@BACKENDS
+def test_an_added_column_is_checked_as_any_other(write: Write, check: Check, backend: Any) -> None:
+    added = backend.Column(int, [backend.Check.gt(4), backend.Check.gt(7)], default=5, unique=True)
+    schema = backend.DataFrameSchema({"a": backend.Column(int), "b": added}, add_missing_columns=True)
+    checked = check(write(pl.DataFrame({"a": [1, 2]})), schema)
+    assert checked.failures == {
+        (row, "b", name) for row in (0, 1) for name in ("greater_than(7)", "field_uniqueness")
+    }
+    assert (checked.result("greater_than(4)", "b").evaluated, checked.result("dtype", "b").evaluated) == (
+        2,
+        1,
+    )
+
+
+def test_an_added_column_without_a_type_is_refused(write: Write, check: Check) -> None:
+    schema = pandas.DataFrameSchema({"b": pandas.Column(nullable=True)}, add_missing_columns=True)
+    with pytest.raises(ConfigurationError, match="adds the column 'b', which has no type"):
+        check(write(pl.DataFrame({"a": [1]})), schema)

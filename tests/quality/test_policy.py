@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +142,32 @@ def test_two_checks_of_one_name_are_told_apart(write: Callable[..., str], check:
     assert checked.result("str_matches('^.$')", "b").failed == 2
 
 
-def test_extra_checks_count_like_any_other(write: Callable[..., str], check: Callable[..., Any]) -> None:
-    from io_intelligence_provider.quality.result import CheckResult
+def test_history_checks_count_like_any_other(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    path = write(FRAME)
+    now = check(path, schema()).run
+    earlier = [
+        replace(now, run_id=f"run-{day}", checked_at=now.checked_at - timedelta(days=day), rows=9)
+        for day in range(1, 9)
+    ]
+    volume = {"volume": {"severity": "error"}}
+    checked = check(path, schema(), history_checks=volume, earlier_runs=lambda _: earlier)
+    assert "volume (1 of 1: value: 4, usual: 9" in str(checked.stopped)
+    assert check(path, schema(), history_checks=volume).result("volume").evaluated == 0
 
-    extra = CheckResult("volume", None, "dataset", "error", 1, 1, [{"rows": 4}])
-    checked = check(write(FRAME), schema(), extra_checks=lambda run: [extra] if run.rows == 4 else [])
-    assert checked.stopped is not None
-    assert "volume" in str(checked.stopped)
-    assert checked.run.checks[-1] == extra
+
+def test_history_checks_without_history(write: Callable[..., str], check: Callable[..., Any]) -> None:
+    frame = pl.DataFrame({"a": [1], "at": [datetime(2020, 1, 1, tzinfo=UTC)]})
+    checks = {"freshness": {"columns": ["at"], "max_age_hours": 1, "severity": "error"}, "null_share": {}}
+    checked = check(write(frame), pa.DataFrameSchema({"a": pa.Column(int)}), history_checks=checks)
+    assert "freshness on at" in str(checked.stopped)
+    idle = checked.result("null_share")
+    assert (idle.evaluated, idle.examples) == (
+        0, [{"message": "not evaluated: earlier runs needed: 7, on file: 0"}],
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError, match="no history check 'volum'"):
+        CheckOptions(history_checks={"volum": {}})
+    with pytest.raises(ConfigurationError, match="does nothing without history_checks"):
+        CheckOptions(earlier_runs=lambda _: ())
 
 
 def test_options_read_sizes() -> None:

@@ -106,3 +106,15 @@ def test_a_misspelt_key_is_an_error(tmp_path: Path, text: str, said: str) -> Non
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=said):
         load_schema(path)
+
+
+def test_parsers_of_a_polars_schema_are_refused() -> None:
+    """pandera runs them for pandas only."""
+    import pandera
+
+    parser: Any = pandera.Parser(abs)
+    column: Any = pa.Column(int)
+    column.parsers = [parser]
+    for schema in (pa.DataFrameSchema({"a": column}), pa.DataFrameSchema(parsers=parser)):
+        with pytest.raises(ConfigurationError, match="has parsers, which pandera runs on pandas only"):
+            load_schema(schema)

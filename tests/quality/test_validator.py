@@ -165,28 +165,6 @@ def test_a_hypothesis_looks_at_all_rows(write: Callable[..., str], check: Callab
         assert checked.run.quarantined == 0
 
 
-def test_a_pydantic_model_judges_row_by_row(
-    write: Callable[..., str], check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pandera.engines.pandas_engine import PydanticModel
-    from pydantic import BaseModel
-
-    monkeypatch.setenv("SILENCE_WARNING_PYDANTIC_MODEL", "true")
-
-    class Offer(BaseModel):
-        price: float
-        name: str
-
-    class Offers(pandera.pandas.DataFrameModel):
-        class Config:
-            dtype = PydanticModel(Offer)
-            coerce = True
-
-    checked = check(write(pl.DataFrame({"price": ["1", "x", "3"], "name": ["a", "b", "c"]})), Offers)
-    assert {row for row, *_ in checked.failures} == {1}
-    assert checked.run.valid == 2
-
-
 def test_a_panic_is_a_finding(write: Callable[..., str], check: Callable[..., Any]) -> None:
     def panics(_: Any) -> Any:
         pl.from_arrow(arrow.table({"a": arrow.array([Decimal(1)], arrow.decimal256(50, 10))}))

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.records import model_record
-from helpers.stores import file_records
+from helpers.stores import file_records, model_row, nth_day
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
-from io_intelligence_provider.store.prices import Prices, cost_of, periods_schema
+from io_intelligence_provider.store.prices import DOUBTFUL_FOR, Prices, cost_of, periods_schema
 from io_intelligence_provider.store.store import SnapshotStore
 
 ALL = {
@@ -294,3 +294,77 @@ def test_a_period_says_what_price_at_says(tmp_path_factory, days):
             except NotOnFileError:
                 expected = None
             assert held == ([] if expected is None else [expected])
+
+
+INPUT = "input_token_price"
+
+
+def doubtful(store, *days, models=None):
+    """Return the doubtful zeros of some days of a builder's store: day, name, field, last price, its day."""
+    rows = store.doubtful_zeros(nth_day(days[0]), nth_day(days[-1]), models).rows()
+    first = nth_day(0)
+    return [
+        ((day - first).days, name, field.removesuffix("_token_price"), float(last), (when - first).days)
+        for day, _, name, field, last, when in rows
+    ]
+
+
+def test_a_zero_for_one_day_is_doubtful(builder):
+    """As on 2026-05-26, when GLM-4.5-Air read 0 and had read 0.13 and 0.85; its cache was always free."""
+    for when, (price, other) in enumerate([("0.13", "0.85"), ("0", "0"), ("0.15667", "0.93667")]):
+        values = {INPUT: price, "output_token_price": other, "cache_read_token_price": "0"}
+        builder.file(when, model_row("zai-org/GLM-4.5-Air", **values), model_row("free", **{INPUT: "0"}))
+    assert doubtful(builder.store, 0, 2) == [
+        (1, "zai-org/GLM-4.5-Air", "input", 0.13, 0),
+        (1, "zai-org/GLM-4.5-Air", "output", 0.85, 0),
+    ]
+    assert doubtful(builder.store, 2) == []
+    assert doubtful(builder.store, 1, models=["free"]) == []
+
+
+def test_a_zero_is_doubtful_for_thirty_days(builder):
+    builder.file(0, model_row("m", **{INPUT: "3"}))
+    builder.file(1, model_row("m", **{INPUT: "2"}))
+    for when in (5, 31, 32):
+        builder.file(when, model_row("m", **{INPUT: "0"}))
+    assert DOUBTFUL_FOR.days == 30
+    assert doubtful(builder.store, 5, 32) == [(5, "m", "input", 2, 1), (31, "m", "input", 2, 1)]
+    assert doubtful(builder.store, 31) == [(31, "m", "input", 2, 1)]
+    assert doubtful(builder.store, 32) == []
+
+
+def test_a_day_without_the_price_changes_nothing(builder):
+    for when, price in enumerate(["2", None, "0"]):
+        builder.file(when, model_row("m", **{INPUT: price}))
+    assert doubtful(builder.store, 0, 2) == [(2, "m", "input", 2, 0)]
+
+
+@pytest.mark.parametrize(("twins", "found"), [(0, [(1, "m", "input", 2, 0)]), (1, [])])
+def test_a_model_is_found_again_by_a_name_that_is_unique(builder, twins, found):
+    other = "11111111-1111-4111-8111-111111111111"
+    builder.file(0, model_row("m", model_id=other, **{INPUT: "2"}))
+    twin = model_row("m", model_id="22222222-2222-4222-8222-222222222222", **{INPUT: "7"})
+    builder.file(1, model_row("m", **{INPUT: "0"}), *[twin] * twins)
+    assert doubtful(builder.store, 1) == found
+
+
+def test_a_model_is_found_again_under_another_name(builder):
+    identity = "11111111-1111-4111-8111-111111111111"
+    builder.file(0, model_row("before", model_id=identity, **{INPUT: "2"}))
+    builder.file(1, model_row("after", model_id=identity, **{INPUT: "0"}))
+    assert doubtful(builder.store, 1) == [(1, "after", "input", 2, 0)]
+
+
+@pytest.mark.long
+def test_the_real_history_has_one_bad_day_and_one_day_of_free_caches(recorded_store):
+    zeros = SnapshotStore(recorded_store).doubtful_zeros(date(2026, 5, 15), date(2026, 6, 30))
+    glm = zeros.filter(zeros["name"] == "zai-org/GLM-4.5-Air")
+    assert [(str(day), field) for day, _, _, field, _, _ in glm.rows()] == [
+        ("2026-05-26", "input_token_price"),
+        ("2026-05-26", "output_token_price"),
+    ]
+    caches = zeros.filter(zeros["field"] == "cache_write_token_price")
+    assert (str(caches["snapshot_date"].min()), str(caches["snapshot_date"].max())) == (
+        "2026-05-15",
+        "2026-06-12",
+    )

@@ -9,8 +9,12 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import pkgutil
+import re
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -23,7 +27,7 @@ DISTRIBUTION: Final = "airflow-provider-io-intelligence"
 FILES: Final = (
     "py.typed",
     "emulator/data/io_net_prices_2026h1.jsonl",
-    "quality/report.html.j2",
+    "quality/report.css",
     "quality/report.schema.json",
     "plugin/static/index.html",
     "plugin/static/app.js",
@@ -51,6 +55,43 @@ def installed() -> None:
         importlib.import_module(module.name)
         walked += 1
     print(f"{walked} modules imported")
+
+
+def pages(*paths: str) -> None:
+    """Do what pages of the documentation say, each in an empty folder: write its files, run its blocks.
+
+    A block that begins with ``# folder/file.py`` is a file. Output that a page shows has to come.
+    """
+    for path in paths:
+        blocks = re.findall(r"^```(\w+)\n(.*?)^```$", Path(path).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        assert blocks, f"{path} has no block"
+        with tempfile.TemporaryDirectory() as folder:
+            shown = ""
+            for language, text in blocks:
+                shown = _run_block(language, text, Path(folder), shown)
+        print(f"{Path(path).name}: {len(blocks)} blocks")
+
+
+def _run_block(language: str, text: str, folder: Path, shown: str) -> str:
+    """Run a block, or compare it with the output of the one before."""
+    if language == "text":
+        expected = re.escape(text.strip()).replace("RULE", "[0-9a-f]{8}")
+        assert re.fullmatch(expected, shown.strip()), f"{text}\nis shown, this came:\n{shown}"
+        return ""
+    if named := re.match(r"# (\S+/\S+\.py)\n", text):
+        file = folder / named[1]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, "utf-8")
+        return ""
+    if language == "bash":  # the package is installed
+        text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("pip install"))
+    command = {"python": [sys.executable, "-c", text], "bash": ["bash", "-euc", text]}[language]
+    bin_folder = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+    environment |= {"AIRFLOW_HOME": str(folder / "airflow")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{text}\n{done.stdout[-3_000:]}\n{done.stderr[-3_000:]}"
+    return done.stdout
 
 
 def _fail(name: str) -> None:
@@ -164,12 +205,12 @@ def routes(url: str, user: str, password: str) -> None:
         anonymous = pool.request("GET", f"{url}{URL_PREFIX}{path}", redirect=False)
         assert anonymous.status == 401, f"GET {path} without a login: {anonymous.status}"
         answer = ask(path, WITH_PARAMETERS[path](model) if path in WITH_PARAMETERS else None)
-        assert path == "/" or answer.json(), path
+        assert path in ("/", "/api/report") or answer.json(), path
     static = PACKAGE / "plugin" / "static"
     files = [str(file.relative_to(static)) for file in static.rglob("*") if file.is_file()]
-    for name in [*files, "plotly.min.js"]:
+    for name in files:
         assert ask(f"/static/{name}").data, name
-    print(f"{len(paths)} routes and {len(files) + 1} files served")
+    print(f"{len(paths)} routes and {len(files)} files served")
 
 
 def _no_store() -> Any:

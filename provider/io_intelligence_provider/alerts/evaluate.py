@@ -2,7 +2,7 @@
 
 State is kept per notifier: an alert that was sent to one is still due to the others. Therefore a retry,
 another run of the same day, and a run after one in which a notifier failed need no special handling. This
-file also looks up the current values of a model and its changes since its first snapshot.
+file also compares each model with its first snapshot.
 """
 
 from __future__ import annotations
@@ -13,72 +13,92 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.alerts.ledger import PRESENCE, LastNotified, last_notified
-from io_intelligence_provider.alerts.rules import (
+from io_intelligence_provider.alerts.digest import (
     Alert,
-    AlertRule,
+    DataQuality,
     Digest,
     RuleAlerts,
-    RulesSource,
-    rules_from,
+    data_quality,
+    with_doubts,
 )
-from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.changes.baseline import Baseline, in_quarantine, match
+from io_intelligence_provider.alerts.ledger import (
+    PRESENCE,
+    UNKNOWN,
+    CurrentValues,
+    LastNotified,
+    key_of,
+    last_notified,
+)
+from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
+from io_intelligence_provider.alerts.traffic import Traffic, bill_of
+from io_intelligence_provider.changes.baseline import Baseline, match
 from io_intelligence_provider.changes.day import Day
-from io_intelligence_provider.changes.diff import as_table, compare, field_rows, skipping_unreadable_days
-from io_intelligence_provider.changes.kinds import (
-    EXTRA,
-    FIELDS,
-    MODEL_ADDED,
-    MODEL_REMOVED,
-    NUMERIC_FIELDS,
-    comparable,
-    extra_field,
-    is_compared_key,
-    null_means_unsaid,
+from io_intelligence_provider.changes.diff import (
+    Comparison,
+    as_table,
+    compare,
+    field_rows,
+    skipping_unreadable_days,
 )
-from io_intelligence_provider.changes.values import as_text, direction, percent
+from io_intelligence_provider.changes.kinds import (
+    FIELDS,
+    NUMERIC_FIELDS,
+    QUARANTINED,
+)
+from io_intelligence_provider.changes.values import direction, percent
 from io_intelligence_provider.store.store import SnapshotStore, When
 
-__all__ = ["UNKNOWN", "CurrentValues", "changes_since_first_seen", "evaluate", "pending"]
+__all__ = ["changes_since_first_seen", "evaluate", "pending"]
 
 
-Key: TypeAlias = tuple[str, str | None]
-"""Today's ``model_id`` and the field, ``None`` for the model itself."""
+Key: TypeAlias = tuple[str, str | None, bool]
+"""See :func:`key_of`; with today's ``model_id``."""
 
 
 def evaluate(
-    store: SnapshotStore, rules: RulesSource, snapshot_date: When | None = None, notifier: str | None = None
+    store: SnapshotStore,
+    rules: RulesSource,
+    snapshot_date: When | None = None,
+    notifier: str | None = None,
+    *,
+    traffic: Traffic | None = None,
 ) -> Digest:
     """Return the alerts of all rules for a day.
 
     :param rules: see :func:`rules_from`.
     :param snapshot_date: a date in the store; the latest by default.
     :param notifier: leave out the alerts that this notifier was sent; ``None``: leave out none.
+    :param traffic: compute what the price changes add to the monthly bill, see :func:`traffic_from`.
     :raises ConfigurationError: when a rule is invalid.
     :raises NotOnFileError: when there is no such snapshot.
     :raises StorageError: when a file cannot be read.
     """
-    with _Evaluation(store, rules, snapshot_date) as evaluation:
+    with _Evaluation(store, rules, snapshot_date, traffic) as evaluation:
         return evaluation.digest(notifier)
 
 
 def pending(
-    store: SnapshotStore, rules: RulesSource, notifiers: Iterable[str], snapshot_date: When | None = None
+    store: SnapshotStore,
+    rules: RulesSource,
+    notifiers: Iterable[str],
+    snapshot_date: When | None = None,
+    *,
+    traffic: Traffic | None = None,
 ) -> dict[str, Digest]:
     """Return the digest that each notifier still has to be sent; a notifier without one is left out.
 
     Send each digest, and call :func:`record_sent` after each send that succeeded.
 
     :param notifiers: their keys, see :func:`notifier_key`.
+    :param traffic: see :func:`evaluate`.
     :raises: the errors of :func:`evaluate`.
     """
-    with _Evaluation(store, rules, snapshot_date) as evaluation:
+    with _Evaluation(store, rules, snapshot_date, traffic) as evaluation:
         digests = {notifier: evaluation.digest(notifier) for notifier in notifiers}
     return {notifier: digest for notifier, digest in digests.items() if digest}
 
@@ -86,12 +106,20 @@ def pending(
 class _Evaluation:
     """Evaluates rules on one snapshot; computes what does not depend on the notifier once."""
 
-    def __init__(self, store: SnapshotStore, rules: RulesSource, snapshot_date: When | None) -> None:
+    def __init__(
+        self,
+        store: SnapshotStore,
+        rules: RulesSource,
+        snapshot_date: When | None,
+        traffic: Traffic | None,
+    ) -> None:
         self._store = store
+        self._traffic = traffic
         self._rules = rules_from(rules)
         self._date = store.resolve("latest" if snapshot_date is None else snapshot_date)
         self._opened = ExitStack()
-        self._compared: dict[int, list[Alert]] = {}
+        self._compared: dict[int, Comparison] = {}
+        self._changes_since: dict[int, list[Alert]] = {}
 
     def __enter__(self) -> Self:
         self._today = self._opened.enter_context(Day.open(self._store, self._date))
@@ -110,10 +138,29 @@ class _Evaluation:
             alerts = sorted([*self._unsent(rule, by_key), *self._corrections(rule, by_key)], key=_order)
             if alerts:
                 groups.append(RuleAlerts(rule.name, tuple(alerts), self._remember_since(rule)))
-        return Digest(self._date, self._today.snapshot_id, self._today.shape.value, tuple(groups))
+        marked = with_doubts(self._store, self._date, groups)
+        digest = Digest(self._date, self._today.snapshot_id, self._today.shape.value, marked)
+        if not groups:
+            return digest
+        bill = None
+        if self._traffic:
+            models = self._today.keys.select("model_id", "name").iter_rows()
+            bill = bill_of(self._traffic, digest.alerts, models, self._refused)
+        return replace(digest, data=self._data, bill=bill)
+
+    @cached_property
+    def _data(self) -> DataQuality:
+        return data_quality(self._store, self._today)
+
+    @cached_property
+    def _refused(self) -> set[str]:
+        """Return the ids and names of the models in quarantine; a record may have an id only."""
+        known = self._compare(1).quarantined
+        return {text for frame in (self._today.refused, known) for key in ("model_id", "name")
+                for text in frame[key] if text is not None}  # fmt: skip
 
     def _entry_key(self, entry: LastNotified) -> Key:
-        return self._current.identity(entry)[0], entry.field
+        return key_of(self._current.identity(entry)[0], entry)
 
     def _remember_since(self, rule: AlertRule) -> date | None:
         if isinstance(rule.baseline, int):
@@ -127,6 +174,9 @@ class _Evaluation:
             if before is None or before.value != _value(alert):
                 revised = before is not None and before.day == self._date
                 yield replace(alert, correction=True, told=before.value) if before and revised else alert
+            elif alert.change == QUARANTINED:
+                if before.day <= alert.since:  # it was back in between
+                    yield alert
             elif before.day != self._date and not self._is_known(rule, before, alert):
                 yield alert
 
@@ -151,20 +201,17 @@ class _Evaluation:
 
     def _wanted(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> list[Alert]:
         rows = self._since_last_alert(rule, sent) if rule.baseline == "last_alert" else self._since_days(rule)
-        return [
-            row
-            for row in rows
-            if rule.wants(row.change, row.name, row.field)
-            and rule.passes(row.old_value, row.new_value, row.pct, row.direction)
-        ]
+        moved = [row for row in rows if rule.passes(row.old_value, row.new_value, row.pct, row.direction)]
+        refused = self._quarantined if QUARANTINED in rule.changes else []
+        return [row for row in (*moved, *refused) if rule.wants(row.change, row.name, row.field)]
 
     def _since_days(self, rule: AlertRule) -> list[Alert]:
-        return self._compare(rule.baseline if isinstance(rule.baseline, int) else 1)
+        return self._changes(rule.baseline if isinstance(rule.baseline, int) else 1)
 
     def _since_last_alert(self, rule: AlertRule, sent: dict[Key, LastNotified]) -> Iterator[Alert]:
         # Added and removed models have no value to compare: they are reported on their day only.
         if not PRESENCE.keys().isdisjoint(rule.changes):
-            yield from (alert for alert in self._compare(1) if alert.field is None)
+            yield from (alert for alert in self._changes(1) if alert.field is None)
         yield from (alert for alert in self._since_first_seen if _key(alert) not in sent)
         for before in sent.values():
             if before.field is not None and self._current.value(before) not in (UNKNOWN, before.value):
@@ -183,11 +230,26 @@ class _Evaluation:
             before.change, model_id, name, before.field, before.value, new, pct, way, since=before.day
         )
 
-    def _compare(self, days_back: int) -> list[Alert]:
+    def _compare(self, days_back: int) -> Comparison:
         if days_back not in self._compared:
-            changes = compare(self._store, self._date, self._fields, days_back=days_back).changes
-            self._compared[days_back] = _alerts(changes)
+            self._compared[days_back] = compare(self._store, self._date, self._fields, days_back=days_back)
         return self._compared[days_back]
+
+    def _changes(self, days_back: int) -> list[Alert]:
+        if days_back not in self._changes_since:
+            self._changes_since[days_back] = _alerts(self._compare(days_back).changes)
+        return self._changes_since[days_back]
+
+    @cached_property
+    def _quarantined(self) -> list[Alert]:
+        """Return the models that were known on their last day outside of quarantine, and are in it now.
+
+        Not only those of the day before: a notifier that failed on the first day is still to be told.
+        """
+        return [
+            Alert(QUARANTINED, identity, name, None, None, None, None, None, since)
+            for since, identity, name in self._compare(1).quarantined.iter_rows()
+        ]
 
     @cached_property
     def _fields(self) -> list[str]:
@@ -200,7 +262,7 @@ class _Evaluation:
 
     @cached_property
     def _changed_today(self) -> set[Key]:
-        return {_key(alert) for alert in self._compare(1)}
+        return {_key(alert) for alert in self._changes(1)}
 
 
 def _alerts(changes: pa.Table) -> list[Alert]:
@@ -212,7 +274,7 @@ def _alert(row: dict[str, Any]) -> Alert:
 
 
 def _key(alert: Alert) -> Key:
-    return alert.model_id, alert.field
+    return key_of(alert.model_id, alert)
 
 
 def _value(alert: Alert) -> str | None:
@@ -221,82 +283,6 @@ def _value(alert: Alert) -> str | None:
 
 def _order(alert: Alert) -> tuple[str, str, str, str]:
     return alert.name, alert.change, alert.field or "", alert.model_id
-
-
-class _Unknown:
-    """Marks an unknown value: the model is quarantined or gone, or the file lacks the column."""
-
-
-UNKNOWN: Final = _Unknown()
-
-
-class CurrentValues:
-    """Looks up the values of one snapshot, as text, for models that the ledger names."""
-
-    def __init__(self, today: Day) -> None:
-        self._today = today
-        self._columns: dict[str, list[str | None]] = {}
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {identity: row for row, identity in enumerate(self._today.keys["model_id"])}
-
-    @cached_property
-    def _by_name(self) -> dict[str, int]:
-        unique = self._today.keys.filter(pl.col("name").is_unique())
-        return dict(zip(unique["name"], unique["row"], strict=True))
-
-    def _row(self, entry: LastNotified) -> int | None:
-        row = self._rows.get(entry.model_id)
-        return self._by_name.get(entry.name) if row is None else row
-
-    def identity(self, entry: LastNotified) -> tuple[str, str]:
-        """Return today's ``model_id`` and ``name``, found by the id or else by a name that is unique."""
-        row = self._row(entry)
-        if row is None:
-            return entry.model_id, entry.name
-        return self._today.keys["model_id"][row], self._today.keys["name"][row]
-
-    def value(self, entry: LastNotified) -> str | _Unknown | None:
-        """Return the current value of the field or the presence that was sent."""
-        row = self._row(entry)
-        if row is None:
-            return UNKNOWN if entry.field is not None or self._refused(entry) else PRESENCE[MODEL_REMOVED]
-        if entry.field is None:
-            return PRESENCE[MODEL_ADDED]
-        if entry.field.partition(".")[0] == EXTRA:
-            return self._extra_value(entry, entry.field, row)
-        if not self._today.has(entry.field):
-            return UNKNOWN
-        value = self._column(entry.field)[row]
-        return value if self._comparable(entry, entry.field, value) else UNKNOWN
-
-    def _column(self, name: str) -> list[str | None]:
-        if name not in self._columns:
-            self._columns[name] = as_text(name, self._today.column(name)).to_list()
-        return self._columns[name]
-
-    def _extra_value(self, entry: LastNotified, field: str, row: int) -> str | _Unknown | None:
-        """Return the value of a key of ``extra``; ``UNKNOWN`` for a key that is no longer compared."""
-        key = field.removeprefix(extra_field(""))
-        if key == field or not is_compared_key(key, self._today.shape):
-            return UNKNOWN
-        value = self._today.extra_of(self._column(EXTRA)[row]).get(field)
-        return value if self._comparable(entry, field, value) else UNKNOWN
-
-    def _comparable(self, entry: LastNotified, field: str, value: str | None) -> bool:
-        """Return whether today's value is comparable with the one sent, perhaps in another wire shape."""
-        then, now = WireShape(entry.wire_shape), self._today.shape
-        if not comparable(field, then, now):
-            return False
-        unsaid = value is None and null_means_unsaid(field, now, then)
-        return not unsaid and not (entry.value is None and null_means_unsaid(field, then, now))
-
-    def _refused(self, entry: LastNotified) -> bool:
-        model = pl.DataFrame({"model_id": [entry.model_id], "name": [entry.name]})
-        refused = self._today.refused
-        # The ledger does not record which shape the id is from, so a matching name is enough for unknown.
-        return any(in_quarantine(model, refused, same_shape=same)[0] for same in (True, False))
 
 
 def changes_since_first_seen(store: SnapshotStore, today: Day, fields: Collection[str]) -> pa.Table:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
-from io_intelligence_provider.alerts.message import Block, Change, Link, Message, Note, Rule, Title, clean
+from io_intelligence_provider.alerts.rendering import (
+    Block,
+    Change,
+    Heading,
+    Link,
+    Message,
+    Note,
+    Part,
+    Title,
+    clean,
+)
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import IOIntelligenceError, OverdueError, QualityError
 from io_intelligence_provider.quality.policy import deciding, refused_by
@@ -94,7 +105,8 @@ class FailureMessage(Message):
     def __init__(self, failure: Failure) -> None:
         self._failure = failure
 
-    def _build(self) -> list[Block]:
+    @cached_property
+    def _blocks(self) -> Sequence[Block]:
         return list(_blocks(self._failure))
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,9 +148,9 @@ def _blocks(failure: Failure) -> Iterator[Block]:
 
 def _checks(heading: str, checks: Sequence[CheckResult]) -> Iterator[Block]:
     if checks:
-        yield Rule(heading, len(checks))
+        yield Heading(heading)
     for check in checks:
-        yield Change(_name(check), _counts(check))
+        yield Change(_name(check), (Part(_counts(check)),))
 
 
 def _name(check: CheckResult) -> str:

@@ -14,23 +14,47 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+import polars as pl
 
-from io_intelligence_provider.alerts.rules import Alert, Digest, RuleAlerts
-from io_intelligence_provider.changes.kinds import MODEL_ADDED, MODEL_REMOVED
+from io_intelligence_provider.alerts.digest import Alert, Digest, RuleAlerts
+from io_intelligence_provider.catalog.wire import WireShape
+from io_intelligence_provider.changes.baseline import in_quarantine
+from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.kinds import (
+    EXTRA,
+    MODEL_ADDED,
+    MODEL_REMOVED,
+    QUARANTINED,
+    comparable,
+    extra_field,
+    is_compared_key,
+    null_means_unsaid,
+)
+from io_intelligence_provider.changes.values import as_text
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of
 from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["PRESENCE", "LastNotified", "last_notified", "notifier_key", "record_sent"]
+__all__ = [
+    "PRESENCE",
+    "UNKNOWN",
+    "CurrentValues",
+    "LastNotified",
+    "key_of",
+    "last_notified",
+    "notifier_key",
+    "record_sent",
+]
 
 log = logging.getLogger(__name__)
 
 
-PRESENCE: Final = {MODEL_ADDED: "listed", MODEL_REMOVED: "not listed"}
-"""The value recorded for an added or removed model, which has no value of a field."""
+PRESENCE: Final = {MODEL_ADDED: "listed", MODEL_REMOVED: "not listed", QUARANTINED: "in quarantine"}
+"""The value recorded for a change of a whole model, which has no value of a field."""
 
 _FOLDER: Final = "alerts"
 _LARGEST: Final = 64 << 20
@@ -83,6 +107,15 @@ class LastNotified:
         )
 
 
+def key_of(model_id: str, entry: Alert | LastNotified) -> tuple[str, str | None, bool]:
+    """Return what an alert is about: of each, the ledger keeps the last entry.
+
+    A quarantine is apart from the other changes of a whole model: a model that was reported as new is not
+    reported as new again after a quarantine.
+    """
+    return model_id, entry.field, entry.change == QUARANTINED
+
+
 class _Entry(msgspec.Struct):
     """Validates a :class:`LastNotified` in a file."""
 
@@ -133,10 +166,11 @@ def last_notified(store: SnapshotStore, rule: str, notifier: str, day: date) -> 
                 continue
         if not entries:
             continue
-        latest: dict[tuple[str, str | None], LastNotified] = {}
+        latest: dict[tuple[str, str | None, bool], LastNotified] = {}
         for entry in sorted(entries, key=lambda entry: (entry.day, entry.sent_at)):
-            latest.pop((entry.model_id, entry.field), None)
-            latest[entry.model_id, entry.field] = entry
+            key = key_of(entry.model_id, entry)
+            latest.pop(key, None)
+            latest[key] = entry
         return list(latest.values())
     return []
 
@@ -154,10 +188,11 @@ def record_sent(store: SnapshotStore, digest: Digest, notifier: str, run_id: str
     for group in digest.groups:
         before = last_notified(store, group.rule, notifier, digest.snapshot_date)
         added = [_entry(alert, digest, sent_at) for alert in group.alerts]
-        replaced = {(entry.model_id, entry.field) for entry in added}
-        kept = [entry for entry in before if (entry.model_id, entry.field) not in replaced]
-        if group.remember_since is not None:
-            kept = [entry for entry in kept if entry.day >= group.remember_since]
+        replaced = {key_of(entry.model_id, entry) for entry in added}
+        kept = [entry for entry in before if key_of(entry.model_id, entry) not in replaced]
+        if (first := group.remember_since) is not None:
+            # A quarantine may last longer than any baseline looks back.
+            kept = [entry for entry in kept if entry.day >= first or entry.change == QUARANTINED]
         content = _content(digest, group, notifier, run_id, sent_at) | {
             "told": [entry.to_dict() for entry in [*kept, *added]]
         }
@@ -228,3 +263,81 @@ def _read(store: SnapshotStore, path: str) -> list[LastNotified]:
             f"{store.files.url(path)} is no file of the ledger: {error!r}. Restore it, or delete it, "
             "which lets its alerts be sent again."
         ) from error
+
+
+class _Unknown:
+    """Marks an unknown value: the model is quarantined or gone, or the file lacks the column."""
+
+
+UNKNOWN: Final = _Unknown()
+
+
+class CurrentValues:
+    """Looks up the values of one snapshot, as text, for models that the ledger names."""
+
+    def __init__(self, today: Day) -> None:
+        self._today = today
+        self._columns: dict[str, list[str | None]] = {}
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {identity: row for row, identity in enumerate(self._today.keys["model_id"])}
+
+    @cached_property
+    def _by_name(self) -> dict[str, int]:
+        unique = self._today.keys.filter(pl.col("name").is_unique())
+        return dict(zip(unique["name"], unique["row"], strict=True))
+
+    def _row(self, entry: LastNotified) -> int | None:
+        row = self._rows.get(entry.model_id)
+        return self._by_name.get(entry.name) if row is None else row
+
+    def identity(self, entry: LastNotified) -> tuple[str, str]:
+        """Return today's ``model_id`` and ``name``, found by the id or else by a name that is unique."""
+        row = self._row(entry)
+        if row is None:
+            return entry.model_id, entry.name
+        return self._today.keys["model_id"][row], self._today.keys["name"][row]
+
+    def value(self, entry: LastNotified) -> str | _Unknown | None:
+        """Return the current value of the field or the presence that was sent."""
+        row = self._row(entry)
+        if row is None:
+            if entry.field is not None or self._refused(entry):
+                return PRESENCE[QUARANTINED] if entry.change == QUARANTINED else UNKNOWN
+            return PRESENCE[MODEL_REMOVED]
+        if entry.field is None:
+            return PRESENCE[MODEL_ADDED]
+        if entry.field.partition(".")[0] == EXTRA:
+            return self._extra_value(entry, entry.field, row)
+        if not self._today.has(entry.field):
+            return UNKNOWN
+        value = self._column(entry.field)[row]
+        return value if self._comparable(entry, entry.field, value) else UNKNOWN
+
+    def _column(self, name: str) -> list[str | None]:
+        if name not in self._columns:
+            self._columns[name] = as_text(name, self._today.column(name)).to_list()
+        return self._columns[name]
+
+    def _extra_value(self, entry: LastNotified, field: str, row: int) -> str | _Unknown | None:
+        """Return the value of a key of ``extra``; ``UNKNOWN`` for a key that is no longer compared."""
+        key = field.removeprefix(extra_field(""))
+        if key == field or not is_compared_key(key, self._today.shape):
+            return UNKNOWN
+        value = self._today.extra_of(self._column(EXTRA)[row]).get(field)
+        return value if self._comparable(entry, field, value) else UNKNOWN
+
+    def _comparable(self, entry: LastNotified, field: str, value: str | None) -> bool:
+        """Return whether today's value is comparable with the one sent, perhaps in another wire shape."""
+        then, now = WireShape(entry.wire_shape), self._today.shape
+        if not comparable(field, then, now):
+            return False
+        unsaid = value is None and null_means_unsaid(field, now, then)
+        return not unsaid and not (entry.value is None and null_means_unsaid(field, then, now))
+
+    def _refused(self, entry: LastNotified) -> bool:
+        model = pl.DataFrame({"model_id": [entry.model_id], "name": [entry.name]})
+        refused = self._today.refused
+        # The ledger does not record which shape the id is from, so a matching name is enough for unknown.
+        return any(in_quarantine(model, refused, same_shape=same)[0] for same in (True, False))

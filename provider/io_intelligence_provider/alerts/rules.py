@@ -1,4 +1,4 @@
-"""Defines alert rules, reads them, and defines the alerts that they give, grouped by rule."""
+"""Defines alert rules, and reads them from Python, YAML and JSON."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import date
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from io_intelligence_provider.changes.kinds import EXTRA, FIELDS, KINDS, PRICE, QUOTA, extra_field, kind_of
+from io_intelligence_provider.changes.kinds import (
+    EXTRA,
+    FIELDS,
+    KINDS,
+    PRICE,
+    QUARANTINED,
+    QUOTA,
+    extra_field,
+    kind_of,
+)
 from io_intelligence_provider.errors import ConfigurationError
 
-__all__ = ["Alert", "AlertRule", "Digest", "Globs", "RuleAlerts", "RulesSource", "rules_from"]
+__all__ = ["AlertRule", "Globs", "RulesSource", "read_source", "rules_from"]
 
 
 Globs: TypeAlias = str | Sequence[str]
@@ -31,7 +39,8 @@ class AlertRule:
     """Selects the changes to send a message about.
 
     :param name: the name of the rule, which the ledger also uses.
-    :param changes: kinds of change.
+    :param changes: kinds of change; also ``quarantined``: a known model whose record was refused. It is
+        reported once until the model is back, whatever the ``baseline``.
     :param fields: globs for the columns of ``models.parquet``, and for the keys of ``extra`` as
         ``extra.<key>``. A change of a whole model (added, removed) has no field and matches any ``fields``.
     :param models: globs for the names of models.
@@ -58,7 +67,7 @@ class AlertRule:
         for part in ("changes", "fields", "models"):
             object.__setattr__(self, part, self._texts(part))
         for kind in self.changes:
-            self._one_of("changes", kind, KINDS)
+            self._one_of("changes", kind, (*KINDS, QUARANTINED))
         if self.direction is not None:
             self._one_of("direction", self.direction, ("up", "down"))
         self._check_fields()
@@ -153,13 +162,7 @@ def rules_from(source: RulesSource) -> tuple[AlertRule, ...]:
     :raises ConfigurationError: when the source cannot be read, an entry has an unknown key or value, two
         rules have the same name, or there is no rule.
     """
-    if isinstance(source, os.PathLike):
-        path = Path(source)
-        try:
-            source = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"Cannot read the alert rules {path}: {error}") from None
-    value: Any = _parsed(source) if isinstance(source, str) else source
+    value = read_source(source, "alert rules")
     if isinstance(value, Mapping):
         if set(value) != {"rules"}:
             keys = ", ".join(map(str, value))
@@ -178,7 +181,22 @@ def rules_from(source: RulesSource) -> tuple[AlertRule, ...]:
     return rules
 
 
-def _parsed(text: str) -> Any:
+def read_source(source: RulesSource, what: str) -> Any:
+    """Return the content of a file, of YAML or JSON text, or a value as it is.
+
+    :param what: what the source holds, for the error.
+    :raises ConfigurationError: when it cannot be read, or is neither JSON nor YAML.
+    """
+    if isinstance(source, os.PathLike):
+        path = Path(source)
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"Cannot read the {what} {path}: {error}") from None
+    return _parsed(source, what) if isinstance(source, str) else source
+
+
+def _parsed(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -187,7 +205,7 @@ def _parsed(text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"The alert rules are neither JSON nor YAML: {error}") from None
+        raise ConfigurationError(f"The {what} are neither JSON nor YAML: {error}") from None
 
 
 def _rule(entry: object) -> AlertRule:
@@ -203,76 +221,3 @@ def _rule(entry: object) -> AlertRule:
     if "name" not in entry:
         raise ConfigurationError(f"An alert rule needs a name: {dict(entry)!r}.")
     return AlertRule(**entry)
-
-
-@dataclass(frozen=True)
-class Alert:
-    """Holds one change that matches a rule.
-
-    :param since: the day that ``old_value`` is from.
-    :param correction: whether it withdraws or replaces an alert that was sent about the same day.
-    :param told: with ``correction``: the value in the alert that was sent.
-    """
-
-    change: str
-    model_id: str
-    name: str
-    field: str | None
-    old_value: str | None
-    new_value: str | None
-    pct: float | None
-    direction: str | None
-    since: date
-    correction: bool = False
-    told: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self) | {"since": self.since.isoformat()}
-
-
-@dataclass(frozen=True)
-class RuleAlerts:
-    """Holds the alerts of one rule, sorted by model name, change and field.
-
-    :param remember_since: the first day whose ledger entries the rule still needs; ``None``: it needs all.
-    """
-
-    rule: str
-    alerts: tuple[Alert, ...]
-    remember_since: date | None = None
-
-
-@dataclass(frozen=True)
-class Digest:
-    """Holds the content of one message.
-
-    :param snapshot_id: the snapshot that was compared: a date can have had several.
-    :param wire_shape: the shape of the API's response.
-    :param groups: the rules that have alerts, in the order of the rules.
-    """
-
-    snapshot_date: date
-    snapshot_id: str
-    wire_shape: str
-    groups: tuple[RuleAlerts, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.groups)
-
-    @property
-    def count(self) -> int:
-        """Return the number of alerts."""
-        return sum(len(group.alerts) for group in self.groups)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "snapshot_date": self.snapshot_date.isoformat(),
-            "snapshot_id": self.snapshot_id,
-            "wire_shape": self.wire_shape,
-            "groups": [
-                {"rule": group.rule, "alerts": [alert.to_dict() for alert in group.alerts]}
-                for group in self.groups
-            ],
-        }

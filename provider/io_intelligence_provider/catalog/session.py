@@ -230,6 +230,7 @@ class _Session(requests.Session):
         self.max_redirects = _MAX_REDIRECTS
         self._settings, self._redactor = settings, redactor
         self._no_cookies = RequestsCookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
         self.tls_worked = False
         for scheme in ("http://", "https://"):
             self.mount(scheme, BoundedAdapter(settings.connect_timeout, settings.read_timeout))
@@ -243,11 +244,17 @@ class _Session(requests.Session):
 
         :raises RefusedResponseError: when a redirect is not followed, or the body is not read.
         """
-        headers = _HEADERS if body is None else _HEADERS | _FORM
-        # Not prepared by the session, which would merge its own settings.
-        request = requests.Request(
-            method, url, headers=headers, data=body, auth=credential, cookies=self._no_cookies
-        ).prepare()
+        path, mark, query = url.partition("?")
+        if (method, path) not in self._prepared:
+            headers = _HEADERS if body is None else _HEADERS | _FORM
+            # Not prepared by the session, which would merge its own settings; once, because it takes long.
+            prepared = requests.Request(method, path, headers=headers, cookies=self._no_cookies).prepare()
+            self._prepared[method, path] = prepared
+        request = self._prepared[method, path].copy()
+        request.url = f"{request.url}{mark}{query}"
+        request.prepare_auth(credential)
+        if body is not None:
+            request.prepare_body(body, None)
         response = self.send(
             request, stream=True, verify=self._settings.verify, cert=None, proxies=self._proxies(url)
         )

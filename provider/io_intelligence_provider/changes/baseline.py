@@ -33,10 +33,12 @@ class Baseline:
     :param days: the days that were read, newest first.
     :param rows: ``part`` (position in ``days``), ``row`` (position in that day's file), ``model_id``,
         ``name``, ``same_shape`` (as today). Each model is in it once.
+    :param quarantined: such rows of the models whose records today's run refused.
     """
 
     days: list[Day] = field(default_factory=list)
     rows: pl.DataFrame = field(default_factory=_no_rows)
+    quarantined: pl.DataFrame = field(default_factory=_no_rows)
 
     def add(self, day: Day, keys: pl.DataFrame, today: Day) -> None:
         """Append rows of an earlier day."""
@@ -49,6 +51,18 @@ class Baseline:
             pl.lit(day.shape is today.shape).alias("same_shape"),
         )
         self.rows = pl.concat([self.rows, part])
+
+    def set_refused_apart(self, today: Day) -> None:
+        """Move the models that today's run refused to ``quarantined``: whether they changed is unknown."""
+        if today.refused.is_empty():
+            return
+        gone = []
+        for same_shape, identity in ((True, "model_id"), (False, "name")):
+            part = self.rows.with_row_index("position").filter(pl.col("same_shape") == same_shape)
+            hidden = part.filter(in_quarantine(part, today.refused, same_shape=same_shape))
+            gone.append(hidden.filter(~pl.col(identity).is_in(today.keys[identity].implode()))["position"])
+        is_gone = pl.int_range(pl.len()).is_in(pl.concat(gone).implode())
+        self.quarantined, self.rows = self.rows.filter(is_gone), self.rows.filter(~is_gone)
 
     def reference_days(self, added: pl.DataFrame, today: Day) -> list[date]:
         """Return, for each model that is new, the day on which it was known to be absent.
@@ -88,7 +102,7 @@ def latest_known(today: Day, earlier: Iterable[Day]) -> Baseline:
             break
         later.append((day, _of_interest(day.keys, baseline.days[0])))
         del day.keys
-    baseline.rows = _without_refused(baseline, today)
+    baseline.set_refused_apart(today)
     return baseline
 
 
@@ -96,7 +110,7 @@ def given(today: Day, day: Day) -> Baseline:
     """Return one day as the baseline; models in quarantine on either day are unknown."""
     baseline = Baseline()
     baseline.add(day, day.keys, today)
-    baseline.rows = _without_refused(baseline, today)
+    baseline.set_refused_apart(today)
     return baseline
 
 
@@ -114,19 +128,6 @@ def _hidden_on(later: list[tuple[Day, pl.DataFrame]], keys: pl.DataFrame, day: D
         keys = keys.filter(in_quarantine(keys, other.refused, same_shape=same_shape))
         keys = keys.filter(~pl.col(identity).is_in(valid[identity].implode()))
     return keys
-
-
-def _without_refused(baseline: Baseline, today: Day) -> pl.DataFrame:
-    """Drop the models that today's run refused: whether they changed is unknown."""
-    rows = baseline.rows
-    if today.refused.is_empty():
-        return rows
-    gone = []
-    for same_shape, identity in ((True, "model_id"), (False, "name")):
-        part = rows.with_row_index("position").filter(pl.col("same_shape") == same_shape)
-        hidden = part.filter(in_quarantine(part, today.refused, same_shape=same_shape))
-        gone.append(hidden.filter(~pl.col(identity).is_in(today.keys[identity].implode()))["position"])
-    return rows.filter(~pl.int_range(pl.len()).is_in(pl.concat(gone).implode()))
 
 
 @dataclass(frozen=True)

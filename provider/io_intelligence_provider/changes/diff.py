@@ -64,6 +64,8 @@ class Comparison:
     :param previous_date: the latest earlier snapshot, ``None`` when there is none.
     :param snapshots: the ``snapshot_id`` of every day that was read.
     :param has_refused: whether the run of ``snapshot_date`` refused any record.
+    :param quarantined: ``previous_date``, ``model_id`` and ``name`` of each model that the run refused, as of
+        the day it was last known.
     :param unreadable: earlier days with unusable files, and the reason: nothing was compared with them.
     """
 
@@ -72,6 +74,7 @@ class Comparison:
     changes: pa.Table
     snapshots: dict[date, str]
     has_refused: bool
+    quarantined: pl.DataFrame
     unreadable: Mapping[date, str] = field(default_factory=dict)
 
 
@@ -142,6 +145,9 @@ def _comparison(
         changes=as_table(_changed_rows(today, baseline, fields, walked=walked) if baseline.days else []),
         snapshots={day.day: day.snapshot_id for day in days},
         has_refused=not today.refused.is_empty(),
+        quarantined=baseline.quarantined.select(
+            _days_of(baseline, baseline.quarantined["part"]), "model_id", "name"
+        ).sort("name", "model_id"),
     )
 
 
@@ -169,16 +175,18 @@ def field_rows(
 def _named(baseline: Baseline, today: Day, found: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     for frame in found:
         keys = today.keys.select("model_id", "name")[frame["new"]]
-        previous = pl.Series([day.day for day in baseline.days], dtype=pl.Date).gather(frame["part"])
-        yield pl.concat(
-            [previous.alias("previous_date").to_frame(), keys, frame.drop("new", "part")], how="horizontal"
-        )
+        previous = _days_of(baseline, frame["part"])
+        yield pl.concat([previous.to_frame(), keys, frame.drop("new", "part")], how="horizontal")
+
+
+def _days_of(baseline: Baseline, parts: pl.Series) -> pl.Series:
+    days = pl.Series("previous_date", [day.day for day in baseline.days], dtype=pl.Date)
+    return days.gather(parts)
 
 
 def _removed(baseline: Baseline, positions: pl.Series) -> list[pl.DataFrame]:
     gone = baseline.rows[positions]
-    days = pl.Series([day.day for day in baseline.days], dtype=pl.Date).gather(gone["part"])
-    return [_whole_models(gone, days, MODEL_REMOVED)]
+    return [_whole_models(gone, _days_of(baseline, gone["part"]), MODEL_REMOVED)]
 
 
 def _added(baseline: Baseline, today: Day, positions: pl.Series, walked: bool) -> list[pl.DataFrame]:

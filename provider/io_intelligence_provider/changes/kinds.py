@@ -28,6 +28,7 @@ __all__ = [
     "MODEL_REMOVED",
     "NUMERIC_FIELDS",
     "PRICE",
+    "QUARANTINED",
     "QUOTA",
     "STATUS",
     "comparable",
@@ -46,6 +47,9 @@ STATUS: Final = "status_changed"
 ACCESS: Final = "access_changed"
 ATTRIBUTE: Final = "attribute_changed"
 KINDS: Final = (MODEL_ADDED, MODEL_REMOVED, PRICE, QUOTA, LIMIT, STATUS, ACCESS, ATTRIBUTE)
+
+QUARANTINED: Final = "quarantined"
+"""A known model whose record was refused: no row of ``changes.parquet``, but a kind for alert rules."""
 
 _NOT_COMPARED: Final = volatile_columns(WireShape.DOCUMENTED) | {"updated_at"}
 

@@ -42,6 +42,7 @@ _RULES: Final[list[dict[str, Any]]] = [
     | {"baseline": "last_alert"},
     {"name": "quotas and access tiers", "changes": ["quota_changed", "access_changed"]},
     {"name": "models and their status", "changes": ["model_added", "model_removed", "status_changed"]},
+    {"name": "models in quarantine", "changes": ["quarantined"]},
 ]
 """The rules of the sample Dag; the demo passes them to it as the Airflow Variable, and uses them itself."""
 _NO_NOTIFIERS: Final = "NOTIFIERS: list[BaseNotifier] = [\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape, decode_record
 from io_intelligence_provider.contract.columns import (
@@ -89,17 +90,10 @@ def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
     batch.failures += rows.failures
     batch.fields |= rows.fields
     batch.unknown |= rows.unknown
-    series = []
-    for column in COLUMNS:
-        key = column.key(batch.shape)
-        if column.place is Place.PROVIDER or key is None:
-            continue
-        source = rows.metadata if is_inner(column, batch.shape) else rows.records
-        values = list(map(attrgetter(column.name), source))
-        types = set(map(type, values))
-        if not types <= _ONLY_ABSENT:
-            batch.fields.add(key)
-        series.append(_column(column, values, types, start, batch))
+    series = [
+        _column(column, rows.values[column.name], start, batch, are_typed=rows.are_typed)
+        for column in _carried(batch.shape)
+    ]
     frame = pl.DataFrame(series)
     if batch.shape is WireShape.OPENAI:
         frame = frame.insert_column(0, _derived_ids(frame["name"]))
@@ -109,67 +103,64 @@ def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
 
 
 _ONLY_ABSENT: Final = frozenset({type(ABSENT)})
+_LIST: Final = pa.large_list(pa.large_string())
+_WIRE_TYPES: Final = {Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.STRING_LIST: list}
 
 
-def _column(column: Column, values: list[Any], types: set[type], start: int, batch: Batch) -> pl.Series:
+def _wire_type(column: Column, shape: WireShape) -> Any:
+    """Return the type of the values that polars or Arrow store without conversion, ``Any`` without one."""
+    is_converted = shape is WireShape.OPENAI and column.kind in (Kind.PRICE, Kind.TIMESTAMP)
+    return Any if is_converted or column.kind is Kind.FLOAT else _WIRE_TYPES.get(column.kind, str)
+
+
+def _column(column: Column, values: list[Any], start: int, batch: Batch, *, are_typed: bool) -> pl.Series:
     """Build one column: from all values at once when they fit, else value by value.
 
-    :param types: of the values.
     :param start: position of the first value in the batch.
+    :param are_typed: whether each value is null, absent, or of the column's type.
     """
-    dtype = {
-        Kind.INTEGER: pl.Int64(),
-        Kind.FLOAT: pl.Float64(),
-        Kind.BOOLEAN: pl.Boolean(),
-        Kind.STRING_LIST: pl.List(pl.String()),
-    }.get(column.kind, pl.String())
+    key, wire_type = str(column.key(batch.shape)), _wire_type(column, batch.shape)
+    if are_typed and wire_type is not Any and values and values[0] is not ABSENT:
+        try:
+            series = _series(column, values)
+        except (TypeError, ValueError, OverflowError):
+            pass  # an integer beyond int64, a list of others, or a key that some of the records lack
+        else:
+            batch.fields.add(key)
+            return series
+    types = set(map(type, values))
+    if not types <= _ONLY_ABSENT:
+        batch.fields.add(key)
     default = column.default if batch.shape is WireShape.DOCUMENTED and column.default is not ABSENT else None
     if types == _ONLY_ABSENT:
-        return pl.Series(column.name, [default], dtype=dtype).new_from_index(0, len(values))
+        return _series(column, [default]).new_from_index(0, len(values))
     if type(ABSENT) in types:
         values = [default if value is ABSENT else value for value in values]
         types = set(map(type, values))
-    if types <= _plain_types(column, batch.shape):
+    if types <= {type(None), wire_type}:  # others might be converted: True to 1
         try:
-            return pl.Series(column.name, values, dtype=dtype, strict=True)
-        except (TypeError, OverflowError, UnicodeEncodeError, pl.exceptions.PolarsError):
-            pass  # an integer beyond int64 or a lone surrogate, which the loop below finds
-    is_list = column.kind is Kind.STRING_LIST
-    stored = values if is_list and _are_string_lists(values, types) else _stored(column, values, start, batch)
-    if is_list:
-        # Through JSON, because polars is fifteen times slower with Python lists.
-        text = [None if items is None else msgspec.json.encode(items).decode() for items in stored]
-        return pl.Series(column.name, text, dtype=pl.String).str.json_decode(dtype)
-    return pl.Series(column.name, stored, dtype=dtype, strict=True)
+            return _series(column, values)
+        except (TypeError, ValueError, OverflowError):
+            pass  # an integer beyond int64, a lone surrogate, a list of others, which the loop below finds
+    return _series(column, _stored(column, values, start, batch))
 
 
-def _are_string_lists(values: list[Any], types: set[type]) -> bool:
-    """Return whether every value is null or a list of strings that can be stored directly."""
-    if not types <= {list, type(None)}:
-        return False
-    items = [item for value in values if value for item in value]
-    try:
-        "".join(items).encode()
-    except (TypeError, UnicodeEncodeError):
-        return False
-    return True
+def _series(column: Column, values: list[Any]) -> pl.Series:
+    """Build a column of values that fit.
 
-
-def _plain_types(column: Column, shape: WireShape) -> set[type]:
-    """Return the Python types that polars stores without conversion.
-
-    Others are excluded because polars would convert ``True`` to 1 and a string to a list of one.
+    :raises TypeError: or ``ValueError`` or ``OverflowError``, when one does not.
     """
-    null = {type(None)}
-    if column.kind is Kind.INTEGER:
-        return null | {int}
-    if column.kind is Kind.BOOLEAN:
-        return null | {bool}
-    if column.kind in (Kind.STRING_LIST, Kind.FLOAT) or (
-        shape is WireShape.OPENAI and column.kind in (Kind.PRICE, Kind.TIMESTAMP)
-    ):
-        return set()
-    return null | {str}
+    if column.kind is Kind.STRING_LIST:
+        # Through Arrow, because polars is fifty times slower with Python lists. As a batch, because
+        # pl.Series loads `pyarrow.compute`, which takes as long as a small snapshot.
+        lists = pa.array(values, _LIST)
+        if lists.values.null_count:
+            raise TypeError("a list with null")
+        return pl.DataFrame(pa.RecordBatch.from_arrays([lists], [column.name]))[column.name]
+    dtype = {Kind.INTEGER: pl.Int64, Kind.FLOAT: pl.Float64, Kind.BOOLEAN: pl.Boolean}.get(
+        column.kind, pl.String
+    )
+    return pl.Series(column.name, values, dtype=dtype, strict=True)
 
 
 def _stored(column: Column, values: Iterable[Any], start: int, batch: Batch) -> list[Any]:
@@ -203,22 +194,36 @@ def is_inner(column: Column, shape: WireShape) -> bool:
     return column.place is Place.METADATA and shape is WireShape.DOCUMENTED
 
 
+def _carried(shape: WireShape) -> list[Column]:
+    """Return the columns that records of a shape may have."""
+    return [column for column in COLUMNS if column.key(shape) is not None]
+
+
 @dataclass
 class Rows:
-    """The records as objects with one attribute per column, and the JSON of keys without a column.
+    """The values of records by column, and the JSON of keys without a column.
 
+    :param are_typed: whether each value of a column with a :func:`_wire_type` is of it, null or absent.
     :param failures: records that are not objects, or whose ``metadata`` is not one, with their positions.
     :param fields: keys without a column, and ``metadata``, of any record.
     """
 
     shape: WireShape
-    records: list[Any] = field(default_factory=list)
-    metadata: list[Any] = field(default_factory=list)
+    values: dict[str, list[Any]] = field(default_factory=dict)
     extras: list[str | None] = field(default_factory=list)
+    are_typed: bool = True
     failures: list[tuple[int, CheckFailure]] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     _noted: set[str] = field(default_factory=set)
+
+    def take(self, records: list[Any], metadata: list[Any]) -> None:
+        """Add the values of decoded records and of their ``metadata``, and empty both lists."""
+        for column in _carried(self.shape):
+            source = metadata if is_inner(column, self.shape) else records
+            self.values.setdefault(column.name, []).extend(map(attrgetter(column.name), source))
+        records.clear()
+        metadata.clear()
 
     def note(self, keys: Iterable[str]) -> None:
         """Add keys without a column to those seen, shortened for the report; ``extra`` has the full key."""
@@ -255,23 +260,28 @@ _MOST: Final = 64
 
 @lru_cache(maxsize=_MOST)
 def _types(
-    shape: WireShape, learned: _Learned = _Learned()
+    shape: WireShape, learned: _Learned = _Learned(), *, typed: bool = False
 ) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
-    """Return the types of a record and of its ``metadata``: any value for a known key, no unknown key.
+    """Return the types of a record and of its ``metadata``, without unknown keys.
 
     ``gc=False``, because the objects have no cycles and there are hundreds of thousands of them.
 
     :param learned: keys without a column that are known too.
+    :param typed: a known key has a value of its column's type or null, instead of any.
     """
-    carried = [column for column in COLUMNS if column.key(shape) is not None]
+    carried = _carried(shape)
     keys = {column.name: str(column.key(shape)) for column in carried}
     keys |= {_slot(key): key for key in (*learned.record, *learned.metadata)}
+
+    def kind(column: Column) -> Any:
+        return _wire_type(column, shape) | None if typed else Any
+
     outer: list[tuple[str, Any, Any]] = [
-        *((column.name, Any, ABSENT) for column in carried if not is_inner(column, shape)),
+        *((column.name, kind(column), ABSENT) for column in carried if not is_inner(column, shape)),
         *((_slot(key), Any, ABSENT) for key in learned.record),
     ]
     inner = [
-        *((column.name, Any, ABSENT) for column in carried if is_inner(column, shape)),
+        *((column.name, kind(column), ABSENT) for column in carried if is_inner(column, shape)),
         *((_slot(key), Any, ABSENT) for key in learned.metadata),
     ]
     options: dict[str, Any] = {"rename": keys, "forbid_unknown_fields": True, "gc": False}
@@ -289,42 +299,73 @@ def _slot(key: str) -> str:
 
 
 def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Rows:
-    """Decode each record; a new key without a column takes the slow path once and is learned.
+    """Decode each record once, unless a value is not of its column's type or a key has no column.
+
+    A new key without a column takes the slow path once and is learned.
 
     :param start: number of the first row, for the failures.
     """
     rows, learned = Rows(shape), _Learned()
-    record_type, metadata_type = _types(shape)
-    decode = msgspec.json.Decoder(record_type, float_hook=Decimal).decode
+    typed, untyped = _decoders(shape, learned)
     documented = shape is WireShape.DOCUMENTED
-    no_metadata, structure = metadata_type(), {"metadata"} if documented else set()
+    no_metadata = _types(shape)[1]()
     outer: list[tuple[str, str]] = []
     inner: list[tuple[str, str]] = []
+    records: list[Any] = []
+    parts: list[Any] = []
     for row, raw in enumerate(raw_records, start):
-        extra, rest, more = None, _NOTHING, _NOTHING
+        rest, more = _NOTHING, _NOTHING
         try:
-            record: Any = decode(raw)
+            try:
+                record = typed(raw)
+            except msgspec.ValidationError:
+                record = untyped(raw)
+                rows.are_typed = False
         except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
             record, metadata, rest, more = _careful_row(row, raw, rows)
             further = learned.with_keys(rest, more)
             if further is not learned:
                 learned = further
-                decode = msgspec.json.Decoder(_types(shape, learned)[0], float_hook=Decimal).decode
+                typed, untyped = _decoders(shape, learned)
                 outer = [(key, _slot(key)) for key in learned.record]
                 inner = [(key, _slot(key)) for key in learned.metadata]
+            rows.are_typed = rows.are_typed and _is_accepted(typed, raw)
         else:
-            metadata = record.metadata if documented else no_metadata
-            rows.fields |= structure
+            metadata = no_metadata
+            if documented:
+                metadata = record.metadata
+                rows.fields.add("metadata")
             if outer:
                 rest = _values(record, outer)
             if inner:
                 more = _values(metadata, inner)
-        if rest or more:
-            extra = _extra(row, rest, more, rows)
-        rows.records.append(record)
-        rows.metadata.append(metadata)
-        rows.extras.append(extra)
+        records.append(record)
+        parts.append(metadata)
+        rows.extras.append(_extra(row, rest, more, rows) if rest or more else None)
+        if len(records) == _HOT:
+            rows.take(records, parts)
+    rows.take(records, parts)
     return rows
+
+
+_HOT: Final = 250
+"""Records whose values are collected at a time, while the processor's cache holds them."""
+
+
+def _decoders(shape: WireShape, learned: _Learned) -> list[Callable[[bytes], Any]]:
+    """Return the decoders of records whose values have the types of their columns, and of others."""
+    return [
+        msgspec.json.Decoder(_types(shape, learned, typed=typed)[0], float_hook=Decimal).decode
+        for typed in (True, False)
+    ]
+
+
+def _is_accepted(decode: Callable[[bytes], Any], raw: bytes) -> bool:
+    try:
+        decode(raw)
+    except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
+        return False
+    return True
 
 
 _NOTHING: Final[dict[str, Any]] = {}

@@ -223,18 +223,12 @@ def parse_prices(text: pl.Series) -> pl.Series:
     18 decimals and 20 integer digits, not counting trailing zeros.
     """
     dtype = pl.Decimal(PRICE_PRECISION, PRICE_SCALE)
-    value = pl.col("text")
-    is_plain = value.str.contains(_PLAIN_PRICE)
-    parsed, rest = (
-        text.to_frame("text")
-        .select(
-            pl.when(is_plain).then(value).cast(dtype).alias(text.name or "price"),
-            (~is_plain & value.str.contains(_ANY_PRICE)).fill_null(value=False).alias("rest"),
-        )
-        .get_columns()
-    )
+    plain = pl.when(pl.col("text").str.contains(_PLAIN_PRICE)).then(pl.col("text"))
+    parsed = text.to_frame("text").select(plain.cast(dtype).alias(text.name or "price")).to_series()
+    rest = parsed.is_null() & text.is_not_null()
     if not rest.any():
         return parsed
+    rest &= text.str.contains(_ANY_PRICE)
     exact = [_exact_price(value) if odd else None for value, odd in zip(text, rest, strict=True)]
     return parsed.fill_null(pl.Series(text.name, exact, dtype=dtype))
 

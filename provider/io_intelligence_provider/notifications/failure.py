@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseNotifier, conf
+from airflow.sdk import BaseNotifier
 
 from io_intelligence_provider.errors import IOIntelligenceError, OverdueError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert import notify
 from io_intelligence_provider.operators.common import date_of_run
-from io_intelligence_provider.operators.links import is_web, page_url, quality_view
+from io_intelligence_provider.operators.links import page_url, quality_view, run_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -63,7 +63,6 @@ def _failure(context: Context) -> Failure:
     report = getattr(error, "report", None)
     stored = hasattr(task, "storage_conn_id") and hasattr(task, "page_link")
     root, connection = (task.root, task.storage_conn_id) if stored else (None, None)
-    is_web_server = is_web(conf.get("api", "base_url", fallback=None) or "")
     view = quality_view(day, getattr(report, "snapshot_id", None))
     return Failure(
         dag_id=ti.dag_id,
@@ -73,7 +72,7 @@ def _failure(context: Context) -> Failure:
         error=error,
         dataset=getattr(task, "dataset", None),
         in_force=_in_force(root, connection) if stored or isinstance(error, OverdueError) else "",
-        task_url=ti.log_url if is_web_server else None,
+        task_url=run_url(context),
         page_url=page_url(view, root, connection) if stored else None,
     )
 

@@ -14,17 +14,28 @@ from airflow.sdk import BaseNotifier, BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
+from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
-from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link, page_url
+from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link, page_url, run_url
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
 
-    from io_intelligence_provider.alerts.message import Message
+    from io_intelligence_provider.alerts.digest import Digest
+    from io_intelligence_provider.alerts.rendering import Message
+    from io_intelligence_provider.alerts.traffic import Traffic
 
-__all__ = ["CONTEXT_NAME", "IOIntelligenceAlertOperator", "Rules", "by_key", "notify", "read_rules"]
+__all__ = [
+    "CONTEXT_NAME",
+    "IOIntelligenceAlertOperator",
+    "Rules",
+    "by_key",
+    "notify",
+    "read_rules",
+    "read_traffic",
+]
 
 
 Rules: TypeAlias = RulesSource | Callable[..., RulesSource]
@@ -38,33 +49,40 @@ class IOIntelligenceAlertOperator(BaseOperator):
     ``.markdown``, ``.html``, ``.slack_blocks``, ``.count``, ``.to_dict()``. Without notifiers the digest is
     written to the task's log.
 
-    The digest ends with a link to the page when ``[api] base_url`` is set and the page shows this store.
+    The digest ends with links to the page, if it shows this store, and to the task's run, when ``[api]
+    base_url`` is set.
 
     Every notifier is tried. Each success is recorded in a ledger, so that a retry sends only what is missing.
 
-    Templated arguments: ``rules``, ``root``, ``storage_conn_id``.
+    Templated arguments: ``rules``, ``traffic``, ``root``, ``storage_conn_id``.
 
     :param rules: a list of :class:`~io_intelligence_provider.alerts.rules.AlertRule` or of mappings with the
         same keys; YAML or JSON text; the path of such a file, relative to the folder of the Dag's file; or
-        the name of an Airflow Variable with such text.
+        the name of an Airflow Variable with such text. By default the Variable
+        ``io_intelligence_alert_rules``.
+    :param traffic: tokens a month of each model, ``{model: {"input", "output", "cache_read",
+        "cache_write"}}``, in the same forms: the digest says what the price changes add to the monthly bill.
+        By default the Variable ``io_intelligence_traffic``, if there is one.
     :param notifiers: any Airflow notifiers. The ledger identifies one by its class with its ``key``
         attribute, or else with its position.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
     :returns: ``snapshot_date``, ``sent`` (number of changes by notifier), ``nothing_new`` (the others).
-    :raises ConfigurationError: when a rule is invalid, or two notifiers have the same class and ``key``.
+    :raises ConfigurationError: when a rule or the traffic is invalid, or two notifiers have the same class
+        and ``key``.
     :raises NotificationError: when a notifier failed, after all were tried.
     :raises StorageError: when a file cannot be read or written.
     """
 
-    template_fields: Sequence[str] = ("rules", "root", "storage_conn_id")
+    template_fields: Sequence[str] = ("rules", "traffic", "root", "storage_conn_id")
     operator_extra_links = (ChangesLink(),)
 
     def __init__(
         self,
         *,
-        rules: Rules,
+        rules: Rules | None = None,
         notifiers: Sequence[BaseNotifier] = (),
+        traffic: Rules | None = None,
         root: str | None = None,
         storage_conn_id: str | None = None,
         **kwargs: Any,
@@ -73,6 +91,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
         super().__init__(**kwargs)
         self.rules = rules
         self.notifiers = notifiers
+        self.traffic = traffic
         self.root = root
         self.storage_conn_id = storage_conn_id
         self.page_link = ""
@@ -87,48 +106,89 @@ class IOIntelligenceAlertOperator(BaseOperator):
         view = changes_view(processed_date(context, store))
         self.page_link = page_link(view, self.root, self.storage_conn_id)
         day = run_day(context, store)
-        rules = read_rules(self.rules, Path(context["dag"].fileloc).parent)
+        folder = Path(context["dag"].fileloc).parent
+        rules = read_rules(self.rules, folder)
+        traffic = read_traffic(self.traffic, folder)
         link = page_url(view, self.root, self.storage_conn_id)
+        run_link = run_url(context)
         senders = {
             key: partial(notify, notifier, context) for key, notifier in by_key(self.notifiers).items()
         }
-        if not senders and (digest := evaluate(store, rules, day)):
-            self.log.info(
-                "No notifier is set; the message would be:\n%s", DigestMessage(digest, link=link).text
-            )
         run_id = context["dag_run"].run_id
-        return send_pending(store, rules, senders, day, run_id, link=link).to_dict()
+        summary = send_pending(
+            store, rules, senders, day, run_id, link=link, run_link=run_link, traffic=traffic
+        )
+        if not summary.sent:
+            digest = evaluate(store, rules, day, traffic=traffic)
+            every = AlertRule("every change", changes=KINDS)
+            self._log_why_nothing_was_sent(evaluate(store, [every], day).count, digest)
+            if digest and not senders:
+                message = DigestMessage(digest, link=link, run_link=run_link)
+                self.log.info("No notifier is set; the message would be:\n%s", message.text)
+        return summary.to_dict()
+
+    def _log_why_nothing_was_sent(self, changes: int, digest: Digest) -> None:
+        found = f"{changes or 'No'} {'change' if changes == 1 else 'changes'} on {digest.snapshot_date}"
+        if digest and self.notifiers:
+            self.log.info("%s; every notifier was sent before what the rules ask for.", found)
+        elif not digest:
+            self.log.info("%s%s.", found, ", none asked for by a rule" if changes else "")
 
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
+RULES_VARIABLE: Final = "io_intelligence_alert_rules"
+TRAFFIC_VARIABLE: Final = "io_intelligence_traffic"
+
+
 def read_rules(source: object, folder: Path) -> tuple[AlertRule, ...]:
-    """Return the rules of a rendered argument.
+    """Return the rules of a rendered argument, see :func:`_source`.
 
-    Text of several lines, or that starts like a list or a mapping, is YAML or JSON. Any other text is a path
-    if it ends in ``.yaml``, ``.yml`` or ``.json``, and else the name of an Airflow Variable.
-
+    :param source: ``None``: the Variable ``io_intelligence_alert_rules``.
     :param folder: the folder that relative paths start from.
     :raises ConfigurationError: when the source holds no valid rules, or the Variable does not exist.
     """
-    if isinstance(source, str):
-        text = source.strip()
+    return rules_from(_source(RULES_VARIABLE if source is None else source, folder, "alert rules"))
+
+
+def read_traffic(source: object, folder: Path) -> Traffic | None:
+    """Return the traffic of a rendered argument, see :func:`_source`.
+
+    :param source: ``None``: the Variable ``io_intelligence_traffic``, or no traffic if there is none.
+    :param folder: the folder that relative paths start from.
+    :raises ConfigurationError: when the source holds no valid traffic, or a Variable that it names does not
+        exist.
+    """
+    from io_intelligence_provider.alerts.traffic import traffic_from
+
+    if source is None:
+        text = Variable.get(TRAFFIC_VARIABLE, default=None)
+        return traffic_from(text) if text else None
+    return traffic_from(_source(source, folder, "traffic"))
+
+
+def _source(given: object, folder: Path, what: str) -> RulesSource:
+    """Return what a rendered argument stands for.
+
+    Text of several lines, or that starts like a list or a mapping, is YAML or JSON. Any other text is a path
+    if it ends in ``.yaml``, ``.yml`` or ``.json``, and else the name of an Airflow Variable.
+    """
+    if isinstance(given, str):
+        text = given.strip()
         if "\n" not in text and not text.startswith(("[", "{", "- ")):
-            source = Path(text) if text.endswith(_SUFFIXES) else _variable(text)
-    if isinstance(source, Path):
-        source = folder / source
-    rules: RulesSource = source  # type: ignore[assignment]  # rules_from checks what it is
-    return rules_from(rules)
+            given = Path(text) if text.endswith(_SUFFIXES) else _variable(text, what)
+    source: RulesSource = folder / given if isinstance(given, Path) else given  # type: ignore[assignment]
+    return source  # whoever parses it checks what it is
 
 
-def _variable(name: str) -> str:
+def _variable(name: str, what: str) -> str:
     try:
         return str(Variable.get(name))
     except (AirflowRuntimeError, KeyError):
         raise ConfigurationError(
-            f"There is no Airflow Variable {name!r} with alert rules. Give rules as a list, as YAML or JSON "
-            f"text, as the path of a file ({', '.join(_SUFFIXES)}), or as the name of a Variable."
+            f"There is no Airflow Variable {name!r} with {what}. Give a value, YAML or JSON text, the path "
+            f"of a file ({', '.join(_SUFFIXES)}), or the name of a Variable."
         ) from None
 
 

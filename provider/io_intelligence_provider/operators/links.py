@@ -7,7 +7,7 @@ relative: the UI resolves it with its ``<base>``, so that a ``base_url`` with a 
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperatorLink, conf
 from io_intelligence_provider.hooks.store import is_configured
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    from airflow.sdk import BaseOperator, Context
     from airflow.sdk.types import TaskInstanceKey
 
 __all__ = [
@@ -23,10 +23,10 @@ __all__ = [
     "ChangesLink",
     "QualityLink",
     "changes_view",
-    "is_web",
     "page_link",
     "page_url",
     "quality_view",
+    "run_url",
 ]
 
 PAGE: Final = "io-intelligence/"
@@ -80,11 +80,20 @@ def page_url(view: str, root: str | None = None, storage_conn_id: str | None = N
     """
     base = conf.get("api", "base_url", fallback=None) or ""
     link = page_link(view, root, storage_conn_id)
-    return f"{base.rstrip('/')}/{link}" if link and is_web(base) else None
+    return f"{base.rstrip('/')}/{link}" if link and _is_web(base) else None
 
 
-def is_web(url: str) -> bool:
-    """Return whether a text is an http or https URL with a host."""
+def run_url(context: Context) -> str | None:
+    """Return the absolute URL of the running task instance in Airflow's UI.
+
+    :returns: ``None`` when ``[api] base_url`` is unset or not an http or https URL: Airflow would guess it.
+    """
+    ti: Any = context.get("ti")
+    url: str | None = getattr(ti, "log_url", None)
+    return url if url and _is_web(conf.get("api", "base_url", fallback=None) or "") else None
+
+
+def _is_web(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -25,7 +23,7 @@ from io_intelligence_provider.operators.common import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from io_intelligence_provider.quality.policy import CheckOptions
+    from io_intelligence_provider.quality.policy import CheckOptions, EarlierRuns
     from io_intelligence_provider.quality.result import CheckRun
 
     AnyPath = str | PathLike[str] | ObjectStoragePath
@@ -212,12 +210,12 @@ class PanderaCheckOperator(BaseOperator):
         from io_intelligence_provider.quality.result import CheckRun
 
         name = self._name()
-        interval = data_interval_start(context)
         try:
-            run = self._run = replace(check(self._options(context)), data_interval_start=interval)
+            run: CheckRun = check(self._options(context))
+            self._run = run
         except QualityError as error:
             if isinstance(error.report, CheckRun):
-                self._run = error.report = replace(error.report, data_interval_start=interval)
+                self._run = error.report
             raise
         finally:
             if self._run is not None:
@@ -268,11 +266,13 @@ class PanderaCheckOperator(BaseOperator):
             severity=self.severity,
             thresholds=self.thresholds,
             memory_limit=self.memory_limit,
-            profile=bool(self.profile or self.history_checks),
-            extra_checks=self._history(data_interval_start(context)) if self.history_checks else None,
+            profile=self.profile,
+            history_checks=self.history_checks,
+            earlier_runs=self._earlier_runs() if self.history_checks else None,
+            data_interval_start=data_interval_start(context),
         )
 
-    def _history(self, interval: datetime | None) -> Any:
+    def _earlier_runs(self) -> EarlierRuns:
         from io_intelligence_provider.operators.results import read_history
         from io_intelligence_provider.quality.history import HistoryChecks
 
@@ -283,11 +283,10 @@ class PanderaCheckOperator(BaseOperator):
                 "the dataset that another task files, or leave keep_results out."
             )
 
-        def evaluate(run: CheckRun) -> Any:
-            past = read_history(self._name(), self.results_root, self._results_conn_id(), schema=run.schema)
-            return checks.evaluate(replace(run, data_interval_start=interval), past)
+        def earlier_runs(run: CheckRun) -> list[CheckRun]:
+            return read_history(self._name(), self.results_root, self._results_conn_id(), schema=run.schema)
 
-        return evaluate
+        return earlier_runs
 
     def _results_conn_id(self) -> str | None:
         # A separate root may be in the same storage; the configured root has the configured connection.

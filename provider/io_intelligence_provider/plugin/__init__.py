@@ -17,7 +17,7 @@ import airflow
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["URL_PREFIX", "IOIntelligencePlugin", "LazyApp", "external_view"]
+__all__ = ["URL_PREFIX", "AddSlash", "IOIntelligencePlugin", "LazyApp", "external_view"]
 
 URL_PREFIX: Final = "/io-intelligence"
 _NAV_TOP_LEVEL_SINCE: Final = (3, 3)
@@ -29,7 +29,7 @@ def external_view(airflow_version: str) -> dict[str, Any]:
     :param airflow_version: ``nav_top_level`` came with Airflow 3.3; older ones reject unknown keys.
     """
     view: dict[str, Any] = {
-        "name": "IO Intelligence",
+        "name": "IO Models",  # the side bar cuts what is longer than 56 pixels
         "href": "io-intelligence/",  # with the slash, because the page's relative URLs start here
         "url_route": "io-intelligence",
         "destination": "nav",
@@ -74,6 +74,28 @@ class LazyApp:
             return self._app
 
 
+class AddSlash:
+    """Redirects the page's address without its slash, which no mounted app receives.
+
+    Airflow would answer with its own page, "not found".
+
+    :param app: Airflow's API server.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != scope.get("root_path", "") + URL_PREFIX:
+            await self._app(scope, receive, send)
+            return
+        # Relative, because the server does not know the public URL behind a proxy.
+        location = f"{URL_PREFIX.removeprefix('/')}/".encode()
+        headers = [(b"location", location), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 307, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
 async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
@@ -92,5 +114,8 @@ class IOIntelligencePlugin(AirflowPlugin):
             "url_prefix": URL_PREFIX,
             "name": "IO Intelligence",
         }
+    ]
+    fastapi_root_middlewares = [  # noqa: RUF012
+        {"middleware": AddSlash, "name": "IO Intelligence: the address without its slash"}
     ]
     external_views = [external_view(airflow.__version__)]  # noqa: RUF012

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -50,21 +49,18 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> FastAPI:
     api.add_api_route("/", static.index, methods=METHODS, response_class=HTMLResponse, response_model=None)
     # Mounted, which avoids the access dependency: icons are shown before login.
     api.mount("/static", static)
-    api.add_middleware(_WarmUp, static=static)
     return api
 
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "font-src 'self'; connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""plotly needs inline styles to draw."""
-
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -115,28 +111,3 @@ def _shortcut(scope: Scope) -> Response | None:
         headers = {"Location": f"{name}/"} | _NO_STORE
         return PlainTextResponse("See the address with a slash.", 307, headers)
     return None
-
-
-class _WarmUp:
-    """Loads the chart library once per server, in parallel with the first request; does not read the store.
-
-    Airflow's side bar requests the icon, and so starts this app, before a user opens the page. The work runs
-    in the executor of the event loop, which a stopping server waits for when it closes the loop. Nothing
-    starts without a request. Lifespan events cannot be used: Airflow does not forward them to mounted apps.
-    """
-
-    def __init__(self, app: ASGIApp, static: StaticFiles) -> None:
-        self._app = app
-        self._static = static
-        self._begun: asyncio.Future[None] | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._begun is None and scope["type"] == "http":
-            self._begun = asyncio.get_running_loop().run_in_executor(None, self._prepare)
-        await self._app(scope, receive, send)
-
-    def _prepare(self) -> None:
-        try:
-            self._static.prepare()
-        except Exception:  # the request that needs the files gets the error as its response
-            log.exception("The page could not prepare itself; its first responses take longer, or fail alike")

@@ -138,7 +138,8 @@ def scrub(text: str) -> str:
 
 _LOGIN: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>IO Intelligence</title>
-<link rel="icon" href="static/icon.svg" type="image/svg+xml"></head>
+<link rel="icon" href="static/icon.svg" type="image/svg+xml">
+<script type="module" src="static/login.js"></script></head>
 <body><p>{text} <a href="../auth/login">Log in to Airflow</a>,
 then open this page again.</p></body></html>
 """

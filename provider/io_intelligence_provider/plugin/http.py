@@ -25,9 +25,9 @@ from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin import cache
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEntry, StuckError
 from io_intelligence_provider.plugin.errors import UnreachableError
-from io_intelligence_provider.plugin.reader import Listing, Reader, StoreSource
+from io_intelligence_provider.plugin.reader import Reader, StoreSource
 
-__all__ = ["METHODS", "Body", "Page", "answer", "etag_of", "respond"]
+__all__ = ["METHODS", "Body", "Page", "answer", "etag_of", "render", "respond"]
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +139,14 @@ async def answer(
     return await page.run(partial(page.respond, request, query, view, frozenset(changing)))
 
 
+async def render(request: Request, compute: Callable[[Reader], Response]) -> Response:
+    """Return the response of a route that is no JSON."""
+    page: Page = request.app.state.page
+    return await page.run(lambda: compute(page.reader()))
+
+
 class Page:
-    """Runs the JSON routes for one store.
+    """Runs the routes for one store.
 
     :param source: gives the listing of the store.
     :ivar cache: keeps values between requests.
@@ -205,7 +211,7 @@ class Page:
         self, request: Request, query: str, view: Callable[[Reader], BaseModel], changing: frozenset[str]
     ) -> Response:
         """Return the response to a query; ``view`` computes its model if it is not cached."""
-        reader = Reader(self._listing(), self.cache)
+        reader = self.reader()
         if changing:  # its inputs are cached
             found = view(reader)
             etag = etag_of(__version__, query, found.model_dump_json(exclude=set(changing)))
@@ -218,9 +224,10 @@ class Page:
             return respond(request, Body(b"", None, etag), _JSON)
         return respond(request, self.cache.get(key, partial(_load, reader, view, etag)), _JSON)
 
-    def _listing(self) -> Listing:
+    def reader(self) -> Reader:
+        """Return a reader of the store as it is now."""
         try:
-            return self._source.listing()
+            return Reader(self._source.listing(), self.cache)
         except StorageError as error:
             raise UnreachableError(str(error)) from error
 

@@ -1,9 +1,9 @@
-"""Serves the page's files, and plotly.min.js from the installed plotly package. None of them is secret."""
+"""Serves the page's files, each set of them under a version in its path. None of them is secret."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -16,48 +16,39 @@ from starlette.types import Scope
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.http import Body, etag_of, respond
 
-__all__ = ["FOLDER", "StaticFiles", "plotly_version"]
+__all__ = ["FOLDER", "StaticFiles"]
 
 
 FOLDER: Final = Path(__file__).parent / "static"
-_PLOTLY: Final = "plotly.min.js"
-_PLACEHOLDER: Final = "__PLOTLY_VERSION__"
 _VARY: Final = "Accept-Encoding"
-_OURS: Final = "no-cache"
+_REVALIDATED: Final = "no-cache"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_MARK: Final = "v-"
+"""How the name of a version begins in a path."""
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".png": "image/png",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".woff2": "font/woff2",
 }
 """The types of files that are served. Written out, because the machine's own table may differ."""
-
-
-def plotly_version() -> str:
-    """Return the version of the installed plotly, without importing it."""
-    return importlib.metadata.version("plotly")
 
 
 class StaticFiles(starlette.staticfiles.StaticFiles):
     """Serves the files of one folder with our headers; reads and compresses each version of a file once.
 
+    The page refers to its files as ``static/v-<version>/...``, and they to each other by relative paths: a
+    browser keeps them for ever, and asks for all of them anew after an upgrade. The version is a hash of
+    their content, so that all servers of a release agree. Without it, or with that of another release, a file
+    is revalidated on each use.
+
     :param cache: keeps the files.
     """
 
     def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
-        super().__init__(directory=folder, packages=[("plotly", "package_data")])
+        super().__init__(directory=folder)
         self._cache = cache
         self._folder = folder
-
-    def prepare(self) -> None:
-        """Read and compress the chart library of several megabytes before it is requested."""
-        self.lookup_path(_PLOTLY)
 
     async def index(self, request: Request) -> Response:
         """Return the HTML of the page."""
@@ -65,16 +56,34 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
 
     def _index(self) -> Body:
-        file, version = self._folder / "index.html", plotly_version()
+        version = self.version()
 
         def load() -> CacheEntry[Body]:
-            text = file.read_text("utf-8").replace(_PLACEHOLDER, version).encode()
-            return Body.of(text, etag_of(text)).entry
+            text = (self._folder / "index.html").read_text("utf-8")
+            data = text.replace('"static/', f'"static/{_MARK}{version}/').encode()
+            return Body.of(data, etag_of(data)).entry
 
-        return self._cache.get(("index", _version(file.stat()), version), load)
+        return self._cache.get(("index", version), load)
+
+    def version(self) -> str:
+        """Return the version of the files as they are now."""
+        files = sorted(path for path in self._folder.rglob("*") if path.suffix in _MEDIA_TYPES)
+
+        def load() -> CacheEntry[str]:
+            digest = blake2b(digest_size=8)
+            for path in files:
+                data = path.read_bytes()
+                digest.update(f"{path.relative_to(self._folder).as_posix()} {len(data)}\n".encode() + data)
+            return CacheEntry(digest.hexdigest(), 100)
+
+        state = tuple((path.name, *_version(path.stat())) for path in files)
+        return self._cache.get(("version", state), load)
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """Find a file, and read it here, because this runs in a thread and :meth:`file_response` does not."""
+        first, _, rest = path.partition("/")
+        if first.startswith(_MARK):
+            path = rest
         if os.path.splitext(path)[1] not in _MEDIA_TYPES:  # noqa: PTH122 - `Path` ignores a slash at the end
             return "", None
         try:
@@ -92,12 +101,14 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """Return a file: plotly's for ever under its version, all others revalidated on each use."""
+        """Return a file: for ever under the current version, else to be revalidated."""
         del status_code
         request, path = Request(scope), Path(full_path)
-        lasting = path.name == _PLOTLY and request.query_params.get("v") == plotly_version()
+        lasting = f"/{_MARK}{self.version()}/" in scope["path"]
         body = self._body(str(full_path), stat_result)
-        return respond(request, body, _MEDIA_TYPES[path.suffix], _FOR_EVER if lasting else _OURS, _VARY)
+        return respond(
+            request, body, _MEDIA_TYPES[path.suffix], _FOR_EVER if lasting else _REVALIDATED, _VARY
+        )
 
     def _body(self, path: str, status: os.stat_result) -> Body:
         def load() -> CacheEntry[Body]:

@@ -393,12 +393,15 @@ def wanted_floats(prepared: Prepared, source: Source) -> frozenset[str]:
 
 
 def float_columns(prepared: Prepared, schema: pa.Schema) -> frozenset[str]:
-    """Return the integer columns that a pandas schema wants as floats."""
+    """Return the integer columns that a pandas schema wants as floats, or that its parsers get as floats."""
     if prepared.loaded.backend != "pandas":
         return frozenset()
+    parsed = bool(getattr(prepared.schema, "parsers", None))
+
+    def is_float(name: str) -> bool:
+        column = prepared.column_of(name)
+        return parsed if column is None else str(column.dtype) == "float64"
+
     return frozenset(
-        field.name
-        for field in schema
-        if pa.types.is_integer(field.type)
-        and str(getattr(prepared.column_of(field.name), "dtype", None)) == "float64"
+        field.name for field in schema if pa.types.is_integer(field.type) and is_float(field.name)
     )

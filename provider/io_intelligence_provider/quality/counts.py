@@ -47,6 +47,8 @@ class CheckCounts:
         self._declared = declared
         self._patterns = [item for item in declared if item.regex]
         self._entries: dict[tuple[str, str | None, bool], _Entry] = {}
+        self.columns: dict[str, None] = {}
+        """The columns of all validated frames, in order; the schema may have added some."""
         self.rows = 0
         self.quarantined = 0
         self.governed = 0
@@ -97,6 +99,7 @@ class CheckCounts:
             "rows": self.rows,
             "quarantined": self.quarantined,
             "governed": self.governed,
+            "columns": list(self.columns),
             "entries": [
                 [*key, entry.failed, entry.skipped, entry.examples] for key, entry in self._entries.items()
             ],
@@ -107,6 +110,7 @@ class CheckCounts:
         self.rows += data["rows"]
         self.quarantined += data["quarantined"]
         self.governed += data["governed"]
+        self.columns.update(dict.fromkeys(data["columns"]))
         for check, column, of_rows, failed, skipped, examples in data["entries"]:
             entry = self._entries.setdefault((check, column, of_rows), _Entry())
             entry.failed = entry.failed + failed if of_rows else 1
@@ -124,6 +128,7 @@ class CheckCounts:
 
         :param columns: the columns of the data.
         """
+        columns = [*columns, *(name for name in self.columns if name not in columns)]
         present = set(columns)
         keys: dict[tuple[str, str | None], bool] = {}
         for item in self._declared:

@@ -66,7 +66,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         not say which rows it holds.
     """
     storage = storage_of(path, filesystem)
-    filesystem, key, _ = storage
+    filesystem, key = storage.filesystem, storage.key
     try:
         filesystem.invalidate_cache()
         roots = [key]
@@ -211,12 +211,12 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
         target = getattr(options, name)
         if not target:
             continue
-        filesystem, key, _ = storage_of(
+        output = storage_of(
             target, output_filesystem(target, found.path, found.storage.filesystem), what=name
         )
-        if type(filesystem) is not type(found.storage.filesystem):
+        if type(output.filesystem) is not type(found.storage.filesystem):
             continue
-        _, read, _ = storage_of(found.path, found.storage.filesystem)
+        key, read = output.key, storage_of(found.path, found.storage.filesystem).key
         hidden = any(part.startswith(("_", ".")) for part in key.removeprefix(read).split("/"))
         is_folder = [file.key for file in found.files] != [read]
         if key == read or fnmatch(key, read) or (is_folder and key.startswith(f"{read}/") and not hidden):

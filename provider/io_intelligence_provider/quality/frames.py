@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from typing import Any, Final, TypeVar
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
 import polars as pl
 import pyarrow as pa
@@ -14,7 +18,21 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import Frame
 from io_intelligence_provider.quality.prepare import Prepared
 
-__all__ = ["OutputTable", "frame_columns", "from_frame", "nullable_type", "refuse_columns", "to_frame"]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = [
+    "NOT_OF_ONE_TYPE",
+    "OutputTable",
+    "Unchanged",
+    "frame_columns",
+    "from_frame",
+    "model_types",
+    "not_of_one_type",
+    "nullable_type",
+    "refuse_columns",
+    "to_frame",
+]
 
 _WithSchema = TypeVar("_WithSchema", pa.Table, pa.Schema)
 
@@ -35,7 +53,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
         return frame
     data = table.to_pandas()
     for name in set(data.columns).intersection(table.column_names):
-        if _keeps_nulls(table[name], prepared.column_of(name)):
+        if _keeps_nulls(table[name], prepared, name):
             data[name] = table[name].to_pandas(types_mapper=_nullable_types().get).set_axis(data.index)
     if prepared.index:
         plain = ["index"] if data.index.nlevels == 1 else [f"level_{n}" for n in range(data.index.nlevels)]
@@ -47,7 +65,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
         data = data.reset_index(names=names)
         for name in names:
             source = prepared.source_name(name, table.column_names)
-            if source in table.column_names and _keeps_nulls(table[source], prepared.column_of(name)):
+            if source in table.column_names and _keeps_nulls(table[source], prepared, name):
                 data[name] = table[source].to_pandas(types_mapper=_nullable_types().get)
     else:
         data = data.reset_index(drop=True)
@@ -56,11 +74,13 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
     return data
 
 
-def _keeps_nulls(column: pa.ChunkedArray, declared: Any) -> bool:
+def _keeps_nulls(column: pa.ChunkedArray, prepared: Prepared, name: str) -> bool:
+    """Return whether a column has one of pandas' nullable types in the frame."""
     if not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
         return False
+    declared = prepared.column_of(name)
     dtype = str(getattr(declared, "dtype", None))
-    if dtype in ("None", "float64", "float32", "float16"):
+    if dtype in ("float64", "float32", "float16") or (declared is None and prepared.row_type is None):
         return False
     return bool(column.null_count) or dtype in set(map(str, _nullable_types().values()))
 
@@ -88,23 +108,76 @@ def frame_columns(schema: pa.Schema, prepared: Prepared) -> list[str]:
     return list(to_frame(schema.empty_table(), prepared).columns) if prepared.index else list(schema.names)
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """The values of a column that a parser of the whole frame left as they were.
+
+    :param rows: for each row of the frame, whether it did, as an array of numpy.
+    :param same_type: whether the column has the type that it had before.
+    """
+
+    rows: Any
+    same_type: bool
+
+    @classmethod
+    def between(cls, before: Any, after: Any) -> Unchanged:
+        """Compare a pandas column before and after a parser, row by row."""
+        import numpy as np
+        import pandas as pd
+
+        same_type = before.dtype == after.dtype
+        missing = before.isna().to_numpy() & after.isna().to_numpy()
+        if "O" in (before.dtype.kind, after.dtype.kind):
+            pairs = zip(before.array, after.array, strict=True)
+            equal = np.fromiter((_is_same(one, other) for one, other in pairs), dtype=bool, count=len(before))
+        elif same_type or {before.dtype.kind, after.dtype.kind} <= set("iuf"):
+            found = before.array == after.array
+            equal = np.asarray(pd.Series(found, dtype="boolean").fillna(value=False), dtype=bool)
+            if before.dtype.kind == after.dtype.kind == "f":  # 0.0 equals -0.0
+                signs = [np.signbit(one.to_numpy("float64", na_value=0.0)) for one in (before, after)]
+                equal = equal & (signs[0] == signs[1])
+        else:
+            equal = np.zeros(len(before), dtype=bool)
+        return cls(equal | missing, same_type)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and bool(one == other)
+    except ValueError:  # arrays
+        return False
+
+
 class OutputTable:
     """Builds the tables of valid rows and of keys from the source's rows and the parsed ones.
 
-    A column that the schema does not change comes from the source, value by value. The types of the others
-    are settled with the first batch: the schema's type where Arrow has one, else that of the parsed values.
+    A value that the schema does not change comes from the source. The types of changed columns are settled
+    with the first batch: the schema's type where Arrow has one, else that of the parsed values.
     """
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self._types: dict[str, pa.DataType] = {}
+        if prepared.row_type is not None and prepared.schema.coerce:
+            by_alias = prepared.loaded.backend == "pandas"
+            types = model_types(prepared.row_type, by_alias=by_alias)
+            self._types = {name: dtype for name, dtype in types.items() if dtype is not None}
 
-    def of(self, table: pa.Table, frame: Any, order: Sequence[int] | None) -> pa.Table:
+    def of(
+        self,
+        table: pa.Table,
+        frame: Any,
+        order: Sequence[int] | None,
+        unchanged: Mapping[str, Unchanged] | None = None,
+    ) -> pa.Table:
         """Return all rows of a batch in the source's order, as the schema parses them.
 
         :param table: the source's rows.
         :param frame: the parsed rows, with nulls for what could not be parsed.
         :param order: for each row of the frame its position in the table, ``None``: the same.
+        :param unchanged: what parsers of the whole frame left as it was, by column.
         :raises ConfigurationError: when the values of a column do not have one type.
         """
         prepared = self._prepared
@@ -122,13 +195,42 @@ class OutputTable:
                 columns.append(source)
                 fields.append(table.schema.field(name))
                 continue
-            values = frame[own[name]]
+            values, kept = frame[own[name]], (unchanged or {}).get(own[name])
             if order is not None:
                 values = values.set_axis(list(order)).sort_index()
-            columns.append(self._converted(own[name], values, source))
+            if source is not None and kept is not None:
+                columns.append(self._merged(own[name], values, source, _in_order(kept, order)))
+            else:
+                columns.append(self._converted(own[name], values, source))
             fields.append(pa.field(name, columns[-1].type))
         same = pa.schema(fields) == table.schema.remove_metadata()
         return pa.table(columns, schema=pa.schema(fields, table.schema.metadata if same else None))
+
+    def _merged(self, name: str, values: Any, source: pa.ChunkedArray, kept: Unchanged) -> pa.ChunkedArray:
+        """Return the source's values where a parser of the whole frame kept them, else the parsed ones."""
+        settled = self._types.get(name)
+        if settled is None and not kept.same_type:
+            return self._converted(name, values, source)
+        types = [settled] if settled is not None else self._possible(name, values, source)
+        error: Exception | None = None
+        for dtype in types:
+            try:
+                array = _merge(values, source, kept, dtype)
+            except NOT_OF_ONE_TYPE as raised:
+                error = error or raised
+            else:
+                self._types[name] = dtype
+                return array
+        raise not_of_one_type(name, types[0], error) from error
+
+    def _possible(self, name: str, values: Any, source: pa.ChunkedArray) -> list[pa.DataType]:
+        """Return the types that a column may get which a parser of the whole frame left of its type."""
+        declared = declared_type(getattr(self._prepared.column_of(name), "dtype", None))
+        if declared is not None and pa.types.is_floating(declared) and pa.types.is_integer(source.type):
+            return [declared, source.type]  # pandas made floats of the integers, as the schema wants
+        with suppress(*NOT_OF_ONE_TYPE):
+            return [source.type, to_arrow(values, None, source).type]
+        return [source.type]
 
     def _converted(self, name: str, values: Any, source: pa.ChunkedArray | None) -> pa.ChunkedArray:
         settled = self._types.get(name)
@@ -137,11 +239,8 @@ class OutputTable:
             settled = declared_type(self._prepared.coercion_of(name) or getattr(column, "dtype", None))
         try:
             array = to_arrow(values, settled, source)
-        except (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-            raise ConfigurationError(
-                f"The parsed values of {name!r} cannot be written as {settled or 'one type'}: {error}. "
-                "Declare a type for the column that holds all of them."
-            ) from error
+        except NOT_OF_ONE_TYPE as error:
+            raise not_of_one_type(name, settled, error) from error
         if name not in self._types:
             if (pa.types.is_null(array.type) and source is not None) or (
                 source is not None
@@ -151,6 +250,43 @@ class OutputTable:
                 array = array.cast(source.type)
             self._types[name] = array.type
         return array
+
+
+NOT_OF_ONE_TYPE: Final = (pa.ArrowException, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+
+
+def _merge(values: Any, source: pa.ChunkedArray, kept: Unchanged, dtype: pa.DataType) -> pa.ChunkedArray:
+    """Return a column of a type, made of the source's values that were kept and the parsed ones."""
+    left = source.filter(pa.array(kept.rows))
+    try:
+        left = left.cast(dtype)
+    except pa.ArrowException:
+        if kept.same_type:
+            raise
+        return to_arrow(values, dtype, source)  # the parser made another type of them
+    changed = ~kept.rows
+    if not changed.any():
+        return left
+    parsed = to_arrow(values[changed], dtype, None)
+    places = kept.rows.cumsum() - 1
+    places[changed] = len(left) + changed.cumsum()[changed] - 1
+    return pa.chunked_array([*left.chunks, *parsed.chunks], dtype).take(pa.array(places))
+
+
+def _in_order(kept: Unchanged, order: Sequence[int] | None) -> Unchanged:
+    """Return the marks in the order of the source's rows."""
+    if order is None:
+        return kept
+    rows = kept.rows.copy()
+    rows[list(order)] = kept.rows
+    return Unchanged(rows, kept.same_type)
+
+
+def not_of_one_type(name: str, dtype: pa.DataType | None, error: Exception | None) -> ConfigurationError:
+    return ConfigurationError(
+        f"The parsed values of {name!r} cannot be written as {dtype or 'one type'}: {error}. "
+        "Declare a type for the column that holds all of them."
+    )
 
 
 def declared_type(dtype: Any) -> pa.DataType | None:
@@ -175,6 +311,37 @@ def declared_type(dtype: Any) -> pa.DataType | None:
 
 
 _DECIMAL: Final = 38
+
+
+def model_types(model: type[BaseModel], *, by_alias: bool) -> dict[str, pa.DataType | None]:
+    """Return the Arrow types of a pydantic model's fields, ``None`` where only the values can tell.
+
+    :param by_alias: whether to name the fields by their aliases, as pandera does for pandas.
+    """
+    types = {}
+    for name, info in model.model_fields.items():
+        alias = (info.serialization_alias or info.alias) if by_alias else None
+        types[alias or name] = _annotated_type(info.annotation)
+    return types
+
+
+def _annotated_type(annotation: Any) -> pa.DataType | None:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        options = [option for option in arguments if option is not NoneType]
+        return _annotated_type(options[0]) if len(options) == 1 else None
+    if origin is list and (inner := _annotated_type(arguments[0])) is not None:
+        return pa.list_(inner)
+    return _PLAIN.get(annotation) if isinstance(annotation, type) else None
+
+
+_PLAIN: Final[Mapping[type, pa.DataType]] = {
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    bool: pa.bool_(),
+    date: pa.date32(),
+}
 
 
 def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | None) -> pa.ChunkedArray:

@@ -7,19 +7,24 @@ value changes nothing about the others. pandera's own types, parsers and default
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.frames import nullable_type, to_frame
+from io_intelligence_provider.quality.coercion import read_column, read_rows, read_series
+from io_intelligence_provider.quality.frames import Unchanged, nullable_type, to_frame
 from io_intelligence_provider.quality.pandera_backend import RAISED, Frame, whole_validation
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.result import CheckFailure
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = ["BatchParser", "ParsedBatch", "bare_column"]
 
@@ -38,6 +43,7 @@ class ParsedBatch:
     :param order: for each row of the frame its position in the batch; ``None``: unchanged.
     :param unreadable: positions in the frame of the values that cannot be read as their column's type, by
         column; ``None`` as a column: rows that a type of whole rows refuses. The frame holds nulls there.
+    :param unchanged: for each column that a parser of the whole frame got, which values it left as they were.
     :param failures: failures of the data set.
     :param aborted: whether a parser raised, so that nothing else can be validated.
     """
@@ -45,6 +51,7 @@ class ParsedBatch:
     frame: Frame
     order: Sequence[int] | None = None
     unreadable: dict[str | None, list[int]] = field(default_factory=dict)
+    unchanged: dict[str, Unchanged] = field(default_factory=dict)
     failures: list[CheckFailure] = field(default_factory=list)
     aborted: bool = False
 
@@ -95,7 +102,8 @@ class BatchParser:
         parsers = list(getattr(self.prepared.schema, "parsers", None) or [])
         if not parsers:
             return
-        frame: Any = parsed.frame.copy()  # type: ignore[union-attr]  # polars has no parsers
+        before: Any = parsed.frame
+        frame = before.copy()
         rows = len(frame)
         self.prepared.schema.get_backend(frame)  # registers pandera's parsers for pandas
         order: Sequence[int] | None = None
@@ -109,16 +117,40 @@ class BatchParser:
             frame = frame.drop(columns=ROW)
         parsed.frame = frame.reset_index(drop=True)
         parsed.order = None if order is None or order == list(range(rows)) else order
+        if parsed.order is not None:
+            before = before.take(parsed.order)
+        parsed.unchanged = {
+            name: Unchanged.between(before[name], parsed.frame[name])
+            for name in map(str, parsed.frame.columns)
+            if name in before.columns and not self.prepared.converts(name)
+        }
 
     def _fill(self, parsed: ParsedBatch) -> None:
         """Add and remove columns, fill defaults, and run the parsers of single columns."""
-        schema = _structure(self.prepared.schema, list(parsed.frame.columns), defaults=not self._polars)
+        schema = _structure(self.prepared, list(parsed.frame.columns))
         if schema is not None:
+            if not self._polars:
+                self._make_room(parsed, schema)
             self._apply(parsed, schema)
         for name in map(str, parsed.frame.columns):
             for parser in getattr(self.prepared.column_of(name), "parsers", None) or ():
                 self.prepared.schema.get_backend(parsed.frame)  # registers pandera's parsers
                 parsed.frame[name] = _parsed_column(parser, parsed.frame[name])
+
+    def _make_room(self, parsed: ParsedBatch, schema: Any) -> None:
+        """Make objects of columns that will be converted to another type and cannot hold its default yet."""
+        frame: Any = parsed.frame
+        for name in frame.columns:
+            column = schema.columns.get(name)
+            if column is None or column.default is None or self.prepared.coercion_of(str(name)) is None:
+                continue
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    frame[name].fillna(column.default)
+            except (TypeError, ValueError, Warning):
+                frame = frame.assign(**{name: frame[name].astype(object)})
+        parsed.frame = frame
 
     def _fill_after(self, parsed: ParsedBatch) -> None:
         """Fill defaults; polars schemas do that after the types were changed."""
@@ -164,7 +196,7 @@ class BatchParser:
             return
         for name, dtype in wanted:
             series = parsed.frame[name]
-            coerced, bad = _coerced_series(series, dtype)
+            coerced, bad = read_series(series, dtype)
             parsed.frame[name] = coerced
             if bad:
                 parsed.unreadable[name] = bad
@@ -180,34 +212,18 @@ class BatchParser:
             parsed.frame = lazy.collect()
             return
         for name, dtype in wanted:
-            coerced, bad = _coerced_column(frame[name], dtype)
+            coerced, bad = read_column(frame[name], dtype)
             frame = frame.with_columns(coerced.alias(name))
             if bad:
                 parsed.unreadable[name] = bad
         parsed.frame = frame
 
-    def _coerce_rows(self, parsed: ParsedBatch, dtype: Any) -> None:
-        """Read whole rows as a type, such as a pydantic model."""
-        frame: Any = parsed.frame
-        rows = len(frame)
-        pieces, bad = _bisect(rows, lambda start, stop: dtype.coerce(_slice(frame, start, stop)))
+    def _coerce_rows(self, parsed: ParsedBatch, model: type[BaseModel]) -> None:
+        """Convert each row to a pydantic model, and the models to columns."""
+        table, bad = read_rows(parsed.frame, model)
+        parsed.frame = to_frame(table, self.prepared)
         if bad:
             parsed.unreadable[None] = bad
-        if not pieces:
-            return
-        good = sorted(set(range(rows)).difference(bad))
-        if self._polars:
-            parsed.frame = pl.concat(pieces).select(pl.all().gather(_places(good, rows)))
-            return
-        import pandas as pd
-
-        parsed.frame = pd.concat(pieces).set_axis(good).reindex(range(rows))
-
-
-def _places(rows: Sequence[int], height: int) -> pl.Series:
-    """Return for each of ``height`` rows its place in ``rows``, null where it is not among them."""
-    places = pl.Series([None], dtype=pl.Int64).new_from_index(0, height)
-    return places.scatter(rows, list(range(len(rows))))
 
 
 def _parsed_column(parser: Any, series: Any) -> Any:
@@ -231,9 +247,14 @@ def _parsed_column(parser: Any, series: Any) -> Any:
 def _checked_rows(frame: Any, rows: int, parser: str) -> list[int]:
     """Return the rows' positions after a parser.
 
-    :raises ConfigurationError: when rows were lost, added or renumbered.
+    :raises ConfigurationError: when rows were lost, added or renumbered, or columns have one name.
     """
     found = list(frame[ROW]) if ROW in getattr(frame, "columns", ()) else None
+    if found is not None and not frame.columns.is_unique:
+        raise ConfigurationError(
+            f"The parser {parser!r} of the whole frame returned two columns of one name: "
+            f"{frame.columns[frame.columns.duplicated()][0]!r}. Give each column a name of its own."
+        )
     if found is not None and len(found) == rows and set(found) == set(range(rows)):
         return [int(row) for row in found]
     said = (
@@ -273,132 +294,57 @@ def _without_checks(schema: Any) -> None:
         schema.parsers = []
 
 
-def _structure(schema: Any, present: Sequence[Any], *, defaults: bool) -> Any:
-    """Return a schema that only adds, removes and fills columns, ``None`` if it has nothing to do."""
+def _structure(prepared: Prepared, present: Sequence[Any]) -> Any:
+    """Return a schema that only adds, removes and fills columns, ``None`` if it has nothing to do.
+
+    :raises ConfigurationError: when a column to be added has no type.
+    """
+    schema: Any = prepared.schema
+    polars = prepared.loaded.backend == "polars"
     result = copy.copy(schema)
     result.columns = {}
     busy = schema.strict == "filter"
-    for name, column in schema.columns.items():
+    added = prepared.added(present)
+    for name, column in _by_name(prepared, present):
         bare = result.columns[name] = bare_column(column)
-        added = schema.add_missing_columns and column.required and not column.regex and name not in present
-        if added:
+        if name in added:
+            if column.dtype is None:
+                raise ConfigurationError(
+                    f"The schema {prepared.loaded.name} adds the column {name!r}, which has no type. "
+                    "Declare one."
+                )
             bare.dtype, bare.nullable, bare.required = column.dtype, column.nullable, True
-        if added or defaults:
+            if not polars and column.default is None:
+                bare.dtype = _type_with_nulls(column.dtype)
+        if name in added or not polars:  # polars schemas fill defaults after the types were changed
             bare.default = column.default
-        busy = busy or added or bare.default is not None
+        busy = busy or name in added or bare.default is not None
     _without_checks(result)
     if result.strict != "filter":
         result.strict = False
     return result if busy else None
 
 
-def _bisect(rows: int, read: Callable[[int, int], Any]) -> tuple[list[Any], list[int]]:
-    """Read rows in pieces that are as large as possible; return the pieces read, and the rows that cannot be.
-
-    :param read: reads the rows from ``start`` to before ``stop``, or raises.
-    """
-    pieces: list[Any] = []
-    bad: list[int] = []
-    todo = [(0, rows)] if rows else []
-    while todo:
-        start, stop = todo.pop()
-        try:
-            pieces.append(read(start, stop))
-        except Exception:  # noqa: BLE001 - a type may raise anything for a value that it cannot read
-            if stop - start == 1:
-                bad.append(start)
-            else:
-                middle = (start + stop) // 2
-                todo += [(middle, stop), (start, middle)]
-    return pieces, bad
+def _by_name(prepared: Prepared, present: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a schema, and for pandas each that a pattern with a default matches."""
+    columns: Any = prepared.schema.columns
+    yield from columns.items()
+    if prepared.loaded.backend == "polars":
+        return
+    for name in map(str, present):
+        column = prepared.column_of(name)
+        if column is not None and column.regex and column.default is not None:
+            single = copy.copy(column)
+            single.name, single.regex = name, False
+            yield name, single
 
 
-def _slice(frame: Any, start: int, stop: int) -> Any:
-    return frame[start:stop] if isinstance(frame, (pl.DataFrame, pl.Series)) else frame.iloc[start:stop]
-
-
-def _coerced_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
-    """Return a pandas column in a type, and the positions of the values that cannot be read as it.
-
-    Nulls stay null: whether they are allowed is another check.
-    """
+def _type_with_nulls(dtype: Any) -> Any:
+    """Return a type of pandas that holds the same values and nulls."""
     import pandas as pd
+    from pandera.engines import pandas_engine
 
-    missing = series.isna()
-    if not missing.any():
-        with suppress(Exception):  # some value is of another type; it is found below
-            return dtype.coerce(series), []
-    present = series[~missing]
-    # Texts are read once each: the same bad value may be on a million rows.
-    distinct = pd.api.types.is_string_dtype(present.dtype) and len(present) > 0
-    codes: Any
-    codes, found = pd.factorize(present) if distinct else (None, None)
-    values = pd.Series(found, dtype=present.dtype) if distinct else present
-    left = _without_texts_that_are_no_numbers(values, dtype) if distinct else values
-    pieces, _ = _bisect(len(left), lambda start, stop: dtype.coerce(left.iloc[start:stop]))
-    read = pd.concat(pieces) if pieces else dtype.coerce(values.iloc[:0])
-    if not pieces and dtype.type == "object":
-        read = read.astype(object)  # types of Python's own make no objects of no values
-    if distinct:
-        kept = pd.Series(codes, index=present.index).isin(read.index)
-        read = read.loc[codes[kept.to_numpy()]].set_axis(present.index[kept])
-    bad = present.index.difference(read.index)
-    if (nullable := nullable_type(read.dtype)) is not None and len(read) < len(series):
-        read = read.astype(nullable)
-    return read.reindex(series.index), [int(row) for row in bad]
-
-
-def _without_texts_that_are_no_numbers(values: Any, dtype: Any) -> Any:
-    """Return texts without those that neither Python nor numpy reads as a number.
-
-    It saves reading each of them by itself, which takes 0.2 ms.
-    """
-    kind = getattr(dtype.type, "kind", "") if not hasattr(dtype.type, "na_value") else ""
-    number: Any = int if kind in ("i", "u") else float if kind == "f" else None
-    if number is None:
-        return values
-
-    def is_number(text: str) -> bool:
-        try:
-            number(text)
-        except ValueError:
-            return False
-        return True
-
-    return values[[is_number(text) for text in values]]
-
-
-def _coerced_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:
-    """Return a polars column in a type, and the positions of the values that cannot be read as it."""
-    from pandera.api.polars.types import PolarsData
-
-    def coerce(values: pl.Series) -> pl.Series:
-        lazy = dtype.coerce(PolarsData(values.to_frame().lazy(), values.name))
-        found: pl.Series = lazy.collect()[values.name]
-        return found
-
-    present = column.is_not_null()
-    guessed = present & _not_cast(column, dtype)
-    kept = column.set(guessed, None) if guessed.any() else column
-    if not guessed.any() or _is_plain_cast(dtype):
-        with suppress(Exception):  # the type is no plain cast; its values are read in pieces below
-            return coerce(kept), guessed.arg_true().to_list()
-    values = column.filter(present)
-    pieces, bad = _bisect(len(values), lambda start, stop: coerce(values[start:stop]))
-    rows = present.arg_true()
-    good = rows.filter(~pl.int_range(len(rows), eager=True).is_in(bad))
-    read = pl.concat(pieces) if pieces else coerce(values.clear())
-    return read.gather(_places(good.to_list(), len(column))), rows.gather(bad).to_list()
-
-
-def _not_cast(column: pl.Series, dtype: Any) -> pl.Series:
-    try:
-        return column.cast(dtype.type, strict=False).is_null()
-    except Exception:  # noqa: BLE001 - no cast between the types; every value is read by itself
-        return pl.repeat(value=True, n=len(column), dtype=pl.Boolean, eager=True)
-
-
-def _is_plain_cast(dtype: Any) -> bool:
-    from pandera.engines import polars_engine
-
-    return getattr(type(dtype), "coerce", None) is polars_engine.DataType.coerce
+    with suppress(TypeError):  # a type of Python's own
+        if (nullable := nullable_type(pd.api.types.pandas_dtype(dtype.type))) is not None:
+            return pandas_engine.Engine.dtype(nullable)
+    return dtype

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality.history import HistoryChecks
 from io_intelligence_provider.quality.prepare import Declared
 from io_intelligence_provider.quality.result import (
     MAX_EXAMPLES,
@@ -23,7 +25,7 @@ __all__ = [
     "ALWAYS",
     "FAIL_ON",
     "CheckOptions",
-    "ExtraChecks",
+    "EarlierRuns",
     "FailOn",
     "Policy",
     "Threshold",
@@ -82,7 +84,7 @@ class Policy:
                 )
 
 
-ExtraChecks: TypeAlias = Callable[["CheckRun"], Sequence[CheckResult]]
+EarlierRuns: TypeAlias = Callable[["CheckRun"], Iterable["CheckRun"]]
 
 _UNITS: Final = {"": 1, "B": 1}
 _UNITS.update({f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", 1)})
@@ -108,9 +110,13 @@ class CheckOptions:
     :param min_rows: fewer rows fail the data set; ``None``: an empty one passes.
     :param examples: how many refused values of each check and column are shown in results and reports, 0 to
         100; 0 shows none.
-    :param profile: whether to measure the columns, for comparison with other runs.
-    :param extra_checks: a function that takes the run and returns further results, which count like any
-        other.
+    :param profile: whether to measure the columns, for comparison with other runs; always done with
+        ``history_checks``.
+    :param history_checks: what to compare with earlier runs, see
+        :class:`~io_intelligence_provider.quality.history.HistoryChecks`. Without ``earlier_runs`` only
+        checks that need none, such as ``freshness`` with ``max_age_hours``, are evaluated.
+    :param earlier_runs: a function that takes the run and returns the earlier ones on the same data.
+    :param data_interval_start: the beginning of the period that the data are of.
     :raises ConfigurationError: when an argument is wrong.
     """
 
@@ -124,7 +130,9 @@ class CheckOptions:
     min_rows: int | None = None
     examples: int = MAX_EXAMPLES
     profile: bool = False
-    extra_checks: ExtraChecks | None = None
+    history_checks: bool | Mapping[str, Any] | Sequence[str] | None = None
+    earlier_runs: EarlierRuns | None = None
+    data_interval_start: datetime | None = None
 
     def __post_init__(self) -> None:
         for name in ("quarantine_path", "valid_path"):
@@ -137,7 +145,14 @@ class CheckOptions:
             raise ConfigurationError(f"min_rows is {self.min_rows!r}; it is a number of rows, or None.")
         if not _is_count(self.examples) or self.examples > _MOST_EXAMPLES:
             raise ConfigurationError(f"examples is {self.examples!r}; it is from 0 to {_MOST_EXAMPLES}.")
-        _ = self.policy, self.memory_bytes
+        _ = self.policy, self.memory_bytes, self.history
+        if self.earlier_runs is not None and not self.history.rules:
+            raise ConfigurationError("earlier_runs does nothing without history_checks.")
+
+    @property
+    def history(self) -> HistoryChecks:
+        """``history_checks`` as checks."""
+        return HistoryChecks.from_config(self.history_checks)
 
     @property
     def policy(self) -> Policy:

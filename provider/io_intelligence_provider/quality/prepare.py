@@ -10,14 +10,18 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
 from io_intelligence_provider.quality.result import Severity
+from io_intelligence_provider.quality.rules import rule_of, rule_text
 from io_intelligence_provider.quality.schema import LoadedSchema
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = [
     "COERCION",
@@ -47,6 +51,7 @@ class Declared:
 
     :param column: the column as the schema names it (a pattern where ``regex``); ``None``: the frame.
     :param of_rows: whether it is about rows, as far as is known before it runs.
+    :param rule: its kind and parameters, which do not depend on its name; empty: ``check`` says all.
     """
 
     check: str
@@ -54,6 +59,7 @@ class Declared:
     of_rows: bool
     regex: bool = False
     severity: Severity = "error"
+    rule: str = ""
 
     def columns(self, present: Sequence[str]) -> list[str | None]:
         """Return the columns in ``present`` that it covers, or its own name when there is none."""
@@ -89,7 +95,7 @@ class Prepared:
     :param schema: the checks without uniqueness.
     :param declared: every check, including uniqueness.
     :param index: columns that are the index of the user's pandas schema.
-    :param row_type: a type of whole rows, such as a pydantic model.
+    :param row_type: a pydantic model that each row is converted to.
     """
 
     loaded: LoadedSchema
@@ -97,7 +103,7 @@ class Prepared:
     declared: tuple[Declared, ...]
     unique: tuple[Unique, ...]
     index: tuple[str, ...] = ()
-    row_type: Any = None
+    row_type: type[BaseModel] | None = None
 
     @cached_property
     def parses(self) -> bool:
@@ -140,21 +146,44 @@ class Prepared:
             return schema.dtype if schema.coerce and self.row_type is None else None
         return column.dtype if column.coerce or schema.coerce else None
 
-    def changes(self, name: str) -> bool:
-        """Return whether the schema may change the values of a column."""
-        schema: Any = self.schema
-        if getattr(schema, "parsers", None) or (self.row_type is not None and schema.coerce):
+    def added(self, present: Collection[str]) -> list[str]:
+        """Return the columns that the schema adds to data that lack them."""
+        columns: Any = self.schema.columns if self.schema.add_missing_columns else {}
+        return [
+            str(name)
+            for name, column in columns.items()
+            if column.required and not column.regex and name not in present
+        ]
+
+    def restricted(self, names: Collection[str]) -> Prepared:
+        """Return the part of the schema that parses some columns."""
+        schema: Any = copy.copy(self.schema)
+        schema.columns = {
+            key: column
+            for key, column in schema.columns.items()
+            if key in names or (column.regex and any(re.match(key, name) for name in names))
+        }
+        schema.strict = schema.ordered = False
+        return replace(self, schema=schema)
+
+    def converts(self, name: str) -> bool:
+        """Return whether a column's own definition or a type of whole rows may change its values."""
+        if self.row_type is not None and self.schema.coerce:
             return True
         column = self.column_of(name)
         parsed = column is not None and (column.default is not None or getattr(column, "parsers", None))
         return bool(parsed) or self.coercion_of(name) is not None
+
+    def changes(self, name: str) -> bool:
+        """Return whether the schema may change the values of a column."""
+        return bool(getattr(self.schema, "parsers", None)) or self.converts(name)
 
 
 def prepare(loaded: LoadedSchema) -> Prepared:
     """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
-    row_type = schema.dtype if type(schema.dtype).__name__ == "PydanticModel" else None
+    row_type = schema.dtype.type if type(schema.dtype).__name__ == "PydanticModel" else None
     if schema.dtype is not None and row_type is None:
         for column in schema.columns.values():  # the type of the frame is that of each column
             column.dtype = schema.dtype
@@ -169,7 +198,8 @@ def prepare(loaded: LoadedSchema) -> Prepared:
         declared += _of_checks(name, column.checks, regex=bool(column.regex))
         column.unique = False
         column.drop_invalid_rows = False
-    declared += [Declared(UNIQUE_FIELDS, None, of_rows=True)] if unique_fields(schema) else []
+    if fields := unique_fields(schema):
+        declared.append(Declared(UNIQUE_FIELDS, None, of_rows=True, rule=rule_text(UNIQUE_FIELDS, fields)))
     declared += _of_checks(None, schema.checks)
     schema.unique = None
     schema.drop_invalid_rows = False
@@ -243,9 +273,9 @@ def _of_frame(schema: Any) -> Iterator[Declared]:
 def _of_column(name: str, column: Any, *, coerce: bool) -> Iterator[Declared]:
     regex = bool(column.regex)
     if column.dtype is not None:
-        yield Declared(DTYPE, name, of_rows=False, regex=regex)
+        yield Declared(DTYPE, name, of_rows=False, regex=regex, rule=rule_text(DTYPE, column.dtype))
         if column.coerce or coerce:
-            yield Declared(COERCION, name, of_rows=True, regex=regex)
+            yield Declared(COERCION, name, of_rows=True, regex=regex, rule=rule_text(COERCION, column.dtype))
     if not column.nullable:
         yield Declared(NOT_NULLABLE, name, of_rows=True, regex=regex)
 
@@ -255,7 +285,8 @@ def _of_checks(column: str | None, checks: Sequence[Any], *, regex: bool = False
     names = [_name(check) for check in checks]
     errors = Counter(str(check.error) for check in checks if check.error)
     seen: Counter[str] = Counter()
-    for check, name in zip(checks, names, strict=True):
+    rules = [rule_of(check) for check in checks]
+    for check, name, rule in zip(checks, names, rules, strict=True):
         label = name
         if names.count(name) > 1:
             seen[name] += 1
@@ -265,7 +296,7 @@ def _of_checks(column: str | None, checks: Sequence[Any], *, regex: bool = False
         severity: Severity = "warn" if check.raise_warning else "error"
         check.raise_warning = False
         check.n_failure_cases = None
-        yield Declared(label, column, of_rows=True, regex=regex, severity=severity)
+        yield Declared(label, column, of_rows=True, regex=regex, severity=severity, rule=rule)
 
 
 def _name(check: Any) -> str:

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import jinja2
+from markupsafe import Markup
 
 from io_intelligence_provider.quality.result import LONGEST_IN_EXAMPLE, CheckResult, CheckRun, ColumnProfile
 from io_intelligence_provider.text import cut, printable
 
-__all__ = ["CheckTable", "View", "report_html", "view_of"]
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("io_intelligence_provider.quality", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
+__all__ = ["report_html"]
 
 
 def report_html(result: CheckRun) -> str:
     """Render a result as HTML below 200 KB. Items that do not fit are counted; the JSON form has them.
 
-    All text is untrusted; jinja2 escapes it.
+    All text is untrusted: ``Markup.format`` and ``Markup.join`` escape it.
     """
-    return _template().render(view=view_of(result))
+    shown = result.presentation()
+    on_whole, others = _by_level(result.checks)
+    found = [check for check in others if check.failed]
+    passed = [f"{check.check} {check.column or ''}".strip() for check in others if not check.failed]
+    total = f"{shown.read} = {result.valid} valid + {result.quarantined} quarantined"
+    page = Markup(
+        "<!doctype html>\n"
+        '<html lang="en">\n'
+        "<head>\n"
+        '<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        """content="default-src 'none'; style-src 'unsafe-inline'">\n"""
+        "<title>Data quality of {}: {outcome}</title>\n"
+        "<style>\n{}</style>\n"
+        "</head>\n"
+        "<body>\n"
+        '<h1><bdi>Data quality of {}</bdi> <span class="chip {outcome}">{}</span></h1>\n'
+        '<p class="muted">{}</p>\n'
+        '<p class="sum">{}; score {:.3f}</p>\n'
+        "{}{}{}{}"
+        '<h2>{}</h2>\n<p class="muted">{}</p>\n'
+        "</body>\n"
+        "</html>"
+    ).format(
+        printable(shown.subject),
+        Markup(Path(__file__).with_name("report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
+        shown.subject,
+        shown.outcome,
+        _joined(shown.facts),
+        total,
+        result.score,
+        _check_table(shown.on_whole, on_whole),
+        _check_table("Row checks that found something", found),
+        _drift(shown.drift),
+        _profile(result.profile),
+        "Checks of rows and columns that passed" if shown.drift is None else "Row checks that passed",
+        _names(passed),
+        outcome=result.outcome,
+    )
+    return str(page)
 
 
 _ROWS: Final = 35_000
@@ -42,7 +69,7 @@ _PROFILE: Final = 30_000
 _LIST: Final = 5_000
 """Budgets in bytes: the rows of a table, its examples, the profile, a list of names. They keep a page with
 two tables and three lists below 200 KB, and no part crowds out another."""
-_ROW: Final = 330  # bytes of markup around one row of a table
+_ROW: Final = 400  # bytes of markup around one row of a table
 _EXAMPLE: Final = 45  # around one example
 _NAME: Final = 15  # around one name in a list
 
@@ -51,74 +78,6 @@ Item = TypeVar("Item")
 
 def _size(*values: object) -> int:
     return sum(len(escape(str(value)).encode("utf-8", "replace")) for value in values if value is not None)
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One check; ``hidden`` examples did not fit."""
-
-    check: str
-    column: str
-    result: CheckResult
-    examples: list[dict[str, Any]]
-    hidden: int
-
-
-@dataclass(frozen=True)
-class CheckTable:
-    """A table of checks; ``hidden`` rows did not fit."""
-
-    title: str
-    rows: list[CheckRow]
-    hidden: int
-
-
-@dataclass(frozen=True)
-class Names:
-    """A list of names; ``hidden`` ones did not fit."""
-
-    shown: list[str]
-    hidden: int
-
-
-@dataclass(frozen=True)
-class View:
-    """The values that the template shows; it escapes all of them."""
-
-    title: str
-    heading: str
-    outcome: str
-    words: str
-    facts: list[str]
-    total: str
-    tables: list[CheckTable]
-    drift: dict[str, Names] | None
-    profile: list[ColumnProfile]
-    profile_hidden: int
-    passed: Names
-
-
-def view_of(result: CheckRun) -> View:
-    """Return the template's values for a result."""
-    shown = result.presentation()
-    on_whole, rows = _by_level(result.checks)
-    profile = _fitting(
-        result.profile, lambda column: _ROW + _size(column.column, column.min, column.max), _PROFILE
-    )
-    return View(
-        title=f"Data quality of {printable(shown.subject)}: {result.outcome}",
-        heading=f"Data quality of {shown.subject}",
-        outcome=result.outcome,
-        words=shown.outcome,
-        facts=list(shown.facts),
-        total=f"{shown.read} = {result.valid} valid + {result.quarantined} quarantined; "
-        f"score {result.score:.3f}",
-        tables=[_table(shown.on_whole, on_whole), _found(rows)],
-        drift=None if shown.drift is None else {what: _names(keys) for what, keys in shown.drift.items()},
-        profile=profile,
-        profile_hidden=len(result.profile) - len(profile),
-        passed=_passed(rows),
-    )
 
 
 def _by_level(checks: Iterable[CheckResult]) -> tuple[list[CheckResult], list[CheckResult]]:
@@ -134,33 +93,139 @@ def _by_level(checks: Iterable[CheckResult]) -> tuple[list[CheckResult], list[Ch
     return sorted(on_whole, key=lambda check: check.passed), others
 
 
-def _found(rows: Sequence[CheckResult]) -> CheckTable:
-    return _table("Row checks that found something", [check for check in rows if check.failed])
-
-
-def _table(title: str, checks: Sequence[CheckResult]) -> CheckTable:
+def _check_table(title: str, checks: Sequence[CheckResult]) -> Markup:
     named = [(_cut(check.check), _cut(check.column or ""), check) for check in checks]
-    rows = _fitting(named, lambda row: _ROW + _size(row[0], row[1]), _ROWS)
+    fitting = _fitting(named, lambda row: _ROW + _size(row[0], row[1]), _ROWS)
     left = _EXAMPLES
-    shown = []
-    for name, column, check in rows:
+    rows = []
+    for name, column, check in fitting:
         examples = _fitting(check.examples, _example_size, left)
         left -= sum(_example_size(example) for example in examples)
-        shown.append(CheckRow(name, column, check, examples, len(check.examples) - len(examples)))
-    return CheckTable(title, shown, len(checks) - len(rows))
+        rows.append(_check_row(name, column, check, examples))
+    headings = ("Check", "Column", "Severity", "Evaluated ", "Failed ", "Result", "Examples")
+    nothing = "" if checks else Markup("<p>None.</p>")
+    return Markup("<h2>{}</h2>\n{}{}\n").format(
+        title, _table(title, headings, rows) or nothing, _more(len(checks) - len(rows), "checks")
+    )
+
+
+def _check_row(name: str, column: str, check: CheckResult, examples: list[dict[str, Any]]) -> Markup:
+    if not check.passed:
+        is_error = check.severity == "error"
+        chip = "failed" if is_error else "warned", "failed" if is_error else "flagged", "\n"
+    elif check.failed:
+        chip = "passed", f"within {check.threshold}", "\n"
+    else:
+        chip = ("passed", "passed", "") if check.evaluated else ("idle", "not evaluated", "")
+    items = [
+        Markup("<li><code>{}</code></li>").format(
+            _joined(f"{key}: {value}" for key, value in example.items() if value is not None)
+        )
+        for example in examples
+    ]
+    dimension = Markup('<br><span class="muted" title="rule {}">{}</span>').format(
+        check.rule_id, check.dimension
+    )
+    return Markup(
+        '<tr><td class="name"><bdi>{}</bdi>{}</td><td><bdi>{}</bdi></td><td>{}</td>\n'
+        '<td class="n">{}</td><td class="n">{}</td>\n'
+        '<td><span class="chip {}">{}</span>{}</td>\n'
+        "{}{}</td></tr>\n"
+    ).format(
+        name,
+        dimension if check.dimension else "",
+        column,
+        check.severity,
+        check.evaluated,
+        check.failed,
+        *chip,
+        Markup('<td class="examples"><ul>{}</ul>').format(Markup("").join(items))
+        if items
+        else Markup("<td>"),
+        _more(len(check.examples) - len(examples), "examples"),
+    )
+
+
+def _table(title: str, headings: Iterable[str], rows: Sequence[Markup]) -> Markup:
+    """Return a table, nothing without rows.
+
+    :param headings: of the columns; those of numbers end with a space.
+    """
+    if not rows:
+        return Markup("")
+    cells = [
+        Markup('<th scope="col"{}>{}</th>').format(
+            Markup(' class="n"') if heading.endswith(" ") else "", heading.rstrip()
+        )
+        for heading in headings
+    ]
+    return Markup(
+        '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table>\n'
+        "<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n"
+    ).format(title, Markup("").join(cells), Markup("").join(rows))
+
+
+def _more(hidden: int, what: str) -> Markup:
+    text = Markup('<p class="muted">and {} more {} in the JSON report</p>')
+    return text.format(hidden, what) if hidden else Markup("")
 
 
 def _example_size(example: dict[str, Any]) -> int:
     return _EXAMPLE + sum(_NAME + _size(key, value) for key, value in example.items())
 
 
-def _passed(rows: Sequence[CheckResult]) -> Names:
-    return _names([f"{check.check} {check.column or ''}".strip() for check in rows if not check.failed])
+def _drift(drift: Mapping[str, Sequence[str]] | None) -> Markup:
+    if drift is None:
+        return Markup("")
+    parts = [Markup("{}: {}.").format(what, _names(keys)) for what, keys in drift.items()]
+    return Markup("<h2>Drift of the API's keys</h2>\n<p>{}</p>\n").format(Markup(" ").join(parts))
 
 
-def _names(names: Sequence[str]) -> Names:
+def _profile(columns: Sequence[ColumnProfile]) -> Markup:
+    if not columns:
+        return Markup("")
+    shown = _fitting(columns, lambda column: _ROW + _size(column.column, column.min, column.max), _PROFILE)
+    row = Markup(
+        '<tr><td class="name"><bdi>{}</bdi></td><td class="n">{}</td><td class="n">{}</td>\n'
+        '<td class="n">{}</td>\n'
+        '<td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>\n'
+    )
+    rows = [
+        row.format(
+            column.column,
+            column.rows,
+            column.nulls,
+            ""
+            if column.distinct is None
+            else f"{'' if column.distinct_exact else 'about '}{column.distinct}",
+            *map(_figure, (column.min, column.median, column.mad, column.max)),
+        )
+        for column in shown
+    ]
+    headings = (
+        "Column", "Rows ", "Without a value ", "Different values ", "Smallest ", "Median ", "MAD ",
+        "Greatest ",
+    )  # fmt: skip
+    return Markup("<h2>Columns</h2>\n{}{}\n").format(
+        _table("Columns", headings, rows), _more(len(columns) - len(shown), "columns")
+    )
+
+
+def _figure(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.6g}"
+
+
+def _names(names: Sequence[str]) -> Markup:
     shown = _fitting([_cut(name) for name in names[:100]], lambda name: _NAME + _size(name), _LIST)
-    return Names(shown, len(names) - len(shown))
+    hidden = len(names) - len(shown)
+    listed = _joined(shown) if shown or hidden else Markup("none")
+    return Markup("{} and {} more").format(listed, hidden).strip() if hidden else listed
+
+
+def _joined(texts: Iterable[str]) -> Markup:
+    return Markup(", ").join(Markup("<bdi>{}</bdi>").format(text) for text in texts)
 
 
 def _fitting(items: Iterable[Item], size: Callable[[Item], int], budget: int) -> list[Item]:

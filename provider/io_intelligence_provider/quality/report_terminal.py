@@ -39,13 +39,18 @@ def result_table(result: CheckRun, *, every: bool = False) -> Table:
     table.title_justify = table.caption_justify = "left"
     table.add_column("check", overflow="fold")
     table.add_column("column", overflow="fold")
+    with_dimensions = any(check.dimension for check in result.checks)
+    if with_dimensions:
+        table.add_column("dimension", no_wrap=True)
     table.add_column("result", no_wrap=True)
     table.add_column("failed", justify="right", no_wrap=True)
     table.add_column("evaluated", justify="right", no_wrap=True)
     table.add_column("example", overflow="fold")
     for check in result.checks:
         if every or check.failed or check.level != "row":
-            table.add_row(*_cells(check))
+            check_name, column, *others = _cells(check)
+            dimension = [check.dimension or ""] if with_dimensions else []
+            table.add_row(check_name, column, *dimension, *others)
     return table
 
 

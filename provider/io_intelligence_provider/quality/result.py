@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.text import cut
+from io_intelligence_provider.text import cut, shortened
 
 __all__ = [
     "LONGEST_IN_EXAMPLE",
@@ -23,6 +23,7 @@ __all__ = [
     "CheckRun",
     "ColumnProfile",
     "Count",
+    "Dimension",
     "Level",
     "Moment",
     "Outcome",
@@ -37,6 +38,7 @@ __all__ = [
 Severity: TypeAlias = Literal["error", "warn"]
 Level: TypeAlias = Literal["row", "snapshot", "dataset"]
 Outcome: TypeAlias = Literal["passed", "warned", "failed"]
+Dimension: TypeAlias = Literal["completeness", "validity", "uniqueness", "timeliness", "consistency"]
 
 MAX_EXAMPLES: Final = 5
 LONGEST_IN_EXAMPLE: Final = 100
@@ -77,6 +79,8 @@ class CheckResult:
     :param examples: up to five objects that say which row or value failed and why.
     :param threshold: the number of failures at which the check still passes, or a share of ``evaluated`` when
         it is a float; ``None``: 0.
+    :param rule_id: identifies the check across runs, whatever its name; ``None`` in older results.
+    :param dimension: the dimension of data quality that it measures.
     """
 
     check: str
@@ -87,6 +91,8 @@ class CheckResult:
     failed: int
     examples: list[dict[str, Any]] = field(default_factory=list)
     threshold: int | float | None = None
+    rule_id: str | None = None
+    dimension: Dimension | None = None
 
     @property
     def passed(self) -> bool:
@@ -96,7 +102,7 @@ class CheckResult:
         return self.failed <= (self.threshold or 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the published form; ``threshold`` only when there is one."""
+        """Return the published form; ``threshold``, ``rule_id`` and ``dimension`` only when there is one."""
         data: dict[str, Any] = {
             "check": self.check,
             "column": self.column,
@@ -106,8 +112,9 @@ class CheckResult:
             "failed": self.failed,
             "examples": list(self.examples),
         }
-        if self.threshold is not None:
-            data["threshold"] = self.threshold
+        for name in ("threshold", "rule_id", "dimension"):
+            if (value := getattr(self, name)) is not None:
+                data[name] = value
         return data | {"passed": self.passed}
 
 
@@ -347,8 +354,8 @@ class CheckRun:
         failed.sort(key=lambda check: (check.severity, -check.failed))
         summary: dict[str, Any] = {
             "run_id": self.run_id,
-            "dataset": _shortened(dataset or self.dataset, _LONGEST_PATH),
-            **({"source": _shortened(self.dataset, _LONGEST_PATH)} if dataset else {}),
+            "dataset": shortened(dataset or self.dataset, _LONGEST_PATH),
+            **({"source": shortened(self.dataset, _LONGEST_PATH)} if dataset else {}),
             "outcome": self.outcome,
             "score": self.score,
             "rows": self.rows,
@@ -357,15 +364,15 @@ class CheckRun:
             "files": self.files,
             "engine": self.engine,
             "mode": self.mode,
-            "quarantine_path": self.quarantine_path and _shortened(self.quarantine_path, _LONGEST_PATH),
-            "valid_path": self.valid_path and _shortened(self.valid_path, _LONGEST_PATH),
+            "quarantine_path": self.quarantine_path and shortened(self.quarantine_path, _LONGEST_PATH),
+            "valid_path": self.valid_path and shortened(self.valid_path, _LONGEST_PATH),
             "findings": len(failed),
             "checks": [],
         }
         for check in failed[:_SHOWN_IN_SUMMARY]:
             shown = {
-                "check": _shortened(check.check, _LONGEST_NAME),
-                "column": check.column and _shortened(check.column, _LONGEST_NAME),
+                "check": shortened(check.check, _LONGEST_NAME),
+                "column": check.column and shortened(check.column, _LONGEST_NAME),
                 "severity": check.severity,
                 "failed": check.failed,
             }
@@ -373,14 +380,6 @@ class CheckRun:
                 break
             summary["checks"].append(shown)
         return summary
-
-
-def _shortened(text: str, longest: int) -> str:
-    """Return the beginning of a text that takes at most ``longest`` characters in ASCII JSON."""
-    text = text[:longest]
-    while len(json.dumps(text)) - 2 > longest:
-        text = text[:-1]
-    return text
 
 
 class _Rows(msgspec.Struct):

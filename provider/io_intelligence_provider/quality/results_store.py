@@ -260,6 +260,8 @@ def results_schema() -> pa.Schema:
             "threshold_count": count,
             "threshold_share": number,
             "examples": text,
+            "rule_id": text,
+            "dimension": text,
         }
     )
     profile = pa.struct(
@@ -345,6 +347,8 @@ def _check_row(check: CheckResult) -> dict[str, Any]:
         "threshold_count": None if share else check.threshold,
         "threshold_share": check.threshold if share else None,
         "examples": json.dumps(check.examples),
+        "rule_id": check.rule_id,
+        "dimension": check.dimension,
     }
 
 
@@ -375,7 +379,8 @@ def run_of_row(row: Mapping[str, Any]) -> CheckRun:
 
 def _check_of(row: Mapping[str, Any]) -> dict[str, Any]:
     share, count = row["threshold_share"], row["threshold_count"]
-    return {key: row[key] for key in ("check", "column", "level", "severity", "evaluated", "failed")} | {
+    plain = ("check", "column", "level", "severity", "evaluated", "failed", "rule_id", "dimension")
+    return {key: row[key] for key in plain} | {
         "examples": json.loads(row["examples"]),
         "threshold": count if share is None else share,
     }

@@ -41,6 +41,7 @@ from io_intelligence_provider.quality.result import (
     ColumnProfile,
     new_run_id,
 )
+from io_intelligence_provider.quality.rules import identified
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.uniqueness import find_duplicate_keys
 from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys, validate_batch
@@ -137,9 +138,9 @@ class _Run:
     def _pieces(self, validator: BatchValidator) -> Iterator[tuple[Batch, list[DuplicateKeys]]]:
         if self.reasons:
             batch = read_all_rows(self.source, self.options.memory_bytes, self.context.path, self.reasons)
-            yield batch, find_duplicate_keys([batch], batch.table.schema, validator)
+            yield batch, find_duplicate_keys(batch, validator)
             return
-        repeats = find_duplicate_keys(self.source, self.source.schema, validator)
+        repeats = find_duplicate_keys(self.source, validator)
         read = 0
         for batch in self.source.batches(native=self.prepared.loaded.backend == "polars"):
             read += batch.rows
@@ -152,7 +153,7 @@ class _Run:
             )
 
     def _validate(self, refused: ParquetTarget | None, valid: ParquetTarget | None) -> Profiler | None:
-        profiler = _profiler() if self.options.profile else None
+        profiler = _profiler() if self.options.profile or self.options.history_checks else None
         validator = BatchValidator(self.prepared, wanted_floats(self.prepared, self.source))
         if refused is not None:
             refused.write(no_rows(quarantine_schema()))
@@ -246,11 +247,16 @@ class RunContext:
             checks=tuple(checks),
             columns=tuple((field.name, str(field.type)) for field in source.schema),
             profile=profile,
+            data_interval_start=self.options.data_interval_start,
         )
-        if self.options.extra_checks is None:
-            return run
-        checks += self.options.extra_checks(run)
-        return replace(run, checks=tuple(checks), score=score(run.rows, run.valid, checks))
+        if self.options.history_checks:
+            earlier = self.options.earlier_runs
+            checks += self.options.history.evaluate(run, () if earlier is None else earlier(run))
+        return replace(
+            run,
+            checks=tuple(identified(checks, self.prepared.declared)),
+            score=score(run.rows, run.valid, checks),
+        )
 
     def keeps_valid_rows(self, run: CheckRun) -> bool:
         """Return whether to write valid rows: nothing stops the run, and no data-set check failed."""

@@ -199,4 +199,10 @@ def _of_object(found: Any, name: str | None) -> LoadedSchema:
             f"The schema {name or found!r} is a {type(schema).__module__}.{type(schema).__name__}; a "
             "DataFrameModel or a DataFrameSchema of pandera.pandas or pandera.polars is needed."
         )
+    parts: Any = [schema, *schema.columns.values()]
+    if backend == "polars" and any(getattr(part, "parsers", None) for part in parts):
+        raise ConfigurationError(
+            f"The schema {name or schema.name or 'given'!r} has parsers, which pandera runs on "
+            "pandas only. Change the data before the check, or use pandera.pandas."
+        )
     return LoadedSchema(schema, backend, name or schema.name or "schema")

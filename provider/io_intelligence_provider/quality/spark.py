@@ -181,7 +181,8 @@ class _SparkRun:
         marks = tuple((unique.check, columns) for unique, columns in keys)
         worker = Worker(
             self.prepared, self.options.policy, schema, marks, floats, examples=self.options.examples,
-            profile=self.options.profile, keep_valid=bool(self.options.valid_path),
+            profile=bool(self.options.profile or self.options.history_checks),
+            keep_valid=bool(self.options.valid_path),
         )  # fmt: skip
         output = from_arrow_schema(worker.output)
         return data.mapInArrow(worker, output).persist()

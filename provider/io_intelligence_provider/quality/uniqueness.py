@@ -8,7 +8,7 @@ temporary files by their first bits, and each file is searched separately. Two d
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -125,31 +125,35 @@ def _read(path: Path) -> pl.DataFrame:
     return pl.DataFrame(pa.concat_tables(tables))
 
 
-def find_duplicate_keys(
-    source: Source | Sequence[Batch], schema: pa.Schema, validator: BatchValidator
-) -> list[DuplicateKeys]:
+def find_duplicate_keys(source: Source | Batch, validator: BatchValidator) -> list[DuplicateKeys]:
     """Read the keys of a data set and return, for each key, the rows that repeat it.
 
     Keys are compared as the schema parses them. A value that cannot be parsed, or is null where the schema
     allows none, is refused for that, and its row has no key.
 
-    :param source: the data set, or all its rows in one batch, when the schema may parse parts differently.
-    :param schema: the columns of the data set.
+    :param source: the data set, or all its rows in one batch, when the schema may parse parts differently or
+        add columns.
     """
     prepared = validator.prepared
-    keys = [
-        (unique, columns)
-        for unique in prepared.unique
-        for columns in unique.resolved(frame_columns(schema, prepared))
-    ]
+    if isinstance(source, Batch):
+        names = list(map(str, validator.parse(source, again=True).frame.columns)) if prepared.unique else []
+    else:
+        names = frame_columns(source.schema, prepared)
+        names += prepared.added(names)
+    keys = [(unique, columns) for unique in prepared.unique for columns in unique.resolved(names)]
     if not keys:
         return []
-    wanted = sorted({name for _, columns in keys for name in columns})
-    parses = bool(prepared.index) or any(map(prepared.changes, wanted))
-    if isinstance(source, Sequence):
-        batches, rows = iter(source), sum(batch.rows for batch in source)
+    wanted = {name for _, columns in keys for name in columns}
+    batches: Iterable[Batch]
+    if isinstance(source, Batch):
+        batches, rows, parses = [source], source.rows, prepared.parses
     else:
-        batches, rows = source.batches(None if parses else wanted), source.rows
+        parses = any(map(prepared.changes, wanted)) or not wanted.issubset(source.schema.names)
+        read = None
+        if prepared.row_type is None or not parses:  # else each row is read as a whole
+            validator = BatchValidator(prepared.restricted(wanted), validator.floats)
+            read = [name for name in source.schema.names if name in wanted] or source.schema.names[:1]
+        batches, rows = source.batches(read), source.rows
     with ExitStack() as stack:
         collected_keys = [stack.enter_context(Repeated(unique.keep, rows)) for unique, _ in keys]
         for batch in batches:
@@ -167,7 +171,7 @@ def find_duplicate_keys(
 
 def _key_values(batch: Batch, validator: BatchValidator) -> tuple[pa.Table, Mapping[str | None, set[int]]]:
     """Return a batch as the schema parses it, and the rows whose values cannot be parsed, by column."""
-    parsed = validator.parse(batch)
+    parsed = validator.parse(batch, again=True)
     unreadable = {column: set(parsed.positions(rows)) for column, rows in parsed.unreadable.items()}
     return validator.output(batch, parsed), unreadable
 

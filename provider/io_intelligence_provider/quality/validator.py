@@ -36,14 +36,23 @@ class BatchValidator:
     """
 
     def __init__(self, prepared: Prepared, floats: frozenset[str] = frozenset()) -> None:
-        self.prepared = prepared
+        self.prepared, self.floats = prepared, floats
         self.parser = BatchParser(prepared, floats)
+        self._parsed: tuple[Batch, ParsedBatch] | None = None
         self._output = OutputTable(prepared)
         self._schemas: dict[Any, Any] = {}
 
-    def parse(self, batch: Batch) -> ParsedBatch:
-        """Return a batch as the schema parses it."""
-        return self.parser.parse(None if batch.frame is not None else batch.table, batch.frame)
+    def parse(self, batch: Batch, *, again: bool = False) -> ParsedBatch:
+        """Return a batch as the schema parses it.
+
+        :param again: whether it is needed again; the result is kept until then.
+        """
+        if self._parsed is not None and self._parsed[0] is batch:
+            parsed = self._parsed[1]
+        else:
+            parsed = self.parser.parse(None if batch.frame is not None else batch.table, batch.frame)
+        self._parsed = (batch, parsed) if again else None
+        return parsed
 
     def failures_of(self, parsed: ParsedBatch) -> list[CheckFailure]:
         """Return the failures of a parsed batch, with positions in the batch.
@@ -67,8 +76,10 @@ class BatchValidator:
         return [one if one.rows is None else replace(one, rows=parsed.positions(one.rows)) for one in found]
 
     def _coercion_message(self, column: str | None) -> str:
-        dtype = self.prepared.row_type if column is None else self.prepared.coercion_of(column)
-        return f"cannot be read as {dtype}" if column is not None else f"is no {dtype}"
+        model = self.prepared.row_type
+        if column is None and model is not None:
+            return f"is no {model.__name__}"
+        return f"cannot be read as {self.prepared.coercion_of(str(column))}"
 
     def _run(self, frame: Any, unreadable: Mapping[str | None, set[int]]) -> list[CheckFailure]:
         if not unreadable:
@@ -118,7 +129,9 @@ class BatchValidator:
 
         :raises ConfigurationError: when the parsed values of a column do not have one type.
         """
-        return batch.table if parsed.aborted else self._output.of(batch.table, parsed.frame, parsed.order)
+        if parsed.aborted:
+            return batch.table
+        return self._output.of(batch.table, parsed.frame, parsed.order, parsed.unchanged)
 
 
 @dataclass(frozen=True)
@@ -406,6 +419,7 @@ def validate_batch(
                 reasons[row].append(failed)
 
     parsed = validator.parse(batch)
+    counts.columns.update(dict.fromkeys(map(str, parsed.frame.columns)))
     for failed in [*validator.failures_of(parsed), *(item for item in repeats if item is not None)]:
         count(failed)
     counts.rows += batch.rows

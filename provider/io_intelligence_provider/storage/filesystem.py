@@ -80,13 +80,17 @@ class Files:
         except IOIntelligenceError:
             del root, storage_options  # tracebacks may show local variables
             raise
-        self._fs, base, self.is_local = self._location = location
+        self._location, base, self.is_local = location, location.key, location.is_local
         self.root = base if self.is_local else os.fspath(root)
         self._base: str = base if self.is_local else base.rstrip("/")  # the root of a disk keeps its slash
-        self._lists_trees = location.lists_trees
+        self._lists_trees = not self.is_local and location.lists_trees
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
+
+    @property
+    def _fs(self) -> Any:
+        return self._location.filesystem
 
     def url(self, path: str) -> str:
         """Return the full name of a file without credentials, for messages and other engines."""

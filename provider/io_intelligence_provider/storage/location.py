@@ -11,7 +11,9 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
 from urllib.parse import unquote
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError, UnreadableFileError
@@ -65,17 +67,26 @@ _WAY: Final = (
 _FORMS: Final = "Give a path on the local disk, or a URL such as s3://bucket/prefix."
 
 
-class Storage(NamedTuple):
+@dataclass(frozen=True)
+class Storage:
     """The file system and the key of a location.
 
-    :param filesystem: an fsspec file system.
+    :param opened: an fsspec file system; ``None`` for that of the local disk, opened when it is needed,
+        because loading fsspec takes as long as a small snapshot.
     :param key: the path on it; absolute on the local disk.
     :param is_local: whether it is the local disk.
     """
 
-    filesystem: Any
+    opened: Any
     key: str
     is_local: bool
+
+    @cached_property
+    def filesystem(self) -> Any:
+        """The fsspec file system."""
+        import fsspec
+
+        return fsspec.filesystem("file") if self.opened is None else self.opened
 
     def url(self, key: str) -> str:
         """Return the full name of a file without credentials, for messages and other engines."""
@@ -167,9 +178,6 @@ def storage_of(
     :raises ConfigurationError: when it is not a location, holds credentials, or no file system serves it.
     :raises StorageError: when the file system cannot be opened.
     """
-    import fsspec  # here, because Dag files load this module when they are parsed
-    from fsspec.implementations.dirfs import DirFileSystem
-
     if refusal := refusal_of(location, what):
         del location, storage_options  # tracebacks may show local variables
         raise ConfigurationError(refusal)
@@ -177,6 +185,11 @@ def storage_of(
     if filesystem is not None and storage_options:
         raise ConfigurationError("Give either a filesystem or storage_options, not both.")
     on_disk = local_path(text)
+    if on_disk is not None and filesystem is None and not storage_options:
+        return Storage(None, on_disk, is_local=True)
+    import fsspec  # here, because Dag files load this module when they are parsed
+    from fsspec.implementations.dirfs import DirFileSystem
+
     try:
         if filesystem is not None:
             key = filesystem._strip_protocol(text)  # noqa: SLF001 - fsspec's own name for it

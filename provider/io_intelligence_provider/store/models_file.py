@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import IO, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -90,20 +91,19 @@ class _ContentHash:
         present = [name for name in self._columns if models[name].null_count() < models.height]
         # Two queries of all columns: one query each costs 20 ms a snapshot, however few models it has.
         texts = models.select(_as_text(pl.col(name), models.schema[name]).alias(name) for name in present)
-        parts: list[pl.Expr] = []
-        for name in present:
-            lengths = pl.col(name).str.len_bytes().cast(pl.String).fill_null("-1")
-            parts += [
-                lengths.str.join(",").alias(f"{name} lengths"),
-                pl.col(name).str.join("", ignore_nulls=True).alias(f"{name} texts"),
-            ]
-        values = iter(texts.select(parts).row(0) if parts else ())
+        length = pl.all().str.len_bytes().cast(pl.String).fill_null("-1")
+        lengths = texts.select(length.str.join(",")).row(0, named=True) if present else {}
         nothing = ",".join(["-1"] * models.height)
         for column in self._columns:
-            for part in (next(values), next(values)) if column in present else (nothing, ""):
-                # In pieces, so that texts of some megabytes are not copied into one string.
-                for piece in (f"{column}:", part or "", ";"):
-                    self._digest.update(piece.encode())
+            self._digest.update(f"{column}:{lengths.get(column, nothing)};{column}:".encode())
+            if column in lengths:
+                # Arrow has the texts of a column in one piece, which is hashed where it lies.
+                values = texts[column].drop_nulls() if texts[column].null_count() else texts[column]
+                array = values.rechunk().to_arrow()
+                _, offsets, data = array.buffers()
+                first, *_, last = memoryview(offsets).cast("q")[array.offset :][: len(array) + 1]
+                self._digest.update(memoryview(data)[first:last])
+            self._digest.update(b";")
 
     def hexdigest(self) -> str:
         """Return the hash of the slices so far."""
@@ -178,27 +178,31 @@ SLICE: Final = 8_192
 
 SORT_KEYS: Final = ("name", "model_id")
 
-_Span: TypeAlias = tuple[int, int]
+_PIECE: Final = 512
+"""Rows of a sorted batch that are read at a time; while slices are made, one piece of each is in memory."""
 
 
-class _FrameFile:
-    """Stores frames in a temporary file and reads them by offset and length."""
+class _SortedBatch:
+    """A sorted batch of models in the temporary file, to be read once from its beginning."""
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
+    def __init__(self, file: IO[bytes], models: pl.DataFrame) -> None:
+        self._file = file
+        self._pieces: deque[tuple[int, int]] = deque()
+        self._left = models.clear()
+        for start in range(0, models.height, _PIECE):
+            buffer = io.BytesIO()
+            models.slice(start, _PIECE).write_ipc_stream(buffer)
+            self._pieces.append((file.seek(0, io.SEEK_END), file.write(buffer.getbuffer())))
 
-    def write(self, frame: pl.DataFrame) -> _Span:
-        buffer = io.BytesIO()
-        frame.write_ipc_stream(buffer, compression="lz4")
-        offset = self._file.seek(0, io.SEEK_END)
-        return offset, self._file.write(buffer.getbuffer())
-
-    def read(self, span: _Span) -> pl.DataFrame:
-        self._file.seek(span[0])
-        return pl.read_ipc_stream(io.BytesIO(self._file.read(span[1])))
-
-    def close(self) -> None:
-        self._file.close()
+    def take(self, rows: int) -> pl.DataFrame:
+        """Return the next rows."""
+        taken = [self._left]
+        while (height := sum(frame.height for frame in taken)) < rows:
+            offset, length = self._pieces.popleft()
+            self._file.seek(offset)
+            taken.append(pl.read_ipc_stream(io.BytesIO(self._file.read(length))))
+        self._left = taken[-1].tail(height - rows)
+        return pl.concat(taken).head(rows)
 
 
 class ModelSorter:
@@ -208,10 +212,10 @@ class ModelSorter:
     """
 
     def __init__(self) -> None:
-        self._file = _FrameFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
         self._keys: list[pl.DataFrame] = []
-        self._parts: list[_Span] = []
-        self._first: pl.DataFrame | None = None
+        self._batches: list[_SortedBatch] = []
+        self._first = pl.DataFrame()
 
     def __enter__(self) -> Self:
         return self
@@ -221,46 +225,31 @@ class ModelSorter:
 
     def add(self, models: pl.DataFrame) -> None:
         """Add a batch. The first stays in memory; a second one moves it to the temporary file."""
-        if not self._keys:
-            self._first = models
-        else:
-            self._spill_first()
-            self._parts.append(self._file.write(models))
+        models = models.sort(SORT_KEYS)
         self._keys.append(models.select(SORT_KEYS))
-
-    def _spill_first(self) -> None:
-        if self._first is not None:
-            self._parts.append(self._file.write(self._first))
-            self._first = None
+        if len(self._keys) == 1:
+            self._first = models
+            return
+        if not self._batches:
+            self._batches.append(_SortedBatch(self._file, self._first))
+            self._first = pl.DataFrame()
+        self._batches.append(_SortedBatch(self._file, models))
 
     def slices(self) -> Iterator[pl.DataFrame]:
         """Yield all models in order, :data:`SLICE` rows at a time; one empty slice if there are none."""
-        if self._first is not None:
-            ordered = self._first.sort(SORT_KEYS)
-            for start in range(0, max(ordered.height, 1), SLICE):
-                yield ordered.slice(start, SLICE)
+        if not self._batches:
+            for start in range(0, max(self._first.height, 1), SLICE):
+                yield self._first.slice(start, SLICE)
             return
-        for spans in self._deal():
-            yield self._slice(spans)
-
-    def _deal(self) -> list[list[_Span]]:
-        """Distribute the rows over the slices by their positions; return the parts of each slice."""
-        keys = pl.concat(self._keys)
-        places = keys.select(pl.arg_sort_by(SORT_KEYS)).to_series().arg_sort().rename("place")
-        slices: list[list[_Span]] = [[] for _ in range(-(-keys.height // SLICE))]
-        start = 0
-        for part, rows in zip(self._parts, self._keys, strict=True):
-            placed = self._file.read(part).with_columns(places.slice(start, rows.height))
-            start += rows.height
-            dealt = placed.with_columns(slice=pl.col("place") // SLICE).partition_by(
-                "slice", as_dict=True, include_key=False
-            )
-            for (number,), rows_of_slice in dealt.items():
-                slices[number].append(self._file.write(rows_of_slice))
-        return slices
-
-    def _slice(self, spans: list[_Span]) -> pl.DataFrame:
-        return pl.concat([self._file.read(span) for span in spans]).sort("place").drop("place")
+        order = pl.concat(self._keys).select(pl.arg_sort_by(SORT_KEYS)).to_series()
+        heights = enumerate(keys.height for keys in self._keys)
+        batch_of = pl.concat([pl.Series("batch", [at]).new_from_index(0, height) for at, height in heights])
+        for start in range(0, order.len(), SLICE):
+            positions = order.slice(start, SLICE)
+            counts = batch_of.gather(positions).value_counts().sort("batch")
+            rows = pl.concat([self._batches[at].take(count) for at, count in counts.rows()])
+            # They came in the order of their positions.
+            yield rows[positions.arg_sort().arg_sort()]
 
 
 _LONGEST: Final = 16_384

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Context, Decimal
 from typing import Any, Final
 
@@ -19,7 +19,17 @@ import pyarrow as pa
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, PRICE_PRECISION, PRICE_SCALE
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 
-__all__ = ["PERIOD_COLUMNS", "Prices", "check_counts", "cost_of", "periods_of", "periods_schema", "prices_of"]
+__all__ = [
+    "DOUBTFUL_FOR",
+    "PERIOD_COLUMNS",
+    "Prices",
+    "check_counts",
+    "cost_of",
+    "doubtful_zeros",
+    "periods_of",
+    "periods_schema",
+    "prices_of",
+]
 
 
 _EXACT: Final = Context(prec=1_000)
@@ -182,3 +192,59 @@ def _runs(numbered: pl.DataFrame, column: str) -> pl.DataFrame:
         first="at",
         last=priced["at"].gather(last_rows),
     )
+
+
+DOUBTFUL_FOR: Final = timedelta(days=30)
+"""A price of 0 is doubtful while its last positive value is at most this old; older, it is free."""
+
+
+def doubtful_zeros(history: pl.DataFrame) -> pl.DataFrame:
+    """Return the prices of 0 that are doubtful: the last positive value is at most 30 days old.
+
+    On 2026-05-26 the API served GLM-4.5-Air at 0 for one day. A price that was never positive, or not for
+    more than 30 days, is free. A model is found again by its ``model_id``, or by a name that is unique on
+    both days.
+
+    :param history: ``snapshot_date`` and :data:`PERIOD_COLUMNS`, in any order. To be complete for a day, it
+        begins :data:`DOUBTFUL_FOR` before that day.
+    :returns: ``snapshot_date``, ``model_id``, ``name``, ``field`` of each doubtful 0, and the last positive
+        price as ``last_price`` and ``last_date``; by day, name, id and field.
+    """
+    prices = (
+        history.with_columns(is_unique=pl.len().over("snapshot_date", "name") == 1)
+        .unpivot(
+            PRICE_COLUMNS,
+            index=["snapshot_date", *_KEY, "is_unique"],
+            variable_name="field",
+            value_name="price",
+        )
+        .sort("snapshot_date")
+    )
+    zeros, positive = prices.filter(pl.col("price") == 0), prices.filter(pl.col("price") > 0)
+    found = [
+        _with_last_positive(zeros, positive, "model_id"),
+        _with_last_positive(zeros.filter("is_unique"), positive.filter("is_unique"), "name"),
+    ]
+    order = ["snapshot_date", "name", "model_id", "field"]
+    return (
+        pl.concat(found)
+        .sort("last_date", descending=True)
+        .unique(order, keep="first", maintain_order=True)
+        .sort(order)
+        .select("snapshot_date", *_KEY, "field", "last_price", "last_date")
+    )
+
+
+def _with_last_positive(zeros: pl.DataFrame, positive: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Return the zeros that have a positive price within the days before, with the latest one."""
+    last = positive.select(key, "field", last_price="price", last_date="snapshot_date")
+    return zeros.join_asof(
+        last,
+        left_on="snapshot_date",
+        right_on="last_date",
+        by=[key, "field"],
+        tolerance=DOUBTFUL_FOR,
+        allow_exact_matches=False,
+        coalesce=False,
+        check_sortedness=False,
+    ).drop_nulls("last_date")

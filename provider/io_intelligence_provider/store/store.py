@@ -43,10 +43,12 @@ from io_intelligence_provider.store.models_file import MODELS_KIND, SnapshotInfo
 from io_intelligence_provider.store.months import DailyFiles
 from io_intelligence_provider.store.price_index import INDEX_COLUMNS, Blend, price_index
 from io_intelligence_provider.store.prices import (
+    DOUBTFUL_FOR,
     PERIOD_COLUMNS,
     Prices,
     check_counts,
     cost_of,
+    doubtful_zeros,
     periods_of,
     prices_of,
 )
@@ -260,6 +262,17 @@ class SnapshotStore:
         """
         dates = list(self._between(start, end))
         return price_index(self.history_frame(start, end, models, INDEX_COLUMNS), dates, blend)
+
+    def doubtful_zeros(self, start: When, end: When, models: Collection[str] | None = None) -> pl.DataFrame:
+        """Return the prices of 0 from ``start`` to ``end`` that are doubtful rather than free.
+
+        See :func:`~io_intelligence_provider.store.prices.doubtful_zeros` for the rule and the columns.
+
+        :param models: names or ids to keep, all unless given.
+        """
+        first = as_date(start)
+        history = self.history_frame(first - DOUBTFUL_FOR, end, models, PERIOD_COLUMNS)
+        return doubtful_zeros(history).filter(pl.col("snapshot_date") >= first)
 
     def _holding(self, when: When) -> date:
         """Return the date of the snapshot that holds on a day: the latest one not after it."""

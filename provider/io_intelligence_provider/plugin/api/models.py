@@ -70,9 +70,20 @@ def get_models(reader: Reader, asked: ModelsParameters) -> dict[str, Any]:
         "date": day,
         "total": rows.height,
         "items": model_rows(timeline, day, rows.slice(asked.offset, asked.limit), tracks),
+        "removed": removed_before(timeline, day),
         "then_date": timeline.reference(day, day - PERIOD),
         "warnings": gaps(timeline),
     }
+
+
+def removed_before(timeline: Timeline, day: date) -> list[dict[str, Any]]:
+    """Return the models that were in the store before ``day`` and never since, the latest removed first."""
+    gone = timeline.tracks.filter(pl.col("last") < timeline.position(day))
+    gone = gone.sort("last", "name", descending=[True, False])
+    return [
+        {"model_id": model_id, "name": name, "last_seen": timeline.dates[last]}
+        for model_id, name, last in gone.select("model_id", "name", "last").iter_rows()
+    ]
 
 
 def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
@@ -320,12 +331,21 @@ class Model(Answer):
     doubtful: list[str]
 
 
+class RemovedModel(Answer):
+    """Names a model that is not in the store any more."""
+
+    model_id: str
+    name: str
+    last_seen: Date
+
+
 class ModelsAnswer(WarnedAnswer):
-    """Holds a page of the models of a day."""
+    """Holds a page of the models of a day, and all models that were removed before."""
 
     date: Date
     total: int
     items: list[Model]
+    removed: list[RemovedModel]
     then_date: Date | None
 
 

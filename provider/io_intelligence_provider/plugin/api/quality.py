@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
+from functools import partial
+from hashlib import sha256
 from typing import Annotated, Any, Final, TypeAlias
 
 import polars as pl
 from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
@@ -24,8 +28,9 @@ from io_intelligence_provider.plugin.api.common import (
     WarnedAnswer,
     report_on,
 )
-from io_intelligence_provider.plugin.http import METHODS, answer
+from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
@@ -383,11 +388,57 @@ class FailedRun(Answer):
     checks: list[str]
 
 
+class Rows(Answer):
+    """Counts the records of a run."""
+
+    served: int
+    valid: int
+    quarantined: int
+
+
+class Check(Answer):
+    """Holds the result of a check of a run."""
+
+    check: str
+    column: str | None
+    level: Level
+    severity: Severity
+    evaluated: int
+    failed: int
+    examples: list[Any]
+    passed: bool
+
+
+class Drift(Answer):
+    """Lists the fields that came or went."""
+
+    unknown_fields: list[str]
+    missing_fields: list[str]
+
+
+class Report(Answer):
+    """Holds the published form of a report, and the totals of evaluated and failed values."""
+
+    snapshot_id: str
+    snapshot_date: str
+    fetched_at: str
+    source_url: str
+    wire_shape: str
+    outcome: Outcome
+    score: float
+    rows: Rows
+    checks: list[Check]
+    fields: list[str]
+    drift: Drift
+    evaluated: int
+    failed: int
+
+
 class QualityAnswer(WarnedAnswer):
-    """Holds the results of all runs. ``report``: the published form of the day's; ``None`` if missing."""
+    """Holds the results of all runs. ``report``: of the day; ``None`` if it cannot be read."""
 
     date: Date | None
-    report: dict[str, Any] | None
+    report: Report | None
     fail_on: str | None
     history: QualityHistory
     flagged: list[Flagged]
@@ -424,7 +475,39 @@ class QuarantineAnswer(WarnedAnswer):
     items: list[Refused]
 
 
+class ReportParameters(DatedParameters):
+    """Selects a run: that of ``snapshot_id``, by default the committed one of the day."""
+
+    snapshot_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+_STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+def render_report(reader: Reader, asked: ReportParameters) -> Response:
+    """Return the report of a run as a page of its own, which runs no script."""
+    if asked.snapshot_id:
+        report = next((run for run in reader.runs() if run.snapshot_id == asked.snapshot_id), None)
+        if report is None:
+            raise NotOnFileError(f"There is no report of a run {asked.snapshot_id}.")
+    else:
+        report = reader.report(reader.shown(asked.date))
+    text = report_html(report)
+    styles = " ".join(
+        f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" for style in _STYLE.findall(text)
+    )
+    policy = f"default-src 'none'; style-src {styles}; frame-ancestors 'self'; sandbox"
+    headers = {"Cache-Control": "no-cache, private", "Content-Security-Policy": policy}
+    return HTMLResponse(text, headers=headers)
+
+
 router = APIRouter()
+
+
+@router.api_route("/report", methods=METHODS, response_class=HTMLResponse, response_model=None)
+async def report(request: Request, asked: Annotated[ReportParameters, Query()]) -> Response:
+    """Return the report of a run as HTML."""
+    return await render(request, partial(render_report, asked=asked))
 
 
 @router.api_route("/quality", methods=METHODS, response_model=QualityAnswer)

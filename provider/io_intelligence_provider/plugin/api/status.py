@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from datetime import date as Date  # noqa: N812 - fields are called `date`
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -35,6 +35,7 @@ def get_status(reader: Reader, _: None) -> dict[str, Any]:
     return {
         "state": "empty" if not listing.dates else "partial" if latest.unreadable else "ok",
         "root": scrub(reader.store.files.url("")),
+        "root_exists": bool(listing.dates) or reader.store.files.exists(""),
         "dag_id": DAG_ID,
         "conn_id": CONN_ID,
         "dates": listing.dates,
@@ -95,11 +96,14 @@ class Unreadable(Answer):
 class StatusAnswer(WarnedAnswer):
     """Holds the state of the store. ``changes``: of the latest day, ``None`` if never detected.
 
+    ``root_exists``: whether there is a folder; an object store may have none before its first object.
+
     ``age_hours``: the age of the data.
     """
 
-    state: str
+    state: Literal["empty", "partial", "ok"]
     root: str
+    root_exists: bool
     dag_id: str
     conn_id: str
     dates: list[Date]

@@ -1,87 +1,121 @@
+// @ts-check
 // Requests the JSON routes. Caching by ETag makes an unchanged response cheap.
 
-class ApiError extends Error {
-  constructor(status, error) {
-    super(error.message);
-    this.status = status;
-    this.title = error.title;
-    this.action = error.action;
-    this.kind = error.kind;
+/** @typedef {{kind: string, title: string, message: string, action: string}} Problem */
+/** @typedef {Record<string, string | number | null | undefined | readonly string[]>} Parameters */
+
+/**
+ * The answer of each route.
+ * @typedef {{
+ *   status: Api.StatusAnswer, overview: Api.OverviewAnswer, models: Api.ModelsAnswer, model: Api.ModelAnswer,
+ *   history: Api.HistoryAnswer, changes: Api.ChangesAnswer, "changes/days": Api.ChangesByDayAnswer,
+ *   quality: Api.QualityAnswer, quarantine: Api.QuarantineAnswer,
+ * }} Answers
+ */
+
+/** An error with a title and what to do. `kind` is that of the routes, "network" without an answer. */
+export class ApiError extends Error {
+  /** @param {Problem} problem */
+  constructor({ kind, title, message, action }) {
+    super(message);
+    this.kind = kind;
+    this.title = title;
+    this.action = action;
   }
 }
 
-function unknown(response) {
-  if (response.status === 401) {
+/**
+ * @param {number} status
+ * @returns {Problem}
+ */
+function unknown(status) {
+  if (status === 401)
     return {
       kind: "login",
       title: "You are logged out",
       message: "Airflow does not know you any more.",
       action: "Log in to Airflow again, then reload this page.",
     };
-  }
-  if (response.status === 403) {
+  if (status === 403)
     return {
       kind: "forbidden",
       title: "You may not see this page",
       message: "Your Airflow role lacks the right to view plugins.",
       action: "Ask an Airflow administrator for the view permission “Plugins”.",
     };
-  }
   return {
     kind: "server",
     title: "Airflow could not answer",
-    message: `The API server answered ${response.status}.`,
+    message: `The API server answered ${status}.`,
     action: "Its log says why.",
   };
 }
 
-async function problem(response) {
-  let body = null;
-  try {
-    body = await response.json();
-  } catch {
-    // not JSON, for example a proxy's page
-  }
-  return new ApiError(response.status, body?.error?.title ? body.error : unknown(response));
-}
-
-/** Return the JSON of a route. `params` may hold arrays; null is left out. */
-export async function get(route, params = {}, signal) {
+/**
+ * Return parameters as a query; arrays repeat their key, and null and "" are left out.
+ * @param {Parameters} params
+ */
+export function queryOf(params) {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
-    for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== null && item !== undefined && item !== "") query.append(key, item);
-    }
+    for (const item of Array.isArray(value) ? value : [value])
+      if (item !== null && item !== undefined && item !== "") query.append(key, String(item));
   }
   const text = query.toString();
+  return text ? `?${text}` : "";
+}
+
+/**
+ * Return the answer of a route.
+ * @template {keyof Answers} R
+ * @param {R} route
+ * @param {Parameters} [params]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Answers[R]>}
+ */
+export async function get(route, params = {}, signal) {
   let response;
   try {
-    response = await fetch(`api/${route}${text ? `?${text}` : ""}`, {
+    response = await fetch(`api/${route}${queryOf(params)}`, {
       signal,
       credentials: "same-origin",
       headers: { Accept: "application/json" },
       cache: "no-cache",
     });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError(0, {
+    if (/** @type {Error} */ (error).name === "AbortError") throw error;
+    throw new ApiError({
       kind: "network",
       title: "Airflow cannot be reached",
       message: "The API server did not answer.",
       action: "Check the network, then try again.",
     });
   }
-  if (!response.ok) throw await problem(response);
-  return response.json();
+  if (response.ok) return response.json();
+  let body = null;
+  try {
+    body = await response.json();
+  } catch {
+    // not JSON, for example a proxy's page
+  }
+  throw new ApiError(body?.error?.title ? body.error : unknown(response.status));
 }
 
-/** Return all items of a paged route, one page after another. */
-export async function all(route, params, signal, limit) {
-  const first = await get(route, { ...params, limit, offset: 0 }, signal);
-  while (first.items.length < first.total) {
-    const next = await get(route, { ...params, limit, offset: first.items.length }, signal);
+/**
+ * Return the answer of a paged route with all items.
+ * @template {"models" | "changes"} R
+ * @param {R} route
+ * @param {Parameters} params
+ * @param {number} limit
+ * @returns {Promise<Answers[R]>}
+ */
+export async function all(route, params, limit) {
+  const first = await get(route, { ...params, limit, offset: 0 });
+  const items = /** @type {unknown[]} */ (first.items);
+  while (items.length < first.total) {
+    const next = await get(route, { ...params, limit, offset: items.length });
     if (!next.items.length) break;
-    first.items.push(...next.items);
+    items.push(...next.items);
   }
   return first;
 }

@@ -1,68 +1,153 @@
-// Runs the page: title, tabs, the view that is shown, and the message when none can be.
+// @ts-check
+// Runs the page: title, tabs, the view that is shown, the panel of a model over it, and the message when none can be.
 
-import { get } from "./api.js";
-import { h, icon, replaceChildren } from "./dom.js";
-import { keepFocus } from "./focus.js";
+import { skeleton } from "./components.js";
+import { copyButton } from "./controls.js";
+import { h, icon, keepFocus, part, replaceChildren } from "./dom.js";
 import { age, capital, count } from "./format.js";
-import { banner, emptyState, failure, skeleton } from "./components.js";
-import { hostLink, link, onChange, parse, VIEWS } from "./route.js";
-import { emptyStore, warnings } from "./states.js";
+import { openModel } from "./model/panel.js";
+import { changed, hostLink, link, mirror, onChange, panelKey, parse, restore, update, VIEWS } from "./route.js";
+import { emptyStore, failed, news, warnings } from "./states.js";
+import * as store from "./store.js";
 
-const main = document.getElementById("content");
-let status = null;
-let current = null; // {view, change, stop}
+/** @typedef {import("./route.js").Route} Route */
+/**
+ * What a view is given, and what it returns: `placed` is called once it is in the document, `change` when the address
+ * has changed, `pinned` returns the parameters that fix the days it shows.
+ * @typedef {{node: HTMLElement, params: URLSearchParams, status: store.Status}} Context
+ * @typedef {{
+ *   warnings?: string[],
+ *   placed?: () => unknown,
+ *   change: (params: URLSearchParams) => unknown,
+ *   stop: () => void,
+ *   pinned: () => import("./api.js").Parameters,
+ * }} View
+ */
+
+const main = part("content");
+const COUNTS = /** @type {const} */ ({ models: "models", changes: "changes" });
+const top = h("div", { class: "top-banners" });
+const place = h("div", {});
+/** @type {(View & {name: string, query: string}) | null} */
+let current = null;
+/** @type {{model: string, close: () => void} | null} */
+let panel = null;
 let turn = 0; // counts requests, so that a view is dropped when it arrives after a later request
 
-const COUNTS = { models: "models", changes: "changes" };
-
+/** @param {string} view */
 function drawTabs(view) {
-  const tabs = document.getElementById("tabs");
+  const tabs = part("tabs");
+  const known = store.status();
   keepFocus(tabs, () =>
     replaceChildren(
       tabs,
       VIEWS.map((name) => {
-        const number = COUNTS[name] && status?.state !== "empty" ? status?.[COUNTS[name]] : null;
+        const key = name in COUNTS ? COUNTS[/** @type {keyof typeof COUNTS} */ (name)] : null;
+        const number = key && known && known.state !== "empty" ? known[key] : null;
         return h(
           "a",
           { href: link(name), "aria-current": name === view ? "page" : null },
           capital(name),
-          number !== null && number !== undefined && h("span", { class: "count" }, count(number)),
+          number !== null && h("span", { class: "count" }, count(number)),
         );
       }),
     ),
   );
-  tabs.querySelector("[aria-current]").scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  tabs.querySelector("[aria-current]")?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
   document.title = `${capital(view)} · IO Intelligence`;
 }
 
+/** Draw the chip of the snapshot and the link to the Dag; its age counts on. */
 function drawFrame() {
-  const dag = status?.dag_id ?? "io_intelligence_daily_pricing";
-  replaceChildren(document.getElementById("dag"), "Dag ", h("a", hostLink(`dags/${encodeURIComponent(dag)}`), dag));
-  const node = document.getElementById("snapshot");
-  if (!status || !status.latest) {
-    replaceChildren(node, status && h("span", { class: "chip" }, "No snapshot yet"));
-    return;
-  }
+  const known = store.status();
+  const dag = known?.dag_id ?? "io_intelligence_daily_pricing";
+  keepFocus(part("dag"), () =>
+    replaceChildren(part("dag"), "Dag ", h("a", hostLink(`dags/${encodeURIComponent(dag)}`), dag)),
+  );
+  const stale = known && store.isStale(known);
   replaceChildren(
-    node,
-    h(
-      "span",
-      { class: `chip ${status.stale ? "warn" : "ok"}`, title: `Fetched ${status.fetched_at}` },
-      icon(status.stale ? "warn" : "check", 15),
-      `Snapshot ${status.latest} · ${age(status.latest)}`,
+    part("snapshot"),
+    known && !known.latest && h("span", { class: "chip" }, "No snapshot yet"),
+    known?.latest &&
+      h(
+        "span",
+        { class: `chip ${stale ? "warn" : "ok"}`, title: `Fetched ${known.fetched_at}, provider ${known.version}` },
+        icon(stale ? "warn" : "check", 15),
+        `Snapshot ${known.latest} · ${age(known.latest)}`,
+      ),
+  );
+}
+
+/** Draw the banners: news, an old snapshot, what cannot be read. */
+function drawBanners() {
+  const known = store.status();
+  keepFocus(top, () =>
+    replaceChildren(
+      top,
+      known && news(store.news(), store.problem(), showNewest),
+      known && current && warnings(known, current.warnings),
     ),
   );
 }
 
-async function loadStatus() {
-  status = await get("status");
-  drawFrame();
+function showNewest() {
+  store.showNewest();
+  current?.stop();
+  current = null;
+  show(parse());
 }
 
-async function show({ view, params }) {
-  if (current?.view === view && current.change) {
+function refreshed() {
+  drawFrame();
+  const { view } = parse();
+  drawTabs(view);
+  // Nothing is lost where nothing was shown.
+  if (store.news() && !store.status()?.latest) showNewest();
+  else drawBanners();
+}
+
+/**
+ * Open, keep or close the panel of a model, as the address says.
+ * @param {Route} route
+ */
+function drawPanel({ view, params }) {
+  const named = params.get(panelKey(view));
+  const known = store.status();
+  if (panel?.model === named) return;
+  panel?.close();
+  panel = null;
+  if (named === null || !known?.latest) return;
+  panel = {
+    model: named,
+    close: openModel({
+      named,
+      date: params.get("date") ?? known.latest,
+      status: /** @type {store.Status} */ (known),
+      closed() {
+        panel = null;
+        update({ [panelKey(parse().view)]: null });
+      },
+    }),
+  };
+}
+
+/** @param {Route} route */
+function queryOf({ view, params }) {
+  return changed({ view, params }, { [panelKey(view)]: null });
+}
+
+/** @param {Route} route */
+async function show(route) {
+  const { view, params } = route;
+  const query = queryOf(route);
+  if (current?.name === view) {
+    const same = current.query === query;
+    current.query = query;
+    drawPanel(route);
+    if (same) return;
     try {
       await current.change(params);
+      drawBanners();
     } catch (error) {
       current?.stop();
       current = null;
@@ -70,85 +155,70 @@ async function show({ view, params }) {
     }
     return;
   }
-  const mine = (turn += 1);
+  turn += 1;
+  const mine = turn;
   current?.stop();
   current = null;
+  panel?.close();
+  panel = null;
   drawTabs(view);
   window.scrollTo(0, 0);
-  replaceChildren(main, skeleton());
+  replaceChildren(place, skeleton());
+  replaceChildren(main, top, place);
   try {
-    const [module] = await Promise.all([import(`./views/${view}.js`), status ?? loadStatus()]);
+    const [module, known] = await Promise.all([import(`./views/${view}.js`), store.load()]);
     if (mine !== turn) return;
-    drawTabs(view);
-    if (status.state === "empty") {
-      replaceChildren(main, emptyStore(status));
-      return;
-    }
-    if (!status.latest) {
-      replaceChildren(main, warnings(status));
+    if (known.state === "empty" || !known.latest) {
+      replaceChildren(place, known.state === "empty" ? emptyStore(known) : warnings(known));
       return;
     }
     const node = h("div", { class: `view ${view}` });
-    const shown = await module.show({ node, params, status });
+    /** @type {View} */
+    const shown = await module.show({ node, params, status: known });
     if (mine !== turn) {
       shown.stop();
       return;
     }
-    current = { view, ...shown };
-    replaceChildren(main, warnings(status, shown.warnings), node);
+    current = { ...shown, name: view, query };
+    drawBanners();
+    replaceChildren(place, node);
+    drawPanel(route);
     await shown.placed?.();
   } catch (error) {
     if (mine === turn) showError(error, view);
   }
 }
 
+/**
+ * @param {unknown} error
+ * @param {string} view
+ */
 function showError(error, view) {
-  if (error.kind === "forbidden")
-    replaceChildren(main, h("div", { class: "card" }, emptyState(error.title, error.action)));
-  else if (error.kind === "login") {
-    replaceChildren(
-      main,
-      h(
-        "div",
-        { class: "card" },
-        emptyState(
-          error.title,
-          `${error.message} ${error.action} `,
-          h("p", {}, h("a", { class: "button primary", ...hostLink("auth/login") }, "Log in")),
-        ),
-      ),
-    );
-  } else if (error.kind === "not_on_file") {
-    replaceChildren(
-      main,
-      banner(
-        "warn",
-        h("b", {}, `${error.title}. `),
-        `${error.message} `,
-        h("a", { href: link(view) }, "Show the latest"),
-      ),
-    );
-  } else {
-    if (!error.kind) console.error(error);
-    replaceChildren(
-      main,
-      failure(error, () => {
-        status = null;
-        show(parse());
-      }),
-    );
-  }
+  top.replaceChildren();
+  replaceChildren(
+    place,
+    failed(error, view, () => {
+      store.forget();
+      show(parse());
+    }),
+  );
 }
 
+part("copy").replaceChildren(copyButton(() => changed(parse(), current?.pinned() ?? {})));
+
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input, select, textarea, dialog");
+  const typing = /** @type {Element} */ (event.target).closest?.("input, select, textarea, dialog");
   if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const search = main.querySelector("input[type=search]");
+  const search = /** @type {HTMLInputElement | null} */ (main.querySelector("input[type=search]"));
   if (search) {
     event.preventDefault();
     search.focus();
   }
 });
 
+restore();
+mirror();
 onChange(show);
+store.onRefresh(refreshed);
+store.keepFresh();
 show(parse());

@@ -1,21 +1,64 @@
-// Writes CSV that spreadsheets open as data: no cell can start a formula.
+// @ts-check
+// Writes CSV that spreadsheets open as data: no cell can start a formula, and numbers have the reader's decimal sign.
 
-function cell(value) {
+/** @typedef {{name: string, number?: boolean}} Column */
+/** @typedef {"point" | "comma"} Form */
+/** @typedef {string | number | null | undefined} Value */
+
+/** @type {Record<Form, {separator: string, decimal: string, text: string}>} */
+export const FORMS = {
+  point: { separator: ",", decimal: ".", text: "Decimal point, values separated by ," },
+  comma: { separator: ";", decimal: ",", text: "Decimal comma, values separated by ;" },
+};
+
+const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+
+/**
+ * Return the forms, the one that spreadsheets of a locale read first.
+ * @param {string} [locale]
+ * @returns {Form[]}
+ */
+export function formsFor(locale) {
+  const sign = new Intl.NumberFormat(locale).formatToParts(1.5).find((part) => part.type === "decimal")?.value;
+  return sign === "," ? ["comma", "point"] : ["point", "comma"];
+}
+
+/**
+ * @param {Value} value
+ * @param {Column} column
+ * @param {Form} form
+ */
+function cell(value, column, form) {
+  const { separator, decimal } = FORMS[form];
   let text = value === null || value === undefined ? "" : String(value);
-  // Spreadsheets take these characters for the start of a formula, some also after blanks. Plain numbers stay.
-  if (/^[\s\u0000-\u0020]*[=+\-@\t\r|%]/.test(text) && !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text))
-    text = `'${text}`;
-  return /[",\r\n]/.test(text) || text.startsWith("'") ? `"${text.replaceAll('"', '""')}"` : text;
+  if (column.number && NUMBER.test(text)) text = text.replace(".", decimal);
+  // Spreadsheets take these characters for the start of a formula, some also after blanks.
+  else if (/^[\s\u0000-\u0020]*[=+\-@\t\r|%]/.test(text) && !NUMBER.test(text)) text = `'${text}`;
+  const quoted = text.includes(separator) || /["\r\n]/.test(text) || text.startsWith("'");
+  return quoted ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Return rows as CSV (RFC 4180); the first one is the header. */
-function toCsv(rows) {
-  return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+/**
+ * Return rows below a header as CSV (RFC 4180).
+ * @param {Column[]} columns
+ * @param {Value[][]} rows
+ * @param {Form} form
+ */
+export function toCsv(columns, rows, form) {
+  const head = columns.map((column) => column.name);
+  const lines = rows.map((row) => row.map((value, index) => cell(value, columns[index], form)));
+  return [head, ...lines].map((line) => `${line.join(FORMS[form].separator)}\r\n`).join("");
 }
 
-/** Download rows as a file. */
-export function download(name, rows) {
-  const url = URL.createObjectURL(new Blob(["\ufeff", toCsv(rows)], { type: "text/csv;charset=utf-8" }));
+/**
+ * Download rows as a file.
+ * @param {string} name
+ * @param {Column[]} columns
+ * @param {Value[][]} rows
+ * @param {Form} form
+ */
+export function download(name, columns, rows, form) {
+  const url = URL.createObjectURL(new Blob(["\ufeff", toCsv(columns, rows, form)], { type: "text/csv;charset=utf-8" }));
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;

@@ -1,86 +1,184 @@
-// Keeps the page's state in the URL after the hash: "#/prices?model=a&model=b&scale=log".
+// @ts-check
+// Keeps the page's state in the address after the hash, "#/prices?model=a&model=b&scale=log", also in Airflow's frame.
 
-const VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"];
+import { queryOf } from "./api.js";
+
+export const VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"];
+
+/** @typedef {{view: string, params: URLSearchParams}} Route */
+/** @typedef {import("./api.js").Parameters} Parameters */
+
+/** @type {((route: Route) => void)[]} */
 const listeners = [];
 
-export { VIEWS };
-
-/** Return {view, params} of a URL; an unknown view is the overview. */
+/**
+ * Return {view, params} of a hash; an unknown view is the overview.
+ * @param {string} [hash]
+ * @returns {Route}
+ */
 export function parse(hash = window.location.hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  const view = VIEWS.includes(path) ? path : "overview";
-  return { view, params: new URLSearchParams(query) };
+  return { view: VIEWS.includes(path) ? path : "overview", params: new URLSearchParams(query) };
 }
 
-function search(params) {
-  const query = new URLSearchParams();
-  const pairs = params instanceof URLSearchParams ? params : pairsOf(params);
-  for (const [key, value] of pairs) {
-    if (value !== null && value !== undefined && value !== "") query.append(key, value);
-  }
-  const text = query.toString();
-  return text ? `?${text}` : "";
-}
-
-function* pairsOf(params) {
-  for (const [key, value] of Object.entries(params)) {
-    for (const item of Array.isArray(value) ? value : [value]) yield [key, item];
-  }
-}
-
-/** Return the URL of a view. */
+/**
+ * Return the address of a view.
+ * @param {string} view
+ * @param {Parameters | URLSearchParams} [params]
+ */
 export function link(view, params = {}) {
-  return `#/${view}${search(params)}`;
+  if (!(params instanceof URLSearchParams)) return `#/${view}${queryOf(params)}`;
+  const text = params.toString();
+  return `#/${view}${text ? `?${text}` : ""}`;
 }
 
-/** Change parts of the state; null removes. `push` adds an entry to the browser's history. */
-export function update(changes, { push = false } = {}) {
-  const { view, params } = parse();
+/**
+ * Return an address with parts changed; null removes.
+ * @param {Route} route
+ * @param {Parameters} changes
+ */
+export function changed({ view, params }, changes) {
+  const next = new URLSearchParams(params);
   for (const [key, value] of Object.entries(changes)) {
-    params.delete(key);
-    for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== null && item !== undefined && item !== "") params.append(key, item);
-    }
+    next.delete(key);
+    for (const item of Array.isArray(value) ? value : [value])
+      if (item !== null && item !== undefined && item !== "") next.append(key, item);
   }
-  const address = link(view, params);
+  return link(view, next);
+}
+
+/**
+ * Change parts of the address; null removes. `push` adds an entry to the browser's history.
+ * @param {Parameters} changes
+ * @param {{push?: boolean}} [how]
+ */
+export function update(changes, { push = false } = {}) {
+  const address = changed(parse(), changes);
   if (address === (window.location.hash || "#/overview")) return;
   window.history[push ? "pushState" : "replaceState"](null, "", address);
   notify();
 }
 
-/** Call `listener` on every change of the URL. */
+/**
+ * Return the parameter that opens the panel of a model: in the table of models the published one.
+ * @param {string} view
+ */
+export const panelKey = (view) => (view === "models" ? "model" : "open");
+
+/**
+ * Return the attributes of a link that opens a model over the current view, or in a tab of its own.
+ * @param {string} model
+ */
+export function modelLink(model) {
+  const open = (/** @type {MouseEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    update({ [panelKey(parse().view)]: model }, { push: true });
+  };
+  return { href: link("models", { model }), onclick: open };
+}
+
+/** Return the page of Airflow that frames this one; null without one, or if it is of another origin. */
+function host() {
+  try {
+    return window.parent !== window && window.parent.document ? window.parent : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Take the view from the address of the framing page, where this page's own says none: Airflow 3.2 after a reload. */
+export function restore() {
+  const hash = host()?.location.hash ?? "";
+  if (!window.location.hash && hash.startsWith("#/")) window.history.replaceState(null, "", hash);
+}
+
+/**
+ * Write the view into the address of the framing page, so that a reload or a copy of that keeps it.
+ *
+ * Airflow 3.3 copies the frame's address behind its own when the frame "loads". Airflow 3.2 does not look: there only
+ * the hash of its address is ours.
+ */
+export function mirror() {
+  const frame = host();
+  if (!frame || !window.location.hash) return;
+  if (frame.location.pathname.endsWith(window.location.pathname)) window.frameElement?.dispatchEvent(new Event("load"));
+  else if (frame.location.hash !== window.location.hash)
+    frame.history.replaceState(frame.history.state, "", window.location.hash);
+}
+
+/**
+ * Return the whole address of a view as a colleague can open it: in Airflow, if it is open there.
+ * @param {string} hash
+ */
+export function shareable(hash) {
+  return (host() ?? window).location.href.replace(/#.*$/, "") + hash;
+}
+
+/**
+ * Call `listener` on every change of the address.
+ * @param {(route: Route) => void} listener
+ */
 export function onChange(listener) {
   listeners.push(listener);
 }
 
 function notify() {
+  mirror();
   for (const listener of listeners) listener(parse());
 }
 
-window.addEventListener("hashchange", () => {
-  // The skip link targets an element, not a view.
-  if (window.location.hash !== "#content") notify();
-});
-window.addEventListener("popstate", () => window.location.hash !== "#content" && notify());
+// The skip link targets an element, not a view.
+const moved = () => window.location.hash !== "#content" && notify();
+window.addEventListener("hashchange", moved);
+window.addEventListener("popstate", moved);
 
-/** Link to a page of Airflow. In its iframe the host page must navigate: the sandbox forbids it to the frame. */
+/**
+ * Link to a page of Airflow. In its frame the framing page must navigate: the sandbox forbids it to the frame.
+ * @param {string} path
+ */
 export function hostLink(path) {
   const href = `../${path}`;
-  return { href, onclick: (event) => inHost(event, href, {}) };
+  return { href, onclick: (/** @type {MouseEvent} */ event) => inHost(event, href, {}) };
 }
 
-/** Link to another site in a new tab; `url` must be https. */
+/** Link to Airflow's login, which comes back to this view. */
+export function loginLink() {
+  const next = shareable(window.location.hash);
+  return hostLink(`api/v2/auth/login?${new URLSearchParams({ next })}`);
+}
+
+/**
+ * Link to a page of its own of ours, in a new tab.
+ * @param {string} path
+ */
+export function pageLink(path) {
+  const ways = { target: "_blank", rel: "noopener" };
+  return { href: path, ...ways, onclick: (/** @type {MouseEvent} */ event) => inHost(event, path, ways) };
+}
+
+/**
+ * Link to another site in a new tab; `url` must be https.
+ * @param {URL} url
+ */
 export function outerLink(url) {
   const ways = { target: "_blank", rel: "noopener noreferrer nofollow" };
-  return { href: url.href, ...ways, onclick: (event) => inHost(event, url.href, ways) };
+  return { href: url.href, ...ways, onclick: (/** @type {MouseEvent} */ event) => inHost(event, url.href, ways) };
 }
 
+/**
+ * @param {MouseEvent} event
+ * @param {string} href
+ * @param {{target?: string, rel?: string}} ways
+ */
 function inHost(event, href, ways) {
-  if (window.parent === window || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const frame = host();
+  if (!frame || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  const anchor = window.parent.document.createElement("a");
+  const anchor = frame.document.createElement("a");
   Object.assign(anchor, { href: new URL(href, window.location.href).href, ...ways });
-  window.parent.document.body.append(anchor);
+  frame.document.body.append(anchor);
   anchor.click();
   anchor.remove();
 }

@@ -1,8 +1,6 @@
 // Follows Airflow's theme: its page has the class "light" or "dark", and localStorage stores the choice.
 // A classic script in the head, so that the page is never painted in the wrong theme.
-(function () {
-  "use strict";
-
+(() => {
   function hostPage() {
     try {
       return window.parent === window ? null : window.parent.document.documentElement;
@@ -23,8 +21,8 @@
   const preference = window.matchMedia("(prefers-color-scheme: dark)");
 
   function wanted() {
-    if (host && host.classList.contains("dark")) return "dark";
-    if (host && host.classList.contains("light")) return "light";
+    if (host?.classList.contains("dark")) return "dark";
+    if (host?.classList.contains("light")) return "light";
     const stored = remembered();
     if (stored === "dark" || stored === "light") return stored;
     return preference.matches ? "dark" : "light";
@@ -37,7 +35,6 @@
     root.classList.remove("light", "dark");
     root.classList.add(theme);
     root.style.colorScheme = theme;
-    document.dispatchEvent(new CustomEvent("themechange", { detail: theme }));
   }
 
   apply();

@@ -1,9 +1,11 @@
-// Translates the state in the URL into the parameters of the changes route.
+// @ts-check
+// Translates the state in the address into the parameters of the changes route.
 
-import { get } from "../api.js";
+import { all } from "../api.js";
 import { download } from "../csv.js";
 import { plusDays } from "../format.js";
 
+/** @type {Record<string, {text: string, kinds: string[]}>} */
 export const KINDS = {
   "": {
     text: "All but attributes",
@@ -28,58 +30,72 @@ export const KINDS = {
 
 export const SIZES = ["", "5", "10", "20"];
 
+/** @typedef {ReturnType<typeof stateOf>} State */
+
+/**
+ * @param {URLSearchParams} params
+ * @param {{latest: string, dates: string[]}} status
+ */
 export function stateOf(params, status) {
-  const last = status.latest;
-  const day = (key) => (/^\d{4}-\d{2}-\d{2}$/.test(params.get(key) ?? "") ? params.get(key) : null);
-  const end = day("end") ?? last;
+  const known = (/** @type {string} */ key, /** @type {readonly string[]} */ values) => {
+    const value = params.get(key) ?? "";
+    return values.includes(value) ? value : "";
+  };
+  const day = (/** @type {string} */ key) =>
+    /^\d{4}-\d{2}-\d{2}$/.test(params.get(key) ?? "") ? params.get(key) : null;
+  const end = day("end") ?? status.latest;
   const shown = status.dates.filter((date) => date <= end).slice(-10);
   const start = day("start") ?? shown[0] ?? plusDays(end, -13);
-  return {
-    kind: KINDS[params.get("kind") ?? ""] ? (params.get("kind") ?? "") : "",
-    size: SIZES.includes(params.get("size") ?? "") ? (params.get("size") ?? "") : "",
-    direction: ["up", "down"].includes(params.get("direction")) ? params.get("direction") : "",
+  const state = {
+    kind: known("kind", Object.keys(KINDS)),
+    size: known("size", SIZES),
+    direction: known("direction", ["up", "down"]),
     q: params.get("q") ?? "",
     model: params.get("model"),
     start: start > end ? end : start,
     end,
-    chosen: params.has("start") || params.has("end"),
   };
+  const filtered = Boolean(state.q || state.kind || state.size || state.direction || state.model);
+  return { ...state, filtered };
 }
 
+/**
+ * @param {State} state
+ * @param {import("../api.js").Parameters} [over]
+ */
 export function query(state, over = {}) {
   return {
     start: state.start,
     end: state.end,
     kinds: KINDS[state.kind].kinds,
-    q: state.q || null,
-    min_pct: state.size || null,
-    direction: state.direction || null,
+    q: state.q,
+    min_pct: state.size,
+    direction: state.direction,
     model: state.model,
     ...over,
   };
 }
 
-export async function save(state) {
-  const data = await get("changes", { ...query(state), limit: 5000 });
-  while (data.items.length < data.total) {
-    const page = await get("changes", { ...query(state), limit: 5000, offset: data.items.length });
-    if (!page.items.length) break;
-    data.items.push(...page.items);
-  }
-  const keys = [
-    "date",
-    "previous_date",
-    "name",
-    "model_id",
-    "change",
-    "field",
-    "old_value",
-    "new_value",
-    "pct",
-    "direction",
-  ];
-  download(`io-intelligence-changes-${state.start}-${state.end}.csv`, [
-    keys,
-    ...data.items.map((item) => keys.map((key) => item[key])),
+/**
+ * @param {State} state
+ * @param {import("../csv.js").Form} form
+ */
+export async function save(state, form) {
+  const data = await all("changes", query(state), 5000);
+  const text = ["date", "previous_date", "name", "model_id", "change", "field"].map((name) => ({ name }));
+  const numbers = ["old_value", "new_value", "pct"].map((name) => ({ name, number: true }));
+  const rows = data.items.map((item) => [
+    item.date,
+    item.previous_date,
+    item.name,
+    item.model_id,
+    item.change,
+    item.field,
+    item.old_value,
+    item.new_value,
+    item.pct,
+    item.direction,
   ]);
+  const name = `io-intelligence-changes-${data.start}-${data.end}.csv`;
+  download(name, [...text, ...numbers, { name: "direction" }], rows, form);
 }

@@ -1,84 +1,78 @@
+// @ts-check
 // Builds the rows of the feed: one per model for its prices, one more per change of another kind.
 
-import { h, icon } from "../dom.js";
-import { capital, count, cut, field, price } from "../format.js";
 import { modelName, move, places, priceCell } from "../components.js";
-import { link } from "../route.js";
+import { h, icon } from "../dom.js";
+import { anyValue, capital, field } from "../format.js";
 
 export const WHOLE_MODEL = ["model_added", "model_removed"];
 
-/** Return the rows of a day's changes. */
+/**
+ * Return the rows of a day's changes.
+ * @param {Api.Change[]} items
+ * @param {string[]} columns
+ */
 export function changeRows(items, columns) {
-  const widths = Object.fromEntries(
-    columns.map((column) => {
-      const prices = items.filter((item) => item.field === column);
-      return [
-        column,
-        [places(prices.map((item) => item.old_value)), places(prices.map((item) => item.new_value))],
-      ];
-    }),
-  );
-  const models = new Map();
-  for (const item of items) {
-    const key = `${item.model_id}\n${item.name}`;
-    if (!models.has(key)) models.set(key, []);
-    models.get(key).push(item);
-  }
-  return [...models.values()].flatMap((changes) => rowsOf(changes, columns, widths));
+  const widths = columns.map((column) => {
+    const prices = items.filter((item) => item.field === column);
+    return [places(prices.map((item) => item.old_value)), places(prices.map((item) => item.new_value))];
+  });
+  const byModel = Map.groupBy(items, (item) => item.model_id);
+  return [...byModel.values()].flatMap((changes) => rowsOf(changes, columns, widths));
 }
 
+/**
+ * @param {Api.Change[]} changes of one model
+ * @param {string[]} columns
+ * @param {number[][]} widths
+ */
 function rowsOf(changes, columns, widths) {
-  const prices = changes.filter((change) => columns.includes(change.field));
-  const others = changes.filter((change) => !columns.includes(change.field));
-  const name = () =>
-    h(
-      "th",
-      { scope: "row" },
-      modelName(changes[0].name, { href: link("models", { model: changes[0].model_id }) }),
-    );
-  const rows = others.map((change) =>
-    h(
-      "tr",
-      {},
-      name(),
-      h("td", { class: "large other", colspan: columns.length * 3 }, other(change)),
-      h("td", { class: "phone-cell" }, other(change)),
-    ),
-  );
-  if (prices.length) {
-    const found = columns.map((column) => prices.find((change) => change.field === column));
-    rows.push(
+  const isPrice = (/** @type {Api.Change} */ change) => change.field !== null && columns.includes(change.field);
+  const [{ name, model_id }] = changes;
+  const head = () => h("th", { scope: "row", class: "takes-rest" }, modelName(name, model_id));
+  const rows = changes
+    .filter((change) => !isPrice(change))
+    .map((change) =>
       h(
         "tr",
         {},
-        name(),
-        found.map((change, index) => cells(change, widths[columns[index]])),
-        h(
-          "td",
-          { class: "phone-cell" },
-          found
-            .filter(Boolean)
-            .map((change) =>
-              h(
-                "span",
-                { class: "phone-move" },
-                h("span", { class: "muted" }, `${field(change.field)} ${price(change.old_value)} → `),
-                price(change.new_value),
-                " ",
-                move(change.pct, { weight: change.passes }),
-              ),
-            ),
-        ),
+        head(),
+        h("td", { class: "large other", colspan: columns.length * 3 }, other(change)),
+        h("td", { class: "phone-cell" }, other(change)),
       ),
     );
-  }
+  const prices = changes.filter(isPrice);
+  if (!prices.length) return rows;
+  const found = columns.map((column) => prices.find((change) => change.field === column));
+  const written = (/** @type {Api.Change} */ change) =>
+    h(
+      "span",
+      { class: "phone-move" },
+      h("span", { class: "muted" }, `${field(change.field)} `, priceCell(change.old_value), " → "),
+      priceCell(change.new_value),
+      " ",
+      move(change.pct, change.passes),
+    );
+  rows.push(
+    h(
+      "tr",
+      {},
+      head(),
+      found.map((change, index) => cells(change, widths[index])),
+      h("td", { class: "phone-cell" }, found.filter((change) => change !== undefined).map(written)),
+    ),
+  );
   return rows;
 }
 
+/**
+ * @param {Api.Change | undefined} change
+ * @param {number[]} widths
+ */
 function cells(change, [old, now]) {
   if (!change) return h("td", { class: "large", colspan: 3 });
   return [
-    h("td", { class: `large ${change.passes ? "strong" : ""}` }, move(change.pct, { weight: change.passes })),
+    h("td", { class: `number large ${change.passes ? "strong" : ""}` }, move(change.pct, change.passes)),
     h("td", { class: "number large muted" }, priceCell(change.old_value, old)),
     h(
       "td",
@@ -90,17 +84,14 @@ function cells(change, [old, now]) {
   ];
 }
 
-function written(value) {
-  if (value === null) return "—";
-  return /^\d+$/.test(value) ? count(value) : cut(value, 80);
-}
-
+/** @param {Api.Change} change */
 function label(change) {
   const name = field(change.field);
-  if (change.field.startsWith("extra.")) return name; // a key of `extra`, as the API writes it
+  if (change.field?.startsWith("extra.")) return name; // a key of `extra`, as the API writes it
   return `${capital(name)}${change.change === "quota_changed" ? " quota" : ""}`;
 }
 
+/** @param {Api.Change} change */
 function other(change) {
   if (WHOLE_MODEL.includes(change.change)) {
     const added = change.change === "model_added";
@@ -116,10 +107,10 @@ function other(change) {
     { class: "event" },
     icon("pencil", 14),
     h("b", { dir: "auto" }, ` ${label(change)} `),
-    h("span", { class: "muted", dir: "auto" }, written(change.old_value)),
+    h("span", { class: "muted", dir: "auto" }, anyValue(change.old_value)),
     " → ",
-    h("span", { dir: "auto" }, written(change.new_value)),
+    h("span", { dir: "auto" }, anyValue(change.new_value)),
     " ",
-    change.pct === null ? null : move(change.pct, { weight: change.passes }),
+    change.pct === null ? null : move(change.pct, change.passes),
   );
 }

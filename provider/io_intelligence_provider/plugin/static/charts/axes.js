@@ -1,47 +1,52 @@
-// Computes the positions and labels of ticks.
+// @ts-check
+// Computes ticks and draws axes.
 
-import { count, days, decimals, monthYear, plusDays, shortDay } from "../format.js";
+import { svg } from "../dom.js";
+import { count, daysBetween, decimals, monthYear, plusDays, shortDay } from "../format.js";
 
+/** @typedef {{values: number[], texts: string[], range: [number, number]}} ValueTicks */
+/** @typedef {{values: string[], texts: string[]}} DayTicks */
+
+/** @param {number} value */
 function label(value) {
   if (value >= 1e15) return value.toExponential(0).replace("e+", "e");
   if (value >= 10_000) return count(Math.round(value));
-  return decimals(
-    Number(value.toPrecision(6)).toString().includes("e")
-      ? value.toFixed(12).replace(/0+$/, "")
-      : Number(value.toPrecision(6)).toString(),
-  );
+  const text = Number(value.toPrecision(6)).toString();
+  return decimals(text.includes("e") ? value.toFixed(12).replace(/0+$/, "") : text);
 }
 
-/** Return ticks of a linear axis from zero: three to five, at 1, 2, 2.5 or 5 times a power of ten. */
+/**
+ * Return ticks of a linear axis from zero: three to five, at 1, 2, 2.5 or 5 times a power of ten.
+ * @param {number} high
+ * @param {boolean} [whole]
+ * @returns {ValueTicks}
+ */
 export function linearTicks(high, whole = false) {
   if (!(high > 0)) return { range: [0, 1], values: [0], texts: [whole ? "0" : "0.00"] };
   const rough = high / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  let step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
+  let step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
   if (whole) step = Math.max(1, Math.ceil(step));
   const values = [];
   for (let i = 0; (i - 1) * step < high * 0.999; i += 1) values.push(i * step);
   const top = values[values.length - 1] * 1.02;
-  const most = whole
-    ? 0
-    : Math.max(
-        2,
-        ...values.map((value) => (Number(value.toPrecision(6)).toString().split(".")[1] || "").length),
-      );
-  const text = (value) =>
-    high >= 1e15
-      ? value.toExponential(1).replace("e+", "e")
-      : whole || high >= 10_000
-        ? count(Math.round(value))
-        : value.toFixed(most);
-  return {
-    range: [0, top],
-    values,
-    texts: values.map((value) => (value === 0 && !whole ? "0.00" : text(value))),
+  const fraction = (/** @type {number} */ value) => value.toFixed(12).replace(/0+$/, "").split(".")[1].length;
+  const most = whole ? 0 : Math.max(2, ...values.map(fraction));
+  const text = (/** @type {number} */ value) => {
+    if (value === 0 && !whole) return "0.00";
+    if (high >= 1e15) return value.toExponential(1).replace("e+", "e");
+    return whole || high >= 10_000 ? count(Math.round(value)) : value.toFixed(most);
   };
+  return { range: [0, top], values, texts: values.map(text) };
 }
 
-/** Return ticks of a logarithmic axis at 1, 2 and 5 times a power of ten; at the powers alone if there are many. */
+/**
+ * Return ticks of a logarithmic axis at 1, 2 and 5 times a power of ten; at the powers alone if there are many.
+ * The range is in logarithms.
+ * @param {number} low
+ * @param {number} high
+ * @returns {ValueTicks}
+ */
 export function logTicks(low, high) {
   let [from, to] = [Math.log10(low), Math.log10(high)];
   const air = Math.max(0.08, (to - from) * 0.06);
@@ -58,29 +63,36 @@ export function logTicks(low, high) {
   return { range: [from, to], values, texts: values.map(label) };
 }
 
-/** Return ticks of days, about one for every 110 pixels; the last day has one. */
+/**
+ * Return ticks of days, about one for every 110 pixels; the last day has one.
+ * @param {string} start
+ * @param {string} end
+ * @param {number} width
+ * @returns {DayTicks}
+ */
 export function dayTicks(start, end, width) {
-  const length = days(start, end);
+  const length = daysBetween(start, end);
   if (length <= 0) return { values: [start], texts: [shortDay(start)] };
   const number = Math.max(2, Math.min(10, Math.floor(width / 110)));
   if (length > 400) return monthTicks(start, end, number);
-  const step =
-    [1, 2, 7, 14, 28, 56, 91].find((candidate) => length / candidate <= number) || Math.ceil(length / number);
+  const step = [1, 2, 7, 14, 28, 56, 91].find((size) => length / size <= number) || Math.ceil(length / number);
+  /** @type {string[]} */
   const values = [];
   for (let day = end; day >= start; day = plusDays(day, -step)) values.unshift(day);
   const years = start.slice(0, 4) !== end.slice(0, 4);
-  return {
-    values,
-    texts: values.map((day, i) =>
-      shortDay(day, years && (i === 0 || day.slice(0, 4) !== values[i - 1].slice(0, 4))),
-    ),
-  };
+  const newYear = (/** @type {number} */ i) => i === 0 || values[i].slice(0, 4) !== values[i - 1].slice(0, 4);
+  return { values, texts: values.map((day, i) => shortDay(day, years && newYear(i))) };
 }
 
+/**
+ * @param {string} start
+ * @param {string} end
+ * @param {number} number
+ */
 function monthTicks(start, end, number) {
   const [year, month] = start.split("-").map(Number);
   const months = (Number(end.slice(0, 4)) - year) * 12 + Number(end.slice(5, 7)) - month + 1;
-  const step = [1, 2, 3, 6, 12, 24].find((candidate) => months / candidate <= number) || 36;
+  const step = [1, 2, 3, 6, 12, 24].find((size) => months / size <= number) || 36;
   const values = [];
   for (let i = 0; i < months; i += 1) {
     const index = month - 1 + i;
@@ -88,4 +100,27 @@ function monthTicks(start, end, number) {
     if (day >= start && day <= end && (index % 12) % step === 0) values.push(day);
   }
   return { values, texts: values.map(monthYear) };
+}
+
+/**
+ * Draw the grid, the axis of days and the labels of both.
+ * @param {import("./geometry.js").Scale} scale
+ * @param {DayTicks} days
+ * @param {{values: number[], texts: string[]}} values
+ * @param {number} [base] the value at which the axis of days is drawn; by default it is at the bottom
+ */
+export function axes(scale, days, values, base) {
+  const line = base === undefined ? scale.bottom : scale.y(base);
+  const rows = values.values.map((value) => Math.round(scale.y(value)) + 0.5);
+  const marks = days.values.map((day) => scale.x(day));
+  const across = (/** @type {number} */ y) => `M${scale.left} ${y}H${scale.right}`;
+  return [
+    svg("path", { class: "grid", d: rows.map(across).join("") }),
+    svg("path", {
+      class: "axis",
+      d: across(Math.round(line) + 0.5) + (base === undefined ? marks.map((x) => `M${x} ${line}v4`).join("") : ""),
+    }),
+    rows.map((y, i) => svg("text", { class: "tick value", x: scale.left - 8, y: y + 4 }, values.texts[i])),
+    marks.map((x, i) => svg("text", { class: "tick day", x, y: scale.bottom + 19 }, days.texts[i])),
+  ];
 }

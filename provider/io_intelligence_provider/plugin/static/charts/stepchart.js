@@ -1,169 +1,229 @@
+// @ts-check
 // Draws prices or quotas over time as steps; names are at the right end of their lines.
 
-import { dayTicks, linearTicks, logTicks } from "./axes.js";
-import { h, replaceChildren, svg, token } from "../dom.js";
+import { move } from "../components.js";
+import { h, replaceChildren, svg } from "../dom.js";
 import { cut, shortDay } from "../format.js";
-import { hovering } from "./hover.js";
-import { keepDrawn, layout } from "./plot.js";
-import { at, points, value } from "./steps.js";
+import { axes, dayTicks, linearTicks, logTicks } from "./axes.js";
+import * as geometry from "./geometry.js";
+import { keepDrawn, pointing } from "./pointer.js";
 
-/** Return the n-th colour; the ninth and tenth are the first two again, dashed. */
-export function colour(index) {
-  return { token: `series-${(index % 8) + 1}`, dash: index >= 8 ? "dash" : "solid" };
-}
+/** @typedef {import("./geometry.js").Step} Step */
+/** @typedef {{label: string, steps: Step[], index: number}} Series `index`: of its colour */
+/** @typedef {Series & {shade: string, within: Step[]}} Plotted */
 
 /**
- * Draw series of steps.
- *
- * @param node    an element with a height.
- * @param options {series: [{label, steps, index}], start, end, days, log, compare, format, whole, title}
- *                `format` writes a value; `days` are those with a snapshot; `compare` is one of them or null.
+ * @typedef {object} Options
+ * @property {Series[]} series
+ * @property {string} start
+ * @property {string} end
+ * @property {string[]} days those with a snapshot
+ * @property {(text: string) => string} format
+ * @property {string} title
+ * @property {boolean} [log]
+ * @property {boolean} [whole] whether values are whole numbers
+ * @property {string | null} [compare] a day to mark
+ * @property {(start: string, end: string) => void} [zoom] takes a brushed range; by default the chart zooms itself
+ * @property {(() => void) | null} [reset] ends such a zoom
  */
-export function stepChart(node, options) {
-  const overlay = svg("svg", { class: "chart-overlay", "aria-hidden": "true" });
-  const labels = h("div", { class: "chart-labels", "aria-hidden": "true" });
-  node.classList.add("chart");
-  replaceChildren(node, overlay, labels);
-  const hover = hovering(node, options);
-  const stop = keepDrawn(node, (width) => {
-    const narrow = width < 560;
-    const longest = Math.max(0, ...options.series.map((series) => series.label.length));
-    const right =
-      options.labels === false ? 12 : Math.min(narrow ? width * 0.28 : 210, Math.max(92, longest * 7.6 + 28));
-    const plotted = options.series.map((series) => ({
-      ...series,
-      ...colour(series.index),
-      drawn: points(series.steps, options.end, options.log),
-    }));
-    const values = valueAxis(options, plotted);
-    const margin = {
-      l: Math.max(narrow ? 40 : 54, 7 * Math.max(...values.ticktext.map((text) => text.length)) + 16),
-      r: right,
-      t: 12,
-      b: 28,
-    };
-    return {
-      data: plotted.map(trace),
-      layout: layout(margin, dayAxis(options, width - margin.l - right), values),
-      after: (scale) => {
-        drawLabels(overlay, labels, plotted, options, scale);
-        hover.ready(scale, plotted);
-      },
-    };
-  });
-  return () => {
-    stop();
-    hover.stop();
-  };
-}
 
-function trace(series) {
-  return {
-    type: "scatter",
-    mode: "lines",
-    ...series.drawn,
-    connectgaps: false,
-    line: { shape: "hv", width: 2, color: token(series.token), dash: series.dash },
-  };
-}
-
-function dayAxis({ start, end }, width) {
-  const ticks = dayTicks(start, end, width);
-  return { range: [start, end], tickvals: ticks.values, ticktext: ticks.texts };
-}
-
-function valueAxis({ log, whole }, plotted) {
-  const values = plotted.flatMap((series) => series.drawn.y.filter((y) => y !== null));
-  if (log && values.length) {
-    const ticks = logTicks(Math.min(...values), Math.max(...values));
-    return { type: "log", range: ticks.range, tickvals: ticks.values, ticktext: ticks.texts };
-  }
-  const ticks = linearTicks(Math.max(0, ...values), whole);
-  return { type: "linear", range: ticks.range, tickvals: ticks.values, ticktext: ticks.texts };
+/**
+ * Return the class of the n-th colour; the ninth and tenth are the first two again, dashed.
+ * @param {number} index
+ */
+export function shadeOf(index) {
+  return `series-${(index % 8) + 1}${index >= 8 ? " dash" : ""}`;
 }
 
 const LABEL = 32; // height in pixels of a name with its value
 
-/** Draw the names at the right ends, spread apart, each connected to its line. */
-function drawLabels(overlay, labels, plotted, options, scale) {
-  overlay.replaceChildren();
-  labels.replaceChildren();
-  if (options.compare) compareLine(overlay, labels, options.compare, scale, options.start);
-  const ends = plotted
-    .map((series) => endOf(series, options, scale))
-    .filter(Boolean)
-    .sort((a, b) => a.y - b.y);
-  spread(ends, scale.top - 6, scale.bottom - LABEL + 14);
-  for (const end of ends) {
-    const fill = token(end.series.token);
-    if (end.drawn) overlay.append(svg("circle", { cx: scale.right, cy: end.y, r: 3.5, fill }));
-    if (options.labels === false) continue;
-    if (Math.abs(end.place + 8 - end.y) > 3) {
-      overlay.append(
-        svg("path", {
-          d: `M${scale.right + 5} ${end.y}L${scale.right + 13} ${end.place + 8}`,
-          stroke: fill,
-          fill: "none",
-        }),
-      );
-    }
-    labels.append(
-      h(
-        "div",
-        { class: "end-label", style: { left: `${scale.right + 16}px`, top: `${end.place}px` } },
-        h("span", { class: "end-name", dir: "auto", style: { color: fill } }, cut(end.series.label, 60)),
-        h("span", {}, end.text),
+/**
+ * Draw series of steps.
+ * @param {HTMLElement} node an empty element with a height
+ * @param {Options} options
+ * @returns a function that stops it
+ */
+export function stepChart(node, options) {
+  const drawing = svg("svg", { class: "drawing", "aria-hidden": "true" });
+  const area = h("div", { class: "chart-area" }, drawing);
+  /** @type {[string, string]} */
+  const full = [options.start, options.end];
+  let range = full;
+  /** @type {Plotted[]} */
+  let plotted = [];
+
+  const reset = () => {
+    if (options.reset) options.reset();
+    else if (range === full) return false;
+    else zoomTo(full);
+    return true;
+  };
+  const back = h("button", { class: "button zoom-reset", type: "button", onclick: reset }, "Reset zoom");
+  const pointer = pointing(area, {
+    title: options.title,
+    zoom: options.zoom ?? ((start, end) => zoomTo([start, end])),
+    reset,
+    card: (day) => dayCard(plotted, day, options.format),
+    marks: (day, scale) => dots(plotted, day, scale, options.log),
+  });
+  node.classList.add("chart");
+  replaceChildren(node, area, back);
+
+  /** @param {[string, string]} to */
+  function zoomTo(to) {
+    range = to;
+    draw(area.clientWidth, area.clientHeight);
+  }
+
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  function draw(width, height) {
+    const [start, end] = range;
+    const log = options.log ?? false;
+    plotted = options.series.map((series) => ({
+      ...series,
+      shade: shadeOf(series.index),
+      within: geometry.stepsFrom(series.steps, start),
+    }));
+    const values = plotted.flatMap((series) => geometry.drawnValues(series.within, end, log));
+    const ticks =
+      log && values.length
+        ? logTicks(Math.min(...values), Math.max(...values))
+        : linearTicks(Math.max(0, ...values), options.whole);
+    const narrow = width < 560;
+    const longest = Math.max(0, ...plotted.map((series) => series.label.length));
+    const written = plotted.map((series) => geometry.knownValue(geometry.stepAt(series.within, end)));
+    const digits = 7.4 * Math.max(0, ...written.map((text) => (text === null ? 0 : options.format(text).length))) + 22;
+    // A value that takes too much of the chart is in the table only.
+    const fits = digits < width * 0.45;
+    const name = Math.min(narrow ? width * 0.28 : 210, Math.max(92, longest * 7.6 + 28));
+    const named = fits ? Math.max(name, digits) : name;
+    const left = Math.max(narrow ? 40 : 54, 7 * Math.max(...ticks.texts.map((text) => text.length)) + 16);
+    const box = { left, right: width - named, top: 12, bottom: height - 28 };
+    const scale = geometry.scaleOf(box, range, ticks.range, log && values.length > 0);
+    const ends = plotted.map((series) => endOf(series, end, scale, options)).filter((one) => one !== null);
+    replaceChildren(
+      drawing,
+      axes(scale, dayTicks(start, end, box.right - box.left), ticks),
+      options.compare && options.compare >= start && options.compare <= end && compared(options.compare, scale),
+      plotted.map((series) =>
+        svg("path", { class: `line ${series.shade}`, d: geometry.stepPath(series.within, scale, end, log) }),
       ),
+      geometry.spread(ends, box.top - 6, box.bottom - LABEL + 6, LABEL).map((one) => label(one, scale, width, fits)),
+    );
+    back.hidden = range === full && !options.reset;
+    pointer.ready(
+      scale,
+      options.days.filter((day) => day >= start && day <= end),
     );
   }
+
+  return keepDrawn(area, draw);
 }
 
-function endOf(series, options, scale) {
-  const last = at(series.steps, options.end);
-  const text = value(last);
+/** @typedef {{series: Plotted, text: string, y: number, place: number, drawn: boolean}} End */
+
+/**
+ * @param {Plotted} series
+ * @param {string} end
+ * @param {geometry.Scale} scale
+ * @param {Options} options
+ * @returns {End | null}
+ */
+function endOf(series, end, scale, { log, format }) {
+  const text = geometry.knownValue(geometry.stepAt(series.within, end));
   if (text === null) return null;
-  const drawn = !(options.log && Number(text) === 0);
-  return {
-    series,
-    drawn,
-    text: options.format(text),
-    y: drawn ? scale.y(Number(text)) : scale.bottom,
-    place: 0,
-  };
+  const drawn = !(log && Number(text) === 0);
+  return { series, drawn, text: format(text), y: drawn ? scale.y(Number(text)) : scale.bottom, place: 0 };
 }
 
-/** Give each label its own position, as near to its line as the others allow. */
-function spread(ends, top, bottom) {
-  let free = top;
-  for (const end of ends) {
-    end.place = Math.max(free, end.y - 8);
-    free = end.place + LABEL;
-  }
-  let limit = bottom;
-  for (const end of [...ends].reverse()) {
-    end.place = Math.min(end.place, limit);
-    limit = end.place - LABEL;
-  }
-}
-
-function compareLine(overlay, labels, day, scale, start) {
-  if (day < start) return;
-  const x = scale.x(day);
-  overlay.append(
-    svg("path", {
-      d: `M${x} ${scale.top - 8}V${scale.bottom}`,
-      stroke: token("muted"),
-      "stroke-dasharray": "4 3",
-      fill: "none",
-    }),
+/**
+ * Draw the name and value at the end of a line, connected to it. The name is cut by its own width, never the value.
+ * @param {End} end
+ * @param {geometry.Scale} scale
+ * @param {number} width
+ * @param {boolean} fits whether there is room for the value
+ */
+function label({ series, text, y, place, drawn }, { right }, width, fits) {
+  const apart = Math.abs(place + 8 - y) > 3;
+  const letters = Math.max(3, Math.floor((width - right - 20) / 7.4));
+  return svg(
+    "g",
+    { class: `end ${series.shade}` },
+    drawn && svg("circle", { cx: right, cy: y, r: 3.5 }),
+    apart && svg("path", { d: `M${right + 5} ${y}L${right + 13} ${place + 8}` }),
+    svg("text", { class: "end-name", x: right + 16, y: place + 12 }, cut(series.label, letters)),
+    fits && svg("text", { class: "end-value", x: right + 16, y: place + 27 }, text),
   );
-  const right = x > (scale.left + scale.right) / 2;
-  const style = right ? { right: `calc(100% - ${x - 7}px)` } : { left: `${x + 7}px` };
-  labels.append(
-    h(
-      "div",
-      { class: "compare-label", style: { ...style, top: `${scale.bottom - 24}px` } },
+}
+
+/**
+ * @param {string} day
+ * @param {geometry.Scale} scale
+ */
+function compared(day, { x, left, right, top, bottom }) {
+  const at = x(day);
+  const far = at > (left + right) / 2;
+  return svg(
+    "g",
+    { class: "compared" },
+    svg("path", { d: `M${at} ${top - 8}V${bottom}` }),
+    svg(
+      "text",
+      { x: far ? at - 7 : at + 7, y: bottom - 10, "text-anchor": far ? "end" : "start" },
       `compared with ${shortDay(day)}`,
     ),
   );
+}
+
+/**
+ * Build the card of a day: each value and its move, the highest first.
+ * @param {Plotted[]} plotted
+ * @param {string} day
+ * @param {(text: string) => string} format
+ */
+function dayCard(plotted, day, format) {
+  const rows = plotted.map((series) => {
+    const now = geometry.stepAt(series.within, day);
+    const text = geometry.knownValue(now);
+    const last = geometry.stepBefore(series.steps, day);
+    const earlier = geometry.knownValue(last);
+    const changed = now?.[0] === day && last !== null && (earlier !== text || last[2] !== now[2]);
+    return { series, text, changed, pct: geometry.change(earlier, text), absent: !now?.[2] };
+  });
+  rows.sort((a, b) => Number(b.text ?? -1) - Number(a.text ?? -1));
+  return [
+    h("div", { class: "hover-head" }, h("b", {}, day), h("span", { class: "muted" }, "change on the day")),
+    ...rows.map(({ series, text, changed, pct, absent }) =>
+      h(
+        "div",
+        { class: "hover-row" },
+        h("span", { class: `key ${series.shade}` }),
+        h("span", { class: "hover-name", dir: "auto" }, cut(series.label, 60)),
+        h("span", {}, text === null ? (absent ? "not on file" : "not published") : format(text)),
+        h(
+          "span",
+          { class: "number" },
+          text === null ? "" : changed ? move(pct) : h("span", { class: "muted" }, "unchanged"),
+        ),
+      ),
+    ),
+  ];
+}
+
+/**
+ * @param {Plotted[]} plotted
+ * @param {string} day
+ * @param {geometry.Scale} scale
+ * @param {boolean} [log]
+ */
+function dots(plotted, day, scale, log = false) {
+  return plotted.flatMap((series) => {
+    const now = geometry.stepAt(series.within, day);
+    const [value] = now ? geometry.drawnValues([now], day, log) : [];
+    if (value === undefined) return [];
+    return [svg("circle", { class: `dot ${series.shade}`, cx: scale.x(day), cy: scale.y(value), r: 4.5 })];
+  });
 }

@@ -1,15 +1,26 @@
+// @ts-check
 // Lets the user choose a model by typing a part of its name.
 
-import { matcher } from "../catalogue.js";
 import { h, icon, replaceChildren } from "../dom.js";
 import { cut } from "../format.js";
+import { matcher } from "../store.js";
+
+/** @typedef {import("../store.js").Named & {developer?: string | null, last_seen?: string}} Offered */
 
 const MOST = 30;
 let made = 0;
 
-/** Build a field that offers models; `choose` gets the chosen one. */
+/**
+ * Build a field that offers models. The list opens by typing, a click or an arrow key; not by mere focus, which the
+ * field keeps after a choice: the list would cover what the user wants to click next.
+ * @param {Offered[]} models
+ * @param {string} label
+ * @param {string} note
+ * @param {(model: Offered) => void} choose
+ */
 export function modelCombo(models, label, note, choose) {
-  const id = `models-${(made += 1)}`;
+  made += 1;
+  const id = `models-${made}`;
   const list = h("ul", { class: "options", id, role: "listbox", "aria-label": label, hidden: true });
   const input = h("input", {
     type: "text",
@@ -22,6 +33,7 @@ export function modelCombo(models, label, note, choose) {
     autocomplete: "off",
     spellcheck: "false",
   });
+  /** @type {Offered[]} */
   let found = [];
   let active = 0;
 
@@ -32,31 +44,25 @@ export function modelCombo(models, label, note, choose) {
   }
 
   function draw() {
-    replaceChildren(
-      list,
-      found.map((model, index) =>
-        h(
-          "li",
-          {
-            id: `${id}-${index}`,
-            role: "option",
-            "aria-selected": String(index === active),
-            dir: "auto",
-            title: cut(model.name, 300),
-            onmousedown: (event) => {
-              event.preventDefault();
-              take(index);
-            },
+    const option = (/** @type {Offered} */ model, /** @type {number} */ index) =>
+      h(
+        "li",
+        {
+          id: `${id}-${index}`,
+          role: "option",
+          "aria-selected": String(index === active),
+          dir: "auto",
+          title: cut(model.name, 300),
+          onmousedown: (event) => {
+            event.preventDefault();
+            take(index);
           },
-          cut(model.name),
-        ),
-      ),
-    );
-    if (!found.length)
-      replaceChildren(
-        list,
-        h("li", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, "No model matches"),
+        },
+        cut(model.name),
+        model.last_seen ? h("span", { class: "faint" }, ` removed, last seen ${model.last_seen}`) : null,
       );
+    const none = h("li", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, "No model matches");
+    replaceChildren(list, found.length ? found.map(option) : none);
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     if (found.length) input.setAttribute("aria-activedescendant", `${id}-${active}`);
@@ -69,6 +75,7 @@ export function modelCombo(models, label, note, choose) {
     draw();
   }
 
+  /** @param {number} index */
   function take(index) {
     if (!found[index]) return;
     close();
@@ -76,14 +83,14 @@ export function modelCombo(models, label, note, choose) {
     choose(found[index]);
   }
 
-  input.oninput = input.onfocus = open;
+  input.oninput = input.onclick = open;
   input.onblur = close;
   input.onkeydown = (event) => {
     if (event.key === "Escape") close();
     else if (event.key === "Enter") {
       // Otherwise the same key press would activate the rebuilt control in this place.
       event.preventDefault();
-      take(active);
+      if (!list.hidden) take(active);
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (list.hidden) open();
@@ -96,7 +103,7 @@ export function modelCombo(models, label, note, choose) {
   return h(
     "span",
     { class: "combo" },
-    h("span", { class: "field" }, icon("plus", 14), input, note && h("span", { class: "faint" }, note)),
+    h("span", { class: "field" }, icon("plus", 14), input, h("span", { class: "faint" }, note)),
     list,
   );
 }

@@ -1,64 +1,64 @@
+// @ts-check
 // Builds the table below a chart: the first, last, lowest and highest value of each line, as text.
 
-import { h } from "../dom.js";
-import { cut, days, field, plusDays } from "../format.js";
+import { change, changesIn, knownValue, stepAt, stepsFrom } from "../charts/geometry.js";
+import { shadeOf } from "../charts/stepchart.js";
 import { modelName, move, notPublished } from "../components.js";
-import { colour } from "../charts/stepchart.js";
-import { at, change, moves, value } from "../charts/steps.js";
-import { link } from "../route.js";
+import { h } from "../dom.js";
+import { cut, daysBetween, field, plusDays } from "../format.js";
 
-/** Return the table of the series of one column over a range. */
+/** @typedef {import("./history.js").State} State */
+/** @typedef {import("./history.js").Kind} Kind */
+/** @typedef {import("./history.js").Line} Line */
+
+/**
+ * Return the table of the series of one column over a range.
+ * @param {State} state
+ * @param {Line[]} series
+ * @param {Kind} kind
+ */
 export function comparison(state, series, kind) {
   const from = state.compare ?? state.start;
-  const inRange = (item) =>
-    item.steps.filter((step) => step[0] > state.start || step === at(item.steps, state.start));
   const rows = series.map((item) => {
-    const known = inRange(item)
-      .map(value)
-      .filter((text) => text !== null)
+    const within = stepsFrom(item.steps, state.start);
+    const known = within
+      .map(knownValue)
+      .filter((value) => value !== null)
       .sort((a, b) => Number(a) - Number(b));
     return {
       item,
-      old: value(at(item.steps, from)),
-      now: value(at(item.steps, state.end)),
+      old: knownValue(stepAt(item.steps, from)),
+      now: knownValue(stepAt(item.steps, state.end)),
       low: known[0] ?? null,
       high: known[known.length - 1] ?? null,
-      moves: moves(inRange(item)),
+      moves: changesIn(within),
     };
   });
-  const cells = (key) => kind.cells(
-    rows.map((row) => row[key]),
-    state.column,
-  );
-  const text = kind.isText?.(state.column) ?? false;
-  const [olds, nows, lows, highs] = ["old", "now", "low", "high"].map(cells);
-  const th = (text, className = "") => h("th", { scope: "col", class: `number ${className}` }, text);
+  const text = kind.isText(state.column);
+  const cells = (/** @type {"old" | "now" | "low" | "high"} */ key) =>
+    kind.cells(
+      rows.map((row) => row[key]),
+      state.column,
+    );
+  const [olds, nows, lows, highs] = [cells("old"), cells("now"), cells("low"), cells("high")];
+  const th = (/** @type {string} */ words, className = "") =>
+    h("th", { scope: "col", class: `number ${className}` }, words);
+  const unit = text ? "" : ` ${kind.word}, ${kind.unit(state.column)}`;
   return h(
     "table",
-    { class: "table comparison" },
-    h(
-      "caption",
-      { class: "unseen" },
-      text
-        ? `${field(state.column)}, ${from} compared with ${state.end}`
-        : `${field(state.column)} ${kind.word}, ${kind.unit(state.column)}, ${from} compared with ${state.end}`,
-    ),
+    { class: "table natural comparison" },
+    h("caption", { class: "unseen" }, `${field(state.column)}${unit}, ${from} compared with ${state.end}`),
     h(
       "thead",
       {},
       h(
         "tr",
         {},
-        h("th", { scope: "col", class: "w-model" }, "Model"),
+        h("th", { scope: "col" }, "Model"),
         th(from, "large"),
         th(state.end),
-        !text && [
-          th("Change"),
-          th("Factor", "wide"),
-          th("Lowest", "large middle"),
-          th("Highest", "large middle"),
-        ],
-        th("Changes in range", "wide w-count"),
+        !text && [th("Change"), th("Factor", "wide"), th("Lowest", "large middle"), th("Highest", "large middle")],
+        th("Changes", "wide"),
       ),
     ),
     h(
@@ -70,12 +70,12 @@ export function comparison(state, series, kind) {
           {},
           h(
             "th",
-            { scope: "row" },
+            { scope: "row", class: "takes-rest" },
             h(
               "span",
               { class: "with-key" },
-              h("span", { class: "key", style: { background: `var(--${colour(row.item.index).token})` } }),
-              modelName(row.item.name, { href: link("models", { model: row.item.model_id }) }),
+              h("span", { class: `key ${shadeOf(row.item.index)}` }),
+              modelName(row.item.name, row.item.model_id),
             ),
           ),
           h("td", { class: "number large" }, olds[index]),
@@ -93,17 +93,32 @@ export function comparison(state, series, kind) {
   );
 }
 
-/** Draw texts over a range of days: a lane per model, divided where its text changes. */
-export function states(state, series) {
-  const whole = days(state.start, state.end) + 1;
-  const lane = (item) => {
-    const parts = item.steps.filter((step) => step[0] <= state.end);
+/**
+ * @param {string | null} old
+ * @param {string | null} now
+ */
+function factor(old, now) {
+  if (old === null || now === null) return notPublished();
+  if (Number(old) === 0) return "n/a";
+  const times = Number(now) / Number(old);
+  return `× ${times >= 100 ? Math.round(times) : times.toPrecision(times >= 1 ? 3 : 2)}`;
+}
+
+/**
+ * Draw texts over a range of days: a lane per model, divided where its text changes.
+ * @param {State} state
+ * @param {Line[]} series
+ */
+export function lanes(state, series) {
+  const whole = daysBetween(state.start, state.end) + 1;
+  const lane = (/** @type {Line} */ item) => {
+    const parts = stepsFrom(item.steps, state.start).filter((step) => step[0] <= state.end);
     return parts.map((step, index) => {
       const next = parts[index + 1]?.[0];
       const until = next ? plusDays(next, -1) : state.end;
-      const said = value(step);
+      const said = knownValue(step);
       const words = step[2] ? (said === null ? "not published" : cut(said, 80)) : "not on file";
-      const share = (100 * (days(step[0], until) + 1)) / whole;
+      const share = (100 * (daysBetween(step[0], until) + 1)) / whole;
       return h(
         "li",
         {
@@ -123,19 +138,9 @@ export function states(state, series) {
       h(
         "div",
         { class: "lane" },
-        h("div", { class: "of" }, modelName(item.name)),
+        h("div", { class: "of" }, modelName(item.name, item.model_id)),
         h("ol", { class: "states", "aria-label": cut(item.name, 80) }, lane(item)),
       ),
     ),
   );
-}
-
-function factor(old, now) {
-  if (old === null || now === null || Number(old) === 0) return notPublishedOrNone(old, now);
-  const times = Number(now) / Number(old);
-  return `× ${times >= 100 ? Math.round(times) : times.toPrecision(times >= 1 ? 3 : 2)}`;
-}
-
-function notPublishedOrNone(old, now) {
-  return old === null || now === null ? notPublished() : "n/a";
 }

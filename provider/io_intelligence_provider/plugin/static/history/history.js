@@ -1,30 +1,18 @@
+// @ts-check
 // Shows one to ten models over time, one column at a time, in the views of prices and quotas.
 
 import { get } from "../api.js";
-import { catalogue, find, reference } from "../catalogue.js";
-import { modelCombo } from "./combo.js";
+import { knownValue, stepAt } from "../charts/geometry.js";
+import { shadeOf, stepChart } from "../charts/stepchart.js";
+import * as components from "../components.js";
+import * as controls from "../controls.js";
 import { download } from "../csv.js";
-import { h, icon, replaceChildren } from "../dom.js";
+import { h, icon, keepFocus, replaceChildren } from "../dom.js";
 import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
-import { keepFocus } from "../focus.js";
-import {
-  banner,
-  cardHead,
-  csvButton,
-  dayInput,
-  daysField,
-  emptyState,
-  segments,
-  shortName,
-  skeleton,
-} from "../components.js";
 import { update } from "../route.js";
-import { prepareCharts } from "../charts/plot.js";
-import { colour, stepChart } from "../charts/stepchart.js";
-import { at, value } from "../charts/steps.js";
-import { comparison, states } from "./comparison.js";
-
-prepareCharts();
+import { catalogue, find, reference } from "../store.js";
+import { modelCombo } from "./combo.js";
+import { comparison, lanes } from "./comparison.js";
 
 const RANGES = [
   ["30d", "30 d"],
@@ -36,42 +24,57 @@ const RANGES = [
 const MOST = 10;
 
 /**
+ * The columns of a view, and how it writes them.
+ * @typedef {object} Kind
+ * @property {string[]} fields the columns
+ * @property {string} fallback the column by default
+ * @property {string} range the range by default
+ * @property {string} word for a value of the column
+ * @property {boolean} whole whether values are whole numbers
+ * @property {(column: string) => boolean} isText
+ * @property {(column: string) => string} unit
+ * @property {(text: string) => string} format
+ * @property {(texts: (string | null)[], column: string) => import("../dom.js").Child[]} cells
+ * @property {(models: Api.Model[]) => Promise<Api.Model[]>} choose the models when the address names none
+ * @property {string} empty why none was chosen
+ */
+/** @typedef {{name: string, model_id: string, label: string, index: number, steps: import("../charts/geometry.js").Step[]}} Line */
+/** @typedef {Awaited<ReturnType<typeof stateOf>>} State */
+
+/**
  * Build the part of a view that shows histories.
- *
- * @param kind {fields, fallback, unit, word, format, cells, whole, choose, isText}: the columns, the default
- *             column, their unit, the word for a column, how to write a value as text and in cells, whether
- *             values are whole numbers, which models to show when the URL names none, and whether a column
- *             holds text.
+ * @param {import("../app.js").Context} context
+ * @param {Kind} kind
+ * @returns {Promise<import("../app.js").View>}
  */
 export async function history({ node, params, status }, kind) {
   const listed = await catalogue();
-  const pills = h("div", { class: "pills" });
-  const controls = h("div", { class: "controls" });
-  const card = h("section", { class: "card" });
-  const table = h("section", { class: "card" });
-  replaceChildren(node, pills, controls, card, table);
+  const [pills, bar] = [h("div", { class: "pills" }), h("div", { class: "controls" })];
+  const [card, table] = [h("section", { class: "card" }), h("section", { class: "card" })];
+  const notes = h("div", {});
+  replaceChildren(node, bar, pills, notes, card, table);
   let stop = () => {};
   let asked = 0;
+  let state = await stateOf(params, status, kind, listed.items);
 
+  /** @param {URLSearchParams} now */
   async function draw(now) {
-    const mine = (asked += 1);
-    const state = stateOf(now, status, kind, listed.items);
-    const answered = state.models.length
-      ? get("history", {
-          models: state.models,
-          fields: [state.column],
-          start: earliest(state),
-          end: state.end,
-        })
-      : null;
+    asked += 1;
+    const mine = asked;
+    const next = await stateOf(now, status, kind, listed.items);
+    if (mine !== asked) return;
+    state = next;
+    const { models, column, start, end, compare } = state;
+    const first = compare && compare < start ? compare : start;
+    const answered = models.length ? get("history", { models, fields: [column], start: first, end }) : null;
     keepFocus(node, () => {
-      drawPills(pills, state, listed.items, kind);
+      drawPills(pills, state, listed);
       replaceChildren(
-        controls,
+        bar,
         // A press before the answer has arrived saves the file when it arrives.
-        controlsOf(state, kind, () =>
+        controlsOf(state, kind, (form) =>
           answered?.then(
-            (answer) => save(state, answer),
+            (answer) => save(state, answer, form),
             () => null,
           ),
         ),
@@ -79,8 +82,10 @@ export async function history({ node, params, status }, kind) {
     });
     if (!answered) {
       stop();
-      replaceChildren(card, emptyState("No model chosen", "Add up to ten above."));
-      replaceChildren(table);
+      replaceChildren(
+        card,
+        components.emptyState("No model chosen", state.named ? "" : kind.empty, " Add up to ten above."),
+      );
       table.hidden = true;
       return;
     }
@@ -89,83 +94,86 @@ export async function history({ node, params, status }, kind) {
       answer = await answered;
     } catch (error) {
       if (mine !== asked) return;
-      if (error.kind !== "not_on_file" && error.kind !== "invalid") throw error;
-      replaceChildren(card, banner("warn", h("b", {}, `${error.title}. `), error.message));
+      const { kind: what, title } = components.described(error);
+      if (what !== "not_on_file" && what !== "invalid") throw error;
+      replaceChildren(card, components.banner("warn", h("b", {}, `${title}. `), /** @type {Error} */ (error).message));
       table.hidden = true;
       return;
     }
     if (mine !== asked) return;
+    replaceChildren(
+      notes,
+      answer.warnings.map((text) => components.banner("warn", text)),
+    );
     stop();
     stop = drawChart(card, state, answer, kind);
     table.hidden = false;
-    replaceChildren(table, comparison(state, seriesOf(answer), kind));
+    replaceChildren(table, comparison(state, linesOf(answer), kind));
   }
 
-  replaceChildren(card, skeleton(6));
+  replaceChildren(card, components.skeleton(6));
   table.hidden = true;
-  return { placed: () => draw(params), stop: () => stop(), change: draw };
-}
-
-function earliest(state) {
-  return state.compare && state.compare < state.start ? state.compare : state.start;
-}
-
-function stateOf(params, status, kind, items) {
-  const column = kind.fields.includes(params.get("field")) ? params.get("field") : kind.fallback;
-  const named = params.getAll("model");
-  const models = (
-    named.length
-      ? named
-      : params.has("none")
-        ? []
-        : kind.choose(items).map((model) => reference(model, items))
-  ).slice(0, MOST);
-  const range = params.has("start")
-    ? "days"
-    : RANGES.some(([key]) => key === params.get("range"))
-      ? params.get("range")
-      : "60d";
-  const last = status.latest;
-  const first = status.dates[0];
-  let end = params.get("end") && params.get("end") <= last ? params.get("end") : last;
-  let start =
-    range === "all"
-      ? first
-      : range === "days"
-        ? (params.get("start") ?? plusDays(last, -60))
-        : plusDays(last, -Number.parseInt(range, 10));
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(end)) end = last;
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(start) || start > end) start = first;
-  if (start < first) start = first;
-  const asked = params.get("compare") ?? "";
-  const compare = /^\d{4}-\d{2}-\d{2}$/.test(asked) && asked >= first && asked <= last ? asked : null;
   return {
-    column,
-    models,
-    range,
-    start,
+    placed: () => draw(params),
+    stop: () => stop(),
+    change: draw,
+    pinned: () => ({ model: state.models, start: state.start, end: state.end }),
+  };
+}
+
+/**
+ * @param {URLSearchParams} params
+ * @param {import("../store.js").Status} status
+ * @param {Kind} kind
+ * @param {Api.Model[]} items
+ */
+async function stateOf(params, status, kind, items) {
+  const day = (/** @type {string} */ key) =>
+    /^\d{4}-\d{2}-\d{2}$/.test(params.get(key) ?? "") ? /** @type {string} */ (params.get(key)) : null;
+  const asked = params.get("field") ?? "";
+  const named = params.has("model") || params.has("none");
+  const chosen = named ? [] : await kind.choose(items);
+  const models = named ? params.getAll("model") : chosen.map((model) => reference(model, items));
+  const range = RANGES.find(([key]) => key === params.get("range"))?.[0] ?? kind.range;
+  const [first, last] = [status.dates[0], status.latest];
+  const within = (/** @type {string} */ one) => (one < first ? first : one > last ? last : one);
+  const end = within(day("end") ?? last);
+  const usual = range === "all" ? first : plusDays(end, -(Number.parseInt(range, 10) || 60));
+  const start = within(day("start") ?? usual);
+  const compare = day("compare");
+  return {
+    column: kind.fields.includes(asked) ? asked : kind.fallback,
+    models: models.slice(0, MOST),
+    named,
+    range: params.has("start") ? "days" : range,
+    start: start > end ? first : start,
     end,
     first,
     last,
-    compare,
+    compare: compare && compare >= first && compare <= last ? compare : null,
     log: params.get("scale") === "log",
-    named: named.length > 0,
   };
 }
 
-function drawPills(node, state, items, kind) {
-  const without = (model) => {
+/**
+ * @param {Element} node
+ * @param {State} state
+ * @param {Api.ModelsAnswer} listed
+ */
+function drawPills(node, state, { items, removed }) {
+  /** @type {import("./combo.js").Offered[]} */
+  const offered = [...items, ...removed];
+  const without = (/** @type {string} */ model) => {
     const left = state.models.filter((other) => other !== model);
     update({ model: left, none: left.length ? null : "1" }, { push: true });
   };
-  const pill = (model, index) => {
-    const shade = colour(index);
-    const name = find(items, model)?.name ?? model;
+  const pill = (/** @type {string} */ model, /** @type {number} */ index) => {
+    const name = find(offered, model)?.name ?? model;
     return h(
       "span",
       { class: "pill" },
-      h("span", { class: `key ${shade.dash}`, style: { background: `var(--${shade.token})` } }),
-      h("span", { class: "text", dir: "auto", title: cut(name, 300) }, cut(shortName(name), 80)),
+      h("span", { class: `key ${shadeOf(index)}` }),
+      h("span", { class: "text", dir: "auto", title: cut(name, 300) }, cut(components.shortName(name), 80)),
       h(
         "button",
         { type: "button", "aria-label": `Remove ${cut(name, 80)}`, onclick: () => without(model) },
@@ -173,38 +181,41 @@ function drawPills(node, state, items, kind) {
       ),
     );
   };
-  const chosen = new Set(state.models.map((model) => find(items, model)?.model_id));
-  const add = (model) =>
-    update({ model: [...state.models, reference(model, items)], none: null }, { push: true });
+  const chosen = new Set(state.models.map((model) => find(offered, model)?.model_id));
+  const add = (/** @type {import("./combo.js").Offered} */ model) =>
+    update({ model: [...state.models, reference(model, offered)], none: null }, { push: true });
   replaceChildren(
     node,
     state.models.map(pill),
     state.models.length < MOST &&
       modelCombo(
-        items.filter((model) => !chosen.has(model.model_id)),
+        offered.filter((model) => !chosen.has(model.model_id)),
         "Add model",
         `${state.models.length} of ${MOST}`,
         add,
       ),
-    kind.hint,
   );
 }
 
-function controlsOf(state, kind, save_) {
-  const range = (key) =>
+/**
+ * @param {State} state
+ * @param {Kind} kind
+ * @param {(form: import("../csv.js").Form) => void} saveAs
+ */
+function controlsOf(state, kind, saveAs) {
+  const range = (/** @type {string} */ key) =>
     update(
       key === "days"
-        ? { range: null, start: state.start, end: state.end }
-        : { range: key === "60d" ? null : key, start: null, end: null },
+        ? { start: state.start, end: state.end }
+        : { range: key === kind.range ? null : key, start: null, end: null },
     );
+  const bounds = { min: state.first, max: state.last };
   const compare = state.compare
     ? h(
         "span",
         { class: "field compare" },
         h("span", { class: "label", "aria-hidden": "true" }, "Compare with"),
-        dayInput("Compare with", state.compare, { min: state.first, max: state.last }, (compare) =>
-          update({ compare }),
-        ),
+        controls.dayInput("Compare with", state.compare, bounds, (day) => update({ compare: day })),
         h(
           "button",
           {
@@ -222,24 +233,22 @@ function controlsOf(state, kind, save_) {
         "Compare with a day",
       );
   return [
-    segments(
+    controls.segments(
       capital(kind.word),
       kind.fields.map((column) => ({ value: column, text: capital(field(column)) })),
       state.column,
       (column) => update({ field: column === kind.fallback ? null : column }),
     ),
-    segments(
+    controls.segments(
       "Range",
-      RANGES.map(([key, text]) => ({ value: key, text })),
+      RANGES.map(([value, text]) => ({ value, text })),
       state.range,
       range,
     ),
     state.range === "days" &&
-      daysField("Days", [state.start, state.end], { min: state.first, max: state.last }, (start, end) =>
-        update({ start, end }),
-      ),
-    !kind.isText?.(state.column) &&
-      segments(
+      controls.daysField([state.start, state.end], bounds, (start, end) => update({ start, end })),
+    !kind.isText(state.column) &&
+      controls.segments(
         "Scale",
         [
           { value: false, text: "Linear" },
@@ -249,38 +258,51 @@ function controlsOf(state, kind, save_) {
         (log) => update({ scale: log ? "log" : null }),
       ),
     compare,
-    h("span", { class: "end" }, csvButton(save_)),
+    h("span", { class: "end" }, controls.csvMenu(saveAs)),
   ];
 }
 
-/** Return the series in the requested order, each with the index of its colour. */
-function seriesOf(answer) {
-  return answer.series.map((series, index) => ({ ...series, index, label: shortName(series.name) }));
+/**
+ * Return the series in the requested order, each with the index of its colour and what held before the range.
+ * @param {Api.HistoryAnswer} answer
+ * @returns {Line[]}
+ */
+function linesOf(answer) {
+  return answer.series.map(({ name, model_id, steps, before }, index) => ({
+    name,
+    model_id,
+    index,
+    label: components.shortName(name),
+    steps: before ? [before, ...steps] : steps,
+  }));
 }
 
+/**
+ * @param {Element} card
+ * @param {State} state
+ * @param {Api.HistoryAnswer} answer
+ * @param {Kind} kind
+ */
 function drawChart(card, state, answer, kind) {
-  if (kind.isText?.(state.column)) {
-    const series = seriesOf(answer).map((item) => ({ ...item, steps: clipped(item.steps, state.start) }));
+  const series = linesOf(answer);
+  const { start, end, log } = state;
+  const name = capital(field(state.column));
+  if (kind.isText(state.column)) {
     replaceChildren(
       card,
-      cardHead(capital(field(state.column)), `${state.start} to ${state.end}; one holds until it changes`),
-      states(state, series),
+      components.cardHead(name, `${start} to ${end}; one holds until it changes`),
+      lanes(state, series),
     );
     return () => {};
   }
-  const title = `${capital(field(state.column))} ${kind.word}`;
+  const title = `${name} ${kind.word}`;
   const plot = h("div", { class: "plot tall" });
-  const series = seriesOf(answer).map((item) => ({ ...item, steps: clipped(item.steps, state.start) }));
-  const days = answer.dates.filter((day) => day >= state.start && day <= state.end);
-  const free =
-    state.log &&
-    series.some((item) => item.steps.some((step) => step[2] && step[1] !== null && Number(step[1]) === 0));
+  const days = answer.dates.filter((day) => day >= start);
+  const free = log && series.some(({ steps }) => steps.some((step) => step[2] && Number(step[1] ?? 1) === 0));
+  const unit = kind.unit(state.column);
   replaceChildren(
     card,
-    cardHead(
-      title,
-      `${kind.unit(state.column)}${state.log ? ", log scale" : ""}; a ${kind.word} holds until it changes`,
-    ),
+    components.cardHead(title, `${unit}${log ? ", log scale" : ""}; a ${kind.word} holds until it changes`),
     plot,
     free &&
       h(
@@ -291,44 +313,40 @@ function drawChart(card, state, answer, kind) {
   );
   return stepChart(plot, {
     series,
-    start: state.start,
-    end: state.end,
+    start,
+    end,
     days,
-    log: state.log,
+    log,
     compare: state.compare,
     format: kind.format,
     whole: kind.whole,
-    title: `${title}, ${shortDay(state.start)} to ${shortDay(state.end)}, ${plural(series.length, "model")}`,
+    zoom: (from, to) => update({ start: from, end: to }, { push: true }),
+    reset: state.range === "days" ? () => update({ start: null, end: null }, { push: true }) : null,
+    title: `${title}, ${shortDay(start)} to ${shortDay(end)}, ${plural(series.length, "model")}`,
   });
 }
 
-/** Return the steps from a day on; the step in force on that day is moved to it. */
-function clipped(steps, start) {
-  const held = at(steps, start);
-  return held && held[0] < start
-    ? [[start, held[1], held[2]], ...steps.filter((step) => step[0] > start)]
-    : steps;
-}
-
-function save(state, answer) {
-  const series = seriesOf(answer);
-  const lines = answer.dates
+/**
+ * @param {State} state
+ * @param {Api.HistoryAnswer} answer
+ * @param {import("../csv.js").Form} form
+ */
+function save(state, answer, form) {
+  const series = linesOf(answer);
+  const rows = answer.dates
     .filter((day) => day >= state.start)
     .flatMap((day) =>
       series.map((item) => {
-        const step = at(item.steps, day);
-        return [
-          day,
-          item.name,
-          item.model_id,
-          state.column,
-          value(step),
-          step && step[2] ? (step[1] === null ? "not published" : "published") : "not on file",
-        ];
+        const step = stepAt(item.steps, day);
+        const known = step?.[2] ? (step[1] === null ? "not published" : "published") : "not on file";
+        return [day, item.name, item.model_id, state.column, knownValue(step), known];
       }),
     );
-  download(`io-intelligence-${state.column}-${state.start}-${state.end}.csv`, [
-    ["snapshot_date", "name", "model_id", "field", "value", "state"],
-    ...lines,
-  ]);
+  const columns = ["snapshot_date", "name", "model_id", "field", "value", "state"];
+  download(
+    `io-intelligence-${state.column}-${state.start}-${state.end}.csv`,
+    columns.map((name) => ({ name, number: name === "value" })),
+    rows,
+    form,
+  );
 }

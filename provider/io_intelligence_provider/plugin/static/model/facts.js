@@ -1,10 +1,12 @@
+// @ts-check
 // Lists the other columns of a model as terms and values.
 
-import { h } from "../dom.js";
-import { PRICES, QUOTAS, capital, count, cut, field, plural } from "../format.js";
 import { notPublished } from "../components.js";
+import { h } from "../dom.js";
+import { capital, count, cut, field, PRICES, plural, QUOTAS } from "../format.js";
 import { outerLink } from "../route.js";
 
+/** @param {Api.Fact} fact */
 function written(fact) {
   const { value } = fact;
   if (value === null || value === undefined) return notPublished();
@@ -13,31 +15,39 @@ function written(fact) {
   if (typeof value === "number")
     return `${Number.isInteger(value) ? count(value) : value}${fact.unit ? ` ${fact.unit}` : ""}`;
   // Timestamps are in UTC; seconds are not of interest here.
-  if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value)) return `${value.slice(0, 10)} ${value.slice(11, 16)}`;
+  if (typeof value === "string" && /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value))
+    return `${value.slice(0, 10)} ${value.slice(11, 16)}`;
   return cut(String(value), 2000);
 }
 
 const LONG = ["model_id", "description", "short_description", "extra", "tags", "image_url"];
 
+/** @param {Api.ModelAnswer} data */
 export function facts(data) {
   const { model } = data;
+  const quota = (/** @type {string} */ key) => {
+    const number = model.quotas[key];
+    return /** @type {const} */ ([
+      `${capital(field(key))} quota`,
+      number === null ? notPublished() : `${count(number)}${QUOTA_UNITS[key] ?? " a day"}`,
+    ]);
+  };
+  /** @type {(readonly [string, import("../dom.js").Child])[]} */
   const lines = [
     ["Context", model.context_window === null ? notPublished() : `${count(model.context_window)} tokens`],
     ["Max tokens", model.max_tokens === null ? notPublished() : count(model.max_tokens)],
-    ...QUOTAS.map((key) => [
-      `${capital(field(key))} quota`,
-      model.quotas[key] === null
-        ? notPublished()
-        : `${count(model.quotas[key])}${QUOTA_UNITS[key] ?? " a day"}`,
-    ]),
+    ...QUOTAS.map(quota),
     ["Access tier", model.min_access_tier === null ? notPublished() : cut(model.min_access_tier, 200)],
     ["Status", model.status ?? notPublished()],
+    ["Developer", model.developer === null ? notPublished() : cut(model.developer, 200)],
+    ["Trendiness", model.trendiness === null ? notPublished() : `${model.trendiness} of 10`],
+    ["Capabilities", model.capabilities.join(", ") || "none"],
     ["In the store since", data.first_seen],
     [
       "Price changes",
       data.price_changes === null
         ? "not on file"
-        : `${count(data.price_changes)} on ${plural(data.price_change_days, "day")}`,
+        : `${count(data.price_changes)} on ${plural(data.price_change_days ?? 0, "day")}`,
     ],
   ];
   const known = new Set(["context_window", "max_tokens", "status", "name", ...PRICES, ...QUOTAS]);
@@ -49,8 +59,9 @@ export function facts(data) {
     h(
       "dl",
       { class: "facts" },
-      [...lines, ...short.map((fact) => [label(fact), written(fact)])].map(([term, value]) =>
-        h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value)),
+      lines.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value))),
+      short.map((fact) =>
+        h("div", { title: fact.label }, h("dt", {}, label(fact)), h("dd", { dir: "auto" }, written(fact))),
       ),
     ),
     long.length
@@ -62,7 +73,7 @@ export function facts(data) {
               "div",
               {},
               h("dt", {}, label(fact)),
-              h("dd", { dir: "auto" }, fact.column === "image_url" ? safeLink(fact.value) : written(fact)),
+              h("dd", { dir: "auto" }, fact.column === "image_url" ? safeLink(String(fact.value)) : written(fact)),
             ),
           ),
         )
@@ -70,11 +81,13 @@ export function facts(data) {
   ];
 }
 
+/** @type {Record<string, string>} */
 const QUOTA_UNITS = {
   audio_transcriptions_daily_quota_tier_1: " seconds a day",
   audio_speech_daily_quota_tier_1: " characters a day",
 };
 
+/** @type {Record<string, string>} */
 const LABELS = {
   model_id: "Model id",
   enable_api_chat_completions: "Chat API",
@@ -98,11 +111,15 @@ const LABELS = {
   image_url: "Picture",
 };
 
-export function label(fact) {
+/** @param {Api.Fact} fact */
+function label(fact) {
   return LABELS[fact.column] ?? capital(fact.column.replaceAll("_", " "));
 }
 
-/** Link only to https URLs from outside; anything else is shown as text. */
+/**
+ * Link only to https URLs from outside; anything else is shown as text.
+ * @param {string} text
+ */
 function safeLink(text) {
   let url = null;
   try {

@@ -1,15 +1,19 @@
+// @ts-check
 // Shows all data of one model in a panel beside the table.
 
 import { get } from "../api.js";
-import { h, icon, replaceChildren } from "../dom.js";
-import { facts } from "./facts.js";
-import { capital, cut, field, isZero, plural, price } from "../format.js";
-import { failure, shortName, skeleton } from "../components.js";
-import { link } from "../route.js";
 import { stepChart } from "../charts/stepchart.js";
+import { banner, failure, shortName, skeleton } from "../components.js";
+import { h, icon, replaceChildren } from "../dom.js";
+import { capital, cut, field, isZero, PRICES, plural, price } from "../format.js";
+import { link } from "../route.js";
+import { facts } from "./facts.js";
 import { changes, priceTable } from "./tables.js";
 
-/** Open the panel; returns {close(silently)}. `closed` is called when the user closes it. */
+/**
+ * Open the panel; returns what closes it. `closed` is called when the user closes it.
+ * @param {{named: string, date: string, status: import("../store.js").Status, closed: () => void}} options
+ */
 export function openModel({ named, date, status, closed }) {
   const content = h("div", {}, skeleton(6));
   const close = h(
@@ -18,13 +22,14 @@ export function openModel({ named, date, status, closed }) {
     icon("cross", 14),
   );
   const title = h("div", { class: "panel-title" }, h("h2", { id: "panel-name" }, "…"));
+  /** @type {HTMLDialogElement} */
   const dialog = h(
     "dialog",
     { class: "panel", "aria-labelledby": "panel-name" },
     h("div", { class: "panel-head" }, title, close),
     content,
   );
-  const came = document.activeElement;
+  const came = /** @type {HTMLElement | null} */ (document.activeElement);
   let stop = () => {};
   let silent = false;
   let gone = false;
@@ -35,7 +40,9 @@ export function openModel({ named, date, status, closed }) {
     if (came?.isConnected) came.focus({ preventScroll: true });
     if (!silent) closed();
   });
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   document.body.append(dialog);
   dialog.showModal();
 
@@ -48,14 +55,18 @@ export function openModel({ named, date, status, closed }) {
     }
   }
   load();
-  return {
-    close(silently) {
-      silent = silently;
-      if (dialog.open) dialog.close();
-    },
+  return () => {
+    silent = true;
+    dialog.close();
   };
 }
 
+/**
+ * @param {Element} title
+ * @param {Element} content
+ * @param {Api.ModelAnswer} data
+ * @param {import("../store.js").Status} status
+ */
 function draw(title, content, data, status) {
   const { model } = data;
   const chart = h("div", { class: "plot" });
@@ -66,6 +77,8 @@ function draw(title, content, data, status) {
   );
   replaceChildren(
     content,
+    data.warnings.map((text) => banner("warn", text)),
+    data.as_of < data.date && banner("warn", `Removed: not on file after ${data.as_of}.`),
     priceTable(data),
     h(
       "div",
@@ -75,7 +88,7 @@ function draw(title, content, data, status) {
         "a",
         {
           href: link("prices", {
-            model: model.name.length <= 200 ? model.name : model.model_id,
+            model: model.model_id, // two models may have the same name
             field: "output_token_price",
             range: "all",
           }),
@@ -89,12 +102,7 @@ function draw(title, content, data, status) {
     changes(data),
     source(data),
   );
-  const series = [
-    "output_token_price",
-    "input_token_price",
-    "cache_read_token_price",
-    "cache_write_token_price",
-  ]
+  const series = [PRICES[1], PRICES[0], ...PRICES.slice(2)]
     .map((column) => ({ column, steps: data.series[column] ?? [] }))
     .filter(({ steps }) => steps.some((step) => step[2] && step[1] !== null && !isZero(step[1])))
     .map(({ column, steps }, index) => ({ label: capital(field(column)), steps, index }));
@@ -108,12 +116,12 @@ function draw(title, content, data, status) {
     start,
     end: data.date,
     days: status.dates.filter((day) => day >= start && day <= data.date),
-    log: false,
     format: price,
     title: `Price history of ${cut(model.name, 80)}`,
   });
 }
 
+/** @param {Api.ModelAnswer} data */
 function source(data) {
   return h(
     "p",

@@ -1,21 +1,25 @@
+// @ts-check
 // Builds the tables of a model's current prices and latest changes.
 
-import { h } from "../dom.js";
-import { capital, count, cut, field, plural, price, PRICES, shortDay } from "../format.js";
 import { move, places, priceCell } from "../components.js";
+import { h } from "../dom.js";
+import { anyValue, capital, cut, field, PRICES, plural, price, shortDay } from "../format.js";
 import { link } from "../route.js";
 
+const DOUBT = { mark: "1", href: "#panel-note", label: "footnote: fell to 0" };
+
+/** @param {Api.ModelAnswer} data */
 export function priceTable(data) {
   const shown = PRICES.map((key) => data.model.prices[key]);
   const width = places(shown);
-  const since =
-    PRICES.map((key) => data.since[key]?.first_date)
-      .filter(Boolean)
-      .sort()[0] ?? data.first_seen;
-  const th = (text) => h("th", { scope: "col", class: "number" }, text);
-  return h(
+  const firsts = PRICES.map((key) => data.since[key]?.first_date).filter((day) => day !== null && day !== undefined);
+  const since = firsts.sort()[0] ?? data.first_seen;
+  const th = (/** @type {string} */ text) => h("th", { scope: "col", class: "number" }, text);
+  const doubtful = data.model.doubtful.length > 0;
+  const note = [h("sup", {}, "1"), " 0 now, but it had a price before: it may mean “not published”"];
+  const table = h(
     "table",
-    { class: "table plain prices-now" },
+    { class: "table natural plain prices-now" },
     h(
       "thead",
       {},
@@ -31,47 +35,45 @@ export function priceTable(data) {
     h(
       "tbody",
       {},
-      PRICES.map((key, index) =>
-        h(
+      PRICES.map((key, index) => {
+        const { pct, pct_30, first_value, first_date } = data.since[key];
+        const from = first_value === null ? null : `from ${price(first_value)} on ${first_date}`;
+        return h(
           "tr",
           {},
           h("th", { scope: "row" }, capital(field(key))),
-          h("td", { class: "number strong" }, priceCell(shown[index], width)),
-          h("td", { class: "number" }, move(data.since[key]?.pct_30 ?? null)),
-          h("td", { class: "number" }, move(data.since[key]?.pct ?? null)),
-        ),
-      ),
+          h(
+            "td",
+            { class: "number strong" },
+            priceCell(shown[index], width, data.model.doubtful.includes(key) ? DOUBT : null),
+          ),
+          h("td", { class: "number" }, move(pct_30)),
+          h("td", { class: "number", title: from }, move(pct)),
+        );
+      }),
     ),
   );
+  return [table, doubtful && h("p", { class: "muted", id: "panel-note" }, note)];
 }
 
+/** @param {Api.ModelAnswer} data */
 export function changes(data) {
   const { model } = data;
+  const head = h("h3", {}, "Changes");
   if (!data.changes.length)
-    return [
-      h("div", { class: "section-head" }, h("h3", {}, "Changes")),
-      h("p", { class: "muted" }, "None since the first snapshot."),
-    ];
-  const byDay = new Map();
-  for (const change of data.changes) {
-    if (!byDay.has(change.date)) byDay.set(change.date, []);
-    byDay.get(change.date).push(change);
-  }
+    return [h("div", { class: "section-head" }, head), h("p", { class: "muted" }, "None since the first snapshot.")];
+  const byDay = Map.groupBy(data.changes, (change) => change.date);
   const prices = ["input_token_price", "output_token_price"];
-  const days_ = [...byDay].slice(0, 8);
+  const days = [...byDay].slice(0, 8);
   const widths = prices.map((key) =>
-    places(days_.flatMap(([, rows]) => rows.filter((row) => row.field === key).map((row) => row.new_value))),
+    places(days.flatMap(([, rows]) => rows.filter((row) => row.field === key).map((row) => row.new_value))),
   );
-  const more = h(
-    "a",
-    { href: link("changes", { model: model.model_id, start: data.first_seen, end: data.date }) },
-    `All ${plural(byDay.size, "day")}`,
-  );
+  const href = link("changes", { model: model.model_id, start: data.first_seen, end: data.date });
   return [
-    h("div", { class: "section-head" }, h("h3", {}, "Changes"), more),
+    h("div", { class: "section-head" }, head, h("a", { href }, `All ${plural(byDay.size, "day")}`)),
     h(
       "table",
-      { class: "table plain day-changes" },
+      { class: "table natural plain day-changes" },
       h(
         "thead",
         {},
@@ -79,42 +81,44 @@ export function changes(data) {
           "tr",
           {},
           h("th", { scope: "col" }, "Day"),
-          prices.map((key) => h("th", { scope: "colgroup", colspan: 2 }, capital(field(key)))),
+          prices.map((key) => h("th", { scope: "colgroup", class: "number", colspan: 2 }, capital(field(key)))),
         ),
       ),
       h(
         "tbody",
         {},
-        days_.map(([day, rows]) => dayRow(day, rows, prices, widths)),
+        days.map(([day, rows]) => dayRow(day, rows, prices, widths)),
       ),
     ),
   ];
 }
 
+/**
+ * @param {string} day
+ * @param {Api.ModelChange[]} rows
+ * @param {string[]} prices
+ * @param {number[]} widths
+ */
 function dayRow(day, rows, prices, widths) {
-  const cells = prices.map((key, index) => {
-    const row = rows.find((item) => item.field === key);
-    return row
-      ? [
-          h("td", { class: "number" }, priceCell(row.new_value, widths[index])),
-          h("td", { class: "number" }, move(row.pct)),
-        ]
-      : [h("td"), h("td")];
-  });
-  const other = rows.filter((row) => !prices.includes(row.field));
-  const main = rows.some((row) => prices.includes(row.field));
-  if (main) return h("tr", {}, h("td", {}, day), cells);
-  const text = other
-    .map((row) =>
-      row.field
-        ? `${field(row.field)} ${say(row.old_value)} → ${say(row.new_value)}`
-        : row.change.replace("_", " "),
-    )
-    .join("; ");
-  return h("tr", {}, h("td", {}, day), h("td", { colspan: 4, title: cut(text, 300) }, cut(text, 90)));
-}
-
-export function say(value) {
-  if (value === null) return "—";
-  return /^\d+(\.\d+)?$/.test(value) ? (value.includes(".") ? price(value) : count(value)) : cut(value, 40);
+  const year = h("span", { class: "year" }, day.slice(0, 5));
+  const head = h("td", { title: `against ${rows[0].previous_date}` }, year, day.slice(5));
+  if (rows.some((row) => row.field !== null && prices.includes(row.field)))
+    return h(
+      "tr",
+      {},
+      head,
+      prices.map((key, index) => {
+        const row = rows.find((item) => item.field === key);
+        return [
+          h("td", { class: "number" }, row && priceCell(row.new_value, widths[index])),
+          h("td", { class: "number" }, row && move(row.pct)),
+        ];
+      }),
+    );
+  const written = (/** @type {Api.ModelChange} */ row) =>
+    row.field
+      ? `${field(row.field)} ${anyValue(row.old_value)} → ${anyValue(row.new_value)}`
+      : row.change.replace("_", " ");
+  const text = rows.map(written).join("; ");
+  return h("tr", {}, head, h("td", { colspan: 4, class: "wraps" }, cut(text, 300)));
 }

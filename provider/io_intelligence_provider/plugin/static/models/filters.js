@@ -1,12 +1,18 @@
+// @ts-check
 // Builds the filters of the table of models.
 
-import { matcher } from "../catalogue.js";
+import { select } from "../controls.js";
 import { h, icon } from "../dom.js";
-import { select } from "../components.js";
+import { cut } from "../format.js";
 import { update } from "../route.js";
-import { sortOptions } from "../sorting.js";
+import { matcher } from "../store.js";
+import { sortOptions } from "../table.js";
 import { columnsOf, DEFAULT_SORT } from "./table.js";
 
+/**
+ * @param {Api.Model[]} items
+ * @param {URLSearchParams} params
+ */
 export function filtered(items, params) {
   const matches = matcher(params.get("q") ?? "");
   const [developer, state, capability] = ["developer", "status", "capability"].map((key) => params.get(key));
@@ -19,35 +25,27 @@ export function filtered(items, params) {
   );
 }
 
+/**
+ * @param {Api.ModelsAnswer} data
+ * @param {URLSearchParams} params
+ */
 export function filters(data, params) {
-  const distinct = (pick) =>
-    [...new Set(data.items.flatMap(pick))]
-      .filter((value) => value !== null)
-      .sort((a, b) => a.localeCompare(b));
+  const distinct = (/** @type {(model: Api.Model) => (string | null)[]} */ pick) =>
+    [...new Set(data.items.flatMap(pick))].filter((value) => value !== null).sort((a, b) => a.localeCompare(b, "en"));
   const developers = distinct((model) => [model.developer]);
-  const options = (all, values) => [
+  const options = (/** @type {string} */ all, /** @type {string[]} */ values) => [
     { value: "", text: all },
-    ...values.map((value) => ({ value, text: value.length > 40 ? `${value.slice(0, 40)}…` : value })),
+    ...values.map((value) => ({ value, text: value === "unknown" ? "not published" : cut(value, 40) })),
   ];
   const states = distinct((model) => [model.status]);
   if (data.items.some((model) => model.status === null)) states.push("unknown");
   const box = h(
     "span",
     { class: "filters" },
-    select(
-      "Developer",
-      options(`All ${developers.length}`, developers),
-      params.get("developer") ?? "",
-      (value) => update({ developer: value || null }),
+    select("Developer", options(`All ${developers.length}`, developers), params.get("developer") ?? "", (value) =>
+      update({ developer: value || null }),
     ),
-    select(
-      "Status",
-      options("Any", states).map((option) =>
-        option.value === "unknown" ? { ...option, text: "not published" } : option,
-      ),
-      params.get("status") ?? "",
-      (value) => update({ status: value || null }),
-    ),
+    select("Status", options("Any", states), params.get("status") ?? "", (value) => update({ status: value || null })),
     select(
       "Capability",
       options(
@@ -64,6 +62,7 @@ export function filters(data, params) {
     update({ sort: value === DEFAULT_SORT ? null : value }),
   );
   sort.classList.add("phone-only");
+  /** @type {HTMLButtonElement} */
   const toggle = h(
     "button",
     {

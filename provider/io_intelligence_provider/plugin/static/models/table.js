@@ -1,74 +1,20 @@
+// @ts-check
 // Builds the table of models: columns, header and rows.
 
-import { find, reference } from "../catalogue.js";
-import { h, replaceChildren } from "../dom.js";
-import { ACCESS, byNumber, byText, capital, count, cut, field, plural, PRICES, QUOTAS } from "../format.js";
-import { emptyState, modelName, move, notPublished, places, priceCell } from "../components.js";
-import { update } from "../route.js";
-import { windowed } from "../rows.js";
-import { sortable, widthsOf } from "../sorting.js";
 import { sparkline } from "../charts/sparkline.js";
+import * as components from "../components.js";
+import { h, replaceChildren } from "../dom.js";
+import { ACCESS, byNumber, byText, capital, count, cut, field, PRICES, plural, QUOTAS } from "../format.js";
+import { update } from "../route.js";
+import { reference } from "../store.js";
+import { columnWidths, sortable, windowed } from "../table.js";
 
-const SHOWN_QUOTAS = QUOTAS.slice(0, 2);
+/** @typedef {import("../table.js").Column<Api.Model> & {cell: (model: Api.Model) => import("../dom.js").Child}} Column */
 
 export const DEFAULT_SORT = "-output_token_price";
+const SHOWN_QUOTAS = QUOTAS.slice(0, 2);
 
-const COLUMNS = [
-  { key: "name", text: "Model", pick: (model) => model.name, order: byText, className: "w-model" },
-  ...PRICES.map((key) => ({
-    key,
-    text: capital(field(key)),
-    pick: (model) => model.prices[key],
-    order: byNumber,
-    number: true,
-    className: key.startsWith("cache")
-      ? key.includes("write")
-        ? "wide w-price"
-        : "middle large w-price"
-      : "w-price",
-  })),
-  { key: "trend", text: "Trend", className: "w-trend large middle" },
-  {
-    key: "change",
-    text: "Change",
-    pick: (model) => model.change.pct,
-    order: byNumber,
-    number: true,
-    className: "w-move large",
-  },
-  {
-    key: "context_window",
-    text: "Context",
-    unit: "tokens",
-    pick: (model) => model.context_window,
-    order: byNumber,
-    number: true,
-    className: "w-count large",
-  },
-];
-
-const QUOTA_COLUMNS = SHOWN_QUOTAS.map((key) => ({
-  key,
-  text: capital(field(key)),
-  pick: (model) => model.quotas[key],
-  order: byNumber,
-  number: true,
-  className: "w-count wide",
-}));
-
-const ACCESS_COLUMN = {
-  key: ACCESS,
-  text: capital(field(ACCESS)),
-  pick: (model) => model[ACCESS],
-  order: byText,
-  className: "w-tier wide",
-};
-
-/** Return the columns; with an API that publishes access tiers, a tier replaces the quotas. */
-export function columnsOf(items) {
-  return [...COLUMNS, ...(hasTiersOnly(items) ? [ACCESS_COLUMN] : QUOTA_COLUMNS)];
-}
-
+/** @param {Api.Model[]} items */
 function hasTiersOnly(items) {
   return (
     items.some((model) => model[ACCESS] !== null) &&
@@ -76,38 +22,136 @@ function hasTiersOnly(items) {
   );
 }
 
-function head(params, items) {
-  const now = params.get("sort") ?? DEFAULT_SORT;
-  const group = (text, columns, className = "") =>
-    h("th", { scope: "colgroup", colspan: columns, class: `group ${className}` }, h("span", {}, text));
-  const gap = (className) => h("td", { class: className });
-  const groups = h(
-    "tr",
-    { class: "large groups" },
-    gap(""),
-    group("USD per 1M tokens", 4, "wide"),
-    group("USD per 1M tokens", 3, "narrow middle"),
-    group("USD per 1M tokens", 2, "narrowest"),
-    group("Output price, 30 days", 2, "middle"),
-    gap("narrowest"),
-    gap(""),
-    hasTiersOnly(items) ? gap("wide") : group("Quota per day", SHOWN_QUOTAS.length, "wide"),
-  );
+/**
+ * @param {string} key
+ * @param {number} width decimals of the column
+ * @returns {Column}
+ */
+function priceColumn(key, width) {
+  const note = { mark: "1", href: "#note-1", label: "footnote 1: fell to 0" };
+  const cache = key.includes("write") ? "wide" : "middle large";
+  return {
+    key,
+    text: capital(field(key)),
+    pick: (model) => model.prices[key],
+    order: byNumber,
+    number: true,
+    className: `${key.startsWith("cache") ? cache : ""} ${key === "output_token_price" ? "strong" : ""}`,
+    letters: (model) => components.priceLetters(model.prices[key], width),
+    cell: (model) => components.priceCell(model.prices[key], width, model.doubtful.includes(key) ? note : null),
+  };
+}
+
+/**
+ * @param {string} key
+ * @param {string} text
+ * @param {string} className
+ * @param {(model: Api.Model) => string | number | null} pick
+ * @returns {Column}
+ */
+const countColumn = (key, text, className, pick) => ({
+  key,
+  text,
+  pick,
+  order: byNumber,
+  number: true,
+  className,
+  letters: (model) => count(pick(model)).length,
+  cell: (model) => (pick(model) === null ? components.notPublished() : components.digits(count(pick(model)))),
+});
+
+/**
+ * Return the columns; with an API that publishes access tiers, a tier replaces the quotas.
+ * @param {Api.Model[]} items
+ * @returns {Column[]}
+ */
+export function columnsOf(items) {
+  const width = (/** @type {string} */ key) => components.places(items.map((model) => model.prices[key]));
+  /** @type {Column} */
+  const access = {
+    key: ACCESS,
+    text: capital(field(ACCESS)),
+    pick: (model) => model[ACCESS],
+    order: byText,
+    className: "w-tier wide",
+    cell: (model) => {
+      const tier = model[ACCESS];
+      return tier === null ? components.notPublished() : h("span", { dir: "auto" }, cut(tier, 60));
+    },
+  };
+  return [
+    {
+      key: "name",
+      text: "Model",
+      pick: (model) => model.name,
+      order: byText,
+      className: "w-model",
+      cell: (model) => [
+        components.modelName(model.name, reference(model, items)),
+        h("span", { class: "phone two faint name" }, model.developer ?? "developer not published"),
+      ],
+    },
+    ...PRICES.map((key) => priceColumn(key, width(key))),
+    { key: "trend", text: "Trend", className: "w-trend large middle", cell: (model) => sparkline(model.spark) },
+    {
+      key: "change",
+      text: "Change",
+      pick: (model) => model.change.pct,
+      order: byNumber,
+      number: true,
+      className: "large",
+      letters: (model) => components.moveLetters(model.change.pct),
+      cell: (model) => (model.change.new ? h("span", { class: "tag" }, "new") : components.move(model.change.pct)),
+    },
+    { ...countColumn("context_window", "Context", "large", (model) => model.context_window), unit: "tokens" },
+    ...(hasTiersOnly(items)
+      ? [access]
+      : SHOWN_QUOTAS.map((key) => countColumn(key, capital(field(key)), "wide", (model) => model.quotas[key]))),
+  ];
+}
+
+/**
+ * @param {Column[]} columns
+ * @param {string} now
+ * @param {boolean} tiers
+ * @param {string | null} then
+ */
+function head(columns, now, tiers, then) {
+  const group = (/** @type {string} */ text, /** @type {number} */ number, className = "") =>
+    h("th", { scope: "colgroup", colspan: number, class: `group ${className}` }, h("span", {}, text));
+  const gap = (/** @type {string} */ className) => h("td", { class: className });
+  const choose = (/** @type {string} */ value) => update({ sort: value === DEFAULT_SORT ? null : value });
   return h(
     "thead",
     {},
-    groups,
+    h(
+      "tr",
+      { class: "large groups" },
+      gap(""),
+      group("USD per 1M tokens", 4, "wide"),
+      group("USD per 1M tokens", 3, "narrow middle"),
+      group("USD per 1M tokens", 2, "narrowest"),
+      group(then ? `Output price since ${then.slice(5)}` : "Output price", 2, "middle"),
+      gap("narrowest"),
+      gap(""),
+      tiers ? gap("wide") : group("Quota per day", SHOWN_QUOTAS.length, "wide"),
+    ),
     h(
       "tr",
       {},
-      columnsOf(items).map((column) =>
-        sortable(column, now, (value) => update({ sort: value === DEFAULT_SORT ? null : value })),
-      ),
+      columns.map((column) => sortable(column, now, choose)),
     ),
   );
 }
 
-export function drawTable(card, rows, data, params) {
+/**
+ * @param {Element} card
+ * @param {Api.Model[]} rows
+ * @param {Api.ModelsAnswer} data
+ * @param {URLSearchParams} params
+ * @param {() => void} clear
+ */
+export function drawTable(card, rows, data, params, clear) {
   if (!rows.length) {
     const query = params.get("q");
     const filter = ["developer", "status", "capability"]
@@ -115,98 +159,71 @@ export function drawTable(card, rows, data, params) {
       .filter(Boolean);
     replaceChildren(
       card,
-      emptyState(
+      components.emptyState(
         query ? `No model matches “${query}”` : "No model matches",
-        h("span", { dir: "auto" }, ["among " + plural(data.items.length, "model"), ...filter].join(", ")),
-        h(
-          "p",
-          {},
-          h("button", { class: "button", type: "button", onclick: () => clear() }, "Clear search and filter"),
-        ),
+        h("span", { dir: "auto" }, [`among ${plural(data.items.length, "model")}`, ...filter].join(", ")),
+        h("p", {}, h("button", { class: "button", type: "button", onclick: clear }, "Clear search and filter")),
       ),
     );
     return () => {};
   }
+  const columns = columnsOf(data.items);
+  const { group, letters } = columnWidths(columns, rows);
   const body = h("tbody");
-  const opened = find(data.items, params.get("model"))?.model_id;
-  const widths = Object.fromEntries(
-    PRICES.map((key) => [key, places(rows.map((model) => model.prices[key]))]),
-  );
   replaceChildren(
     card,
     h(
       "table",
       { class: "table sticky models-table" },
       h("caption", { class: "unseen" }, `Models of ${data.date}`),
-      widthsOf(columnsOf(data.items)),
-      head(params, data.items),
+      group,
+      head(columns, params.get("sort") ?? DEFAULT_SORT, hasTiersOnly(data.items), data.then_date),
       body,
     ),
   );
-  const tiers = hasTiersOnly(data.items);
-  return windowed(body, rows, (model) => row(model, widths, data, opened, tiers));
+  return windowed(body, rows, (model) => row(model, columns), letters);
 }
 
-function clear() {
-  document.querySelector(".view.models input[type=search]").value = "";
-  update({ q: null, developer: null, status: null, capability: null });
-}
-
-function row(model, widths, data, opened, tiers) {
-  const open = () => update({ model: reference(model, data.items) }, { push: true });
-  const name = modelName(model.name, { href: "#" });
-  name.onclick = (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    open();
-  };
-  name.href = `#/models?${new URLSearchParams({ model: reference(model, data.items) })}`;
-  const doubt = (key) =>
-    model.doubtful.includes(key) ? { mark: "1", href: "#note-1", label: "footnote 1: fell to 0" } : null;
+/**
+ * @param {Api.Model} model
+ * @param {Column[]} columns
+ */
+function row(model, columns) {
+  const [name, ...others] = columns;
   const made = h(
     "tr",
-    { class: "open", "data-model": model.model_id, onclick: open },
-    h(
-      "th",
-      { scope: "row" },
-      name,
-      h("span", { class: "phone two faint name" }, model.developer ?? "developer not published"),
+    { class: "open", "data-model": model.model_id },
+    h("th", { scope: "row" }, name.cell(model)),
+    others.map((column) =>
+      h("td", { class: `${column.number ? "number" : ""} ${column.className ?? ""}` }, column.cell(model)),
     ),
-    PRICES.map((key, index) =>
-      h(
-        "td",
-        { class: `number ${COLUMNS[index + 1].className} ${key === "output_token_price" ? "strong" : ""}` },
-        priceCell(model.prices[key], widths[key], doubt(key)),
-      ),
-    ),
-    h("td", { class: "large middle w-trend" }, sparkline(model.spark)),
-    h(
-      "td",
-      { class: "number large" },
-      model.change.new ? h("span", { class: "tag" }, "new") : move(model.change.pct, { weight: true }),
-    ),
-    h(
-      "td",
-      { class: "number large" },
-      model.context_window === null ? notPublished() : count(model.context_window),
-    ),
-    tiers
-      ? h("td", { class: "wide", dir: "auto" }, model[ACCESS] === null ? notPublished() : cut(model[ACCESS], 60))
-      : SHOWN_QUOTAS.map((key) =>
-          h(
-            "td",
-            { class: "number wide" },
-            model.quotas[key] === null ? notPublished() : count(model.quotas[key]),
-          ),
-        ),
   );
-  if (model.model_id === opened) made.classList.add("selected");
+  made.onclick = () => made.querySelector("a")?.click();
   return made;
 }
 
-export function mark(card, params, data) {
-  const opened = find(data.items, params.get("model"))?.model_id;
-  for (const made of card.querySelectorAll("tr[data-model]"))
-    made.classList.toggle("selected", made.dataset.model === opened);
+/**
+ * List removed models that match the search.
+ * @param {Element} card
+ * @param {Api.RemovedModel[]} found
+ */
+export function drawRemoved(card, found) {
+  const shown = found.slice(0, 50);
+  replaceChildren(
+    card,
+    components.cardHead("Removed models", `${plural(found.length, "match", "matches")}, the last removed first`),
+    h(
+      "ul",
+      { class: "removed" },
+      shown.map((model) =>
+        h(
+          "li",
+          {},
+          components.modelName(model.name, model.model_id),
+          h("span", { class: "muted" }, `last seen ${model.last_seen}`),
+        ),
+      ),
+      found.length > shown.length && h("li", { class: "muted" }, `${count(found.length - shown.length)} more match.`),
+    ),
+  );
 }

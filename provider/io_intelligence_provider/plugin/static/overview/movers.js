@@ -1,20 +1,25 @@
+// @ts-check
 // Builds the lists of the largest moves: dearer on one side, cheaper on the other.
 
-import { h, replaceChildren } from "../dom.js";
-import { keepFocus } from "../focus.js";
-import { field, plural, price } from "../format.js";
-import { reference } from "./panels.js";
-import { cardHead, emptyState, modelName, move, places, priceCell, segments } from "../components.js";
-import { link, update } from "../route.js";
 import { sparkline } from "../charts/sparkline.js";
+import { cardHead, emptyState, modelName, move, places, priceCell } from "../components.js";
+import { segments } from "../controls.js";
+import { h, keepFocus, replaceChildren } from "../dom.js";
+import { field, plural } from "../format.js";
+import { update } from "../route.js";
 
 export const SPANS = ["1", "7", "30"];
+/** @type {Record<string, string>} */
+const WORDS = { 1: "1 day", 7: "7 days", 30: "30 days" };
 
+/**
+ * @param {Element} card
+ * @param {Api.OverviewAnswer} data
+ */
 export function drawMovers(card, data) {
-  const words = { 1: "1 day", 7: "7 days", 30: "30 days" };
   const choice = segments(
     "Span of the largest moves",
-    SPANS.map((value) => ({ value, text: words[value] })),
+    SPANS.map((value) => ({ value, text: WORDS[value] })),
     String(data.days),
     (value) => update({ days: value === "1" ? null : value }),
   );
@@ -27,9 +32,13 @@ export function drawMovers(card, data) {
   );
 }
 
+/**
+ * @param {Api.OverviewAnswer} data
+ * @param {"up" | "down"} direction
+ */
 function side(data, direction) {
   const rows = data.movers[direction];
-  const total = data.movers[`${direction}_total`] ?? rows.length;
+  const total = data.movers[`${direction}_total`];
   const [word, what] = direction === "up" ? ["Dearer", "rise"] : ["Cheaper", "fall"];
   const head = h(
     "h3",
@@ -42,17 +51,14 @@ function side(data, direction) {
       ` ${plural(total, "model")} with a ${what}${total > rows.length ? `, the ${rows.length} largest` : ""}`,
     ),
   );
-  if (!rows.length)
+  const { since } = data.movers;
+  if (!rows.length || since === null)
     return h(
       "div",
       { class: "side" },
       head,
-      emptyState(
-        direction === "up" ? "Nothing got dearer" : "Nothing got cheaper",
-        `since ${data.movers.since ?? data.previous_date ?? data.date}`,
-      ),
+      emptyState(`Nothing got ${word.toLowerCase()}`, `since ${since ?? data.previous_date ?? data.date}`),
     );
-  const since = data.movers.since.slice(5); // rows exist only if there is a day to compare with
   const [olds, news] = [places(rows.map((row) => row.old_value)), places(rows.map((row) => row.new_value))];
   const body = rows.map((row) =>
     h(
@@ -60,12 +66,12 @@ function side(data, direction) {
       {},
       h(
         "td",
-        {},
-        modelName(row.name, { href: link("models", { model: reference(row) }) }),
+        { class: "takes-rest" },
+        modelName(row.name, row.model_id),
         h("span", { class: "phone two muted" }, field(row.field)),
       ),
       h("td", { class: "large" }, field(row.field)),
-      h("td", { class: "large middle" }, sparkline(row.spark)),
+      h("td", { class: "large roomy" }, sparkline(row.spark)),
       h("td", { class: "number large muted" }, priceCell(row.old_value, olds)),
       h("td", { class: "arrow-cell large", "aria-hidden": "true" }, "→"),
       h("td", { class: "number strong large" }, priceCell(row.new_value, news)),
@@ -76,20 +82,20 @@ function side(data, direction) {
         h(
           "span",
           { class: "phone two" },
-          h("span", { class: "muted" }, `${price(row.old_value)} → `),
-          h("b", {}, price(row.new_value)),
+          h("span", { class: "muted" }, priceCell(row.old_value), " → "),
+          h("b", {}, priceCell(row.new_value)),
         ),
       ),
     ),
   );
-  const th = (text, className = "") => h("th", { scope: "col", class: className }, text);
+  const th = (/** @type {string} */ text, className = "") => h("th", { scope: "col", class: className }, text);
   return h(
     "div",
     { class: "side" },
     head,
     h(
       "table",
-      { class: "table plain" },
+      { class: "table natural plain" },
       h("caption", { class: "unseen" }, `${word}: largest moves`),
       h(
         "thead",
@@ -97,13 +103,13 @@ function side(data, direction) {
         h(
           "tr",
           {},
-          th("Model", "w-name"),
-          th("Price", "w-kind large"),
-          th("30 days", "w-spark large middle"),
-          th(since, "number w-price large"),
-          h("td", { class: "w-arrow large" }),
-          th(data.date.slice(5), "number w-price large"),
-          th("Change", "number w-move"),
+          th("Model"),
+          th("Price", "large"),
+          th("30 days", "large roomy"),
+          th(since.slice(5), "number large"),
+          h("td", { class: "large" }),
+          th(data.date.slice(5), "number large"),
+          th("Change", "number"),
         ),
       ),
       h("tbody", {}, body),

@@ -1,65 +1,62 @@
+// @ts-check
 // Builds the three panels at the bottom of the overview.
 
 import { bars } from "../charts/bars.js";
-import { h, icon } from "../dom.js";
-import { count, cut, field, plural, price } from "../format.js";
-import { cardHead, emptyState, modelName } from "../components.js";
-import { link } from "../route.js";
 import { stepChart } from "../charts/stepchart.js";
+import { cardHead, emptyState, modelName } from "../components.js";
+import { h, icon } from "../dom.js";
+import { anyValue, field, plural, price } from "../format.js";
+import { link } from "../route.js";
 
-export function reference(row) {
-  return row.name.length <= 200 && row.name.trim() === row.name ? row.name : row.model_id;
-}
+/** @typedef {() => () => void} Chart draws a chart once its element is in the document, and returns what stops it */
 
+/**
+ * @param {Api.OverviewAnswer} data
+ * @param {Chart[]} charts
+ */
 export function perDay(data, charts) {
   const plot = h("div", { class: "plot" });
-  charts.push(
-    later((start) => (start.stop = bars(plot, { days: data.per_day, title: "Price changes per day" }))),
-  );
-  const total = data.per_day.reduce((sum, day) => [sum[0] + day.up, sum[1] + day.down], [0, 0]);
+  const days = data.per_day;
+  const go = (/** @type {string} */ start, end = start) => {
+    window.location.hash = link("changes", { start, end });
+  };
+  if (days.length) charts.push(() => bars(plot, { days, title: "Price changes per day", choose: go, zoom: go }));
+  const [up, down] = days.reduce(([rises, falls], day) => [rises + day.up, falls + day.down], [0, 0]);
   return h(
     "section",
     { class: "card span-4" },
     cardHead("Price changes per day", "all four prices"),
-    data.per_day.length ? plot : emptyState("Nothing to compare yet"),
+    days.length ? plot : emptyState("Nothing to compare yet"),
     h(
       "p",
       { class: "unseen" },
-      `${total[0]} rises and ${total[1]} falls on ${plural(data.per_day.length, "day")}; the view Changes lists them.`,
+      `${up} rises and ${down} falls on ${plural(days.length, "day")}; the view Changes lists them.`,
     ),
   );
 }
 
+/**
+ * @param {Api.OverviewAnswer} data
+ * @param {Chart[]} charts
+ * @param {import("../store.js").Status} status
+ */
 export function medians(data, charts, status) {
   const plot = h("div", { class: "plot" });
-  const series = [
-    ["output_token_price", "Output"],
-    ["input_token_price", "Input"],
-  ]
-    .map(([column, label], index) => ({
-      label,
-      index,
-      steps: (data.median_series[column] ?? []).map(([day, value]) => [day, value, true]),
-    }))
+  const lines = [
+    { column: "output_token_price", label: "Output" },
+    { column: "input_token_price", label: "Input" },
+  ];
+  const series = lines
+    .map(({ column, label }, index) => {
+      /** @type {import("../charts/geometry.js").Step[]} */
+      const steps = (data.median_series[column] ?? []).map(([day, value]) => [day, value, true]);
+      return { label, index, steps };
+    })
     .filter((item) => item.steps.length);
-  const first = series.map((item) => item.steps[0][0]).sort()[0];
-  const days = status.dates.filter((day) => first && day >= first && day <= data.date);
-  if (series.length) {
-    charts.push(
-      later(
-        (start) =>
-          (start.stop = stepChart(plot, {
-            series,
-            start: first,
-            end: data.date,
-            days,
-            log: false,
-            format: price,
-            title: "Median price",
-          })),
-      ),
-    );
-  }
+  const start = series.map((item) => item.steps[0][0]).sort()[0];
+  const days = status.dates.filter((day) => start && day >= start && day <= data.date);
+  if (series.length)
+    charts.push(() => stepChart(plot, { series, start, end: data.date, days, format: price, title: "Median price" }));
   const table = h(
     "table",
     { class: "unseen" },
@@ -67,13 +64,8 @@ export function medians(data, charts, status) {
     h(
       "tbody",
       {},
-      series.map((item) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, item.label),
-          h("td", {}, price(item.steps[item.steps.length - 1][1])),
-        ),
+      series.map(({ label, steps }) =>
+        h("tr", {}, h("th", { scope: "row" }, label), h("td", {}, price(steps[steps.length - 1][1]))),
       ),
     ),
   );
@@ -85,29 +77,24 @@ export function medians(data, charts, status) {
   );
 }
 
-/** Draw a chart once its element is in the document and has a width. */
-function later(begin) {
-  const chart = { start: () => begin(chart) };
-  return chart;
-}
-
+/** @type {Record<string, [import("../dom.js").IconName, string]>} */
 const KINDS = { model_added: ["plus", "added"], model_removed: ["minus", "removed"] };
 
+/** @param {Api.OverviewAnswer} data */
 export function events(data) {
-  const row = (event) => {
+  const row = (/** @type {Api.Event} */ event) => {
     const [sign, word] = KINDS[event.change] ?? ["pencil", field(event.field)];
-    const written = (value) => (value === null ? "—" : /^\d+$/.test(value) ? count(value) : cut(value, 40));
     return h(
       "li",
       {},
-      h("span", { class: "muted" }, event.date),
+      h("a", { class: "muted", href: link("changes", { start: event.date, end: event.date }) }, event.date),
       icon(sign, 14),
       h(
         "span",
         { class: "what" },
-        modelName(event.name, { href: link("models", { model: reference(event) }) }),
+        modelName(event.name, event.model_id),
         !KINDS[event.change] &&
-          h("span", { class: "values" }, `${written(event.old_value)} → ${written(event.new_value)}`),
+          h("span", { class: "values" }, `${anyValue(event.old_value)} → ${anyValue(event.new_value)}`),
       ),
       h("span", { class: "muted" }, word),
     );

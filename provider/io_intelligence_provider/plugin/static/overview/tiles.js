@@ -1,28 +1,39 @@
+// @ts-check
 // Builds the sentence and the five figures at the top of the overview.
 
+import { change } from "../charts/geometry.js";
+import { counted, move, outcomeMark, shortName, tile } from "../components.js";
 import { h } from "../dom.js";
-import { count, cut, field, plural, price, share, shortDay } from "../format.js";
-import { counted, move, outcome, shortName } from "../components.js";
+import { count, cut, daysBetween, field, plural, price, share, shortDay } from "../format.js";
+import { link, modelLink } from "../route.js";
 
+/** @typedef {Api.OverviewAnswer} Overview */
+
+/** @param {Overview} data */
+const changesOf = (data) => link("changes", { start: data.date, end: data.date });
+
+/** @param {Overview} data */
 function skipped(data) {
-  const gap = data.previous_date && (Date.parse(data.date) - Date.parse(data.previous_date)) / 86_400_000;
+  const gap = data.previous_date ? daysBetween(data.previous_date, data.date) : 0;
   return gap > 1 ? `, against ${data.previous_date}` : "";
 }
 
-/** Return the sentence that summarizes the day. */
+/**
+ * Return the sentence that summarizes the day.
+ * @param {Overview} data
+ */
 export function lead(data) {
+  const all = h("a", { href: link("models", { date: data.date }) }, plural(data.models, "model"));
   if (!data.previous_date)
     return h(
       "p",
       { class: "lead" },
-      `First snapshot, of ${data.date}: ${plural(data.models, "model")}. Changes are found from the second one on.`,
+      `First snapshot, of ${data.date}: `,
+      all,
+      ". Changes are found from the second one on.",
     );
   if (!data.repriced)
-    return h(
-      "p",
-      { class: "lead" },
-      `Snapshot of ${data.date}: ${plural(data.models, "model")}. What changed on that day is not known.`,
-    );
+    return h("p", { class: "lead" }, `Snapshot of ${data.date}: `, all, ". What changed on that day is not known.");
   const { models, dearer, cheaper, both } = data.repriced;
   if (!models) {
     const other = [
@@ -34,7 +45,7 @@ export function lead(data) {
       { class: "lead" },
       h("b", {}, `No price changed on ${data.date}`),
       `${skipped(data)}.`,
-      other.length ? ` ${other.join(", ")}.` : "",
+      other.length ? [" ", h("a", { href: changesOf(data) }, other.join(", ")), "."] : "",
     );
   }
   const parts = [];
@@ -46,7 +57,7 @@ export function lead(data) {
     "p",
     { class: "lead" },
     `On ${data.date}${skipped(data)}, `,
-    h("b", {}, `${count(models)} of ${plural(data.models, "model")}`),
+    h("a", { href: changesOf(data) }, h("b", {}, `${count(models)} of ${plural(data.models, "model")}`)),
     " changed price",
     note.length ? ": " : "",
     note,
@@ -55,36 +66,25 @@ export function lead(data) {
   );
 }
 
-export function largest(mover) {
+/** @param {Api.Mover} mover */
+function largest(mover) {
   return [
     " Largest: ",
-    h("b", { dir: "auto" }, cut(shortName(mover.name), 80)),
+    h("a", { dir: "auto", ...modelLink(mover.model_id) }, h("b", {}, cut(shortName(mover.name), 80))),
     ` ${field(mover.field)} ${price(mover.old_value)} → ${price(mover.new_value)} USD, `,
     move(mover.pct),
     ".",
   ];
 }
 
-function tile(title, value, note, unit = null) {
-  return h(
-    "div",
-    { class: "tile" },
-    h("h2", {}, title, unit && h("span", { class: "unit" }, ` ${unit}`)),
-    h("p", { class: "figure" }, value),
-    h("p", { class: "note" }, note),
-  );
-}
-
+/** @param {Overview} data */
 export function tiles(data) {
   const { total, up, down } = data.price_changes ?? { total: null, up: 0, down: 0 };
   const gone = [data.added && `${data.added} added`, data.removed && `${data.removed} removed`]
     .filter(Boolean)
     .join(", ");
-  const active =
-    data.active === null
-      ? ["—", "status not published"]
-      : [count(data.active), `${count(data.models - data.active)} inactive`];
   const quality = data.quality;
+  const { date } = data;
   return h(
     "div",
     { class: "card tiles" },
@@ -96,20 +96,30 @@ export function tiles(data) {
         : total === null
           ? "not on file"
           : "none that day",
+      { href: changesOf(data) },
     ),
     tile(
       "Models",
       count(data.models),
       gone || (data.added === null ? "changes not on file" : "none added or removed"),
+      { href: link("models", { date }) },
     ),
-    tile("Active", active[0], active[1]),
-    tile("Median output price", price(data.medians.output.value), medianNote(data), "USD / 1M tokens"),
+    tile(
+      "Active",
+      count(data.active),
+      data.active === null ? "status not published" : `${count(data.models - data.active)} inactive`,
+      { href: link("models", { date, status: data.active === null ? null : "active" }) },
+    ),
+    tile("Median output price", price(data.medians.output.value), medianNote(data.medians.output), {
+      unit: "USD / 1M tokens",
+      href: link("prices", { end: date }),
+    }),
     tile(
       "Data quality",
       quality ? share(quality.score) : "—",
       quality
         ? [
-            outcome(quality.outcome),
+            outcomeMark(quality.outcome),
             h(
               "span",
               {},
@@ -117,27 +127,22 @@ export function tiles(data) {
             ),
           ]
         : "the report cannot be read",
+      { href: link("quality", { day: date }) },
     ),
   );
 }
 
-export function pct(from, to) {
-  return from === null || to === null || Number(from) === 0
-    ? null
-    : (100 * (Number(to) - Number(from))) / Number(from);
-}
-
-function medianNote({ medians: { output } }) {
-  if (output.value === null) return "no price published";
-  const day = pct(output.previous, output.value);
-  const note =
-    output.previous === null ? "" : day === 0 ? "unchanged on the day" : [move(day), " on the day"];
-  const then = pct(output.then, output.value);
+/** @param {Api.Median} median */
+function medianNote(median) {
+  if (median.value === null) return "no price published";
+  const day = change(median.previous, median.value);
+  const then = change(median.then, median.value);
+  const parts = [];
+  if (median.previous !== null) parts.push(day === 0 ? "unchanged on the day" : [move(day), " on the day"]);
+  if (then !== null && median.then_date) parts.push([move(then), ` since ${shortDay(median.then_date)}`]);
   return h(
     "span",
     {},
-    note,
-    note && then !== null ? ", " : "",
-    then !== null && [move(then), ` since ${shortDay(output.then_date)}`],
+    parts.flatMap((part, index) => [index ? ", " : "", part]),
   );
 }

@@ -1,13 +1,19 @@
+// @ts-check
 // Shows each check: its latest result, and one cell per snapshot.
 
-import { CELLS, cells, scoreCells } from "./cells.js";
-import { h } from "../dom.js";
+import { cardHead, outcomeMark } from "../components.js";
+import { h, svg } from "../dom.js";
 import { count, plural, share, shortDay } from "../format.js";
-import { cardHead, outcome } from "../components.js";
+import { link } from "../route.js";
 
-const LEVELS = { row: "Row", snapshot: "Snapshot", history: "History" };
+const CELLS = 90;
+const LEVELS = { row: "Row", snapshot: "Snapshot", dataset: "Data set" };
 
-/** Draw the score of each snapshot: share of valid rows times share of passed checks. */
+/**
+ * Draw the score of each snapshot: share of valid rows times share of passed checks.
+ * @param {Api.QualityAnswer} data
+ * @param {number} width
+ */
 function scoreRow(data, width) {
   const scores = data.history.scores.slice(-width);
   const known = scores.filter((score) => score !== null);
@@ -16,12 +22,7 @@ function scoreRow(data, width) {
     "tr",
     {},
     h("td", { class: "large muted level" }, h("b", {}, "All")),
-    h(
-      "th",
-      { scope: "row" },
-      "Score",
-      h("span", { class: "columns-of muted large" }, " valid rows × passed checks"),
-    ),
+    h("th", { scope: "row" }, "Score", h("span", { class: "columns-of muted large" }, " valid rows × passed checks")),
     h("td", { class: "large" }),
     h("td", { class: "large" }),
     h("td", { class: "large" }),
@@ -35,11 +36,12 @@ function scoreRow(data, width) {
   );
 }
 
+/** @param {Api.QualityAnswer} data */
 export function checks(data) {
   const { dates, checks: rows } = data.history;
   const width = Math.min(CELLS, dates.length);
   const from = dates[dates.length - width];
-  const latest = new Map(now(data).map((check) => [check.check + check.level, check]));
+  const latest = latestResults(data);
   const silent = rows.filter((row) => !row.states.includes("p") && !row.states.includes("f"));
   const shown = rows.filter((row) => !silent.includes(row));
   const key = h(
@@ -53,17 +55,13 @@ export function checks(data) {
     "not run",
   );
   const body = shown.map((row, index) =>
-    checkRow(row, latest.get(row.check + row.level), shown[index - 1]?.level !== row.level, width),
+    checkRow(data, row, latest.get(row.check + row.level), shown[index - 1]?.level !== row.level, width),
   );
   body.unshift(scoreRow(data, width));
   return h(
     "section",
     { class: "card" },
-    cardHead(
-      "Checks",
-      `snapshot of ${data.date}, and each of the latest ${width} since ${from ?? data.date}`,
-      key,
-    ),
+    cardHead("Checks", `snapshot of ${data.date}, and each of the latest ${width} since ${from ?? data.date}`, key),
     h(
       "table",
       { class: "table checks" },
@@ -106,31 +104,38 @@ export function checks(data) {
   );
 }
 
-/** Return the latest results, one per check: a check of several columns is one line. */
-export function now(data) {
+/** @typedef {{evaluated: number, failed: number}} Latest */
+
+/**
+ * Return the latest results by name and level: a check of several columns is one line.
+ * @param {Api.QualityAnswer} data
+ * @returns {Map<string, Latest>}
+ */
+function latestResults(data) {
   const found = new Map();
-  for (const check of data.report?.checks ?? []) {
-    const key = check.check + check.level;
-    const sum = found.get(key) ?? { ...check, evaluated: 0, failed: 0, columns: [] };
-    sum.evaluated += check.evaluated;
-    sum.failed += check.failed;
-    if (check.column) sum.columns.push(check.column);
-    found.set(key, sum);
+  for (const { check, level, evaluated, failed } of data.report?.checks ?? []) {
+    const sum = found.get(check + level) ?? { evaluated: 0, failed: 0 };
+    found.set(check + level, { evaluated: sum.evaluated + evaluated, failed: sum.failed + failed });
   }
-  return [...found.values()];
+  return found;
 }
 
-function checkRow(row, latest, first, width) {
+/**
+ * @param {Api.QualityAnswer} data
+ * @param {Api.CheckRow} row
+ * @param {Latest | undefined} latest
+ * @param {boolean} first of its level
+ * @param {number} width
+ */
+function checkRow(data, row, latest, first, width) {
   const states = row.states.slice(-width);
   const flags = [...states].filter((state) => state === "f").length;
-  const columns = row.columns ?? (row.column ? [row.column] : []);
-  const word =
-    !latest || !latest.evaluated
-      ? h("span", { class: "muted" }, "not run")
-      : latest.failed
-        ? outcome(row.severity === "warn" || row.level === "row" ? "warned" : "failed")
-        : outcome("passed");
-  if (latest?.failed) word.lastChild.textContent = " flagged";
+  const { columns } = row;
+  const word = !latest?.evaluated
+    ? h("span", { class: "muted" }, "not run")
+    : latest.failed
+      ? outcomeMark(row.severity === "warn" || row.level === "row" ? "warned" : "failed", "flagged")
+      : outcomeMark("passed");
   return h(
     "tr",
     { class: first ? "first" : "" },
@@ -138,7 +143,7 @@ function checkRow(row, latest, first, width) {
     h(
       "th",
       { scope: "row" },
-      h("code", {}, row.check),
+      h("a", { href: link("quality", { day: data.date, check: row.check }) }, h("code", {}, row.check)),
       h(
         "span",
         { class: "columns-of muted large", title: columns.join(", ") },
@@ -152,8 +157,66 @@ function checkRow(row, latest, first, width) {
     h("td", { class: "large middle" }, cells(states)),
     h(
       "td",
-      { class: `number ${flags ? "warned" : "muted"}` },
+      { class: `number ${flags ? "warned" : "muted"}`, title: `${count(row.flagged)} of all` },
       flags ? h("b", {}, `${flags} flagged`) : "none",
     ),
   );
+}
+
+/** @param {number} number */
+function measure(number) {
+  const width = Math.min(6, Math.max(1.6, 412 / Math.max(number, 1) - 1.2));
+  return { width, step: (412 - width) / Math.max(number - 1, 1) };
+}
+
+/** @param {Record<string, string>} paths */
+function strip(paths) {
+  const drawn = Object.entries(paths).map(([name, d]) => svg("path", { d, class: name }));
+  return svg(
+    "svg",
+    { class: "cells", viewBox: "0 0 412 18", preserveAspectRatio: "none", "aria-hidden": "true" },
+    drawn,
+  );
+}
+
+/**
+ * Draw scores of 0 to 1 as bars, amber below 1; a missing score is a dot.
+ * @param {(number | null)[]} scores
+ */
+function scoreCells(scores) {
+  const { width, step } = measure(scores.length);
+  const paths = { passed: "", flagged: "", none: "" };
+  scores.forEach((score, index) => {
+    const x = (index * step).toFixed(1);
+    if (score === null) paths.none += `M${x} 9h1v1h-1z`;
+    else {
+      const height = Math.max(1, 16 * score).toFixed(1);
+      paths[score < 1 ? "flagged" : "passed"] += `M${x} 17h${width}v-${height}h-${width}z`;
+    }
+  });
+  return strip(paths);
+}
+
+/**
+ * Draw "ppf-p…", one small cell per snapshot: flagged tall, passed low, not run a dot. Screen readers get the totals.
+ * @param {string} states
+ */
+function cells(states) {
+  const { width, step } = measure(states.length);
+  const paths = { p: "", f: "", "-": "" };
+  [...states].forEach((state, index) => {
+    const x = (index * step).toFixed(1);
+    if (state === "f") paths.f += `M${x} 1h${width}v16h-${width}z`;
+    else if (state === "p") paths.p += `M${x} 7h${width}v5h-${width}z`;
+    else paths["-"] += `M${(index * step + width / 2 - 0.5).toFixed(1)} 9h1v1h-1z`;
+  });
+  const number = (/** @type {string} */ state) => [...states].filter((other) => other === state).length;
+  return [
+    strip({ passed: paths.p, flagged: paths.f, none: paths["-"] }),
+    h(
+      "span",
+      { class: "unseen" },
+      `${plural(number("p"), "time")} passed, ${number("f")} flagged, ${number("-")} not run`,
+    ),
+  ];
 }

@@ -1,23 +1,25 @@
+// @ts-check
 // Lists what the checks found: flags, refused records, stopped runs.
 
+import { cardHead, emptyState, modelName } from "../components.js";
 import { h, icon } from "../dom.js";
 import { count, cut, field, plural, share } from "../format.js";
-import { cardHead, emptyState, modelName } from "../components.js";
-import { link } from "../route.js";
+import { link, pageLink } from "../route.js";
 import { record } from "./record.js";
 
-function example(item) {
+/** @param {unknown} found an example as the check wrote it: an object, of which a few keys are known, or a value */
+function example(found) {
+  const item = /** @type {Record<string, unknown>} */ (
+    found !== null && typeof found === "object" ? found : { value: found }
+  );
   const { name, message, column, old_value: old, new_value: now_, ...rest } = item;
   const moved =
     old !== undefined || now_ !== undefined
-      ? `${column ? field(column) : "value"} ${old ?? "—"} → ${now_ ?? "—"}`
+      ? `${column ? field(String(column)) : "value"} ${old ?? "—"} → ${now_ ?? "—"}`
       : column && `column ${column}`;
   const others = Object.entries(rest)
     .filter(([, value]) => value !== null)
-    .map(
-      ([key, value]) =>
-        `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`,
-    );
+    .map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`);
   const text = message ?? [moved, ...others].filter(Boolean).join(", ");
   return h(
     "p",
@@ -27,14 +29,20 @@ function example(item) {
   );
 }
 
-export function flagged(data) {
-  const head = cardHead("Flagged", "what the checks found, latest first");
-  if (!data.flagged.length)
+/**
+ * @param {Api.QualityAnswer} data
+ * @param {string | null} check of which only the flags are listed
+ */
+export function flagged(data, check) {
+  const found = data.flagged.filter((flag) => !check || flag.check === check);
+  const all = check && h("a", { href: link("quality", { day: data.date }) }, "All checks");
+  const head = cardHead(check ? `Flagged by ${cut(check, 40)}` : "Flagged", "what the checks found, latest first", all);
+  if (!found.length)
     return h(
       "section",
       { class: "card span-6" },
       head,
-      emptyState("Nothing flagged", "in any snapshot on file"),
+      emptyState("Nothing flagged", "in the latest snapshots on file"),
     );
   return h(
     "section",
@@ -43,25 +51,27 @@ export function flagged(data) {
     h(
       "ul",
       { class: "flags" },
-      data.flagged
+      found
         .slice(0, 20)
         .map((flag) =>
           h(
             "li",
             {},
-            h("span", { class: "muted" }, flag.date),
+            h("a", { class: "muted", href: link("quality", { day: flag.date }) }, flag.date),
             h(
               "div",
               {},
               h(
                 "p",
                 {},
-                h("span", { class: "warned move" }, icon("warn", 15), " ", h("code", {}, flag.check)),
                 h(
                   "span",
-                  { class: "muted" },
-                  ` ${flag.column ? `${flag.column}, ` : ""}${count(flag.failed)} failed`,
+                  { class: `${flag.severity === "warn" ? "warned" : "failed"} move` },
+                  icon("warn", 15),
+                  " ",
+                  h("code", {}, flag.check),
                 ),
+                h("span", { class: "muted" }, ` ${flag.column ? `${flag.column}, ` : ""}${count(flag.failed)} failed`),
               ),
               flag.examples.slice(0, 2).map(example),
               flag.examples.length > 2 && h("p", { class: "muted" }, "and others"),
@@ -72,9 +82,15 @@ export function flagged(data) {
   );
 }
 
-export function quarantine(data, day, quality) {
+/**
+ * @param {Api.QuarantineAnswer} data
+ * @param {Api.QualityAnswer} quality
+ */
+export function quarantine(data, quality) {
   const head = cardHead("Quarantine", "records refused, as served, with each reason");
-  const where = day ? `in the snapshot of ${day}` : `in ${plural(quality.history.dates.length, "snapshot")}`;
+  const where = data.date
+    ? `in the snapshot of ${data.date}`
+    : `in ${plural(quality.history.dates.length, "snapshot")}`;
   if (!data.total)
     return h(
       "section",
@@ -106,7 +122,7 @@ export function quarantine(data, day, quality) {
             h(
               "div",
               { class: "evidence" },
-              record(item.record, item.failures),
+              record(item.record, item.failures, item.truncated),
               h(
                 "ul",
                 { class: "reasons" },
@@ -139,6 +155,7 @@ export function quarantine(data, day, quality) {
   );
 }
 
+/** @param {Api.QualityAnswer} data */
 export function failedRuns(data) {
   if (!data.failed_runs.length) return null;
   return h(
@@ -159,6 +176,7 @@ export function failedRuns(data) {
           h("th", { scope: "col" }, "At"),
           h("th", { scope: "col", class: "number" }, "Score"),
           h("th", { scope: "col" }, "Checks that failed"),
+          h("th", { scope: "col" }, "Report"),
         ),
       ),
       h(
@@ -168,14 +186,15 @@ export function failedRuns(data) {
           h(
             "tr",
             {},
-            h(
-              "td",
-              {},
-              h("a", { href: link("quality", { day: run.date, run: run.snapshot_id }) }, run.date),
-            ),
+            h("td", {}, h("a", { href: link("quality", { day: run.date, run: run.snapshot_id }) }, run.date)),
             h("td", { class: "muted" }, run.fetched_at.slice(11, 19)),
             h("td", { class: "number" }, share(run.score)),
             h("td", {}, h("code", {}, run.checks.join("  "))),
+            h(
+              "td",
+              {},
+              h("a", pageLink(`api/report?${new URLSearchParams({ snapshot_id: run.snapshot_id })}`), "Report"),
+            ),
           ),
         ),
       ),

@@ -1,99 +1,88 @@
+// @ts-check
 // Shows all models of a day as a table to search, filter, sort and open.
 
-import { catalogue, find, snapshotDay } from "../catalogue.js";
+import { csvMenu, dayField, searchField } from "../controls.js";
 import { download } from "../csv.js";
-import { h, replaceChildren, say } from "../dom.js";
+import { h, keepFocus, replaceChildren, say } from "../dom.js";
+import { ACCESS, PRICES, plural, QUOTAS } from "../format.js";
 import { filtered, filters } from "../models/filters.js";
-import { keepFocus } from "../focus.js";
-import { ACCESS, QUOTAS, PRICES, plural } from "../format.js";
-import { openModel } from "../model/panel.js";
-import { csvButton, dayField, searchField } from "../components.js";
+import { columnsOf, DEFAULT_SORT, drawRemoved, drawTable } from "../models/table.js";
 import { update } from "../route.js";
-import { sortOf } from "../sorting.js";
-import { columnsOf, DEFAULT_SORT, drawTable, mark } from "../models/table.js";
+import { catalogue, matcher, snapshotDay } from "../store.js";
+import { sorted } from "../table.js";
 
-/** Show the view; its parameters: q, developer, status, capability, sort, date, model. */
+/**
+ * Show the view; its parameters: q, developer, status, capability, sort, date, model.
+ * @param {import("../app.js").Context} context
+ * @returns {Promise<import("../app.js").View>}
+ */
 export async function show({ node, params, status }) {
-  let data = await catalogue(params.get("date"));
+  const dayOf = (/** @type {URLSearchParams} */ now) => now.get("date") ?? status.latest;
+  let data = await catalogue(dayOf(params));
   let forget = () => {};
-  let panel = null;
-  let rows = [];
-  const controls = h("div", { class: "controls" });
+  const bar = h("div", { class: "controls" });
   const table = h("section", { class: "card" });
+  const removed = h("section", { class: "card" });
   const notes = h("div", { class: "footnotes" });
-  const search = searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
-  replaceChildren(node, controls, table, notes);
+  const { field, input } = searchField(params.get("q") ?? "", (text) => update({ q: text || null }));
+  replaceChildren(node, bar, table, removed, notes);
 
+  /** @param {URLSearchParams} now */
   function draw(now) {
-    const shownSearch = search.querySelector("input");
-    if (shownSearch !== document.activeElement) shownSearch.value = now.get("q") ?? "";
-    rows = filtered(data.items, now);
-    const { column, descending } = sortOf(now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items));
-    rows.sort(column.order(column.pick, descending));
+    const query = now.get("q") ?? "";
+    if (input !== document.activeElement) input.value = query;
+    const rows = sorted(filtered(data.items, now), now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items));
     keepFocus(node, () => {
       replaceChildren(
-        controls,
-        search,
+        bar,
+        field,
         filters(data, now),
         h(
           "span",
           { class: "end" },
           h("span", { class: "muted" }, plural(rows.length, "model")),
-          dayField("As of", data.date, { min: status.dates[0], max: status.latest }, (day) => toDay(day)),
-          csvButton(() => save(rows, data)),
+          dayField("As of", data.date, { min: status.dates[0], max: status.latest }, toDay),
+          csvMenu((form) => save(rows, data, form)),
         ),
       );
       forget();
-      forget = drawTable(table, rows, data, now);
+      forget = drawTable(table, rows, data, now, clear);
     });
+    const gone = query ? data.removed.filter(matcher(query)) : [];
+    removed.hidden = !gone.length;
+    if (gone.length) drawRemoved(removed, gone);
     drawNotes(notes, data);
+    return rows;
   }
 
+  function clear() {
+    input.value = "";
+    update({ q: null, developer: null, status: null, capability: null });
+  }
+
+  /** @param {string} day */
   function toDay(day) {
     const found = snapshotDay(status.dates, day);
     if (found !== day) say(`No snapshot of ${day}; showing ${found}`);
     update({ date: found === status.latest ? null : found }, { push: true });
   }
 
-  function panelOf(now) {
-    const named = now.get("model");
-    panel?.close(named !== null);
-    panel =
-      named === null
-        ? null
-        : openModel({
-            named: find(data.items, named)?.model_id ?? named,
-            date: now.get("date"),
-            status,
-            closed: () => update({ model: null }),
-          });
-  }
-
-  let before = params;
   return {
     warnings: data.warnings,
-    placed() {
-      draw(params);
-      panelOf(params);
-    },
-    stop() {
-      forget();
-      panel?.close(true);
-    },
+    placed: () => draw(params),
+    stop: () => forget(),
     async change(now) {
-      const opened = now.get("model") !== before.get("model");
-      const moved = now.get("date") !== before.get("date");
-      before = now;
-      if (moved) data = await catalogue(now.get("date"));
-      if (!opened || moved) {
-        draw(now);
-        say(plural(rows.length, "model"));
-      } else mark(table, now, data);
-      if (opened) panelOf(now);
+      data = await catalogue(dayOf(now));
+      say(plural(draw(now).length, "model"));
     },
+    pinned: () => ({ date: data.date }),
   };
 }
 
+/**
+ * @param {Element} node
+ * @param {Api.ModelsAnswer} data
+ */
 function drawNotes(node, data) {
   const doubtful = data.items.some((model) => model.doubtful.length);
   replaceChildren(
@@ -101,31 +90,44 @@ function drawNotes(node, data) {
     h("span", {}, h("b", {}, "—"), " not published"),
     h("span", {}, h("b", {}, "free"), " published as 0"),
     doubtful &&
-      h(
-        "span",
-        { id: "note-1" },
-        h("sup", {}, "1"),
-        " 0 now, but it had a price before: it may mean “not published”",
-      ),
+      h("span", { id: "note-1" }, h("sup", {}, "1"), " 0 now, but it had a price before: it may mean “not published”"),
+    data.removed.length > 0 && h("span", {}, `The search also finds ${plural(data.removed.length, "removed model")}`),
   );
 }
 
-function save(rows, data) {
-  const keys = [...PRICES, ...QUOTAS, ACCESS];
+/**
+ * Save every column that the table or its panel shows of a model's row.
+ * @param {Api.Model[]} rows
+ * @param {Api.ModelsAnswer} data
+ * @param {import("../csv.js").Form} form
+ */
+function save(rows, data, form) {
+  const text = (/** @type {string} */ name) => ({ name });
+  const number = (/** @type {string} */ name) => ({ name, number: true });
+  const columns = [
+    ...["name", "model_id", "developer", "status"].map(text),
+    ...PRICES.map(number),
+    number("output_token_price_before"),
+    number("output_token_price_change_pct"),
+    ...["context_window", "max_tokens", ...QUOTAS].map(number),
+    text(ACCESS),
+    number("trendiness"),
+    text("capabilities"),
+  ];
   const lines = rows.map((model) => [
     model.name,
     model.model_id,
     model.developer,
     model.status,
     ...PRICES.map((key) => model.prices[key]),
-    ...QUOTAS.map((key) => model.quotas[key]),
-    model.min_access_tier,
+    model.change.old,
+    model.change.pct,
     model.context_window,
     model.max_tokens,
+    ...QUOTAS.map((key) => model.quotas[key]),
+    model[ACCESS],
+    model.trendiness,
     model.capabilities.join("; "),
   ]);
-  download(`io-intelligence-models-${data.date}.csv`, [
-    ["name", "model_id", "developer", "status", ...keys, "context_window", "max_tokens", "capabilities"],
-    ...lines,
-  ]);
+  download(`io-intelligence-models-${data.date}.csv`, columns, lines, form);
 }

@@ -1,37 +1,52 @@
+// @ts-check
 // Shows the overview: the day's events, the largest moves and the quality.
 
 import { get } from "../api.js";
-import { prepareCharts } from "../charts/plot.js";
 import { h, replaceChildren } from "../dom.js";
 import { drawMovers, SPANS } from "../overview/movers.js";
 import { events, medians, perDay } from "../overview/panels.js";
 import { lead, tiles } from "../overview/tiles.js";
 
-prepareCharts();
-
-/** Show the view; its parameters: days. */
+/**
+ * Show the view; its parameters: days, date.
+ * @param {import("../app.js").Context} context
+ * @returns {Promise<import("../app.js").View>}
+ */
 export async function show({ node, params, status }) {
-  const data = await get("overview", { days: span(params) });
+  const ask = (/** @type {URLSearchParams} */ now) => {
+    const days = now.get("days") ?? "";
+    return get("overview", { days: SPANS.includes(days) ? days : "1", date: now.get("date") ?? status.latest });
+  };
+  let data = await ask(params);
   const movers = h("section", { class: "card movers" });
-  const charts = [];
-  replaceChildren(
-    node,
-    lead(data),
-    tiles(data),
-    movers,
-    h("div", { class: "columns panels" }, perDay(data, charts), medians(data, charts, status), events(data)),
-  );
-  drawMovers(movers, data);
+  /** @type {(() => void)[]} */
+  let running = [];
+
+  function stop() {
+    for (const end of running) end();
+    running = [];
+  }
+
+  function draw() {
+    stop();
+    /** @type {import("../overview/panels.js").Chart[]} */
+    const charts = [];
+    const panels = [perDay(data, charts), medians(data, charts, status), events(data)];
+    drawMovers(movers, data);
+    replaceChildren(node, lead(data), tiles(data), movers, h("div", { class: "columns panels" }, panels));
+    running = charts.map((start) => start());
+  }
+
   return {
     warnings: data.warnings,
-    placed: () => charts.forEach((chart) => chart.start()),
-    stop: () => charts.forEach((chart) => chart.stop?.()),
+    placed: draw,
+    stop,
     async change(now) {
-      drawMovers(movers, await get("overview", { days: span(now) }));
+      const before = data.date;
+      data = await ask(now);
+      if (data.date === before) drawMovers(movers, data);
+      else draw();
     },
+    pinned: () => ({ date: data.date }),
   };
-}
-
-export function span(params) {
-  return SPANS.includes(params.get("days")) ? params.get("days") : "1";
 }

@@ -1,25 +1,35 @@
+// @ts-check
 // Shows prices over time.
 
-import { price } from "../format.js";
-import { history } from "../history/history.js";
 import { places, priceCell } from "../components.js";
+import { PRICES, price } from "../format.js";
+import { history } from "../history/history.js";
 
+/** @type {import("../history/history.js").Kind} */
 const KIND = {
-  fields: ["input_token_price", "output_token_price", "cache_read_token_price", "cache_write_token_price"],
+  fields: PRICES,
   fallback: "output_token_price",
+  range: "60d",
   word: "price",
+  whole: false,
+  isText: () => false,
   unit: () => "USD per 1M tokens",
   format: price,
   cells(texts) {
     const width = places(texts);
     return texts.map((text) => priceCell(text, width));
   },
-  whole: false,
-  choose: (models) =>
-    [...models].sort((a, b) => Math.abs(b.change.pct ?? 0) - Math.abs(a.change.pct ?? 0)).slice(0, 6),
+  async choose(models) {
+    const size = (/** @type {Api.Model} */ model) => Math.abs(model.change.pct ?? 0);
+    return [...models].sort((a, b) => size(b) - size(a)).slice(0, 6);
+  },
+  empty: "",
 };
 
-/** Show the view; its parameters: model (repeated), field, range or start and end, scale, compare. */
+/**
+ * Show the view; its parameters: model (repeated), field, range or start and end, scale, compare.
+ * @param {import("../app.js").Context} context
+ */
 export function show(context) {
   return history(context, KIND);
 }

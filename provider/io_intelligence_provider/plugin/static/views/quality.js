@@ -1,52 +1,60 @@
+// @ts-check
 // Shows the quality of the data: the score, each check over time, flags and refused records.
 
 import { get } from "../api.js";
-import { snapshotDay } from "../catalogue.js";
-import { checks } from "../quality/checks.js";
-import { h, replaceChildren } from "../dom.js";
-import { failedRuns, flagged, quarantine } from "../quality/evidence.js";
-import { keepFocus } from "../focus.js";
+import { emptyState, outcomeMark, tile } from "../components.js";
+import { dayField } from "../controls.js";
+import { h, keepFocus, replaceChildren } from "../dom.js";
 import { count, cut, plural, share } from "../format.js";
-import { dayField, emptyState, outcome } from "../components.js";
-import { update } from "../route.js";
+import { checks } from "../quality/checks.js";
+import { failedRuns, flagged, quarantine } from "../quality/evidence.js";
+import { link, pageLink, update } from "../route.js";
+import { snapshotDay } from "../store.js";
 
-/** Show the view; its parameters: day, and run: the id of one run of that day. */
+/** @typedef {import("../store.js").Status} Status */
+
+/**
+ * Show the view; its parameters: day, check, and run: the id of one run of that day.
+ * @param {import("../app.js").Context} context
+ * @returns {Promise<import("../app.js").View>}
+ */
 export async function show({ node, params, status }) {
-  let said = [];
+  let day = status.latest;
 
+  /** @param {URLSearchParams} now */
   async function draw(now) {
-    const day = now.get("day");
+    day = now.get("day") ?? status.latest;
     const run = now.get("run");
     const [data, refused] = await Promise.all([
       get("quality", { date: day, run }),
-      get("quarantine", { limit: 20, date: day, run }),
+      get("quarantine", { limit: 20, date: now.get("day"), run }),
     ]);
-    said = data.warnings;
     keepFocus(node, () =>
       replaceChildren(
         node,
         controls(data, status),
         tiles(data),
         checks(data),
-        h("div", { class: "columns" }, flagged(data), quarantine(refused, day, data)),
+        h("div", { class: "columns" }, flagged(data, now.get("check")), quarantine(refused, data)),
         failedRuns(data),
       ),
     );
+    return [...data.warnings, ...refused.warnings];
   }
 
-  await draw(params);
-  return { warnings: said, stop() {}, change: draw };
+  return { warnings: await draw(params), stop() {}, change: draw, pinned: () => ({ day }) };
 }
 
+/**
+ * @param {Api.QualityAnswer} data
+ * @param {Status} status
+ */
 function controls(data, status) {
-  const choose = (day) =>
-    update(
-      {
-        day: snapshotDay(status.dates, day) === status.latest ? null : snapshotDay(status.dates, day),
-        run: null,
-      },
-      { push: true },
-    );
+  const choose = (/** @type {string} */ day) => {
+    const found = snapshotDay(status.dates, day);
+    update({ day: found === status.latest ? null : found, run: null }, { push: true });
+  };
+  const day = data.date ?? status.latest;
   return h(
     "div",
     { class: "controls" },
@@ -54,21 +62,13 @@ function controls(data, status) {
     h(
       "span",
       { class: "end" },
-      dayField("Snapshot of", data.date, { min: status.dates[0], max: status.latest }, choose),
+      data.report && h("a", { class: "button", ...pageLink(`api/report?date=${day}`) }, "HTML report"),
+      dayField("Snapshot of", day, { min: status.dates[0], max: status.latest }, choose),
     ),
   );
 }
 
-function tile(title, value, note) {
-  return h(
-    "div",
-    { class: "tile" },
-    h("h2", {}, title),
-    h("p", { class: "figure" }, value),
-    h("p", { class: "note" }, note),
-  );
-}
-
+/** @param {Api.QualityAnswer} data */
 function tiles(data) {
   const { report } = data;
   if (!report)
@@ -81,9 +81,8 @@ function tiles(data) {
       ),
     );
   const { served, valid, quarantined } = report.rows;
-  const drift = report.drift;
-  const unknown = drift.unknown_fields.length;
-  const missing = drift.missing_fields.length;
+  const { unknown_fields, missing_fields } = report.drift;
+  const drift = unknown_fields.length + missing_fields.length;
   const equation = h(
     "span",
     { class: "equation" },
@@ -94,41 +93,28 @@ function tiles(data) {
     h("b", {}, `+ ${count(quarantined)}`),
     " refused",
   );
-  const kept = served === valid + quarantined;
+  const fields = [...unknown_fields.map((name) => `new: ${name}`), ...missing_fields.map((name) => `gone: ${name}`)];
+  const [last] = data.flagged;
   return h(
     "div",
     { class: "card tiles quality-tiles" },
-    tile(
-      "Score",
-      share(report.score),
-      `${count(data.report.evaluated)} evaluated, ${count(data.report.failed)} failed`,
-    ),
+    tile("Score", share(report.score), `${count(report.evaluated)} evaluated, ${count(report.failed)} failed`),
     tile(
       "Outcome",
-      outcome(report.outcome),
-      report.outcome === "failed"
-        ? `run ${report.snapshot_id} was not committed`
-        : `snapshot of ${data.date}`,
+      outcomeMark(report.outcome),
+      report.outcome === "failed" ? `run ${report.snapshot_id} was not committed` : `snapshot of ${data.date}`,
     ),
     tile(
       "Records",
       equation,
-      kept
+      served === valid + quarantined
         ? "nothing lost between answer and file"
         : h("span", { class: "failed" }, "the sum does not hold: records were lost"),
     ),
     tile(
       "Drift",
-      unknown + missing ? plural(unknown + missing, "field") : "none",
-      unknown + missing
-        ? cut(
-            [
-              ...drift.unknown_fields.map((name) => `new: ${name}`),
-              ...drift.missing_fields.map((name) => `gone: ${name}`),
-            ].join(", "),
-            120,
-          )
-        : "no unknown, no missing field",
+      drift ? plural(drift, "field") : "none",
+      drift ? cut(fields.join(", "), 120) : "no unknown, no missing field",
     ),
     tile(
       "Flagged days",
@@ -138,7 +124,7 @@ function tiles(data) {
         count(data.flagged_days),
         h("span", { class: "small muted" }, ` of ${count(data.history.dates.length)}`),
       ),
-      data.flagged.length ? `last on ${data.flagged[0].date}` : "none so far",
+      last ? h("a", { href: link("quality", { day: last.date }) }, `last on ${last.date}`) : "none so far",
     ),
   );
 }

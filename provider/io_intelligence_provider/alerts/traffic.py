@@ -1,0 +1,233 @@
+"""Reads the monthly traffic of models, and computes what price changes add to the monthly bill, exactly."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Context, Decimal
+from typing import Any, Final, Protocol, TypeAlias
+
+from io_intelligence_provider.alerts.rules import RulesSource, read_source
+from io_intelligence_provider.changes.kinds import PRICE
+from io_intelligence_provider.errors import ConfigurationError
+
+__all__ = ["Addition", "Bill", "NotCounted", "Traffic", "bill_of", "traffic_from"]
+
+
+_COLUMNS: Final = {
+    "input": "input_token_price",
+    "output": "output_token_price",
+    "cache_read": "cache_read_token_price",
+    "cache_write": "cache_write_token_price",
+}
+"""The price column of each kind of tokens."""
+
+_EXACT: Final = Context(prec=200)
+"""Never rounds: prices have 38 digits, token counts at most 30."""
+_MOST: Final = 10**30
+
+Traffic: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Tokens a month of each kind, by ``name`` or ``model_id``."""
+
+
+def traffic_from(source: RulesSource) -> Traffic:
+    """Return validated traffic.
+
+    :param source: ``{model: {"input", "output", "cache_read", "cache_write": tokens a month}}`` as a mapping,
+        as YAML or JSON text, or the path of such a file. A kind that is not given has no tokens.
+    :raises ConfigurationError: when the source cannot be read, or an entry has an unknown key or a value that
+        is no number of tokens; the message names the key.
+    """
+    value = read_source(source, "traffic")
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(
+            f"Traffic is a mapping of models to tokens a month, not {type(value).__name__}: "
+            '{"org/model": {"input": 1000000, "output": 200000}}.'
+        )
+    return {_model(name): _tokens(name, given) for name, given in value.items()}
+
+
+def _model(name: object) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"Traffic: the key {name!r} is no name or id of a model.")
+    return name
+
+
+def _tokens(model: str, given: object) -> dict[str, int]:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"Traffic of {model!r} is {given!r}; give a mapping of {', '.join(_COLUMNS)} to tokens a month."
+        )
+    if unknown := [key for key in given if key not in _COLUMNS]:
+        raise ConfigurationError(
+            f"Traffic of {model!r}: unknown key {unknown[0]!r}; known are {', '.join(_COLUMNS)}."
+        )
+    return {kind: _count(model, kind, value) for kind, value in given.items()}
+
+
+def _count(model: str, kind: str, value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON's 1e9
+    try:
+        count = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        count = -1
+    if not 0 <= count < _MOST:
+        raise ConfigurationError(
+            f"Traffic of {model!r}: {kind} is {value!r}; give the tokens a month as an integer of 0 or more."
+        )
+    return count
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Holds what the price changes of one model add to the monthly bill, in USD; negative: they save it.
+
+    :param kinds: the part of each kind of tokens, biggest first.
+    """
+
+    model: str
+    amount: Decimal
+    kinds: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True)
+class NotCounted:
+    """Names what a bill leaves out because it is unknown.
+
+    :param kind: the kind of tokens; ``None``: the whole model.
+    """
+
+    model: str
+    kind: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Holds what the price changes of a digest add to the monthly bill, in USD.
+
+    :param total: the sum of ``additions``; what is unknown is not in it.
+    :param additions: biggest first, up or down.
+    """
+
+    total: Decimal
+    additions: tuple[Addition, ...]
+    not_counted: tuple[NotCounted, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; amounts as text, with every digit."""
+        return {
+            "total": f"{self.total:f}",
+            "additions": [
+                {
+                    "model": one.model,
+                    "amount": f"{one.amount:f}",
+                    "kinds": {kind: f"{amount:f}" for kind, amount in one.kinds.items()},
+                }
+                for one in self.additions
+            ],
+            "not_counted": [
+                {"model": one.model, "kind": one.kind, "reason": one.reason} for one in self.not_counted
+            ],
+        }
+
+
+class Move(Protocol):
+    """A change of a price, as :class:`~io_intelligence_provider.alerts.digest.Alert` holds it."""
+
+    @property
+    def change(self) -> str: ...
+    @property
+    def model_id(self) -> str: ...
+    @property
+    def field(self) -> str | None: ...
+    @property
+    def old_value(self) -> str | None: ...
+    @property
+    def new_value(self) -> str | None: ...
+    @property
+    def since(self) -> date: ...
+    @property
+    def doubtful(self) -> str | None: ...
+
+
+def bill_of(
+    traffic: Traffic,
+    moves: Iterable[Move],
+    models: Iterable[tuple[str, str]],
+    refused: Collection[str],
+) -> Bill:
+    """Return what price changes add to the monthly bill.
+
+    A price that two rules report counts once, with the change since the earlier day.
+
+    :param moves: the changes; those that are no price changes are ignored.
+    :param models: ``model_id`` and ``name`` of each model of the day.
+    :param refused: ids and names of the models in quarantine.
+    """
+    ids: dict[str, set[str]] = {}
+    for identity, name in models:
+        for key in {identity, name} & traffic.keys():
+            ids.setdefault(key, set()).add(identity)
+    longest: dict[tuple[str, str | None], Move] = {}
+    for move in sorted(moves, key=lambda move: move.since):
+        if move.change == PRICE:
+            longest.setdefault((move.model_id, move.field), move)
+    additions: list[Addition] = []
+    not_counted: list[NotCounted] = []
+    for model, tokens in traffic.items():
+        found = ids.get(model, set())
+        if len(found) == 1:
+            identity = next(iter(found))
+            moved = {kind: longest.get((identity, _COLUMNS[kind])) for kind, count in tokens.items() if count}
+            known, unknown = _costs(model, tokens, {kind: one for kind, one in moved.items() if one})
+            additions += known
+            not_counted += unknown
+        else:
+            gone = "in quarantine" if model in refused else "not in the catalogue"
+            not_counted.append(NotCounted(model, None, "the name of several models" if found else gone))
+    additions.sort(key=lambda one: (-abs(one.amount), one.model))
+    return Bill(_sum(one.amount for one in additions), tuple(additions), tuple(not_counted))
+
+
+def _costs(
+    model: str, tokens: Mapping[str, int], moves: Mapping[str, Move]
+) -> tuple[list[Addition], list[NotCounted]]:
+    reasons = {kind: _unknown(move) for kind, move in moves.items()}
+    unknown = [NotCounted(model, kind, reason) for kind, reason in reasons.items() if reason]
+    kinds = {kind: _cost(move, tokens[kind]) for kind, move in moves.items() if not reasons[kind]}
+    if not kinds:
+        return [], unknown
+    ordered = dict(sorted(kinds.items(), key=lambda item: -abs(item[1])))
+    return [Addition(model, _sum(kinds.values()), ordered)], unknown
+
+
+def _unknown(move: Move) -> str | None:
+    if move.doubtful is not None:
+        return "a doubtful 0, so no saving" if move.doubtful == "new" else "a doubtful 0 before"
+    if move.old_value is None:
+        return "not published before"
+    return "not published now" if move.new_value is None else None
+
+
+def _cost(move: Move, tokens: int) -> Decimal:
+    difference = _EXACT.subtract(Decimal(move.new_value or 0), Decimal(move.old_value or 0))
+    return _plain(_EXACT.multiply(difference, Decimal(tokens)).scaleb(-6, _EXACT))
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return _plain(total)
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """Return an amount with two decimals or as many more as it has."""
+    exact = amount.normalize(_EXACT)
+    cents = Decimal("0.01")
+    exponent = exact.as_tuple().exponent
+    return exact if isinstance(exponent, int) and exponent < -2 else exact.quantize(cents, context=_EXACT)

@@ -1,0 +1,433 @@
+// The answers of the JSON routes. Generated from the pydantic models in plugin/api: make docs
+
+declare namespace Api {
+
+  /** Describes a change of any model; `passes`: by itself, not because of its model's other changes. */
+  interface Change {
+    date: string;
+    previous_date: string;
+    change: string;
+    field: string | null;
+    old_value: string | null;
+    new_value: string | null;
+    pct: number | null;
+    direction: string | null;
+    model_id: string;
+    name: string;
+    passes: boolean;
+  }
+
+  /** Holds a page of changes, newest day first. */
+  interface ChangesAnswer {
+    warnings: string[];
+    start: string;
+    end: string;
+    total: number;
+    items: Change[];
+    days: ChangesDay[];
+  }
+
+  /** Holds counts over the whole history; a day whose changes were never detected is absent. */
+  interface ChangesByDayAnswer {
+    warnings: string[];
+    days: DayCounts[];
+  }
+
+  /** Counts the changes of a day; `hidden`: those left out only by `min_pct` and `direction`. */
+  interface ChangesDay {
+    date: string;
+    previous_date: string | null;
+    changes: number;
+    price_changes: number;
+    up: number;
+    down: number;
+    shown: number;
+    hidden: number;
+  }
+
+  /** Holds the result of a check of a run. */
+  interface Check {
+    check: string;
+    column: string | null;
+    level: "row" | "snapshot" | "dataset";
+    severity: "error" | "warn";
+    evaluated: number;
+    failed: number;
+    examples: unknown[];
+    passed: boolean;
+  }
+
+  /** Holds one check over all days; `states`: a letter per day, p passed, f flagged, - not run. */
+  interface CheckRow {
+    check: string;
+    column: string | null;
+    columns: string[];
+    level: "row" | "snapshot" | "dataset";
+    severity: "error" | "warn";
+    states: string;
+    flagged: number;
+  }
+
+  /** Describes a column of the models file. */
+  interface ColumnText {
+    name: string;
+    description: string;
+    unit: string | null;
+  }
+
+  /** Counts the changes of a day; the six counts add up to all of them. */
+  interface DayCounts {
+    date: string;
+    previous_date: string | null;
+    up: number;
+    down: number;
+    added: number;
+    removed: number;
+    quota: number;
+    other: number;
+  }
+
+  /** Lists the fields that came or went. */
+  interface Drift {
+    unknown_fields: string[];
+    missing_fields: string[];
+  }
+
+  /** Describes a change that the overview lists. */
+  interface Event {
+    date: string;
+    change: string;
+    name: string;
+    model_id: string;
+    field: string | null;
+    old_value: string | null;
+    new_value: string | null;
+  }
+
+  /** Describes a column of a model that has no other place on the page. */
+  interface Fact {
+    column: string;
+    label: string;
+    value: unknown;
+    unit: string | null;
+  }
+
+  /** Describes a run that a check stopped. */
+  interface FailedRun {
+    snapshot_id: string;
+    date: string;
+    fetched_at: string;
+    score: number;
+    checks: string[];
+  }
+
+  /** Describes why a record was refused. */
+  interface Failure {
+    check: string | null;
+    column: string | null;
+    value: string | null;
+    message: string | null;
+  }
+
+  /** Describes a check that failed on a committed day. */
+  interface Flagged {
+    date: string;
+    check: string;
+    column: string | null;
+    severity: "error" | "warn";
+    failed: number;
+    examples: unknown[];
+  }
+
+  /** Holds the steps of some models and fields. */
+  interface HistoryAnswer {
+    warnings: string[];
+    start: string;
+    end: string;
+    dates: string[];
+    series: Series[];
+  }
+
+  /** Holds exact medians of the models that publish the price: today, a day and thirty days before. */
+  interface Median {
+    value: string | null;
+    previous: string | null;
+    then: string | null;
+    then_date: string | null;
+  }
+
+  /** Holds the medians of the two prices that all models have. */
+  interface MedianFigures {
+    output: Median;
+    input: Median;
+  }
+
+  /** Describes a row of the models table. */
+  interface Model {
+    model_id: string;
+    name: string;
+    developer: string | null;
+    status: string | null;
+    context_window: number | string | null;
+    max_tokens: number | string | null;
+    trendiness: number | string | null;
+    prices: Record<string, string | null>;
+    quotas: Record<string, number | string | null>;
+    min_access_tier: string | null;
+    capabilities: string[];
+    spark: ([number, string | null])[];
+    change: OutputChange;
+    doubtful: string[];
+  }
+
+  /** Describes one model. `as_of`: the day of its row, before `date` if the model is gone by then. */
+  interface ModelAnswer {
+    warnings: string[];
+    date: string;
+    as_of: string;
+    model: ModelWithFacts;
+    first_seen: string;
+    last_seen: string;
+    days_on_file: number;
+    price_changes: number | null;
+    price_change_days: number | null;
+    since: Record<string, Since>;
+    series: Record<string, ([string, string | null, boolean])[]>;
+    changes: ModelChange[];
+  }
+
+  /** Describes a change of one model. */
+  interface ModelChange {
+    date: string;
+    previous_date: string;
+    change: string;
+    field: string | null;
+    old_value: string | null;
+    new_value: string | null;
+    pct: number | null;
+    direction: string | null;
+  }
+
+  /** Describes a model with all stored columns. */
+  interface ModelWithFacts {
+    model_id: string;
+    name: string;
+    developer: string | null;
+    status: string | null;
+    context_window: number | string | null;
+    max_tokens: number | string | null;
+    trendiness: number | string | null;
+    prices: Record<string, string | null>;
+    quotas: Record<string, number | string | null>;
+    min_access_tier: string | null;
+    capabilities: string[];
+    spark: ([number, string | null])[];
+    change: OutputChange;
+    doubtful: string[];
+    facts: Fact[];
+  }
+
+  /** Holds a page of the models of a day, and all models that were removed before. */
+  interface ModelsAnswer {
+    warnings: string[];
+    date: string;
+    total: number;
+    items: Model[];
+    removed: RemovedModel[];
+    then_date: string | null;
+  }
+
+  /** Describes the largest price move of a model in one direction. */
+  interface Mover {
+    name: string;
+    model_id: string;
+    field: string;
+    old_value: string | null;
+    new_value: string | null;
+    pct: number | null;
+    direction: string | null;
+    spark: ([number, string | null])[];
+  }
+
+  /** Lists the largest moves. `since`: the day compared with; `None` when there is none. */
+  interface Movers {
+    since: string | null;
+    up: Mover[];
+    down: Mover[];
+    up_total: number;
+    down_total: number;
+  }
+
+  /** Compares the output price with thirty days before; `new`: the model first appeared after that. */
+  interface OutputChange {
+    pct: number | null;
+    new: boolean;
+    old: string | null;
+  }
+
+  /** Holds the overview of a day. A part whose file is missing is `None`. */
+  interface OverviewAnswer {
+    warnings: string[];
+    date: string;
+    previous_date: string | null;
+    days: number;
+    models: number;
+    added: number | null;
+    removed: number | null;
+    active: number | null;
+    price_changes: PriceChanges | null;
+    repriced: Repriced | null;
+    largest: Mover | null;
+    medians: MedianFigures;
+    median_series: Record<string, ([string, string | null])[]>;
+    quality: QualityFigures | null;
+    movers: Movers;
+    per_day: DayCounts[];
+    events: Event[];
+  }
+
+  /** Counts changed prices; those from or to null count in the total only. */
+  interface PriceChanges {
+    total: number;
+    up: number;
+    down: number;
+  }
+
+  /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. */
+  interface QualityAnswer {
+    warnings: string[];
+    date: string | null;
+    report: Report | null;
+    fail_on: string | null;
+    history: QualityHistory;
+    flagged: Flagged[];
+    failed_runs: FailedRun[];
+    flagged_days: number;
+    runs: number;
+  }
+
+  /** Summarizes the report in five figures. */
+  interface QualityFigures {
+    score: number;
+    outcome: string;
+    served: number;
+    valid: number;
+    quarantined: number;
+  }
+
+  /** Holds the committed runs by day; `None` where there is no report. */
+  interface QualityHistory {
+    dates: string[];
+    scores: (number | null)[];
+    outcomes: ("passed" | "warned" | "failed" | null)[];
+    served: (number | null)[];
+    valid: (number | null)[];
+    quarantined: (number | null)[];
+    checks: CheckRow[];
+  }
+
+  /** Holds a page of refused records, newest day first. */
+  interface QuarantineAnswer {
+    warnings: string[];
+    date: string | null;
+    total: number;
+    items: Refused[];
+  }
+
+  /** Holds a refused record; `truncated`: whether the response leaves part of it out. */
+  interface Refused {
+    date: string;
+    model_id: string | null;
+    name: string | null;
+    record: string;
+    truncated: boolean;
+    failures: Failure[];
+  }
+
+  /** Names a model that is not in the store any more. */
+  interface RemovedModel {
+    model_id: string;
+    name: string;
+    last_seen: string;
+  }
+
+  /** Holds the published form of a report, and the totals of evaluated and failed values. */
+  interface Report {
+    snapshot_id: string;
+    snapshot_date: string;
+    fetched_at: string;
+    source_url: string;
+    wire_shape: string;
+    outcome: "passed" | "warned" | "failed";
+    score: number;
+    rows: Rows;
+    checks: Check[];
+    fields: string[];
+    drift: Drift;
+    evaluated: number;
+    failed: number;
+  }
+
+  /** Counts models with a changed price: only up, only down, both. */
+  interface Repriced {
+    models: number;
+    dearer: number;
+    cheaper: number;
+    both: number;
+  }
+
+  /** Counts the records of a run. */
+  interface Rows {
+    served: number;
+    valid: number;
+    quarantined: number;
+  }
+
+  /** Holds one field of one model; `before`: the step in force before the range. */
+  interface Series {
+    model: string;
+    model_id: string;
+    name: string;
+    field: string;
+    steps: ([string, string | null, boolean])[];
+    before: [string, string | null, boolean] | null;
+  }
+
+  /** Compares a price with its first published value, and with thirty days before. */
+  interface Since {
+    first_value: string | null;
+    first_date: string | null;
+    pct: number | null;
+    pct_30: number | null;
+  }
+
+  /** Holds the state of the store. `changes`: of the latest day, `None` if never detected. `root_exists`: whether there is a folder; an object store may have none before its first object. `age_hours`: the age of the data. */
+  interface StatusAnswer {
+    warnings: string[];
+    state: "empty" | "partial" | "ok";
+    root: string;
+    root_exists: boolean;
+    dag_id: string;
+    conn_id: string;
+    dates: string[];
+    latest: string | null;
+    latest_on_file: string | null;
+    unreadable: Unreadable[];
+    snapshot_id: string | null;
+    fetched_at: string | null;
+    wire_shape: string | null;
+    age_hours: number | null;
+    stale: boolean;
+    models: number | null;
+    changes: number | null;
+    columns: ColumnText[];
+    version: string;
+    now: string;
+  }
+
+  /** Reports a day whose snapshot cannot be read. */
+  interface Unreadable {
+    date: string;
+    message: string;
+  }
+}

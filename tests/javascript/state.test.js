@@ -1,0 +1,132 @@
+// Tests the address, the queries made from it, and the state that all views share.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+// The modules look at the window and the document only when something happens.
+globalThis.window = { addEventListener() {}, location: { hash: "" } };
+globalThis.document = { addEventListener() {}, visibilityState: "visible" };
+
+const STATIC = "../../provider/io_intelligence_provider/plugin/static/";
+const route = await import(`${STATIC}route.js`);
+const changes = await import(`${STATIC}changes/query.js`);
+const store = await import(`${STATIC}store.js`);
+const { queryOf } = await import(`${STATIC}api.js`);
+
+test("parameters become a query, arrays repeat", () => {
+  assert.equal(queryOf({ a: ["x", "y z"], b: null, c: "", d: 0 }), "?a=x&a=y+z&d=0");
+  assert.equal(queryOf({}), "");
+});
+
+test("an address is read and changed, and what it does not know is kept", () => {
+  const read = route.parse("#/prices?model=a%2Fb&model=c&scale=log");
+  assert.equal(read.view, "prices");
+  assert.deepEqual(read.params.getAll("model"), ["a/b", "c"]);
+  assert.equal(route.changed(read, { model: ["d"], scale: null }), "#/prices?model=d");
+  assert.equal(route.parse("#/nothing?x=1").view, "overview");
+  assert.equal(route.link("models", { q: "a b" }), "#/models?q=a+b");
+});
+
+test("the panel of a model has the published parameter in the table of models, another elsewhere", () => {
+  assert.equal(route.panelKey("models"), "model");
+  assert.equal(route.panelKey("prices"), "open");
+});
+
+const STATUS = { latest: "2026-06-30", dates: ["2026-06-28", "2026-06-29", "2026-06-30"] };
+
+test("a changes query has the filters of the address, and only known ones", () => {
+  const state = changes.stateOf(new URLSearchParams("kind=price&size=20&direction=up&q=glm&model=a"), STATUS);
+  assert.equal(state.filtered, true);
+  assert.deepEqual(changes.query(state), {
+    start: "2026-06-28",
+    end: "2026-06-30",
+    kinds: ["price_changed"],
+    q: "glm",
+    min_pct: "20",
+    direction: "up",
+    model: "a",
+  });
+  const bad = changes.stateOf(
+    new URLSearchParams("kind=__proto__&size=7&direction=left&start=x&end=2026-06-29"),
+    STATUS,
+  );
+  assert.equal(bad.filtered, false);
+  assert.deepEqual([bad.start, bad.end], ["2026-06-28", "2026-06-29"]);
+});
+
+test("a model is named in an address by its name where that is unique, else by its id", () => {
+  const items = [
+    { model_id: "1", name: "a" },
+    { model_id: "2", name: "a" },
+    { model_id: "3", name: "b" },
+    { model_id: "4", name: "" },
+  ];
+  assert.deepEqual(
+    items.map((model) => store.reference(model, items)),
+    ["1", "2", "b", "4"],
+  );
+  assert.equal(store.find(items, "b")?.model_id, "3");
+  assert.equal(store.find(items, "nothing"), undefined);
+});
+
+test("a search finds every word in name or developer", () => {
+  const matches = store.matcher("GLM z-ai");
+  assert.equal(matches({ name: "z-ai/glm-5", developer: null }), true);
+  assert.equal(matches({ name: "glm-5", developer: "z-ai" }), true);
+  assert.equal(matches({ name: "glm-5", developer: null }), false);
+});
+
+test("a day without a snapshot is the one before", () => {
+  assert.equal(store.snapshotDay(STATUS.dates, "2026-07-05"), "2026-06-30");
+  assert.equal(store.snapshotDay(STATUS.dates, "2020-01-01"), "2026-06-28");
+});
+
+/** Answer every request with the next of some answers; an error is thrown. */
+function serve(...answers) {
+  globalThis.fetch = async () => {
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return { ok: true, json: async () => answer };
+  };
+}
+
+const status = (over = {}) => ({
+  state: "ok",
+  latest: "2026-06-30",
+  latest_on_file: "2026-06-30",
+  snapshot_id: "one",
+  changes: null,
+  models: 2,
+  dates: STATUS.dates,
+  unreadable: [],
+  stale: false,
+  ...over,
+});
+
+test("a newer snapshot is offered, and shown only when asked for", async () => {
+  serve(status(), status({ stale: true }), new Error("down"), status({ snapshot_id: "two", latest: "2026-07-01" }));
+  await store.load();
+  await store.refresh(); // the same files: shown at once
+  assert.equal(store.status().stale, true);
+  assert.equal(store.news(), null);
+  await store.refresh();
+  assert.equal(store.problem().kind, "network");
+  assert.equal(store.status().snapshot_id, "one");
+  await store.refresh();
+  assert.equal(store.problem(), null);
+  assert.equal(store.status().snapshot_id, "one");
+  assert.equal(store.news().latest, "2026-07-01");
+  store.showNewest();
+  assert.equal(store.status().snapshot_id, "two");
+  assert.equal(store.news(), null);
+});
+
+test("changes that were detected later are news, an age is not", () => {
+  assert.equal(store.sameFiles(status(), status({ stale: true, age_hours: 5 })), true);
+  assert.equal(store.sameFiles(status(), status({ changes: 3 })), false);
+});
+
+test("an old snapshot is stale by the calendar, whatever the server said when it was asked", () => {
+  assert.equal(store.isStale(status()), true);
+  assert.equal(store.isStale(status({ latest: new Date().toISOString().slice(0, 10) })), false);
+});

@@ -46,6 +46,7 @@ SAMPLES: Final = {
     "io_intelligence_on_change": "",
     "io_intelligence_watchdog": "",
     "io_intelligence_settings": "is imported by the others",
+    "io_intelligence_export": "",
     "io_intelligence_by_date": "needs a partition; tests/airflow runs its task",
     "io_intelligence_load_periods": "needs the provider of a SQL database",
     "io_intelligence_watch": "needs the event of a triggerer; wheel_check runs its trigger",
@@ -198,8 +199,10 @@ def check_commands(wheel: Installed, url: str) -> None:
         sys.exit("changes --json prints nothing")
     if "%" not in wheel.command("alert", *at, "--dry-run", "--rules", str(rules)):
         sys.exit("alert --dry-run prints no change")
+    if not json.loads(wheel.command("export", *at, "--format", "litellm", "--out", "-")):
+        sys.exit("export prints no model")
     wheel.command("init-dag", wheel.airflow["AIRFLOW__CORE__DAGS_FOLDER"])  # a folder that is not there yet
-    ran = {"replay", "snapshot", "show", "changes", "alert", "init-dag", "emulate"}
+    ran = {"replay", "snapshot", "show", "changes", "alert", "export", "init-dag", "emulate"}
     listed = set(re.findall(r"^    ([a-z-]+) ", wheel.command("--help"), re.MULTILINE))
     if listed != ran:
         sys.exit(f"`io-intelligence --help` lists {sorted(listed)}, and {sorted(ran)} are run here")

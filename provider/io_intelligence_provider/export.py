@@ -7,6 +7,7 @@ take a missing price for 0, so a model whose needed price is unknown or doubtful
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -87,11 +88,11 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
     entries: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
     rows = store.read(day).to_pylist()
-    names = [row["name"] for row in rows]
+    names = Counter(row["name"] for row in rows)
     for row in rows:
         name = row["name"]
-        if names.count(name) > 1:
-            left_out[name] = f"{names.count(name)} models have this name"
+        if names[name] > 1:
+            left_out[name] = f"{names[name]} models have this name"
             continue
         prices = {field: None if (row["model_id"], field) in doubtful else row[field] for field in _PRICES}
         missing = [field for field in _needed(row) if prices[field] is None]

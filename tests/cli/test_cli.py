@@ -206,7 +206,9 @@ def test_a_port_of_the_interface_that_is_none(port: str, tmp_path: Path) -> None
     assert done.stderr == f"PORT is '{port}'; it must be a number from 1 to 65535.\n"
 
 
-@pytest.mark.parametrize("command", ["snapshot", "show", "changes", "alert", "replay", "emulate", "init-dag"])
+@pytest.mark.parametrize(
+    "command", ["snapshot", "show", "changes", "alert", "export", "replay", "emulate", "init-dag"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

@@ -154,10 +154,13 @@ def exports(url: str, root: str) -> None:
     assert len(list(store.runs())) == 2
     assert store.price_at(model, "latest").snapshot_date == date(2026, 6, 29)
     store.cost(model, input_tokens=1)
+    assert store.price_index()["input"][0].as_py() == 100
+    assert len(json.loads(package.export_prices(store, "openrouter"))["data"]) > 20
     _check_exports(package, Path(root))
     used = {
         "AlertRule", "ChangesSummary", "CheckOptions", "IOIntelligenceClient", "SnapshotStore",
-        "SnapshotSummary", "__version__", "check_dataset", "check_frame", "detect_changes", "take_snapshot",
+        "SnapshotSummary", "__version__", "check_dataset", "check_frame", "detect_changes", "export_prices",
+        "take_snapshot",
     }  # fmt: skip
     assert names == used, f"no check here uses {sorted(names ^ used)}"
     assert not [name for name in sys.modules if name.partition(".")[0] == "airflow"], "Airflow was imported"

@@ -1,0 +1,79 @@
+"""Tests the export operator in a real Airflow, and the command beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from helpers.airflow_runs import catalogue_records, load_dag, task_instance
+from io_intelligence_provider import SnapshotStore, export_prices
+from io_intelligence_provider.cli import main
+from io_intelligence_provider.operators.export import IOIntelligenceExportOperator
+
+
+@pytest.fixture
+def filed(file_day: Callable[..., Any], root: Path) -> SnapshotStore:
+    """The snapshot of today, in which one price is not published."""
+    served = catalogue_records()
+    served[0]["metadata"]["output_token_price"] = None
+    file_day(datetime.now(UTC).date(), served)
+    return SnapshotStore(root)
+
+
+def test_the_task_writes_the_prices_of_its_day_and_names_what_it_left_out(
+    filed: SnapshotStore,
+    run_dag: Callable[..., Any],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with DAG("exporting", schedule=None, params={"folder": str(tmp_path / "out")}) as dag:
+        IOIntelligenceExportOperator(
+            task_id="export", format="litellm", path="{{ params.folder }}/{{ task.task_id }}.json"
+        )
+    run = run_dag(dag)
+    assert run.state == "success"
+    path = tmp_path / "out" / "export.json"
+    assert path.read_bytes() == export_prices(filed, "litellm")
+    models = filed.read().num_rows
+    assert task_instance(run, "export").xcom_pull(task_ids="export") == {
+        "snapshot_date": datetime.now(UTC).date().isoformat(),
+        "format": "litellm",
+        "models": models - 1,
+        "left_out": 1,
+        "bytes": path.stat().st_size,
+        "path": str(path),
+    }
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert "output_token_price not published" in printed
+
+
+def test_the_sample_dag_writes_both_forms(
+    filed: SnapshotStore, run_dag: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dag = load_dag("io_intelligence_export")
+    for task in dag.tasks:
+        task.path = f"{tmp_path}/{Path(task.path).name}"
+    assert run_dag(dag).state == "success"
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["litellm.json", "openrouter.json"]
+
+
+def test_the_command_writes_or_prints_the_same(
+    filed: SnapshotStore, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["export", "--format", "openrouter", "--root", str(root)]
+    assert main([*asked, "--out", "-"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.encode() == export_prices(filed, "openrouter")
+    assert "output_token_price not published" in captured.err
+    assert main([*asked, "--out", str(tmp_path / "o.json"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == str(tmp_path / "o.json")
+    assert (tmp_path / "o.json").read_bytes() == export_prices(filed, "openrouter")
+    with pytest.raises(SystemExit):
+        main([*asked[:2], "csv", "--out", "-"])

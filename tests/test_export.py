@@ -82,6 +82,13 @@ def test_openrouter_clients_get_text_without_an_exponent(builder: Any) -> None:
     assert model["supported_parameters"] == ["tools", "tool_choice"]
 
 
+def test_openrouter_clients_get_the_keys_they_demand_also_where_nothing_is_known(builder: Any) -> None:
+    builder.file(DAY, priced("m", input_modalities=None, output_modalities=None, context_window=None))
+    (model,) = exported(builder.store, "openrouter")["data"]
+    assert model["architecture"] == {"modality": None, "input_modalities": [], "output_modalities": []}
+    assert "context_length" not in model
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_model_whose_price_is_unknown_is_left_out_and_counted(builder: Any, form: str) -> None:
     builder.file(DAY, priced("known"), priced("unknown", output_price=None), priced("free", "0", "0"))

@@ -192,7 +192,12 @@ def _openrouter(row: Row, prices: Mapping[str, Decimal | None]) -> dict[str, Any
         "created": _seconds(row["created_at"]),
         "description": row["description"] or row["short_description"],
         "context_length": row["context_window"],
-        "architecture": _known(modality=modality, input_modalities=inputs, output_modalities=outputs),
+        # Clients demand these keys; an empty list says that none is known.
+        "architecture": {
+            "modality": modality,
+            "input_modalities": inputs or [],
+            "output_modalities": outputs or [],
+        },
         "pricing": {kind: f"{price:f}" for kind, price in pricing.items() if price is not None},
         "top_provider": _known(context_length=row["context_window"], max_completion_tokens=row["max_tokens"]),
         "supported_parameters": _parameters(row),

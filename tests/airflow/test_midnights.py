@@ -1,170 +1,179 @@
-"""Tests three midnights of all sample Dags under a real scheduler, whose clock libfaketime sets.
+"""Tests what people receive over three midnights of the sample Dags, with real prices and a given clock.
 
-``make test-midnights`` runs it (about five minutes); it needs the Debian package ``libfaketime``.
+Each Dag run is one of ``dag.test``; time-machine sets the clock of this process. One night is bad: the API
+serves four prices that are no numbers, so the checks stop the run.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
+import time_machine
+from airflow.sdk import BaseNotifier
 
-from helpers.airflow_runs import DAGS
+from helpers.airflow_runs import load_dag
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
-from io_intelligence_provider.cli.demo import Receiver, notifying
-from io_intelligence_provider.cli.standalone import Standalone, airflow_environment
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
-pytestmark = [pytest.mark.midnights, pytest.mark.timeout(1800)]
-
-LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-DAILY, WATCHDOG = "io_intelligence_daily_pricing", "io_intelligence_watchdog"
-PATIENCE = 300.0
-"""Seconds until a condition that holds mostly within twenty is given up."""
-
-
-class Clock:
-    """The clock of all processes of an Airflow: the real one, moved by what a file says."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "clock"
-
-    def environment(self) -> dict[str, str]:
-        # libfaketime takes the end of a sleep on the monotonic clock for one on the faked clock.
-        folder = self._file.parent / "python"
-        folder.mkdir()
-        sleep = (
-            "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
-        )
-        (folder / "sitecustomize.py").write_text(sleep)
-        return {
-            "PYTHONPATH": str(folder),
-            "LD_PRELOAD": str(LIBRARIES[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_NO_CACHE": "1",
-        }
-
-    def set(self, now: datetime) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(f"{(now - datetime.now(UTC)).total_seconds():+.3f}\n")
-        new.replace(self._file)
-
-
-class Deployment:
-    """An Airflow with the sample Dags, whose notifiers post to a receiver."""
-
-    def __init__(self, airflow: Standalone, clock: Clock, receiver: Receiver) -> None:
-        self._airflow = airflow
-        self._clock = clock
-        self._receiver = receiver
-        self._heard = 0
-
-    def at(self, now: datetime, dag_id: str) -> list[str]:
-        """Set the clock, wait for the Dag's run of that date and all that it starts; return the messages."""
-        self._clock.set(now)
-        due = now.date().isoformat()
-        wait_until(lambda: self._ended(dag_id, due), f"the run of {dag_id} at {now}")
-        wait_until(self._is_quiet, f"all runs after {now}")
-        new = self._receiver.messages[self._heard :]
-        self._heard += len(new)
-        return [message["text"] for message in new]
-
-    def runs(self) -> list[dict[str, Any]]:
-        login = urllib3.request(
-            "POST",
-            f"{self._airflow.url}/auth/token",
-            json={"username": "admin", "password": self._airflow.passwords["admin"]},
-            timeout=60,
-        )
-        headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
-        url = f"{self._airflow.url}/api/v2/dags/~/dagRuns?limit=100"
-        found: list[dict[str, Any]] = urllib3.request("GET", url, headers=headers, timeout=60).json()[
-            "dag_runs"
-        ]
-        return found
-
-    def _ended(self, dag_id: str, due: str) -> bool:
-        return any(
-            run["dag_id"] == dag_id
-            and run["run_after"].startswith(due)
-            and run["state"] in ("success", "failed")
-            for run in self.runs()
-        )
-
-    def _is_quiet(self) -> bool:
-        return all(run["state"] in ("success", "failed") for run in self.runs())
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(2)
-    raise AssertionError(f"{what}: not within {PATIENCE:g} s")
-
+pytestmark = pytest.mark.long
 
 DAYS = [date(2026, 6, day) for day in (23, 24, 25, 26)]
+DAILY, WATCHDOG = "io_intelligence_daily_pricing", "io_intelligence_watchdog"
+
+
+class Recorder(BaseNotifier):
+    """Records what it was sent as plain text."""
+
+    template_fields = ("text",)
+
+    def __init__(self, heard: list[str]) -> None:
+        super().__init__()
+        self.text = "{{ io_intelligence.text }}"
+        self.heard = heard
+
+    def notify(self, context: Any) -> None:  # noqa: ARG002 - Airflow gives it
+        self.heard.append(self.text)
 
 
 @pytest.fixture
-def server() -> Iterator[EmulatorServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
     with EmulatorServer(catalogue=PriceHistory.load()) as server:
+        connection = {"conn_type": "io_intelligence", "host": server.url}
+        monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
         yield server
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, server: EmulatorServer) -> Iterator[Deployment]:
-    """An Airflow at noon of the first day, whose snapshot is on file."""
-    if not LIBRARIES:
-        pytest.skip("libfaketime is not installed: make system-deps")
-    server.set_as_of(DAYS[0])
-    with IOIntelligenceClient(server.url) as client:
-        take_snapshot(client, SnapshotStore(tmp_path / "store"), snapshot_date=DAYS[0])
-    dags = shutil.copytree(DAGS, tmp_path / "dags", ignore=lambda *_: {"__pycache__"})
-    settings = dags / "io_intelligence_settings.py"
-    settings.write_text(notifying(settings.read_text("utf-8")), "utf-8")
-    clock = Clock(tmp_path)
-    clock.set(datetime(*DAYS[0].timetuple()[:3], 12, tzinfo=UTC))
-    with Receiver() as receiver:
-        environment = airflow_environment(tmp_path / "airflow", dags, tmp_path / "store", server.url) | {
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK": json.dumps(
-                {"conn_type": "generic", "host": receiver.url}
-            ),
-            "AIRFLOW_CONN_IO_INTELLIGENCE_WAREHOUSE": json.dumps(
-                {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
-            ),
-            **clock.environment(),
-        }
-        with Standalone(tmp_path / "airflow", environment, {"admin": "admin"}) as airflow:
-            yield Deployment(airflow, clock, receiver)
+def received(run_dag: Callable[..., Any], root: Path) -> Callable[[str, datetime], list[str]]:
+    """Return a function that runs a Dag at a time and returns the messages that were sent."""
+
+    def run(dag_id: str, now: datetime) -> list[str]:
+        heard: list[str] = []
+        dag = load_dag(dag_id)
+        for task in dag.tasks:
+            task.retries = 0
+            (failed,) = task.on_failure_callback
+            failed.notifiers = [Recorder(heard)]
+            if hasattr(task, "notifiers"):
+                task.notifiers = [Recorder(heard)]
+        with time_machine.travel(now, tick=True):
+            run_dag(dag, run_after=now)
+        return heard
+
+    return run
 
 
-def test_what_people_receive_over_three_midnights(deployment: Deployment, server: EmulatorServer) -> None:
-    first, *nights = [datetime(*day.timetuple()[:3], tzinfo=UTC) for day in DAYS]
-    received = [("start", deployment.at(first + timedelta(hours=13), DAILY))]
-    for number, night in enumerate(nights):
-        good = server.state.catalogue
-        server.set_as_of(night.date())
-        if number == 1:
-            records = [json.loads(record.body) for record in good.rendered(night.date(), "documented")]
-            for record in records[:4]:
-                record["metadata"]["input_token_price"] = "free"
-            server.state.catalogue = FixedCatalogue(records)
-        received.append((str(night), deployment.at(night + timedelta(seconds=5), DAILY)))
-        server.state.catalogue = good
-        received.append(
-            (f"{night} 06:15", deployment.at(night + timedelta(hours=6, minutes=15, seconds=5), WATCHDOG))
-        )
-    assert received == []
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 0, 0, 5, tzinfo=UTC)
+
+
+def quarter_past_six(day: date) -> datetime:
+    return midnight(day) + timedelta(hours=6, minutes=15)
+
+
+DIGEST = """\
+meta-llama/Llama-3.3-70B-Instruct +20.21 %, and 2 more price changes on 2026-06-24
+
+prices that moved by 10 % or more (3 changes, since 2026-06-23)
+- meta-llama/Llama-3.3-70B-Instruct  output 0.864 → 1.0386 (+20.21 %)
+- openai/gpt-oss-20b  output 0.246 → 0.216 (-12.2 %)
+- moonshotai/Kimi-K2.5  output 2.67 → 2.375 (-11.05 %)
+
+Prices are in USD per 1M tokens.
+
+Data quality: passed
+- Quarantine: none
+- Models: 26
+"""
+
+STOPPED = """\
+IO Intelligence: quarantine_share stopped the snapshot of 2026-06-25
+
+Stopped by
+- quarantine_share  share: 0.15384615384615385, max_quarantine_share: 0.1
+
+Why 4 of 26 were refused
+- input_token_price price  4 of 26, for example model_id: 3d4767e2-da58-514b-aed9-28e088dcf8d9, name: \
+Intel/Qwen3-Coder-480B-A35B-Instruct-int4-mixed-ar, value: free, …
+
+The snapshot of 2026-06-24 stays in force.
+
+Look at the results of the checks and at the refused records. If the data are wrong, nothing is to be \
+done: the next run tries again. If they are right, change the limit of the check (max_quarantine_share, \
+fail_on) and clear the task on the same day (UTC).
+
+Dag io_intelligence_daily_pricing, task snapshot, run manual__2026-06-25T00:00:05+00:00.
+"""
+
+OVERDUE = """\
+IO Intelligence: No snapshot was committed for 30 hours
+
+No snapshot was committed for 30 hours. The latest is of 2026-06-24, read from the API at 2026-06-24 \
+00:00 UTC.
+
+The run of 2026-06-25 was stopped by its checks. At 2026-06-25 00:00 UTC failed: quarantine_share (1 of \
+1: share: 0.15384615384615385, max_quarantine_share: 0.1). 4 of 26 records were refused: \
+input_token_price price (4).
+
+The snapshot of 2026-06-24 stays in force.
+
+Dag io_intelligence_watchdog, task fresh_snapshot, run manual__2026-06-25T06:15:05+00:00.
+"""
+
+DIGEST_OF_TWO_DAYS = """\
+zai-org/GLM-5.2 +36.93 %, and 14 more price changes on 2026-06-26
+
+prices that moved by 10 % or more (15 changes)
+- zai-org/GLM-5.2  output 4.36 → 5.97 (+36.93 %), cache read 0.67 → 0.909 (+35.67 %), input 1.34 → 1.818 \
+ (+35.67 %), since 2026-06-23
+- MiniMaxAI/MiniMax-M2.5  cache read 0.169 → 0.1275 (-24.56 %), input 0.338 → 0.255 (-24.56 %), output \
+1.378 → 1.13 (-18 %), since 2026-06-23
+- openai/gpt-oss-120b  output 0.562 → 0.68 (+21 %), since 2026-06-23
+- Intel/Qwen3-Coder-480B-A35B-Instruct-int4-mixed-ar  cache read 0.2785 → 0.2225 (-20.11 %), input 0.557 \
+ → 0.445 (-20.11 %), output 2.545 → 2.145 (-15.72 %), since 2026-06-23
+- moonshotai/Kimi-K2.5  output 2.375 → 2.72 (+14.53 %), since 2026-06-24
+- MiniMaxAI/MiniMax-M2.7  cache read 0.33 → 0.373 (+13.03 %), input 0.66 → 0.746 (+13.03 %), since \
+2026-06-23
+- openai/gpt-oss-20b  cache read 0.0285 → 0.0255 (-10.53 %), input 0.057 → 0.051 (-10.53 %), since \
+2026-06-23
+
+Prices are in USD per 1M tokens.
+
+Data quality: passed
+- Quarantine: none
+- Models: 26
+"""
+
+
+def test_three_midnights(
+    server: EmulatorServer, received: Callable[[str, datetime], list[str]], root: Path
+) -> None:
+    """The good night has a digest, the bad one a reason and a reminder, the next one all that moved since."""
+    first, good, bad, again = DAYS
+    server.set_as_of(first)
+    with IOIntelligenceClient(server.url) as client, time_machine.travel(midnight(first)):
+        take_snapshot(client, SnapshotStore(root), snapshot_date=first)
+
+    server.set_as_of(good)
+    assert received(DAILY, midnight(good)) == [DIGEST]
+    assert received(WATCHDOG, quarter_past_six(good)) == []
+
+    history = server.state.catalogue
+    records = [json.loads(record.body) for record in history.rendered(bad, "documented")]
+    for record in records[:4]:
+        record["metadata"]["input_token_price"] = "free"
+    server.state.catalogue = FixedCatalogue(records)
+    assert received(DAILY, midnight(bad)) == [STOPPED]
+    assert received(WATCHDOG, quarter_past_six(bad)) == [OVERDUE]
+
+    server.state.catalogue = history
+    server.set_as_of(again)
+    assert received(DAILY, midnight(again)) == [DIGEST_OF_TWO_DAYS]
+    assert received(WATCHDOG, quarter_past_six(again)) == []

@@ -130,7 +130,7 @@ def test_nothing_invisible_reaches_the_page(new_page: Callable[..., Page], url: 
     # An address keeps the name as it is, but percent-encoded; the value of an option likewise.
     assert [text for text in hidden if "<option value=" not in text] == []
     if view in ("models", "quotas"):
-        expect(page.get_by_text(r"\u202eevil\u202c").first).to_be_visible()
+        expect(page.get_by_role("table").first.get_by_text(r"\u202eevil\u202c").first).to_be_visible()
 
 
 def test_every_model_can_be_opened(new_page: Callable[..., Page], url: str, hostile: Path) -> None:

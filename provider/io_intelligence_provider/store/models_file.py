@@ -247,7 +247,8 @@ class ModelSorter:
         for start in range(0, order.len(), SLICE):
             positions = order.slice(start, SLICE)
             counts = batch_of.gather(positions).value_counts().sort("batch")
-            rows = pl.concat([self._batches[at].take(count) for at, count in counts.rows()])
+            taken = [self._batches[at].take(count) for at, count in counts.rows()]
+            rows = pl.concat(taken, rechunk=True)  # from chunks, rows are picked four times slower
             # They came in the order of their positions.
             yield rows[positions.arg_sort().arg_sort()]
 

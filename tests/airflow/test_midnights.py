@@ -132,12 +132,12 @@ zai-org/GLM-5.2 +36.93 %, and 14 more price changes on 2026-06-26
 
 prices that moved by 10 % or more (15 changes)
 - zai-org/GLM-5.2  output 4.36 → 5.97 (+36.93 %), cache read 0.67 → 0.909 (+35.67 %), input 1.34 → 1.818 \
- (+35.67 %), since 2026-06-23
+(+35.67 %), since 2026-06-23
 - MiniMaxAI/MiniMax-M2.5  cache read 0.169 → 0.1275 (-24.56 %), input 0.338 → 0.255 (-24.56 %), output \
 1.378 → 1.13 (-18 %), since 2026-06-23
 - openai/gpt-oss-120b  output 0.562 → 0.68 (+21 %), since 2026-06-23
 - Intel/Qwen3-Coder-480B-A35B-Instruct-int4-mixed-ar  cache read 0.2785 → 0.2225 (-20.11 %), input 0.557 \
- → 0.445 (-20.11 %), output 2.545 → 2.145 (-15.72 %), since 2026-06-23
+→ 0.445 (-20.11 %), output 2.545 → 2.145 (-15.72 %), since 2026-06-23
 - moonshotai/Kimi-K2.5  output 2.375 → 2.72 (+14.53 %), since 2026-06-24
 - MiniMaxAI/MiniMax-M2.7  cache read 0.33 → 0.373 (+13.03 %), input 0.66 → 0.746 (+13.03 %), since \
 2026-06-23

@@ -18,6 +18,7 @@ from airflow.sdk import BaseNotifier
 
 from helpers.airflow_runs import load_dag
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.changes.watch import poll
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.long
 
 DAYS = [date(2026, 6, day) for day in (23, 24, 25, 26)]
 DAILY, WATCHDOG = "io_intelligence_daily_pricing", "io_intelligence_watchdog"
+ON_CHANGE = "io_intelligence_on_change"
 
 
 class Recorder(BaseNotifier):
@@ -152,10 +154,36 @@ Data quality: passed
 """
 
 
+CORRECTION = """\
+Correction: Intel/Qwen3-Coder-480B-A35B-Instruct-int4-mixed-ar +25.17 %, and 13 more price changes on \
+2026-06-26
+
+prices that moved by 10 % or more (14 changes)
+- Intel/Qwen3-Coder-480B-A35B-Instruct-int4-mixed-ar  cache read 0.2225 → 0.2785 (+25.17 %, correction), \
+input 0.445 → 0.557 (+25.17 %, correction), output 2.145 → 2.545 (+18.65 %, correction)
+- openai/gpt-oss-120b  output 0.68 → 0.562 (-17.35 %, correction)
+- MiniMaxAI/MiniMax-M2.7  cache read 0.373 → 0.403 (+8.04 %, correction), input 0.746 → 0.806 (+8.04 %, \
+correction)
+- MiniMaxAI/MiniMax-M2.5  cache read 0.1275 → 0.12 (-5.88 %, correction), input 0.255 → 0.24 (-5.88 %, \
+correction), output 1.13 → 1.18 (+4.42 %, correction)
+- openai/gpt-oss-20b  cache read 0.0255 → 0.0265 (+3.92 %, correction), input 0.051 → 0.053 (+3.92 %, \
+correction)
+- moonshotai/Kimi-K2.5  output 2.72 → 2.67 (-1.84 %, correction)
+- zai-org/GLM-5.2  cache read 0.909 → 0.91 (+0.11 %, correction), input 1.818 → 1.82 (+0.11 %, correction)
+
+Prices are in USD per 1M tokens.
+
+Data quality: passed
+- Quarantine: none
+- Models: 26
+"""
+
+
 def test_three_midnights(
     server: EmulatorServer, received: Callable[[str, datetime], list[str]], root: Path
 ) -> None:
-    """The good night has a digest, the bad one a reason and a reminder, the next one all that moved since."""
+    """The good night has a digest, the bad one a reason and a reminder, the next one all that moved since, and a move at noon
+    a correction."""
     first, good, bad, again = DAYS
     server.set_as_of(first)
     with IOIntelligenceClient(server.url) as client, time_machine.travel(midnight(first)):
@@ -176,4 +204,15 @@ def test_three_midnights(
     server.state.catalogue = history
     server.set_as_of(again)
     assert received(DAILY, midnight(again)) == [DIGEST_OF_TWO_DAYS]
+    assert received(ON_CHANGE, midnight(again)) == []  # prices moved, no quota did
     assert received(WATCHDOG, quarter_past_six(again)) == []
+
+    server.set_as_of(date(2026, 6, 29))  # prices move by day: the watcher starts the daily Dag
+    noon = midnight(again) + timedelta(hours=12)
+    with IOIntelligenceClient(server.url) as client, time_machine.travel(noon):
+        sighting = poll(client, SnapshotStore(root))
+    assert sighting is not None
+    assert sighting.moved == ("prices",)
+    assert received(DAILY, noon) == [CORRECTION]
+    with IOIntelligenceClient(server.url) as client, time_machine.travel(noon + timedelta(minutes=15)):
+        assert poll(client, SnapshotStore(root)) is None

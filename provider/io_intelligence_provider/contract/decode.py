@@ -90,11 +90,10 @@ def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
     batch.failures += rows.failures
     batch.fields |= rows.fields
     batch.unknown |= rows.unknown
-    series = [
-        _column(column, rows.values[column.name], start, batch, are_typed=rows.are_typed)
-        for column in _carried(batch.shape)
-    ]
-    frame = pl.DataFrame(series)
+    typed, carried = rows.are_typed, _carried(batch.shape)
+    frame = pl.DataFrame(
+        [_column(one, rows.values[one.name], start, batch, are_typed=typed) for one in carried]
+    )
     if batch.shape is WireShape.OPENAI:
         frame = frame.insert_column(0, _derived_ids(frame["name"]))
     else:
@@ -308,13 +307,12 @@ def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Row
     rows, learned = Rows(shape), _Learned()
     typed, untyped = _decoders(shape, learned)
     documented = shape is WireShape.DOCUMENTED
-    no_metadata = _types(shape)[1]()
+    no_metadata, structure = _types(shape)[1](), {"metadata"} if documented else set()
     outer: list[tuple[str, str]] = []
     inner: list[tuple[str, str]] = []
     records: list[Any] = []
     parts: list[Any] = []
     for row, raw in enumerate(raw_records, start):
-        rest, more = _NOTHING, _NOTHING
         try:
             try:
                 record = typed(raw)
@@ -331,14 +329,10 @@ def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Row
                 inner = [(key, _slot(key)) for key in learned.metadata]
             rows.are_typed = rows.are_typed and _is_accepted(typed, raw)
         else:
-            metadata = no_metadata
-            if documented:
-                metadata = record.metadata
-                rows.fields.add("metadata")
-            if outer:
-                rest = _values(record, outer)
-            if inner:
-                more = _values(metadata, inner)
+            metadata = record.metadata if documented else no_metadata
+            rows.fields |= structure
+            rest = _values(record, outer) if outer else _NOTHING
+            more = _values(metadata, inner) if inner else _NOTHING
         records.append(record)
         parts.append(metadata)
         rows.extras.append(_extra(row, rest, more, rows) if rest or more else None)

@@ -114,10 +114,17 @@ def test_a_doubtful_zero_is_left_out_and_one_that_lasts_is_free(builder: Any, fo
     assert b"cache_creation" in free.data or b"input_cache_write" in free.data
 
 
+def test_a_free_model_costs_a_plain_zero(builder: Any) -> None:
+    builder.file(DAY, priced("free", "0", "0"))
+    (model,) = exported(builder.store, "openrouter")["data"]
+    assert (model["pricing"]["prompt"], model["pricing"]["completion"]) == ("0", "0")
+
+
 def test_two_models_of_one_name_are_left_out(builder: Any) -> None:
     builder.file(DAY, priced("twice", model_id="1" * 8), priced("twice", model_id="2" * 8), priced("once"))
     export = build_export(builder.store, "litellm")
-    assert (export.models, export.left_out) == (1, {"twice": "2 models have this name"})
+    assert (export.models, export.omitted) == (1, 2)
+    assert export.left_out == {"twice": "2 models have this name"}
 
 
 @pytest.mark.parametrize(

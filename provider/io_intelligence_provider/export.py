@@ -43,13 +43,15 @@ class Export:
     :param snapshot_date: the day of the snapshot.
     :param data: the file, JSON in UTF-8; equal for equal snapshots.
     :param models: number of models in it.
-    :param left_out: why each other model is not in it, by name.
+    :param omitted: number of models that are not in it.
+    :param left_out: why they are not, by name.
     """
 
     snapshot_date: date
     format: str
     data: bytes
     models: int
+    omitted: int
     left_out: Mapping[str, str]
 
     def summary(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class Export:
             "snapshot_date": self.snapshot_date.isoformat(),
             "format": self.format,
             "models": self.models,
-            "left_out": len(self.left_out),
+            "left_out": self.omitted,
             "bytes": len(self.data),
         }
 
@@ -69,7 +71,7 @@ def export_prices(store: SnapshotStore, format: str, *, when: When = "latest") -
     :param format: ``litellm``: the shape of LiteLLM's ``model_prices_and_context_window.json``;
         ``openrouter``: the answer of OpenRouter's ``/api/v1/models``.
     :param when: a date, its ISO form or ``latest``.
-    :raises ConfigurationError: when there is no such format, or two models of the list have the same name.
+    :raises ConfigurationError: when there is no such format.
     :raises NotOnFileError: when there is no such snapshot.
     :raises StorageError: when a file cannot be read.
     """
@@ -104,7 +106,7 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
         found = entry(row, per_token)
         entries[name] = {key: value for key, value in found.items() if value is not None}
     data = msgspec.json.format(_ENCODER.encode(whole(entries)), indent=2) + b"\n"
-    return Export(day, format, data, len(entries), left_out)
+    return Export(day, format, data, len(entries), len(rows) - len(entries), left_out)
 
 
 def write_export(export: Export, path: str, *, filesystem: Any = None) -> str:
@@ -133,7 +135,7 @@ def _needed(row: Row) -> tuple[str, ...]:
 
 def _per_token(price: Decimal) -> Decimal:
     """Return a price in USD per million tokens as USD per token, without trailing zeros, exactly."""
-    return price.normalize(_EXACT).scaleb(-6, _EXACT)
+    return price.normalize(_EXACT).scaleb(-6, _EXACT) if price else Decimal(0)
 
 
 _MODES: Final = {

@@ -22,6 +22,7 @@ from io_intelligence_provider.changes.watch import poll
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
 
 pytestmark = pytest.mark.long
 
@@ -61,8 +62,7 @@ def received(run_dag: Callable[..., Any], root: Path) -> Callable[[str, datetime
         dag = load_dag(dag_id)
         for task in dag.tasks:
             task.retries = 0
-            (failed,) = task.on_failure_callback
-            failed.notifiers = [Recorder(heard)]
+            task.on_failure_callback = [IOIntelligenceFailureNotifier([Recorder(heard)])]
             if hasattr(task, "notifiers"):
                 task.notifiers = [Recorder(heard)]
         with time_machine.travel(now, tick=True):
@@ -182,8 +182,10 @@ Data quality: passed
 def test_three_midnights(
     server: EmulatorServer, received: Callable[[str, datetime], list[str]], root: Path
 ) -> None:
-    """The good night has a digest, the bad one a reason and a reminder, the next one all that moved since, and a move at noon
-    a correction."""
+    """The good night has a digest, the bad one a reason and a reminder, the next one all that moved since.
+
+    A move at noon is a correction.
+    """
     first, good, bad, again = DAYS
     server.set_as_of(first)
     with IOIntelligenceClient(server.url) as client, time_machine.travel(midnight(first)):

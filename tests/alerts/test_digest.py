@@ -49,6 +49,15 @@ class TestDoubtfulZeros:
         prices(builder, "3", "2", "0")
         assert doubts(builder, AlertRule("r", baseline=2)) == [("3", "0", "new", "2", nth_day(1))]
 
+    def test_two_models_of_one_name_are_not_taken_for_each_other(self, builder):
+        for when, (a, b) in enumerate([("0", "3"), ("0", "0"), ("0.5", "3")]):
+            rows = [
+                model_row("x", model_id=uuid_of(key), input_token_price=price)
+                for key, price in (("a", a), ("b", b))
+            ]
+            builder.file(when, *rows)
+        assert sorted(one[2] or "" for one in doubts(builder, when=nth_day(2))) == ["", "old"]
+
     @pytest.mark.parametrize(("day", "doubtful"), [(30, "new"), (31, None)])
     def test_after_thirty_days_it_is_free(self, builder, day, doubtful):
         prices(builder, "1")
@@ -196,6 +205,12 @@ def test_what_is_known_of_the_data(builder):
         "quarantined": 2,
         "quarantined_names": ["n"],
     }  # fmt: skip
+
+
+def test_refused_records_of_one_name_all_have_it(builder):
+    builder.file(0, model_row("m"), refused=[refused_record("x", "{}"), refused_record("x", "{}")])
+    text = DigestMessage(evaluate(builder.store, [PRICES])).text
+    assert "without a name" not in text
 
 
 def test_a_report_that_cannot_be_read_is_unknown_and_the_digest_is_sent(builder, caplog):

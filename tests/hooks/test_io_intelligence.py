@@ -180,7 +180,7 @@ def test_a_missing_connection_is_named_with_the_line_that_adds_it(airflow_db: ob
 
 def test_a_missing_connection_of_a_webhook_is_named_as_well(airflow_db: object) -> None:
     notifier = IOIntelligenceWebhookNotifier("nowhere", text="t", blocks=[], digest={})
-    with pytest.raises(ConfigurationError, match=r"add nowhere --conn-type http --conn-host URL`"):
+    with pytest.raises(ConfigurationError, match=r"add nowhere --conn-type generic --conn-host URL`"):
         notifier.notify({})
 
 

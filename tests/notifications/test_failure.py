@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import OverdueError
-from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
+from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier, _failure
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
@@ -116,6 +117,51 @@ def test_the_text_of_a_foreign_error_is_not_told(heard_of: Callable[..., dict[st
     message = heard_of(fails)
     assert "It failed with KeyError; its log has the details." in message["text"]
     assert SECRET not in str(message)
+
+
+def test_a_dag_of_any_alphabet_is_told_of_with_its_link(
+    root: Path, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    heard: list[dict[str, Any]] = []
+
+    @task
+    def fails() -> None:
+        raise OverdueError(["Ключ " * 200])
+
+    failing = IOIntelligenceFailureNotifier([Recorder(heard)])
+    with DAG("täglich", schedule=None, default_args={"on_failure_callback": failing}) as dag:
+        fails()
+    assert run_dag(dag).state == "failed"
+    assert "https://airflow.example.com/dags/t%C3%A4glich/" in heard[0]["text"]
+    assert "Ключ" in heard[0]["slack_blocks"][1]["text"]["text"]
+
+
+def test_a_store_that_cannot_be_opened_stops_no_message(
+    heard_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr("io_intelligence_provider.operators.snapshot.open_store", refuse)
+    monkeypatch.setattr("io_intelligence_provider.notifications.failure.open_store", refuse)
+    message = heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
+    assert "The store cannot be read (RuntimeError)" in message["text"]
+    assert SECRET not in str(message)
+
+
+def test_a_task_that_was_not_rendered_says_nothing_of_its_store(root: Path) -> None:
+    lost = IOIntelligenceSnapshotOperator(task_id="snapshot", root="{{ var.value.root }}")
+    ti = SimpleNamespace(dag_id="d", task_id="snapshot", run_id="r", log_url="http://x")
+    context: Any = {
+        "task": lost,
+        "ti": ti,
+        "dag_run": SimpleNamespace(run_after=datetime.now(UTC)),
+        "exception": "Task instance heartbeat timed out",
+    }
+    message = _failure(context)
+    assert (message.in_force, message.page_url) == ("", None)
+    assert message.reason == "Task instance heartbeat timed out"
 
 
 def test_overdue_snapshots_are_the_subject(heard_of: Callable[..., dict[str, Any]]) -> None:

@@ -437,3 +437,20 @@ def test_an_added_column_without_a_type_is_refused(write: Write, check: Check) -
     schema = pandas.DataFrameSchema({"b": pandas.Column(nullable=True)}, add_missing_columns=True)
     with pytest.raises(ConfigurationError, match="adds the column 'b', which has no type"):
         check(write(pl.DataFrame({"a": [1]})), schema)
+
+
+def test_lists_that_are_to_be_texts_are_refused_one_by_one() -> None:
+    import pandas as pd
+    import pandera.pandas as pandas_backend
+
+    from io_intelligence_provider import check_frame
+
+    columns = {
+        "tags": pandas_backend.Column("int64", coerce=True, nullable=True),
+        "fare": pandas_backend.Column(int, pandas_backend.Check.ge(0)),
+    }
+    frame = pd.DataFrame({"tags": [["a"], {"b": 1}, None], "fare": [1, -2, 3]})
+    run = check_frame(frame, pandas_backend.DataFrameSchema(columns))
+    failed = {(check.column, check.check): check.failed for check in run.checks if check.failed}
+    assert failed["fare", "greater_than_or_equal_to"] == 1
+    assert failed["tags", "coerce_dtype"] == 2

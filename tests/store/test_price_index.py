@@ -62,6 +62,12 @@ def test_the_blend_weighs_input_and_output(builder: Any) -> None:
     assert of[0, 1] == pytest.approx(100)
 
 
+def test_a_price_without_weight_is_not_needed(builder: Any) -> None:
+    builder.file(DAYS[0], priced("a", "1", None))
+    builder.file(DAYS[1], priced("a", "2", None))
+    assert builder.store.price_index(blend=(1, 0)).to_pydict()["blended"] == pytest.approx([100, 200])
+
+
 @pytest.mark.parametrize("blend", [(0, 0), (-1, 2), (1,), "31x", None, (float("nan"), 1), (float("inf"), 1)])
 def test_what_are_no_weights_is_refused(builder: Any, blend: Any) -> None:
     builder.file(DAYS[0], priced("a", "1"))

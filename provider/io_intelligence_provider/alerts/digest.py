@@ -112,9 +112,11 @@ def _last_positive(
         log.warning("Prices of 0 on %s count as doubtful, as earlier ones cannot be read: %s", day, error)
         return {(alert.model_id, alert.field): (None, None) for alert in alerts}
     prices = as_text("input_token_price", found["last_price"])
-    rows = zip(found["name"], found["model_id"], found["field"], prices, found["last_date"], strict=True)
+    columns = (found[name] for name in ("name", "model_id", "field", "last_date", "is_unique"))
     return {
-        (key, field): (price, when) for name, identity, field, price, when in rows for key in (name, identity)
+        (key, field): (price, when)
+        for price, name, identity, field, when, is_unique in zip(prices, *columns, strict=True)
+        for key in ((name, identity) if is_unique else (identity,))
     }
 
 
@@ -195,7 +197,7 @@ def data_quality(store: SnapshotStore, today: Day) -> DataQuality:
         findings,
         today.keys.height,
         quarantined,
-        tuple(names.unique().sort()),
+        tuple(names.sort()),
         previous,
         before,
     )

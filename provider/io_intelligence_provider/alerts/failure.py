@@ -27,7 +27,8 @@ from io_intelligence_provider.text import example_text
 
 __all__ = ["Failure", "FailureMessage"]
 
-_LONGEST = 1_000
+_LONGEST = 450
+"""Characters of a line: Slack's limit of a section is counted as ASCII JSON, six characters a letter."""
 _ADVICE = (
     "Look at the results of the checks and at the refused records. If the data are wrong, nothing is to be "
     "done: the next run tries again. If they are right, change the limit of the check (max_quarantine_share, "
@@ -81,7 +82,7 @@ class Failure:
     def subject(self) -> str:
         """One line on what happened."""
         if self.run and self.stopped_by:
-            first, *others = [check.check for check in self.stopped_by]
+            first, *others = [clean(check.check) for check in self.stopped_by]
             checks = (
                 f"{first} and {len(others)} more checks"
                 if len(others) > 1

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from io_intelligence_provider.errors import IOIntelligenceError, OverdueError
+from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert import notify
-from io_intelligence_provider.operators.common import date_of_run
+from io_intelligence_provider.operators.common import date_of_run, processed_date
 from io_intelligence_provider.operators.links import page_url, quality_view, run_url
+from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from io_intelligence_provider.alerts.failure import Failure
+    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["IOIntelligenceFailureNotifier"]
 
@@ -59,11 +60,19 @@ def _failure(context: Context) -> Failure:
     task: Any = context["task"]
     ti = context["ti"]
     error: Any = context.get("exception")
-    day = date_of_run(context)
-    report = getattr(error, "report", None)
-    stored = hasattr(task, "storage_conn_id") and hasattr(task, "page_link")
-    root, connection = (task.root, task.storage_conn_id) if stored else (None, None)
-    view = quality_view(day, getattr(report, "snapshot_id", None))
+    day, in_force = date_of_run(context), ""
+    has_store = hasattr(task, "page_link") and _is_rendered(task.root) and _is_rendered(task.storage_conn_id)
+    root, connection = (task.root, task.storage_conn_id) if has_store else (None, None)
+    if has_store or isinstance(error, OverdueError):
+        try:
+            store = open_store(root, connection)
+            in_force = _in_force(store)
+            # The snapshot operator files the date of the run, the others process that of an event.
+            day = day if isinstance(task, IOIntelligenceSnapshotOperator) else processed_date(context, store)
+        except Exception as unread:  # noqa: BLE001 - a file system may raise anything; the message is sent
+            kind = type(unread).__name__
+            in_force = f"The store cannot be read ({kind}), so it is unknown which snapshot is in force."
+    view = quality_view(day, getattr(getattr(error, "report", None), "snapshot_id", None))
     return Failure(
         dag_id=ti.dag_id,
         task_id=ti.task_id,
@@ -71,20 +80,20 @@ def _failure(context: Context) -> Failure:
         day=day,
         error=error,
         dataset=getattr(task, "dataset", None),
-        in_force=_in_force(root, connection) if stored or isinstance(error, OverdueError) else "",
+        in_force=in_force,
         task_url=run_url(context),
-        page_url=page_url(view, root, connection) if stored else None,
+        page_url=page_url(view, root, connection) if has_store else None,
     )
 
 
-def _in_force(root: str | None, storage_conn_id: str | None) -> str:
+def _is_rendered(given: Any) -> bool:
+    """Return whether an argument is no template: those of a task that was killed are not rendered."""
+    return given is None or (isinstance(given, str) and "{{" not in given and "{%" not in given)
+
+
+def _in_force(store: SnapshotStore) -> str:
     """Return the sentence on the snapshot that stays in force."""
-    try:
-        latest: date | None = max(open_store(root, storage_conn_id).dates(), default=None)
-    except IOIntelligenceError as error:
-        return (
-            f"The store cannot be read ({type(error).__name__}), so it is unknown which snapshot is in force."
-        )
+    latest = max(store.dates(), default=None)
     if latest is None:
         return "No snapshot is in force: none was ever committed."
     return f"The snapshot of {latest} stays in force."

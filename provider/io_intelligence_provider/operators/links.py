@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseOperatorLink, conf
 
@@ -90,7 +90,10 @@ def run_url(context: Context) -> str | None:
     """
     ti: Any = context.get("ti")
     url: str | None = getattr(ti, "log_url", None)
-    return url if url and _is_web(conf.get("api", "base_url", fallback=None) or "") else None
+    if not url or not _is_web(conf.get("api", "base_url", fallback=None) or ""):
+        return None
+    # Airflow quotes the run only; the ids of Dags and tasks may have letters of any language.
+    return quote(url, safe=":/?#[]@!$&'()*+,;=%")
 
 
 def _is_web(url: str) -> bool:

@@ -78,7 +78,7 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
             return dtype.coerce(series), []
     present = series[~missing]
     # Texts are read once each: the same bad value may be on a million rows.
-    distinct = pd.api.types.is_string_dtype(present.dtype) and len(present) > 0
+    distinct = pd.api.types.infer_dtype(present, skipna=False) == "string"
     codes: Any
     codes, found = pd.factorize(present) if distinct else (None, None)
     values = pd.Series(found, dtype=present.dtype) if distinct else present
@@ -171,10 +171,6 @@ def _bisect(rows: int, read: Callable[[int, int], Any]) -> tuple[list[Any], list
                 middle = (start + stop) // 2
                 todo += [(middle, stop), (start, middle)]
     return pieces, bad
-
-
-def _slice(frame: Any, start: int, stop: int) -> Any:
-    return frame[start:stop] if isinstance(frame, (pl.DataFrame, pl.Series)) else frame.iloc[start:stop]
 
 
 def _places(rows: Sequence[int], height: int) -> pl.Series:

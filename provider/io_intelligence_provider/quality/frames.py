@@ -122,22 +122,22 @@ class Unchanged:
     @classmethod
     def between(cls, before: Any, after: Any) -> Unchanged:
         """Compare a pandas column before and after a parser, row by row."""
-        import numpy as np
         import pandas as pd
 
         same_type = before.dtype == after.dtype
         missing = before.isna().to_numpy() & after.isna().to_numpy()
         if "O" in (before.dtype.kind, after.dtype.kind):
             pairs = zip(before.array, after.array, strict=True)
-            equal = np.fromiter((_is_same(one, other) for one, other in pairs), dtype=bool, count=len(before))
+            equal = pd.Series([_is_same(one, other) for one, other in pairs], dtype=bool).to_numpy()
         elif same_type or {before.dtype.kind, after.dtype.kind} <= set("iuf"):
             found = before.array == after.array
-            equal = np.asarray(pd.Series(found, dtype="boolean").fillna(value=False), dtype=bool)
+            equal = pd.Series(found, dtype="boolean").fillna(value=False).to_numpy(dtype=bool)
             if before.dtype.kind == after.dtype.kind == "f":  # 0.0 equals -0.0
-                signs = [np.signbit(one.to_numpy("float64", na_value=0.0)) for one in (before, after)]
-                equal = equal & (signs[0] == signs[1])
+                bits = (one.to_numpy("float64", na_value=0.0).view("int64") for one in (before, after))
+                is_negative = [of_one < 0 for of_one in bits]
+                equal = equal & (is_negative[0] == is_negative[1])
         else:
-            equal = np.zeros(len(before), dtype=bool)
+            equal = pd.Series(False, index=range(len(before))).to_numpy()
         return cls(equal | missing, same_type)
 
 

@@ -93,7 +93,10 @@ def _logarithms(history: pl.DataFrame, of_input: float, of_output: float) -> pl.
         input=pl.col("input_token_price").cast(pl.Float64),
         output=pl.col("output_token_price").cast(pl.Float64),
     ).with_columns(pl.when(pl.col(kind) > 0).then(kind).alias(kind) for kind in ("input", "output"))
-    blended = (of_input * pl.col("input") + of_output * pl.col("output")) / (of_input + of_output)
+    # A price without weight is not needed: null times 0 would be null.
+    weights = {"input": of_input, "output": of_output}
+    first, *others = [weight * pl.col(kind) for kind, weight in weights.items() if weight]
+    blended = sum(others, first) / (of_input + of_output)
     return prices.with_columns(blended=blended).with_columns(pl.col(_KINDS).log())
 
 

@@ -208,7 +208,8 @@ def doubtful_zeros(history: pl.DataFrame) -> pl.DataFrame:
     :param history: ``snapshot_date`` and :data:`PERIOD_COLUMNS`, in any order. To be complete for a day, it
         begins :data:`DOUBTFUL_FOR` before that day.
     :returns: ``snapshot_date``, ``model_id``, ``name``, ``field`` of each doubtful 0, and the last positive
-        price as ``last_price`` and ``last_date``; by day, name, id and field.
+        price as ``last_price`` and ``last_date``; by day, name, id and field. ``is_unique``: whether no other
+        model has the name on that day.
     """
     prices = (
         history.with_columns(is_unique=pl.len().over("snapshot_date", "name") == 1)
@@ -231,7 +232,7 @@ def doubtful_zeros(history: pl.DataFrame) -> pl.DataFrame:
         .sort("last_date", descending=True)
         .unique(order, keep="first", maintain_order=True)
         .sort(order)
-        .select("snapshot_date", *_KEY, "field", "last_price", "last_date")
+        .select("snapshot_date", *_KEY, "field", "last_price", "last_date", "is_unique")
     )
 
 

@@ -297,7 +297,8 @@ class SnapshotStore:
         """Return the records that one run refused, also a run that its checks stopped.
 
         :param day: the snapshot date of the run.
-        :raises StorageError: when the file is missing or cannot be read.
+        :raises NotOnFileError: when there is no such file.
+        :raises StorageError: when it cannot be read.
         """
         return read_parquet(self.files, quarantine_path(as_date(day), snapshot_id), QUARANTINE_KIND)
 

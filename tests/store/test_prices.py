@@ -305,7 +305,7 @@ def doubtful(store, *days, models=None):
     first = nth_day(0)
     return [
         ((day - first).days, name, field.removesuffix("_token_price"), float(last), (when - first).days)
-        for day, _, name, field, last, when in rows
+        for day, _, name, field, last, when, _ in rows
     ]
 
 
@@ -359,7 +359,7 @@ def test_a_model_is_found_again_under_another_name(builder):
 def test_the_real_history_has_one_bad_day_and_one_day_of_free_caches(recorded_store):
     zeros = SnapshotStore(recorded_store).doubtful_zeros(date(2026, 5, 15), date(2026, 6, 30))
     glm = zeros.filter(zeros["name"] == "zai-org/GLM-4.5-Air")
-    assert [(str(day), field) for day, _, _, field, _, _ in glm.rows()] == [
+    assert [(str(day), field) for day, _, _, field, *_ in glm.rows()] == [
         ("2026-05-26", "input_token_price"),
         ("2026-05-26", "output_token_price"),
     ]

@@ -44,7 +44,7 @@ PATIENCE: Final = 900.0
 SAMPLES: Final = {
     "io_intelligence_daily_pricing": "the demo runs it",
     "io_intelligence_on_change": "",
-    "io_intelligence_watchdog": "",
+    "io_intelligence_watchdog": "reports that the daily Dag is paused, as it is here; tests/airflow runs it",
     "io_intelligence_settings": "is imported by the others",
     "io_intelligence_export": "",
     "io_intelligence_by_date": "needs a partition; tests/airflow runs its task",

@@ -154,8 +154,8 @@ def airflow(recorded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     dags = home / "dags"
     dags.mkdir()
     store = shutil.copytree(recorded_store, home / "store")
-    daily = TESTS.parent / "dags" / "io_intelligence_daily_pricing.py"
-    (dags / daily.name).write_text(daily.read_text("utf-8"), "utf-8")
+    for name in ("io_intelligence_daily_pricing.py", "io_intelligence_settings.py"):
+        shutil.copy(TESTS.parent / "dags" / name, dags)
     with EmulatorServer(catalogue=PriceHistory.load()) as server:
         environment = airflow_environment(home, dags, store, server.url) | {"TMPDIR": str(home)}
         users = {"ada": "admin", "vera": "viewer"}

@@ -237,4 +237,5 @@ def test_two_models_of_one_name_open_in_prices(
     page.get_by_role("link", name="twin").first.click()
     page.get_by_role("dialog").get_by_role("link", name="Open in Prices").click()
     expect(page.locator(".drawing .line").first).to_be_attached()  # a level line has no height
-    expect(page.locator(".banner")).to_have_count(0)
+    expect(page.locator(".banner")).to_have_count(1)  # of the old snapshot; none of the name
+    expect(page.locator(".banner")).to_contain_text("The last snapshot is")

@@ -1,4 +1,4 @@
-"""Runs ``make ui``: it prints the log-in, serves the page, runs its Dags, and Ctrl-C ends all its processes."""
+"""Runs ``make ui``: it prints the log-in, serves the page, runs Dags, and Ctrl-C ends all its processes."""
 
 from __future__ import annotations
 

@@ -116,6 +116,7 @@ class TestARunThatNotifiersWereToldOf:
         assert len(overdue_reasons(builder.store, later)) == 3
         self.record(builder, 1)
         assert overdue_reasons(builder.store, later) == []
+        assert len(overdue_reasons(builder.store, later, repeat=True)) == 3
 
     def test_it_is_reported_when_it_is_not_recent_or_another_one_failed_later(self, builder):
         self.record(builder, 1)

@@ -21,7 +21,11 @@ _MOST_RUNS: Final = 5
 
 
 def overdue_reasons(
-    store: SnapshotStore, now: datetime | None = None, *, expected_within: timedelta = EXPECTED_WITHIN
+    store: SnapshotStore,
+    now: datetime | None = None,
+    *,
+    expected_within: timedelta = EXPECTED_WITHIN,
+    repeat: bool = False,
 ) -> list[str]:
     """Return one sentence per problem; an empty list when the snapshot is recent and no run has failed since.
 
@@ -30,6 +34,7 @@ def overdue_reasons(
 
     :param now: the time to check at; the present by default, and UTC without a time zone.
     :param expected_within: how long after the reading of the latest snapshot the next one is due.
+    :param repeat: report also what the ledger has, for other people than those who were told.
     :raises StorageError: when the store cannot be read.
     """
     moment = datetime.now(UTC) if now is None else in_utc(now)
@@ -62,7 +67,8 @@ def overdue_reasons(
         and (read_at is None or in_utc(report.fetched_at) > read_at)
         and in_utc(report.fetched_at) <= moment
     ]
-    if read_at is not None and failed and _was_told(store, failed[-1], moment - expected_within):
+    since = moment - expected_within
+    if not repeat and read_at is not None and failed and _was_told(store, failed[-1], since):
         return found
     found += [*overdue, *(_failed(report) for report in failed[-_MOST_RUNS:])]
     if len(failed) > _MOST_RUNS:

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from helpers.stores import quality_report
 from io_intelligence_provider.alerts.digest import Alert, DataQuality, Digest, RuleAlerts
+from io_intelligence_provider.alerts.failure import Failure, FailureMessage
 from io_intelligence_provider.alerts.message import DigestMessage, blocks
 from io_intelligence_provider.alerts.rendering import (
     Change,
@@ -27,7 +29,8 @@ from io_intelligence_provider.alerts.rendering import (
     to_text,
 )
 from io_intelligence_provider.alerts.traffic import bill_of
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, QualityError
+from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.text import inert, printable
 
 DAY = date(2026, 6, 30)
@@ -236,6 +239,18 @@ def test_what_is_left_out_is_counted_by_its_kind():
     text = "\n".join(block["text"]["text"] for block in slack)
     left_out = 50 - text.count("`check ")
     assert f"{left_out} more findings were left out.\n2 more changes were left out." in text
+
+
+def test_the_findings_of_a_failure_that_do_not_fit_are_no_changes():
+    example = [{"name": "\N{GRINNING FACE}" * 90}]
+    checks = [CheckResult(f"c{n}", None, "row", "error", 9, 1, example) for n in range(60)]
+    stop = CheckResult("complete", None, "snapshot", "error", 1, 1)
+    report = quality_report(stop, *checks, outcome="failed", rows=9, valid=8, quarantined=1)
+    message = FailureMessage(Failure("d", "t", "r", DAY, QualityError("stopped", report=report)))
+    text = "\n".join(block["text"]["text"] for block in message.slack_blocks)
+    left_out = 60 - len(re.findall(r"`c[0-9]+`", text))
+    assert 0 < left_out < 60
+    assert f"{left_out} more findings were left out." in text
 
 
 def test_plain_text_is_bounded_and_says_what_is_left_out():

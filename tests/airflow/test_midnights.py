@@ -14,11 +14,12 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 import pytest
 import time_machine
 import urllib3
@@ -306,7 +307,7 @@ SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [],
 PATIENCE = 300.0
 """Seconds until a condition that holds mostly within thirty is given up."""
 SETTLED = 6.0
-"""Seconds without a running Dag after which nothing more is expected; the scheduler pauses for one."""
+"""Seconds without a running Dag or task after which nothing more is expected; the scheduler pauses for one."""
 
 
 class Scheduled:
@@ -378,7 +379,7 @@ class Scheduled:
 
         def is_settled() -> bool:
             nonlocal quiet_since
-            if self._has("dag_run", f"NOT {ended}"):
+            if self._has("dag_run", f"NOT {ended}") or is_task_running():
                 quiet_since = time.monotonic()
             return time.monotonic() - quiet_since > SETTLED
 
@@ -392,6 +393,16 @@ class Scheduled:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as database:
             query = f"SELECT 1 FROM {table} WHERE {where}"  # noqa: S608 - all of it is ours
             return bool(database.execute(query).fetchone())
+
+
+def is_task_running() -> bool:
+    """Return whether a process of the executor is at work: a task tells of its failure after it has failed."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            title = " ".join(process.cmdline())
+            if title.startswith("airflow worker") and "<idle>" not in title:
+                return True
+    return False
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> None:

@@ -307,7 +307,7 @@ SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [],
 PATIENCE = 300.0
 """Seconds until a condition that holds mostly within thirty is given up."""
 SETTLED = 6.0
-"""Seconds without a running Dag or task after which nothing more is expected; the scheduler pauses for one."""
+"""Seconds without a running Dag or task after which nothing more is expected; a scheduler pauses for one."""
 
 
 class Scheduled:
@@ -396,7 +396,7 @@ class Scheduled:
 
 
 def is_task_running() -> bool:
-    """Return whether a process of the executor is at work: a task tells of its failure after it has failed."""
+    """Return whether a process of the executor is at work: a task tells of its failure after it failed."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             title = " ".join(process.cmdline())

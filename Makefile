@@ -66,7 +66,7 @@ test-midnights: $(READY) ## three midnights of the sample Dags from the wheel, s
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-midnights
 	$(BIN)/uv pip install --quiet --python .venv-midnights/bin/python --constraint constraints.txt dist/airflow_provider_io_intelligence-*.whl
-	$(BIN)/python -m pytest -m midnights -n 0 -s
+	$(BIN)/python -m pytest -m midnights -n 0 -vv
 
 test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports

@@ -281,10 +281,12 @@ class InThisProcess:
 
     def set_paused(self, dag_id: str, is_paused: bool) -> None:
         from airflow.models import DagModel
+        from airflow.utils.session import create_session
 
-        dag = DagModel.get_dagmodel(dag_id)
-        assert dag is not None
-        dag.set_is_paused(is_paused)
+        with create_session() as session:
+            dag = session.get(DagModel, dag_id)
+            assert dag is not None
+            dag.is_paused = is_paused
 
 
 @pytest.mark.long

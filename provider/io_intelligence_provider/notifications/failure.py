@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
-from io_intelligence_provider.errors import OverdueError, QualityError
+from io_intelligence_provider.contract.report import QualityReport
+from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert import notify
 from io_intelligence_provider.operators.common import date_of_run, processed_date
@@ -64,10 +65,10 @@ class IOIntelligenceFailureNotifier(BaseNotifier):
         """Record in the store that all notifiers were told of a snapshot that its checks stopped."""
         from io_intelligence_provider.alerts.ledger import record_stop
 
-        task, error = context["task"], context.get("exception")
-        if isinstance(task, IOIntelligenceSnapshotOperator) and isinstance(error, QualityError):
+        task, report = context["task"], getattr(context.get("exception"), "report", None)
+        if isinstance(task, IOIntelligenceSnapshotOperator) and isinstance(report, QualityReport):
             try:
-                record_stop(open_store(task.root, task.storage_conn_id), error.report, context["ti"].run_id)
+                record_stop(open_store(task.root, task.storage_conn_id), report, context["ti"].run_id)
             except Exception as unwritten:  # noqa: BLE001 - a file system may raise anything
                 self.log.warning(
                     "The store cannot record that the failure was told (%s): the watchdog will repeat it.",

@@ -61,7 +61,7 @@ test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s
 
 # The environment has what the wheel declares and nothing else; pytest runs outside of it.
-test-midnights: $(READY) ## three midnights of the sample Dags from the wheel, scheduled on a faked clock, five minutes; needs `make system-deps`
+test-midnights: $(READY) ## three midnights of the sample Dags from the wheel, scheduled on a faked clock, seven to sixteen minutes; needs `make system-deps`
 	rm -f dist/airflow_provider_io_intelligence-*.whl
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-midnights

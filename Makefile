@@ -68,9 +68,10 @@ test-midnights: $(READY) ## three midnights of the sample Dags from the wheel, s
 	$(BIN)/uv pip install --quiet --python .venv-midnights/bin/python --constraint constraints.txt dist/airflow_provider_io_intelligence-*.whl
 	$(BIN)/python -m pytest -m midnights -n 0 -vv
 
-test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
+test-exports: $(READY) ## what reads our files, in .venv-exports: LiteLLM, OpenRouter's client, Delta Lake, Iceberg
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports
-	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python 'litellm>=1.80' openrouter
+	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python \
+		'litellm>=1.80' openrouter deltalake 'pyiceberg[pyarrow,sql-sqlite]'
 	$(BIN)/python -m pytest -m exports -n 0 -s
 
 $(BROWSER): $(READY)

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.plugin import cache
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEntry, StuckError
 from io_intelligence_provider.plugin.errors import UnreachableError
@@ -157,6 +157,24 @@ class Page:
         self.cache = Cache()
         self._limiter: CapacityLimiter | None = None
         self._stuck = 0
+        self._prefetching: threading.Thread | None = None
+
+    def prefetch(self) -> None:
+        """Start to read what most views need, while the browser fetches the page's scripts.
+
+        An error is dropped here: the request that needs it reads again and gets it.
+        """
+
+        def work() -> None:
+            with suppress(IOIntelligenceError):
+                reader = self.reader()
+                reader.latest()
+                with reader.prefetch(reader.changes):
+                    reader.timeline()
+
+        if self._prefetching is None or not self._prefetching.is_alive():
+            self._prefetching = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)
+            self._prefetching.start()
 
     async def run(self, work: Callable[[], Response]) -> Response:
         """Run a function in a new thread, and abandon the thread when it takes too long.

@@ -31,10 +31,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable . --group dev
 	@touch $@
 
-demo: $(READY) ## run the whole chain on real data with a real Airflow, below .demo/
+demo: $(READY) ## run the whole chain on real data with a real Airflow, below .demo/; EMULATOR_PORT=… chooses the port
 	$(BIN)/python -m io_intelligence_provider.cli.demo .demo
 
-ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port
+ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port, EMULATOR_PORT=… the emulator's
 	$(BIN)/python -m io_intelligence_provider.cli.ui .ui .demo/store
 
 system-deps: ## install the Debian packages that the browser tests and test-midnights need (as root)

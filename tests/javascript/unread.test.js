@@ -37,7 +37,6 @@ const FOR_OTHERS = {
   "HistoryAnswer.end": "as asked",
   "Series.model": "as asked, in the same order",
   "Series.field": "as asked",
-  "MedianFigures.input": "the chart of medians has it",
   "ModelWithFacts.change": "the panel compares all four prices",
   "ModelWithFacts.spark": "the panel has the chart",
   "ModelChange.direction": "the sign of the percentage",

@@ -252,16 +252,33 @@ def test_files_are_kept_for_ever_under_their_version_only(page: Any) -> None:
         assert other.headers["cache-control"] == "no-cache"
 
 
+def test_the_page_preloads_the_modules_that_every_view_needs() -> None:
+    needed: set[Path] = set()
+    waiting = [FOLDER / "app.js"]
+    while waiting:
+        module = waiting.pop()
+        found = re.findall(r'^import\b[^;]*?"(\.[^"]+)";', module.read_text("utf-8"), re.MULTILINE)
+        imported = {(module.parent / path).resolve() for path in found} - needed
+        needed |= imported
+        waiting += imported
+    html = (FOLDER / "index.html").read_text("utf-8")
+    preloaded = re.findall(r'<link rel="modulepreload" href="static/([^"]+)">', html)
+    assert sorted(preloaded) == sorted(str(path.relative_to(FOLDER)) for path in needed)
+
+
 def test_the_version_is_that_of_the_content(tmp_path: Path) -> None:
     folder = shutil.copytree(FOLDER, tmp_path / "static")
-    files = StaticFiles(Cache(), folder)
-    first = files.version()
+
+    def version() -> str:
+        return StaticFiles(Cache(), folder).version()  # one that looked keeps it for a second
+
+    first = version()
     assert StaticFiles(Cache(), FOLDER).version() == first  # times differ, content does not
     (folder / "app.js").write_text("changed")
-    second = files.version()
+    second = version()
     assert second != first
     (folder / "app.js").write_text("again")
-    assert files.version() not in (first, second)
+    assert version() not in (first, second)
 
 
 @pytest.mark.parametrize(

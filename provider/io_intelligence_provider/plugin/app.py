@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, FastAPI
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,7 +47,12 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> FastAPI:
     for part in (status, overview, models, history, changes, quality):
         api.include_router(part.router, prefix="/api")
     static = StaticFiles(api.state.page.cache)
-    api.add_api_route("/", static.index, methods=METHODS, response_class=HTMLResponse, response_model=None)
+
+    async def index(request: Request) -> Response:
+        api.state.page.prefetch()
+        return await static.index(request)
+
+    api.add_api_route("/", index, methods=METHODS, response_class=HTMLResponse, response_model=None)
     # Mounted, which avoids the access dependency: icons are shown before login.
     api.mount("/static", static)
     return api

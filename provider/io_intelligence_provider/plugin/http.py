@@ -157,6 +157,26 @@ class Page:
         self.cache = Cache()
         self._limiter: CapacityLimiter | None = None
         self._stuck = 0
+        self._prefetching: threading.Thread | None = None
+
+    def prefetch(self) -> None:
+        """Start to read what most views need, while the browser fetches the page's scripts.
+
+        An error is dropped here: the request that needs it reads again and gets it.
+        """
+
+        def work() -> None:
+            try:
+                reader = self.reader()
+                reader.latest()
+                with reader.prefetch(reader.changes):
+                    reader.timeline()
+            except BaseException:  # noqa: BLE001 - a panic of polars is one
+                log.debug("What most views need could not be read", exc_info=True)
+
+        if self._prefetching is None or not self._prefetching.is_alive():
+            self._prefetching = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)
+            self._prefetching.start()
 
     async def run(self, work: Callable[[], Response]) -> Response:
         """Run a function in a new thread, and abandon the thread when it takes too long.

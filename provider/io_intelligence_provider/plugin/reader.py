@@ -28,7 +28,7 @@ from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.local import disk_version, object_version
+from io_intelligence_provider.storage.local import FolderNames, object_version
 from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes_schema import changes_schema
@@ -353,21 +353,22 @@ class Listing:
         return tuple(sorted(day for day, names in self.files[part].items() if name in names))
 
 
-def take_listing(store: SnapshotStore) -> Listing:
+def take_listing(store: SnapshotStore, known: FolderNames | None = None) -> Listing:
     """List the files of a store.
 
+    :param known: the folders on disk as an earlier listing found them.
     :raises StorageError: when it cannot be listed. A root that does not exist has no files.
     """
     files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
     for part, of_part in files.items():
-        for folder, name, version in _versions(store.files, part):
+        for folder, name, version in _versions(store.files, part, known or FolderNames()):
             day = date_of(folder)
             if day is not None:
                 of_part.setdefault(day, {})[name] = version
     return Listing(store, files)
 
 
-def _versions(files: Files, part: str) -> Iterator[tuple[str, str, str]]:
+def _versions(files: Files, part: str, known: FolderNames) -> Iterator[tuple[str, str, str]]:
     """Yield the folder, name and version of every file in the folders of a part."""
     if not files.is_local:
         for path, details in files.details(part).items():
@@ -375,17 +376,19 @@ def _versions(files: Files, part: str) -> Iterator[tuple[str, str, str]]:
             if name and "/" not in name:
                 yield folder, name, str(object_version(details))
         return
-    for folder, name in files.in_folders(part):
-        try:
-            status = os.stat(f"{files.root}/{part}/{folder}/{name}")  # noqa: PTH116 - thousands of them
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            # The file exists but has no version, as in a loop of links; reading reports the error.
-            yield folder, name, f"unreadable-{error.errno}"
-            continue
-        # The time of the last metadata change also detects changed permissions.
-        yield folder, name, f"{disk_version(status)}-{status.st_ctime_ns}"
+    for folder in files.list(part):
+        path = f"{files.root}/{part}/{folder}"
+        for name in known.get(path, partial(files.names_in, part, folder)):
+            try:
+                status = os.stat(f"{path}/{name}")  # noqa: PTH116 - thousands of them
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                # The file exists but has no version, as in a loop of links; reading reports the error.
+                yield folder, name, f"unreadable-{error.errno}"
+                continue
+            # The time of the last metadata change also detects changed permissions.
+            yield folder, name, f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
 
 _LOOK_SECONDS: Final = 1.0
@@ -409,6 +412,7 @@ class StoreSource:
         self._store: SnapshotStore | None = None
         self._opened = 0.0
         self._listings = Cache()
+        self._folders = FolderNames()
 
     def listing(self) -> Listing:
         """Return the files of the store.
@@ -428,7 +432,7 @@ class StoreSource:
             if store is None or time.monotonic() - self._opened > _OPEN_SECONDS:
                 store = self._store = self._open()
                 self._opened = time.monotonic()
-            return take_listing(store)
+            return take_listing(store, self._folders)
         except IOIntelligenceError as error:
             self._store = None
             return error

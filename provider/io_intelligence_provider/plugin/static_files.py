@@ -23,6 +23,7 @@ FOLDER: Final = Path(__file__).parent / "static"
 _VARY: Final = "Accept-Encoding"
 _REVALIDATED: Final = "no-cache"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_LOOK_SECONDS: Final = 1.0
 _MARK: Final = "v-"
 """How the name of a version begins in a path."""
 _MEDIA_TYPES: Final = {
@@ -66,7 +67,10 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
         return self._cache.get(("index", version), load)
 
     def version(self) -> str:
-        """Return the version of the files as they are now."""
+        """Return the version of the files, at most a second old: a visit asks for forty of them."""
+        return self._cache.get("version", lambda: CacheEntry(self._hash(), 100, _LOOK_SECONDS))
+
+    def _hash(self) -> str:
         files = sorted(path for path in self._folder.rglob("*") if path.suffix in _MEDIA_TYPES)
 
         def load() -> CacheEntry[str]:

@@ -132,7 +132,7 @@ class Files:
         else:
             folders = filter(wanted, self.list(path))
             found = {
-                folder: FileVersion(0, None) for folder in folders if name in self._names_in(path, folder)
+                folder: FileVersion(0, None) for folder in folders if name in self.names_in(path, folder)
             }
         return dict(sorted(found.items()))
 
@@ -149,7 +149,7 @@ class Files:
         An object store gets one request for all folders, not one for each.
         """
         if not self._lists_trees:
-            return [(folder, name) for folder in self.list(path) for name in self._names_in(path, folder)]
+            return [(folder, name) for folder in self.list(path) for name in self.names_in(path, folder)]
         with self._storage("list", path):
             try:
                 found = self._fs.find(self._fresh(path))
@@ -171,12 +171,13 @@ class Files:
                 return {}
         return {file[len(base) :].strip("/"): said for file, said in found.items()}
 
-    def _names_in(self, path: str, folder: str) -> Collection[str]:
+    def names_in(self, path: str, folder: str) -> Collection[str]:
+        """Return the names in a folder below ``path``; a file in its place has none."""
         try:
             return self.list(f"{path}/{folder}")
         except StorageError:
             if self.is_local and not os.path.isdir(f"{self._full(path)}/{folder}"):  # noqa: PTH112
-                return []  # a file in place of a folder is foreign
+                return []  # foreign
             raise
 
     def list(self, path: str) -> list[str]:

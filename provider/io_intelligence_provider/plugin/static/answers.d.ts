@@ -148,18 +148,32 @@ declare namespace Api {
     series: Series[];
   }
 
-  /** Holds exact medians of the models that publish the price: today, a day and thirty days before. */
-  interface Median {
-    value: string | null;
-    previous: string | null;
-    then: string | null;
-    then_date: string | null;
+  /** Says how the index moved between two days; `pairs`: the fewest and the most of one of its steps. */
+  interface IndexMove {
+    pct: number | null;
+    pairs: number;
+    most_pairs: number;
   }
 
-  /** Holds the medians of the two prices that all models have. */
-  interface MedianFigures {
-    output: Median;
-    input: Median;
+  /** Holds the index of a kind of price: since the day before, since `then_date`, and over time. */
+  interface IndexOfKind {
+    day: IndexMove | null;
+    then: IndexMove | null;
+    left_out: LeftOut | null;
+    series: ([string, number | null])[];
+  }
+
+  /** Counts the models that were left out: a price not published, a doubtful 0, or free, on either day. */
+  interface LeftOut {
+    not_published: number;
+    doubtful: number;
+    free: number;
+  }
+
+  /** Holds the exact medians of the models that publish the price. */
+  interface Medians {
+    input: string | null;
+    output: string | null;
   }
 
   /** Describes a row of the models table. */
@@ -278,8 +292,8 @@ declare namespace Api {
     price_changes: PriceChanges | null;
     repriced: Repriced | null;
     largest: Mover | null;
-    medians: MedianFigures;
-    median_series: Record<string, ([string, string | null])[]>;
+    price_index: PriceIndex;
+    medians: Medians;
     quality: QualityFigures | null;
     movers: Movers;
     per_day: DayCounts[];
@@ -291,6 +305,14 @@ declare namespace Api {
     total: number;
     up: number;
     down: number;
+  }
+
+  /** Holds the like-for-like index; `blended` weighs input and output 3 to 1. */
+  interface PriceIndex {
+    then_date: string | null;
+    input: IndexOfKind;
+    output: IndexOfKind;
+    blended: IndexOfKind;
   }
 
   /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. */

@@ -175,6 +175,12 @@ def test_only_get_and_head(page: Any, method: str) -> None:
         assert answer.headers["allow"] == "GET, HEAD"
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_only_post_where_a_body_is_taken(page: Any, method: str) -> None:
+    answer = page.get("api/costs", method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("path", ["", "api/models", "static/icon.svg"])
 def test_head_is_get_without_the_body(page: Any, path: str) -> None:
     got, head = page.get(path), page.get(path, method="HEAD")

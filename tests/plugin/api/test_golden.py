@@ -28,12 +28,31 @@ ASKED: Final[dict[str, list[dict[str, Any]]]] = {
     "history": [
         {"models": ["acme/one", "<b>two</b>"], "fields": ["input_token_price", "chat_daily_quota_tier_1"]}
     ],
+    "traffic": [{}],
     "changes": [{}, {"kinds": ["price_changed"], "limit": 1}],
     "changes/days": [{}],
     "quality": [{}, {"date": "2026-03-03"}],
     "quarantine": [{}],
 }
 """What each route is asked."""
+
+POSTED: Final[dict[str, list[dict[str, Any]]]] = {
+    "costs": [
+        {
+            "traffic": [
+                {"model": "acme/one", "input": "3000000", "output": 1_000_001},
+                {"model": "<b>two</b>", "input": "1"},
+                {"model": "acme/three", "input": 5, "cache_read": 7},
+            ],
+        },
+        {
+            "traffic": [{"model": "nobody", "input": 1}, {"model": "acme/one", "input": 2_000_000}],
+            "context_window": 1,
+            "date": "2026-03-02",
+        },
+    ]
+}
+"""What is sent to each route that takes a body."""
 
 
 def fill(root: Path) -> None:
@@ -62,14 +81,20 @@ def answers_in(root: Path) -> Iterator[tuple[str, str]]:
     """Yield each route's file and what it holds: what was asked, and the answers."""
     fill(root)
     with time_machine.travel(FETCHED_AT, tick=False), serve_page(root) as page:
-        for route, questions in ASKED.items():
-            found = [{"asked": asked, "answer": page.api(route, **asked)} for asked in questions]
+        for route, questions in (ASKED | POSTED).items():
+            found = [
+                {
+                    "asked": asked,
+                    "answer": page.post(route, asked).json() if route in POSTED else page.api(route, **asked),
+                }
+                for asked in questions
+            ]
             text = json.dumps(found, indent=1).replace(str(root), "ROOT")
             yield f"{route.replace('/', '-')}.json", re.sub(r"(?<!-)\b[0-9a-f]{12}\b", "RUN", text) + "\n"
 
 
 def test_every_route_is_among_them() -> None:
-    assert {path.removeprefix("/api/") for path in json_paths()} == set(ASKED)
+    assert {path.removeprefix("/api/") for path in json_paths()} == set(ASKED | POSTED)
 
 
 def test_the_answers_stay_as_they_are(tmp_path: Path) -> None:

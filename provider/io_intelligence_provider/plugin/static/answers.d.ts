@@ -2,6 +2,22 @@
 
 declare namespace Api {
 
+  /** Splits the change of a bill since a day; `total` is `price` plus `models`, exactly. */
+  interface BillChange {
+    total: string;
+    price: string;
+    models: string;
+  }
+
+  /** Describes another model for the same tokens; `difference`: from the cost of the line. */
+  interface Candidate {
+    name: string;
+    model_id: string;
+    context_window: number | string | null;
+    cost: string;
+    difference: string | null;
+  }
+
   /** Describes a change of any model; `passes`: by itself, not because of its model's other changes. */
   interface Change {
     date: string;
@@ -75,6 +91,35 @@ declare namespace Api {
     unit: string | null;
   }
 
+  /** Holds the bills of some traffic, in USD a month; `series`: day, bill, number of unknown parts. */
+  interface CostsAnswer {
+    warnings: string[];
+    date: string;
+    bills: DayBill[];
+    lines: CostsLine[];
+    series: ([string, string | null, number])[];
+  }
+
+  /** Holds the costs of a line; `totals` in the order of the bills. `suitable`: the number of models that satisfy the needs; `unpriced`: those without a price it takes. */
+  interface CostsLine {
+    model: string;
+    name: string | null;
+    model_id: string | null;
+    totals: LineTotal[];
+    candidates: Candidate[];
+    suitable: number;
+    unpriced: number;
+  }
+
+  /** Holds the bill at the prices of a day; `date`: `None` when no snapshot is that old. `total`: of what is known; `change`: from that day to the date of the answer. */
+  interface DayBill {
+    days: number;
+    date: string | null;
+    total: string | null;
+    unknown: UnknownPart[];
+    change: BillChange | null;
+  }
+
   /** Counts the changes of a day; the six counts add up to all of them. */
   interface DayCounts {
     date: string;
@@ -146,6 +191,12 @@ declare namespace Api {
     end: string;
     dates: string[];
     series: Series[];
+  }
+
+  /** Holds the cost of a line at the prices of a day; `complete`: whether all of it is known. */
+  interface LineTotal {
+    total: string | null;
+    complete: boolean;
   }
 
   /** Holds exact medians of the models that publish the price: today, a day and thirty days before. */
@@ -423,6 +474,19 @@ declare namespace Api {
     columns: ColumnText[];
     version: string;
     now: string;
+  }
+
+  /** Holds the traffic of Airflow's Variable; `lines`: `None` without one, or the right to read it. */
+  interface TrafficAnswer {
+    warnings: string[];
+    lines: Record<string, string>[] | null;
+  }
+
+  /** Names a kind of tokens whose cost is unknown on a day: it is not in the bill. */
+  interface UnknownPart {
+    model: string;
+    kind: string;
+    reason: string;
   }
 
   /** Reports a day whose snapshot cannot be read. */

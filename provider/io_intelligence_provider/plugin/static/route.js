@@ -3,7 +3,7 @@
 
 import { queryOf } from "./api.js";
 
-export const VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"];
+export const VIEWS = ["overview", "models", "prices", "costs", "quotas", "changes", "quality"];
 
 /** @typedef {{view: string, params: URLSearchParams}} Route */
 /** @typedef {import("./api.js").Parameters} Parameters */

@@ -151,10 +151,11 @@ export function needs(items, params) {
     );
   return [
     needField("Context at least", "context", params, { read: contextOf, placeholder: "128k" }),
-    h(
-      "span",
-      { class: "toggles", role: "group", "aria-label": "Capabilities" },
-      [...known].sort((a, b) => a.localeCompare(b, "en")).map(button),
-    ),
+    known.size > 0 &&
+      h(
+        "span",
+        { class: "toggles", role: "group", "aria-label": "Capabilities" },
+        [...known].sort((a, b) => a.localeCompare(b, "en")).map(button),
+      ),
   ];
 }

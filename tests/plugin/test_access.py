@@ -52,7 +52,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
     from fastapi.routing import APIRoute
 
     found = api_routes()
-    assert len(found) == 14
+    assert len(found) == 16
     for route in found:
         if route.path == STATIC:
             continue
@@ -123,6 +123,7 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
         "AIRFLOW__API__BASE_URL": f"{host}{BASE_PATH}",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW__IO_INTELLIGENCE__ROOT": str(root),
+        "AIRFLOW_VAR_IO_INTELLIGENCE_TRAFFIC": json.dumps({"a": {"output": 1}}),
         **settings,
     }
     log = home / "server.log"
@@ -196,6 +197,17 @@ def test_with_flask_appbuilder(fab: Server) -> None:
     check_table(fab, {None: 401, "bad token": 403, **users})
     for user, status in users.items():
         assert fab.get("/api/v2/plugins", user, bearer=True).status == status
+
+
+@pytest.mark.airflow
+def test_the_traffic_of_the_variable_is_for_who_may_read_variables(simple: Server, fab: Server) -> None:
+    asked = {(simple, "viewer"): None, (simple, "admin"): "a", (fab, "reader"): None, (fab, "op"): "a"}
+    for (server, user), model in asked.items():
+        found = server.get("/io-intelligence/api/traffic", user).json()
+        assert found["warnings"] == []
+        assert (found["lines"] and found["lines"][0]["model"]) == model, user
+    bill = simple.get("/io-intelligence/api/costs", "viewer").json()["bills"][0]
+    assert (bill["total"], bill["unknown"]) == ("0.000001", [])
 
 
 @pytest.mark.airflow

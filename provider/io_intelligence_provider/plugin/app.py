@@ -12,7 +12,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from io_intelligence_provider.plugin.api import changes, costs, history, models, overview, quality, status
+from io_intelligence_provider.plugin.api import (
+    alerts,
+    changes,
+    costs,
+    history,
+    models,
+    overview,
+    quality,
+    status,
+)
 from io_intelligence_provider.plugin.errors import HANDLERS, problem_of
 from io_intelligence_provider.plugin.http import METHODS, Page
 from io_intelligence_provider.plugin.reader import StoreSource
@@ -49,7 +58,7 @@ def build_api(
     )
     api.state.page = Page(source)
     api.dependency_overrides[costs.configured_traffic] = traffic
-    for part in (status, overview, models, history, costs, changes, quality):
+    for part in (status, overview, models, history, costs, changes, alerts, quality):
         api.include_router(part.router, prefix="/api")
     static = StaticFiles(api.state.page.cache)
     api.add_api_route("/", static.index, methods=METHODS, response_class=HTMLResponse, response_model=None)

@@ -29,6 +29,8 @@ ASKED: Final[dict[str, list[dict[str, Any]]]] = {
         {"models": ["acme/one", "<b>two</b>"], "fields": ["input_token_price", "chat_daily_quota_tier_1"]}
     ],
     "traffic": [{}],
+    "alerts": [{}, {"models": ["acme/one"], "start": "2026-03-03"}],
+    "trust": [{}, {"date": "2026-03-01"}],
     "changes": [{}, {"kinds": ["price_changed"], "limit": 1}],
     "changes/days": [{}],
     "quality": [{}, {"date": "2026-03-03"}],
@@ -55,6 +57,33 @@ POSTED: Final[dict[str, list[dict[str, Any]]]] = {
 """What is sent to each route that takes a body."""
 
 
+LEDGER: Final = {
+    "version": 1,
+    "run_id": "scheduled__1",
+    "rule": "<b>any</b>",
+    "notifier": "module.Notifier:0",
+    "snapshot_date": "2026-03-03",
+    "snapshot_id": "RUN",
+    "sent_at": "2026-03-03T07:00:00+00:00",
+    "task": {"dag_id": "daily", "run_id": "scheduled__1", "task_id": "alert"},
+    "alerts": [
+        {
+            "change": "price_changed",
+            "model_id": "de83e03b-40a8-5b24-82c4-192fce70095f",
+            "name": "acme/one",
+            "field": "output_token_price",
+            "old_value": "0.3",
+            "new_value": "0",
+            "pct": -100.0,
+            "since": "2026-03-02",
+            "doubtful": "new",
+        },
+        {"change": "model_added", "model_id": "x", "name": "<b>three</b>"},
+    ],
+    "told": [],
+}
+
+
 def fill(root: Path) -> None:
     """File four days: a price that moves, one that is unknown, a new model, a gone one, a refused record."""
     builder = StoreBuilder(root)
@@ -74,13 +103,16 @@ def fill(root: Path) -> None:
         outcome="warned",
         changes=True,
     )
+    alerts = builder.root / "alerts/snapshot_date=2026-03-03"
+    alerts.mkdir(parents=True)
+    (alerts / "0123456789abcdef-1.json").write_text(json.dumps(LEDGER), "utf-8")
     builder.file(3, checks=[CheckResult("complete", None, "snapshot", "error", 1, 1)], outcome="failed")
 
 
 def answers_in(root: Path) -> Iterator[tuple[str, str]]:
     """Yield each route's file and what it holds: what was asked, and the answers."""
-    fill(root)
     with time_machine.travel(FETCHED_AT, tick=False), serve_page(root) as page:
+        fill(root)
         for route, questions in (ASKED | POSTED).items():
             found = [
                 {

@@ -2,6 +2,13 @@
 
 declare namespace Api {
 
+  /** Holds a page of the alerts that were sent, the last sent first. */
+  interface AlertsAnswer {
+    warnings: string[];
+    total: number;
+    items: SentChange[];
+  }
+
   /** Splits the change of a bill since a day; `total` is `price` plus `models`, exactly. */
   interface BillChange {
     total: string;
@@ -434,6 +441,26 @@ declare namespace Api {
     quarantined: number;
   }
 
+  /** Holds one change as a notifier was sent it; what the ledger does not say is `None`. `date`: of the snapshot; `since`: the day of `old_value`; `doubtful`: which value is a doubtful 0. */
+  interface SentChange {
+    sent_at: string;
+    date: string;
+    rule: string;
+    notifier: string;
+    run_id: string | null;
+    task: Task | null;
+    change: string;
+    name: string;
+    model_id: string;
+    field: string | null;
+    old_value: string | null;
+    new_value: string | null;
+    pct: number | null;
+    since: string | null;
+    doubtful: string | null;
+    correction: boolean;
+  }
+
   /** Holds one field of one model; `before`: the step in force before the range. */
   interface Series {
     model: string;
@@ -476,10 +503,33 @@ declare namespace Api {
     now: string;
   }
 
+  /** Names the task of a Dag run. */
+  interface Task {
+    dag_id: string;
+    run_id: string;
+    task_id: string;
+  }
+
   /** Holds the traffic of Airflow's Variable; `lines`: `None` without one, or the right to read it. */
   interface TrafficAnswer {
     warnings: string[];
     lines: Record<string, string>[] | null;
+  }
+
+  /** Holds what was done with the snapshot of a day, in order. */
+  interface TrustAnswer {
+    warnings: string[];
+    date: string;
+    steps: TrustStep[];
+  }
+
+  /** Says whether a step was done, when, by which task, and how it ended; `None` is unknown. */
+  interface TrustStep {
+    step: "served" | "checked" | "filed" | "compared" | "alerted";
+    done: boolean;
+    at: string | null;
+    task: Task | null;
+    note: string | null;
   }
 
   /** Names a kind of tokens whose cost is unknown on a day: it is not in the bill. */

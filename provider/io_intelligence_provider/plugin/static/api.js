@@ -10,6 +10,7 @@
  *   status: Api.StatusAnswer, overview: Api.OverviewAnswer, models: Api.ModelsAnswer, model: Api.ModelAnswer,
  *   history: Api.HistoryAnswer, traffic: Api.TrafficAnswer, costs: Api.CostsAnswer,
  *   changes: Api.ChangesAnswer, "changes/days": Api.ChangesByDayAnswer,
+ *   alerts: Api.AlertsAnswer, trust: Api.TrustAnswer,
  *   quality: Api.QualityAnswer, quarantine: Api.QuarantineAnswer,
  * }} Answers
  */

@@ -195,7 +195,13 @@ export function candidates(data) {
       h("h3", {}, "Instead of ", modelName(line.name ?? line.model)),
       line.candidates.length
         ? h("ol", {}, line.candidates.map(item))
-        : h("p", { class: "muted" }, line.suitable ? "No other model has all prices that it takes." : "No other model is known to satisfy the needs."),
+        : h(
+            "p",
+            { class: "muted" },
+            line.suitable
+              ? "No other model has all prices that it takes."
+              : "No other model is known to satisfy the needs.",
+          ),
       line.unpriced > 0 &&
         h("p", { class: "muted small" }, `${plural(line.unpriced, "suitable model")} left out: a price is unknown.`),
     );

@@ -32,9 +32,13 @@ JSON_ROUTES = {
     "history": {"models": "a", "fields": "output_token_price"},
     "changes": {},
     "changes/days": {},
+    "alerts": {},
+    "trust": {},
     "quality": {},
     "quarantine": {},
 }
+KEPT_BY_NOBODY = {"costs", "traffic"}
+"""Their answers depend on the reader: `test_costs` has them."""
 READS = (
     "history", "history_frame", "read", "changes", "changes_frame", "quality", "runs", "quarantine", "info"
 )  # fmt: skip
@@ -53,7 +57,7 @@ def page(builder: Any, serve: Any) -> Any:
 
 
 def test_every_route_is_in_this_test() -> None:
-    assert {path.removeprefix("/api/") for path in json_paths()} == set(JSON_ROUTES)
+    assert {path.removeprefix("/api/") for path in json_paths()} == set(JSON_ROUTES) | KEPT_BY_NOBODY
 
 
 @pytest.mark.parametrize("route", JSON_ROUTES)

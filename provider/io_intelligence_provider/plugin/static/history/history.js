@@ -109,12 +109,14 @@ export async function history({ node, params, status }, kind) {
       notes,
       answer.warnings.map((text) => components.banner("warn", text)),
     );
-    const marked = (await marks) ?? [];
-    if (mine !== asked) return;
     stop();
-    stop = drawChart(card, state, answer, kind, marked);
+    stop = drawChart(card, state, answer, kind, []);
     table.hidden = false;
     replaceChildren(table, comparison(state, linesOf(answer), kind));
+    const marked = (await marks) ?? []; // of a slow storage, so the chart does not wait for them
+    if (mine !== asked || !marked.length) return;
+    stop();
+    stop = drawChart(card, state, answer, kind, marked);
   }
 
   replaceChildren(card, components.skeleton(6));

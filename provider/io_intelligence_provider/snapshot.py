@@ -61,6 +61,7 @@ from io_intelligence_provider.store.store import (
     compact_or_warn,
     in_utc,
 )
+from io_intelligence_provider.store.written import written_now
 
 __all__ = [
     "GRACE",
@@ -306,6 +307,7 @@ def _metadata(report: QualityReport, query: str) -> dict[str, str]:
         "source_url": report.source_url,
         "query": query,
         "provider_version": __version__,
+        **written_now(),
     }
 
 

@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 BASE_PATH = "/team/airflow"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 STATIC = "/static"
+POSTED = "/api/costs"
+TRAFFIC = {"traffic": [{"model": "a", "output": "1"}]}
 PARAMS = {"/api/model": "?model=a", "/api/history": "?models=a&fields=output_token_price"}
 HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
 
@@ -50,7 +52,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
     from fastapi.routing import APIRoute
 
     found = api_routes()
-    assert len(found) == 12
+    assert len(found) == 16
     for route in found:
         if route.path == STATIC:
             continue
@@ -59,7 +61,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
         )
         asked = [dependency.call for dependency in route.dependant.dependencies]
         assert asked[0] is own_access, route.path
-        assert route.methods == {"GET", "HEAD"}
+        assert route.methods == ({"POST"} if route.path == POSTED else {"GET", "HEAD"})
 
 
 def test_access_is_asked_before_parameters_and_before_the_store(serve: Any) -> None:
@@ -73,7 +75,11 @@ def test_access_is_asked_before_parameters_and_before_the_store(serve: Any) -> N
 
     page = serve(never, refuse)
     for path in paths():
-        answer = page.get(f"{path.removeprefix('/')}?limit=nonsense&days=x")
+        answer = (
+            page.post("costs", b"nonsense")
+            if path == POSTED
+            else page.get(f"{path.removeprefix('/')}?limit=nonsense&days=x")
+        )
         assert answer.status == 403
         assert answer.headers["cache-control"] == "no-store"
 
@@ -90,8 +96,13 @@ class Server:
         if user is not None:
             token = self.tokens[user]
             headers = {"Authorization": f"Bearer {token}"} if bearer else {"Cookie": f"_token={token}"}
+        method, body = ("POST", json.dumps(TRAFFIC)) if path.endswith(POSTED) else ("GET", None)
+        if body:
+            headers["Content-Type"] = "application/json"
         with urllib3.PoolManager() as pool:
-            return pool.request("GET", f"{self.url}{path}", headers=headers, redirect=False, retries=False)
+            return pool.request(
+                method, f"{self.url}{path}", body=body, headers=headers, redirect=False, retries=False
+            )
 
     def status(self, path: str, user: str | None, bearer: bool = False) -> int:
         return self.get(f"/io-intelligence{path}{PARAMS.get(path, '')}", user, bearer).status
@@ -112,6 +123,7 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
         "AIRFLOW__API__BASE_URL": f"{host}{BASE_PATH}",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW__IO_INTELLIGENCE__ROOT": str(root),
+        "AIRFLOW_VAR_IO_INTELLIGENCE_TRAFFIC": json.dumps({"a": {"output": 1}}),
         **settings,
     }
     log = home / "server.log"
@@ -185,6 +197,17 @@ def test_with_flask_appbuilder(fab: Server) -> None:
     check_table(fab, {None: 401, "bad token": 403, **users})
     for user, status in users.items():
         assert fab.get("/api/v2/plugins", user, bearer=True).status == status
+
+
+@pytest.mark.airflow
+def test_the_traffic_of_the_variable_is_for_who_may_read_variables(simple: Server, fab: Server) -> None:
+    asked = {(simple, "viewer"): None, (simple, "admin"): "a", (fab, "reader"): None, (fab, "op"): "a"}
+    for (server, user), model in asked.items():
+        found = server.get("/io-intelligence/api/traffic", user).json()
+        assert found["warnings"] == []
+        assert (found["lines"] and found["lines"][0]["model"]) == model, user
+    bill = simple.get("/io-intelligence/api/costs", "viewer").json()["bills"][0]
+    assert (bill["total"], bill["unknown"]) == ("0.000001", [])
 
 
 @pytest.mark.airflow

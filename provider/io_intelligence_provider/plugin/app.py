@@ -13,7 +13,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from io_intelligence_provider.plugin.api import changes, history, models, overview, quality, status
+from io_intelligence_provider.plugin.api import (
+    alerts,
+    changes,
+    costs,
+    history,
+    models,
+    overview,
+    quality,
+    status,
+)
 from io_intelligence_provider.plugin.errors import HANDLERS, problem_of
 from io_intelligence_provider.plugin.http import METHODS, Page
 from io_intelligence_provider.plugin.reader import StoreSource
@@ -24,16 +33,21 @@ __all__ = ["SECURITY_HEADERS", "SecurityMiddleware", "build_api", "build_app"]
 log = logging.getLogger(__name__)
 
 
-def build_app(source: StoreSource, access: Callable[..., Any]) -> ASGIApp:
+def build_app(
+    source: StoreSource, access: Callable[..., Any], traffic: Callable[..., Any] = costs.configured_traffic
+) -> ASGIApp:
     """Return the app with all middleware.
 
     :param source: gives the listing of the store.
     :param access: FastAPI dependency that raises 401 or 403; every route has it except the static files.
+    :param traffic: FastAPI dependency that replaces :func:`~.api.costs.configured_traffic`.
     """
-    return SecurityMiddleware(build_api(source, access))
+    return SecurityMiddleware(build_api(source, access, traffic))
 
 
-def build_api(source: StoreSource, access: Callable[..., Any]) -> FastAPI:
+def build_api(
+    source: StoreSource, access: Callable[..., Any], traffic: Callable[..., Any] = costs.configured_traffic
+) -> FastAPI:
     """Return the FastAPI app without :class:`SecurityMiddleware`."""
     api = FastAPI(
         docs_url=None,
@@ -44,7 +58,8 @@ def build_api(source: StoreSource, access: Callable[..., Any]) -> FastAPI:
         exception_handlers=dict(HANDLERS),
     )
     api.state.page = Page(source)
-    for part in (status, overview, models, history, changes, quality):
+    api.dependency_overrides[costs.configured_traffic] = traffic
+    for part in (status, overview, models, history, costs, changes, alerts, quality):
         api.include_router(part.router, prefix="/api")
     static = StaticFiles(api.state.page.cache)
 
@@ -71,7 +86,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class SecurityMiddleware:
-    """Allows only GET and HEAD, adds security headers to responses, and hides stack traces.
+    """Allows GET and HEAD, and POST of one route; adds security headers, and hides stack traces.
 
     :param app: the ASGI app to wrap.
     """
@@ -105,12 +120,16 @@ class SecurityMiddleware:
             await response(scope, receive, secured)
 
 
+_POSTED: Final = "/api/costs"
+
+
 def _shortcut(scope: Scope) -> Response | None:
     """Return the response to another method, or to the page's address without its slash."""
-    if scope["method"] not in METHODS:
-        headers = {"Allow": ", ".join(METHODS)} | _NO_STORE
-        return PlainTextResponse("Only GET and HEAD are served here.", 405, headers)
     root = scope.get("root_path", "")
+    allowed = ["POST"] if scope["path"].removeprefix(root) == _POSTED else METHODS
+    if scope["method"] not in allowed:
+        headers = {"Allow": ", ".join(allowed)} | _NO_STORE
+        return PlainTextResponse(f"Served here: {' and '.join(allowed)}.", 405, headers)
     if root and scope["path"] in (root, ""):
         # Relative, because the server does not know the public URL behind a proxy.
         name = quote(scope["path"].rpartition("/")[2])

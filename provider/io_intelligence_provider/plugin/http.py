@@ -27,7 +27,7 @@ from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEn
 from io_intelligence_provider.plugin.errors import UnreachableError
 from io_intelligence_provider.plugin.reader import Reader, StoreSource
 
-__all__ = ["METHODS", "Body", "Page", "answer", "etag_of", "render", "respond"]
+__all__ = ["JSON", "METHODS", "Body", "Page", "answer", "etag_of", "render", "respond"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _LEAST: Final = 1_000
 _LEVEL: Final = 3
 """The gzip level: output is a tenth larger than with the usual 6, in half the time."""
 _VARY: Final = "Cookie, Authorization, Accept-Encoding"
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 _THREADS: Final = 4
 """The page has its own threads: a store that does not answer must not block those of Airflow's API."""
 _MOST_STUCK: Final = 16
@@ -236,13 +236,13 @@ class Page:
             found = view(reader)
             etag = etag_of(__version__, query, found.model_dump_json(exclude=set(changing)))
             raw = found.model_dump_json().encode()
-            return respond(request, Body.of(raw, etag, _modified(reader)), _JSON)
+            return respond(request, Body.of(raw, etag, _modified(reader)), JSON)
         etag = etag_of(__version__, query, reader.listing.tag)
         key = ("response", etag)
         if _holds(request, etag) and self.cache.peek(key) is None:
             # Skip the reads when the client holds the response; Last-Modified is then unknown.
-            return respond(request, Body(b"", None, etag), _JSON)
-        return respond(request, self.cache.get(key, partial(_load, reader, view, etag)), _JSON)
+            return respond(request, Body(b"", None, etag), JSON)
+        return respond(request, self.cache.get(key, partial(_load, reader, view, etag)), JSON)
 
     def reader(self) -> Reader:
         """Return a reader of the store as it is now."""

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import polars as pl
 
+from io_intelligence_provider.alerts.ledger import LEDGER
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import (
@@ -313,7 +314,7 @@ def read_skipping_damaged(
     return frames[::-1], dict(sorted(damaged.items()))
 
 
-PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
+PARTS: Final = (MODELS, CHANGES, "quality", "quarantine", LEDGER)
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,60 @@ ASKED: Final[dict[str, list[dict[str, Any]]]] = {
     "history": [
         {"models": ["acme/one", "<b>two</b>"], "fields": ["input_token_price", "chat_daily_quota_tier_1"]}
     ],
+    "traffic": [{}],
+    "alerts": [{}, {"models": ["acme/one"], "start": "2026-03-03"}],
+    "trust": [{}, {"date": "2026-03-01"}],
     "changes": [{}, {"kinds": ["price_changed"], "limit": 1}],
     "changes/days": [{}],
     "quality": [{}, {"date": "2026-03-03"}],
     "quarantine": [{}],
 }
 """What each route is asked."""
+
+POSTED: Final[dict[str, list[dict[str, Any]]]] = {
+    "costs": [
+        {
+            "traffic": [
+                {"model": "acme/one", "input": "3000000", "output": 1_000_001},
+                {"model": "<b>two</b>", "input": "1"},
+                {"model": "acme/three", "input": 5, "cache_read": 7},
+            ],
+        },
+        {
+            "traffic": [{"model": "nobody", "input": 1}, {"model": "acme/one", "input": 2_000_000}],
+            "context_window": 1,
+            "date": "2026-03-02",
+        },
+    ]
+}
+"""What is sent to each route that takes a body."""
+
+
+LEDGER: Final = {
+    "version": 1,
+    "run_id": "scheduled__1",
+    "rule": "<b>any</b>",
+    "notifier": "module.Notifier:0",
+    "snapshot_date": "2026-03-03",
+    "snapshot_id": "RUN",
+    "sent_at": "2026-03-03T07:00:00+00:00",
+    "task": {"dag_id": "daily", "run_id": "scheduled__1", "task_id": "alert"},
+    "alerts": [
+        {
+            "change": "price_changed",
+            "model_id": "de83e03b-40a8-5b24-82c4-192fce70095f",
+            "name": "acme/one",
+            "field": "output_token_price",
+            "old_value": "0.3",
+            "new_value": "0",
+            "pct": -100.0,
+            "since": "2026-03-02",
+            "doubtful": "new",
+        },
+        {"change": "model_added", "model_id": "x", "name": "<b>three</b>"},
+    ],
+    "told": [],
+}
 
 
 def fill(root: Path) -> None:
@@ -55,21 +103,30 @@ def fill(root: Path) -> None:
         outcome="warned",
         changes=True,
     )
+    alerts = builder.root / "alerts/snapshot_date=2026-03-03"
+    alerts.mkdir(parents=True)
+    (alerts / "0123456789abcdef-1.json").write_text(json.dumps(LEDGER), "utf-8")
     builder.file(3, checks=[CheckResult("complete", None, "snapshot", "error", 1, 1)], outcome="failed")
 
 
 def answers_in(root: Path) -> Iterator[tuple[str, str]]:
     """Yield each route's file and what it holds: what was asked, and the answers."""
-    fill(root)
     with time_machine.travel(FETCHED_AT, tick=False), serve_page(root) as page:
-        for route, questions in ASKED.items():
-            found = [{"asked": asked, "answer": page.api(route, **asked)} for asked in questions]
+        fill(root)
+        for route, questions in (ASKED | POSTED).items():
+            found = [
+                {
+                    "asked": asked,
+                    "answer": page.post(route, asked).json() if route in POSTED else page.api(route, **asked),
+                }
+                for asked in questions
+            ]
             text = json.dumps(found, indent=1).replace(str(root), "ROOT")
             yield f"{route.replace('/', '-')}.json", re.sub(r"(?<!-)\b[0-9a-f]{12}\b", "RUN", text) + "\n"
 
 
 def test_every_route_is_among_them() -> None:
-    assert {path.removeprefix("/api/") for path in json_paths()} == set(ASKED)
+    assert {path.removeprefix("/api/") for path in json_paths()} == set(ASKED | POSTED)
 
 
 def test_the_answers_stay_as_they_are(tmp_path: Path) -> None:

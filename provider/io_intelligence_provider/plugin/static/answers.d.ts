@@ -2,6 +2,29 @@
 
 declare namespace Api {
 
+  /** Holds a page of the alerts that were sent, the last sent first. */
+  interface AlertsAnswer {
+    warnings: string[];
+    total: number;
+    items: SentChange[];
+  }
+
+  /** Splits the change of a bill since a day; `total` is `price` plus `models`, exactly. */
+  interface BillChange {
+    total: string;
+    price: string;
+    models: string;
+  }
+
+  /** Describes another model for the same tokens; `difference`: from the cost of the line. */
+  interface Candidate {
+    name: string;
+    model_id: string;
+    context_window: number | string | null;
+    cost: string;
+    difference: string | null;
+  }
+
   /** Describes a change of any model; `passes`: by itself, not because of its model's other changes. */
   interface Change {
     date: string;
@@ -73,6 +96,35 @@ declare namespace Api {
     name: string;
     description: string;
     unit: string | null;
+  }
+
+  /** Holds the bills of some traffic, in USD a month; `series`: day, bill, number of unknown parts. */
+  interface CostsAnswer {
+    warnings: string[];
+    date: string;
+    bills: DayBill[];
+    lines: CostsLine[];
+    series: ([string, string | null, number])[];
+  }
+
+  /** Holds the costs of a line; `totals` in the order of the bills. `suitable`: the number of models that satisfy the needs; `unpriced`: those without a price it takes. */
+  interface CostsLine {
+    model: string;
+    name: string | null;
+    model_id: string | null;
+    totals: LineTotal[];
+    candidates: Candidate[];
+    suitable: number;
+    unpriced: number;
+  }
+
+  /** Holds the bill at the prices of a day; `date`: `None` when no snapshot is that old. `total`: of what is known; `change`: from that day to the date of the answer. */
+  interface DayBill {
+    days: number;
+    date: string | null;
+    total: string | null;
+    unknown: UnknownPart[];
+    change: BillChange | null;
   }
 
   /** Counts the changes of a day; the six counts add up to all of them. */
@@ -405,6 +457,26 @@ declare namespace Api {
     quarantined: number;
   }
 
+  /** Holds one change as a notifier was sent it; what the ledger does not say is `None`. `date`: of the snapshot; `since`: the day of `old_value`; `doubtful`: which value is a doubtful 0. */
+  interface SentChange {
+    sent_at: string;
+    date: string;
+    rule: string;
+    notifier: string;
+    run_id: string | null;
+    task: Task | null;
+    change: string;
+    name: string;
+    model_id: string;
+    field: string | null;
+    old_value: string | null;
+    new_value: string | null;
+    pct: number | null;
+    since: string | null;
+    doubtful: string | null;
+    correction: boolean;
+  }
+
   /** Holds one field of one model; `before`: the step in force before the range. */
   interface Series {
     model: string;
@@ -445,6 +517,42 @@ declare namespace Api {
     columns: ColumnText[];
     version: string;
     now: string;
+  }
+
+  /** Names the task of a Dag run. */
+  interface Task {
+    dag_id: string;
+    run_id: string;
+    task_id: string;
+  }
+
+  /** Holds the traffic of Airflow's Variable; `lines`: `None` without one, or the right to read it. */
+  interface TrafficAnswer {
+    warnings: string[];
+    lines: Record<string, string>[] | null;
+  }
+
+  /** Holds what was done with the snapshot of a day, in order. */
+  interface TrustAnswer {
+    warnings: string[];
+    date: string;
+    steps: TrustStep[];
+  }
+
+  /** Says whether a step was done, when, by which task, and how it ended; `None` is unknown. */
+  interface TrustStep {
+    step: "served" | "checked" | "filed" | "compared" | "alerted";
+    done: boolean;
+    at: string | null;
+    task: Task | null;
+    note: string | null;
+  }
+
+  /** Names a kind of tokens whose cost is unknown on a day: it is not in the bill. */
+  interface UnknownPart {
+    model: string;
+    kind: string;
+    reason: string;
   }
 
   /** Reports a day whose snapshot cannot be read. */

@@ -3,7 +3,7 @@
 
 import { queryOf } from "./api.js";
 
-export const VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"];
+export const VIEWS = ["overview", "models", "prices", "costs", "quotas", "changes", "alerts", "quality"];
 
 /** @typedef {{view: string, params: URLSearchParams}} Route */
 /** @typedef {import("./api.js").Parameters} Parameters */
@@ -141,6 +141,15 @@ window.addEventListener("popstate", moved);
 export function hostLink(path) {
   const href = `../${path}`;
   return { href, onclick: (/** @type {MouseEvent} */ event) => inHost(event, href, {}) };
+}
+
+/**
+ * Link to the run of a task.
+ * @param {Api.Task} task
+ */
+export function taskLink({ dag_id, run_id, task_id }) {
+  const [dag, run, task] = [dag_id, run_id, task_id].map(encodeURIComponent);
+  return hostLink(`dags/${dag}/runs/${run}/tasks/${task}`);
 }
 
 /** Link to Airflow's login, which comes back to this view. */

@@ -222,6 +222,12 @@ declare namespace Api {
     free: number;
   }
 
+  /** Holds the cost of a line at the prices of a day; `complete`: whether all of it is known. */
+  interface LineTotal {
+    total: string | null;
+    complete: boolean;
+  }
+
   /** Holds the exact medians of the models that publish the price. */
   interface Medians {
     input: string | null;

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
-from airflow.api_fastapi.core_api.security import requires_access_view
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
 from airflow.sdk import BaseHook, conf
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from io_intelligence_provider.hooks.store import open_store
@@ -26,6 +30,23 @@ def open_configured_store() -> SnapshotStore:
     return open_store()
 
 
+_NO_DAG: Final = "~ no Dag ~"
+"""No Dag has this id, so only those who may read all Dags may read it."""
+
+
+def dag_access(request: Request, user: GetUserDep) -> None:
+    """Give a request the function that asks Airflow whether its user may read a Dag."""
+
+    def may_read(dag_id: str | None) -> bool:
+        try:
+            requires_access_dag("GET", param_dag_id=dag_id or _NO_DAG)(request, user)
+        except HTTPException:
+            return False
+        return True
+
+    request.state.may_read_dag = may_read
+
+
 def create_app() -> ASGIApp:
     """Return the app; users who may see Airflow's plugins may see it."""
-    return build_app(StoreSource(open_configured_store), requires_access_view(AccessView.PLUGINS))
+    return build_app(StoreSource(open_configured_store), requires_access_view(AccessView.PLUGINS), dag_access)

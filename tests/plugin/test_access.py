@@ -28,7 +28,13 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 BASE_PATH = "/team/airflow"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 STATIC = "/static"
-PARAMS = {"/api/model": "?model=a", "/api/history": "?models=a&fields=output_token_price"}
+PARAMS = {
+    "/api/model": "?model=a",
+    "/api/history": "?models=a&fields=output_token_price",
+    "/api/dataset": "?id=io_intelligence_models",
+    "/api/dataset/refused": "?id=io_intelligence_models",
+    "/api/dataset/report": "?id=io_intelligence_models",
+}
 HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
 
 
@@ -216,7 +222,8 @@ def test_below_a_base_url_with_a_path(simple: Server) -> None:
     assert (status["state"], status["models"]) == ("ok", 2)
     plugins = simple.get("/api/v2/plugins", "admin", bearer=True).json()["plugins"]
     (ours,) = [plugin for plugin in plugins if plugin["name"] == "io_intelligence"]
-    (view,) = ours["external_views"]
-    assert (view["name"], view["href"], view["destination"]) == ("IO Models", "io-intelligence/", "nav")
-    for address in (view["href"], view["icon"], view["icon_dark_mode"]):
-        assert simple.get(f"/{address}", "viewer").status == 200
+    views = {view["name"]: view["href"] for view in ours["external_views"]}
+    assert views == {"IO Models": "io-intelligence/", "Data quality": "io-intelligence/data-quality"}
+    for view in ours["external_views"]:
+        for address in (view["href"], view["icon"], view["icon_dark_mode"]):
+            assert simple.get(f"/{address}", "viewer").status == 200

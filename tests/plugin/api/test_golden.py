@@ -82,7 +82,9 @@ def file_orders(root: Path) -> None:
     failure = CheckFailure("greater_than_or_equal_to", "price", None, "is less than 0", "-5")
     rows = [RefusedRow('{"price":-5,"note":"<b>"}', (failure,), "orders.parquet", row) for row in (3, 4)]
     pq.write_table(quarantine_table(rows, run_id, when), path)
-    negative = CheckResult("greater_than_or_equal_to", "price", "row", "error", 5, 2, [{"value": "-5", "row": 3}])
+    negative = CheckResult(
+        "greater_than_or_equal_to", "price", "row", "error", 5, 2, [{"value": "-5", "row": 3}]
+    )
     profile = (ColumnProfile("price", 5, 1, 4, min=-5.0, max=12.0, median=9.9, mad=2.1),)
     columns = (("id", "int64"), ("price", "double"))
     counts: Any = {"rows": 5, "valid": 3, "quarantined": 2, "quarantine_path": str(path)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from functools import cache, partial
 from typing import Annotated, Any, Final, Literal
@@ -94,7 +93,6 @@ def get_datasets(reader: Reader, asked: DatasetsParameters) -> dict[str, Any]:
             }
         )
     return {
-        "now": datetime.now(UTC),
         "root": scrub(reader.store.files.url("")),
         "total": len(ids),
         "items": items,
@@ -123,7 +121,6 @@ def get_dataset(reader: Reader, asked: DatasetParameters, may_read: MayRead) -> 
                 f"{most} of {number} {what} are shown. The result's Parquet file holds all of them."
             )
     return {
-        "now": datetime.now(UTC),
         "id": asked.id,
         "dataset": chosen.run.dataset,
         "schema_name": chosen.run.schema,
@@ -298,7 +295,6 @@ class Dataset(Answer):
 class DatasetsAnswer(WarnedAnswer):
     """Holds a page of data sets."""
 
-    now: Moment
     root: str
     total: int
     items: list[Dataset]
@@ -355,7 +351,6 @@ class ColumnSeries(Answer):
 class DatasetAnswer(WarnedAnswer):
     """Holds the latest runs of a data set, oldest first, and one; ``checks`` have a letter for each run."""
 
-    now: Moment
     id: str
     dataset: str
     schema_name: str
@@ -390,14 +385,14 @@ router = APIRouter()
 @router.api_route("/datasets", methods=METHODS, response_model=DatasetsAnswer)
 async def datasets(request: Request, asked: Annotated[DatasetsParameters, Query()]) -> Response:
     """Return the last outcome of each data set."""
-    return await answer(request, DatasetsAnswer, get_datasets, asked, ("now",))
+    return await answer(request, DatasetsAnswer, get_datasets, asked, ())
 
 
 @router.api_route("/dataset", methods=METHODS, response_model=DatasetAnswer)
 async def dataset(request: Request, asked: Annotated[DatasetParameters, Query()]) -> Response:
     """Return the runs of a data set, and all of one run."""
     compute = partial(get_dataset, may_read=request.state.may_read_dag)
-    return await answer(request, DatasetAnswer, compute, asked, ("now",))
+    return await answer(request, DatasetAnswer, compute, asked, ())
 
 
 @router.api_route("/dataset/refused", methods=METHODS, response_model=RefusedAnswer)

@@ -10,6 +10,7 @@
  *   status: Api.StatusAnswer, overview: Api.OverviewAnswer, models: Api.ModelsAnswer, model: Api.ModelAnswer,
  *   history: Api.HistoryAnswer, changes: Api.ChangesAnswer, "changes/days": Api.ChangesByDayAnswer,
  *   quality: Api.QualityAnswer, quarantine: Api.QuarantineAnswer,
+ *   datasets: Api.DatasetsAnswer, dataset: Api.DatasetAnswer, "dataset/refused": Api.RefusedAnswer,
  * }} Answers
  */
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.requests import Request
 
 from helpers.datasets import ORDERS, file_runs
 from helpers.http_clients import PageClient
-from helpers.stores import StoreBuilder, make_check_run, model_row, refused_record
+from helpers.stores import FIRST_DAY, StoreBuilder, make_check_run, model_row, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin import results
 from io_intelligence_provider.quality.result import CheckResult
@@ -94,11 +95,8 @@ def test_one_run_is_opened_with_its_findings_and_drift(serve: Callable[..., Page
     assert found["run"]["drift"] == []
     price = next(column for column in found["profile"] if column["column"] == "price")
     assert (price["min"], price["medians"]) == (-2.0, [2.0, 1.0, 2.0])
-    gone = page.api("dataset", id=ORDERS)["run"]["drift"]
-    assert gone == [{"column": "country", "change": "gone", "before": "large_string", "after": None}] or (
-        gone[0]["column"],
-        gone[0]["change"],
-    ) == ("country", "gone")
+    (gone,) = page.api("dataset", id=ORDERS)["run"]["drift"]
+    assert (gone["column"], gone["change"], gone["after"]) == ("country", "gone", None)
     assert page.api("dataset", id=ORDERS, run=first.run_id)["run"]["drift"] is None
 
 
@@ -108,7 +106,7 @@ def test_refused_rows_are_paged_as_they_were_filed(serve: Callable[..., PageClie
     found = page.api("dataset/refused", id=ORDERS, run=run.run_id, limit=50, offset=100)
     assert (run.outcome, found["total"], found["missing"]) == ("failed", 150, None)
     assert [row["row"] for row in found["items"]] == list(range(100, 150))
-    assert '"price": -50.0' in found["items"][0]["record"] or '"price":-50.0' in found["items"][0]["record"]
+    assert json.loads(found["items"][0]["record"])["price"] == -50
     assert found["items"][0]["failures"][0]["check"] == "greater_than_or_equal_to"
     assert page.api("dataset/refused", id=ORDERS, offset=150)["items"] == []
 
@@ -183,7 +181,7 @@ def test_the_catalogues_runs_name_their_task(serve: Callable[..., PageClient], r
     task = TaskRun("daily", "snapshot", "scheduled__1", -1, 2)
     with QuarantineFile(run, NOW, task) as quarantine:
         quarantine.add([refused_record("bad", '{"a":1}')])
-        SnapshotStore(root).files.put(quarantine_path("2026-03-01", run), quarantine.finish())
+        SnapshotStore(root).files.put(quarantine_path(FIRST_DAY, run), quarantine.finish())
     page = serve(root, dag_access=reader_of("daily"))
     found = page.api("dataset", id=CATALOGUE, run=run)["run"]
     assert (found["outcome"], found["withheld"], found["date"]) == ("failed", False, "2026-03-01")
@@ -246,7 +244,7 @@ def test_what_many_runs_and_checks_take_is_bounded(serve: Callable[..., PageClie
 
 
 def test_texts_of_other_writers_do_no_harm(serve: Callable[..., PageClient], root: Path) -> None:
-    example = [{"value": "\ud800<script>", "nan": float("nan")}, "x" * 100_000]
+    example = [{"value": "\ud800<script>", "nan": float("nan")}, {"value": "x" * 100_000}]
     check: Any = CheckResult("<b>", "\u202e", "row", "warn", 1, 1, example)
     ResultHistory(root).add(make_check_run(check, schema="</script>", dataset="x"), "<img src=x>")
     page = serve(root)

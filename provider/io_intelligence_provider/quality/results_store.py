@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 Kind: TypeAlias = Literal["runs", "checks", "columns"]
 
 RESULTS: Final = "results"
+LARGEST_RESULT: Final = 8 << 20  # bytes: five hundred times a usual one
 _BEFORE_SCHEMA: Final = "--"  # which `path_name` never has
 _LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
 _LISTS: Final = ["checks", "columns", "profile"]
@@ -209,7 +210,7 @@ def _decoded(
     files: Files, paths: Iterable[str], report: Callable[[str], None], *, brief: bool = False
 ) -> Iterator[tuple[pa.Table, list[CheckRun]]]:
     """Yield the content of each result file, and report why another one is left out."""
-    for path, data in files.read_many(paths):
+    for path, data in files.read_many(paths, LARGEST_RESULT):
         where = files.url(path)
         try:
             if isinstance(data, UnreadableFileError):
@@ -439,7 +440,7 @@ def _profile_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("earliest", "latest")} | bounds
 
 
-RESULTS_KIND: Final = FileKind(
+RESULTS_KIND: Final = FileKind(  # holds one run
     "result file",
     results_schema,
     most_rows=1_000,
@@ -447,4 +448,3 @@ RESULTS_KIND: Final = FileKind(
     rows_per_byte=1,
     required=frozenset({"run_id", "dataset", "checked_at", "outcome", "checks"}),
 )
-"""It holds one run."""

@@ -147,12 +147,17 @@ def problem_of(error: Exception) -> Problem:
     )
 
 
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates by question marks: JSON in UTF-8 cannot hold them."""
+    return _SURROGATES.sub("?", text)
+
+
 def scrub(text: str) -> str:
     """Remove user names, passwords and queries from the URLs in a text, and limit its length.
 
-    Surrogates, which file names may contain, become question marks: JSON in UTF-8 cannot hold them.
+    File names may contain lone surrogates, which are replaced.
     """
-    text = _SURROGATES.sub("?", scrubbed(text))
+    text = without_surrogates(scrubbed(text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import date as Date  # noqa: N812 - fields are called `date`
@@ -23,7 +24,7 @@ from io_intelligence_provider.plugin.api.checks import (
     refused_record,
 )
 from io_intelligence_provider.plugin.api.common import Answer, Moment, Offset, Parameters, WarnedAnswer
-from io_intelligence_provider.plugin.errors import ForbiddenError, scrub
+from io_intelligence_provider.plugin.errors import ForbiddenError, scrub, without_surrogates
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.results import FiledRun, Results
@@ -206,8 +207,10 @@ def _head(run: CheckRun) -> dict[str, Any]:
 
 def _check(check: CheckResult, *, withheld: bool) -> dict[str, Any]:
     names = ("check", "column", "level", "severity", "evaluated", "failed", "passed", "dimension")
-    examples = [] if withheld else check.examples[:MAX_EXAMPLES]
-    return {name: getattr(check, name) for name in names} | {"examples": examples}
+    examples = json.dumps([] if withheld else check.examples[:MAX_EXAMPLES], ensure_ascii=False)
+    return {name: getattr(check, name) for name in names} | {
+        "examples": json.loads(without_surrogates(examples))
+    }
 
 
 def _drift(run: CheckRun, before: CheckRun | None) -> list[dict[str, Any]] | None:

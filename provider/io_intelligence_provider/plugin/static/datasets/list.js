@@ -7,9 +7,20 @@ import { emptyState, outcomeMark } from "../components.js";
 import { searchField } from "../controls.js";
 import { h, replaceChildren } from "../dom.js";
 import { age, count, cut, minute, plural, share } from "../format.js";
-import { hostLink, link, update } from "../route.js";
+import { hostLink, link, parse, update } from "../route.js";
 
 const LIMIT = 50;
+const PAUSE = 200; // milliseconds after the last letter
+
+// One field for all answers: what is typed while one is on its way stays.
+const search = searchField("", typed, "data sets");
+let timer = 0;
+
+/** @param {string} text */
+function typed(text) {
+  clearTimeout(timer);
+  timer = setTimeout(() => parse().view === "datasets" && update({ q: text, offset: null }), PAUSE);
+}
 
 /**
  * Return what the address asks for; its parameters: q, offset.
@@ -41,13 +52,13 @@ function draw(node, data, q, offset) {
     replaceChildren(node, empty(data));
     return;
   }
-  const { field } = searchField(q, (text) => update({ q: text, offset: null }), "data sets");
+  if (document.activeElement !== search.input) search.input.value = q;
   replaceChildren(
     node,
     h(
       "div",
       { class: "controls" },
-      field,
+      search.field,
       h("b", {}, plural(data.total, "data set")),
       h("span", { class: "muted large" }, "the newest results first"),
       h("span", { class: "end" }, pages(data.total, data.items.length, offset, LIMIT)),

@@ -50,6 +50,7 @@ from io_intelligence_provider.plugin.reader import StoreSource
 page = build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None)
 client = TestClient(page)
 asked = {"/api/model": {"model": "a"}, "/api/history": {"models": "a", "fields": "output_token_price"}}
+asked |= {f"/api/dataset{path}": {"id": "io_intelligence_models"} for path in ("", "/refused", "/report")}
 for route in page.app.routes:
     if not isinstance(route, APIRoute):
         continue

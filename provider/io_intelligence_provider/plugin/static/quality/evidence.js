@@ -13,6 +13,7 @@ function example(found) {
     found !== null && typeof found === "object" ? found : { value: found }
   );
   const { name, message, column, old_value: old, new_value: now_, ...rest } = item;
+  const { value = null, row = null } = rest;
   const moved =
     old !== undefined || now_ !== undefined
       ? `${column ? field(String(column)) : "value"} ${old ?? "—"} → ${now_ ?? "—"}`
@@ -20,7 +21,9 @@ function example(found) {
   const others = Object.entries(rest)
     .filter(([, value]) => value !== null)
     .map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`);
-  const text = message ?? [moved, ...others].filter(Boolean).join(", ");
+  const place = row === null ? "" : `row ${row}: `;
+  const told = message && `${place}${value === null ? "" : `${value} `}${message}`;
+  const text = told ?? [moved, ...others].filter(Boolean).join(", ");
   return h(
     "p",
     { class: "new-line", dir: "auto" },

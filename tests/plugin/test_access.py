@@ -259,7 +259,7 @@ def test_below_a_base_url_with_a_path(simple: Server) -> None:
     plugins = simple.get("/api/v2/plugins", "admin", bearer=True).json()["plugins"]
     (ours,) = [plugin for plugin in plugins if plugin["name"] == "io_intelligence"]
     views = {view["name"]: view["href"] for view in ours["external_views"]}
-    assert views == {"IO Models": "io-intelligence/", "Data quality": "io-intelligence/data-quality"}
+    assert views == {"IO Models": "io-intelligence/", "Quality": "io-intelligence/data-quality"}
     for view in ours["external_views"]:
         for address in (view["href"], view["icon"], view["icon_dark_mode"]):
             assert simple.get(f"/{address}", "viewer").status == 200

@@ -86,7 +86,7 @@ def test_the_entries_of_the_side_bar(version: str, top_level: bool) -> None:
     views = external_views(version)
     assert [(view["name"], view["href"]) for view in views] == [
         ("IO Models", "io-intelligence/"),
-        ("Data quality", "io-intelligence/data-quality"),
+        ("Quality", "io-intelligence/data-quality"),
     ]
     assert len({view["url_route"] for view in views}) == 2
     for view in views:

@@ -42,7 +42,7 @@ def external_views(airflow_version: str) -> list[dict[str, Any]]:
         }
         for name, path, route, icon in (
             ("IO Models", "", "io-intelligence", "icon"),
-            ("Data quality", "data-quality", "io-data-quality", "quality"),
+            ("Quality", "data-quality", "io-data-quality", "quality"),
         )
     ]
 

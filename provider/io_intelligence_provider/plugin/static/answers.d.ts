@@ -91,6 +91,26 @@ declare namespace Api {
     flagged: number;
   }
 
+  /** Describes a column that came, went or changed its type. */
+  interface ColumnDrift {
+    column: string;
+    change: "new" | "gone" | "type";
+    before: string | null;
+    after: string | null;
+  }
+
+  /** Holds the profile of a column, and two of its figures for each run; `None` is unknown or withheld. */
+  interface ColumnSeries {
+    column: string;
+    nulls: number | null;
+    distinct: number | null;
+    min: number | string | null;
+    max: number | string | null;
+    median: number | null;
+    null_shares: (number | null)[];
+    medians: (number | null)[];
+  }
+
   /** Describes a column of the models file. */
   interface ColumnText {
     name: string;
@@ -116,6 +136,38 @@ declare namespace Api {
     candidates: Candidate[];
     suitable: number;
     unpriced: number;
+  }
+
+  /** Holds the last outcome of a data set; `last` is `None` if none of its runs can be read. */
+  interface Dataset {
+    id: string;
+    dataset: string;
+    schema_name: string | null;
+    runs: number;
+    last: RunHead | null;
+    task: TaskInstance | null;
+    scores: number[];
+  }
+
+  /** Holds the latest runs of a data set, oldest first, and one; `checks` have a letter for each run. */
+  interface DatasetAnswer {
+    warnings: string[];
+    id: string;
+    dataset: string;
+    schema_name: string;
+    on_file: number;
+    runs: RunHead[];
+    checks: CheckRow[];
+    run: RunDetail;
+    profile: ColumnSeries[];
+  }
+
+  /** Holds a page of data sets. */
+  interface DatasetsAnswer {
+    warnings: string[];
+    root: string;
+    total: number;
+    items: Dataset[];
   }
 
   /** Holds the bill at the prices of a day; `date`: `None` when no snapshot is that old. `total`: of what is known; `change`: from that day to the date of the answer. */
@@ -424,6 +476,23 @@ declare namespace Api {
     failures: Failure[];
   }
 
+  /** Holds a page of refused rows; `missing`: why there are none. */
+  interface RefusedAnswer {
+    warnings: string[];
+    total: number;
+    items: RefusedRow[];
+    missing: string | null;
+  }
+
+  /** Holds a refused row; `row` is its position in `file`. */
+  interface RefusedRow {
+    file: string | null;
+    row: number | null;
+    record: string;
+    truncated: boolean;
+    failures: Failure[];
+  }
+
   /** Names a model that is not in the store any more. */
   interface RemovedModel {
     model_id: string;
@@ -460,6 +529,46 @@ declare namespace Api {
   interface Rows {
     served: number;
     valid: number;
+    quarantined: number;
+  }
+
+  /** Holds the result of a check of a run of any data set. */
+  interface RunCheck {
+    check: string;
+    column: string | null;
+    level: "row" | "snapshot" | "dataset";
+    severity: "error" | "warn";
+    evaluated: number;
+    failed: number;
+    passed: boolean;
+    dimension: "completeness" | "validity" | "uniqueness" | "timeliness" | "consistency" | null;
+    examples: unknown[];
+  }
+
+  /** Holds one run. `withheld`: values are left out, because the user may not read the Dag. */
+  interface RunDetail {
+    run_id: string;
+    checked_at: string;
+    outcome: "passed" | "warned" | "failed";
+    score: number;
+    rows: number;
+    quarantined: number;
+    date: string | null;
+    valid: number;
+    seconds: number | null;
+    task: TaskInstance | null;
+    withheld: boolean;
+    checks: RunCheck[];
+    drift: ColumnDrift[] | null;
+  }
+
+  /** Holds the outcome of a run. */
+  interface RunHead {
+    run_id: string;
+    checked_at: string;
+    outcome: "passed" | "warned" | "failed";
+    score: number;
+    rows: number;
     quarantined: number;
   }
 
@@ -530,6 +639,15 @@ declare namespace Api {
     dag_id: string;
     run_id: string;
     task_id: string;
+  }
+
+  /** Names the task instance that filed a result. */
+  interface TaskInstance {
+    dag_id: string;
+    task_id: string;
+    dag_run_id: string;
+    map_index: number;
+    try_number: number;
   }
 
   /** Holds the traffic of Airflow's Variable; `lines`: `None` without one, or the right to read it. */

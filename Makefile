@@ -11,6 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+SITE := $(VENV)/.site
+AUDIT := $(VENV)/.audit
 STATIC := provider/io_intelligence_provider/plugin/static
 JAVASCRIPT := tests/javascript
 NODE_READY := $(JAVASCRIPT)/node_modules/.ready
@@ -74,8 +76,8 @@ test-exports: $(READY) ## what reads our files, in .venv-exports: LiteLLM, OpenR
 		'litellm>=1.80' openrouter deltalake 'pyiceberg[pyarrow,sql-sqlite]'
 	$(BIN)/python -m pytest -m exports -n 0 -s
 
-$(BROWSER): $(READY)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group browser
+$(BROWSER) $(SITE) $(AUDIT): $(VENV)/.%: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group $*
 	@touch $@
 
 test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
@@ -125,6 +127,9 @@ docs: $(READY) ## renew the generated tables of the documentation, and the decla
 	$(BIN)/python docs/generate.py
 	$(BIN)/python tests/javascript/answers.py
 
+site: $(SITE) ## build the documentation as a site in .site/html; a warning or a dead link fails
+	$(BIN)/python docs/build_site.py
+
 # The oldest versions that pyproject.toml allows. Airflow 3.2.2 itself raises deprecation warnings there.
 test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-floor
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-floor
@@ -139,9 +144,24 @@ wheel: $(READY) ## build the wheel into dist/ and run all of it in empty environ
 wheel-extras: $(READY) ## the same with the extras gcs, azure and spark; needs Java 17
 	$(BIN)/python tests/check_wheel.py --extras gcs azure spark
 
+release-check: $(AUDIT) ## the dry run of a release: build twice, compare, check, install; TAG=v… compares the tag as well
+	$(BIN)/python tests/check_release.py $(TAG)
+
+audit: $(AUDIT) ## bandit on the package, zizmor on the workflows
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive provider dags
+	$(BIN)/zizmor --offline --no-progress .github
+
+pip-audit: $(AUDIT) ## known vulnerabilities of the pinned versions; needs a package index that has advisories
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+# Airflow's own constraints file would narrow this further; it is not on a package index.
+install-check: $(READY) ## what the Dockerfile in docs/install.md installs can be resolved; needs a package index
+	sed -n 's|^FROM apache/airflow:|apache-airflow==|p' docs/install.md | $(BIN)/uv pip compile --quiet --extra s3 \
+		--python-version 3.12 --constraint /dev/stdin --output-file /dev/null pyproject.toml
+
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
-		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
+		--extra s3 --extra spark --group dev --group browser --group site --group audit --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,13 +29,13 @@ class IOIntelligenceExportOperator(BaseOperator):
     doubtful prices that the other models lack. Events of its ``outlets`` get the result as their extra.
 
     All arguments are templated.
+    The result has ``snapshot_date``, ``format``, ``path``, ``models``, ``left_out``,
+    ``doubtful_prices`` (numbers) and ``bytes``.
 
     :param format: ``litellm`` or ``openrouter``, see :func:`~io_intelligence_provider.export.export_prices`.
     :param path: the file, a local path or an fsspec URL.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store, of the root and of the path.
-    :returns: ``snapshot_date``, ``format``, ``path``, ``models``, ``left_out``,
-        ``doubtful_prices`` (numbers) and ``bytes``.
     :raises ConfigurationError: when there is no such format, or the path is no valid location.
     :raises StorageError: when a file cannot be read or written.
     """

@@ -45,6 +45,7 @@ class PanderaCheckOperator(BaseOperator):
     Templated arguments: all except ``schema``, ``engine``, ``spark``, ``profile`` and ``keep_results``. Paths
     are text, ``pathlib.Path`` or Airflow's ``ObjectStoragePath``, whose connection is used unless
     ``storage_conn_id`` is given. One that is rendered as ``None`` or as blank text is unset.
+    The result is the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
 
     :param path: a file, a glob or a folder, partitioned (``key=value``) or not; a path or an fsspec URL.
     :param schema: ``"module:object"``, the path of a pandera YAML file, or a ``DataFrameModel`` or
@@ -73,7 +74,6 @@ class PanderaCheckOperator(BaseOperator):
     :param keep_results: whether to file the result in the history; ``False``: history checks compare the run
         with those that another task filed under the same ``dataset``.
     :param profile: whether to measure the columns; always done with ``history_checks``.
-    :returns: the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
     :raises QualityError: when a finding fails the task; its ``report`` is the ``CheckRun``.
     :raises ConfigurationError: when an argument is wrong or does nothing, or several mapped tasks would write
         one file.

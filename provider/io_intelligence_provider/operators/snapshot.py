@@ -37,6 +37,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     another root than the configured one sends events to its own ``outlets`` only.
 
     All arguments are templated.
+    The result is the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
 
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
@@ -45,7 +46,6 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
     :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
     :param io_intelligence_conn_id: the connection of the API.
-    :returns: the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
     :raises QualityError: when a check stopped the commit; quarantine and report are written nevertheless.
     """
 

@@ -240,7 +240,7 @@ def is_stop_recorded(store: SnapshotStore, report: QualityReport) -> bool:
 
 
 def _folder(report: QualityReport) -> str:
-    return f"{_FOLDER}/snapshot_date={report.snapshot_date}"
+    return f"{LEDGER}/snapshot_date={report.snapshot_date}"
 
 
 def _stop_name(report: QualityReport) -> str:

@@ -31,7 +31,6 @@ from io_intelligence_provider.plugin.api.common import (
     plain,
 )
 from io_intelligence_provider.plugin.api.price_index import PERIOD
-from io_intelligence_provider.plugin.bills import doubtful_tracks
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import (

@@ -13,6 +13,7 @@ READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
 SITE := $(VENV)/.site
 AUDIT := $(VENV)/.audit
+VERSIONS := $(VENV)/.versions
 STATIC := provider/io_intelligence_provider/plugin/static
 JAVASCRIPT := tests/javascript
 NODE_READY := $(JAVASCRIPT)/node_modules/.ready
@@ -76,7 +77,7 @@ test-exports: $(READY) ## what reads our files, in .venv-exports: LiteLLM, OpenR
 		'litellm>=1.80' openrouter deltalake 'pyiceberg[pyarrow,sql-sqlite]'
 	$(BIN)/python -m pytest -m exports -n 0 -s
 
-$(BROWSER) $(SITE) $(AUDIT): $(VENV)/.%: $(READY)
+$(BROWSER) $(SITE) $(AUDIT) $(VERSIONS): $(VENV)/.%: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group $*
 	@touch $@
 
@@ -130,13 +131,8 @@ docs: $(READY) ## renew the generated tables of the documentation, and the decla
 site: $(SITE) ## build the documentation as a site in .site/html; a warning or a dead link fails
 	$(BIN)/python docs/build_site.py
 
-# The oldest versions that pyproject.toml allows. Airflow 3.2.2 itself raises deprecation warnings there.
-test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-floor
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-floor
-	$(BIN)/uv pip compile --quiet --resolution lowest-direct --group test --output-file .venv-floor/pins.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --requirement .venv-floor/pins.txt
-	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --no-deps --editable .
-	.venv-floor/bin/python -m pytest $(EVERY) -W default
+versions: $(VERSIONS) ## the suite on the corners of the allowed versions, ten to twenty minutes each; SESSION=lowest-3.11 runs one
+	$(BIN)/nox $(if $(SESSION),--session $(SESSION))
 
 wheel: $(READY) ## build the wheel into dist/ and run all of it in empty environments
 	$(BIN)/python tests/check_wheel.py
@@ -161,7 +157,7 @@ install-check: $(READY) ## what the Dockerfile in docs/install.md installs can b
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
-		--extra s3 --extra spark --group dev --group browser --group site --group audit --output-file constraints.txt pyproject.toml
+		--extra s3 --extra spark --group dev --group browser --group site --group audit --group versions --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
 	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,7 +26,7 @@ def start(folder: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "io_intelligence_provider.cli.ui", str(folder), str(folder / "no demo")],
         env={name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        | {"PORT": str(port), "PYTHONUNBUFFERED": "1"},
+        | {"PORT": str(port), "EMULATOR_PORT": "0", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -41,7 +41,9 @@ def start(folder: Path, port: int) -> tuple[subprocess.Popen[str], str]:
 
 def ended_run(dag: str, header: dict[str, str]) -> str:
     """Return the state of a Dag's first run once it has ended; the snapshot of the day starts it."""
-    deadline = time.monotonic() + 300
+    # On a busy machine the scheduler may start tasks before the API server serves; they are tried again after
+    # five minutes.
+    deadline = time.monotonic() + 600
     while True:
         answer = urllib3.request("GET", f"{dag}/dagRuns?order_by=id", headers=header, timeout=60)
         states: list[str] = [run["state"] for run in answer.json()["dag_runs"]]

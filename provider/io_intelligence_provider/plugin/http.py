@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.errors import IOIntelligenceError, StorageError
+from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin import cache
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEntry, StuckError
 from io_intelligence_provider.plugin.errors import UnreachableError
@@ -166,11 +166,13 @@ class Page:
         """
 
         def work() -> None:
-            with suppress(IOIntelligenceError):
+            try:
                 reader = self.reader()
                 reader.latest()
                 with reader.prefetch(reader.changes):
                     reader.timeline()
+            except BaseException:  # a panic of polars is one
+                log.debug("What most views need could not be read", exc_info=True)
 
         if self._prefetching is None or not self._prefetching.is_alive():
             self._prefetching = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)

@@ -1,11 +1,13 @@
-"""Write the tables of the documentation that the contract determines; ``--check`` only compares.
+"""Write the tables of the documentation that code and pyproject.toml determine; ``--check`` only compares.
 
 Run by ``make docs`` and, with ``--check``, by a test: a page that is behind the code fails.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,7 @@ from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.store.changes_schema import changes_schema
 
 HERE: Final = Path(__file__).parent
+REPO: Final = HERE.parent
 
 
 def columns_table() -> str:
@@ -61,10 +64,33 @@ def kinds_table() -> str:
     return "\n".join(lines)
 
 
+_NAMED: Final = ("apache-airflow", "fsspec", "pandera", "polars", "pyarrow", "requests", "pandas", "pyspark")
+
+
+def versions_table() -> str:
+    """Return the declared ranges of Python and the main dependencies, and what ``constraints.txt`` pins."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (REPO / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    lines = ["| | allowed | in `constraints.txt` |", "|---|---|---|"]
+    lines.append(f"| Python | {_spaced(project['requires-python'])} | any of these |")
+    for extra, requirements in {"": project["dependencies"], **project["optional-dependencies"]}.items():
+        for requirement in requirements:
+            name, specifier = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?(.*)", requirement).groups()
+            if name in _NAMED and not any(line.startswith(f"| {name} ") for line in lines):
+                of = f"(extra `{extra}`) " if extra else ""
+                lines.append(f"| {name} {of}| {_spaced(specifier)} | {pins[name]} |")
+    return "\n".join(lines)
+
+
+def _spaced(specifier: str) -> str:
+    return ", ".join(f"`{part}`" for part in specifier.split(","))
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "columns": columns_table,
     "changes": changes_table,
     "kinds": kinds_table,
+    "versions": versions_table,
 }
 
 

@@ -21,8 +21,10 @@ VIEWS = {
     "models": "#/models",
     "model": "#/models?model=openai/gpt-oss-120b",
     "prices": "#/prices?model=openai/gpt-oss-120b&model=zai-org/GLM-5.2&field=output_token_price",
+    "costs": "#/costs",
     "quotas": "#/quotas",
     "changes": "#/changes",
+    "alerts": "#/alerts",
     "quality": "#/quality",
 }
 PHONE, WIDE = 375, 1920

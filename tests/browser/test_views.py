@@ -122,7 +122,7 @@ def test_the_span_of_the_moves_is_part_of_the_address(show: Callable[..., Page])
 def test_each_tab_opens_its_view(show: Callable[..., Page]) -> None:
     page = show()
     tabs = page.get_by_role("navigation", name="Views")
-    for name in ("Models", "Prices", "Quotas", "Changes", "Quality", "Overview"):
+    for name in ("Models", "Prices", "Costs", "Quotas", "Changes", "Alerts", "Quality", "Overview"):
         tabs.get_by_role("link", name=name).click()
         expect(page.locator(f"main .view.{name.lower()}")).to_be_visible()
         expect(tabs.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")

@@ -38,6 +38,7 @@ __all__ = [
     "build_timeline",
     "days_on_file",
     "doubtful_tracks",
+    "doubtful_zeros",
     "fields_with",
     "find",
     "sparks",
@@ -298,21 +299,25 @@ def sparks(timeline: Timeline, field: str, day: date, tracks: Collection[int]) -
     return found
 
 
-def doubtful_tracks(timeline: Timeline, field: str, day: date) -> frozenset[int]:
-    """Return the models whose price of 0 on a readable day is doubtful.
+def doubtful_zeros(timeline: Timeline, price: str) -> pl.DataFrame:
+    """Return when a price of 0 is doubtful: ``track``, and the positions ``day`` to before ``until``.
 
-    The rule is that of :func:`~io_intelligence_provider.store.prices.doubtful_zeros`: the last positive price
-    is at most 30 days old.
+    The rule is that of :func:`~io_intelligence_provider.store.prices.doubtful_zeros`, applied to steps.
     """
-    zeros = [track for track, value in timeline.values_on(field, day).items() if value == 0]
-    if not zeros:
-        return frozenset()
-    last = timeline.position(day)
-    steps = timeline.of(field, zeros).filter(pl.col("day") <= last)
-    ends = steps.with_columns(pl.col("day").shift(-1).over("track").alias("end")).filter(pl.col("value") > 0)
-    oldest = bisect_left(timeline.dates, day - DOUBTFUL_FOR)
-    # The last positive price was on file on the day before the step that ended it.
-    return frozenset(ends.filter(pl.col("end") > oldest)["track"])
+    dates = pl.Series(timeline.dates, dtype=pl.Date)
+    end = pl.col("day").shift(-1).over("track").fill_null(len(dates))
+    steps = timeline.steps[price].with_columns(until=end)
+    paid = pl.when(pl.col("value") > 0).then(pl.col("until") - 1).forward_fill().over("track")
+    zeros = steps.with_columns(paid=paid).filter((pl.col("value") == 0) & pl.col("paid").is_not_null())
+    free = dates.search_sorted(dates.gather(zeros["paid"]) + DOUBTFUL_FOR, "right")
+    zeros = zeros.select("track", "day", until=pl.min_horizontal("until", free))
+    return zeros.filter(pl.col("day") < pl.col("until"))
+
+
+def doubtful_tracks(timeline: Timeline, price: str, day: date) -> frozenset[int]:
+    """Return the models whose price is a doubtful 0 on a readable day."""
+    zeros, last = doubtful_zeros(timeline, price), timeline.position(day)
+    return frozenset(zeros.filter((pl.col("day") <= last) & (pl.col("until") > last))["track"])
 
 
 def find(timeline: Timeline, model: str) -> int:

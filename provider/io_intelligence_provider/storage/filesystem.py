@@ -80,7 +80,7 @@ class Files:
         except IOIntelligenceError:
             del root, storage_options  # tracebacks may show local variables
             raise
-        self._location, base, self.is_local = location, location.key, location.is_local
+        self.location, base, self.is_local = location, location.key, location.is_local
         self.root = base if self.is_local else os.fspath(root)
         self._base: str = base if self.is_local else base.rstrip("/")  # the root of a disk keeps its slash
         self._lists_trees = not self.is_local and location.lists_trees
@@ -90,11 +90,11 @@ class Files:
 
     @property
     def _fs(self) -> Any:
-        return self._location.filesystem
+        return self.location.filesystem
 
     def url(self, path: str) -> str:
         """Return the full name of a file without credentials, for messages and other engines."""
-        return self._location.url(self._full(path))
+        return self.location.url(self._full(path))
 
     def _full(self, path: str) -> str:
         """Return the full path of a path in the store. Every read, write and delete calls it.
@@ -328,7 +328,7 @@ class Files:
                 with self._pending(path, data) as pending:
                     pending.replace()
             else:
-                self._location.put(
+                self.location.put(
                     self._full(path), lambda name: self._fs.pipe_file(name, data), folder=self._base
                 )
 
@@ -399,9 +399,9 @@ class Files:
             if isinstance(error, FileNotFoundError) and verb not in ("write", "create"):
                 raise NotOnFileError(f"Not on file: {self.url(path)}") from None
             kind = UnreadableFileError if verb == "read" and is_about_one_file(error) else StorageError
-            failure = self._location.failure(verb, self.url(path), error, kind)
+            failure = self.location.failure(verb, self.url(path), error, kind)
             raise failure from (error if self.redacted(error) == str(error) else None)
 
     def redacted(self, error: object) -> str:
         """Return the message of a library's error without the credentials of this file system."""
-        return self._location.redacted(error)
+        return self.location.redacted(error)

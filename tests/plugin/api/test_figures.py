@@ -293,7 +293,9 @@ def test_one_model_is_told_whole(real: Any, recorded: Any, recorded_store: Path)
     assert not known & {"name", "output_token_price", "status"}
 
 
-def test_a_price_that_fell_to_zero_is_doubtful_until_one_is_published(real: Any, recorded: Any) -> None:
+def test_a_price_that_fell_to_zero_is_doubtful_for_thirty_days(
+    real: Any, recorded: Any, recorded_store: Path
+) -> None:
     # 2026-05-26: GLM-4.5-Air read 0 for one day; 2026-05-15: fifteen cache-write prices fell to 0.
     def doubtful(when: str) -> set[tuple[str, str]]:
         return {
@@ -306,7 +308,8 @@ def test_a_price_that_fell_to_zero_is_doubtful_until_one_is_published(real: Any,
     assert any("GLM-4.5-Air" in name for name in on_the_day)
     assert not any(price == "output_token_price" for _, price in doubtful("2026-05-27"))
     assert sum(price == "cache_write_token_price" for _, price in doubtful("2026-05-15")) == 15
-    for name, price in doubtful("2026-06-30"):
-        values = [models[name][price] for models in recorded.values() if name in models]
-        assert values[-1] == 0
-        assert any(values)
+    # The same rule as in messages and exports: for 30 days after the last positive price.
+    zeros = SnapshotStore(recorded_store).doubtful_zeros(min(recorded), max(recorded))
+    for day in recorded:
+        rows = zeros.filter(zeros["snapshot_date"] == day).select("name", "field").rows()
+        assert doubtful(day.isoformat()) == set(rows), day

@@ -45,7 +45,15 @@ from io_intelligence_provider.plugin.timeline import (
     tracks_on,
 )
 
-__all__ = ["ModelAnswer", "ModelsAnswer", "get_model", "get_models"]
+__all__ = [
+    "CAPABILITIES",
+    "TOOLS",
+    "ModelAnswer",
+    "ModelsAnswer",
+    "capabilities_of",
+    "get_model",
+    "get_models",
+]
 
 
 class ModelsParameters(DatedParameters):
@@ -117,7 +125,7 @@ def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
 
 _SHOWN: Final = "output_token_price"
 
-_CAPABILITIES: Final = {
+CAPABILITIES: Final = {
     "enable_api_chat_completions": "chat",
     "enable_api_embeddings": "embeddings",
     "enable_audio_stt": "speech to text",
@@ -127,6 +135,7 @@ _CAPABILITIES: Final = {
     "supports_reasoning": "reasoning",
     "supports_attestation": "attestation",
 }
+TOOLS: Final = "tools"
 
 _IN_ROW: Final = frozenset(
     {
@@ -181,7 +190,7 @@ def _model(row: dict[str, Any], spark: Spark) -> dict[str, Any]:
         "prices": {price: plain(row[price]) for price in PRICE_COLUMNS},
         "quotas": {quota: row[quota] for quota in QUOTA_COLUMNS},
         ACCESS_COLUMN: row.get(ACCESS_COLUMN),
-        "capabilities": _capabilities(row),
+        "capabilities": capabilities_of(row),
         "spark": spark,
     }
 
@@ -192,10 +201,11 @@ def _prefix(name: str) -> str | None:
     return before if slash and before else None
 
 
-def _capabilities(row: dict[str, Any]) -> list[str]:
-    found = [words for column, words in _CAPABILITIES.items() if row.get(column)]
+def capabilities_of(row: dict[str, Any]) -> list[str]:
+    """Return what a model can do, in words."""
+    found = [words for column, words in CAPABILITIES.items() if row.get(column)]
     has_tools = row.get("supports_tools") or row["tool_support"] not in (None, "no")
-    return [*found, "tools"] if has_tools else found
+    return [*found, TOOLS] if has_tools else found
 
 
 def facts(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 from chromium import expect, until_drawn
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -141,14 +141,17 @@ def test_axe_finds_nothing_in_any_state(
     (tmp_path / "a file").write_text("no folder")
     urls = {"empty": serve(tmp_path / "nothing"), "error": serve(tmp_path / "a file")}
     found = {}
+    held: list[Route] = []
     for state, (address, arrives) in STATES.items():
         page = new_page(theme=theme, width=PHONE if state == "menu open" else 1376)
         guards[-1].expect("404|503")
         if state == "loading":
-            page.route("**/api/models*", lambda _: None)  # never answered
+            page.route("**/api/models*", lambda route: held.append(route))  # noqa: PLW0108 - playwright wants a function
         page.goto(urls.get(state, bare) + address)
         arrives(page)
         found[state] = axe(page)
+        while held:
+            held.pop().continue_()
         page.close()
     assert {state: issues for state, issues in found.items() if issues} == {}
 

@@ -171,7 +171,7 @@ class Page:
                 reader.latest()
                 with reader.prefetch(reader.changes):
                     reader.timeline()
-            except BaseException:
+            except BaseException:  # a panic of polars is one
                 log.debug("What most views need could not be read", exc_info=True)
 
         if self._prefetching is None or not self._prefetching.is_alive():

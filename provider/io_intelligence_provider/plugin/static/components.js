@@ -173,7 +173,7 @@ export function emptyState(title, ...rest) {
 export function skeleton(rows = 8) {
   return h(
     "div",
-    { class: "card skeleton", "aria-busy": "true", "aria-label": "Loading" },
+    { class: "card skeleton", role: "progressbar", "aria-busy": "true", "aria-label": "Loading" },
     Array.from({ length: rows }, (_, i) => h("span", { style: { width: `${90 - ((i * 37) % 50)}%` } })),
   );
 }

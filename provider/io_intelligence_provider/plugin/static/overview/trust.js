@@ -23,7 +23,10 @@ export function trustLine({ date, steps }) {
       h("b", { class: done ? "" : "muted" }, icon(done ? "check" : "minus", 13), ` ${done ? step : `not ${step}`}`),
       done && h("span", { class: "muted" }, [time, note].filter(Boolean).join(", ")),
       done && h("a", { ...href, "aria-label": `${word} of ${date}` }, word),
-      done && (task ? h("a", { ...taskLink(task), "aria-label": `run that ${step} it` }, "run") : h("span", { class: "faint" }, "run unknown")),
+      done &&
+        (task
+          ? h("a", { ...taskLink(task), "aria-label": `run that ${step} it` }, "run")
+          : h("span", { class: "faint" }, "run unknown")),
     );
   };
   return h("ul", { class: "trust", "aria-label": `What was done with the snapshot of ${date}` }, steps.map(item));

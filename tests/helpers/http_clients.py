@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.plugin.api.costs import configured_traffic
-from io_intelligence_provider.plugin.app import build_api, build_app
+from io_intelligence_provider.plugin.app import all_dags_readable, build_api, build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 
 PREFIX = "/io-intelligence/"
@@ -87,11 +87,15 @@ def json_paths() -> list[str]:
 
 @contextmanager
 def serve_page(
-    open_store: Any, access: Any = lambda: None, seconds: float = 0.0, traffic: Any = configured_traffic
+    open_store: Any,
+    access: Any = lambda: None,
+    seconds: float = 0.0,
+    traffic: Any = configured_traffic,
+    dag_access: Any = all_dags_readable,
 ) -> Iterator[PageClient]:
     """Serve the page for a store: a root, or a function that opens one."""
     opener = open_store if callable(open_store) else lambda: SnapshotStore(open_store)
-    page = build_app(StoreSource(opener, seconds), access, traffic)
+    page = build_app(StoreSource(opener, seconds), access, traffic=traffic, dag_access=dag_access)
     app = Starlette(routes=[Mount("/io-intelligence", page)])
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
     server = uvicorn.Server(config)

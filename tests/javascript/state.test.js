@@ -27,6 +27,15 @@ test("an address is read and changed, and what it does not know is kept", () => 
   assert.equal(route.link("models", { q: "a b" }), "#/models?q=a+b");
 });
 
+test("another page has views of its own", () => {
+  route.useViews(["datasets", "dataset"]);
+  assert.deepEqual(
+    ["#/dataset?id=a", "", "#/models"].map((hash) => route.parse(hash).view),
+    ["dataset", "datasets", "datasets"],
+  );
+  route.useViews(route.VIEWS);
+});
+
 test("the panel of a model has the published parameter in the table of models, another elsewhere", () => {
   assert.equal(route.panelKey("models"), "model");
   assert.equal(route.panelKey("prices"), "open");

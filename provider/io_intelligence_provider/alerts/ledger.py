@@ -3,6 +3,9 @@
 ``<root>/alerts/snapshot_date=…/<rule and notifier>-<time>-<run>-<token>.json`` records that a run sent a
 notifier the alerts of a rule. Each file repeats the notifier's earlier entries for that rule, so that a
 reader needs the files of one date only. Concurrent runs write separate files; none is overwritten.
+
+``<root>/alerts/snapshot_date=…/stopped-<snapshot_id>.json`` records that every notifier was told of a run
+that its checks stopped.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from io_intelligence_provider.changes.kinds import (
     null_means_unsaid,
 )
 from io_intelligence_provider.changes.values import as_text
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of
 from io_intelligence_provider.store.store import SnapshotStore
@@ -49,10 +53,12 @@ __all__ = [
     "LastNotified",
     "SentAlert",
     "SentDigest",
+    "is_stop_recorded",
     "key_of",
     "last_notified",
     "notifier_key",
     "record_sent",
+    "record_stop",
     "sent_digests",
 ]
 
@@ -207,6 +213,38 @@ def record_sent(store: SnapshotStore, digest: Digest, notifier: str, run_id: str
         store.files.put(path, json.dumps(content, indent=1).encode())
         paths.append(path)
     return paths
+
+
+def record_stop(store: SnapshotStore, report: QualityReport, run_id: str) -> None:
+    """Record that every notifier was told of a run that its checks stopped.
+
+    :param run_id: the run that told them.
+    :raises StorageError: when the file cannot be written.
+    """
+    content = {
+        "version": _VERSION,
+        "run_id": run_id,
+        "snapshot_date": report.snapshot_date.isoformat(),
+        "snapshot_id": report.snapshot_id,
+        "sent_at": datetime.now(UTC).isoformat(),
+    }
+    store.files.put(f"{_folder(report)}/{_stop_name(report)}", json.dumps(content, indent=1).encode())
+
+
+def is_stop_recorded(store: SnapshotStore, report: QualityReport) -> bool:
+    """Return whether :func:`record_stop` was called for a run.
+
+    :raises StorageError: when the storage does not answer.
+    """
+    return _stop_name(report) in store.files.list(_folder(report))
+
+
+def _folder(report: QualityReport) -> str:
+    return f"{LEDGER}/snapshot_date={report.snapshot_date}"
+
+
+def _stop_name(report: QualityReport) -> str:
+    return f"stopped-{report.snapshot_id}.json"
 
 
 def _content(

@@ -55,6 +55,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
     Every notifier is tried. Each success is recorded in a ledger, so that a retry sends only what is missing.
 
     Templated arguments: ``rules``, ``traffic``, ``root``, ``storage_conn_id``.
+    The result has ``snapshot_date``, ``sent`` (number of changes by notifier), ``nothing_new`` (the others).
 
     :param rules: a list of :class:`~io_intelligence_provider.alerts.rules.AlertRule` or of mappings with the
         same keys; YAML or JSON text; the path of such a file, relative to the folder of the Dag's file; or
@@ -67,7 +68,6 @@ class IOIntelligenceAlertOperator(BaseOperator):
         attribute, or else with its position.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
-    :returns: ``snapshot_date``, ``sent`` (number of changes by notifier), ``nothing_new`` (the others).
     :raises ConfigurationError: when a rule or the traffic is invalid, or two notifiers have the same class
         and ``key``.
     :raises NotificationError: when a notifier failed, after all were tried.

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, FastAPI
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,7 @@ from io_intelligence_provider.plugin.api import (
     alerts,
     changes,
     costs,
+    datasets,
     history,
     models,
     overview,
@@ -27,25 +29,40 @@ from io_intelligence_provider.plugin.http import METHODS, Page
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.plugin.static_files import StaticFiles
 
-__all__ = ["SECURITY_HEADERS", "SecurityMiddleware", "build_api", "build_app"]
+__all__ = ["SECURITY_HEADERS", "SecurityMiddleware", "all_dags_readable", "build_api", "build_app"]
 
 log = logging.getLogger(__name__)
 
 
+def all_dags_readable(request: Request) -> None:
+    """Let the user of a request read every Dag, as where the page is served without Airflow."""
+    request.state.may_read_dag = lambda _: True
+
+
 def build_app(
-    source: StoreSource, access: Callable[..., Any], traffic: Callable[..., Any] = costs.configured_traffic
+    source: StoreSource,
+    access: Callable[..., Any],
+    *,
+    traffic: Callable[..., Any] = costs.configured_traffic,
+    dag_access: Callable[..., Any] = all_dags_readable,
 ) -> ASGIApp:
     """Return the app with all middleware.
 
     :param source: gives the listing of the store.
     :param access: FastAPI dependency that raises 401 or 403; every route has it except the static files.
     :param traffic: FastAPI dependency that replaces :func:`~.api.costs.configured_traffic`.
+    :param dag_access: FastAPI dependency that sets ``request.state.may_read_dag``: a function that returns
+        whether the user may read a Dag, ``None`` for the results that name no Dag.
     """
-    return SecurityMiddleware(build_api(source, access, traffic))
+    return SecurityMiddleware(build_api(source, access, traffic=traffic, dag_access=dag_access))
 
 
 def build_api(
-    source: StoreSource, access: Callable[..., Any], traffic: Callable[..., Any] = costs.configured_traffic
+    source: StoreSource,
+    access: Callable[..., Any],
+    *,
+    traffic: Callable[..., Any] = costs.configured_traffic,
+    dag_access: Callable[..., Any] = all_dags_readable,
 ) -> FastAPI:
     """Return the FastAPI app without :class:`SecurityMiddleware`."""
     api = FastAPI(
@@ -53,15 +70,21 @@ def build_api(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(access)],
+        dependencies=[Depends(access), Depends(dag_access)],
         exception_handlers=dict(HANDLERS),
     )
     api.state.page = Page(source)
     api.dependency_overrides[costs.configured_traffic] = traffic
-    for part in (status, overview, models, history, costs, changes, alerts, quality):
+    for part in (status, overview, models, history, costs, changes, alerts, quality, datasets):
         api.include_router(part.router, prefix="/api")
     static = StaticFiles(api.state.page.cache)
-    api.add_api_route("/", static.index, methods=METHODS, response_class=HTMLResponse, response_model=None)
+
+    async def index(request: Request) -> Response:
+        api.state.page.prefetch()
+        return await static.index(request)
+
+    for path, page in (("/", index), ("/data-quality", static.data_quality)):
+        api.add_api_route(path, page, methods=METHODS, response_class=HTMLResponse, response_model=None)
     # Mounted, which avoids the access dependency: icons are shown before login.
     api.mount("/static", static)
     return api

@@ -1,4 +1,4 @@
-"""Computes what traffic costs on every day of the history, exactly, and which prices of 0 are doubtful.
+"""Computes what traffic costs on every day of the history, exactly.
 
 A price that is unknown or doubtful makes its part of a bill unknown; it is never counted as 0.
 """
@@ -17,31 +17,10 @@ import polars as pl
 from io_intelligence_provider.alerts.traffic import TOKEN_PRICES, sum_of
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.errors import InvalidError
-from io_intelligence_provider.plugin.timeline import Timeline, find
-from io_intelligence_provider.store.prices import DOUBTFUL_FOR, token_cost
+from io_intelligence_provider.plugin.timeline import Timeline, doubtful_zeros, find
+from io_intelligence_provider.store.prices import token_cost
 
-__all__ = ["Bill", "Bills", "Cost", "Part", "doubtful_tracks", "known_part", "track_of"]
-
-
-def _doubtful_zeros(timeline: Timeline, price: str) -> pl.DataFrame:
-    """Return when a price of 0 is doubtful: ``track``, and the positions ``day`` to before ``until``.
-
-    The rule is that of :func:`~io_intelligence_provider.store.prices.doubtful_zeros`, applied to steps.
-    """
-    dates = pl.Series(timeline.dates, dtype=pl.Date)
-    end = pl.col("day").shift(-1).over("track").fill_null(len(dates))
-    steps = timeline.steps[price].with_columns(until=end)
-    paid = pl.when(pl.col("value") > 0).then(pl.col("until") - 1).forward_fill().over("track")
-    zeros = steps.with_columns(paid=paid).filter((pl.col("value") == 0) & pl.col("paid").is_not_null())
-    free = dates.search_sorted(dates.gather(zeros["paid"]) + DOUBTFUL_FOR, "right")
-    zeros = zeros.select("track", "day", until=pl.min_horizontal("until", free))
-    return zeros.filter(pl.col("day") < pl.col("until"))
-
-
-def doubtful_tracks(timeline: Timeline, price: str, day: date) -> frozenset[int]:
-    """Return the models whose price is a doubtful 0 on a day."""
-    zeros, last = _doubtful_zeros(timeline, price), timeline.position(day)
-    return frozenset(zeros.filter((pl.col("day") <= last) & (pl.col("until") > last))["track"])
+__all__ = ["Bill", "Bills", "Cost", "Part", "known_part", "track_of"]
 
 
 _ABSENT: Final = "not in the catalogue"
@@ -90,7 +69,7 @@ class Bills:
     def __init__(self, timeline: Timeline, traffic: Sequence[tuple[int | str, Mapping[str, int]]]) -> None:
         self._timeline = timeline
         kinds = {kind for _, tokens in traffic for kind in tokens}
-        doubtful = {kind: _doubtful_zeros(timeline, TOKEN_PRICES[kind]) for kind in kinds}
+        doubtful = {kind: doubtful_zeros(timeline, TOKEN_PRICES[kind]) for kind in kinds}
         self._parts = {
             (number, kind): _Costs((0,), (track,))
             if isinstance(track, str)

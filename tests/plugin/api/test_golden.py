@@ -9,16 +9,23 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.parquet as pq
 import time_machine
 
 from helpers.http_clients import json_paths, serve_page
-from helpers.stores import FETCHED_AT, StoreBuilder, model_row, refused_record
-from io_intelligence_provider.quality.result import CheckResult
+from helpers.stores import FETCHED_AT, StoreBuilder, make_check_run, model_row, refused_record
+from io_intelligence_provider.quality.quarantine import RefusedRow, quarantine_table
+from io_intelligence_provider.quality.result import CheckFailure, CheckResult, ColumnProfile
+from io_intelligence_provider.quality.results_store import ResultHistory, TaskRun, dataset_id
 
 GOLDEN = Path(__file__).parent / "golden"
+ORDERS: Final = dataset_id("orders", "schemas.orders:Orders")
+STOPPED: Final = "20260301T120000Z-0a1b2c3d"
 
 ASKED: Final[dict[str, list[dict[str, Any]]]] = {
     "status": [{}],
@@ -35,6 +42,9 @@ ASKED: Final[dict[str, list[dict[str, Any]]]] = {
     "changes/days": [{}],
     "quality": [{}, {"date": "2026-03-03"}],
     "quarantine": [{}],
+    "datasets": [{}, {"q": "orders", "limit": 1}],
+    "dataset": [{"id": ORDERS}, {"id": ORDERS, "run": STOPPED}, {"id": "io_intelligence_models"}],
+    "dataset/refused": [{"id": ORDERS}, {"id": ORDERS, "limit": 1, "offset": 1}],
 }
 """What each route is asked."""
 
@@ -107,6 +117,30 @@ def fill(root: Path) -> None:
     alerts.mkdir(parents=True)
     (alerts / "0123456789abcdef-1.json").write_text(json.dumps(LEDGER), "utf-8")
     builder.file(3, checks=[CheckResult("complete", None, "snapshot", "error", 1, 1)], outcome="failed")
+    file_orders(root)
+
+
+def file_orders(root: Path) -> None:
+    """File two runs on another data set: one was stopped, one refused two rows, and a column came."""
+    history = ResultHistory(root)
+    task = TaskRun("check_orders", "check", "manual__1", -1, 1)
+    missing = CheckResult("column_in_dataframe", "price", "dataset", "error", 1, 1, dimension="completeness")
+    common = {"dataset": "/lake/orders", "schema": "schemas.orders:Orders"}
+    stopped: Any = common | {"run_id": STOPPED, "checked_at": FETCHED_AT, "outcome": "failed", "score": 0.0}
+    history.add(make_check_run(missing, columns=(("id", "int64"),), **stopped), "orders", task)
+    run_id, when = "20260302T120000Z-0a1b2c3d", FETCHED_AT + timedelta(days=1)
+    path = root / "refused.parquet"
+    failure = CheckFailure("greater_than_or_equal_to", "price", None, "is less than 0", "-5")
+    rows = [RefusedRow('{"price":-5,"note":"<b>"}', (failure,), "orders.parquet", row) for row in (3, 4)]
+    pq.write_table(quarantine_table(rows, run_id, when), path)
+    negative = CheckResult(
+        "greater_than_or_equal_to", "price", "row", "error", 5, 2, [{"value": "-5", "row": 3}]
+    )
+    profile = (ColumnProfile("price", 5, 1, 4, min=-5.0, max=12.0, median=9.9, mad=2.1),)
+    columns = (("id", "int64"), ("price", "double"))
+    counts: Any = {"rows": 5, "valid": 3, "quarantined": 2, "quarantine_path": str(path)}
+    names: Any = common | {"run_id": run_id, "checked_at": when, "columns": columns, "profile": profile}
+    history.add(make_check_run(negative, **names, **counts), "orders", replace(task, dag_run_id="manual__2"))
 
 
 def answers_in(root: Path) -> Iterator[tuple[str, str]]:

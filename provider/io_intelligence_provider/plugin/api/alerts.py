@@ -98,7 +98,7 @@ def _item(digest: SentDigest, alert: SentAlert) -> dict[str, Any]:
 
 
 def _task(found: TaskRun | None) -> dict[str, str] | None:
-    return found and dict(vars(found))
+    return dict(vars(found)) if found else None
 
 
 def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
@@ -107,6 +107,7 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
     warnings: list[str] = []
     filed = read_written(reader.store.files, models_path(day), MODELS_KIND)
     report = report_on(reader, day, warnings)
+    checked = Written(report.checked_at, filed.task) if report else None
     compared = None
     if day in reader.listing.change_dates:
         compared = read_written(reader.store.files, changes_path(day), CHANGES_KIND)
@@ -118,7 +119,7 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
         "date": day,
         "steps": [
             _step("served", Written(reader.day(day).info.fetched_at, filed.task)),
-            _step("checked", report and Written(report.checked_at, filed.task), report and report.outcome),
+            _step("checked", checked, report.outcome if report else None),
             _step("filed", filed),
             _step("compared", compared),
             _step("alerted", alerted, _counted(sent)),
@@ -128,8 +129,8 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
 
 
 def _step(step: str, done: Written | None, note: str | None = None) -> dict[str, Any]:
-    at = done and done.at
-    return {"step": step, "done": done is not None, "at": at, "task": _task(done and done.task), "note": note}
+    at, task = (done.at, done.task) if done else (None, None)
+    return {"step": step, "done": done is not None, "at": at, "task": _task(task), "note": note}
 
 
 def _counted(sent: Sequence[SentDigest]) -> str | None:

@@ -41,11 +41,11 @@ from io_intelligence_provider.plugin.api.common import (
     plain,
 )
 from io_intelligence_provider.plugin.api.models import CAPABILITIES, TOOLS, capabilities_of
-from io_intelligence_provider.plugin.bills import Bill, Bills, doubtful_tracks, known_part, track_of
+from io_intelligence_provider.plugin.bills import Bill, Bills, known_part, track_of
 from io_intelligence_provider.plugin.errors import Problem, scrub
 from io_intelligence_provider.plugin.http import JSON, METHODS, Body, etag_of, render, respond
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import Timeline, tracks_on
+from io_intelligence_provider.plugin.timeline import Timeline, doubtful_tracks, tracks_on
 from io_intelligence_provider.store.prices import token_cost
 
 __all__ = ["CostsAnswer", "configured_traffic", "get_costs"]

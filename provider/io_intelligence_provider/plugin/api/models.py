@@ -30,8 +30,7 @@ from io_intelligence_provider.plugin.api.common import (
     json_value,
     plain,
 )
-from io_intelligence_provider.plugin.api.overview import PERIOD
-from io_intelligence_provider.plugin.bills import doubtful_tracks
+from io_intelligence_provider.plugin.api.price_index import PERIOD
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import (
@@ -39,6 +38,7 @@ from io_intelligence_provider.plugin.timeline import (
     Step,
     Timeline,
     days_on_file,
+    doubtful_tracks,
     find,
     sparks,
     steps_between,

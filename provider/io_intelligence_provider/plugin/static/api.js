@@ -12,6 +12,7 @@
  *   changes: Api.ChangesAnswer, "changes/days": Api.ChangesByDayAnswer,
  *   alerts: Api.AlertsAnswer, trust: Api.TrustAnswer,
  *   quality: Api.QualityAnswer, quarantine: Api.QuarantineAnswer,
+ *   datasets: Api.DatasetsAnswer, dataset: Api.DatasetAnswer, "dataset/refused": Api.RefusedAnswer,
  * }} Answers
  */
 

@@ -101,7 +101,12 @@ function drawNotes(node, data) {
     h("span", {}, h("b", {}, "—"), " not published"),
     h("span", {}, h("b", {}, "free"), " published as 0"),
     doubtful &&
-      h("span", { id: "note-1" }, h("sup", {}, "1"), " 0 now, but it had a price before: it may mean “not published”"),
+      h(
+        "span",
+        { id: "note-1" },
+        h("sup", {}, "1"),
+        " 0 now, but it had a price within 30 days: it may mean “not published”",
+      ),
     data.removed.length > 0 && h("span", {}, `The search also finds ${plural(data.removed.length, "removed model")}`),
   );
 }

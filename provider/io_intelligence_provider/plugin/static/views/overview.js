@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 import { h, replaceChildren } from "../dom.js";
 import { drawMovers, SPANS } from "../overview/movers.js";
-import { events, medians, perDay } from "../overview/panels.js";
+import { events, perDay, priceIndex } from "../overview/panels.js";
 import { lead, tiles } from "../overview/tiles.js";
 import { trustLine } from "../overview/trust.js";
 
@@ -33,7 +33,7 @@ export async function show({ node, params, status }) {
     stop();
     /** @type {import("../overview/panels.js").Chart[]} */
     const charts = [];
-    const panels = [perDay(data, charts), medians(data, charts, status), events(data)];
+    const panels = [perDay(data, charts), priceIndex(data, charts, status), events(data)];
     drawMovers(movers, data);
     replaceChildren(
       node,

@@ -189,6 +189,6 @@ def test_the_trust_line_says_what_was_done(show: Callable[..., Page]) -> None:
     line = page.locator(".trust li")
     expect(line).to_have_count(5)
     expect(line.nth(1)).to_contain_text("passed")
-    expect(line.nth(4)).to_contain_text("2 changes")
+    expect(line.nth(4)).to_contain_text("1 change")
     page = show("#/overview?date=2026-05-26")
     expect(page.locator(".trust li").nth(4)).to_contain_text("not alerted")

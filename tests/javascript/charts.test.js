@@ -139,3 +139,7 @@ test("the last day has a tick, and years are named where they change", () => {
   assert.equal(texts.filter((text) => /\d{4}$/.test(text)).length, 2);
   assert.match(dayTicks("2024-01-01", "2026-06-30", 900).texts[0], /^[A-Z][a-z]{2} 202\d$/);
 });
+
+test("an axis of a bill of any size has texts", () => {
+  for (const high of [1e-18, 1, 1e15, 1.78e23, 1e40]) assert.ok(linearTicks(high).texts.every(Boolean), String(high));
+});

@@ -37,7 +37,7 @@ export function linearTicks(high, whole = false) {
   const values = [];
   for (let i = 0; (i - 1) * step < high * 0.999; i += 1) values.push(i * step);
   const top = values[values.length - 1] * 1.02;
-  const fraction = (/** @type {number} */ value) => value.toFixed(12).replace(/0+$/, "").split(".")[1].length;
+  const fraction = (/** @type {number} */ value) => (value.toFixed(12).replace(/0+$/, "").split(".")[1] ?? "").length; // 1e21 has no point
   const most = whole ? 0 : Math.max(2, ...values.map(fraction));
   const text = (/** @type {number} */ value) => {
     if (value === 0 && !whole) return "0.00";

@@ -5,6 +5,7 @@ Run by ``make docs`` and, with ``--check``, by a test: a page that is behind the
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -86,11 +87,33 @@ def _spaced(specifier: str) -> str:
     return ", ".join(f"`{part}`" for part in specifier.split(","))
 
 
+def version_runs_table() -> str:
+    """Return what ``make versions`` recorded in ``versions.json``."""
+    recorded = HERE / "versions.json"
+    if not recorded.exists():
+        return "Nothing was recorded yet."
+    runs = json.loads(recorded.read_text("utf-8"))
+    names = [name for name in next(iter(runs.values())) if name not in _COUNTS]
+    lines = [f"| session | {' | '.join(names)} | passed | skipped |", "|---" * (len(names) + 3) + "|"]
+    for session, run in runs.items():
+        passed = run["tests"] - run["skipped"] - run["failures"] - run["errors"]
+        cells = [str(run[name]) for name in names]
+        failed = run["failures"] + run["errors"]
+        lines.append(
+            f"| `{session}` | {' | '.join(cells)} | {passed}{f', {failed} failed' if failed else ''} "
+            f"| {run['skipped']} |"
+        )
+    return "\n".join(lines)
+
+
+_COUNTS: Final = ("tests", "skipped", "failures", "errors")
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "columns": columns_table,
     "changes": changes_table,
     "kinds": kinds_table,
     "versions": versions_table,
+    "version runs": version_runs_table,
 }
 
 

@@ -89,6 +89,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the snapshot of the run's date."""
         from io_intelligence_provider.contract.report import QualityReport
+        from io_intelligence_provider.operators.results import task_run
         from io_intelligence_provider.snapshot import LateRunError, run_snapshot, snapshot_date_for_run
 
         store = open_store(self.root, self.storage_conn_id)
@@ -107,6 +108,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
                     page_size=number("page_size", self.page_size, int),
                     fail_on=self.fail_on,
                     max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
+                    task=task_run(context),
                 )
             except QualityError as stopped:
                 # Before the task fails, so that OpenLineage and the metrics include stopped runs.

@@ -32,7 +32,7 @@ COPIED: Final = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/*.md",
-    "docs/images/*.png",
+    "docs/images/*",
     "docs/site.css",
 )
 LINKED: Final = ("docs/notebooks/*.ipynb", "dags/*.py")

@@ -112,7 +112,8 @@ def main() -> None:
             old.unlink()
         (REPO / "dist").mkdir(exist_ok=True)
         for path in one.values():
-            print(f"{digest(path)}  dist/{shutil.copy(path, REPO / 'dist').name}")
+            shutil.copy(path, REPO / "dist")
+            print(f"{digest(path)}  dist/{path.name}")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ NOT_RUN = {
 except those that install something or set a variable."""
 FOLLOWED_BY = {"operator.md": "def consumer(): ...\n"}
 """What a page leaves out below a decorator."""
+DEFINED: dict[str, dict[str, Any]] = {"alerts.md": {"NOTIFIERS": []}}
+"""What a page defines elsewhere, here in the settings of the sample Dags."""
 
 _CODE = re.compile(r"^```(\w*)\n(.*?)^```$|((?:^(?:    [^\n]*)?\n)+)", re.MULTILINE | re.DOTALL)
 
@@ -94,7 +96,7 @@ def test_the_python_of_the_page_runs(
         'token="…"': f'"{emulator}", token="key"',
         "(...)": "()",
     }
-    names: dict[str, Any] = {}
+    names = dict(DEFINED.get(page, {}))
     for example in python_of(page):
         if page in NOT_RUN and example.startswith(NOT_RUN[page]):
             continue

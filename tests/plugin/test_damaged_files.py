@@ -6,19 +6,16 @@ command go on, and what they say names the file.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
@@ -26,13 +23,10 @@ from helpers.http_clients import ask_in_process
 from helpers.stores import file_every_kind
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.alerts.evaluate import evaluate
-from io_intelligence_provider.alerts.ledger import record_sent
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import UnreadableFileError
-from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 
 pytestmark = pytest.mark.long

@@ -25,7 +25,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,10 +50,8 @@ from io_intelligence_provider.errors import IOIntelligenceError, QualityError
 SECRETS: Final = {"key": "io-v2-s3cr3t/+=k3y", "oauth": "cl13nt-s3cr3t&x", "guest": "gu3st-5e55ion"}
 """The credential of a client, by how it identifies itself. The server repeats it here and there."""
 BEFORE, NEXT = "2026-01-01", "2026-01-02"
-SLACK: Final = 10.0
-"""Seconds that a busy machine may take for all that has no deadline: checks, files."""
-LONGEST: Final = 60.0
-"""Seconds after which a case counts as hanging; the deadline of a client is at most 3."""
+SLACK, LONGEST = 10.0, 60.0
+"""Seconds that a busy machine may take for what has no deadline, and after which a case counts as hanging."""
 
 
 @dataclass
@@ -73,7 +71,7 @@ class Case:
 
 
 def draw(seed: str) -> Case:
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     shape = rng.choice(["documented", "documented", "openai"])
     auth = rng.choice(["key", "key", "oauth", "guest"])
     count = rng.choice([0, 1, 2, 3, 4, 5, 6, 8, 8, 12, 12, 20, 100, 101])
@@ -138,6 +136,7 @@ _BODIES: Final = (
     '{"total":1,"has_next":false}}', '{"object":"list","data":{}}', '{"data":[NaN],"pagination":{"total":1}}',
     '{"detail":[{"loc":["query","page"],"msg":"no","type":"x"}]}', "\x00\x00", "\U0001f600" * 3,
 )  # fmt: skip
+_WAITS: Final = (None, None, 0, "0", "999999", "-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT")
 _REDIRECTS: Final = (
     "/api/v1/models", "/elsewhere", "http://127.0.0.1:9/", "https://127.0.0.1:1/x", "//", "ftp://x/", "", "http://[",
     "/api/v1/models?token=SECRET",
@@ -155,7 +154,7 @@ def _fault(rng: random.Random, records: Sequence[Any], size: int, secret: str) -
         fields |= {
             "status": rng.choice(_STATUSES),
             "body": body and body.replace("SECRET", secret),
-            "retry_after": rng.choice([None, None, 0, "0", "999999", "-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"]),
+            "retry_after": rng.choice(_WAITS),
             "content_type": rng.choice(["application/json", "text/html", ""]),
         }  # fmt: skip
     elif kind == "redirect":
@@ -191,7 +190,7 @@ def _stale(rng: random.Random, records: Sequence[Any], size: int, pages: int) ->
     return Fault(kind="status", status=200, body=body, page=page, times=rng.choice([1, 2, None]))
 
 
-class Wrong(Exception):
+class WrongEndError(Exception):
     """A case did not end as it must."""
 
 
@@ -206,7 +205,7 @@ class World:
     def run(self, case: Case) -> str:
         """Run one case; return how it ended.
 
-        :raises Wrong: when it ended as no case may.
+        :raises WrongEndError: when it ended as no case may.
         """
         root = self.folder / "store"
         store = SnapshotStore(root)
@@ -230,7 +229,7 @@ class World:
         said = "\n".join(self.logged) + (everything_about(error) if error else "")
         try:
             if took > case.client["deadline"] + SLACK:
-                raise Wrong(f"it took {took:.1f} s with a deadline of {case.client['deadline']} s")
+                raise WrongEndError(f"it took {took:.1f} s with a deadline of {case.client['deadline']} s")
             ended = self._failed(error, root, before) if error else self._filed(case, store, day)
             self._nothing_left(root, descriptors, threads, said, SECRETS[case.auth])
         finally:
@@ -248,16 +247,16 @@ class World:
 
     def _failed(self, error: BaseException, root: Path, before: dict[str, bytes]) -> str:
         if not isinstance(error, IOIntelligenceError):
-            raise Wrong(f"it raised {type(error).__name__}") from error
+            raise WrongEndError(f"it raised {type(error).__name__}") from error
         if _committed(root) != before:
-            raise Wrong(f"{type(error).__name__}, and committed files differ")
+            raise WrongEndError(f"{type(error).__name__}, and committed files differ")
         if isinstance(error, QualityError):
             failed = {check.check for check in error.report.checks if not check.passed}
             if not failed & {"complete", "not_empty"}:
-                raise Wrong(f"nothing but {failed} failed, which `never` lets pass")
+                raise WrongEndError(f"nothing but {failed} failed, which `never` lets pass")
             run = error.report.snapshot_id
             if len(list(root.rglob(f"{run}.*"))) != 3:
-                raise Wrong("a stopped run left not its quarantine and its two reports")
+                raise WrongEndError("a stopped run left not its quarantine and its two reports")
         return type(error).__name__
 
     def _filed(self, case: Case, store: SnapshotStore, day: str) -> str:
@@ -265,42 +264,42 @@ class World:
         refused = [json.loads(text) for text in store.quarantine(day, day)["record"].to_pylist()]
         names = Counter([row["name"] for row in rows] + [_name(record) for record in refused])
         if max(names.values(), default=1) > 1:
-            raise Wrong(f"filed twice: {names.most_common(3)}")
+            raise WrongEndError(f"filed twice: {names.most_common(3)}")
         told = {row["name"]: row["description"] for row in rows if row["description"] is not None}
         told |= {_name(record): record["description"] for record in refused}
         for served in case.records:
             expected, found = served["description"], told.get(_name(served))
             if found is not None and found != expected and SECRETS[case.auth] not in expected:
-                raise Wrong(f"{_name(served)} was filed as {found!r}, and is {expected!r}")
+                raise WrongEndError(f"{_name(served)} was filed as {found!r}, and is {expected!r}")
         if SECRETS[case.auth] in json.dumps([rows, refused], default=str):
-            raise Wrong("the credential was filed")
+            raise WrongEndError("the credential was filed")
         states = _states(self.server.state)
         if set(names) in [set(state) for state in states]:
             return "filed"
         if _is_mixture(set(names), states, case):
             return "mixed"
-        raise Wrong(f"filed {sorted(names)}, and the server had {states}")
+        raise WrongEndError(f"filed {sorted(names)}, and the server had {states}")
 
     def _nothing_left(self, root: Path, descriptors: int, threads: set[Any], said: str, secret: str) -> None:
         if left := [path for path in root.rglob("*") if path.name.endswith(".tmp")]:
-            raise Wrong(f"temporary files: {left}")
-        if left := [path for path in self.folder.joinpath("tmp").iterdir()]:
-            raise Wrong(f"files in $TMPDIR: {left}")
+            raise WrongEndError(f"temporary files: {left}")
+        if left := list((self.folder / "tmp").iterdir()):
+            raise WrongEndError(f"files in $TMPDIR: {left}")
         end = time.monotonic() + 3
         while new := set(threading.enumerate()) - threads:
             if time.monotonic() > end:
-                raise Wrong(f"threads: {new}")
+                raise WrongEndError(f"threads: {new}")
             time.sleep(0.001)
         while _descriptors() > descriptors:
             if time.monotonic() > end:
-                raise Wrong(f"{_descriptors() - descriptors} open descriptors more than before")
+                raise WrongEndError(f"{_descriptors() - descriptors} open descriptors more than before")
             time.sleep(0.001)
         everything = said.lower() + "".join(
             path.read_bytes().decode("latin-1").lower() for path in root.rglob("*") if path.is_file()
         )
-        for hidden in (secret, *self.server.state.tokens._valid):  # noqa: SLF001
+        for hidden in (secret, *self.server.state.tokens._valid):
             if any(spelt.lower() in everything for spelt in spellings(hidden)):
-                raise Wrong("a credential is in a file, a log or the error")
+                raise WrongEndError("a credential is in a file, a log or the error")
 
 
 def _name(record: Any) -> str:
@@ -318,7 +317,7 @@ def _client(case: Case, url: str) -> IOIntelligenceClient:
 
 def _committed(root: Path) -> dict[str, bytes]:
     """Return the files that readers of the last snapshot use: those of its run."""
-    models = {path for path in root.glob("models/*/*")}
+    models = set(root.glob("models/*/*"))
     runs = {SnapshotStore(root).info(path.parent.name[-10:]).snapshot_id for path in models}
     used = models | {path for run in runs for path in root.rglob(f"{run}.*")}
     return {str(path): path.read_bytes() for path in used}
@@ -332,8 +331,8 @@ def _states(state: Any) -> list[list[str]]:
     """Return the names that the server listed, before the first drift, after it, and so on."""
     records = state.catalogue.rendered(None, state.shape)
     states = [records]
-    for number, how in enumerate(state._drifts, start=1):  # noqa: SLF001
-        records = emulator_state._drifted(records, how, number)  # noqa: SLF001
+    for number, how in enumerate(state._drifts, start=1):
+        records = emulator_state._drifted(records, how, number)
         states.append(records)
     return [[_name(json.loads(record.body)) for record in records] for records in states]
 
@@ -343,22 +342,15 @@ def _is_mixture(names: set[str], states: list[list[str]], case: Case) -> bool:
     if case.shape == "openai":
         return False
     size = min(case.page_size, case.quirks.page_size_cap or case.page_size)
-    by_total: dict[int, list[list[str]]] = {}
+    by_total: defaultdict[int, list[list[str]]] = defaultdict(list)
     for state in states:
-        total = len(state) if case.quirks.total is None else case.quirks.total
-        by_total.setdefault(total, []).append(state)
+        by_total[len(state) if case.quirks.total is None else case.quirks.total].append(state)
     for alike in by_total.values():
-        pages = range(0, max(map(len, alike)), size)
-        left = set(names)
-        for start in pages:
-            shown = [set(state[start : start + size]) for state in alike]
-            fitting = [page for page in shown if page <= names]
-            if not fitting:
-                break
-            left -= set().union(*fitting)
-        else:
-            if not left:
-                return True
+        starts = range(0, max(map(len, alike)), size)
+        shown = [[set(state[start : start + size]) for state in alike] for start in starts]
+        fitting = [[page for page in pages if page <= names] for pages in shown]
+        if all(fitting) and names == set().union(*(page for pages in fitting for page in pages)):
+            return True
     return False
 
 
@@ -375,7 +367,7 @@ def world() -> Iterator[World]:
         handler.emit = lambda record: logged.append(handler.format(record))  # type: ignore[method-assign]
         logging.root.addHandler(handler)
         logging.root.setLevel(logging.DEBUG)
-        os.fsync = lambda descriptor: None  # type: ignore[assignment]
+        os.fsync = lambda _: None  # type: ignore[assignment]
         with EmulatorServer(oauth=OAuthClient("id", SECRETS["oauth"])) as server:
             yield World(server, folder, logged)
         tempfile.tempdir = None
@@ -421,8 +413,6 @@ def run(seed: int, numbers: Sequence[int], workers: int) -> tuple[Counter[str], 
         outcomes[outcome] += 1
         if text:
             wrong.append((number, text))
-        if sys.stderr.isatty():
-            print(f"\r{outcomes.total()} of {len(numbers)}", end="", file=sys.stderr)  # noqa: T201
     for process in processes:
         process.join(LONGEST)
         process.kill()
@@ -434,25 +424,25 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", type=int, help="repeat this case of the seed, in this process")
     args = parser.parse_args()
     if args.only is not None:
         case = draw(f"{args.seed}:{args.only}")
-        print(case)  # noqa: T201
+        print(case)
         with world() as here:
-            print(here.run(case))  # noqa: T201
+            print(here.run(case))
         return 0
     began = time.monotonic()
-    print(f"seed {args.seed}, {args.runs} snapshots, {args.workers} processes", flush=True)  # noqa: T201
+    print(f"seed {args.seed}, {args.runs} snapshots, {args.workers} processes", flush=True)
     outcomes, wrong = run(args.seed, range(args.runs), args.workers)
     took = time.monotonic() - began
     for number, text in wrong[:5]:
-        print(f"\ncase {number}: repeat it with --seed {args.seed} --only {number}\n{text}")  # noqa: T201
+        print(f"\ncase {number}: repeat it with --seed {args.seed} --only {number}\n{text}")
     for outcome, count in outcomes.most_common():
-        print(f"{count:7} {outcome}")  # noqa: T201
-    print(f"{outcomes.total()} in {took:.0f} s, {outcomes.total() / took:.1f} a second")  # noqa: T201
+        print(f"{count:7} {outcome}")
+    print(f"{outcomes.total()} in {took:.0f} s, {outcomes.total() / took:.1f} a second")
     return 1 if wrong or outcomes.total() < args.runs else 0
 
 

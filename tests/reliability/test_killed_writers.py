@@ -144,7 +144,7 @@ def test_a_killed_writer_leaves_whole_snapshots(
     for number in range(kills):
         # A new day every five kills: the first commit of a day is killed as well.
         day = str(nth_day(number // 5))
-        writers.kill(local_store, [day], "snapshot", random.randint(1, 2 * steps))  # noqa: S311
+        writers.kill(local_store, [day], "snapshot", random.randint(1, 2 * steps))
         if day in map(str, local_store.dates()):
             seen.add(assert_whole(local_store, day))
     assert len(seen) > kills // 10
@@ -219,7 +219,7 @@ def checked_rows_stay_whole(builder: StoreBuilder) -> tuple[list[str], Check]:
         if good.exists():
             assert pq.read_table(good)["x"].to_pylist() in ([1] * 50, [2] * 50)
         if bad.exists():
-            assert pq.read_table(bad)["record"].to_pylist() in (['{"x":-1}'] * 10, ['{"x":-2}'] * 10)
+            assert pq.read_table(bad)["record"].to_pylist() in (['{"x": -1}'] * 10, ['{"x": -2}'] * 10)
 
     return [str(nth_day(0))], check
 
@@ -254,7 +254,7 @@ def test_a_killed_writer_leaves_whole_files(
     for number in range(kills):
         # The first kills come before anything is on file.
         limit = 2 * steps[0] if steps else 12
-        check(writers.kill(builder.store, days, job, random.randint(1, limit)))  # noqa: S311
+        check(writers.kill(builder.store, days, job, random.randint(1, limit)))
         if number == kills // 3:
             steps.append(writers.finish(builder.store, days, job))
             check(len(days))
@@ -275,7 +275,7 @@ def test_a_killed_sender_loses_no_alert_and_repeats_only_the_one_under_way(
         root = tmp_path / str(number)
         shutil.copytree(base.root, root)
         store = SnapshotStore(root)
-        writers.kill(store, days, "alerts", random.randint(1, limit))  # noqa: S311
+        writers.kill(store, days, "alerts", random.randint(1, limit))
         writers.finish(store, days, "alerts")
         sent = Counter((root / "sent").read_text().splitlines())
         assert set(sent) == {f"{name} {day}" for name in "ab" for day in days}

@@ -2,9 +2,9 @@
 
 ``writer.py CATALOGUES``: CATALOGUES is a JSON file with lists of records. Each line of standard input is an
 order, a JSON object with ``job``, ``root``, ``days``, ``commits``, ``writers`` and ``steps``: fork as many
-writers, each of which does its job as many times, for one catalogue or day after the other in turn. It writes
-a ``.`` to the descriptor ``steps`` before every step it takes in the root, and a ``!`` after every commit.
-Answered by a line with the process ids, and by one with the exit codes once all have ended, however that came.
+writers, each of which does its job as many times, for one catalogue or day after the other in turn. It
+writes a ``.`` to the descriptor ``steps`` before every step it takes in the root, and a ``!`` after every
+commit. Answered by a line with the process ids, and by one with the exit codes once all have ended.
 
 Forking from a process that has imported and built everything makes fifty writers cheap. It has not used
 polars, so that no thread of it is lost in the fork.
@@ -173,7 +173,7 @@ def fork_writer(
 
 
 def answer(value: object) -> None:
-    print(json.dumps(value), flush=True)  # noqa: T201
+    print(json.dumps(value), flush=True)
 
 
 def main(catalogues: str) -> None:

@@ -51,7 +51,7 @@ SECRETS: Final = {"key": "io-v2-s3cr3t/+=k3y", "oauth": "cl13nt-s3cr3t&x", "gues
 """The credential of a client, by how it identifies itself. The server repeats it here and there."""
 BEFORE, NEXT = "2026-01-01", "2026-01-02"
 SLACK, LONGEST = 10.0, 60.0
-"""Seconds that a busy machine may take for what has no deadline, and after which a case counts as hanging."""
+"""Seconds that may pass after a client's deadline, and after which a case counts as hanging."""
 
 
 @dataclass

@@ -96,7 +96,8 @@ class Writers:
         seen = b""
         while seen.count(b".") < steps and seen.count(b"!") < 20:
             seen += os.read(self.steps, 1)
-        os.kill(writer, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(writer, signal.SIGKILL)
         assert self.wait() in ([-signal.SIGKILL], [0])
         return (seen + self.rest).count(b"!")
 

@@ -54,8 +54,20 @@ test-random: $(READY) ## run the inner loop's tests in RUNS (10) random orders, 
 			--randomly-seed=$$seed -p no:cacheprovider --quiet || { echo "test-random: failed; repeat it with SEEDS=$$seed"; exit 1; }; \
 	done
 
-soak: $(READY) ## what takes long: fifty kills of a writer, the whole real history, years of many models
-	$(BIN)/python -m pytest -m soak
+soak: $(READY) ## what takes long: KILLS (50) kills of each writer, a million models, the whole real history
+	KILLS=$${KILLS:-50} $(BIN)/python -m pytest -m soak
+
+faults: $(READY) ## RUNS (10000) snapshots from a server that misbehaves at random; SEED=… repeats an earlier run
+	$(BIN)/python tests/reliability/faulty_server.py --runs $(if $(filter file,$(origin RUNS)),10000,$(RUNS)) $(if $(SEED),--seed $(SEED))
+
+damage: $(READY) ## RUNS (5000) files with damaged bytes, read by the store and the page; SEED=… repeats an earlier run
+	$(BIN)/python tests/reliability/damaged_bytes.py --runs $(if $(filter file,$(origin RUNS)),5000,$(RUNS)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(READY) ## EXAMPLES (1000) of each outside text for each parser; schemathesis, in .venv-fuzz, on emulator and page
+	EXAMPLES=$${EXAMPLES:-1000} $(BIN)/python -m pytest tests/reliability/test_parsers.py
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-fuzz
+	$(BIN)/uv pip install --quiet --python .venv-fuzz/bin/python 'schemathesis>=4.32'
+	$(BIN)/python tests/reliability/fuzz_api.py .venv-fuzz/bin/st $${EXAMPLES:-1000}
 
 test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) drawn schemas each, about fifteen minutes
 	EXAMPLES=$${EXAMPLES:-2000} $(BIN)/python -m pytest tests/quality/test_differential.py -n 2

@@ -242,6 +242,9 @@ def _decodings(text: str) -> Iterator[str]:
 
 def redact_url(url: str) -> str:
     """Return ``url`` without user info, query and fragment, for messages."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an invalid URL)"  # a password may be anywhere in it
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
@@ -117,6 +118,36 @@ def serve_page(
     finally:
         server.should_exit = True
         thread.join()  # ends after the threads of its event loop
+
+
+def ask_in_process(
+    store: SnapshotStore, routes: Mapping[str, Mapping[str, str]]
+) -> dict[str, tuple[int, Any]]:
+    """Request routes of the page for a store without a server; return status and JSON by route."""
+    app = build_app(StoreSource(lambda: store, 0.0), lambda: None)
+
+    async def ask_one(route: str, params: Mapping[str, str]) -> tuple[int, Any]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {
+            "type": "http", "method": "GET", "path": f"/api/{route}", "root_path": "", "scheme": "http",
+            "query_string": urlencode(params).encode(), "headers": [], "server": ("h", 1),
+            "http_version": "1.1",
+        }  # fmt: skip
+        await app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent)
+        return sent[0]["status"], json.loads(body)
+
+    async def ask_all() -> dict[str, tuple[int, Any]]:
+        return {route: await ask_one(route, params) for route, params in routes.items()}
+
+    return asyncio.run(ask_all())
 
 
 def ask(

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from helpers.records import uuid_of
+from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.ledger import record_sent
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool
 from io_intelligence_provider.catalog.wire import WireShape, record_id
 from io_intelligence_provider.changes.detect import detect_changes
@@ -23,7 +26,9 @@ from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.quality.result import CheckFailure, CheckResult, CheckRun
+from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
+from io_intelligence_provider.store import months
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.quarantine import QuarantineFile
@@ -142,6 +147,32 @@ class StoreBuilder:
         """Cut a file in half."""
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])
+
+
+def file_every_kind(root: Path) -> None:
+    """File two models a day from the end of February on, with files of every kind that a store has."""
+    built = StoreBuilder(root)
+    ids = ("00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001")
+    for number in range(-8, 4):
+        run = built.file(
+            number,
+            model_row("a", model_id=ids[0], output_token_price=str(number + 10)),
+            model_row("b", model_id=ids[1], extra='{"k": [1]}', tags=["x"]),
+            refused=[refused_record("z", "{}")] if number in (0, 2) else [],
+            changes=True,
+        )
+        (root / f"quality/snapshot_date={nth_day(number)}/{run}.html").write_text("<p>")
+        if number >= 0:
+            rule = [{"name": "r", "changes": ["price_changed"], "baseline": "last_alert"}]
+            record_sent(built.store, evaluate(built.store, rule, nth_day(number), "n"), "n", f"run-{number}")
+    history = ResultHistory(root)
+    for report in built.store.runs()[-3:]:
+        history.add(replace(report, dataset="orders"))
+    settled, months._SETTLED_SECONDS = months._SETTLED_SECONDS, -60.0  # type: ignore[misc]
+    try:
+        built.store.compact()
+    finally:
+        months._SETTLED_SECONDS = settled  # type: ignore[misc]
 
 
 def models_parquet(rows: Iterable[dict[str, Any]], fetched_at: datetime, metadata: dict[str, str]) -> bytes:

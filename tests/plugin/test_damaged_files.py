@@ -6,32 +6,27 @@ command go on, and what they say names the file.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-from helpers.stores import StoreBuilder, model_row, refused_record
+from helpers.http_clients import ask_in_process
+from helpers.stores import file_every_kind
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.alerts.evaluate import evaluate
-from io_intelligence_provider.alerts.ledger import record_sent
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import UnreadableFileError
-from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 
 pytestmark = pytest.mark.long
@@ -323,36 +318,8 @@ def api() -> Iterator[EmulatorServer]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with files of every kind, under dates from the end of February on."""
     root = tmp_path_factory.mktemp("base") / "store"
-    world = StoreBuilder(root)
-    for number in range(-8, 4):
-        run = world.file(
-            number,
-            model_row(
-                "a", model_id="00000000-0000-4000-8000-000000000000", output_token_price=str(number + 10)
-            ),
-            model_row("b", model_id="00000000-0000-4000-8000-000000000001", extra='{"k": [1]}', tags=["x"]),
-            refused=[refused_record("z", "{}")] if number in (0, 2) else [],
-        )
-        day = date(2026, 3, 1) + timedelta(days=number)
-        detect_changes(world.store, day)
-        (root / f"quality/snapshot_date={day}/{run}.html").write_text("<p>")
-        if number >= 0:
-            for notifier in ("n",):
-                record_sent(
-                    world.store, evaluate(world.store, RULE, day, notifier), notifier, f"run-{number}"
-                )
-    history = ResultHistory(root)
-    for report in world.store.runs()[-3:]:
-        history.add(replace(report, dataset="orders"))
-    from io_intelligence_provider.store import months
-
-    settled, months._SETTLED_SECONDS = months._SETTLED_SECONDS, -60.0
-    try:
-        world.store.compact()
-    finally:
-        months._SETTLED_SECONDS = settled
+    file_every_kind(root)
     return root
 
 
@@ -362,34 +329,6 @@ def copied(base: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(base, root, copy_function=shutil.copy2)
     yield root
     shutil.rmtree(root)
-
-
-def asked(store: SnapshotStore) -> dict[str, tuple[int, Any]]:
-    """Ask every route of the page, in this process."""
-    app = build_app(StoreSource(lambda: store, 0.0), lambda: None)
-
-    async def ask(route: str, params: dict[str, str]) -> tuple[int, Any]:
-        sent: list[Any] = []
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        async def receive() -> Any:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        scope = {
-            "type": "http", "method": "GET", "path": f"/api/{route}", "root_path": "", "scheme": "http",
-            "query_string": urlencode(params).encode(), "headers": [], "server": ("h", 1),
-            "http_version": "1.1",
-        }  # fmt: skip
-        await app(scope, receive, send)
-        body = b"".join(message.get("body", b"") for message in sent)
-        return sent[0]["status"], json.loads(body)
-
-    async def all_routes() -> dict[str, tuple[int, Any]]:
-        return {route: await ask(route, params) for route, params in ROUTES.items()}
-
-    return asyncio.run(all_routes())
 
 
 @pytest.mark.parametrize("way", [*ANY, *PARQUET, *JSON], ids=lambda way: way.__name__)
@@ -403,7 +342,7 @@ def test_a_damaged_file_costs_its_own_day(
 ) -> None:
     damaged = damage(copied, which, way)
     store = SnapshotStore(copied)
-    told = asked(store)
+    told = ask_in_process(store, ROUTES)
     assert {route: status for route, (status, _) in told.items()} == dict.fromkeys(ROUTES, 200), told
     for day in told["status"][1]["unreadable"]:
         assert str(damaged[0]) in day["message"]

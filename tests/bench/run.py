@@ -49,12 +49,16 @@ def server(records: int, kind: str = "broken", delay: float = 0.0) -> Iterator[s
 def measure(name: str, url: str, *arguments: str) -> Figures:
     """Run a contender once, as a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(HERE / "contenders.py"), name, url, folder, *arguments]
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=COMPILED)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
+        return measured([sys.executable, str(HERE / "contenders.py"), name, url, folder, *arguments], name)
+
+
+def measured(command: list[str], name: str) -> Figures:
+    """Run a command and return what it took; its output is dropped."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=COMPILED)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{name} failed")
     return Figures(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from helpers.records import documented_record, observed_record, validate_all
 from io_intelligence_provider.catalog.wire import WireShape, decode_record
 from io_intelligence_provider.contract.columns import COLUMNS, Kind, Place
+from io_intelligence_provider.contract.decode import read_rows
 
 pytestmark = pytest.mark.long
 
@@ -173,3 +174,28 @@ def test_rows_keep_their_number_beyond_what_is_decoded_at_a_time():
     extras = dict(result.valid.select("name", "extra").drop_nulls().rows())
     assert extras == {"m4001": '{"key4001": 4001}', "m8000": '{"key8000": 8000}'}
     assert result.unknown == {"key4001", "key8000"}
+
+
+plain_keys = st.sampled_from(["z", "a", "b c", "permission"])  # fields of the fast parser's records
+other_keys = st.sampled_from(["a", "metadata", 'quo"te', "\u00e9"])
+unknown = st.dictionaries(plain_keys, values, max_size=4) | st.dictionaries(other_keys, values, max_size=2)
+
+
+@settings(quiet, max_examples=100)
+@given(extras=st.lists(st.tuples(unknown, unknown), min_size=1, max_size=4), shape=st.sampled_from(WireShape))
+def test_records_of_one_group_are_read_as_each_alone(extras, shape):
+    records = []
+    for outer, inner in extras:
+        known = documented_record() if shape is WireShape.DOCUMENTED else observed_record()
+        record = {key: value for key, value in outer.items() if key != "metadata"} | known
+        if shape is WireShape.DOCUMENTED:
+            record["metadata"] = inner | record["metadata"]
+        records.append(dump(record).encode())
+    repeated = records * 160  # three groups: all keys are learned in the first
+    together = read_rows(repeated, shape)
+    alone = [read_rows([raw], shape) for raw in records]
+    assert together.extras == [rows.extras[0] for rows in alone] * 160
+    assert together.fields == set().union(*(rows.fields for rows in alone))
+    assert together.unknown == set().union(*(rows.unknown for rows in alone))
+    for name in together.values:
+        assert repr(together.values[name]) == repr([rows.values[name][0] for rows in alone] * 160)

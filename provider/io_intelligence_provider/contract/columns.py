@@ -37,6 +37,8 @@ __all__ = [
     "NonNegative",
     "Place",
     "arrow_schema",
+    "carried_columns",
+    "is_inner",
     "volatile_columns",
 ]
 
@@ -351,3 +353,13 @@ def arrow_schema() -> pa.Schema:
         )
         for column in COLUMNS
     )
+
+
+def is_inner(column: Column, shape: WireShape) -> bool:
+    """Return whether a record of that shape has the column under ``metadata``."""
+    return column.place is Place.METADATA and shape is WireShape.DOCUMENTED
+
+
+def carried_columns(shape: WireShape) -> list[Column]:
+    """Return the columns that records of a shape may have."""
+    return [column for column in COLUMNS if column.key(shape) is not None]

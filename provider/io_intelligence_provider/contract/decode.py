@@ -12,28 +12,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import msgspec
 import polars as pl
-import pyarrow as pa
 
 from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape, decode_record
 from io_intelligence_provider.contract.columns import (
     ABSENT,
-    COLUMNS,
     OBSERVED_KEYS_WITHOUT_COLUMN,
     Column,
     Kind,
-    Place,
+    carried_columns,
+    is_inner,
 )
-from io_intelligence_provider.contract.parsing import MistypedError, storer, type_name
+from io_intelligence_provider.contract.parsing import (
+    MistypedError,
+    storer,
+    type_name,
+    typed_series,
+    wire_type,
+)
 from io_intelligence_provider.quality.quarantine import value_text
 from io_intelligence_provider.quality.result import CheckFailure
 from io_intelligence_provider.text import cut, dump_json, escaped
 
-__all__ = ["MODEL_URL", "Batch", "Rows", "is_inner", "read_batch", "read_rows"]
+__all__ = ["MODEL_URL", "Batch", "Rows", "read_batch", "read_rows"]
 
 
 MODEL_URL: Final = "https://api.intelligence.io.solutions/api/v1/models/"
@@ -90,7 +95,7 @@ def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
     batch.failures += rows.failures
     batch.fields |= rows.fields
     batch.unknown |= rows.unknown
-    typed, carried = rows.are_typed, _carried(batch.shape)
+    typed, carried = rows.are_typed, carried_columns(batch.shape)
     frame = pl.DataFrame(
         [_column(one, rows.values[one.name], start, batch, are_typed=typed) for one in carried]
     )
@@ -102,14 +107,6 @@ def _frame(raw_records: list[bytes], start: int, batch: Batch) -> pl.DataFrame:
 
 
 _ONLY_ABSENT: Final = frozenset({type(ABSENT)})
-_LIST: Final = pa.large_list(pa.large_string())
-_WIRE_TYPES: Final = {Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.STRING_LIST: list}
-
-
-def _wire_type(column: Column, shape: WireShape) -> Any:
-    """Return the type of the values that polars or Arrow store without conversion, ``Any`` without one."""
-    is_converted = shape is WireShape.OPENAI and column.kind in (Kind.PRICE, Kind.TIMESTAMP)
-    return Any if is_converted or column.kind is Kind.FLOAT else _WIRE_TYPES.get(column.kind, str)
 
 
 def _column(column: Column, values: list[Any], start: int, batch: Batch, *, are_typed: bool) -> pl.Series:
@@ -118,10 +115,10 @@ def _column(column: Column, values: list[Any], start: int, batch: Batch, *, are_
     :param start: position of the first value in the batch.
     :param are_typed: whether each value is null, absent, or of the column's type.
     """
-    key, wire_type = str(column.key(batch.shape)), _wire_type(column, batch.shape)
-    if are_typed and wire_type is not Any and values and values[0] is not ABSENT:
+    key, expected = str(column.key(batch.shape)), wire_type(column, batch.shape)
+    if are_typed and expected is not Any and values and values[0] is not ABSENT:
         try:
-            series = _series(column, values)
+            series = typed_series(column, values)
         except (TypeError, ValueError, OverflowError):
             pass  # an integer beyond int64, a list of others, or a key that some of the records lack
         else:
@@ -132,34 +129,16 @@ def _column(column: Column, values: list[Any], start: int, batch: Batch, *, are_
         batch.fields.add(key)
     default = column.default if batch.shape is WireShape.DOCUMENTED and column.default is not ABSENT else None
     if types == _ONLY_ABSENT:
-        return _series(column, [default]).new_from_index(0, len(values))
+        return typed_series(column, [default]).new_from_index(0, len(values))
     if type(ABSENT) in types:
         values = [default if value is ABSENT else value for value in values]
         types = set(map(type, values))
-    if types <= {type(None), wire_type}:  # others might be converted: True to 1
+    if types <= {type(None), expected}:  # others might be converted: True to 1
         try:
-            return _series(column, values)
+            return typed_series(column, values)
         except (TypeError, ValueError, OverflowError):
             pass  # an integer beyond int64, a lone surrogate, a list of others, which the loop below finds
-    return _series(column, _stored(column, values, start, batch))
-
-
-def _series(column: Column, values: list[Any]) -> pl.Series:
-    """Build a column of values that fit.
-
-    :raises TypeError: or ``ValueError`` or ``OverflowError``, when one does not.
-    """
-    if column.kind is Kind.STRING_LIST:
-        # Through Arrow, because polars is fifty times slower with Python lists. As a batch, because
-        # pl.Series loads `pyarrow.compute`, which takes as long as a small snapshot.
-        lists = pa.array(values, _LIST)
-        if lists.values.null_count:
-            raise TypeError("a list with null")
-        return pl.DataFrame(pa.RecordBatch.from_arrays([lists], [column.name]))[column.name]
-    dtype = {Kind.INTEGER: pl.Int64, Kind.FLOAT: pl.Float64, Kind.BOOLEAN: pl.Boolean}.get(
-        column.kind, pl.String
-    )
-    return pl.Series(column.name, values, dtype=dtype, strict=True)
+    return typed_series(column, _stored(column, values, start, batch))
 
 
 def _stored(column: Column, values: Iterable[Any], start: int, batch: Batch) -> list[Any]:
@@ -188,21 +167,11 @@ def _derived_ids(names: pl.Series) -> pl.Series:
     return pl.Series("model_id", ids, dtype=pl.String)
 
 
-def is_inner(column: Column, shape: WireShape) -> bool:
-    """Return whether a record of that shape has the column under ``metadata``."""
-    return column.place is Place.METADATA and shape is WireShape.DOCUMENTED
-
-
-def _carried(shape: WireShape) -> list[Column]:
-    """Return the columns that records of a shape may have."""
-    return [column for column in COLUMNS if column.key(shape) is not None]
-
-
 @dataclass
 class Rows:
     """The values of records by column, and the JSON of keys without a column.
 
-    :param are_typed: whether each value of a column with a :func:`_wire_type` is of it, null or absent.
+    :param are_typed: whether each value of a column with a :func:`wire_type` is of it, null or absent.
     :param failures: records that are not objects, or whose ``metadata`` is not one, with their positions.
     :param fields: keys without a column, and ``metadata``, of any record.
     """
@@ -218,7 +187,7 @@ class Rows:
 
     def take(self, records: list[Any], metadata: list[Any]) -> None:
         """Add the values of decoded records and of their ``metadata``, and empty both lists."""
-        for column in _carried(self.shape):
+        for column in carried_columns(self.shape):
             source = metadata if is_inner(column, self.shape) else records
             self.values.setdefault(column.name, []).extend(map(attrgetter(column.name), source))
         records.clear()
@@ -242,13 +211,37 @@ class _Learned:
     metadata: tuple[str, ...] = ()
 
     def with_keys(self, record: Iterable[str], metadata: Iterable[str]) -> _Learned:
-        """Return a copy with further keys, or this object when there are none, or too many."""
-        new = [
-            tuple(key for key in keys if key not in known and _LEARNABLE.fullmatch(key))
-            for keys, known in ((record, self.record), (metadata, self.metadata))
+        """Return a copy with further keys, or this object when there are none, or too many.
+
+        A key of both places, and ``metadata`` within itself, are left to :func:`_extra`, which nests them.
+        """
+        known = {"metadata", *self.record, *self.metadata}
+        new = [key for key in record if key not in known and _LEARNABLE.fullmatch(key)]
+        inner = [key for key in metadata if key not in {*known, *record} and _LEARNABLE.fullmatch(key)]
+        if not (new or inner) or len(known) + len(new) + len(inner) > _MOST:
+            return self
+        return _Learned((*self.record, *new), (*self.metadata, *inner))
+
+    def extras(self, records: list[Any], metadata: list[Any], shape: WireShape) -> list[str | None]:
+        """Return what :func:`_extra` returns for each record; column by column, which is faster.
+
+        :raises RecursionError: when a value is nested too deeply.
+        """
+        places = [*((key, records) for key in self.record), *((key, metadata) for key in self.metadata)]
+        columns = [
+            [
+                None if value is ABSENT else f'"{key}": {dump_json(value, sort_keys=True)}'
+                for value in map(attrgetter(_slot(key)), parts)
+            ]
+            for key, parts in sorted(places, key=itemgetter(0))
+            if shape is WireShape.DOCUMENTED or key not in UNSTORED_OBSERVED
         ]
-        count = sum(map(len, (*new, self.record, self.metadata)))
-        return _Learned(self.record + new[0], self.metadata + new[1]) if any(new) and count <= _MOST else self
+        if not columns:
+            return [None] * len(records)
+        return [
+            f"{{{', '.join(filter(None, pairs))}}}" if any(pairs) else None
+            for pairs in zip(*columns, strict=True)
+        ]
 
 
 _LEARNABLE: Final = re.compile(r"[ !#-\[\]-~]{1,100}")
@@ -268,12 +261,12 @@ def _types(
     :param learned: keys without a column that are known too.
     :param typed: a known key has a value of its column's type or null, instead of any.
     """
-    carried = _carried(shape)
+    carried = carried_columns(shape)
     keys = {column.name: str(column.key(shape)) for column in carried}
     keys |= {_slot(key): key for key in (*learned.record, *learned.metadata)}
 
     def kind(column: Column) -> Any:
-        return _wire_type(column, shape) | None if typed else Any
+        return wire_type(column, shape) | None if typed else Any
 
     outer: list[tuple[str, Any, Any]] = [
         *((column.name, kind(column), ABSENT) for column in carried if not is_inner(column, shape)),
@@ -298,76 +291,96 @@ def _slot(key: str) -> str:
 
 
 def read_rows(raw_records: list[bytes], shape: WireShape, start: int = 0) -> Rows:
-    """Decode each record once, unless a value is not of its column's type or a key has no column.
+    """Decode groups of records at once; a group with an unexpected record, record by record.
 
     A new key without a column takes the slow path once and is learned.
 
     :param start: number of the first row, for the failures.
     """
     rows, learned = Rows(shape), _Learned()
-    typed, untyped = _decoders(shape, learned)
-    documented = shape is WireShape.DOCUMENTED
-    no_metadata, structure = _types(shape)[1](), {"metadata"} if documented else set()
-    outer: list[tuple[str, str]] = []
-    inner: list[tuple[str, str]] = []
+    for first in range(0, max(len(raw_records), 1), _HOT):
+        group = raw_records[first : first + _HOT]
+        if not _decode_group(group, rows, learned):
+            learned = _decode_each(group, start + first, rows, learned)
+    return rows
+
+
+_HOT: Final = 250
+"""Records that are decoded at a time, while the processor's cache holds them."""
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError)
+
+
+def _decode_group(group: list[bytes], rows: Rows, learned: _Learned) -> bool:
+    """Add a group, or return ``False`` when a key is not known or a value is not of its column's type."""
+    try:
+        records = _decoder(rows.shape, learned, typed=True, many=True)(b"[" + b",".join(group) + b"]")
+        documented = rows.shape is WireShape.DOCUMENTED
+        metadata = [record.metadata for record in records] if documented else []
+        extras = learned.extras(records, metadata, rows.shape)
+    except _UNREADABLE:
+        return False
+    if len(records) != len(group):
+        return False
+    rows.extras += extras
+    if documented:
+        rows.fields.add("metadata")
+    rows.take(records, metadata)
+    return True
+
+
+def _decode_each(group: list[bytes], start: int, rows: Rows, learned: _Learned) -> _Learned:
+    """Add records one by one, and return the keys known then."""
+    typed, untyped = (_decoder(rows.shape, learned, typed=typed) for typed in (True, False))
+    no_metadata = _types(rows.shape)[1]()
     records: list[Any] = []
     parts: list[Any] = []
-    for row, raw in enumerate(raw_records, start):
+    for row, raw in enumerate(group, start):
         try:
             try:
                 record = typed(raw)
             except msgspec.ValidationError:
                 record = untyped(raw)
                 rows.are_typed = False
-        except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
+        except _UNREADABLE:
             record, metadata, rest, more = _careful_row(row, raw, rows)
             further = learned.with_keys(rest, more)
             if further is not learned:
                 learned = further
-                typed, untyped = _decoders(shape, learned)
-                outer = [(key, _slot(key)) for key in learned.record]
-                inner = [(key, _slot(key)) for key in learned.metadata]
+                typed, untyped = (_decoder(rows.shape, learned, typed=typed) for typed in (True, False))
             rows.are_typed = rows.are_typed and _is_accepted(typed, raw)
         else:
-            metadata = record.metadata if documented else no_metadata
-            rows.fields |= structure
-            rest = _values(record, outer) if outer else _NOTHING
-            more = _values(metadata, inner) if inner else _NOTHING
+            metadata = no_metadata
+            if rows.shape is WireShape.DOCUMENTED:
+                metadata = record.metadata
+                rows.fields.add("metadata")
+            rest, more = _values(record, learned.record), _values(metadata, learned.metadata)
         records.append(record)
         parts.append(metadata)
         rows.extras.append(_extra(row, rest, more, rows) if rest or more else None)
-        if len(records) == _HOT:
-            rows.take(records, parts)
     rows.take(records, parts)
-    return rows
+    return learned
 
 
-_HOT: Final = 250
-"""Records whose values are collected at a time, while the processor's cache holds them."""
-
-
-def _decoders(shape: WireShape, learned: _Learned) -> list[Callable[[bytes], Any]]:
-    """Return the decoders of records whose values have the types of their columns, and of others."""
-    return [
-        msgspec.json.Decoder(_types(shape, learned, typed=typed)[0], float_hook=Decimal).decode
-        for typed in (True, False)
-    ]
+@lru_cache(maxsize=_MOST)
+def _decoder(
+    shape: WireShape, learned: _Learned, *, typed: bool, many: bool = False
+) -> Callable[[bytes], Any]:
+    """Return the decoder of a record, or of a list of them, see :func:`_types`."""
+    record: Any = _types(shape, learned, typed=typed)[0]
+    return msgspec.json.Decoder(list[record] if many else record, float_hook=Decimal).decode
 
 
 def _is_accepted(decode: Callable[[bytes], Any], raw: bytes) -> bool:
     try:
         decode(raw)
-    except (msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError):
+    except _UNREADABLE:
         return False
     return True
 
 
-_NOTHING: Final[dict[str, Any]] = {}
-
-
-def _values(part: Any, slots: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _values(part: Any, learned: Iterable[str]) -> dict[str, Any]:
     """Return the learned keys of a record, or of its ``metadata``, with their values."""
-    return {key: value for key, slot in slots if (value := getattr(part, slot)) is not ABSENT}
+    return {key: value for key in learned if (value := getattr(part, _slot(key))) is not ABSENT}
 
 
 def _careful_row(row: int, raw: bytes, rows: Rows) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
@@ -412,15 +425,12 @@ def _metadata(row: int, record: dict[str, Any], rows: Rows) -> dict[str, Any]:
         rows.fields.add("metadata")
     if type(value) is dict:
         return value
-    rows.failures.append((row, _no_metadata(value)))
-    return {}
-
-
-def _no_metadata(value: Any) -> CheckFailure:
+    check, problem = ("type", f"is {type_name(value)}, not an object")
     if value is ABSENT or value is None:
-        return CheckFailure("required", "metadata", None, "is absent" if value is ABSENT else "is null")
-    problem = f"is {type_name(value)}, not an object"
-    return CheckFailure("type", "metadata", None, problem, value_text(value))
+        check, problem = ("required", "is absent" if value is ABSENT else "is null")
+    text = None if check == "required" else value_text(value)
+    rows.failures.append((row, CheckFailure(check, "metadata", None, problem, text)))
+    return {}
 
 
 def _extra(row: int, rest: dict[str, Any], more: dict[str, Any], rows: Rows) -> str | None:

@@ -18,12 +18,21 @@ from decimal import (
 from typing import Any, Final
 
 import polars as pl
+import pyarrow as pa
 
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import PRICE_PRECISION, PRICE_SCALE, Column, Kind
 from io_intelligence_provider.text import UnstorableNumber, dump_json
 
-__all__ = ["MistypedError", "parse_prices", "parse_timestamps", "storer", "type_name"]
+__all__ = [
+    "MistypedError",
+    "parse_prices",
+    "parse_timestamps",
+    "storer",
+    "type_name",
+    "typed_series",
+    "wire_type",
+]
 
 
 _EXACT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow])
@@ -271,3 +280,31 @@ def parse_timestamps(values: pl.Series) -> pl.Series:
     steps = steps.select(pl.when(instant.is_between(_FIRST, _LAST)).then(instant))
     stamp = instant.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return steps.select(stamp.alias(values.name)).collect().to_series()
+
+
+_LIST: Final = pa.large_list(pa.large_string())
+_WIRE_TYPES: Final = {Kind.INTEGER: int, Kind.BOOLEAN: bool, Kind.STRING_LIST: list}
+
+
+def wire_type(column: Column, shape: WireShape) -> Any:
+    """Return the type of the values that polars or Arrow store without conversion, ``Any`` without one."""
+    is_converted = shape is WireShape.OPENAI and column.kind in (Kind.PRICE, Kind.TIMESTAMP)
+    return Any if is_converted or column.kind is Kind.FLOAT else _WIRE_TYPES.get(column.kind, str)
+
+
+def typed_series(column: Column, values: list[Any]) -> pl.Series:
+    """Build a column of values that fit.
+
+    :raises TypeError: or ``ValueError`` or ``OverflowError``, when one does not.
+    """
+    if column.kind is Kind.STRING_LIST:
+        # Through Arrow, because polars is fifty times slower with Python lists. As a batch, because
+        # pl.Series loads `pyarrow.compute`, which takes as long as a small snapshot.
+        lists = pa.array(values, _LIST)
+        if lists.values.null_count:
+            raise TypeError("a list with null")
+        return pl.DataFrame(pa.RecordBatch.from_arrays([lists], [column.name]))[column.name]
+    dtype = {Kind.INTEGER: pl.Int64, Kind.FLOAT: pl.Float64, Kind.BOOLEAN: pl.Boolean}.get(
+        column.kind, pl.String
+    )
+    return pl.Series(column.name, values, dtype=dtype, strict=True)

@@ -44,6 +44,11 @@ system-deps: ## install the Debian packages that the browser tests and test-midn
 	apt-get update
 	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation libfaketime
 
+# PostgreSQL's programs alone are needed: the servers are started by the target `deployment`, not by the system.
+system-deps-deployment: ## install the Debian packages that `make deployment` needs (as root)
+	apt-get update
+	apt-get install --yes --no-install-recommends postgresql redis-server nginx
+
 test: $(READY) ## run every test that needs no Debian package
 	$(BIN)/python -m pytest $(EVERY)
 
@@ -167,9 +172,19 @@ install-check: $(READY) ## what the Dockerfile in docs/install.md installs can b
 	sed -n 's|^FROM apache/airflow:|apache-airflow==|p' docs/install.md | $(BIN)/uv pip compile --quiet --extra s3 \
 		--python-version 3.12 --constraint /dev/stdin --output-file /dev/null pyproject.toml
 
+# The Celery provider 3.26 imports what Celery 5.7 no longer has.
+# CHECKS=… runs some of them: daily load page teams files killed watcher logs.
+deployment: $(READY) ## a whole deployment (PostgreSQL, Celery, nginx, FAB, S3) up, checked, down; needs `make system-deps-deployment`
+	rm -rf .deployment/dist
+	$(BIN)/python -m build --no-isolation --wheel --outdir .deployment/dist .
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .deployment/venv
+	$(BIN)/uv pip install --quiet --python .deployment/venv/bin/python --constraint constraints.txt \
+		"$$(echo .deployment/dist/*.whl)[s3]" 'celery<5.7' 'moto[server]' $(addprefix apache-airflow-providers-,celery fab postgres)
+	PYTHONPATH=tests $(BIN)/python tests/deployment/checks.py .deployment $(CHECKS)
+
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra s3 --extra spark --group dev --group browser --group site --group audit --group versions --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .deployment .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

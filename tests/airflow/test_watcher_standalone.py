@@ -73,7 +73,7 @@ class Airflow:
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-            "AIRFLOW__TRIGGERER__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__IO_INTELLIGENCE__ROOT": str(store),
             "AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT": json.dumps(connection),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

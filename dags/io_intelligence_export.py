@@ -3,11 +3,12 @@
 Writes the price list whenever a price changed, in the two forms that most tools read, as an example:
 
 * `litellm.json` has the shape of LiteLLM's `model_prices_and_context_window.json`; load it with
-  `litellm.register_model(url_or_path)` or as the proxy's `LITELLM_MODEL_COST_MAP_URL`.
+  `litellm.register_model(json.load(file))`, or merge it into the list of LiteLLM's proxy (`docs/exports.md`).
 * `openrouter.json` has the shape of OpenRouter's `/api/v1/models`.
 
 Models whose price is unknown or doubtful are left out, and named in the task's log: a consumer would take a
-missing price for 0. Change `FOLDER` to where your tools read, such as a bucket: `s3://bucket/prices`.
+missing price for 0. A model that was added is exported with the next change of a price; schedule the Dag on
+`MODELS` to have it at once. Change `FOLDER` to where your tools read, such as a bucket: `s3://bucket/prices`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ succeeded since, or when the daily Dag is paused (Airflow 3.3 tells). The messag
 the reasons.
 
 The snapshots and the runs are read from the store, so a daily Dag that is broken, deleted or never ran is
-noticed too.
+noticed too. A stopped run that the daily Dag told all of `NOTIFIERS` of is not repeated for a day.
 It runs once a day at 06:15 UTC, when a run of the day before can no longer write its snapshot.
 
 * **Messages** go to `NOTIFIERS` in `io_intelligence_settings.py`, in addition to any monitoring of failed

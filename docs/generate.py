@@ -1,11 +1,14 @@
-"""Write the tables of the documentation that the contract determines; ``--check`` only compares.
+"""Write the tables of the documentation that code and pyproject.toml determine; ``--check`` only compares.
 
 Run by ``make docs`` and, with ``--check``, by a test: a page that is behind the code fails.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -22,6 +25,7 @@ from io_intelligence_provider.contract.columns import COLUMNS
 from io_intelligence_provider.store.changes_schema import changes_schema
 
 HERE: Final = Path(__file__).parent
+REPO: Final = HERE.parent
 
 
 def columns_table() -> str:
@@ -61,10 +65,55 @@ def kinds_table() -> str:
     return "\n".join(lines)
 
 
+_NAMED: Final = ("apache-airflow", "fsspec", "pandera", "polars", "pyarrow", "requests", "pandas", "pyspark")
+
+
+def versions_table() -> str:
+    """Return the declared ranges of Python and the main dependencies, and what ``constraints.txt`` pins."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (REPO / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    lines = ["| | allowed | in `constraints.txt` |", "|---|---|---|"]
+    lines.append(f"| Python | {_spaced(project['requires-python'])} | any of these |")
+    for extra, requirements in {"": project["dependencies"], **project["optional-dependencies"]}.items():
+        for requirement in requirements:
+            name, specifier = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?(.*)", requirement).groups()
+            if name in _NAMED and not any(line.startswith(f"| {name} ") for line in lines):
+                of = f"(extra `{extra}`) " if extra else ""
+                lines.append(f"| {name} {of}| {_spaced(specifier)} | {pins[name]} |")
+    return "\n".join(lines)
+
+
+def _spaced(specifier: str) -> str:
+    return ", ".join(f"`{part}`" for part in specifier.split(","))
+
+
+def version_runs_table() -> str:
+    """Return what ``make versions`` recorded in ``versions.json``."""
+    recorded = HERE / "versions.json"
+    if not recorded.exists():
+        return "Nothing was recorded yet."
+    runs = json.loads(recorded.read_text("utf-8"))
+    names = [name for name in next(iter(runs.values())) if name not in _COUNTS]
+    lines = [f"| session | {' | '.join(names)} | passed | skipped |", "|---" * (len(names) + 3) + "|"]
+    for session, run in runs.items():
+        passed = run["tests"] - run["skipped"] - run["failures"] - run["errors"]
+        cells = [str(run[name]) for name in names]
+        failed = run["failures"] + run["errors"]
+        lines.append(
+            f"| `{session}` | {' | '.join(cells)} | {passed}{f', {failed} failed' if failed else ''} "
+            f"| {run['skipped']} |"
+        )
+    return "\n".join(lines)
+
+
+_COUNTS: Final = ("tests", "skipped", "failures", "errors")
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "columns": columns_table,
     "changes": changes_table,
     "kinds": kinds_table,
+    "versions": versions_table,
+    "version runs": version_runs_table,
 }
 
 

@@ -26,7 +26,8 @@ _BY_REQUEST = {
     "browser": "the page in Chromium; `make test-browser` runs it",
     "standalone": "starts a whole Airflow; `make test-standalone` runs it",
     "spark": "needs PySpark and Java; `make test-spark` runs it",
-    "exports": "needs what reads the exports in an environment of its own; `make test-exports` runs it",
+    "midnights": "starts a whole Airflow on a faked clock; `make test-midnights` runs it",
+    "exports": "needs what reads our files in an environment of its own; `make test-exports` runs it",
 }
 _AIRFLOW = {"airflow", "hooks", "operators", "triggers", "notifications"}
 """Folders in which every test needs a real Airflow."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from helpers.stores import FETCHED_AT, model_row
@@ -107,10 +109,16 @@ def test_a_doubtful_zero_is_left_out_and_one_that_lasts_is_free(builder: Any, fo
     builder.file(DAY + timedelta(days=31), *zero)
     doubtful = build_export(builder.store, form, DAY + timedelta(days=1))
     assert doubtful.left_out == {"glm": "input_token_price doubtful (0)"}
+    assert doubtful.doubtful == {"cached": ["cache_write_token_price"]}
+    assert doubtful.summary()["doubtful_prices"] == 1
+    assert doubtful.messages() == [
+        "Left out 'glm': input_token_price doubtful (0)",
+        "Left out of 'cached': cache_write_token_price doubtful (0)",
+    ]
     assert b"cache_creation" not in doubtful.data
     assert b"input_cache_write" not in doubtful.data
     free = build_export(builder.store, form)
-    assert (free.models, free.left_out) == (2, {})
+    assert (free.models, free.left_out, free.doubtful) == (2, {}, {})
     assert b"cache_creation" in free.data or b"input_cache_write" in free.data
 
 
@@ -118,6 +126,15 @@ def test_a_free_model_costs_a_plain_zero(builder: Any) -> None:
     builder.file(DAY, priced("free", "0", "0"))
     (model,) = exported(builder.store, "openrouter")["data"]
     assert (model["pricing"]["prompt"], model["pricing"]["completion"]) == ("0", "0")
+
+
+def test_a_hostile_name_stays_one_key_and_one_line(builder: Any) -> None:
+    names = ["a/../b c", 'quote" \\ <script>', "tab\tnew\nline \u202e \x1b[31m", "模型 🚀"]
+    builder.file(DAY, *(priced(name) for name in names), priced("bad\nname", None))
+    assert set(exported(builder.store, "litellm")) == {f"io_intelligence/{name}" for name in names}
+    assert {model["id"] for model in exported(builder.store, "openrouter")["data"]} == set(names)
+    (message,) = build_export(builder.store, "litellm").messages()
+    assert message == "Left out 'bad\\nname': input_token_price not published"
 
 
 def test_two_models_of_one_name_are_left_out(builder: Any) -> None:
@@ -162,6 +179,15 @@ def test_what_is_no_format_and_no_snapshot_is_refused(builder: Any) -> None:
         export_prices(builder.store, "csv")
     with pytest.raises(NotOnFileError):
         export_prices(builder.store, "litellm")
+
+
+def test_the_file_of_a_url_is_replaced(builder: Any, memory_root: str) -> None:
+    builder.file(DAY, priced("a"))
+    export = build_export(builder.store, "litellm")
+    path = f"{memory_root}/prices/litellm.json"
+    assert write_export(replace(export, data=b"old"), path) == write_export(export, path)
+    with fsspec.open(path) as file:
+        assert file.read() == export.data
 
 
 def test_the_file_is_replaced_and_its_folder_made(builder: Any, tmp_path: Path) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.fixtures import RunConsumer
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, export_prices, take_snapshot
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 pytestmark = pytest.mark.exports
 
-PYTHON = Path(__file__).parents[1] / ".venv-exports" / "bin" / "python"
 TOKENS = {"input": 1_234_567, "output": 89_012, "cache_read": 345_678}
 
 LITELLM = """
@@ -37,6 +37,27 @@ for key in prices:
         cache_read_input_tokens=tokens["cache_read"],
     )
 print(json.dumps(costs))
+"""
+
+
+LITELLM_BY_URL = """
+import functools, http.server, importlib.resources, json, os, pathlib, sys, threading
+
+prices = json.loads(pathlib.Path(sys.argv[1]).read_text())
+folder = pathlib.Path(sys.argv[1]).parent
+own = importlib.resources.files("litellm") / "model_prices_and_context_window_backup.json"
+(folder / "merged.json").write_text(json.dumps(json.loads(own.read_text()) | prices))
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+from litellm.litellm_core_utils.get_model_cost_map import get_model_cost_map
+
+del os.environ["LITELLM_LOCAL_MODEL_COST_MAP"]
+url = f"http://127.0.0.1:{server.server_port}/"
+found = {name: get_model_cost_map(url + name) for name in ("litellm.json", "merged.json")}
+alone, merged = (found[name] for name in ("litellm.json", "merged.json"))
+print(json.dumps({key: [key in alone, merged.get(key) == prices[key]] for key in prices}))
 """
 
 
@@ -66,28 +87,25 @@ def store(request: Any, tmp_path: Path) -> SnapshotStore:
     return store
 
 
-def consumed(script: str, store: SnapshotStore, form: str, folder: Path) -> dict[str, Any]:
-    """Return what a script in the environment of the consumers prints about an export."""
-    assert PYTHON.exists(), "the consumers are not installed: run make test-exports"
-    path = folder / f"{form}.json"
-    path.write_bytes(export_prices(store, form))
-    done = subprocess.run(
-        [str(PYTHON), "-c", script, str(path), json.dumps(TOKENS)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2_000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert len(found) > 20
-    return found
+@pytest.fixture
+def consumed(store: SnapshotStore, tmp_path: Path, run_consumer: RunConsumer) -> Callable[[str, str], Any]:
+    """Return a function that exports the prices and returns what a script prints about the file."""
+
+    def run(script: str, form: str) -> Any:
+        path = tmp_path / f"{form}.json"
+        path.write_bytes(export_prices(store, form))
+        found = json.loads(run_consumer(script, str(path), json.dumps(TOKENS), cwd=tmp_path).splitlines()[-1])
+        assert len(found) > 20
+        return found
+
+    return run
 
 
 def test_the_cost_functions_of_litellm_give_the_costs_of_the_store(
-    store: SnapshotStore, tmp_path: Path
+    store: SnapshotStore, consumed: Callable[[str, str], Any]
 ) -> None:
     compared = 0
-    for key, (prompt, completion) in consumed(LITELLM, store, "litellm", tmp_path).items():
+    for key, (prompt, completion) in consumed(LITELLM, "litellm").items():
         name = key.removeprefix("io_intelligence/")
         if store.price_at(name).cache_read is None:
             continue  # LiteLLM takes such tokens for free, the store for unknown
@@ -103,8 +121,14 @@ def test_the_cost_functions_of_litellm_give_the_costs_of_the_store(
     assert compared > 10
 
 
-def test_the_client_of_openrouter_reads_the_prices_of_the_store(store: SnapshotStore, tmp_path: Path) -> None:
-    for name, prices in consumed(OPENROUTER, store, "openrouter", tmp_path).items():
+def test_litellm_takes_a_list_by_url_only_merged_with_its_own(consumed: Callable[[str, str], Any]) -> None:
+    assert set(map(tuple, consumed(LITELLM_BY_URL, "litellm").values())) == {(False, True)}
+
+
+def test_the_client_of_openrouter_reads_the_prices_of_the_store(
+    store: SnapshotStore, consumed: Callable[[str, str], Any]
+) -> None:
+    for name, prices in consumed(OPENROUTER, "openrouter").items():
         filed = store.price_at(name)
         per_million = [price and Decimal(price).scaleb(6) for price in prices]
         assert per_million == [filed.input, filed.output, filed.cache_read], name

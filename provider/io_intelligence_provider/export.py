@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Context, Decimal
@@ -45,6 +45,7 @@ class Export:
     :param models: number of models in it.
     :param omitted: number of models that are not in it.
     :param left_out: why they are not, by name.
+    :param doubtful: the doubtful prices that models in it lack, by name.
     """
 
     snapshot_date: date
@@ -53,6 +54,7 @@ class Export:
     models: int
     omitted: int
     left_out: Mapping[str, str]
+    doubtful: Mapping[str, Sequence[str]]
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON values, without the names, of which there may be many."""
@@ -61,8 +63,16 @@ class Export:
             "format": self.format,
             "models": self.models,
             "left_out": self.omitted,
+            "doubtful_prices": sum(map(len, self.doubtful.values())),
             "bytes": len(self.data),
         }
+
+    def messages(self) -> list[str]:
+        """Return one line for each model that was left out, then for each that lacks a doubtful price."""
+        return [f"Left out {name!r}: {why}" for name, why in self.left_out.items()] + [
+            f"Left out of {name!r}: {' and '.join(fields)} doubtful (0)"
+            for name, fields in self.doubtful.items()
+        ]
 
 
 def export_prices(store: SnapshotStore, format: str, *, when: When = "latest") -> bytes:  # noqa: A002 - public
@@ -89,6 +99,7 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
     entry, whole = FORMATS[format]
     entries: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
+    doubtful_in: dict[str, list[str]] = {}
     rows = store.read(day).to_pylist()
     names = Counter(row["name"] for row in rows)
     for row in rows:
@@ -102,11 +113,13 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
             is_doubtful = any((row["model_id"], field) in doubtful for field in missing)
             left_out[name] = f"{' and '.join(missing)} {'doubtful (0)' if is_doubtful else 'not published'}"
             continue
+        if zeros := [field for field in _PRICES if (row["model_id"], field) in doubtful]:
+            doubtful_in[name] = zeros
         per_token = {field: None if price is None else _per_token(price) for field, price in prices.items()}
         found = entry(row, per_token)
         entries[name] = {key: value for key, value in found.items() if value is not None}
     data = msgspec.json.format(_ENCODER.encode(whole(entries)), indent=2) + b"\n"
-    return Export(day, format, data, len(entries), len(rows) - len(entries), left_out)
+    return Export(day, format, data, len(entries), len(rows) - len(entries), left_out, doubtful_in)
 
 
 def write_export(export: Export, path: str, *, filesystem: Any = None) -> str:

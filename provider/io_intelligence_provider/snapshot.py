@@ -44,6 +44,7 @@ from io_intelligence_provider.quality.policy import (
 )
 from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, is_run_id, new_run_id
+from io_intelligence_provider.quality.results_store import TaskRun
 from io_intelligence_provider.storage.parquet import check_bytes
 from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import (
@@ -61,6 +62,7 @@ from io_intelligence_provider.store.store import (
     compact_or_warn,
     in_utc,
 )
+from io_intelligence_provider.store.written import written_now
 
 __all__ = [
     "GRACE",
@@ -159,8 +161,12 @@ def run_snapshot(
     page_size: int | None = None,
     fail_on: str = "error",
     max_quarantine_share: float = 0.1,
+    task: TaskRun | None = None,
 ) -> SnapshotRun:
-    """Take a snapshot as :func:`take_snapshot` does, and return the report as well."""
+    """Take a snapshot as :func:`take_snapshot` does, and return the report as well.
+
+    :param task: the task instance that takes it.
+    """
     began = monotonic()
     check_thresholds(fail_on, max_quarantine_share)
     day = datetime.now(UTC).date() if snapshot_date is None else as_date(snapshot_date)
@@ -169,7 +175,7 @@ def run_snapshot(
     previous = _previous(store, day)
     with ModelSorter() as models, client.fetch_catalogue(query or None, page_size) as catalogue:
         snapshot_id = new_run_id(catalogue.fetched_at)
-        with QuarantineFile(snapshot_id, catalogue.fetched_at) as quarantine:
+        with QuarantineFile(snapshot_id, catalogue.fetched_at, task) as quarantine:
             counts, checked = _validate(catalogue, models, quarantine)
             store.files.put(quarantine_path(day, snapshot_id), quarantine.finish())
         facts = RunFacts(
@@ -306,6 +312,7 @@ def _metadata(report: QualityReport, query: str) -> dict[str, str]:
         "source_url": report.source_url,
         "query": query,
         "provider_version": __version__,
+        **written_now(),
     }
 
 

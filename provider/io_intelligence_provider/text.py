@@ -74,14 +74,17 @@ _INERT: Final = str.maketrans(
         "~": "\N{TILDE OPERATOR}",
     }
 )
-_DOMAIN_DOT: Final = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
+_FIELD: Final = r"(?<=(?<!\S)extra\.)\w*_\w*(?!\S)"
+"""The key in the name of a field, to be copied into a rule: no top-level domain has an underscore."""
+_DOMAIN_DOT: Final = re.compile(rf"(?<=\w)\.(?=[^\W\d_]{{2}})(?!{_FIELD})")
 
 
 def inert(text: str) -> str:
     """Return ``text`` so that no reader of plain text makes a mention or a link of it.
 
     Chat systems and mail programs look for ``<!channel>``, ``@name``, ``#name``, ``~name``, ``[text](url)``,
-    ``https://`` and bare names of hosts. Their marks are replaced by characters that look alike.
+    ``https://`` and bare names of hosts. Their marks are replaced by characters that look alike. A field such
+    as ``extra.owned_by`` stays as it is.
     """
     slashes = "\N{DIVISION SLASH}" * 2
     return _DOMAIN_DOT.sub("\N{ONE DOT LEADER}", text.translate(_INERT).replace("://", f":{slashes}"))

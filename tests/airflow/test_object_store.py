@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from helpers.airflow_runs import API_KEY
-from io_intelligence_provider import IOIntelligenceClient, take_snapshot
+from io_intelligence_provider import IOIntelligenceClient, export_prices, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
@@ -175,7 +175,7 @@ def test_a_file_system_that_is_not_installed_is_a_clear_error() -> None:
         open_store("gs://bucket/prefix")
 
 
-def test_changes_and_alerts_on_s3(
+def test_changes_alerts_and_exports_on_s3(
     api: EmulatorServer, bucket: str, run_dag: Callable[..., Any], webhook: Any
 ) -> None:
     from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
@@ -183,6 +183,7 @@ def test_changes_and_alerts_on_s3(
 
     from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
     from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
+    from io_intelligence_provider.operators.export import IOIntelligenceExportOperator
 
     store = open_store(bucket, "s3_try")
     today = datetime.now(UTC).date()
@@ -197,6 +198,9 @@ def test_changes_and_alerts_on_s3(
         changes >> IOIntelligenceAlertOperator(
             task_id="alert", rules="[{name: moves}]", notifiers=[notifier], **where
         )
+        IOIntelligenceExportOperator(
+            task_id="export", format="litellm", path=f"{bucket}/prices/litellm.json", **where
+        )
     for _ in range(2):
         run = run_dag(dag)
         assert run.state == "success"
@@ -206,5 +210,6 @@ def test_changes_and_alerts_on_s3(
         task_ids="changes"
     )
     assert summary["path"] == f"{bucket}/changes/snapshot_date={today}/changes.parquet"
+    assert store.files.read("prices/litellm.json") == export_prices(store, "litellm")
     (message,) = webhook.messages  # the second run has nothing new
     assert f"moves ({len(rows)} changes" in message["text"]

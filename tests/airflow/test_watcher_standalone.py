@@ -128,8 +128,8 @@ class Airflow:
 def standalone(home: Path, store: Path, connection: dict[str, str]) -> Iterator[Airflow]:
     airflow = Airflow(home, store, connection)
     (home / "dags").mkdir(parents=True)
-    for name in ("io_intelligence_daily_pricing.py", "io_intelligence_watch.py"):
-        shutil.copy(DAGS / name, home / "dags" / name)
+    for name in ("daily_pricing", "watch", "settings"):
+        shutil.copy(DAGS / f"io_intelligence_{name}.py", home / "dags")
     watch = home / "dags" / "io_intelligence_watch.py"
     assert "interval=900" in watch.read_text()
     watch.write_text(watch.read_text().replace("interval=900", "interval=2"))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from helpers.stores import FETCHED_AT, model_row, quality_report
+from io_intelligence_provider.alerts.ledger import record_stop
 from io_intelligence_provider.alerts.overdue import overdue_reasons
 from io_intelligence_provider.quality.result import CheckResult
-from io_intelligence_provider.store.layout import quality_path
+from io_intelligence_provider.store.layout import models_path, quality_path
 
 DAY = timedelta(days=1)
 
@@ -93,3 +94,38 @@ def test_runs_are_counted_when_they_are_many(builder):
     assert len(said) == 6
     assert said[-1] == "3 more runs failed before."
     assert "12:08" in said[-2]
+
+
+class TestARunThatNotifiersWereToldOf:
+    AT = FETCHED_AT + 18 * timedelta(hours=1)
+
+    @pytest.fixture(autouse=True)
+    def files(self, builder):
+        builder.file(FETCHED_AT.date(), model_row("m"))
+        stopped(builder, self.AT - timedelta(hours=5))
+        stopped(builder, self.AT)
+
+    @staticmethod
+    def record(builder, *numbers):
+        failed = [report for report in builder.store.runs() if report.outcome == "failed"]
+        for number in numbers:
+            record_stop(builder.store, failed[number], "scheduled__1")
+
+    def test_it_is_not_repeated_on_that_day_nor_is_the_missing_snapshot(self, builder):
+        later = self.AT + timedelta(hours=7)
+        assert len(overdue_reasons(builder.store, later)) == 3
+        self.record(builder, 1)
+        assert overdue_reasons(builder.store, later) == []
+        assert len(overdue_reasons(builder.store, later, repeat=True)) == 3
+
+    def test_it_is_reported_when_it_is_not_recent_or_another_one_failed_later(self, builder):
+        self.record(builder, 1)
+        assert len(overdue_reasons(builder.store, self.AT + DAY)) == 0
+        assert len(overdue_reasons(builder.store, self.AT + DAY + timedelta(seconds=1))) == 3
+        stopped(builder, self.AT + timedelta(hours=1))
+        assert len(overdue_reasons(builder.store, self.AT + timedelta(hours=2))) == 3
+
+    def test_a_store_without_a_snapshot_is_always_reported(self, builder):
+        self.record(builder, 1)
+        builder.store.files.delete(models_path(FETCHED_AT.date()))
+        assert len(overdue_reasons(builder.store, self.AT)) == 3

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from helpers.stores import quality_report
 from io_intelligence_provider.alerts.digest import Alert, DataQuality, Digest, RuleAlerts
+from io_intelligence_provider.alerts.failure import Failure, FailureMessage
 from io_intelligence_provider.alerts.message import DigestMessage, blocks
 from io_intelligence_provider.alerts.rendering import (
     Change,
@@ -27,7 +29,8 @@ from io_intelligence_provider.alerts.rendering import (
     to_text,
 )
 from io_intelligence_provider.alerts.traffic import bill_of
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, QualityError
+from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.text import inert, printable
 
 DAY = date(2026, 6, 30)
@@ -164,6 +167,9 @@ def test_a_hostile_name_in_each_format_as_a_whole():
         ("a@b", "a＠b"),  # noqa: RUF001
         ("gpt.com", "gpt․com"),  # noqa: RUF001
         ("xn.рф", "xn․рф"),  # noqa: RUF001
+        ("- org/m  extra.owned_by 1 → 2, extra.max_len", "- org/m  extra.owned_by 1 → 2, extra.max_len"),
+        ("extra.name extra.com_/x extra.ab_c.com", "extra․name extra․com_/x extra․ab_c․com"),  # noqa: RUF001
+        ("my.extra.a_b xextra.ab_c evil.ab_c", "my․extra.a_b xextra․ab_c evil․ab_c"),  # noqa: RUF001
     ],
 )
 def test_what_readers_of_plain_text_would_link_is_inert(text, safe):
@@ -225,6 +231,45 @@ def test_what_is_cut_already_and_what_slack_cuts_is_one_number():
     assert 0 < shown < 200
 
 
+def test_what_is_left_out_is_counted_by_its_kind():
+    long = (Part("x" * 400),)
+    findings = [Change(f"check {number}", long, kind="finding") for number in range(50)]
+    changes = [Change("model", long, 2)]
+    slack = to_slack([Title("t"), Heading("h"), *findings, Heading("i"), *changes])
+    text = "\n".join(block["text"]["text"] for block in slack)
+    left_out = 50 - text.count("`check ")
+    assert f"{left_out} more findings were left out.\n2 more changes were left out." in text
+
+
+def test_the_findings_of_a_failure_that_do_not_fit_are_no_changes():
+    example = [{"name": "\N{GRINNING FACE}" * 90}]
+    checks = [CheckResult(f"c{n}", None, "row", "error", 9, 1, example) for n in range(60)]
+    stop = CheckResult("complete", None, "snapshot", "error", 1, 1)
+    report = quality_report(stop, *checks, outcome="failed", rows=9, valid=8, quarantined=1)
+    message = FailureMessage(Failure("d", "t", "r", DAY, QualityError("stopped", report=report)))
+    text = "\n".join(block["text"]["text"] for block in message.slack_blocks)
+    left_out = 60 - len(re.findall(r"`c[0-9]+`", text))
+    assert 0 < left_out < 60
+    assert f"{left_out} more findings were left out." in text
+
+
+def test_plain_text_is_bounded_and_says_what_is_left_out():
+    key = {"change": "attribute_changed", "old_value": "z" * 80, "pct": None}
+    changes = [
+        alert(f"{number}{'x' * 100}", model_id=str(number), field=f"extra.{'y' * 70}{field}", **key)
+        for number in range(40)
+        for field in range(12)
+    ]
+    message = DigestMessage(digest(("r", changes)), link="https://x.test/page")
+    assert len(to_text(blocks(digest(("r", changes))))) > 50_000
+    assert 9_000 < len(message.text) <= 12_900
+    assert message.text.endswith("Open the page: https://x.test/page\n")
+    body = message.text.partition("\n")[2]  # without the subject
+    shown = len(re.findall(r"z → 2", body))
+    parts_left_out = sum(map(int, re.findall(r", and ([0-9]+) more", body)))
+    assert f"{480 - shown - parts_left_out} more changes were left out." in message.text
+
+
 @pytest.mark.parametrize("char", ["a", "&", "\N{GRINNING FACE}"])
 def test_a_model_with_many_changes_is_one_line_that_fits(char):
     alerts = [
@@ -245,7 +290,7 @@ def test_lines_that_are_too_long_for_slack_are_counted():
     facts = [Fact("label", "\N{GRINNING FACE}" * 2_000), Fact("other", "&" * 9_000), Fact("short", "kept")]
     slack = to_slack([Title("t"), Heading("h"), *facts, Note("n"), Link("https://x.test", "Open")])
     text = "\n".join(block["text"]["text"] for block in slack[1:])
-    assert text == "*h*\n2 more lines are too long for Slack.\n• *short* kept\nn\n<https://x.test|Open>"
+    assert text == "*h*\n2 more lines are too long to show.\n• *short* kept\nn\n<https://x.test|Open>"
     assert to_text([*facts[:1]]).count("\N{GRINNING FACE}") == 2_000
 
 

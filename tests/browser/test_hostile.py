@@ -13,6 +13,8 @@ import pytest
 from chromium import expect, until_drawn
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.alerts.rules import AlertRule
+from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.detect import detect_changes
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.history import PriceHistory
@@ -47,7 +49,7 @@ NAMES = [
     "__proto__",
 ]
 DAYS = date(2026, 6, 29), date(2026, 6, 30)
-VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"]
+VIEWS = ["overview", "models", "prices", "costs", "quotas", "changes", "alerts", "quality"]
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +64,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ):
             take_snapshot(client, store, snapshot_date=day, fail_on="never", max_quarantine_share=1.0)
         detect_changes(store, day)
+        send_pending(store, [AlertRule(IMAGE)], {f"module.{IMAGE}:{IMAGE}": lambda _: None}, day, IMAGE)
     assert store.read().num_rows >= len(NAMES) - 2
     return root
 

@@ -47,7 +47,7 @@ def opened(page: Page) -> FrameLocator:
 def test_it_opens_from_the_side_bar(logged_in: Callable[..., Page], user: str) -> None:
     frame = opened(logged_in(user))
     expect(frame.get_by_role("heading", name="IO Intelligence")).to_be_visible()
-    expect(frame.get_by_text("Median output price").first).to_be_visible()
+    expect(frame.get_by_text("Like for like").first).to_be_visible()
     for view in ("Models", "Prices", "Quotas", "Changes", "Quality"):
         frame.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
         expect(frame.locator(f"main .view.{view.lower()}")).to_be_visible()

@@ -22,6 +22,7 @@ VIEWS = {
     "models": "#/models",
     "model": "#/models?model=acme/model-0",
     "prices": "#/prices?range=all",
+    "finder": "#/models?by=blended&ratio=2:1",
     "quotas": "#/quotas",
     "changes": "#/changes",
     "quality": "#/quality",

@@ -1,14 +1,21 @@
-"""Tests the page over an empty, broken or damaged store: what it reports, where, and what to do."""
+"""Tests the page over an empty, broken or damaged store, and after a stopped run: what it reports, where."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import expect
+
+from helpers.airflow_runs import catalogue_records
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue
+from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import QualityError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -114,3 +121,44 @@ def test_a_store_that_fills_while_one_looks(
     shutil.copytree(recorded_store, root)
     page.reload()
     expect(page.locator(".lead")).to_contain_text(f"On {LATEST}")
+
+
+def test_a_link_of_a_task_shows_its_own_run_stopped_or_passed(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], damaged: Path
+) -> None:
+    store = SnapshotStore(damaged)
+    committed = store.info(LATEST).snapshot_id
+    served = catalogue_records(26)
+    for record in served[:4]:
+        record["metadata"]["input_token_price"] = "free"
+    with (
+        EmulatorServer(catalogue=FixedCatalogue(served)) as server,
+        IOIntelligenceClient(server.url) as client,
+        pytest.raises(QualityError) as stop,
+    ):
+        take_snapshot(client, store, snapshot_date=date.fromisoformat(LATEST))
+    stopped = stop.value.report.snapshot_id
+    page = new_page()
+    url = serve(damaged)
+    tiles = page.locator(".tile")
+    report = page.get_by_role("link", name="HTML report")
+
+    page.goto(f"{url}#/quality?day={LATEST}&run={stopped}")
+    expect(tiles.filter(has_text="Outcome")).to_contain_text(f"run {stopped} was not committed")
+    expect(tiles.filter(has_text="Records")).to_contain_text("26 served = 22 valid + 4 refused")
+    refused = page.locator(".refused details")
+    expect(refused).to_have_count(4)
+    refused.first.locator("summary").click()
+    expect(refused.first.locator(".reasons")).to_contain_text("price input_token_price")
+    expect(refused.first.locator(".reasons")).to_contain_text("free")
+    address = report.get_attribute("href")
+    assert address is not None
+    assert f"snapshot_id={stopped}" in address
+    assert "quarantine_share" in page.request.get(f"{url}{address}").text()
+
+    page.goto(f"{url}#/quality?day={LATEST}&run={committed}")
+    expect(tiles.filter(has_text="Outcome")).to_contain_text(f"snapshot of {LATEST}")
+    expect(page.get_by_text("No record refused")).to_be_visible()
+    stopped_runs = page.locator("section").filter(has_text="Runs that were stopped")
+    stopped_runs.get_by_role("link", name=LATEST).click()
+    expect(tiles.filter(has_text="Outcome")).to_contain_text(f"run {stopped} was not committed")

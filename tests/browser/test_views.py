@@ -59,9 +59,31 @@ def test_the_overview_says_what_happened_on_the_day(show: Callable[..., Page]) -
     expect(tiles.filter(has_text="Price changes")).to_contain_text(
         re.compile(r"30.*16 up.*14 down", re.DOTALL)
     )
-    expect(tiles.filter(has_text="Median output price")).to_contain_text("2.40")
     expect(page.get_by_text("6 models with a rise")).to_be_visible()
     expect(page.get_by_text("5 models with a fall")).to_be_visible()
+
+
+def test_the_index_of_the_overview_is_that_of_the_store(
+    show: Callable[..., Page], recorded_store: Path
+) -> None:
+    index = {
+        row["snapshot_date"].isoformat(): row
+        for row in SnapshotStore(recorded_store).price_index().to_pylist()
+    }
+    then, last = index["2026-05-29"], index["2026-06-30"]
+    page = show()
+    tile = page.locator(".tile").filter(has_text="Like for like")
+    moved = 100 * (last["blended"] / then["blended"] - 1)
+    expect(tile.locator(".figure")).to_have_text(re.compile(rf"▲?\+{moved:.2f}.%"))
+    expect(tile).to_contain_text("since 29 May, 24 to 26 pairs")
+    rows = page.get_by_role("table", name="How the prices of the same models moved").get_by_role("row")
+    for row, kind in enumerate(("output", "input", "blended"), start=1):
+        moved = 100 * (last[kind] / then[kind] - 1)
+        expect(rows.nth(row)).to_contain_text(f"{abs(moved):.{2 if abs(moved) < 0.05 else 1}f}")
+        expect(rows.nth(row)).to_contain_text(str(last[f"{kind}_pairs"]))
+    expect(page.locator("#content")).to_contain_text(
+        "Median of what is listed: input 0.5635, output 2.40 USD"
+    )
 
 
 def test_the_overview_of_another_day(show: Callable[..., Page]) -> None:
@@ -76,7 +98,7 @@ def test_the_overview_of_another_day(show: Callable[..., Page]) -> None:
         ("Price changes", r"#/changes\?start=2026-06-30&end=2026-06-30$"),
         ("Models", r"#/models\?date=2026-06-30$"),
         ("Active", r"#/models\?date=2026-06-30&status=active$"),
-        ("Median output price", r"#/prices\?end=2026-06-30$"),
+        ("Like for like", r"#/prices\?end=2026-06-30$"),
         ("Data quality", r"#/quality\?day=2026-06-30$"),
     ],
 )
@@ -100,7 +122,7 @@ def test_the_span_of_the_moves_is_part_of_the_address(show: Callable[..., Page])
 def test_each_tab_opens_its_view(show: Callable[..., Page]) -> None:
     page = show()
     tabs = page.get_by_role("navigation", name="Views")
-    for name in ("Models", "Prices", "Quotas", "Changes", "Quality", "Overview"):
+    for name in ("Models", "Prices", "Costs", "Quotas", "Changes", "Alerts", "Quality", "Overview"):
         tabs.get_by_role("link", name=name).click()
         expect(page.locator(f"main .view.{name.lower()}")).to_be_visible()
         expect(tabs.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")

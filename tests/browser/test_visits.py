@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
-VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"]
+VIEWS = ["overview", "models", "prices", "costs", "quotas", "changes", "alerts", "quality"]
 MOST_REQUESTS = 40
 MOST_BYTES = 150_000
 LATEST = "2026-06-30"

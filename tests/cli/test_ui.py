@@ -13,10 +13,14 @@ import pytest
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.changes import detect
+from io_intelligence_provider.cli import ui
+from io_intelligence_provider.cli.arguments import port_from
 from io_intelligence_provider.cli.replay import file_missing_changes, replay
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment, free_port
+from io_intelligence_provider.cli.ui import port_of_newest
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.store.layout import changes_path
 
 
@@ -43,6 +47,39 @@ def test_a_port_that_is_taken_is_not_given() -> None:
         port = taken.getsockname()[1]
         assert free_port(port) not in (0, port)
     assert free_port(port) == port
+
+
+@pytest.mark.long
+def test_the_emulator_goes_on_at_the_port_of_the_newest_snapshot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    history, store = PriceHistory.load(), SnapshotStore(tmp_path / "store")
+    assert port_of_newest(store) is None
+    with EmulatorServer(catalogue=history) as server:
+        replay(server, store, history.dates[-2:])
+        port = int(server.url.rpartition(":")[2])
+        assert port_of_newest(store) == port
+        # While another process has that port, the next snapshot would come from another host.
+        assert ui.main(tmp_path, tmp_path / "no demo", None) == 1
+    message = capsys.readouterr().err
+    assert f"Port {port} of 127.0.0.1 is taken" in message
+    assert "EMULATOR_PORT=" in message
+
+
+@pytest.mark.parametrize(("text", "port"), [("", None), ("0", 0), ("8642", 8642)])
+def test_a_port_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, text: str, port: int | None
+) -> None:
+    monkeypatch.setenv("EMULATOR_PORT", text)
+    assert port_from("EMULATOR_PORT") == port
+
+
+@pytest.mark.parametrize("text", ["-1", "x", "65536", "8.5"])
+def test_what_is_no_port_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("EMULATOR_PORT", text)
+    with pytest.raises(ConfigurationError, match="EMULATOR_PORT is"):
+        port_from("EMULATOR_PORT")
 
 
 def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:

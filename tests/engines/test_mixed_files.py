@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from helpers.fixtures import RunConsumer
 from helpers.months import days_read
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.store.layout import models_path
@@ -42,9 +46,6 @@ OLD: dict[str, Callable[[int, int], bool]] = {
 
 def of_another_version(path: Path, *, old: bool) -> None:
     """Rewrite a models file as an older version wrote it, or as a newer one will."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(path) as file:
         table = file.read()
     if old:
@@ -125,7 +126,6 @@ def test_polars(here: set[date], expected: list[dict[str, Any]]) -> None:
 
 def test_pandas_and_pyarrow(here: set[date], expected: list[dict[str, Any]]) -> None:
     import pandas as pd
-    import pyarrow as pa
 
     found = ran(python_of("pandas as pd"))
     table, models = found["table"], found["models"]
@@ -159,6 +159,36 @@ def test_pyspark(expected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
     assert shown(rows) == shown(expected)
 
 
+@pytest.mark.exports
+@pytest.mark.parametrize("mixed", ["old, then new", "new, then old"], indirect=True)
+@pytest.mark.parametrize("imported", ["DeltaTable", "load_catalog"])
+def test_delta_lake_and_iceberg(
+    mixed: tuple[SnapshotStore, set[date]], imported: str, run_consumer: RunConsumer, tmp_path: Path
+) -> None:
+    """Every day is loaded twice; before the second time one of them loses a model."""
+    made, old = mixed
+    store = SnapshotStore(tmp_path / ".demo" / "store")
+    for day in made.dates()[::5]:
+        store.files.put(models_path(day), made.files.read(models_path(day)))
+    days = store.dates()
+    assert 2 < len(old & set(days)) < len(days) - 2
+    code = f"{python_of(imported)}\npq.write_table(models, 'read back.parquet')"
+    for _ in range(2):
+        run_consumer(code, cwd=tmp_path)
+        found, expected = pq.read_table(tmp_path / "read back.parquet"), store.history()
+        assert sorted_rows(found.drop_columns(FUTURE)) == sorted_rows(expected)
+        for name in ("snapshot_date", "cache_read_token_price", "created_at", "fetched_at"):
+            assert found.schema.field(name).type == expected.schema.field(name).type
+        unknown = found.filter(pc.is_null(found[FUTURE]))["snapshot_date"]
+        assert set(unknown.to_pylist()) == old & set(days)
+        path = Path(store.files.url(models_path(days[1])))
+        pq.write_table(pq.read_table(path, partitioning=None)[1:], path)
+
+
+def sorted_rows(table: pa.Table) -> list[dict[str, Any]]:
+    return table.sort_by([(name, "ascending") for name in ("snapshot_date", "model_id")]).to_pylist()  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("code", [code for code in blocks(README, "python") if ".demo/store" in code])
 def test_the_python_of_the_readme(here: set[date], code: str, capsys: pytest.CaptureFixture[str]) -> None:
     ran(code)
@@ -173,7 +203,7 @@ def test_the_sql_of_the_readme(here: set[date], store: SnapshotStore) -> None:
     assert isinstance(rows[0][1], Decimal)
 
 
-def test_the_ten_questions_have_the_same_answers(
+def test_the_questions_have_the_same_answers(
     mixed: tuple[SnapshotStore, set[date]], store: SnapshotStore
 ) -> None:
     questions = [
@@ -181,7 +211,7 @@ def test_the_ten_questions_have_the_same_answers(
         for block in blocks(SQL.split("## Other engines")[0], "sql")
         if "cache_read_token_price" not in block
     ]
-    assert len(questions) == 8  # the two views are one block
+    assert len(questions) == 9  # the two views are one block
 
     def answers(of: SnapshotStore) -> Iterator[Any]:
         with duckdb.connect() as connection:
@@ -249,8 +279,6 @@ def test_a_new_column_makes_months_stale_and_they_are_rolled_up_again(
     made, _ = mixed
 
     def older() -> Any:
-        import pyarrow as pa
-
         return pa.schema([field for field in arrow_schema() if field.name not in LATE])
 
     with monkeypatch.context() as patched:

@@ -1,4 +1,4 @@
-"""Runs the ten queries of docs/sql.md in DuckDB, and compares each with the store's own result."""
+"""Runs the twelve queries of docs/sql.md in DuckDB, and compares each with the store's own result."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from helpers.stores import StoreBuilder, model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.errors import NotOnFileError
@@ -31,11 +33,17 @@ def statements(heading: str) -> str:
     return "\n".join(re.findall(r"```sql\n(.*?)```", section, re.DOTALL))
 
 
-@pytest.fixture(scope="module")
-def database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+@contextmanager
+def opened(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(located(statements(""), folder))
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with opened(folder) as connection:
         yield connection
 
 
@@ -45,13 +53,14 @@ def located(sql: str, folder: Path) -> str:
 
 @pytest.fixture
 def ask(database: duckdb.DuckDBPyConnection, folder: Path) -> Any:
-    def answer(number: int) -> Rows:
-        (heading,) = re.findall(rf"^## ({number}\. .*)$", PAGE, re.MULTILINE)
-        found = database.execute(located(statements(heading), folder))
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return lambda number: answers(database, folder, number)
 
-    return answer
+
+def answers(connection: duckdb.DuckDBPyConnection, folder: Path, number: int) -> Rows:
+    (heading,) = re.findall(rf"^## ({number}\. .*)$", PAGE, re.MULTILINE)
+    found = connection.execute(located(statements(heading), folder))
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +73,8 @@ def changes(store: SnapshotStore) -> Rows:
     return store.changes().to_pylist()  # type: ignore[no-any-return]
 
 
-def test_there_are_ten_questions() -> None:
-    assert [int(number) for number in re.findall(r"^## (\d+)\.", PAGE, re.MULTILINE)] == list(range(1, 11))
+def test_there_are_twelve_questions() -> None:
+    assert [int(number) for number in re.findall(r"^## (\d+)\.", PAGE, re.MULTILINE)] == list(range(1, 13))
 
 
 def test_1_the_current_price_list(ask: Any, latest: Rows) -> None:
@@ -185,3 +194,79 @@ def test_10_quality_over_time(ask: Any, store: SnapshotStore) -> None:
     flagged = {row["snapshot_date"]: row["findings"] for row in rows if row["findings"]}
     assert any("price_to_zero" in finding for finding in flagged[date(2026, 5, 26)])
     assert flagged[LAST]
+
+
+def compare_indices(rows: Rows, store: SnapshotStore) -> None:
+    found = {(row["snapshot_date"], row["kind"]): row for row in rows}
+    expected = store.price_index().to_pylist()
+    started: set[str] = set()
+    for row in expected:
+        for kind in ("input", "output", "blended"):
+            started |= {kind} if row[kind] is not None else set()
+            if kind not in started:
+                assert (row["snapshot_date"], kind) not in found
+                continue
+            one = found.pop((row["snapshot_date"], kind))
+            assert one["price_index"] == (row[kind] and pytest.approx(row[kind], rel=1e-12, abs=0))
+            assert (one["pairs"], one["left_out"]) == (row[f"{kind}_pairs"], row[f"{kind}_left_out"])
+    assert found == {}
+
+
+def test_11_the_index(ask: Any, store: SnapshotStore) -> None:
+    rows = ask(11)
+    compare_indices(rows, store)
+    assert rows[-1]["snapshot_date"] == LAST
+    assert {row["kind"]: row["left_out"] for row in rows[-3:]} == {"blended": 2, "input": 1, "output": 1}
+
+
+def test_11_the_index_where_models_come_and_go(builder: StoreBuilder) -> None:
+    """No model in common with the day before, no price at all, two models of one name, a new id."""
+
+    def row(name: str, input_price: Any, output_price: Any, **more: Any) -> dict[str, Any]:
+        return model_row(name, input_token_price=input_price, output_token_price=output_price, **more)
+
+    builder.file(0, row("free", "0", None))
+    builder.file(1, row("a", "1", None), row("b", "2", "0"))
+    builder.file(2, row("c", "5", "7"))
+    builder.file(
+        3, row("a", "3", "1", model_id="1" * 8), row("b", "0.000000000000000007", None), row("c", "5", "8")
+    )
+    builder.file(4, row("twice", "1", "1"), row("twice", "2", "2", model_id="2" * 8), row("c", None, "9"))
+    builder.file(
+        6, row("twice", "3", "1"), row("twice", "4", "2", model_id="2" * 8), row("a", "4", "4"), changes=True
+    )
+    folder = builder.root / "models"
+    with opened(folder) as connection:
+        compare_indices(answers(connection, folder, 11), builder.store)
+
+
+def test_12_a_bill_over_time(ask: Any, store: SnapshotStore) -> None:
+    traffic = {
+        "zai-org/GLM-4.6": {
+            "input_tokens": 360_000_000,
+            "output_tokens": 90_000_000,
+            "cache_read_tokens": 1_200_000_000,
+        },
+        "zai-org/GLM-4.5-Air": {"input_tokens": 50_000_000, "output_tokens": 5_000_000},
+    }
+    doubtful = store.doubtful_zeros("2026-05-14", LAST).select("snapshot_date", "name", "field").rows()
+    rows = ask(12)
+    assert [row["snapshot_date"] for row in rows] == store.dates()
+    reasons = set()
+    for row in rows:
+        day, total, not_counted = row["snapshot_date"], Decimal(0), []
+        for name, tokens in sorted(traffic.items()):
+            fields = {kind.replace("tokens", "token_price") for kind in tokens}
+            try:
+                cost = store.cost(name, when=day, **tokens)
+            except NotOnFileError:
+                not_counted.append(f"{name}: unknown price")
+                continue
+            if any((day, name, field) in doubtful for field in fields):
+                not_counted.append(f"{name}: doubtful 0")
+            else:
+                total += cost
+        assert (row["usd"], row["not_counted"] or []) == (total, not_counted)
+        assert isinstance(row["usd"], Decimal)
+        reasons |= {text.partition(": ")[2] for text in not_counted}
+    assert reasons == {"unknown price", "doubtful 0"}

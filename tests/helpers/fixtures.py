@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+RunConsumer = Callable[..., str]
+
+_CONSUMERS = Path(__file__).parents[2] / ".venv-exports" / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +125,20 @@ def airflow_db(airflow_home: Path, once: MakeOnce) -> Path:
     if not own.exists():
         shutil.copyfile(new, own)
     return new
+
+
+@pytest.fixture(scope="session")
+def run_consumer() -> RunConsumer:
+    """Return a function that runs code in the environment of ``make test-exports`` and returns its output."""
+
+    def run(code: str, *arguments: str, cwd: Path) -> str:
+        assert _CONSUMERS.exists(), "the consumers are not installed: run make test-exports"
+        command = [str(_CONSUMERS), "-c", code, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+        assert done.returncode == 0, done.stderr[-2_000:]
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

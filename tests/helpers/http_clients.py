@@ -18,7 +18,8 @@ from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.plugin.app import build_api, build_app
+from io_intelligence_provider.plugin.api.costs import configured_traffic
+from io_intelligence_provider.plugin.app import all_dags_readable, build_api, build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 
 PREFIX = "/io-intelligence/"
@@ -62,6 +63,15 @@ class PageClient:
         assert answer.status == 200, answer.text
         return answer.json()
 
+    def post(self, route: str, body: Any, /, **headers: str) -> Answer:
+        """Send a body to a JSON route: bytes as they are, anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"content-type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"{self.host}{PREFIX}api/{route}"
+        response = self._pool.request("POST", url, body=data, headers=sent, redirect=False, retries=False)
+        return Answer(response.status, response.headers, response.data)
+
     def problem(self, route: str, /, **params: Any) -> tuple[int, dict[str, Any]]:
         """Return status and error of a route that must fail."""
         answer = self.get(f"api/{route}", params)
@@ -76,10 +86,16 @@ def json_paths() -> list[str]:
 
 
 @contextmanager
-def serve_page(open_store: Any, access: Any = lambda: None, seconds: float = 0.0) -> Iterator[PageClient]:
+def serve_page(
+    open_store: Any,
+    access: Any = lambda: None,
+    seconds: float = 0.0,
+    traffic: Any = configured_traffic,
+    dag_access: Any = all_dags_readable,
+) -> Iterator[PageClient]:
     """Serve the page for a store: a root, or a function that opens one."""
     opener = open_store if callable(open_store) else lambda: SnapshotStore(open_store)
-    page = build_app(StoreSource(opener, seconds), access)
+    page = build_app(StoreSource(opener, seconds), access, traffic=traffic, dag_access=dag_access)
     app = Starlette(routes=[Mount("/io-intelligence", page)])
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
     server = uvicorn.Server(config)

@@ -128,6 +128,11 @@ test("a log axis has ticks within its range", () => {
   assert.equal(values.length, texts.length);
 });
 
+test("a narrow logarithmic axis has the ticks of a linear one", () => {
+  assert.deepEqual(logTicks(92, 109).texts, ["80.00", "100.00", "120.00"]);
+  assert.ok(logTicks(100, 100).texts.includes("100.00"));
+});
+
 test("the last day has a tick, and years are named where they change", () => {
   assert.equal(dayTicks("2026-05-01", "2026-06-30", 900).texts.at(-1), "30 Jun");
   const { texts } = dayTicks("2025-11-01", "2026-02-01", 900);

@@ -27,6 +27,15 @@ test("an address is read and changed, and what it does not know is kept", () => 
   assert.equal(route.link("models", { q: "a b" }), "#/models?q=a+b");
 });
 
+test("another page has views of its own", () => {
+  route.useViews(["datasets", "dataset"]);
+  assert.deepEqual(
+    ["#/dataset?id=a", "", "#/models"].map((hash) => route.parse(hash).view),
+    ["dataset", "datasets", "datasets"],
+  );
+  route.useViews(route.VIEWS);
+});
+
 test("the panel of a model has the published parameter in the table of models, another elsewhere", () => {
   assert.equal(route.panelKey("models"), "model");
   assert.equal(route.panelKey("prices"), "open");
@@ -129,4 +138,97 @@ test("changes that were detected later are news, an age is not", () => {
 test("an old snapshot is stale by the calendar, whatever the server said when it was asked", () => {
   assert.equal(store.isStale(status()), true);
   assert.equal(store.isStale(status({ latest: new Date().toISOString().slice(0, 10) })), false);
+});
+
+const needs = await import(`${STATIC}models/needs.js`);
+const traffic = await import(`${STATIC}costs/traffic.js`);
+
+const model = (input, output, more = {}) => ({
+  prices: { input_token_price: input, output_token_price: output },
+  capabilities: [],
+  context_window: null,
+  doubtful: [],
+  ...more,
+});
+const asks = (query) => needs.finds(new URLSearchParams(query));
+
+test("a blended price is exact where it is compared, and rounded where it is shown", () => {
+  const { parts } = needs.pricing(new URLSearchParams("by=blended&ratio=2:1"));
+  assert.equal(needs.blended(model("1", "2"), parts), "1.333333");
+  assert.equal(needs.blended(model("0.1", "0.1"), parts), "0.1");
+  assert.equal(needs.blended(model("1", null), parts), null);
+  const blend = "by=blended&ratio=2:1&max=";
+  assert.equal(asks(`${blend}1.333333333333333333`)(model("1", "2")), false);
+  assert.equal(asks(`${blend}1.333333333333333334`)(model("1", "2")), true);
+  assert.equal(asks("max=0.3")(model("1", "0.300000000000000001")), false);
+});
+
+test("what is unknown satisfies no bound, and a doubtful or free price can be hidden", () => {
+  assert.equal(asks("max=5")(model("1", null)), false);
+  assert.equal(asks("context=128k")(model("1", "1")), false);
+  assert.equal(asks("context=128k")(model("1", "1", { context_window: 128_000 })), true);
+  assert.equal(asks("context=128k")(model("1", "1", { context_window: "9007199254740993" })), true);
+  assert.equal(asks("capability=tools&capability=chat")(model("1", "1", { capabilities: ["tools"] })), false);
+  assert.equal(asks("zero=hide")(model("1", "0")), false);
+  assert.equal(asks("zero=hide&by=input")(model("1", "0")), true);
+});
+
+test("bounds that are none are ignored", () => {
+  for (const query of ["max=1e3", "max=-1", "context=0", "context=lots", "ratio=0:0&by=blended", "by=__proto__"])
+    assert.equal(asks(query)(model("1", "1")), true, query);
+});
+
+test("tokens are read as they are written", () => {
+  for (const [text, digits] of [
+    ["", "0"],
+    ["007", "7"],
+    ["1 000 000", "1000000"],
+    ["1\u202f000", "1000"],
+    ["1,234,567", "1234567"],
+    ["1.234.567", "1234567"],
+    ["2.5M", "2500000"],
+    ["1e9", "1000000000"],
+    ["9007199254740993", "9007199254740993"],
+    ["1.5", null],
+    ["-1", null],
+    ["1e99", null],
+    ["12,34", null],
+    ["many", null],
+    ["9".repeat(31), null],
+  ])
+    assert.equal(traffic.tokens(text), digits, text);
+});
+
+test("a list is pasted from a spreadsheet, from CSV or as JSON", () => {
+  const line = { ...traffic.emptyLine(), model: "acme/one", input: "1000", output: "20" };
+  for (const text of [
+    "acme/one\t1000\t20",
+    "model,output,input\nacme/one,20,1000\n",
+    'Model;Input tokens;Output tokens\r\n"acme/one";1000;20',
+    '{"acme/one": {"input": 1000, "output": "20"}}',
+    '[{"model": "acme/one", "input": 1000, "output": 20}]',
+  ])
+    assert.deepEqual(traffic.parsePasted(text), [line], text);
+  const quoted = traffic.parsePasted('"a, ""b""",1');
+  assert.equal(quoted[0].model, 'a, "b"');
+});
+
+test("an error of a pasted list says where, and quotes nothing", () => {
+  const secret = "secretname";
+  for (const [text, said] of [
+    ["", /nothing to read/],
+    [`{"${secret}`, /is none/],
+    [`{"${secret}": 5}`, /^Model 1 is no name with/],
+    [`{"a": {"${secret}": 5}}`, /^Model 1 has a key/],
+    ['{"a": {"input": 12345678901234567890}}', /in quotes/],
+    [`model,${secret}\na,1`, /^Column 2/],
+    [`a,1\nb,${secret}`, /^Line 2: input/],
+    ["a,1,2,3,4,5", /has 6 columns/],
+    ["a,1\n".repeat(201), /201 models/],
+  ])
+    assert.throws(
+      () => traffic.parsePasted(text),
+      (error) => said.test(error.message) && !error.message.includes(secret),
+      text,
+    );
 });

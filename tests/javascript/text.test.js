@@ -91,3 +91,8 @@ test("separators and quotes are quoted", () => {
   assert.match(toCsv(COLUMNS, [["a,b", 1]], "comma"), /\na,b;1/);
   assert.match(toCsv(COLUMNS, [["a;b", 1]], "comma"), /"a;b";1/);
 });
+
+test("a time is written in UTC to the minute", () => {
+  assert.equal(format.minute("2026-06-30T23:59:59+00:00"), "2026-06-30 23:59");
+  assert.equal(format.minute("2026-06-30T23:59:59-02:00"), "2026-07-01 01:59");
+});

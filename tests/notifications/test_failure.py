@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +16,16 @@ from airflow.sdk import DAG, BaseNotifier, task
 
 from helpers.airflow_runs import catalogue_records
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.alerts.failure import Failure, FailureMessage
+from io_intelligence_provider.alerts.overdue import overdue_reasons
+from io_intelligence_provider.assets import MODELS, root_of
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier, _failure
+from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
+from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
@@ -67,20 +73,23 @@ def heard_of(
     return run
 
 
-def test_a_stopped_run_says_what_stopped_it_why_and_what_to_do(
-    heard_of: Callable[..., dict[str, Any]],
-    file_day: Callable[..., Any],
-    root: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    file_day((datetime.now(UTC) - timedelta(days=1)).date(), catalogue_records())
+@pytest.fixture
+def bad_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorServer]:
+    """Return an API of which two of three records are refused."""
     served = catalogue_records()
     served[0]["metadata"]["input_token_price"] = "<!channel>"
     served[1]["metadata"]["trendiness"] = 11
     with EmulatorServer(catalogue=FixedCatalogue(served)) as server:
         connection = {"conn_type": "io_intelligence", "host": server.url}
         monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
-        message = heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
+        yield server
+
+
+def test_a_stopped_run_says_what_stopped_it_why_and_what_to_do(
+    bad_api: EmulatorServer, heard_of: Callable[..., dict[str, Any]], file_day: Callable[..., Any], root: Path
+) -> None:
+    file_day((datetime.now(UTC) - timedelta(days=1)).date(), catalogue_records())
+    message = heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
     (run,) = [run for run in SnapshotStore(root).runs() if run.outcome == "failed"]
     assert message["subject"] == f"IO Intelligence: quarantine_share stopped the snapshot of {today()}"
     said = message["text"].splitlines()
@@ -96,6 +105,59 @@ def test_a_stopped_run_says_what_stopped_it_why_and_what_to_do(
     assert message["slack_blocks"][0]["text"]["text"] == message["subject"]
     assert "<!channel>" not in message["html"]
     assert message["to_dict()"]["stopped_by"][0]["check"] == "quarantine_share"
+    assert overdue_reasons(SnapshotStore(root)) == []  # the watchdog does not repeat it
+
+
+def test_the_watchdog_repeats_a_stopped_run_that_one_notifier_was_not_told_of(
+    bad_api: EmulatorServer, heard_of: Callable[..., dict[str, Any]], file_day: Callable[..., Any], root: Path
+) -> None:
+    file_day((datetime.now(UTC) - timedelta(days=1)).date(), catalogue_records())
+    heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"), Recorder([], RuntimeError(SECRET)))
+    (said,) = overdue_reasons(SnapshotStore(root))
+    assert said.startswith(f"The run of {today()} was stopped by its checks.")
+
+
+def test_a_ledger_that_cannot_be_written_is_a_warning(
+    bad_api: EmulatorServer,
+    heard_of: Callable[..., dict[str, Any]],
+    root: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: Any,
+) -> None:
+    root.mkdir()
+    (root / "alerts").write_text("no folder")
+    assert heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert "The store cannot record that the failure was told" in printed
+
+
+def test_the_subject_is_one_line() -> None:
+    broken = "No\nsnapshot\r\nfor 30\u2028hours\x85"
+    failure = Failure("d", "t", "r", date(2026, 6, 30), OverdueError([f"{broken}. More."]))
+    assert FailureMessage(failure).subject == "IO Intelligence: No snapshot for 30 hours"
+    assert FailureMessage(replace(failure, error=None, task_id="a\nb")).subject == (
+        "IO Intelligence: task a b of d failed on 2026-06-30"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "day"),
+    [
+        (lambda: IOIntelligenceAlertOperator(task_id="t"), "2026-06-29"),
+        (lambda: IOIntelligenceChangesOperator(task_id="t"), "2026-06-29"),
+        (lambda: IOIntelligenceSnapshotOperator(task_id="t"), "2026-06-30"),
+    ],
+)
+def test_the_date_of_a_consumer_is_that_of_its_event(root: Path, make: Callable[..., Any], day: str) -> None:
+    event = {"snapshot_date": "2026-06-29", "root": root_of(SnapshotStore(root))}
+    context: Any = {
+        "task": make(),
+        "ti": SimpleNamespace(dag_id="d", task_id="t", run_id="r", log_url="http://x"),
+        "dag_run": SimpleNamespace(run_after=datetime(2026, 6, 30, 0, 1, tzinfo=UTC)),
+        "triggering_asset_events": {MODELS: [SimpleNamespace(extra=event)]},
+        "exception": KeyError(SECRET),
+    }
+    assert FailureMessage(_failure(context)).to_dict()["snapshot_date"] == day
 
 
 def test_any_other_error_of_the_provider_is_told_with_its_message(

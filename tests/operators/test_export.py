@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 
-from helpers.airflow_runs import catalogue_records, load_dag, task_instance
+from helpers.airflow_runs import asset_events, catalogue_records, load_dag, task_instance
 from io_intelligence_provider import SnapshotStore, export_prices
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.operators.export import IOIntelligenceExportOperator
@@ -35,7 +35,10 @@ def test_the_task_writes_the_prices_of_its_day_and_names_what_it_left_out(
 ) -> None:
     with DAG("exporting", schedule=None, params={"folder": str(tmp_path / "out")}) as dag:
         IOIntelligenceExportOperator(
-            task_id="export", format="litellm", path="{{ params.folder }}/{{ task.task_id }}.json"
+            task_id="export",
+            format="litellm",
+            path="{{ params.folder }}/{{ task.task_id }}.json",
+            outlets=[Asset("prices_of_models")],
         )
     run = run_dag(dag)
     assert run.state == "success"
@@ -47,9 +50,13 @@ def test_the_task_writes_the_prices_of_its_day_and_names_what_it_left_out(
         "format": "litellm",
         "models": models - 1,
         "left_out": 1,
+        "doubtful_prices": 0,
         "bytes": path.stat().st_size,
         "path": str(path),
     }
+    (extra,) = asset_events(run, "prices_of_models")
+    assert (extra["snapshot_date"], extra["models"]) == (datetime.now(UTC).date().isoformat(), models - 1)
+    assert set(extra["airflow.dataquality.result"]) == {"score", "passed", "failed", "warned"}
     printed = "".join(capfd.readouterr()) + caplog.text
     assert "output_token_price not published" in printed
 

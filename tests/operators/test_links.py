@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urlencode, urljoin
 
+import pandera.polars as pa
+import polars as pl
 import pytest
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk import DAG, BaseNotifier
 
 from helpers.airflow_runs import catalogue_records, load_dag
+from helpers.http_clients import serve_page
 from io_intelligence_provider import AlertRule, SnapshotStore
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
@@ -22,7 +25,9 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
 from io_intelligence_provider.operators.links import changes_view, page_url
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
+from io_intelligence_provider.quality.results_store import ResultHistory, dataset_id
 
 DAILY = "io_intelligence_daily_pricing"
 
@@ -142,6 +147,43 @@ def test_a_task_with_a_store_of_its_own_has_no_link(
     assert run.state == "success"
     assert links_of(run, "elsewhere") == {"Data quality": None}
     assert links_of(run, "named") == of_quality(today(), SnapshotStore(root).info().snapshot_id)
+
+
+def test_a_check_links_to_its_own_result_also_after_a_failure(
+    root: Path, tmp_path: Path, run_dag: Callable[..., Any], links_of: Callable[..., Any]
+) -> None:
+    data = tmp_path / "orders.parquet"
+    pl.DataFrame({"price": [1.0, -1.0]}).write_parquet(data)
+    schema = pa.DataFrameSchema({"price": pa.Column(float, pa.Check.ge(0))}, name="Orders")
+    common: dict[str, Any] = {"path": str(data), "schema": schema, "retries": 0}
+    with DAG("checking", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        PanderaCheckOperator(task_id="stopped", dataset="ours", **common)
+        PanderaCheckOperator(task_id="passed", dataset="theirs", fail_on="never", **common)
+        PanderaCheckOperator(task_id="not_kept", keep_results=False, **common)
+        PanderaCheckOperator(task_id="elsewhere", results_root=str(tmp_path / "elsewhere"), **common)
+    run = run_dag(dag)
+    assert run.state == "failed"
+    with serve_page(root) as page:
+        for task_id, dataset, outcome in (("stopped", "ours", "failed"), ("passed", "theirs", "warned")):
+            (result,) = ResultHistory(root).runs(dataset)
+            asked = {"id": dataset_id(dataset, "Orders"), "run": result.run_id}
+            link = f"io-intelligence/data-quality#/dataset?{urlencode(asked)}"
+            assert links_of(run, task_id) == {"Data quality": link}
+            found = page.api("dataset", **asked)["run"]
+            assert found["outcome"] == outcome
+            assert (found["task"]["dag_id"], found["task"]["task_id"]) == ("checking", task_id)
+            assert (found["task"]["dag_run_id"], found["task"]["map_index"]) == (run.run_id, -1)
+    for task_id in ("not_kept", "elsewhere"):
+        assert links_of(run, task_id) == {"Data quality": None}
+
+
+def test_the_catalogue_names_the_task_of_each_run(
+    api: EmulatorServer, root: Path, run_dag: Callable[..., Any]
+) -> None:
+    run = run_dag(load_dag(DAILY))
+    with serve_page(root) as page:
+        task = page.api("dataset", id="io_intelligence_models")["run"]["task"]
+    assert (task["dag_id"], task["task_id"], task["dag_run_id"]) == (DAILY, "snapshot", run.run_id)
 
 
 def test_airflow_knows_the_links() -> None:

@@ -32,6 +32,7 @@ def fab_users() -> dict[str, Any]:
     roles = {
         "viewer": "Viewer",
         "reader": "Reader",
+        "owner": "Owner",
         "op": "Op",
         "admin": "Admin",
         "public": "Public",
@@ -40,8 +41,12 @@ def fab_users() -> dict[str, Any]:
     found = {}
     with get_application_builder() as builder:
         manager = builder.sm
+        reads = [("can_read", "Plugins"), ("can_read", "Website")]
         manager.bulk_sync_roles(
-            [{"role": "Reader", "perms": [("can_read", "Plugins"), ("can_read", "Website")]}]
+            [
+                {"role": "Reader", "perms": reads},
+                {"role": "Owner", "perms": [*reads, ("can_read", "DAG:check_orders")]},
+            ]
         )
         for name, role in roles.items():
             given = [] if role is None else [manager.find_role(role)]

@@ -12,23 +12,36 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import urllib3
 
+from helpers.datasets import ORDERS, file_runs
 from helpers.stores import StoreBuilder, model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_api
 from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.quality.results_store import ResultHistory
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 
 BASE_PATH = "/team/airflow"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 STATIC = "/static"
-PARAMS = {"/api/model": "?model=a", "/api/history": "?models=a&fields=output_token_price"}
+POSTED = "/api/costs"
+TRAFFIC = {"traffic": [{"model": "a", "output": "1"}]}
+REFUSED = "/api/dataset/refused"
+PARAMS = {
+    "/api/model": "?model=a",
+    "/api/history": "?models=a&fields=output_token_price",
+    "/api/dataset": "?id=io_intelligence_models",
+    REFUSED: "?id=io_intelligence_models",
+    "/api/dataset/report": "?id=io_intelligence_models",
+}
 HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
 
 
@@ -50,7 +63,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
     from fastapi.routing import APIRoute
 
     found = api_routes()
-    assert len(found) == 12
+    assert len(found) == 21
     for route in found:
         if route.path == STATIC:
             continue
@@ -59,7 +72,7 @@ def test_every_route_but_the_static_files_asks_for_access() -> None:
         )
         asked = [dependency.call for dependency in route.dependant.dependencies]
         assert asked[0] is own_access, route.path
-        assert route.methods == {"GET", "HEAD"}
+        assert route.methods == ({"POST"} if route.path == POSTED else {"GET", "HEAD"})
 
 
 def test_access_is_asked_before_parameters_and_before_the_store(serve: Any) -> None:
@@ -73,7 +86,11 @@ def test_access_is_asked_before_parameters_and_before_the_store(serve: Any) -> N
 
     page = serve(never, refuse)
     for path in paths():
-        answer = page.get(f"{path.removeprefix('/')}?limit=nonsense&days=x")
+        answer = (
+            page.post("costs", b"nonsense")
+            if path == POSTED
+            else page.get(f"{path.removeprefix('/')}?limit=nonsense&days=x")
+        )
         assert answer.status == 403
         assert answer.headers["cache-control"] == "no-store"
 
@@ -90,8 +107,13 @@ class Server:
         if user is not None:
             token = self.tokens[user]
             headers = {"Authorization": f"Bearer {token}"} if bearer else {"Cookie": f"_token={token}"}
+        method, body = ("POST", json.dumps(TRAFFIC)) if path.endswith(POSTED) else ("GET", None)
+        if body:
+            headers["Content-Type"] = "application/json"
         with urllib3.PoolManager() as pool:
-            return pool.request("GET", f"{self.url}{path}", headers=headers, redirect=False, retries=False)
+            return pool.request(
+                method, f"{self.url}{path}", body=body, headers=headers, redirect=False, retries=False
+            )
 
     def status(self, path: str, user: str | None, bearer: bool = False) -> int:
         return self.get(f"/io-intelligence{path}{PARAMS.get(path, '')}", user, bearer).status
@@ -112,6 +134,7 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
         "AIRFLOW__API__BASE_URL": f"{host}{BASE_PATH}",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW__IO_INTELLIGENCE__ROOT": str(root),
+        "AIRFLOW_VAR_IO_INTELLIGENCE_TRAFFIC": json.dumps({"a": {"output": 1}}),
         **settings,
     }
     log = home / "server.log"
@@ -142,6 +165,9 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
 def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = StoreBuilder(tmp_path_factory.mktemp("access") / "store")
     world.file(0, model_row("a", output_token_price="1"), model_row("a-secret-model"), changes=True)
+    frame = pl.DataFrame({"order": ["A1"], "price": [-77.25], "country": ["DE"]})
+    file_runs(world.root, [frame], datetime(2026, 3, 1, tzinfo=UTC), fail_on="never")
+    file_runs(world.root, [frame], datetime(2026, 3, 2, tzinfo=UTC), fail_on="never", dag_id=None)
     root: Path = world.root
     return root
 
@@ -159,32 +185,71 @@ def fab(tmp_path_factory: pytest.TempPathFactory, airflow_db: Path, store_root: 
         yield server
 
 
-def check_table(server: Server, table: dict[str | None, int]) -> None:
+def check_table(server: Server, table: dict[str | None, int], no_dag: dict[str | None, int]) -> None:
+    """Compare the status of each route for each user.
+
+    :param no_dag: those for the rows of a run that names no Dag, where they differ.
+    """
     found = {path: {user: server.status(path, user) for user in table} for path in paths()}
-    assert found == dict.fromkeys(paths(), table)
+    assert found == dict.fromkeys(paths(), table) | {REFUSED: table | no_dag}
     for path in paths():
         for user, status in table.items():
             if status != 200:
                 text = server.get(f"/io-intelligence{path}{PARAMS.get(path, '')}", user).data.decode()
                 assert not any(word in text for word in HIDDEN)
                 assert str(server.url) not in text
-    signed_in = next(user for user, status in table.items() if status == 200)
+    signed_in = next(user for user, status in reversed(table.items()) if status == 200)
     assert {server.status(path, signed_in, bearer=True) for path in paths()} == {200}
 
 
 @pytest.mark.airflow
 def test_with_the_simple_auth_manager(simple: Server) -> None:
-    check_table(simple, {None: 401, "bad token": 403, "nobody": 403, "viewer": 200, "admin": 200})
+    check_table(simple, {None: 401, "bad token": 403, "nobody": 403, "viewer": 200, "admin": 200}, {})
 
 
 @pytest.mark.airflow
 def test_with_flask_appbuilder(fab: Server) -> None:
     # Viewer may not: "can read on Plugins", which Airflow asks of who sees a plugin's entry in the side bar,
     # is a right of Op there. A role that has it may.
-    users = {"public": 403, "nobody": 403, "viewer": 403, "reader": 200, "op": 200, "admin": 200}
-    check_table(fab, {None: 401, "bad token": 403, **users})
+    users = {
+        "public": 403,
+        "nobody": 403,
+        "viewer": 403,
+        "reader": 200,
+        "owner": 200,
+        "op": 200,
+        "admin": 200,
+    }
+    check_table(fab, {None: 401, "bad token": 403, **users}, {"reader": 403, "owner": 403})
     for user, status in users.items():
         assert fab.get("/api/v2/plugins", user, bearer=True).status == status
+
+
+@pytest.mark.airflow
+def test_the_traffic_of_the_variable_is_for_who_may_read_variables(simple: Server, fab: Server) -> None:
+    asked = {(simple, "viewer"): None, (simple, "admin"): "a", (fab, "reader"): None, (fab, "op"): "a"}
+    for (server, user), model in asked.items():
+        found = server.get("/io-intelligence/api/traffic", user).json()
+        assert found["warnings"] == []
+        assert (found["lines"] and found["lines"][0]["model"]) == model, user
+    bill = simple.get("/io-intelligence/api/costs", "viewer").json()["bills"][0]
+    assert (bill["total"], bill["unknown"]) == ("0.000001", [])
+
+
+@pytest.mark.airflow
+def test_refused_values_need_read_access_to_their_dag(fab: Server, store_root: Path) -> None:
+    of_dag, of_none = (run.run_id for run in ResultHistory(store_root).runs())
+    table = {"reader": (False, False), "owner": (True, False), "op": (True, True), "admin": (True, True)}
+    for user, sees in table.items():
+        for run, seen in zip((of_dag, of_none), sees, strict=True):
+            asked = f"?id={ORDERS}&run={run}"
+            found = fab.get(f"/io-intelligence/api/dataset{asked}", user)
+            assert found.json()["run"]["withheld"] is not seen, (user, run)
+            report = fab.get(f"/io-intelligence/api/dataset/report{asked}", user)
+            refused = fab.get(f"/io-intelligence/api/dataset/refused{asked}", user)
+            assert (found.status, report.status, refused.status) == (200, 200, 200 if seen else 403)
+            for answer in (found, report, refused):
+                assert ("-77.25" in answer.data.decode()) is seen, (user, run)
 
 
 @pytest.mark.airflow
@@ -216,7 +281,8 @@ def test_below_a_base_url_with_a_path(simple: Server) -> None:
     assert (status["state"], status["models"]) == ("ok", 2)
     plugins = simple.get("/api/v2/plugins", "admin", bearer=True).json()["plugins"]
     (ours,) = [plugin for plugin in plugins if plugin["name"] == "io_intelligence"]
-    (view,) = ours["external_views"]
-    assert (view["name"], view["href"], view["destination"]) == ("IO Models", "io-intelligence/", "nav")
-    for address in (view["href"], view["icon"], view["icon_dark_mode"]):
-        assert simple.get(f"/{address}", "viewer").status == 200
+    views = {view["name"]: view["href"] for view in ours["external_views"]}
+    assert views == {"IO Models": "io-intelligence/", "Quality": "io-intelligence/data-quality"}
+    for view in ours["external_views"]:
+        for address in (view["href"], view["icon"], view["icon_dark_mode"]):
+            assert simple.get(f"/{address}", "viewer").status == 200

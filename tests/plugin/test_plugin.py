@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from helpers.stores import model_row
-from io_intelligence_provider.plugin import IOIntelligencePlugin, LazyApp, external_view
+from io_intelligence_provider.plugin import IOIntelligencePlugin, LazyApp, external_views
 
 pytestmark = pytest.mark.long
 
@@ -50,6 +50,7 @@ from io_intelligence_provider.plugin.reader import StoreSource
 page = build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None)
 client = TestClient(page)
 asked = {"/api/model": {"model": "a"}, "/api/history": {"models": "a", "fields": "output_token_price"}}
+asked |= {f"/api/dataset{path}": {"id": "io_intelligence_models"} for path in ("", "/refused", "/report")}
 for route in page.app.routes:
     if not isinstance(route, APIRoute):
         continue
@@ -81,23 +82,27 @@ def test_the_entry_point_leads_to_the_plugin() -> None:
 @pytest.mark.parametrize(
     ("version", "top_level"), [("3.2.0", False), ("3.2.1rc1", False), ("3.3.2", True), ("4.0", True)]
 )
-def test_the_entry_of_the_side_bar(version: str, top_level: bool) -> None:
-    view = external_view(version)
-    assert view["destination"] == "nav"
-    assert view["name"] == "IO Models"
-    assert view["href"] == "io-intelligence/"
-    assert view["icon"] == "io-intelligence/static/icon.svg"
-    assert view["icon_dark_mode"] == "io-intelligence/static/icon-dark.svg"
-    assert view.get("nav_top_level", False) is top_level
+def test_the_entries_of_the_side_bar(version: str, top_level: bool) -> None:
+    views = external_views(version)
+    assert [(view["name"], view["href"]) for view in views] == [
+        ("IO Models", "io-intelligence/"),
+        ("Quality", "io-intelligence/data-quality"),
+    ]
+    assert len({view["url_route"] for view in views}) == 2
+    for view in views:
+        assert view["destination"] == "nav"
+        assert view["icon"].startswith("io-intelligence/static/")
+        assert view["icon_dark_mode"] == view["icon"].replace(".svg", "-dark.svg")
+        assert view.get("nav_top_level", False) is top_level
 
 
-def test_airflow_takes_the_entry_as_it_is() -> None:
+def test_airflow_takes_the_entries_as_they_are() -> None:
     from airflow.api_fastapi.core_api.datamodels.plugins import ExternalViewResponse
 
-    (view,) = IOIntelligencePlugin.external_views
-    taken = ExternalViewResponse.model_validate(view)
-    assert taken.href == "io-intelligence/"
-    assert not taken.model_extra or "nav_top_level" not in taken.model_extra
+    for view in IOIntelligencePlugin.external_views:
+        taken = ExternalViewResponse.model_validate(view)
+        assert taken.href == view["href"]
+        assert not taken.model_extra or "nav_top_level" not in taken.model_extra
 
 
 class Conversation:

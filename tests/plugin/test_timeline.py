@@ -159,45 +159,6 @@ def test_a_model_is_not_on_file_before_it_came(builder: Any, serve: Any) -> None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("prices", "median"),
-    [
-        (["1", "2"], "1.5"),
-        (["0.000000000000000001", "0.000000000000000002"], "0.0000000000000000015"),
-        (
-            ["99999999999999999999", "99999999999999999998.999999999999999999"],
-            "99999999999999999998.9999999999999999995",
-        ),
-        (["3", None, "1", "2"], "2"),
-        (["0", "0", "5"], "0"),
-        ([None], None),
-    ],
-)
-def test_medians_are_exact_to_the_last_digit(builder: Any, serve: Any, prices: Any, median: Any) -> None:
-    builder.file(
-        0, *(model_row(f"m{number}", output_token_price=price) for number, price in enumerate(prices))
-    )
-    found = serve(builder.root).api("overview")
-    assert found["medians"]["output"] == {"value": median, "previous": None, "then": None, "then_date": None}
-    assert found["median_series"][PRICE][0][1] == median
-
-
-@pytest.mark.long
-def test_medians_of_days_that_lie_years_apart(builder: Any, serve: Any) -> None:
-    for number, price in ((0, "1"), (700, "2"), (1_000, "3"), (1_200, "4"), (1_201, None)):
-        builder.file(number, model_row("a", output_token_price=price))
-    builder.damage(builder.models_file(1_000))
-    page = serve(builder.root)
-    found = page.api("overview", date=str(nth_day(700)))
-    assert found["medians"]["output"] == {
-        "value": "2", "previous": "1", "then": "1", "then_date": str(nth_day(0)),
-    }  # fmt: skip
-    assert found["median_series"][PRICE] == [[str(nth_day(700)), "2"]]
-    series = page.api("overview", date=str(nth_day(1_201)))["median_series"][PRICE]
-    assert series == [[str(nth_day(1_000)), None], [str(nth_day(1_200)), "4"], [str(nth_day(1_201)), None]]
-
-
-@pytest.mark.long
 def test_prices_and_quotas_keep_every_digit(builder: Any, serve: Any) -> None:
     price, quota = "12345678901234567890.123456789012345678", 9_007_199_254_740_993
     builder.file(0, model_row("a", output_token_price=price, chat_daily_quota_tier_1=quota))

@@ -62,6 +62,7 @@ def test_the_file_metadata_say_whose_snapshot_it_is(filed):
         if key.startswith(b"io_intelligence.")
     }
     fetched_at = ours.pop("fetched_at")
+    assert datetime.fromisoformat(ours.pop("written_at")) >= datetime.fromisoformat(fetched_at)
     assert ours == {
         "snapshot_id": summary.snapshot_id,
         "wire_shape": "documented",

@@ -36,6 +36,9 @@ FILES: Final = (
 WITH_PARAMETERS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
     "/api/model": lambda model: {"model": model},
     "/api/history": lambda model: {"models": model, "fields": "input_token_price"},
+    "/api/dataset": lambda _: {"id": "io_intelligence_models"},
+    "/api/dataset/refused": lambda _: {"id": "io_intelligence_models"},
+    "/api/dataset/report": lambda _: {"id": "io_intelligence_models"},
 }
 
 
@@ -208,7 +211,7 @@ def routes(url: str, user: str, password: str) -> None:
         anonymous = pool.request("GET", f"{url}{URL_PREFIX}{path}", redirect=False)
         assert anonymous.status == 401, f"GET {path} without a login: {anonymous.status}"
         answer = ask(path, WITH_PARAMETERS[path](model) if path in WITH_PARAMETERS else None)
-        assert path in ("/", "/api/report") or answer.json(), path
+        assert path in ("/", "/data-quality", "/api/report", "/api/dataset/report") or answer.json(), path
     static = PACKAGE / "plugin" / "static"
     files = [str(file.relative_to(static)) for file in static.rglob("*") if file.is_file()]
     for name in files:

@@ -151,7 +151,7 @@ def _checks(heading: str, checks: Sequence[CheckResult]) -> Iterator[Block]:
     if checks:
         yield Heading(heading)
     for check in checks:
-        yield Change(_name(check), (Part(_counts(check)),))
+        yield Change(_name(check), (Part(_counts(check)),), kind="finding")
 
 
 def _name(check: CheckResult) -> str:

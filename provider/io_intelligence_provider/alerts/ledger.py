@@ -3,6 +3,9 @@
 ``<root>/alerts/snapshot_date=…/<rule and notifier>-<time>-<run>-<token>.json`` records that a run sent a
 notifier the alerts of a rule. Each file repeats the notifier's earlier entries for that rule, so that a
 reader needs the files of one date only. Concurrent runs write separate files; none is overwritten.
+
+``<root>/alerts/snapshot_date=…/stopped-<snapshot_id>.json`` records that every notifier was told of a run
+that its checks stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -35,19 +39,27 @@ from io_intelligence_provider.changes.kinds import (
     null_means_unsaid,
 )
 from io_intelligence_provider.changes.values import as_text
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
 from io_intelligence_provider.store.layout import date_of
 from io_intelligence_provider.store.store import SnapshotStore
+from io_intelligence_provider.store.written import task_run
 
 __all__ = [
+    "LEDGER",
     "PRESENCE",
     "UNKNOWN",
     "CurrentValues",
     "LastNotified",
+    "SentAlert",
+    "SentDigest",
+    "is_stop_recorded",
     "key_of",
     "last_notified",
     "notifier_key",
     "record_sent",
+    "record_stop",
+    "sent_digests",
 ]
 
 log = logging.getLogger(__name__)
@@ -56,7 +68,8 @@ log = logging.getLogger(__name__)
 PRESENCE: Final = {MODEL_ADDED: "listed", MODEL_REMOVED: "not listed", QUARANTINED: "in quarantine"}
 """The value recorded for a change of a whole model, which has no value of a field."""
 
-_FOLDER: Final = "alerts"
+LEDGER: Final = "alerts"
+"""The folder of the ledger below the root."""
 _LARGEST: Final = 64 << 20
 """Bytes; an entry takes about 300."""
 _VERSION: Final = 1
@@ -149,9 +162,9 @@ def last_notified(store: SnapshotStore, rule: str, notifier: str, day: date) -> 
     :raises StorageError: when the storage does not answer.
     """
     prefix = _prefix(rule, notifier)
-    dates = (date_of(name) for name in store.files.list(_FOLDER))
+    dates = (date_of(name) for name in store.files.list(LEDGER))
     for other in sorted((found for found in dates if found and found <= day), reverse=True):
-        folder = f"{_FOLDER}/snapshot_date={other}"
+        folder = f"{LEDGER}/snapshot_date={other}"
         names = [name for name in store.files.list(folder) if name.startswith(prefix)]
         if not names:
             continue
@@ -202,9 +215,42 @@ def record_sent(store: SnapshotStore, digest: Digest, notifier: str, run_id: str
     return paths
 
 
+def record_stop(store: SnapshotStore, report: QualityReport, run_id: str) -> None:
+    """Record that every notifier was told of a run that its checks stopped.
+
+    :param run_id: the run that told them.
+    :raises StorageError: when the file cannot be written.
+    """
+    content = {
+        "version": _VERSION,
+        "run_id": run_id,
+        "snapshot_date": report.snapshot_date.isoformat(),
+        "snapshot_id": report.snapshot_id,
+        "sent_at": datetime.now(UTC).isoformat(),
+    }
+    store.files.put(f"{_folder(report)}/{_stop_name(report)}", json.dumps(content, indent=1).encode())
+
+
+def is_stop_recorded(store: SnapshotStore, report: QualityReport) -> bool:
+    """Return whether :func:`record_stop` was called for a run.
+
+    :raises StorageError: when the storage does not answer.
+    """
+    return _stop_name(report) in store.files.list(_folder(report))
+
+
+def _folder(report: QualityReport) -> str:
+    return f"{LEDGER}/snapshot_date={report.snapshot_date}"
+
+
+def _stop_name(report: QualityReport) -> str:
+    return f"stopped-{report.snapshot_id}.json"
+
+
 def _content(
     digest: Digest, group: RuleAlerts, notifier: str, run_id: str, sent_at: datetime
 ) -> dict[str, Any]:
+    task = task_run()
     return {
         "version": _VERSION,
         "run_id": run_id,
@@ -213,6 +259,7 @@ def _content(
         "snapshot_date": digest.snapshot_date.isoformat(),
         "snapshot_id": digest.snapshot_id,
         "sent_at": sent_at.isoformat(),
+        "task": task and vars(task),
         "alerts": [alert.to_dict() for alert in group.alerts],
     }
 
@@ -240,7 +287,7 @@ def _path(day: date, rule: str, notifier: str, run_id: str, sent_at: datetime) -
     # Names of rules and runs may hold any character, so the file name has their hash.
     stamp = f"{sent_at:%Y%m%dT%H%M%S%f}Z"
     name = f"{_prefix(rule, notifier)}{stamp}-{_hash(run_id)}-{secrets.token_hex(4)}.json"
-    return f"{_FOLDER}/snapshot_date={day}/{name}"
+    return f"{LEDGER}/snapshot_date={day}/{name}"
 
 
 def _hash(*texts: str) -> str:
@@ -263,6 +310,48 @@ def _read(store: SnapshotStore, path: str) -> list[LastNotified]:
             f"{store.files.url(path)} is no file of the ledger: {error!r}. Restore it, or delete it, "
             "which lets its alerts be sent again."
         ) from error
+
+
+class SentAlert(msgspec.Struct, frozen=True):
+    """Holds one change as it was sent; what an older entry lacks is ``None``."""
+
+    change: str
+    model_id: str
+    name: str
+    field: str | None = None
+    old_value: str | None = None
+    new_value: str | None = None
+    pct: float | None = None
+    since: date | None = None
+    doubtful: str | None = None
+    correction: bool = False
+
+
+class SentDigest(msgspec.Struct, frozen=True):
+    """Holds the alerts of one rule that a notifier was sent at once."""
+
+    snapshot_date: date
+    sent_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    rule: str
+    notifier: str
+    run_id: str | None = None
+    task: dict[str, Any] | None = None
+    alerts: tuple[SentAlert, ...] = ()
+
+
+def sent_digests(store: SnapshotStore, paths: Iterable[str]) -> tuple[list[SentDigest], list[str]]:
+    """Return what the given files of the ledger record, and the errors of those that cannot be read."""
+    found: list[SentDigest] = []
+    errors: list[str] = []
+    for path, data in store.files.read_many(paths, _LARGEST):
+        if isinstance(data, UnreadableFileError):
+            errors.append(str(data))
+            continue
+        try:
+            found.append(msgspec.json.decode(data, type=SentDigest))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            errors.append(f"{store.files.url(path)} is no file of the ledger: {error}")
+    return found, errors
 
 
 class _Unknown:

@@ -6,8 +6,9 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -64,16 +65,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Change:
-    """Describes the changes of one model in one line.
+    """Describes the changes of one model, or what one check found, in one line.
 
     :param count: the number of changes in the line.
     :param end: words about all parts.
+    :param kind: the word by which the line is counted when it is left out.
     """
 
     model: str
     parts: tuple[Part, ...]
     count: int = 1
     end: str = ""
+    kind: str = "change"
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,15 @@ class Note:
 
 @dataclass(frozen=True)
 class Omitted:
-    """Counts the changes that a long message leaves out."""
+    """Counts the changes, or findings, that a long message leaves out."""
 
     count: int
+    kind: str = "change"
 
     @property
     def text(self) -> str:
         """The words."""
-        return f"{self.count} more {'change was' if self.count == 1 else 'changes were'} left out."
+        return f"{self.count} more {self.kind}{' was' if self.count == 1 else 's were'} left out."
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,8 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Return plain text. No name in it mentions anybody or becomes a link."""
-        return to_text(self._blocks)
+        """Return plain text, at most 12,900 characters. No name in it mentions anybody or becomes a link."""
+        return to_text(_fitting(self._blocks, _text_line, len, _MESSAGE))
 
     @property
     def markdown(self) -> str:
@@ -180,22 +184,23 @@ def _line(change: Change) -> str:
 
 def to_text(found: Iterable[Block]) -> str:
     """Return plain text."""
-    lines: list[str] = []
-    for block in found:
-        match block:
-            case Title(text):
-                lines += [inert(text)]
-            case Heading(text, detail):
-                lines += ["", inert(str(Part(text, detail)))]
-            case Change(model):
-                lines += [f"- {inert(model)}  {inert(_line(block))}"]
-            case Fact(label, text):
-                lines += [f"- {inert(label)}: {inert(text)}"]
-            case Note() | Omitted():
-                lines += ["", inert(block.text)]
-            case Link(url, text):
-                lines += ["", f"{text}: {url}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_text_line, found)) + "\n"
+
+
+def _text_line(block: Block) -> str:
+    match block:
+        case Title(text):
+            return inert(text)
+        case Heading(text, detail):
+            return f"\n{inert(str(Part(text, detail)))}"
+        case Change(model):
+            return f"- {inert(model)}  {inert(_line(block))}"
+        case Fact(label, text):
+            return f"- {inert(label)}: {inert(text)}"
+        case Link(url, text):
+            return f"\n{text}: {url}"
+        case Note() | Omitted():
+            return f"\n{inert(block.text)}"
 
 
 def to_markdown(found: Iterable[Block]) -> str:
@@ -275,13 +280,13 @@ def _html_part(part: Part) -> str:
 
 
 _MESSAGE: Final = 12_900
-"""Slack refuses a message of some 13,000 characters. Counted as ASCII JSON, which is never less."""
+"""The most characters of a message: Slack refuses some 13,000, counted here as ASCII JSON, never less."""
 _SECTIONS: Final = 1_700
 """Characters of JSON around the texts of up to twenty sections."""
 _FIXED: Final = 7_000
 """The most that everything but the changes may take."""
 _SECTION: Final = 2_900
-"""Slack takes 3,000 characters a section."""
+"""The most characters of a line: Slack takes 3,000 a section."""
 _MOST_HEADED: Final = 14
 """Sections that begin with a heading; further headings follow in the same section. Slack takes 50 blocks."""
 
@@ -289,14 +294,17 @@ _MOST_HEADED: Final = 14
 def to_slack(found: Iterable[Block]) -> list[dict[str, Any]]:
     """Return Block Kit blocks for a webhook or ``chat.postMessage``, within Slack's limits.
 
-    A message has at most 50 blocks and less than 13,000 characters. Changes that do not fit are counted.
+    A message has at most 50 blocks and less than 13,000 characters. What does not fit is counted.
     """
     blocks = list(found)
     title = next((block.text for block in blocks if isinstance(block, Title)), "")
     head = {"type": "header", "text": {"type": "plain_text", "text": inert(title)[:150], "emoji": False}}
+    room = _MESSAGE - _SECTIONS - len(json.dumps(head))
     sections: list[str] = []
     headed = 0
-    for line, begins in _slack_lines(blocks, _MESSAGE - _SECTIONS - len(json.dumps(head))):
+    rest = [block for block in blocks if not isinstance(block, Title)]
+    for block in _fitting(rest, _slack_line, _json_size, room):
+        line, begins = _slack_line(block), isinstance(block, Heading)
         starts_anew = begins and headed < _MOST_HEADED
         headed += begins
         if sections and not starts_anew and len(sections[-1]) + len(line) < _SECTION:
@@ -306,64 +314,88 @@ def to_slack(found: Iterable[Block]) -> list[dict[str, Any]]:
     return [head, *({"type": "section", "text": _section_text(section)} for section in sections)]
 
 
-def _slack_lines(blocks: Sequence[Block], room: int) -> list[tuple[str, bool]]:
-    """Return the lines that fit, each with whether it begins a section."""
-    fixed = _fixed_lines(blocks)
-    left = room - sum(map(_cost, fixed.values())) - _cost(_mrkdwn(Omitted(10**6).text))
-    lines: list[tuple[str, bool]] = []
-    last = max((at for at, block in enumerate(blocks) if isinstance(block, Change | Omitted)), default=None)
-    heading, omitted, is_full = "", 0, False
+def _fitting(
+    blocks: Sequence[Block], line: Callable[[Block], str], size: Callable[[str], int], room: int
+) -> list[Block]:
+    """Return the blocks that fit into a message, and what counts the others, each kind by itself.
+
+    :param line: renders a block.
+    :param size: of a rendered block.
+    :param room: the most that all blocks may take.
+    """
+    fixed = _fixed_blocks(blocks, line, size)
+    counted = [at for at, block in enumerate(blocks) if isinstance(block, Change | Omitted)]
+    kinds = {block.kind for block in blocks if isinstance(block, Change | Omitted)}
+    reserved: list[Block] = [*fixed.values(), *(Omitted(10**6, kind) for kind in kinds)]
+    left = room - sum(size(line(block)) for block in reserved)
+    found: list[Block] = []
+    headings: list[Block] = []
+    omitted: Counter[str] = Counter()
+    is_full = False
     for at, block in enumerate(blocks):
         match block:
             case Heading() if at not in fixed:
-                heading = _slack_line(block)
+                headings = [block]
             case Change():
-                added = [(heading, True)] if heading else []
-                added.append((_slack_line(block), False))
-                cost = sum(_cost(line) for line, _ in added)
+                added = [*headings, _shortened(block, line, size)]
+                cost = sum(size(line(one)) for one in added)
                 is_full = is_full or cost > left
                 if is_full:
-                    omitted += block.count
+                    omitted[block.kind] += block.count
                 else:
-                    lines += added
-                    left, heading = left - cost, ""
-            case Omitted(count):
-                omitted += count
+                    found += added
+                    left, headings = left - cost, []
+            case Omitted(count, kind):
+                omitted[kind] += count
             case _ if at in fixed:
-                lines.append((fixed[at], isinstance(block, Heading)))
-        if at == last and omitted:
-            lines.append((_mrkdwn(Omitted(omitted).text), False))
-    return lines
+                found.append(fixed[at])
+        if counted and at == counted[-1]:
+            found += [Omitted(count, kind) for kind, count in omitted.items()]
+    return found
 
 
-def _fixed_lines(blocks: Sequence[Block]) -> dict[int, str]:
-    """Return the lines other than changes and their headings, by position; those that fit.
+def _fixed_blocks(
+    blocks: Sequence[Block], line: Callable[[Block], str], size: Callable[[str], int]
+) -> dict[int, Block]:
+    """Return the blocks other than changes and their headings, by position; those that fit.
 
-    Links come first, as they lead to what does not fit.
+    Title and links come first, as these lead to what does not fit.
     """
     positions = [
         at
         for at, block in enumerate(blocks)
-        if isinstance(block, Fact | Note | Link)
+        if isinstance(block, Title | Fact | Note | Link)
         or (isinstance(block, Heading) and not isinstance((*blocks, None)[at + 1], Change))
     ]
-    found: dict[int, str] = {}
-    left, dropped = _FIXED, 0
-    for at in sorted(positions, key=lambda at: not isinstance(blocks[at], Link)):
-        line = _slack_line(blocks[at])
-        if (cost := _cost(line)) > min(left, _SECTION):
-            dropped += 1
-            found[at] = ""
+    found: dict[int, Block] = {}
+    left = _FIXED
+    dropped: list[int] = []
+    for at in sorted(positions, key=lambda at: not isinstance(blocks[at], Title | Link)):
+        if (cost := size(line(blocks[at]))) > min(left, _SECTION):
+            dropped.append(at)
         else:
             left -= cost
-            found[at] = line
+            found[at] = blocks[at]
     if dropped:
-        first = min(at for at, line in found.items() if not line)
-        found[first] = f"{dropped} more {'line is' if dropped == 1 else 'lines are'} too long for Slack."
-    return {at: line for at, line in found.items() if line}
+        is_one = len(dropped) == 1
+        found[min(dropped)] = Note(
+            f"{len(dropped)} more {'line is' if is_one else 'lines are'} too long to show."
+        )
+    return found
 
 
-def _cost(line: str) -> int:
+def _shortened(change: Change, line: Callable[[Block], str], size: Callable[[str], int]) -> Change:
+    """Return the line of a model with as many of its parts as fit into a section."""
+    shown = change
+    for kept in range(len(change.parts) - 1, 0, -1):
+        if size(line(shown)) <= _SECTION:
+            break
+        rest = Part(f"and {len(change.parts) - kept} more")
+        shown = replace(change, parts=(*change.parts[:kept], rest))
+    return shown
+
+
+def _json_size(line: str) -> int:
     return len(json.dumps(line))
 
 
@@ -371,8 +403,8 @@ def _slack_line(block: Block) -> str:
     match block:
         case Heading(text, detail):
             return f"*{_mrkdwn(text)}*{_mrkdwn(f' ({detail})' if detail else '')}"
-        case Change():
-            return _slack_change(block)
+        case Change(model, parts, _, end):
+            return f"• {_code(model)} {', '.join(map(_slack_part, parts))}{_mrkdwn(end)}"
         case Fact(label, text):
             return f"• *{_mrkdwn(label)}* {_mrkdwn(text)}"
         case Link(url, text):
@@ -381,20 +413,8 @@ def _slack_line(block: Block) -> str:
             return _mrkdwn(block.text)
 
 
-def _slack_change(change: Change) -> str:
-    """Return the line of a model with as many of its parts as fit into a section."""
-    line = ""
-    for kept in range(len(change.parts), 0, -1):
-        rest = len(change.parts) - kept
-        parts = [*change.parts[:kept], *([Part(f"and {rest} more")] if rest else [])]
-        shown = ", ".join(
-            f"{_mrkdwn(part.text)} (*{_mrkdwn(part.detail)}*)" if part.detail else _mrkdwn(part.text)
-            for part in parts
-        )
-        line = f"• {_code(change.model)} {shown}{_mrkdwn(change.end)}"
-        if _cost(line) <= _SECTION:
-            break
-    return line
+def _slack_part(part: Part) -> str:
+    return f"{_mrkdwn(part.text)} (*{_mrkdwn(part.detail)}*)" if part.detail else _mrkdwn(part.text)
 
 
 def _section_text(section: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reads the monthly traffic of models, and computes what price changes add to the monthly bill, exactly."""
+"""Reads the monthly traffic of models, and computes what changes add to the monthly bill, exactly."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from io_intelligence_provider.alerts.rules import RulesSource, read_source
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.store.prices import token_cost
 
-__all__ = ["Addition", "Bill", "NotCounted", "Traffic", "bill_of", "traffic_from"]
+__all__ = [
+    "MOST_TOKENS",
+    "TOKEN_PRICES",
+    "Addition",
+    "Bill",
+    "BillChange",
+    "NotCounted",
+    "Traffic",
+    "bill_of",
+    "change_between",
+    "sum_of",
+    "traffic_from",
+]
 
 
-_COLUMNS: Final = {
+TOKEN_PRICES: Final = {
     "input": "input_token_price",
     "output": "output_token_price",
     "cache_read": "cache_read_token_price",
@@ -26,7 +39,7 @@ _COLUMNS: Final = {
 
 _EXACT: Final = Context(prec=200)
 """Never rounds: prices have 38 digits, token counts at most 30."""
-_MOST: Final = 10**30
+MOST_TOKENS: Final = 10**30
 
 Traffic: TypeAlias = Mapping[str, Mapping[str, int]]
 """Tokens a month of each kind, by ``name`` or ``model_id``."""
@@ -58,11 +71,12 @@ def _model(name: object) -> str:
 def _tokens(model: str, given: object) -> dict[str, int]:
     if not isinstance(given, Mapping):
         raise ConfigurationError(
-            f"Traffic of {model!r} is {given!r}; give a mapping of {', '.join(_COLUMNS)} to tokens a month."
+            f"Traffic of {model!r} is {given!r}; "
+            f"give a mapping of {', '.join(TOKEN_PRICES)} to tokens a month."
         )
-    if unknown := [key for key in given if key not in _COLUMNS]:
+    if unknown := [key for key in given if key not in TOKEN_PRICES]:
         raise ConfigurationError(
-            f"Traffic of {model!r}: unknown key {unknown[0]!r}; known are {', '.join(_COLUMNS)}."
+            f"Traffic of {model!r}: unknown key {unknown[0]!r}; known are {', '.join(TOKEN_PRICES)}."
         )
     return {kind: _count(model, kind, value) for kind, value in given.items()}
 
@@ -74,7 +88,7 @@ def _count(model: str, kind: str, value: Any) -> int:
         count = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         count = -1
-    if not 0 <= count < _MOST:
+    if not 0 <= count < MOST_TOKENS:
         raise ConfigurationError(
             f"Traffic of {model!r}: {kind} is {value!r}; give the tokens a month as an integer of 0 or more."
         )
@@ -182,7 +196,9 @@ def bill_of(
         found = ids.get(model, set())
         if len(found) == 1:
             identity = next(iter(found))
-            moved = {kind: longest.get((identity, _COLUMNS[kind])) for kind, count in tokens.items() if count}
+            moved = {
+                kind: longest.get((identity, TOKEN_PRICES[kind])) for kind, count in tokens.items() if count
+            }
             known, unknown = _costs(model, tokens, {kind: one for kind, one in moved.items() if one})
             additions += known
             not_counted += unknown
@@ -190,7 +206,7 @@ def bill_of(
             gone = "in quarantine" if model in refused else "not in the catalogue"
             not_counted.append(NotCounted(model, None, "the name of several models" if found else gone))
     additions.sort(key=lambda one: (-abs(one.amount), one.model))
-    return Bill(_sum(one.amount for one in additions), tuple(additions), tuple(not_counted))
+    return Bill(sum_of(one.amount for one in additions), tuple(additions), tuple(not_counted))
 
 
 def _costs(
@@ -202,7 +218,7 @@ def _costs(
     if not kinds:
         return [], unknown
     ordered = dict(sorted(kinds.items(), key=lambda item: -abs(item[1])))
-    return [Addition(model, _sum(kinds.values()), ordered)], unknown
+    return [Addition(model, sum_of(kinds.values()), ordered)], unknown
 
 
 def _unknown(move: Move) -> str | None:
@@ -214,11 +230,42 @@ def _unknown(move: Move) -> str | None:
 
 
 def _cost(move: Move, tokens: int) -> Decimal:
-    difference = _EXACT.subtract(Decimal(move.new_value or 0), Decimal(move.old_value or 0))
-    return _plain(_EXACT.multiply(difference, Decimal(tokens)).scaleb(-6, _EXACT))
+    old, new = (token_cost(tokens, Decimal(value or 0)) for value in (move.old_value, move.new_value))
+    return _plain(_EXACT.subtract(new, old))
 
 
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
+@dataclass(frozen=True)
+class BillChange:
+    """Splits the change of a bill between two days, in USD: ``total`` is ``price`` plus ``models``, exactly.
+
+    :param price: what moved prices add: the differences of the parts that are known on both days.
+    :param models: the parts that are known on the later day only, less those known on the earlier day only:
+        a model was added or removed, or its price was unknown on one of the days.
+    """
+
+    total: Decimal
+    price: Decimal
+    models: Decimal
+
+
+Part = TypeVar("Part")
+
+
+def change_between(then: Mapping[Part, Decimal], now: Mapping[Part, Decimal]) -> BillChange:
+    """Split the change of a bill for the same traffic.
+
+    :param then: the cost of each part whose price is known on the earlier day; a part is one kind of tokens
+        of one model.
+    :param now: the same of the later day.
+    """
+    price = sum_of(_EXACT.subtract(now[part], then[part]) for part in now if part in then)
+    new = sum_of(cost for part, cost in now.items() if part not in then)
+    models = _EXACT.subtract(new, sum_of(cost for part, cost in then.items() if part not in now))
+    return BillChange(sum_of((price, models)), price, models)
+
+
+def sum_of(amounts: Iterable[Decimal]) -> Decimal:
+    """Return the exact sum of amounts."""
     total = Decimal(0)
     for amount in amounts:
         total = _EXACT.add(total, amount)

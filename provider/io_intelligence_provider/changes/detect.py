@@ -16,6 +16,7 @@ from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.store.layout import changes_path
 from io_intelligence_provider.store.store import SnapshotStore, When, as_date, compact_or_warn
+from io_intelligence_provider.store.written import written_now
 
 __all__ = ["ChangesSummary", "compare_days", "detect_changes"]
 
@@ -108,6 +109,7 @@ def _refresh(store: SnapshotStore, day: date) -> Comparison:
             "unreadable_dates": " ".join(map(str, sorted(comparison.unreadable))),
             "previous_snapshot_id": _id_of(comparison, comparison.previous_date),
             "provider_version": __version__,
+            **written_now(),
         }
         store.files.put(changes_path(day), to_parquet(comparison.changes, metadata))
         if all(store.info(other).snapshot_id == name for other, name in comparison.snapshots.items()):

@@ -9,21 +9,31 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.storage.location import scrubbed
 
 __all__ = [
+    "EMULATOR_PORT",
+    "EMULATOR_VARIABLE",
     "add_client_arguments",
     "add_date_argument",
     "add_json_argument",
     "add_root_argument",
     "api_key",
+    "port_from",
     "print_json",
 ]
 
 KEY_VARIABLE = "IO_INTELLIGENCE_API_KEY"
+
+EMULATOR_PORT: Final = 8642
+"""Port of the emulator unless one is given. It stays, because the check ``source`` flags another one."""
+
+
+EMULATOR_VARIABLE: Final = "EMULATOR_PORT"
+"""Environment variable that chooses another port for ``make demo`` and ``make ui``; 0 is any free one."""
 
 
 def add_root_argument(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +85,19 @@ def add_date_argument(parser: argparse.ArgumentParser) -> None:
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def port_from(variable: str, lowest: int = 0) -> int | None:
+    """Return the port in an environment variable, ``None`` when it is unset.
+
+    :raises ConfigurationError: when it holds no port.
+    """
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    if not (text.isdecimal() and lowest <= int(text) < 65_536):
+        raise ConfigurationError(f"{variable} is {text!r}; it must be a number from {lowest} to 65535.")
+    return int(text)
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:

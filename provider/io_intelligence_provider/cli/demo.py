@@ -24,11 +24,11 @@ from rich.console import Console
 from io_intelligence_provider.alerts.message import DigestMessage
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
-from io_intelligence_provider.cli.arguments import api_key
+from io_intelligence_provider.cli.arguments import EMULATOR_PORT, EMULATOR_VARIABLE, api_key, port_from
 from io_intelligence_provider.cli.changes import find_changes
 from io_intelligence_provider.cli.init_dag import DAG_ID, SETTINGS, example_dags
 from io_intelligence_provider.cli.replay import replay
-from io_intelligence_provider.cli.standalone import airflow_environment
+from io_intelligence_provider.cli.standalone import airflow_environment, free_port
 from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
@@ -54,7 +54,12 @@ def main(folder: Path) -> int:
     store = SnapshotStore(folder / "store")
     console = Console()
     history = PriceHistory.load()
-    with EmulatorServer(catalogue=history) as server, Receiver() as receiver:
+    wanted = port_from(EMULATOR_VARIABLE)
+    # Any other port would do: the demo's days all come from one server, and `make ui` goes on at its port.
+    port = free_port(EMULATOR_PORT) if wanted is None else wanted
+    with EmulatorServer(catalogue=history, port=port) as server, Receiver() as receiver:
+        if wanted is None and port != EMULATOR_PORT:
+            console.print(f"Port {EMULATOR_PORT} is taken, so the emulator serves at {server.url}.")
         days = history.dates[:-1]
         replay(server, store, days, console)
         console.print(f"{len(days)} recorded days filed, {days[0]} to {days[-1]}.")

@@ -8,6 +8,7 @@ import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
+from io_intelligence_provider.cli.arguments import EMULATOR_PORT
 from io_intelligence_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8080, help="port, 0 for any free one (default: %(default)s)"
+        "--port", type=int, default=EMULATOR_PORT, help="port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--shape",

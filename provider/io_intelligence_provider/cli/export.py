@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from io_intelligence_provider.store.store import SnapshotStore
 
     export = build_export(SnapshotStore(args.root), args.format, args.date or "latest")
-    for name, why in export.left_out.items():
-        print(f"Left out {name!r}: {why}", file=sys.stderr)
+    for message in export.messages():
+        print(message, file=sys.stderr)
     if args.out == "-":
         print(export.data.decode(), end="")
         return 0

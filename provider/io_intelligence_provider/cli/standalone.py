@@ -64,6 +64,7 @@ class Standalone:
     :param users: names and roles of the simple auth manager; each gets a password.
     :param port: 0 is any free one.
     :param path: path of the base URL, such as ``/team/airflow``.
+    :param python: the interpreter of the environment that Airflow is installed in, by default the caller's.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Standalone:
         *,
         port: int = 0,
         path: str = "",
+        python: Path = Path(sys.executable),
     ) -> None:
         self.home = home
         self.port = port or free_port()
@@ -81,6 +83,7 @@ class Standalone:
         self.log = home / "standalone.log"
         self.passwords: dict[str, str] = {}
         self._users = users
+        self._python = python
         self._environment = dict(environment) | self._settings(path)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -107,7 +110,7 @@ class Standalone:
         self.passwords = self._write_passwords()
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"],
+                [str(self._python), "-m", "airflow", "standalone"],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

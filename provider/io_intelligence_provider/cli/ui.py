@@ -6,23 +6,33 @@ the demo's when there is one, else it is created once.
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from io_intelligence_provider.cli.arguments import EMULATOR_PORT, EMULATOR_VARIABLE, port_from
 from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
 from io_intelligence_provider.cli.replay import file_missing_changes, replay
-from io_intelligence_provider.cli.standalone import AirflowError, Standalone, airflow_environment, free_port
+from io_intelligence_provider.cli.standalone import (
+    HOST,
+    AirflowError,
+    Standalone,
+    airflow_environment,
+    free_port,
+)
+from io_intelligence_provider.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from io_intelligence_provider.emulator.history import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
+    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["main"]
 
@@ -30,24 +40,29 @@ _PORT: Final = 8080
 _USERS: Final = {"admin": "admin", "viewer": "viewer"}
 
 
-def main(folder: Path, demo: Path, port: int | None) -> int:
+def main(folder: Path, demo: Path, port: int | None, emulator_port: int | None = None) -> int:
     """Serve until Ctrl-C.
 
     :param folder: Airflow's home, and the store when the demo has none.
     :param demo: the demo's store.
     :param port: ``None``: 8080, or any free one when that is taken.
+    :param emulator_port: ``None``: that of the newest snapshot, as the check ``source`` flags another one.
     """
     # Imported here so that a wrong PORT is reported at once.
     from io_intelligence_provider.emulator.history import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
+    from io_intelligence_provider.store.store import SnapshotStore
 
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     console = Console()
     history = PriceHistory.load()
+    store = demo if demo.exists() else folder / "store"
+    if emulator_port is None:
+        emulator_port = port_of_newest(SnapshotStore(store)) or EMULATOR_PORT
     try:
-        with EmulatorServer(catalogue=history) as server:
-            store = _store(server, history, folder, demo, console)
+        with EmulatorServer(catalogue=history, port=emulator_port) as server:
+            _fill(server, history, SnapshotStore(store), console)
             console.print("Starting Airflow, which takes about a minute …")
             (dags,) = {path.parent for path in example_dags()}
             environment = airflow_environment(folder / "airflow", dags, store, server.url) | {
@@ -72,19 +87,32 @@ def main(folder: Path, demo: Path, port: int | None) -> int:
     except AirflowError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        print(
+            f"The emulator cannot start: {error.strerror}. Another `make demo` or `make ui` may use it: end "
+            f"that, or choose another one with {EMULATOR_VARIABLE}=…; the check `source` then flags today's "
+            "snapshot, because its host is new.",
+            file=sys.stderr,
+        )
+        return 1
 
 
-def _store(server: EmulatorServer, history: PriceHistory, folder: Path, demo: Path, console: Console) -> Path:
-    """Return the path of the demo's store, or of a new store with the same content."""
-    from io_intelligence_provider.store.store import SnapshotStore
+def port_of_newest(store: SnapshotStore) -> int | None:
+    """Return the port of this machine that the newest snapshot came from, ``None`` when it did not."""
+    if not (dates := store.dates()):
+        return None
+    source = urlsplit(store.info(dates[-1]).source_url)
+    return source.port if source.hostname == HOST else None
 
-    path = demo if demo.exists() else folder / "store"
-    store = SnapshotStore(path)
+
+def _fill(server: EmulatorServer, history: PriceHistory, store: SnapshotStore, console: Console) -> None:
+    """File the demo's snapshots when there are none, and changes that are missing."""
     if not store.dates():
         replay(server, store, history.dates[:-1], console)
     elif missing := file_missing_changes(store):
         console.print(f"Filed the changes of {missing} snapshots that had none on file.")
-    return path
 
 
 def _welcome(console: Console, airflow: Standalone, store: Path) -> None:
@@ -112,7 +140,8 @@ def _interrupt(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    wanted = os.environ.get("PORT") or None
-    if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65_536):
-        sys.exit(f"PORT is {wanted!r}; it must be a number from 1 to 65535.")
-    sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), int(wanted) if wanted else None))
+    try:
+        ports = port_from("PORT", lowest=1), port_from(EMULATOR_VARIABLE)
+    except ConfigurationError as error:
+        sys.exit(str(error))
+    sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), *ports))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from datetime import date
 from threading import Event, Thread
@@ -134,7 +135,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRINUSE:
+            text = f"Port {port} of {host} is taken; choose another one, or 0 for any free one"
+            raise OSError(error.errno, text) from error
         raise
     return listener

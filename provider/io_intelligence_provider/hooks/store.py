@@ -6,7 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import conf
+from airflow.sdk import Variable, conf
 from airflow.sdk.io import attach
 
 from io_intelligence_provider.errors import ConfigurationError
@@ -15,7 +15,7 @@ from io_intelligence_provider.hooks.io_intelligence import connection_of
 if TYPE_CHECKING:
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["filesystem_of", "is_configured", "open_store"]
+__all__ = ["TRAFFIC_VARIABLE", "filesystem_of", "is_configured", "open_store", "traffic_text"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,15 @@ def is_configured(root: str | None, storage_conn_id: str | None) -> bool:
     return not given or (local_path(given) or given.rstrip("/")) == (
         local_path(configured) or configured.rstrip("/")
     )
+
+
+TRAFFIC_VARIABLE: Final = "io_intelligence_traffic"
+
+
+def traffic_text() -> str | None:
+    """Return the monthly traffic in the Airflow Variable, as YAML or JSON text; ``None`` if there is none."""
+    text: str | None = Variable.get(TRAFFIC_VARIABLE, default=None)
+    return text or None
 
 
 _CONNECTION_TYPES: Final = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
+from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert import notify
@@ -31,6 +32,9 @@ class IOIntelligenceFailureNotifier(BaseNotifier):
     ``.markdown``, ``.html``, ``.slack_blocks`` and ``.to_dict()``. Every notifier is tried; one that fails is
     an error in the log. Without notifiers the message is written to the log.
 
+    When all were told of a snapshot that its checks stopped, the store records it, and the watchdog does not
+    repeat it.
+
     :param notifiers: any Airflow notifiers.
     """
 
@@ -43,14 +47,32 @@ class IOIntelligenceFailureNotifier(BaseNotifier):
         from io_intelligence_provider.alerts.failure import FailureMessage
 
         message = FailureMessage(_failure(context))
+        told = 0
         if not self.notifiers:
             self.log.error("No notifier is set; the message would be:\n%s", message.text)
         for notifier in self.notifiers:
             try:
                 notify(notifier, context, message)
+                told += 1
             except Exception as error:  # noqa: BLE001 - a notifier may raise anything; the others are tried
                 self.log.error(  # noqa: TRY400 - the text of the error may hold a credential
                     "%s could not tell of the failure: %s", type(notifier).__name__, type(error).__name__
+                )
+        if told and told == len(self.notifiers):
+            self._record(context)
+
+    def _record(self, context: Context) -> None:
+        """Record in the store that all notifiers were told of a snapshot that its checks stopped."""
+        from io_intelligence_provider.alerts.ledger import record_stop
+
+        task, report = context["task"], getattr(context.get("exception"), "report", None)
+        if isinstance(task, IOIntelligenceSnapshotOperator) and isinstance(report, QualityReport):
+            try:
+                record_stop(open_store(task.root, task.storage_conn_id), report, context["ti"].run_id)
+            except Exception as unwritten:  # noqa: BLE001 - a file system may raise anything
+                self.log.warning(
+                    "The store cannot record that the failure was told (%s): the watchdog will repeat it.",
+                    type(unwritten).__name__,
                 )
 
 

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.hooks.store import open_store, traffic_text
 from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
 from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link, page_url, run_url
 
@@ -55,6 +55,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
     Every notifier is tried. Each success is recorded in a ledger, so that a retry sends only what is missing.
 
     Templated arguments: ``rules``, ``traffic``, ``root``, ``storage_conn_id``.
+    The result has ``snapshot_date``, ``sent`` (number of changes by notifier), ``nothing_new`` (the others).
 
     :param rules: a list of :class:`~io_intelligence_provider.alerts.rules.AlertRule` or of mappings with the
         same keys; YAML or JSON text; the path of such a file, relative to the folder of the Dag's file; or
@@ -67,7 +68,6 @@ class IOIntelligenceAlertOperator(BaseOperator):
         attribute, or else with its position.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
-    :returns: ``snapshot_date``, ``sent`` (number of changes by notifier), ``nothing_new`` (the others).
     :raises ConfigurationError: when a rule or the traffic is invalid, or two notifiers have the same class
         and ``key``.
     :raises NotificationError: when a notifier failed, after all were tried.
@@ -139,7 +139,6 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 
 
 RULES_VARIABLE: Final = "io_intelligence_alert_rules"
-TRAFFIC_VARIABLE: Final = "io_intelligence_traffic"
 
 
 def read_rules(source: object, folder: Path) -> tuple[AlertRule, ...]:
@@ -163,7 +162,7 @@ def read_traffic(source: object, folder: Path) -> Traffic | None:
     from io_intelligence_provider.alerts.traffic import traffic_from
 
     if source is None:
-        text = Variable.get(TRAFFIC_VARIABLE, default=None)
+        text = traffic_text()
         return traffic_from(text) if text else None
     return traffic_from(_source(source, folder, "traffic"))
 

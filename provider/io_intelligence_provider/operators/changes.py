@@ -26,12 +26,12 @@ class IOIntelligenceChangesOperator(BaseOperator):
     quotas. A task with another root than the configured one sends events to its own ``outlets`` only.
 
     Templated arguments: ``root``, ``storage_conn_id``, ``against``.
+    The result is the :class:`~io_intelligence_provider.changes.detect.ChangesSummary` as a dict.
 
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
     :param against: ``previous``, or an earlier date in the store. With a date only the counts are returned:
         no file is written and no asset gets an event.
-    :returns: the :class:`~io_intelligence_provider.changes.detect.ChangesSummary` as a dict.
     :raises NotOnFileError: when ``against`` has no snapshot.
     :raises ConfigurationError: when ``against`` is not before the run's date.
     :raises StorageError: when a file cannot be read or written.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "data_interval_start",
     "date_of_run",
+    "is_mapped",
     "number",
     "path_text",
     "paused_reasons",
@@ -175,11 +176,12 @@ def run_name(context: Context) -> str | None:
     ti = context.get("ti")
     if ti is None:
         return None
-    parts = [ti.dag_id, ti.task_id, ti.run_id, *([str(ti.map_index)] if _is_mapped(ti) else [])]
+    parts = [ti.dag_id, ti.task_id, ti.run_id, *([str(ti.map_index)] if is_mapped(ti) else [])]
     return path_name("\n".join(parts), 150)
 
 
-def _is_mapped(ti: Any) -> bool:
+def is_mapped(ti: Any) -> bool:
+    """Return whether a task instance is one of several of a mapped task."""
     return ti.map_index is not None and ti.map_index >= 0
 
 
@@ -190,7 +192,7 @@ def refuse_shared_outputs(task: Any, context: Context, outputs: Mapping[str, Any
     :raises ConfigurationError: when neither the template nor the expansion makes it differ.
     """
     ti = context.get("ti")
-    if ti is None or not _is_mapped(ti):
+    if ti is None or not is_mapped(ti):
         return
     for name, written in outputs.items():
         if not _differs(name, written, task, context):

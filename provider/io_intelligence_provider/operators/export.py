@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from io_intelligence_provider.assets import event_extra, publish
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import filesystem_of, open_store
 from io_intelligence_provider.operators.common import path_text, refuse_locations, run_day
@@ -16,22 +17,25 @@ if TYPE_CHECKING:
 
 __all__ = ["IOIntelligenceExportOperator"]
 
-_LOGGED = 20
+
+_LOGGED = 1_000
 
 
 class IOIntelligenceExportOperator(BaseOperator):
     """Write the prices of the run's date as one file, for LiteLLM, or for clients of OpenRouter.
 
     A run whose date has no snapshot is skipped. The file is replaced atomically; a rerun writes equal bytes.
-    Models whose price is unknown or doubtful are left out, counted in the result and named in the log.
+    Models whose price is unknown or doubtful are left out, counted in the result and named in the log, as are
+    doubtful prices that the other models lack. Events of its ``outlets`` get the result as their extra.
 
     All arguments are templated.
+    The result has ``snapshot_date``, ``format``, ``path``, ``models``, ``left_out``,
+    ``doubtful_prices`` (numbers) and ``bytes``.
 
     :param format: ``litellm`` or ``openrouter``, see :func:`~io_intelligence_provider.export.export_prices`.
     :param path: the file, a local path or an fsspec URL.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store, of the root and of the path.
-    :returns: ``snapshot_date``, ``format``, ``path``, ``models``, ``left_out`` (numbers) and ``bytes``.
     :raises ConfigurationError: when there is no such format, or the path is no valid location.
     :raises StorageError: when a file cannot be read or written.
     """
@@ -63,13 +67,17 @@ class IOIntelligenceExportOperator(BaseOperator):
         if path is None:
             raise ConfigurationError("path is not set: it was rendered as None or as blank text.")
         store = open_store(self.root, self.storage_conn_id)
-        export = build_export(store, self.format, run_day(context, store))
+        day = run_day(context, store)
+        export = build_export(store, self.format, day)
         connection = None if local_path(path) is not None else self.storage_conn_id
         written = write_export(export, path, filesystem=filesystem_of(path, connection))
-        for name, why in list(export.left_out.items())[:_LOGGED]:
-            self.log.warning("Left out %r: %s", name, why)
-        if (more := len(export.left_out) - _LOGGED) > 0:
-            self.log.warning("Left out %d more models.", more)
+        messages = export.messages()
+        for message in messages[:_LOGGED]:
+            self.log.warning("%s", message)
+        if (more := len(messages) - _LOGGED) > 0:
+            self.log.warning("Left out %d more.", more)
         summary = {**export.summary(), "path": written}
         self.log.info("Exported %(models)d models as %(format)s: %(path)s", summary)
+        if self.outlets:
+            publish(self, context, event_extra(summary, store.quality(day), store, store.info(day).query))
         return summary

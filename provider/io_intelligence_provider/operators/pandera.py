@@ -19,6 +19,7 @@ from io_intelligence_provider.operators.common import (
     refuse_shared_outputs,
     run_name,
 )
+from io_intelligence_provider.operators.links import QualityLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -44,6 +45,7 @@ class PanderaCheckOperator(BaseOperator):
     Templated arguments: all except ``schema``, ``engine``, ``spark``, ``profile`` and ``keep_results``. Paths
     are text, ``pathlib.Path`` or Airflow's ``ObjectStoragePath``, whose connection is used unless
     ``storage_conn_id`` is given. One that is rendered as ``None`` or as blank text is unset.
+    The result is the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
 
     :param path: a file, a glob or a folder, partitioned (``key=value``) or not; a path or an fsspec URL.
     :param schema: ``"module:object"``, the path of a pandera YAML file, or a ``DataFrameModel`` or
@@ -72,7 +74,6 @@ class PanderaCheckOperator(BaseOperator):
     :param keep_results: whether to file the result in the history; ``False``: history checks compare the run
         with those that another task filed under the same ``dataset``.
     :param profile: whether to measure the columns; always done with ``history_checks``.
-    :returns: the summary of the :class:`~io_intelligence_provider.quality.result.CheckRun` as a dict.
     :raises QualityError: when a finding fails the task; its ``report`` is the ``CheckRun``.
     :raises ConfigurationError: when an argument is wrong or does nothing, or several mapped tasks would write
         one file.
@@ -94,6 +95,7 @@ class PanderaCheckOperator(BaseOperator):
         "dataset",
         "results_root",
     )
+    operator_extra_links = (QualityLink(),)
     _outputs: ClassVar[Sequence[str]] = ("quarantine_path", "valid_path")
 
     def __init__(  # noqa: PLR0913 - each is an argument that a Dag may want to set
@@ -143,6 +145,7 @@ class PanderaCheckOperator(BaseOperator):
         self._as_written = {name: getattr(self, name) for name in _PATHS}
         self._results_connection: str | None = None
         self._run: CheckRun | None = None
+        self.page_link = ""
         self._refuse_locations()
         if spark is not None and engine == "local":
             raise ConfigurationError(
@@ -206,7 +209,12 @@ class PanderaCheckOperator(BaseOperator):
 
     def _checked(self, context: Context, check: Any) -> dict[str, Any]:
         """Run a check function, record its result even if it failed, and return its summary."""
-        from io_intelligence_provider.operators.results import log_findings, record_result
+        from io_intelligence_provider.operators.results import (
+            log_findings,
+            record_result,
+            result_link,
+            task_run,
+        )
         from io_intelligence_provider.quality.result import CheckRun
 
         name = self._name()
@@ -219,13 +227,17 @@ class PanderaCheckOperator(BaseOperator):
             raise
         finally:
             if self._run is not None:
+                root, connection = self.results_root, self._results_conn_id()
+                if self.keep_results:
+                    self.page_link = result_link(self._run, name, root, connection)
                 log_findings(self._run, self.dataset or self._run.dataset)
                 record_result(
                     self._run,
                     dataset=name,
-                    root=self.results_root,
-                    storage_conn_id=self._results_conn_id(),
+                    root=root,
+                    storage_conn_id=connection,
                     keep=self.keep_results,
+                    task=task_run(context),
                 )
         summary: dict[str, Any] = run.summary(self.dataset or run.dataset)
         self.log.info("Checked %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)

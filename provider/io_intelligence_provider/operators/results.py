@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.hooks.store import open_store
+from io_intelligence_provider.operators.common import is_mapped
+from io_intelligence_provider.operators.links import page_link
 from io_intelligence_provider.text import example_text
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from io_intelligence_provider.contract.report import QualityReport
     from io_intelligence_provider.quality.result import CheckRun
-    from io_intelligence_provider.quality.results_store import ResultHistory
+    from io_intelligence_provider.quality.results_store import ResultHistory, TaskRun
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["log_findings", "open_history", "read_history", "record_result", "record_snapshot"]
+__all__ = [
+    "log_findings",
+    "open_history",
+    "read_history",
+    "record_result",
+    "record_snapshot",
+    "result_link",
+    "task_run",
+]
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +62,29 @@ def read_history(
         return []
 
 
+def task_run(context: Context) -> TaskRun | None:
+    """Return the running task instance; ``None`` outside of a Dag run, as when a test calls ``execute``."""
+    from io_intelligence_provider.quality.results_store import TaskRun
+
+    ti: Any = context.get("ti")
+    if ti is None or not hasattr(ti, "try_number"):
+        return None
+    return TaskRun(ti.dag_id, ti.task_id, ti.run_id, ti.map_index if is_mapped(ti) else -1, ti.try_number)
+
+
+def result_link(
+    run: CheckRun, dataset: str, root: str | None = None, storage_conn_id: str | None = None
+) -> str:
+    """Return the link to a result on the page of data sets; empty when the page shows another root.
+
+    :param dataset: the name that it is filed under.
+    """
+    from io_intelligence_provider.quality.results_store import dataset_id
+
+    view = f"data-quality#/dataset?id={dataset_id(dataset, run.schema)}&run={run.run_id}"
+    return page_link(view, root, storage_conn_id)
+
+
 def log_findings(run: CheckRun, name: str) -> None:
     """Log each failed check of a run as a warning, with up to three examples, and that it had no rows.
 
@@ -74,6 +109,7 @@ def record_result(
     root: str | None = None,
     storage_conn_id: str | None = None,
     keep: bool = True,
+    task: TaskRun | None = None,
 ) -> None:
     """Add a run to the history and send its metrics.
 
@@ -82,13 +118,14 @@ def record_result(
 
     :param dataset: the name under which runs are compared; by default the run's own.
     :param keep: whether to add it to the history.
+    :param task: the task instance that made it.
     """
     from io_intelligence_provider.metrics import emit_metrics
 
     name = dataset or run.dataset
     try:
         if keep:
-            log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name))
+            log.info("The result of %s: %s", name, open_history(root, storage_conn_id).add(run, name, task))
     except Exception as error:  # noqa: BLE001 - a result that cannot be recorded must not fail the task
         log.warning("The result of %s could not be filed: %s", name, error)
     emit_metrics(run, dataset=name)

@@ -37,6 +37,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     another root than the configured one sends events to its own ``outlets`` only.
 
     All arguments are templated.
+    The result is the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
 
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
@@ -45,7 +46,6 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     :param fail_on: ``error``, ``warn`` or ``never``: which failed checks stop the commit.
     :param max_quarantine_share: share of refused records, 0 to 1, above which the commit is stopped.
     :param io_intelligence_conn_id: the connection of the API.
-    :returns: the :class:`~io_intelligence_provider.snapshot.SnapshotSummary` as a dict.
     :raises QualityError: when a check stopped the commit; quarantine and report are written nevertheless.
     """
 
@@ -89,6 +89,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the snapshot of the run's date."""
         from io_intelligence_provider.contract.report import QualityReport
+        from io_intelligence_provider.operators.results import task_run
         from io_intelligence_provider.snapshot import LateRunError, run_snapshot, snapshot_date_for_run
 
         store = open_store(self.root, self.storage_conn_id)
@@ -107,6 +108,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
                     page_size=number("page_size", self.page_size, int),
                     fail_on=self.fail_on,
                     max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
+                    task=task_run(context),
                 )
             except QualityError as stopped:
                 # Before the task fails, so that OpenLineage and the metrics include stopped runs.

@@ -17,29 +17,34 @@ import airflow
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["URL_PREFIX", "AddSlash", "IOIntelligencePlugin", "LazyApp", "external_view"]
+__all__ = ["URL_PREFIX", "AddSlash", "IOIntelligencePlugin", "LazyApp", "external_views"]
 
 URL_PREFIX: Final = "/io-intelligence"
 _NAV_TOP_LEVEL_SINCE: Final = (3, 3)
 
 
-def external_view(airflow_version: str) -> dict[str, Any]:
-    """Return the entry of the side bar. Its URLs are relative, so that a ``base_url`` may have a path.
+def external_views(airflow_version: str) -> list[dict[str, Any]]:
+    """Return the entries of the side bar. Their URLs are relative, so that a ``base_url`` may have a path.
 
     :param airflow_version: ``nav_top_level`` came with Airflow 3.3; older ones reject unknown keys.
     """
-    view: dict[str, Any] = {
-        "name": "IO Models",  # the side bar cuts what is longer than 56 pixels
-        "href": "io-intelligence/",  # with the slash, because the page's relative URLs start here
-        "url_route": "io-intelligence",
-        "destination": "nav",
-        "icon": "io-intelligence/static/icon.svg",
-        "icon_dark_mode": "io-intelligence/static/icon-dark.svg",
-    }
     major, minor = airflow_version.split(".")[:2]
-    if (int(major), int(minor)) >= _NAV_TOP_LEVEL_SINCE:
-        view["nav_top_level"] = True
-    return view
+    on_top = {"nav_top_level": True} if (int(major), int(minor)) >= _NAV_TOP_LEVEL_SINCE else {}
+    return [
+        {
+            "name": name,  # the side bar cuts what is longer than 56 pixels
+            "href": f"io-intelligence/{path}",  # the slash is part of it, because relative URLs start there
+            "url_route": route,
+            "destination": "nav",
+            "icon": f"io-intelligence/static/{icon}.svg",
+            "icon_dark_mode": f"io-intelligence/static/{icon}-dark.svg",
+            **on_top,
+        }
+        for name, path, route, icon in (
+            ("IO Models", "", "io-intelligence", "icon"),
+            ("Quality", "data-quality", "io-data-quality", "quality"),
+        )
+    ]
 
 
 class LazyApp:
@@ -105,7 +110,7 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 class IOIntelligencePlugin(AirflowPlugin):
-    """Adds a page with prices, quotas, changes and quality of the stored snapshots to Airflow's UI."""
+    """Adds two pages to Airflow's UI: the snapshots of the models, and the quality of all data sets."""
 
     name = "io_intelligence"
     fastapi_apps = [  # noqa: RUF012 - Airflow's base class declares plain lists
@@ -118,4 +123,4 @@ class IOIntelligencePlugin(AirflowPlugin):
     fastapi_root_middlewares = [  # noqa: RUF012
         {"middleware": AddSlash, "name": "IO Intelligence: the address without its slash"}
     ]
-    external_views = [external_view(airflow.__version__)]  # noqa: RUF012
+    external_views = external_views(airflow.__version__)

@@ -21,7 +21,16 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.storage.location import scrubbed
 
-__all__ = ["HANDLERS", "InvalidError", "Kind", "Problem", "UnreachableError", "problem_of", "scrub"]
+__all__ = [
+    "HANDLERS",
+    "ForbiddenError",
+    "InvalidError",
+    "Kind",
+    "Problem",
+    "UnreachableError",
+    "problem_of",
+    "scrub",
+]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +46,10 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 class InvalidError(IOIntelligenceError):
     """Reports valid parameters that contradict each other, or a name that two models have."""
+
+
+class ForbiddenError(IOIntelligenceError):
+    """Reports that the user may not read the Dag that filed a result."""
 
 
 class UnreachableError(StorageError):
@@ -83,11 +96,18 @@ _OF_ERROR: Final[Sequence[tuple[type[IOIntelligenceError], int, Kind, str, str]]
         "Correct the address, or start again from the overview.",
     ),
     (
+        ForbiddenError,
+        403,
+        "forbidden",
+        "You may not see the refused values",
+        "Ask an administrator of Airflow for read access to that Dag.",
+    ),
+    (
         NotOnFileError,
         404,
         "not_on_file",
         "Not on file",
-        "Choose a day or a model that the store holds.",
+        "Choose a day, a model or a data set that the store holds.",
     ),
     (
         ConfigurationError,
@@ -127,12 +147,17 @@ def problem_of(error: Exception) -> Problem:
     )
 
 
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates by question marks: JSON in UTF-8 cannot hold them."""
+    return _SURROGATES.sub("?", text)
+
+
 def scrub(text: str) -> str:
     """Remove user names, passwords and queries from the URLs in a text, and limit its length.
 
-    Surrogates, which file names may contain, become question marks: JSON in UTF-8 cannot hold them.
+    File names may contain lone surrogates, which are replaced.
     """
-    text = _SURROGATES.sub("?", scrubbed(text))
+    text = without_surrogates(scrubbed(text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -165,7 +190,7 @@ def _refused(request: Request, error: HTTPException) -> Response:
     kind, title, message, action = _REFUSALS.get(
         status, ("server", "Refused", f"Airflow refused with status {status}.", "Its log says why.")
     )
-    if status in (401, 403) and request.scope["path"].endswith("/"):
+    if status in (401, 403) and request.scope["path"].endswith(("/", "/data-quality")):
         return HTMLResponse(_LOGIN.format(text=f"{title}. {message}"), status, headers=_HEADERS)
     return Problem(status, kind, title, message, action, detail=message).response
 

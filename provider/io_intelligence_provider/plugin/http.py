@@ -27,7 +27,7 @@ from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEn
 from io_intelligence_provider.plugin.errors import UnreachableError
 from io_intelligence_provider.plugin.reader import Reader, StoreSource
 
-__all__ = ["METHODS", "Body", "Page", "answer", "etag_of", "render", "respond"]
+__all__ = ["JSON", "METHODS", "Body", "Page", "answer", "etag_of", "render", "respond"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _LEAST: Final = 1_000
 _LEVEL: Final = 3
 """The gzip level: output is a tenth larger than with the usual 6, in half the time."""
 _VARY: Final = "Cookie, Authorization, Accept-Encoding"
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 _THREADS: Final = 4
 """The page has its own threads: a store that does not answer must not block those of Airflow's API."""
 _MOST_STUCK: Final = 16
@@ -121,14 +121,14 @@ async def answer(
     model: type[BaseModel],
     compute: Callable[[Reader, P], dict[str, Any]],
     asked: P,
-    changing: Collection[str] = (),
+    changing: Collection[str] | None = None,
 ) -> Response:
     """Return the response of a JSON route, from the cache if the store has not changed.
 
     :param model: the model of the response.
     :param compute: reads the store; takes the parameters and returns the fields of the model.
-    :param changing: fields that depend on the current time. A response with such fields is not cached, and
-        its ETag does not cover them.
+    :param changing: fields that depend on the current time, if any. A response with such fields, or one that
+        depends on more than the snapshots, where this is empty, is not cached; its ETag does not cover them.
     """
     page: Page = request.app.state.page
 
@@ -136,7 +136,7 @@ async def answer(
         return model.model_validate(compute(reader, asked))
 
     query = f"{model.__name__}?{'' if asked is None else asked.model_dump_json()}"
-    return await page.run(partial(page.respond, request, query, view, frozenset(changing)))
+    return await page.run(partial(page.respond, request, query, view, changing))
 
 
 async def render(request: Request, compute: Callable[[Reader], Response]) -> Response:
@@ -157,6 +157,26 @@ class Page:
         self.cache = Cache()
         self._limiter: CapacityLimiter | None = None
         self._stuck = 0
+        self._prefetching: threading.Thread | None = None
+
+    def prefetch(self) -> None:
+        """Start to read what most views need, while the browser fetches the page's scripts.
+
+        An error is dropped here: the request that needs it reads again and gets it.
+        """
+
+        def work() -> None:
+            try:
+                reader = self.reader()
+                reader.latest()
+                with reader.prefetch(reader.changes):
+                    reader.timeline()
+            except BaseException:
+                log.debug("What most views need could not be read", exc_info=True)
+
+        if self._prefetching is None or not self._prefetching.is_alive():
+            self._prefetching = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)
+            self._prefetching.start()
 
     async def run(self, work: Callable[[], Response]) -> Response:
         """Run a function in a new thread, and abandon the thread when it takes too long.
@@ -208,21 +228,25 @@ class Page:
         return done
 
     def respond(
-        self, request: Request, query: str, view: Callable[[Reader], BaseModel], changing: frozenset[str]
+        self,
+        request: Request,
+        query: str,
+        view: Callable[[Reader], BaseModel],
+        changing: Collection[str] | None,
     ) -> Response:
         """Return the response to a query; ``view`` computes its model if it is not cached."""
         reader = self.reader()
-        if changing:  # its inputs are cached
+        if changing is not None:  # its inputs are cached
             found = view(reader)
             etag = etag_of(__version__, query, found.model_dump_json(exclude=set(changing)))
             raw = found.model_dump_json().encode()
-            return respond(request, Body.of(raw, etag, _modified(reader)), _JSON)
+            return respond(request, Body.of(raw, etag, _modified(reader)), JSON)
         etag = etag_of(__version__, query, reader.listing.tag)
         key = ("response", etag)
         if _holds(request, etag) and self.cache.peek(key) is None:
             # Skip the reads when the client holds the response; Last-Modified is then unknown.
-            return respond(request, Body(b"", None, etag), _JSON)
-        return respond(request, self.cache.get(key, partial(_load, reader, view, etag)), _JSON)
+            return respond(request, Body(b"", None, etag), JSON)
+        return respond(request, self.cache.get(key, partial(_load, reader, view, etag)), JSON)
 
     def reader(self) -> Reader:
         """Return a reader of the store as it is now."""

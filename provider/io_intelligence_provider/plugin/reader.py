@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import polars as pl
 
+from io_intelligence_provider.alerts.ledger import LEDGER
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import (
@@ -28,7 +29,7 @@ from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.timeline import KEYS, Timeline, build_timeline
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.local import disk_version, object_version
+from io_intelligence_provider.storage.local import FolderNames, object_version
 from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.changes_schema import changes_schema
@@ -110,7 +111,7 @@ class Reader:
     def __init__(self, listing: Listing, cache: Cache) -> None:
         self.listing = listing
         self.store = listing.store
-        self._cache = cache
+        self.cache = cache
 
     def latest(self) -> Latest:
         """Return the newest readable day."""
@@ -155,15 +156,15 @@ class Reader:
             rows = pl.DataFrame(self.store.read(day))
             return CacheEntry(Day(day, rows, info), int(rows.estimated_size()))
 
-        return self._cache.get(("day", day, self.listing.tag_of((MODELS,), (day,))), make)
+        return self.cache.get(("day", day, self.listing.tag_of((MODELS,), (day,))), make)
 
     def timeline(self, fields: tuple[str, ...] = PRICE_COLUMNS) -> Timeline:
         """Return the history of all prices, or of another group of fields."""
-        return self._cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
+        return self.cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
 
     def known_timeline(self) -> Timeline | None:
         """Return the timeline of the prices if it is cached, without reading anything."""
-        found: Timeline | None = self._cache.peek(self._timeline_key(PRICE_COLUMNS))
+        found: Timeline | None = self.cache.peek(self._timeline_key(PRICE_COLUMNS))
         return found
 
     def _timeline_key(self, fields: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
@@ -193,9 +194,9 @@ class Reader:
         dates = self.listing.change_dates
         key = ("changes", self.listing.tag_of((CHANGES,)))
         alone = [day for day in dates if day == start == end]
-        if alone and self._cache.peek(key) is None:
+        if alone and self.cache.peek(key) is None:
             dates, key = tuple(alone), ("changes", self.listing.tag_of((CHANGES,), alone))
-        return self._cache.get(key, partial(self._make_changes, dates)).between(start, end)
+        return self.cache.get(key, partial(self._make_changes, dates)).between(start, end)
 
     def _make_changes(self, days: Sequence[date]) -> CacheEntry[Changes]:
         frames, damaged = read_skipping_damaged(days, self.store.changes_frame)
@@ -239,7 +240,7 @@ class Reader:
             checks = {id(check): check for checks in lists.values() for check in checks}
             return CacheEntry(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
 
-        return self._cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
+        return self.cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
 
     def once(self, name: str, parts: Sequence[str], make: Callable[[], T], size: Callable[[T], int]) -> T:
         """Return a value that depends only on whole parts of the store, computing it once.
@@ -251,7 +252,7 @@ class Reader:
             value = make()
             return CacheEntry(value, size(value))
 
-        return self._cache.get((name, self.listing.tag_of(parts)), made)
+        return self.cache.get((name, self.listing.tag_of(parts)), made)
 
     def report(self, day: date) -> QualityReport:
         """Return the report of the committed snapshot of a day.
@@ -263,7 +264,7 @@ class Reader:
             report = self.store.quality(day)
             return CacheEntry(report, 2_000 + sum(map(_check_size, report.checks)))
 
-        return self._cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
+        return self.cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
 
     def quarantine(self, day: date) -> pl.DataFrame:
         """Return the records that the committed run of a day refused.
@@ -275,7 +276,7 @@ class Reader:
             rows = pl.DataFrame(self.store.quarantine(day, day))
             return CacheEntry(rows, int(rows.estimated_size()))
 
-        return self._cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
+        return self.cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
 
 
 def _check_size(check: CheckResult) -> int:
@@ -313,7 +314,7 @@ def read_skipping_damaged(
     return frames[::-1], dict(sorted(damaged.items()))
 
 
-PARTS: Final = (MODELS, CHANGES, "quality", "quarantine")
+PARTS: Final = (MODELS, CHANGES, "quality", "quarantine", LEDGER)
 
 
 @dataclass(frozen=True)
@@ -353,21 +354,22 @@ class Listing:
         return tuple(sorted(day for day, names in self.files[part].items() if name in names))
 
 
-def take_listing(store: SnapshotStore) -> Listing:
+def take_listing(store: SnapshotStore, known: FolderNames | None = None) -> Listing:
     """List the files of a store.
 
+    :param known: the folders on disk as an earlier listing found them.
     :raises StorageError: when it cannot be listed. A root that does not exist has no files.
     """
     files: dict[str, dict[date, dict[str, str]]] = {part: {} for part in PARTS}
     for part, of_part in files.items():
-        for folder, name, version in _versions(store.files, part):
+        for folder, name, version in _versions(store.files, part, known or FolderNames()):
             day = date_of(folder)
             if day is not None:
                 of_part.setdefault(day, {})[name] = version
     return Listing(store, files)
 
 
-def _versions(files: Files, part: str) -> Iterator[tuple[str, str, str]]:
+def _versions(files: Files, part: str, known: FolderNames) -> Iterator[tuple[str, str, str]]:
     """Yield the folder, name and version of every file in the folders of a part."""
     if not files.is_local:
         for path, details in files.details(part).items():
@@ -375,17 +377,19 @@ def _versions(files: Files, part: str) -> Iterator[tuple[str, str, str]]:
             if name and "/" not in name:
                 yield folder, name, str(object_version(details))
         return
-    for folder, name in files.in_folders(part):
-        try:
-            status = os.stat(f"{files.root}/{part}/{folder}/{name}")  # noqa: PTH116 - thousands of them
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            # The file exists but has no version, as in a loop of links; reading reports the error.
-            yield folder, name, f"unreadable-{error.errno}"
-            continue
-        # The time of the last metadata change also detects changed permissions.
-        yield folder, name, f"{disk_version(status)}-{status.st_ctime_ns}"
+    for folder in files.list(part):
+        path = f"{files.root}/{part}/{folder}"
+        for name in known.get(path, partial(files.names_in, part, folder)):
+            try:
+                status = os.stat(f"{path}/{name}")  # noqa: PTH116 - thousands of them
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                # The file exists but has no version, as in a loop of links; reading reports the error.
+                yield folder, name, f"unreadable-{error.errno}"
+                continue
+            # The time of the last metadata change also detects changed permissions.
+            yield folder, name, f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
 
 _LOOK_SECONDS: Final = 1.0
@@ -409,6 +413,7 @@ class StoreSource:
         self._store: SnapshotStore | None = None
         self._opened = 0.0
         self._listings = Cache()
+        self._folders = FolderNames()
 
     def listing(self) -> Listing:
         """Return the files of the store.
@@ -428,7 +433,7 @@ class StoreSource:
             if store is None or time.monotonic() - self._opened > _OPEN_SECONDS:
                 store = self._store = self._open()
                 self._opened = time.monotonic()
-            return take_listing(store)
+            return take_listing(store, self._folders)
         except IOIntelligenceError as error:
             self._store = None
             return error

@@ -23,6 +23,7 @@ FOLDER: Final = Path(__file__).parent / "static"
 _VARY: Final = "Accept-Encoding"
 _REVALIDATED: Final = "no-cache"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_LOOK_SECONDS: Final = 1.0
 _MARK: Final = "v-"
 """How the name of a version begins in a path."""
 _MEDIA_TYPES: Final = {
@@ -52,21 +53,31 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
 
     async def index(self, request: Request) -> Response:
         """Return the HTML of the page."""
-        answer = await anyio.to_thread.run_sync(self._index)
+        return await self._page(request, "index.html")
+
+    async def data_quality(self, request: Request) -> Response:
+        """Return the HTML of the page of all data sets."""
+        return await self._page(request, "data-quality.html")
+
+    async def _page(self, request: Request, name: str) -> Response:
+        answer = await anyio.to_thread.run_sync(self._html, name)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
 
-    def _index(self) -> Body:
+    def _html(self, name: str) -> Body:
         version = self.version()
 
         def load() -> CacheEntry[Body]:
-            text = (self._folder / "index.html").read_text("utf-8")
+            text = (self._folder / name).read_text("utf-8")
             data = text.replace('"static/', f'"static/{_MARK}{version}/').encode()
             return Body.of(data, etag_of(data)).entry
 
-        return self._cache.get(("index", version), load)
+        return self._cache.get((name, version), load)
 
     def version(self) -> str:
-        """Return the version of the files as they are now."""
+        """Return the version of the files, at most a second old: a visit asks for forty of them."""
+        return self._cache.get("version", lambda: CacheEntry(self._hash(), 100, _LOOK_SECONDS))
+
+    def _hash(self) -> str:
         files = sorted(path for path in self._folder.rglob("*") if path.suffix in _MEDIA_TYPES)
 
         def load() -> CacheEntry[str]:

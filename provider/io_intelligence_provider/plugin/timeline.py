@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Context, Decimal
+from decimal import Decimal
 from functools import cached_property
 from typing import Final, TypeAlias
 
@@ -20,23 +20,25 @@ import polars as pl
 from io_intelligence_provider.contract.columns import (
     ACCESS_COLUMN,
     PRICE_COLUMNS,
-    PRICE_SCALE,
     QUOTA_COLUMNS,
 )
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.errors import InvalidError
+from io_intelligence_provider.store.price_index import INDEX_COLUMNS, chained_index
+from io_intelligence_provider.store.prices import DOUBTFUL_FOR
+from io_intelligence_provider.store.tracks import ModelKey, number_rows
 from io_intelligence_provider.text import cut
 
 __all__ = [
     "FIELDS",
     "KEYS",
-    "MEDIANS",
-    "Medians",
     "Spark",
     "Step",
     "Timeline",
     "build_timeline",
     "days_on_file",
+    "doubtful_tracks",
+    "doubtful_zeros",
     "fields_with",
     "find",
     "sparks",
@@ -68,7 +70,8 @@ class Timeline:
     :param tracks: one row per model: ``track``, its last ``name`` and ``model_id``, positions ``first`` and
         ``last`` of its days in the store, and their number ``days``.
     :param model_keys: the track of every name and id.
-    :param medians: of the prices, over the models that publish them; empty for other fields.
+    :param index: the like-for-like index of the readable days; empty for other fields than prices. See
+        :func:`~io_intelligence_provider.store.price_index.price_index`.
     :param steps: per field ``track``, ``day``, ``value`` (decimal; a tier is text), ``on_file``, sorted.
     """
 
@@ -76,15 +79,14 @@ class Timeline:
     damaged: Mapping[date, str]
     tracks: pl.DataFrame
     model_keys: Mapping[ModelKey, int]
-    medians: Medians
+    index: pl.DataFrame
     steps: Mapping[str, pl.DataFrame]
 
     @property
     def size(self) -> int:
         """Return the approximate size in bytes."""
         frames = self.tracks.estimated_size() + sum(frame.estimated_size() for frame in self.steps.values())
-        days = len(self.dates) + 2 * sum(map(len, self.medians.values()))
-        return int(frames) + 400 * len(self.model_keys) + 100 * days
+        return int(frames + self.index.estimated_size()) + 400 * len(self.model_keys) + 100 * len(self.dates)
 
     @cached_property
     def by_id(self) -> Mapping[str, frozenset[int]]:
@@ -163,7 +165,6 @@ def build_timeline(
     track, model_keys = number_rows(rows.select("day", "name", "model_id"))
     rows = rows.with_columns(track)
     tracks = _tracks(rows)
-    medians = {field: _medians(rows, field) for field in MEDIANS if field in fields}
     # Only numbers are sorted, as one combined number: sorting text would be slower.
     order = rows.select((pl.col("track").cast(pl.UInt64) * 2**32 + pl.col("day")).arg_sort())["track"]
     rows = rows.select("track", "day", *fields)[order]
@@ -173,9 +174,18 @@ def build_timeline(
         damaged=dict(damaged),
         tracks=tracks,
         model_keys=model_keys,
-        medians=medians,
+        index=_index(rows, dates) if set(INDEX_COLUMNS) <= {*KEYS, *fields} else pl.DataFrame(),
         steps={field: _steps(rows, field, gaps) for field in fields},
     )
+
+
+def _index(rows: pl.DataFrame, dates: Sequence[date]) -> pl.DataFrame:
+    """Return the index of the days that have rows; a day without one cannot be read."""
+    readable = rows["day"].unique().sort()
+    positions = pl.Series("day", range(readable.len()), dtype=pl.UInt32)
+    if readable.len() < len(dates):
+        rows = rows.with_columns(pl.col("day").replace_strict(readable, positions))
+    return chained_index(rows, [dates[day] for day in readable])
 
 
 def _tracks(rows: pl.DataFrame) -> pl.DataFrame:
@@ -211,125 +221,6 @@ def _steps(rows: pl.DataFrame, field: str, gaps: pl.DataFrame) -> pl.DataFrame:
     on = came.select("track", "day", value.cast(kind).alias("value"), pl.lit(value=True).alias("on_file"))
     off = gaps.with_columns(pl.lit(None, kind).alias("value"), pl.lit(value=False).alias("on_file"))
     return on if off.is_empty() else pl.concat([on, off]).sort("track", "day")
-
-
-ModelKey: TypeAlias = tuple[str, str, bool]
-"""Name, id, and whether another model of that day has the same name."""
-
-
-def model_index(found: Iterable[ModelKey]) -> dict[ModelKey, int]:
-    """Number the track of each model_key: rows of one track are the same model.
-
-    An unshared name joins all rows with that name, an id all rows with that id.
-    """
-    parents: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def root(node: tuple[str, str]) -> tuple[str, str]:
-        while (parent := parents.setdefault(node, node)) != node:
-            parents[node] = parents[parent]
-            node = parent
-        return node
-
-    found = list(found)
-    for name, model_id, shared in found:
-        by_id = root(("id", model_id))
-        if not shared:
-            parents[root(("name", name))] = by_id
-    numbers: dict[tuple[str, str], int] = {}
-    return {model_key: numbers.setdefault(root(("id", model_key[1])), len(numbers)) for model_key in found}
-
-
-def separated(tracks: dict[ModelKey, int], mixed: Iterable[int]) -> dict[ModelKey, int]:
-    """Give each name and id its own track where joining put two models of one day into one track.
-
-    This happens when models swap names or ids; an unshared name then identifies the model.
-    """
-    wrong = set(mixed)
-    fresh: dict[tuple[str, str], int] = {}
-    first = max(tracks.values(), default=-1) + 1
-
-    def own(model_key: ModelKey) -> int:
-        name, model_id, shared = model_key
-        return fresh.setdefault(("id", model_id) if shared else ("name", name), first + len(fresh))
-
-    return {model_key: own(model_key) if track in wrong else track for model_key, track in tracks.items()}
-
-
-def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[ModelKey, int]]:
-    """Return the track of every row, and that of every model_key.
-
-    :param rows: ``day``, ``name``, ``model_id``.
-    """
-    keys = _keys(rows)
-    distinct = keys.arg_unique().sort()
-    names, ids = rows["name"].gather(distinct), rows["model_id"].gather(distinct)
-    shared = (keys.gather(distinct) & 1).cast(bool)
-    found: list[ModelKey] = list(zip(names, ids, shared, strict=True))
-    tracks = model_index(found)
-    numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
-    if mixed := _twice_a_day(rows["day"], numbered):
-        tracks = separated(tracks, mixed)
-        numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
-    return numbered, tracks
-
-
-def _keys(rows: pl.DataFrame) -> pl.Series:
-    """Return one number per row: its name, its id, and in the lowest bit whether the name is shared that day.
-
-    Numbers compare faster than text: half a million rows have a few hundred names.
-    """
-    codes = rows.select(
-        "day",
-        *[pl.col(key).cast(pl.Categorical).to_physical().cast(pl.UInt64) for key in ("name", "model_id")],
-    )
-    per_day = codes.group_by("day").agg(pl.col("name").n_unique().alias("names"), pl.len().alias("rows"))
-    crowded = per_day.filter(pl.col("names") != pl.col("rows"))["day"]
-    shared = pl.lit(0, pl.UInt64)
-    if not crowded.is_empty():
-        shared = (pl.col("day").is_in(crowded.implode()) & pl.struct("day", "name").is_duplicated()).cast(
-            pl.UInt64
-        )
-    return codes.select((pl.col("name") * 2**32 + pl.col("model_id") * 2 + shared).alias("key"))["key"]
-
-
-def _numbered(keys: pl.Series, distinct: pl.Series, tracks: list[int]) -> pl.Series:
-    return keys.replace_strict(keys.gather(distinct), tracks, return_dtype=pl.UInt32).alias("track")
-
-
-def _twice_a_day(days: pl.Series, tracks: pl.Series) -> list[int]:
-    """Return the tracks that have two rows on one day."""
-    rows = pl.DataFrame([days.alias("day"), tracks.alias("track")])
-    per_day = rows.group_by("day").agg(pl.col("track").n_unique().alias("tracks"), pl.len().alias("rows"))
-    crowded = per_day.filter(pl.col("tracks") != pl.col("rows"))["day"]
-    if crowded.is_empty():
-        return []
-    rows = rows.filter(pl.col("day").is_in(crowded.implode()))
-    return rows.filter(pl.struct("day", "track").is_duplicated())["track"].unique().to_list()
-
-
-MEDIANS: Final = ("output_token_price", "input_token_price")
-"""Columns that have a median."""
-
-_EXACT: Final = Context(prec=60)
-
-Medians: TypeAlias = Mapping[str, Mapping[date, Decimal]]
-"""By column and day; a day on which no model publishes the price is absent."""
-
-
-def _medians(rows: pl.DataFrame, field: str) -> dict[date, Decimal]:
-    # The stored integers sort faster than decimals, and polars 1.35 loses decimals in groups.
-    published = rows.select(pl.col("snapshot_date").set_sorted(), pl.col(field).to_physical()).drop_nulls()
-    # Sorted once into lists, in half the time of one sort for each of the two middle values.
-    by_day = published.group_by("snapshot_date").agg(pl.col(field).sort().alias("values"))
-    values, count = pl.col("values").list, pl.col("values").list.len()
-    middle = by_day.select(
-        "snapshot_date", values.get((count - 1) // 2), values.get(count // 2).alias("high")
-    )
-    # Half the sum of two integers is a tenth of five times it, which is exact.
-    return {
-        day: _EXACT.scaleb(Decimal(5 * (low + high)), -PRICE_SCALE - 1)
-        for day, low, high in middle.iter_rows()
-    }
 
 
 SPARK_DAYS: Final = 30
@@ -406,6 +297,27 @@ def sparks(timeline: Timeline, field: str, day: date, tracks: Collection[int]) -
     for track, offset, value in points.select("track", "offset", column_text(points["value"])).iter_rows():
         found[track].append((offset, value))
     return found
+
+
+def doubtful_zeros(timeline: Timeline, price: str) -> pl.DataFrame:
+    """Return when a price of 0 is doubtful: ``track``, and the positions ``day`` to before ``until``.
+
+    The rule is that of :func:`~io_intelligence_provider.store.prices.doubtful_zeros`, applied to steps.
+    """
+    dates = pl.Series(timeline.dates, dtype=pl.Date)
+    end = pl.col("day").shift(-1).over("track").fill_null(len(dates))
+    steps = timeline.steps[price].with_columns(until=end)
+    paid = pl.when(pl.col("value") > 0).then(pl.col("until") - 1).forward_fill().over("track")
+    zeros = steps.with_columns(paid=paid).filter((pl.col("value") == 0) & pl.col("paid").is_not_null())
+    free = dates.search_sorted(dates.gather(zeros["paid"]) + DOUBTFUL_FOR, "right")
+    zeros = zeros.select("track", "day", until=pl.min_horizontal("until", free))
+    return zeros.filter(pl.col("day") < pl.col("until"))
+
+
+def doubtful_tracks(timeline: Timeline, price: str, day: date) -> frozenset[int]:
+    """Return the models whose price is a doubtful 0 on a readable day."""
+    zeros, last = doubtful_zeros(timeline, price), timeline.position(day)
+    return frozenset(zeros.filter((pl.col("day") <= last) & (pl.col("until") > last))["track"])
 
 
 def find(timeline: Timeline, model: str) -> int:

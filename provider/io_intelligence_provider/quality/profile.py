@@ -138,7 +138,7 @@ class Profiler:
         """Merge the states of several profilers. They are unpickled, so they must come from the same job."""
         whole = cls()
         for state in states:
-            seen, columns, sample = pickle.loads(state)  # noqa: S301 - written by `state` in the same job
+            seen, columns, sample = pickle.loads(state)  # nosec B301 # noqa: S301 - of the same job
             whole._seen += seen
             for name, column in columns.items():
                 whole._columns.setdefault(name, _Column()).merge(column)

@@ -12,9 +12,9 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields, replace
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache, partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -36,8 +36,10 @@ from io_intelligence_provider.text import path_name, short_hash
 __all__ = [
     "RESULTS_KIND",
     "ResultHistory",
+    "TaskRun",
     "dataset_id",
     "read_past",
+    "read_results",
     "result_row",
     "results_schema",
     "run_of_row",
@@ -50,8 +52,10 @@ log = logging.getLogger(__name__)
 Kind: TypeAlias = Literal["runs", "checks", "columns"]
 
 RESULTS: Final = "results"
+LARGEST_RESULT: Final = 8 << 20  # bytes: five hundred times a usual one
 _BEFORE_SCHEMA: Final = "--"  # which `path_name` never has
 _LISTED: Final = {"runs": None, "checks": "checks", "columns": "profile"}
+_LISTS: Final = ["checks", "columns", "profile"]
 _OF_RUN: Final = ("run_id", "dataset", "checked_at", "outcome")
 """The columns of its run that each row of ``checks`` and ``columns`` repeats."""
 
@@ -63,6 +67,17 @@ def dataset_id(dataset: str, schema: str | None = None) -> str:
     """
     name = path_name(dataset)
     return name if schema is None else f"{name}{_BEFORE_SCHEMA}{short_hash(schema)}"
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """The task instance of Airflow that filed a result; ``map_index`` is -1 unless it is mapped."""
+
+    dag_id: str
+    task_id: str
+    dag_run_id: str
+    map_index: int
+    try_number: int
 
 
 class ResultHistory:
@@ -93,14 +108,15 @@ class ResultHistory:
     def __repr__(self) -> str:
         return f"ResultHistory({self.files.root!r})"
 
-    def add(self, run: CheckRun, dataset: str | None = None) -> str:
+    def add(self, run: CheckRun, dataset: str | None = None, task: TaskRun | None = None) -> str:
         """Append a run and return the path of its file. Adding the same run again replaces it.
 
         :param dataset: the name under which runs are compared; the run's own ``dataset`` unless given.
+        :param task: the task instance that made the run.
         :raises StorageError: when the file cannot be written.
         """
         name = dataset or run.dataset
-        table = pa.Table.from_pylist([result_row(run, name)], schema=results_schema())
+        table = pa.Table.from_pylist([result_row(run, name, task)], schema=results_schema())
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         path = f"{_folder(name, run.schema)}/{run_file(run.run_id, 'parquet')}"
@@ -162,9 +178,7 @@ class ResultHistory:
             # Their names begin with the time.
             kept = names if limit is None else names[max(len(names) - limit, 0) :]
             paths += [f"{folder}/{name}" for name in kept]
-        for path, data in self.files.read_many(paths):
-            if (found := self._decoded(self.files.url(path), data)) is not None:
-                yield found
+        yield from _decoded(self.files, paths, partial(log.warning, "%s"))
 
     def _folders(self, dataset: str | None, schema: str | None) -> list[str]:
         if dataset is not None and schema is not None:
@@ -175,32 +189,52 @@ class ResultHistory:
         wanted = f"{RESULTS}/dataset_id={dataset_id(dataset)}"
         return [folder for folder in folders if folder.partition(_BEFORE_SCHEMA)[0] == wanted]
 
-    def _decoded(
-        self, where: str, data: bytes | UnreadableFileError
-    ) -> tuple[pa.Table, list[CheckRun]] | None:
+
+def read_results(
+    files: Files, paths: Iterable[str], *, brief: bool = False
+) -> tuple[list[tuple[CheckRun, TaskRun | None]], list[str]]:
+    """Return the runs of result files with the tasks that filed them, and why other files cannot be read.
+
+    :param brief: leave out checks, columns and profile, which take most of the time.
+    """
+    damaged: list[str] = []
+    found = [
+        (run, _task_of(row))
+        for table, runs in _decoded(files, paths, damaged.append, brief=brief)
+        for run, row in zip(runs, table.to_pylist(), strict=True)
+    ]
+    return found, damaged
+
+
+def _decoded(
+    files: Files, paths: Iterable[str], report: Callable[[str], None], *, brief: bool = False
+) -> Iterator[tuple[pa.Table, list[CheckRun]]]:
+    """Yield the content of each result file, and report why another one is left out."""
+    for path, data in files.read_many(paths, LARGEST_RESULT):
+        where = files.url(path)
         try:
             if isinstance(data, UnreadableFileError):
                 raise data
-            return _parsed(data, where)
+            yield _parsed(data, where, brief=brief)
         except UnreadableFileError as error:
-            log.warning("%s", error)
+            report(str(error))
         except (TypeError, ValueError, RecursionError) as error:
-            log.warning("%s is no result and is passed over: %s", where, error)
-        return None
+            report(f"{where} is no result and is passed over: {error}")
 
 
 def _folder(dataset: str, schema: str) -> str:
     return f"{RESULTS}/dataset_id={dataset_id(dataset, schema)}"
 
 
-def _parsed(data: bytes, where: str) -> tuple[pa.Table, list[CheckRun]]:
+def _parsed(data: bytes, where: str, *, brief: bool = False) -> tuple[pa.Table, list[CheckRun]]:
     """Return the content of a result file.
 
     :raises UnreadableFileError: when it is damaged.
     :raises ValueError: or ``TypeError``, ``RecursionError``: when it is not a result.
     """
     with CheckedFile(pa.BufferReader(data), where, RESULTS_KIND) as file:
-        table = file.read()
+        schema = results_schema()
+        table = file.read(pa.schema([one for one in schema if not brief or one.name not in _LISTS]))
     return table, [run_of_row(row) for row in table.to_pylist()]
 
 
@@ -215,7 +249,7 @@ def _flat(runs: pa.Table, kind: Kind) -> pa.Table:
         raise ConfigurationError(f"There is no table {kind!r} of results. There are: {', '.join(_LISTED)}.")
     runs = runs.sort_by([("checked_at", "ascending"), ("run_id", "ascending")])
     if (nested := _LISTED[kind]) is None:
-        return runs.drop_columns(["checks", "columns", "profile"])
+        return runs.drop_columns(_LISTS)
     return _unnested(runs, nested)
 
 
@@ -301,11 +335,16 @@ def results_schema() -> pa.Schema:
             "columns": pa.list_(pa.struct({"name": text, "type": text})),
             "profile": pa.list_(profile),
             "data_interval_start": pa.timestamp("us", "UTC"),
+            "dag_id": text,
+            "task_id": text,
+            "dag_run_id": text,
+            "map_index": count,
+            "try_number": count,
         }
     )
 
 
-def result_row(run: CheckRun, dataset: str) -> dict[str, Any]:
+def result_row(run: CheckRun, dataset: str, task: TaskRun | None = None) -> dict[str, Any]:
     """Convert a run to a row.
 
     :param dataset: the name it is filed under; the run's own ``dataset`` goes to ``source``.
@@ -331,7 +370,13 @@ def result_row(run: CheckRun, dataset: str) -> dict[str, Any]:
         "columns": [{"name": name, "type": type_} for name, type_ in run.columns],
         "profile": [_profile_row(column) for column in run.profile],
         "data_interval_start": run.data_interval_start,
+        **(asdict(task) if task else dict.fromkeys(field.name for field in fields(TaskRun))),
     }
+
+
+def _task_of(row: Mapping[str, Any]) -> TaskRun | None:
+    values = [row[field.name] for field in fields(TaskRun)]
+    return None if None in values else TaskRun(*values)
 
 
 def _check_row(check: CheckResult) -> dict[str, Any]:
@@ -366,10 +411,11 @@ def run_of_row(row: Mapping[str, Any]) -> CheckRun:
 
     :raises ValueError: when a value is invalid.
     """
-    form = {name: row[name] for name in _PLAIN} | {
-        "checks": [_check_of(check) for check in row["checks"] or ()],
-        "columns": [(column["name"], column["type"]) for column in row["columns"] or ()],
-        "profile": [_profile_of(column) for column in row["profile"] or ()],
+    plain = [field.name for field in fields(CheckRun) if field.name not in _LISTS]
+    form = {name: row[name] for name in plain} | {
+        "checks": [_check_of(check) for check in row.get("checks") or ()],
+        "columns": [(column["name"], column["type"]) for column in row.get("columns") or ()],
+        "profile": [_profile_of(column) for column in row.get("profile") or ()],
     }
     run = msgspec.convert(form, CheckRun)
     for check in run.checks:
@@ -394,7 +440,7 @@ def _profile_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("earliest", "latest")} | bounds
 
 
-RESULTS_KIND: Final = FileKind(
+RESULTS_KIND: Final = FileKind(  # holds one run
     "result file",
     results_schema,
     most_rows=1_000,
@@ -402,8 +448,3 @@ RESULTS_KIND: Final = FileKind(
     rows_per_byte=1,
     required=frozenset({"run_id", "dataset", "checked_at", "outcome", "checks"}),
 )
-"""It holds one run."""
-
-_PLAIN: Final = [
-    field.name for field in fields(CheckRun) if field.name not in ("checks", "columns", "profile")
-]

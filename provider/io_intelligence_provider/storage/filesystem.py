@@ -80,7 +80,7 @@ class Files:
         except IOIntelligenceError:
             del root, storage_options  # tracebacks may show local variables
             raise
-        self._location, base, self.is_local = location, location.key, location.is_local
+        self.location, base, self.is_local = location, location.key, location.is_local
         self.root = base if self.is_local else os.fspath(root)
         self._base: str = base if self.is_local else base.rstrip("/")  # the root of a disk keeps its slash
         self._lists_trees = not self.is_local and location.lists_trees
@@ -90,11 +90,11 @@ class Files:
 
     @property
     def _fs(self) -> Any:
-        return self._location.filesystem
+        return self.location.filesystem
 
     def url(self, path: str) -> str:
         """Return the full name of a file without credentials, for messages and other engines."""
-        return self._location.url(self._full(path))
+        return self.location.url(self._full(path))
 
     def _full(self, path: str) -> str:
         """Return the full path of a path in the store. Every read, write and delete calls it.
@@ -132,7 +132,7 @@ class Files:
         else:
             folders = filter(wanted, self.list(path))
             found = {
-                folder: FileVersion(0, None) for folder in folders if name in self._names_in(path, folder)
+                folder: FileVersion(0, None) for folder in folders if name in self.names_in(path, folder)
             }
         return dict(sorted(found.items()))
 
@@ -149,7 +149,7 @@ class Files:
         An object store gets one request for all folders, not one for each.
         """
         if not self._lists_trees:
-            return [(folder, name) for folder in self.list(path) for name in self._names_in(path, folder)]
+            return [(folder, name) for folder in self.list(path) for name in self.names_in(path, folder)]
         with self._storage("list", path):
             try:
                 found = self._fs.find(self._fresh(path))
@@ -171,12 +171,13 @@ class Files:
                 return {}
         return {file[len(base) :].strip("/"): said for file, said in found.items()}
 
-    def _names_in(self, path: str, folder: str) -> Collection[str]:
+    def names_in(self, path: str, folder: str) -> Collection[str]:
+        """Return the names in a folder below ``path``; a file in its place has none."""
         try:
             return self.list(f"{path}/{folder}")
         except StorageError:
             if self.is_local and not os.path.isdir(f"{self._full(path)}/{folder}"):  # noqa: PTH112
-                return []  # a file in place of a folder is foreign
+                return []  # foreign
             raise
 
     def list(self, path: str) -> list[str]:
@@ -327,7 +328,7 @@ class Files:
                 with self._pending(path, data) as pending:
                     pending.replace()
             else:
-                self._location.put(
+                self.location.put(
                     self._full(path), lambda name: self._fs.pipe_file(name, data), folder=self._base
                 )
 
@@ -398,9 +399,9 @@ class Files:
             if isinstance(error, FileNotFoundError) and verb not in ("write", "create"):
                 raise NotOnFileError(f"Not on file: {self.url(path)}") from None
             kind = UnreadableFileError if verb == "read" and is_about_one_file(error) else StorageError
-            failure = self._location.failure(verb, self.url(path), error, kind)
+            failure = self.location.failure(verb, self.url(path), error, kind)
             raise failure from (error if self.redacted(error) == str(error) else None)
 
     def redacted(self, error: object) -> str:
         """Return the message of a library's error without the credentials of this file system."""
-        return self._location.redacted(error)
+        return self.location.redacted(error)

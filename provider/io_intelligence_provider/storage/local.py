@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final, NamedTuple, Self
@@ -16,6 +16,7 @@ from io_intelligence_provider.storage.location import temporary_name
 
 __all__ = [
     "FileVersion",
+    "FolderNames",
     "IrregularFileError",
     "PendingFile",
     "delete_tree_local",
@@ -198,6 +199,34 @@ class FileVersion(NamedTuple):
 def disk_version(status: os.stat_result) -> FileVersion:
     """Return the version of a file on disk. A copy that keeps the modification time keeps the version."""
     return FileVersion(status.st_size, str(status.st_mtime_ns), status.st_mtime)
+
+
+_TICK_NS: Final = 2_000_000_000
+"""A folder that changed this recently is read again: two changes may leave the same time."""
+
+
+class FolderNames:
+    """Remembers the names in folders on disk until a folder changes, as thousands of them rarely do.
+
+    A file that is overwritten leaves its folder as it was: this tells names, not versions.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, Collection[str]]] = {}
+
+    def get(self, path: str, read: Callable[[], Collection[str]]) -> Collection[str]:
+        """Return the names in a folder; ``read`` is called when it may have changed."""
+        try:
+            changed = os.stat(path).st_mtime_ns  # noqa: PTH116 - thousands of them
+        except OSError:
+            return read()
+        known = self._known.get(path)
+        if known is not None and known[0] == changed:
+            return known[1]
+        names = read()
+        if abs(time.time_ns() - changed) > _TICK_NS:
+            self._known[path] = changed, names
+        return names
 
 
 def object_version(details: Mapping[str, Any]) -> FileVersion:

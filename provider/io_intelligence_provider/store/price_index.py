@@ -16,17 +16,21 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 import pyarrow as pa
 
+from io_intelligence_provider.contract.columns import PRICE_SCALE
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.store.tracks import number_rows
 
-__all__ = ["INDEX_COLUMNS", "Blend", "index_schema", "price_index"]
+__all__ = ["INDEX_COLUMNS", "Blend", "chained_index", "index_schema", "price_index"]
 
 Blend: TypeAlias = tuple[int | float | Decimal, int | float | Decimal]
 
 INDEX_COLUMNS: Final = ("model_id", "name", "input_token_price", "output_token_price")
 """The columns of ``models.parquet`` that the index is computed from."""
 
-_Comparison: TypeAlias = Mapping[str, Mapping[str, Any]]
-_Comparisons: TypeAlias = Mapping[date, _Comparison]
+_Link: TypeAlias = Sequence[Any]
+"""Mean logarithm of the ratios of two days (null without a pair), number of pairs, of those left out."""
+_Links: TypeAlias = Mapping[int, Mapping[str, _Link]]
+"""By the position of the later day and by kind."""
 
 _KINDS: Final = ("input", "output", "blended")
 _BASE: Final = 100.0
@@ -51,80 +55,86 @@ def index_schema() -> pa.Schema:
 def price_index(history: pl.DataFrame, dates: Sequence[date], blend: Blend = (3, 1)) -> pa.Table:
     """Return the index, one row per date.
 
-    A day without a single pair has no index; the next day is compared with the last one that has.
-
     :param history: ``snapshot_date`` and :data:`INDEX_COLUMNS`, in any order.
     :param dates: all days with a snapshot, oldest first, including those without any of the models.
     :param blend: weights of the input and the output price in the blended one.
     :raises ConfigurationError: when the weights are not two numbers of 0 or more, one of them above 0.
     """
-    prices = _logarithms(history, *_weights(blend)).sort("snapshot_date")
-    days = {key[0]: frame for key, frame in prices.partition_by("snapshot_date", as_dict=True).items()}
-    neighbours = _compared_with_the_day_before(prices, dates)
-    bases: dict[str, tuple[date, float]] = {}
-    rows: list[dict[str, Any]] = []
-    for before, day in zip((None, *dates), dates):  # noqa: B905 - the first day has none before it
-        row: dict[str, Any] = {"snapshot_date": day}
+    numbered = pl.DataFrame({"snapshot_date": dates}, schema={"snapshot_date": pl.Date}).with_row_index("day")
+    rows = history.join(numbered, on="snapshot_date")
+    track, _ = number_rows(rows.select("day", "name", "model_id"))
+    index = chained_index(rows.with_columns(track).sort("track", "day"), dates, blend)
+    return index.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(index_schema())
+
+
+def chained_index(rows: pl.DataFrame, dates: Sequence[date], blend: Blend = (3, 1)) -> pl.DataFrame:
+    """Return the index of rows whose models are numbered; see :func:`price_index`.
+
+    A day without a single pair has no index; the next day is compared with the last one that has.
+
+    :param rows: ``track``, ``day`` (a position in ``dates``) and the two prices, sorted by track and day.
+    """
+    prices = _logarithms(rows, *_weights(blend))
+    follows = (pl.col("track") == pl.col("track").shift()) & (pl.col("day") == pl.col("day").shift() + 1)
+    moves = prices.select("day", *(pl.col(kind) - pl.col(kind).shift() for kind in _KINDS), follows=follows)
+    links = _summarised(moves.filter("follows"))
+    priced = prices.group_by("day").agg(pl.col(_KINDS).count())
+    days = {day: dict(zip(_KINDS, counts, strict=True)) for day, *counts in priced.iter_rows()}
+    bases: dict[str, tuple[int, float]] = {}
+    found: list[dict[str, Any]] = []
+    for day, when in enumerate(dates):
+        row: dict[str, Any] = {"snapshot_date": when}
         for kind in _KINDS:
             base, value = bases.get(kind, (None, None))
-            found: Mapping[str, Any] = {"mean": None, "pairs": 0, "left_out": 0}
+            link: _Link = (None, 0, 0)
             if base is None or value is None:
-                value = _BASE if day in days and days[day][kind].count() else None
+                value = _BASE if day in days and days[day][kind] else None
             else:
-                comparison = neighbours.get(day) if base == before else _compare(days, base, day)
-                found = found if comparison is None else comparison[kind]
-                value = None if found["mean"] is None else value * math.exp(found["mean"])
-            row |= {kind: value, f"{kind}_pairs": found["pairs"], f"{kind}_left_out": found["left_out"]}
+                compared = links if base == day - 1 else _compared(prices, base, day)
+                link = compared[day][kind] if day in compared else link
+                value = None if link[0] is None else value * math.exp(link[0])
+            row |= {kind: value, f"{kind}_pairs": link[1], f"{kind}_left_out": link[2]}
             if value is not None:
                 bases[kind] = day, value
-        rows.append(row)
-    return pa.Table.from_pylist(rows, schema=index_schema())
+        found.append(row)
+    return pl.DataFrame(found, schema=pl.Schema(index_schema()))
 
 
-def _logarithms(history: pl.DataFrame, of_input: float, of_output: float) -> pl.DataFrame:
-    """Return the logarithm of each price, null where it is unknown or 0, and a key of the model.
-
-    The key is the name where that is unique on the day, as ids differ between the API's two shapes, else the
-    id.
-    """
-    prices = history.select(
-        "snapshot_date",
-        pl.when(pl.len().over("snapshot_date", "name") == 1).then("name").otherwise("model_id").alias("key"),
-        input=pl.col("input_token_price").cast(pl.Float64),
-        output=pl.col("output_token_price").cast(pl.Float64),
+def _logarithms(rows: pl.DataFrame, of_input: float, of_output: float) -> pl.DataFrame:
+    """Return the logarithm of each price, null where it is unknown or 0."""
+    floats = rows.select(
+        "track",
+        "day",
+        # Of the stored integers, because a decimal takes ten times as long to become a float.
+        input=pl.col("input_token_price").to_physical().cast(pl.Float64) / 10**PRICE_SCALE,
+        output=pl.col("output_token_price").to_physical().cast(pl.Float64) / 10**PRICE_SCALE,
     ).with_columns(pl.when(pl.col(kind) > 0).then(kind).alias(kind) for kind in ("input", "output"))
     # A price without weight is not needed: null times 0 would be null.
     weights = {"input": of_input, "output": of_output}
     first, *others = [weight * pl.col(kind) for kind, weight in weights.items() if weight]
     blended = sum(others, first) / (of_input + of_output)
-    return prices.with_columns(blended=blended).with_columns(pl.col(_KINDS).log())
+    return floats.with_columns(blended=blended).with_columns(pl.col(_KINDS).log())
 
 
-def _compared_with_the_day_before(prices: pl.DataFrame, dates: Sequence[date]) -> _Comparisons:
-    numbered = pl.DataFrame({"snapshot_date": dates}, schema={"snapshot_date": pl.Date}).with_row_index("at")
-    at = prices.join(numbered, on="snapshot_date").with_columns(pl.col("at").cast(pl.Int64))
-    joined = at.join(at.with_columns(pl.col("at") + 1), on=("key", "at"), suffix="_before")
-    return _summarised(joined)
+def _compared(prices: pl.DataFrame, base: int, day: int) -> _Links:
+    now, before = (prices.filter(pl.col("day") == one) for one in (day, base))
+    joined = now.join(before, on="track", suffix="_before")
+    return _summarised(joined.select("day", *(pl.col(kind) - pl.col(f"{kind}_before") for kind in _KINDS)))
 
 
-def _compare(days: Mapping[Any, pl.DataFrame], base: date, day: date) -> _Comparison | None:
-    if day not in days:
-        return None
-    return _summarised(days[day].join(days[base], on="key", suffix="_before")).get(day)
-
-
-def _summarised(joined: pl.DataFrame) -> _Comparisons:
-    """Return the mean ratio, the pairs and what was left out of each kind, by day."""
-    ratios = {kind: pl.col(kind) - pl.col(f"{kind}_before") for kind in _KINDS}
-    found = joined.group_by("snapshot_date").agg(
-        *(ratio.mean().alias(f"{kind}_mean") for kind, ratio in ratios.items()),
-        *(ratio.count().cast(pl.Int64).alias(f"{kind}_pairs") for kind, ratio in ratios.items()),
-        *(ratio.null_count().cast(pl.Int64).alias(f"{kind}_left_out") for kind, ratio in ratios.items()),
-    )
-    parts = ("mean", "pairs", "left_out")
+def _summarised(moves: pl.DataFrame) -> _Links:
+    """Return the mean, the pairs and what was left out of each kind, by day."""
+    number = len(_KINDS)
+    counts = (pl.col(kind).count().alias(f"{kind}_pairs") for kind in _KINDS)
+    found = moves.group_by("day").agg(
+        pl.col(_KINDS).mean(), *counts, pl.len()
+    )  # null_count takes ten times as long
     return {
-        row["snapshot_date"]: {kind: {part: row[f"{kind}_{part}"] for part in parts} for kind in _KINDS}
-        for row in found.iter_rows(named=True)
+        day: {
+            kind: (values[place], values[number + place], values[-1] - values[number + place])
+            for place, kind in enumerate(_KINDS)
+        }
+        for day, *values in found.iter_rows()
     }
 
 

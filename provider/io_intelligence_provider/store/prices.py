@@ -29,6 +29,7 @@ __all__ = [
     "periods_of",
     "periods_schema",
     "prices_of",
+    "token_cost",
 ]
 
 
@@ -88,8 +89,13 @@ def cost_of(model: str, prices: Prices, tokens: Mapping[str, Any]) -> Decimal:
                 f"No {kind} price of {model!r} was published on {prices.snapshot_date}, so the cost of "
                 f"{count} tokens is unknown. It is not zero."
             )
-        total = _EXACT.add(total, _EXACT.multiply(Decimal(count), price))
-    return _plain(total.scaleb(-6, _EXACT))
+        total = _EXACT.add(total, token_cost(count, price))
+    return _plain(total)
+
+
+def token_cost(count: int, price: Decimal) -> Decimal:
+    """Return the exact cost of some tokens at a price per million, in USD."""
+    return _plain(_EXACT.multiply(Decimal(count), price).scaleb(-6, _EXACT))
 
 
 def check_counts(tokens: Mapping[str, Any]) -> None:

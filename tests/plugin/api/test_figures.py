@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers.stores import model_row
+from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.history import PriceHistory
 
@@ -49,11 +49,8 @@ def test_the_known_figures_of_the_last_day(real: Any) -> None:
     assert (largest["name"], largest["field"]) == ("openai/gpt-oss-120b", "output_token_price")
     assert (largest["old_value"], largest["new_value"]) == ("0.562", "0.68")
     assert round(largest["pct"], 1) == 21.0
-    assert found["medians"]["output"]["value"] == "2.4"
-    assert found["medians"]["input"]["value"] == "0.5635"
-    then = Fraction(found["medians"]["output"]["then"])
-    assert round(float((Fraction("2.4") - then) / then * 100), 1) == 47.1
-    assert found["medians"]["output"]["then_date"] == "2026-05-29"  # what was in force on 31 May
+    assert found["medians"] == {"output": "2.4", "input": "0.5635"}
+    assert found["price_index"]["then_date"] == "2026-05-29"  # what was in force on 31 May
     assert (found["movers"]["up_total"], found["movers"]["down_total"]) == (6, 5)
     assert found["movers"]["since"] == "2026-06-29"
     assert found["warnings"] == []
@@ -75,19 +72,63 @@ def test_a_median_is_exact_to_the_last_digit(
     builder.file(
         0, *(model_row(name, output_token_price=price) for name, price in zip("abcd", prices, strict=False))
     )
-    assert serve(builder.root).api("overview")["medians"]["output"]["value"] == median
+    assert serve(builder.root).api("overview")["medians"]["output"] == median
 
 
-def test_medians_are_exact_on_every_day(real: Any, recorded: Any) -> None:
-    for column, series in real.api("overview")["median_series"].items():
-        told: dict[date, Fraction | None] = {date.fromisoformat(when): exact(value) for when, value in series}
-        value: Fraction | None = None
-        for when, models in recorded.items():
-            value = told.get(when, value)
-            prices = sorted(prices[column] for prices in models.values() if prices[column] is not None)
-            low, high = prices[(len(prices) - 1) // 2], prices[len(prices) // 2]
-            assert value == (low + high) / 2, (column, when)
-        assert max(told) == LAST
+@pytest.mark.parametrize("day", [LAST, date(2026, 5, 26), date(2026, 2, 13)])
+def test_the_index_and_the_medians_are_those_of_the_store(
+    real: Any, recorded: Any, recorded_store: Path, day: date
+) -> None:
+    found = real.api("overview", date=day.isoformat())
+    rows = SnapshotStore(recorded_store).price_index(end=day).to_pylist()
+    for kind, of_kind in found["price_index"].items():
+        if kind == "then_date":
+            continue
+        for name, since in (("day", found["previous_date"]), ("then", found["price_index"]["then_date"])):
+            if since is None:
+                assert of_kind[name] is None
+                continue
+            (then,) = [row for row in rows if row["snapshot_date"] == date.fromisoformat(since)]
+            steps = [row[f"{kind}_pairs"] for row in rows if row["snapshot_date"] > then["snapshot_date"]]
+            assert of_kind[name] == {
+                "pct": pytest.approx(100 * (rows[-1][kind] / then[kind] - 1)),
+                "pairs": min(steps),
+                "most_pairs": max(steps),
+            }
+        if of_kind["left_out"]:
+            assert sum(of_kind["left_out"].values()) == rows[-1][f"{kind}_left_out"]
+        series, value = dict(of_kind["series"]), None
+        for row in rows:
+            value = series.get(row["snapshot_date"].isoformat(), value)
+            assert value == pytest.approx(row[kind], abs=1e-4)
+    for kind, median in found["medians"].items():
+        listed = (model[f"{kind}_token_price"] for model in recorded[day].values())
+        prices = sorted(price for price in listed if price is not None)
+        assert exact(median) == (prices[(len(prices) - 1) // 2] + prices[len(prices) // 2]) / 2
+
+
+def test_what_the_index_leaves_out_is_counted_by_reason(builder: Any, serve: Any) -> None:
+    def row(name: str, first: str | None, second: str | None = "1") -> Any:
+        return model_row(name, input_token_price=first, output_token_price=second)
+
+    builder.file(0, row("a", "1"), row("free", "0"), row("gone", "1"))
+    first, second = (row("fell", "5"), row("late", "2")), (row("fell", "0"), row("late", "0"))
+    builder.file(40, row("a", "1"), row("free", "0"), row("unknown", None), *first)
+    builder.file(41, row("a", "2"), row("free", "0"), row("unknown", "1"), *second)
+    builder.file(71, row("a", "2"), row("free", "0"), row("unknown", "1"), row("fell", "0"), row("late", "3"))
+    page = serve(builder.root)
+    index = page.api("overview", date=str(nth_day(41)))["price_index"]
+    assert index["input"]["day"] == {"pct": pytest.approx(100), "pairs": 1, "most_pairs": 1}
+    assert index["input"]["left_out"] == {"not_published": 1, "doubtful": 2, "free": 1}
+    assert index["output"]["left_out"] == {"not_published": 0, "doubtful": 0, "free": 0}
+    assert index["blended"]["left_out"] == index["input"]["left_out"]
+    # On day 71 the last positive price of `fell` is 31 days old: it is free now, and was doubtful on day 41.
+    later = page.api("overview")["price_index"]["input"]
+    assert later["left_out"] == {"not_published": 0, "doubtful": 2, "free": 1}
+    doubtful = {model["name"]: model["doubtful"] for model in page.api("models")["items"]}
+    assert doubtful["fell"] == []
+    earlier = page.api("models", date=str(nth_day(41)))["items"]
+    assert {model["name"] for model in earlier if model["doubtful"]} == {"fell", "late"}
 
 
 @pytest.mark.parametrize("days", [1, 7, 30])
@@ -252,7 +293,9 @@ def test_one_model_is_told_whole(real: Any, recorded: Any, recorded_store: Path)
     assert not known & {"name", "output_token_price", "status"}
 
 
-def test_a_price_that_fell_to_zero_is_doubtful_until_one_is_published(real: Any, recorded: Any) -> None:
+def test_a_price_that_fell_to_zero_is_doubtful_for_thirty_days(
+    real: Any, recorded: Any, recorded_store: Path
+) -> None:
     # 2026-05-26: GLM-4.5-Air read 0 for one day; 2026-05-15: fifteen cache-write prices fell to 0.
     def doubtful(when: str) -> set[tuple[str, str]]:
         return {
@@ -265,7 +308,8 @@ def test_a_price_that_fell_to_zero_is_doubtful_until_one_is_published(real: Any,
     assert any("GLM-4.5-Air" in name for name in on_the_day)
     assert not any(price == "output_token_price" for _, price in doubtful("2026-05-27"))
     assert sum(price == "cache_write_token_price" for _, price in doubtful("2026-05-15")) == 15
-    for name, price in doubtful("2026-06-30"):
-        values = [models[name][price] for models in recorded.values() if name in models]
-        assert values[-1] == 0
-        assert any(values)
+    # The same rule as in messages and exports: for 30 days after the last positive price.
+    zeros = SnapshotStore(recorded_store).doubtful_zeros(min(recorded), max(recorded))
+    for day in recorded:
+        rows = zeros.filter(zeros["snapshot_date"] == day).select("name", "field").rows()
+        assert doubtful(day.isoformat()) == set(rows), day

@@ -46,6 +46,7 @@ __all__ = [
     "count_days",
     "get_changes",
     "get_changes_by_day",
+    "pairs_of",
 ]
 
 
@@ -86,7 +87,7 @@ def get_changes(reader: Reader, asked: ChangesParameters) -> dict[str, Any]:
     end = asked.end or max((dates or reader.listing.change_dates)[-1], asked.start or date.min)
     start = asked.start or date.fromordinal(max(end.toordinal() - _CHANGES_DAYS, 1))
     found = reader.changes(start, end)
-    models = None if asked.model is None else _pairs_of(reader, asked.model)
+    models = None if asked.model is None else pairs_of(reader, asked.model)
     wanted = Filter(asked.kinds, asked.fields, asked.q, models, asked.min_pct, asked.direction)
     days = [day for day in reader.listing.change_dates if start <= day <= end and day not in found.damaged]
     page = slice(asked.offset, asked.offset + asked.limit)
@@ -100,7 +101,8 @@ def get_changes(reader: Reader, asked: ChangesParameters) -> dict[str, Any]:
     }
 
 
-def _pairs_of(reader: Reader, model: str) -> list[tuple[str, str]]:
+def pairs_of(reader: Reader, model: str) -> list[tuple[str, str]]:
+    """Return every name and id that a model had."""
     timeline = reader.timeline()
     track = find(timeline, model)
     return [(name, model_id) for (name, model_id, _), of in timeline.model_keys.items() if of == track]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import polars as pl
@@ -31,7 +30,7 @@ from io_intelligence_provider.plugin.api.common import (
     json_value,
     plain,
 )
-from io_intelligence_provider.plugin.api.overview import PERIOD
+from io_intelligence_provider.plugin.api.price_index import PERIOD
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import (
@@ -39,13 +38,22 @@ from io_intelligence_provider.plugin.timeline import (
     Step,
     Timeline,
     days_on_file,
+    doubtful_tracks,
     find,
     sparks,
     steps_between,
     tracks_on,
 )
 
-__all__ = ["ModelAnswer", "ModelsAnswer", "get_model", "get_models"]
+__all__ = [
+    "CAPABILITIES",
+    "TOOLS",
+    "ModelAnswer",
+    "ModelsAnswer",
+    "capabilities_of",
+    "get_model",
+    "get_models",
+]
 
 
 class ModelsParameters(DatedParameters):
@@ -117,7 +125,7 @@ def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
 
 _SHOWN: Final = "output_token_price"
 
-_CAPABILITIES: Final = {
+CAPABILITIES: Final = {
     "enable_api_chat_completions": "chat",
     "enable_api_embeddings": "embeddings",
     "enable_audio_stt": "speech to text",
@@ -127,6 +135,7 @@ _CAPABILITIES: Final = {
     "supports_reasoning": "reasoning",
     "supports_attestation": "attestation",
 }
+TOOLS: Final = "tools"
 
 _IN_ROW: Final = frozenset(
     {
@@ -157,7 +166,7 @@ def model_rows(
     then = timeline.reference(day, day - PERIOD)
     before = timeline.values_on(_SHOWN, then) if then else {}
     first = dict(timeline.tracks.select("track", "first").iter_rows())
-    doubtful = _doubtful(timeline, day, rows, tracks)
+    doubtful = {price: doubtful_tracks(timeline, price, day) for price in PRICE_COLUMNS}
     found = []
     for track, row in zip(tracks, rows.iter_rows(named=True), strict=True):
         new = then is not None and track is not None and timeline.dates[first[track]] > then
@@ -181,7 +190,7 @@ def _model(row: dict[str, Any], spark: Spark) -> dict[str, Any]:
         "prices": {price: plain(row[price]) for price in PRICE_COLUMNS},
         "quotas": {quota: row[quota] for quota in QUOTA_COLUMNS},
         ACCESS_COLUMN: row.get(ACCESS_COLUMN),
-        "capabilities": _capabilities(row),
+        "capabilities": capabilities_of(row),
         "spark": spark,
     }
 
@@ -192,32 +201,11 @@ def _prefix(name: str) -> str | None:
     return before if slash and before else None
 
 
-def _capabilities(row: dict[str, Any]) -> list[str]:
-    found = [words for column, words in _CAPABILITIES.items() if row.get(column)]
+def capabilities_of(row: dict[str, Any]) -> list[str]:
+    """Return what a model can do, in words."""
+    found = [words for column, words in CAPABILITIES.items() if row.get(column)]
     has_tools = row.get("supports_tools") or row["tool_support"] not in (None, "no")
-    return [*found, "tools"] if has_tools else found
-
-
-def _doubtful(
-    timeline: Timeline, day: date, rows: pl.DataFrame, tracks: Sequence[int | None]
-) -> dict[str, frozenset[int]]:
-    """Return, by price, the tracks whose price is 0 after it had been positive.
-
-    On 2026-05-15 fifteen cache-write prices that were no longer published became 0 at once, so such a 0 may
-    not mean free.
-    """
-    last = timeline.position(day)
-    found = {}
-    for price in PRICE_COLUMNS:
-        values: list[Decimal | None] = rows[price].to_list()
-        zero = [
-            track for track, value in zip(tracks, values, strict=True) if track is not None and value == 0
-        ]
-        once = (
-            timeline.of(price, zero).filter((pl.col("day") < last) & (pl.col("value") > 0)) if zero else None
-        )
-        found[price] = frozenset() if once is None else frozenset(once["track"])
-    return found
+    return [*found, TOOLS] if has_tools else found
 
 
 def facts(row: dict[str, Any]) -> list[dict[str, Any]]:

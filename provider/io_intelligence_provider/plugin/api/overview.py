@@ -1,9 +1,8 @@
-"""Returns the overview of a day: figures, medians, the largest moves, events."""
+"""Returns the overview of a day: figures, the like-for-like index, the largest moves, events."""
 
 from __future__ import annotations
 
 import dataclasses
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from datetime import date as Date  # noqa: N812 - fields are called `date`
@@ -39,11 +38,12 @@ from io_intelligence_provider.plugin.api.common import (
     plain,
     report_on,
 )
+from io_intelligence_provider.plugin.api.price_index import Medians, PriceIndex, like_for_like, medians
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import MEDIANS, Medians, Spark, Timeline, sparks, tracks_on
+from io_intelligence_provider.plugin.timeline import Spark, Timeline, sparks, tracks_on
 
-__all__ = ["PERIOD", "OverviewAnswer", "get_overview"]
+__all__ = ["OverviewAnswer", "get_overview"]
 
 
 _PER_DAY: Final = 60
@@ -85,8 +85,8 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
         "price_changes": changes and price_changes(changes.rows),
         "repriced": changes and repriced(changes.rows),
         "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
-        "medians": compared_medians(timeline, day),
-        "median_series": median_series(timeline.medians, series_days(reader.listing.dates, day)),
+        "price_index": like_for_like(timeline, day),
+        "medians": medians(rows),
         "quality": report and quality_figures(report),
         "movers": movers(timeline, names, since, day),
         "per_day": _per_day(reader, day),
@@ -143,48 +143,10 @@ def _any_of(values: pl.Series, wanted: Collection[str]) -> pl.Series:
     return found
 
 
-PERIOD: Final = timedelta(days=30)
-"""How long `then` is before `now`."""
-
-_SERIES: Final = timedelta(days=400)
-
-
 def active_models(rows: pl.DataFrame) -> int | None:
     """Count the active models; ``None`` when no model of the day publishes a status."""
     status = rows["status"].drop_nulls()
     return None if status.is_empty() else int((status == "active").sum())
-
-
-def series_days(dates: Sequence[date], day: date) -> Sequence[date]:
-    """Return the days of the series that ends on a day: those of the last 400 days."""
-    return dates[bisect_left(dates, day - _SERIES) : bisect_right(dates, day)]
-
-
-def compared_medians(timeline: Timeline, day: date) -> dict[str, dict[str, Any]]:
-    """Return the median prices of a day, of the readable one before, and of the one of thirty days before."""
-    then = timeline.reference(day, day - PERIOD)
-    compared = {"value": day, "previous": timeline.before(day), "then": then}
-    return {
-        field.removesuffix("_token_price"): {
-            name: None if one is None else plain(timeline.medians[field].get(one))
-            for name, one in compared.items()
-        }
-        | {"then_date": then}
-        for field in MEDIANS
-    }
-
-
-def median_series(found: Medians, days: Sequence[date]) -> dict[str, list[tuple[date, str | None]]]:
-    """Return the medians of some days: those that change, and the last. A damaged day is a gap."""
-    series = {}
-    for field in MEDIANS:
-        points: list[tuple[date, str | None]] = []
-        for one in days:
-            value = plain(found[field].get(one))
-            if one == days[-1] or not points or points[-1][1] != value:
-                points.append((one, value))
-        series[field] = points
-    return series
 
 
 def quality_figures(report: QualityReport) -> dict[str, Any]:
@@ -353,22 +315,6 @@ class Repriced(Answer):
     both: int
 
 
-class Median(Answer):
-    """Holds exact medians of the models that publish the price: today, a day and thirty days before."""
-
-    value: str | None
-    previous: str | None
-    then: str | None
-    then_date: Date | None
-
-
-class MedianFigures(Answer):
-    """Holds the medians of the two prices that all models have."""
-
-    output: Median
-    input: Median
-
-
 class QualityFigures(Answer):
     """Summarizes the report in five figures."""
 
@@ -414,8 +360,8 @@ class OverviewAnswer(WarnedAnswer):
     price_changes: PriceChanges | None
     repriced: Repriced | None
     largest: Mover | None
-    medians: MedianFigures
-    median_series: dict[str, list[tuple[Date, str | None]]]
+    price_index: PriceIndex
+    medians: Medians
     quality: QualityFigures | None
     movers: Movers
     per_day: list[DayCounts]

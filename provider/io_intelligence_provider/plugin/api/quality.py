@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from functools import partial
-from hashlib import sha256
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final
 
 import polars as pl
 from fastapi import APIRouter, Query
@@ -20,6 +16,14 @@ from starlette.responses import HTMLResponse, Response
 
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.plugin.api.checks import (
+    CheckRow,
+    CheckSummaries,
+    Failure,
+    check_rows,
+    html_response,
+    refused_record,
+)
 from io_intelligence_provider.plugin.api.common import (
     Answer,
     DatedParameters,
@@ -30,7 +34,6 @@ from io_intelligence_provider.plugin.api.common import (
 )
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
@@ -164,7 +167,7 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
     on_file = set(dates)
     committed = {day: run for day, run in committed_runs(runs).items() if day in on_file}
     failed = [run for run in runs if run.outcome == "failed"]
-    found = _Found()
+    found = CheckSummaries()
     flags = [
         (day, check)
         for day in reversed(dates)
@@ -200,7 +203,9 @@ def _flag(day: date, check: CheckResult) -> dict[str, Any]:
     }
 
 
-def _history(dates: Sequence[date], committed: Mapping[date, QualityReport], found: _Found) -> dict[str, Any]:
+def _history(
+    dates: Sequence[date], committed: Mapping[date, QualityReport], found: CheckSummaries
+) -> dict[str, Any]:
     runs = [committed.get(day) for day in dates]
     return {
         "dates": list(dates),
@@ -209,97 +214,8 @@ def _history(dates: Sequence[date], committed: Mapping[date, QualityReport], fou
         "served": [run and run.served for run in runs],
         "valid": [run and run.valid for run in runs],
         "quarantined": [run and run.quarantined for run in runs],
-        "checks": _check_rows(runs, found),
+        "checks": check_rows(runs, found),
     }
-
-
-def _check_rows(runs: Sequence[QualityReport | None], found: _Found) -> list[dict[str, Any]]:
-    """Return one row per check, in the order of the newest report that has it.
-
-    A row check runs on many columns: its row is flagged when one of them is, and names all of them.
-    """
-    rows: dict[_Key, dict[str, Any]] = {}
-    states: dict[_Key, list[str]] = {}
-    for position in reversed(range(len(runs))):
-        run = runs[position]
-        for key, one in found.of(run.checks).rows.items() if run else ():
-            if key not in rows:
-                name, column, level = key
-                rows[key] = {"check": name, "column": column, "columns": [], "level": level}
-                rows[key]["severity"] = one.severity
-                states[key] = ["-"] * len(runs)
-            row = rows[key]
-            row["columns"] += [column for column in one.columns if column not in row["columns"]]
-            if one.severity == "error":
-                row["severity"] = "error"
-            states[key][position] = one.state
-    return [
-        row | {"states": "".join(states[key]).replace("q", "f"), "flagged": states[key].count("q")}
-        for key, row in rows.items()
-    ]
-
-
-_Key: TypeAlias = tuple[str, str | None, str]
-"""Name, column and level of a row."""
-
-
-@dataclass
-class _Row:
-    """Summarizes one row of one report."""
-
-    severity: str
-    columns: list[str] = field(default_factory=list)
-    state: str = "-"
-
-    def add(self, check: CheckResult) -> None:
-        if check.column is not None and check.column not in self.columns:
-            self.columns.append(check.column)
-        if check.severity == "error":
-            self.severity = "error"
-        self.state = max(self.state, _state(check))
-
-
-@dataclass(frozen=True)
-class _Checks:
-    """Summarizes the checks of a report.
-
-    :param flagged: those that did not pass.
-    """
-
-    checks: tuple[CheckResult, ...]
-    flagged: list[CheckResult]
-    rows: Mapping[_Key, _Row]
-
-
-class _Found:
-    """Summarizes the checks of reports; consecutive reports often share the same tuple of checks."""
-
-    def __init__(self) -> None:
-        # Each entry holds its checks, so that no other object can get the same id.
-        self._known: dict[int, _Checks] = {}
-
-    def of(self, checks: tuple[CheckResult, ...]) -> _Checks:
-        """Return the summary of the checks of a report."""
-        known = self._known.get(id(checks))
-        if known is None:
-            rows: dict[_Key, _Row] = {}
-            for check in checks:
-                key = (check.check, check.column if check.level == "snapshot" else None, check.level)
-                rows.setdefault(key, _Row(check.severity)).add(check)
-            flagged = [check for check in checks if not check.passed]
-            known = self._known[id(checks)] = _Checks(checks, flagged, rows)
-        return known
-
-
-def _state(check: CheckResult) -> str:
-    """Return - for not run, p for passed, q for flagged; the greatest letter of a row is shown."""
-    if not check.passed:
-        return "q"
-    return "p" if check.evaluated else "-"
-
-
-LONGEST_RECORD: Final = 20_000
-"""The most characters returned of a record, value or message; the Parquet file holds all."""
 
 
 def quarantine_page(
@@ -329,30 +245,7 @@ def quarantine_page(
 
 
 def _item(day: date, row: dict[str, Any]) -> dict[str, Any]:
-    record = row["record"]
-    return {
-        "date": day,
-        "model_id": row["model_id"],
-        "name": row["name"],
-        "record": record[:LONGEST_RECORD],
-        "truncated": len(record) > LONGEST_RECORD,
-        "failures": [
-            {key: text and text[:LONGEST_RECORD] for key, text in failure.items()}
-            for failure in row["failures"] or ()
-        ],
-    }
-
-
-class CheckRow(Answer):
-    """Holds one check over all days; ``states``: a letter per day, p passed, f flagged, - not run."""
-
-    check: str
-    column: str | None
-    columns: list[str]
-    level: Level
-    severity: Severity
-    states: str
-    flagged: int
+    return {"date": day, "model_id": row["model_id"], "name": row["name"], **refused_record(row)}
 
 
 class QualityHistory(Answer):
@@ -447,15 +340,6 @@ class QualityAnswer(WarnedAnswer):
     runs: int
 
 
-class Failure(Answer):
-    """Describes why a record was refused."""
-
-    check: str | None
-    column: str | None
-    value: str | None
-    message: str | None
-
-
 class Refused(Answer):
     """Holds a refused record; ``truncated``: whether the response leaves part of it out."""
 
@@ -481,24 +365,14 @@ class ReportParameters(DatedParameters):
     snapshot_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
-_STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
-
-
 def render_report(reader: Reader, asked: ReportParameters) -> Response:
     """Return the report of a run as a page of its own, which runs no script."""
-    if asked.snapshot_id:
-        report = next((run for run in reader.runs() if run.snapshot_id == asked.snapshot_id), None)
-        if report is None:
-            raise NotOnFileError(f"There is no report of a run {asked.snapshot_id}.")
-    else:
-        report = reader.report(reader.shown(asked.date))
-    text = report_html(report)
-    styles = " ".join(
-        f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" for style in _STYLE.findall(text)
-    )
-    policy = f"default-src 'none'; style-src {styles}; frame-ancestors 'self'; sandbox"
-    headers = {"Cache-Control": "no-cache, private", "Content-Security-Policy": policy}
-    return HTMLResponse(text, headers=headers)
+    if not asked.snapshot_id:
+        return html_response(reader.report(reader.shown(asked.date)))
+    report = next((run for run in reader.runs() if run.snapshot_id == asked.snapshot_id), None)
+    if report is None:
+        raise NotOnFileError(f"There is no report of a run {asked.snapshot_id}.")
+    return html_response(report)
 
 
 router = APIRouter()

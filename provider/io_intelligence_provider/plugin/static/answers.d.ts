@@ -2,6 +2,29 @@
 
 declare namespace Api {
 
+  /** Holds a page of the alerts that were sent, the last sent first. */
+  interface AlertsAnswer {
+    warnings: string[];
+    total: number;
+    items: SentChange[];
+  }
+
+  /** Splits the change of a bill since a day; `total` is `price` plus `models`, exactly. */
+  interface BillChange {
+    total: string;
+    price: string;
+    models: string;
+  }
+
+  /** Describes another model for the same tokens; `difference`: from the cost of the line. */
+  interface Candidate {
+    name: string;
+    model_id: string;
+    context_window: number | string | null;
+    cost: string;
+    difference: string | null;
+  }
+
   /** Describes a change of any model; `passes`: by itself, not because of its model's other changes. */
   interface Change {
     date: string;
@@ -68,11 +91,92 @@ declare namespace Api {
     flagged: number;
   }
 
+  /** Describes a column that came, went or changed its type. */
+  interface ColumnDrift {
+    column: string;
+    change: "new" | "gone" | "type";
+    before: string | null;
+    after: string | null;
+  }
+
+  /** Holds the profile of a column, and two of its figures for each run; `None` is unknown or withheld. */
+  interface ColumnSeries {
+    column: string;
+    nulls: number | null;
+    distinct: number | null;
+    min: number | string | null;
+    max: number | string | null;
+    median: number | null;
+    null_shares: (number | null)[];
+    medians: (number | null)[];
+  }
+
   /** Describes a column of the models file. */
   interface ColumnText {
     name: string;
     description: string;
     unit: string | null;
+  }
+
+  /** Holds the bills of some traffic, in USD a month; `series`: day, bill, number of unknown parts. */
+  interface CostsAnswer {
+    warnings: string[];
+    date: string;
+    bills: DayBill[];
+    lines: CostsLine[];
+    series: ([string, string | null, number])[];
+  }
+
+  /** Holds the costs of a line; `totals` in the order of the bills. `suitable`: the number of models that satisfy the needs; `unpriced`: those without a price it takes. */
+  interface CostsLine {
+    model: string;
+    name: string | null;
+    model_id: string | null;
+    totals: LineTotal[];
+    candidates: Candidate[];
+    suitable: number;
+    unpriced: number;
+  }
+
+  /** Holds the last outcome of a data set; `last` is `None` if none of its runs can be read. */
+  interface Dataset {
+    id: string;
+    dataset: string;
+    schema_name: string | null;
+    runs: number;
+    last: RunHead | null;
+    task: TaskInstance | null;
+    scores: number[];
+  }
+
+  /** Holds the latest runs of a data set, oldest first, and one; `checks` have a letter for each run. */
+  interface DatasetAnswer {
+    warnings: string[];
+    id: string;
+    dataset: string;
+    schema_name: string;
+    on_file: number;
+    runs: RunHead[];
+    checks: CheckRow[];
+    run: RunDetail;
+    profile: ColumnSeries[];
+  }
+
+  /** Holds a page of data sets. */
+  interface DatasetsAnswer {
+    warnings: string[];
+    root: string;
+    total: number;
+    items: Dataset[];
+  }
+
+  /** Holds the bill at the prices of a day; `date`: `None` when no snapshot is that old. `total`: of what is known; `change`: from that day to the date of the answer. */
+  interface DayBill {
+    days: number;
+    date: string | null;
+    total: string | null;
+    unknown: UnknownPart[];
+    change: BillChange | null;
   }
 
   /** Counts the changes of a day; the six counts add up to all of them. */
@@ -148,18 +252,38 @@ declare namespace Api {
     series: Series[];
   }
 
-  /** Holds exact medians of the models that publish the price: today, a day and thirty days before. */
-  interface Median {
-    value: string | null;
-    previous: string | null;
-    then: string | null;
-    then_date: string | null;
+  /** Says how the index moved between two days; `pairs`: the fewest and the most of one of its steps. */
+  interface IndexMove {
+    pct: number | null;
+    pairs: number;
+    most_pairs: number;
   }
 
-  /** Holds the medians of the two prices that all models have. */
-  interface MedianFigures {
-    output: Median;
-    input: Median;
+  /** Holds the index of a kind of price: since the day before, since `then_date`, and over time. */
+  interface IndexOfKind {
+    day: IndexMove | null;
+    then: IndexMove | null;
+    left_out: LeftOut | null;
+    series: ([string, number | null])[];
+  }
+
+  /** Counts the models that were left out: a price not published, a doubtful 0, or free, on either day. */
+  interface LeftOut {
+    not_published: number;
+    doubtful: number;
+    free: number;
+  }
+
+  /** Holds the cost of a line at the prices of a day; `complete`: whether all of it is known. */
+  interface LineTotal {
+    total: string | null;
+    complete: boolean;
+  }
+
+  /** Holds the exact medians of the models that publish the price. */
+  interface Medians {
+    input: string | null;
+    output: string | null;
   }
 
   /** Describes a row of the models table. */
@@ -278,8 +402,8 @@ declare namespace Api {
     price_changes: PriceChanges | null;
     repriced: Repriced | null;
     largest: Mover | null;
-    medians: MedianFigures;
-    median_series: Record<string, ([string, string | null])[]>;
+    price_index: PriceIndex;
+    medians: Medians;
     quality: QualityFigures | null;
     movers: Movers;
     per_day: DayCounts[];
@@ -291,6 +415,14 @@ declare namespace Api {
     total: number;
     up: number;
     down: number;
+  }
+
+  /** Holds the like-for-like index; `blended` weighs input and output 3 to 1. */
+  interface PriceIndex {
+    then_date: string | null;
+    input: IndexOfKind;
+    output: IndexOfKind;
+    blended: IndexOfKind;
   }
 
   /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. */
@@ -344,6 +476,23 @@ declare namespace Api {
     failures: Failure[];
   }
 
+  /** Holds a page of refused rows; `missing`: why there are none. */
+  interface RefusedAnswer {
+    warnings: string[];
+    total: number;
+    items: RefusedRow[];
+    missing: string | null;
+  }
+
+  /** Holds a refused row; `row` is its position in `file`. */
+  interface RefusedRow {
+    file: string | null;
+    row: number | null;
+    record: string;
+    truncated: boolean;
+    failures: Failure[];
+  }
+
   /** Names a model that is not in the store any more. */
   interface RemovedModel {
     model_id: string;
@@ -381,6 +530,66 @@ declare namespace Api {
     served: number;
     valid: number;
     quarantined: number;
+  }
+
+  /** Holds the result of a check of a run of any data set. */
+  interface RunCheck {
+    check: string;
+    column: string | null;
+    level: "row" | "snapshot" | "dataset";
+    severity: "error" | "warn";
+    evaluated: number;
+    failed: number;
+    passed: boolean;
+    dimension: "completeness" | "validity" | "uniqueness" | "timeliness" | "consistency" | null;
+    examples: unknown[];
+  }
+
+  /** Holds one run. `withheld`: values are left out, because the user may not read the Dag. */
+  interface RunDetail {
+    run_id: string;
+    checked_at: string;
+    outcome: "passed" | "warned" | "failed";
+    score: number;
+    rows: number;
+    quarantined: number;
+    date: string | null;
+    valid: number;
+    seconds: number | null;
+    task: TaskInstance | null;
+    withheld: boolean;
+    checks: RunCheck[];
+    drift: ColumnDrift[] | null;
+  }
+
+  /** Holds the outcome of a run. */
+  interface RunHead {
+    run_id: string;
+    checked_at: string;
+    outcome: "passed" | "warned" | "failed";
+    score: number;
+    rows: number;
+    quarantined: number;
+  }
+
+  /** Holds one change as a notifier was sent it; what the ledger does not say is `None`. `date`: of the snapshot; `since`: the day of `old_value`; `doubtful`: which value is a doubtful 0. */
+  interface SentChange {
+    sent_at: string;
+    date: string;
+    rule: string;
+    notifier: string;
+    run_id: string | null;
+    task: Task | null;
+    change: string;
+    name: string;
+    model_id: string;
+    field: string | null;
+    old_value: string | null;
+    new_value: string | null;
+    pct: number | null;
+    since: string | null;
+    doubtful: string | null;
+    correction: boolean;
   }
 
   /** Holds one field of one model; `before`: the step in force before the range. */
@@ -423,6 +632,51 @@ declare namespace Api {
     columns: ColumnText[];
     version: string;
     now: string;
+  }
+
+  /** Names the task of a Dag run. */
+  interface Task {
+    dag_id: string;
+    run_id: string;
+    task_id: string;
+  }
+
+  /** Names the task instance that filed a result. */
+  interface TaskInstance {
+    dag_id: string;
+    task_id: string;
+    dag_run_id: string;
+    map_index: number;
+    try_number: number;
+  }
+
+  /** Holds the traffic of Airflow's Variable; `lines`: `None` without one, or the right to read it. */
+  interface TrafficAnswer {
+    warnings: string[];
+    lines: Record<string, string>[] | null;
+  }
+
+  /** Holds what was done with the snapshot of a day, in order. */
+  interface TrustAnswer {
+    warnings: string[];
+    date: string;
+    steps: TrustStep[];
+  }
+
+  /** Says whether a step was done, when, by which task, and how it ended; `None` is unknown. */
+  interface TrustStep {
+    step: "served" | "checked" | "filed" | "compared" | "alerted";
+    done: boolean;
+    at: string | null;
+    task: Task | null;
+    note: string | null;
+  }
+
+  /** Names a kind of tokens whose cost is unknown on a day: it is not in the bill. */
+  interface UnknownPart {
+    model: string;
+    kind: string;
+    reason: string;
   }
 
   /** Reports a day whose snapshot cannot be read. */

@@ -8,8 +8,11 @@
  * The answer of each route.
  * @typedef {{
  *   status: Api.StatusAnswer, overview: Api.OverviewAnswer, models: Api.ModelsAnswer, model: Api.ModelAnswer,
- *   history: Api.HistoryAnswer, changes: Api.ChangesAnswer, "changes/days": Api.ChangesByDayAnswer,
+ *   history: Api.HistoryAnswer, traffic: Api.TrafficAnswer, costs: Api.CostsAnswer,
+ *   changes: Api.ChangesAnswer, "changes/days": Api.ChangesByDayAnswer,
+ *   alerts: Api.AlertsAnswer, trust: Api.TrustAnswer,
  *   quality: Api.QualityAnswer, quarantine: Api.QuarantineAnswer,
+ *   datasets: Api.DatasetsAnswer, dataset: Api.DatasetAnswer, "dataset/refused": Api.RefusedAnswer,
  * }} Answers
  */
 
@@ -73,15 +76,32 @@ export function queryOf(params) {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Answers[R]>}
  */
-export async function get(route, params = {}, signal) {
+export function get(route, params = {}, signal) {
+  return answered(`api/${route}${queryOf(params)}`, { signal, headers: ACCEPT, cache: "no-cache" });
+}
+
+/**
+ * Return the answer of a route that takes a body, which stays out of the address.
+ * @template {keyof Answers} R
+ * @param {R} route
+ * @param {object} body
+ * @returns {Promise<Answers[R]>}
+ */
+export function post(route, body) {
+  const headers = { ...ACCEPT, "Content-Type": "application/json" };
+  return answered(`api/${route}`, { method: "POST", headers, body: JSON.stringify(body), cache: "no-store" });
+}
+
+const ACCEPT = { Accept: "application/json" };
+
+/**
+ * @param {string} address
+ * @param {RequestInit} options
+ */
+async function answered(address, options) {
   let response;
   try {
-    response = await fetch(`api/${route}${queryOf(params)}`, {
-      signal,
-      credentials: "same-origin",
-      headers: { Accept: "application/json" },
-      cache: "no-cache",
-    });
+    response = await fetch(address, { credentials: "same-origin", ...options });
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") throw error;
     throw new ApiError({

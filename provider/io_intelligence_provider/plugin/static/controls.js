@@ -135,12 +135,13 @@ export function daysField([start, end], { min, max }, choose) {
  * Build the search field; "/" focuses it. Every key press calls `onInput`.
  * @param {string} value
  * @param {(text: string) => void} onInput
+ * @param {string} [what] is searched
  */
-export function searchField(value, onInput) {
+export function searchField(value, onInput, what = "models") {
   const input = h("input", {
     type: "search",
-    placeholder: "Search models",
-    "aria-label": "Search models",
+    placeholder: `Search ${what}`,
+    "aria-label": `Search ${what}`,
     value,
     autocomplete: "off",
     spellcheck: "false",

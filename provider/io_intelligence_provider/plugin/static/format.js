@@ -131,6 +131,14 @@ export function age(day) {
 }
 
 /**
+ * Format "2026-06-30 12:05", in UTC.
+ * @param {string} text a time in ISO form
+ */
+export function minute(text) {
+  return new Date(text).toISOString().slice(0, 16).replace("T", " ");
+}
+
+/**
  * Cut text that is longer than any cell; the model's panel shows all of it.
  * @param {string} text
  * @param {number} [length]

@@ -3,7 +3,15 @@
 
 import { queryOf } from "./api.js";
 
-export const VIEWS = ["overview", "models", "prices", "quotas", "changes", "quality"];
+export const VIEWS = ["overview", "models", "prices", "costs", "quotas", "changes", "alerts", "quality"];
+
+/** The views of this page: another page, with views of its own, sets them before it reads the address. */
+let own = VIEWS;
+
+/** @param {string[]} views the first is shown when the address names none */
+export function useViews(views) {
+  own = views;
+}
 
 /** @typedef {{view: string, params: URLSearchParams}} Route */
 /** @typedef {import("./api.js").Parameters} Parameters */
@@ -12,13 +20,13 @@ export const VIEWS = ["overview", "models", "prices", "quotas", "changes", "qual
 const listeners = [];
 
 /**
- * Return {view, params} of a hash; an unknown view is the overview.
+ * Return {view, params} of a hash; an unknown view is the first one.
  * @param {string} [hash]
  * @returns {Route}
  */
 export function parse(hash = window.location.hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  return { view: VIEWS.includes(path) ? path : "overview", params: new URLSearchParams(query) };
+  return { view: own.includes(path) ? path : own[0], params: new URLSearchParams(query) };
 }
 
 /**
@@ -54,7 +62,7 @@ export function changed({ view, params }, changes) {
  */
 export function update(changes, { push = false } = {}) {
   const address = changed(parse(), changes);
-  if (address === (window.location.hash || "#/overview")) return;
+  if (address === (window.location.hash || `#/${own[0]}`)) return;
   window.history[push ? "pushState" : "replaceState"](null, "", address);
   notify();
 }
@@ -141,6 +149,15 @@ window.addEventListener("popstate", moved);
 export function hostLink(path) {
   const href = `../${path}`;
   return { href, onclick: (/** @type {MouseEvent} */ event) => inHost(event, href, {}) };
+}
+
+/**
+ * Link to the run of a task.
+ * @param {Api.Task} task
+ */
+export function taskLink({ dag_id, run_id, task_id }) {
+  const [dag, run, task] = [dag_id, run_id, task_id].map(encodeURIComponent);
+  return hostLink(`dags/${dag}/runs/${run}/tasks/${task}`);
 }
 
 /** Link to Airflow's login, which comes back to this view. */

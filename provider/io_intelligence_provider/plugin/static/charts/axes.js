@@ -16,6 +16,15 @@ function label(value) {
 }
 
 /**
+ * Return 1, 2, 2.5 or 5 times a power of ten: the smallest that is not below a size.
+ * @param {number} rough
+ */
+function niceStep(rough) {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
+}
+
+/**
  * Return ticks of a linear axis from zero: three to five, at 1, 2, 2.5 or 5 times a power of ten.
  * @param {number} high
  * @param {boolean} [whole]
@@ -23,10 +32,8 @@ function label(value) {
  */
 export function linearTicks(high, whole = false) {
   if (!(high > 0)) return { range: [0, 1], values: [0], texts: [whole ? "0" : "0.00"] };
-  const rough = high / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  let step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
-  if (whole) step = Math.max(1, Math.ceil(step));
+  const nice = niceStep(high / 4);
+  const step = whole ? Math.max(1, Math.ceil(nice)) : nice;
   const values = [];
   for (let i = 0; (i - 1) * step < high * 0.999; i += 1) values.push(i * step);
   const top = values[values.length - 1] * 1.02;
@@ -42,7 +49,7 @@ export function linearTicks(high, whole = false) {
 
 /**
  * Return ticks of a logarithmic axis at 1, 2 and 5 times a power of ten; at the powers alone if there are many.
- * The range is in logarithms.
+ * A range too narrow for two of these has those of a linear axis. The range is in logarithms.
  * @param {number} low
  * @param {number} high
  * @returns {ValueTicks}
@@ -52,14 +59,19 @@ export function logTicks(low, high) {
   const air = Math.max(0.08, (to - from) * 0.06);
   [from, to] = [from - air, to + air];
   const factors = to - from > 4 ? [1] : [1, 2, 5];
-  const values = [];
+  let values = [];
   for (let power = Math.floor(from); power <= Math.ceil(to); power += 1) {
     for (const factor of factors) {
       const value = factor * 10 ** power;
       if (Math.log10(value) >= from && Math.log10(value) <= to) values.push(value);
     }
   }
-  if (!values.length) values.push(low);
+  if (values.length < 2) {
+    const [bottom, top] = [10 ** from, 10 ** to];
+    const step = niceStep((top - bottom) / 4);
+    values = [];
+    for (let i = Math.ceil(bottom / step); i * step <= top; i += 1) values.push(i * step);
+  }
   return { range: [from, to], values, texts: values.map(label) };
 }
 

@@ -23,6 +23,7 @@ import { keepDrawn, pointing } from "./pointer.js";
  * @property {boolean} [log]
  * @property {boolean} [whole] whether values are whole numbers
  * @property {string | null} [compare] a day to mark
+ * @property {string[]} [marks] days to mark on the axis
  * @property {(start: string, end: string) => void} [zoom] takes a brushed range; by default the chart zooms itself
  * @property {(() => void) | null} [reset] ends such a zoom
  */
@@ -108,6 +109,7 @@ export function stepChart(node, options) {
       drawing,
       axes(scale, dayTicks(start, end, box.right - box.left), ticks),
       options.compare && options.compare >= start && options.compare <= end && compared(options.compare, scale),
+      svg("path", { class: "alert-marks", d: markPath(options.marks ?? [], range, scale) }),
       plotted.map((series) =>
         svg("path", { class: `line ${series.shade}`, d: geometry.stepPath(series.within, scale, end, log) }),
       ),
@@ -157,6 +159,17 @@ function label({ series, text, y, place, drawn }, { right }, width, fits) {
     svg("text", { class: "end-name", x: right + 16, y: place + 12 }, cut(series.label, letters)),
     fits && svg("text", { class: "end-value", x: right + 16, y: place + 27 }, text),
   );
+}
+
+/**
+ * Return one path of a triangle on the axis for each day.
+ * @param {string[]} days
+ * @param {[string, string]} range
+ * @param {geometry.Scale} scale
+ */
+function markPath(days, [start, end], { x, bottom }) {
+  const within = days.filter((day) => day >= start && day <= end);
+  return within.map((day) => `M${x(day)} ${bottom - 9}l5 9h-10z`).join("");
 }
 
 /**

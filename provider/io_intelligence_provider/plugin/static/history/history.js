@@ -9,7 +9,7 @@ import * as controls from "../controls.js";
 import { download } from "../csv.js";
 import { h, icon, keepFocus, replaceChildren } from "../dom.js";
 import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
-import { update } from "../route.js";
+import { link, update } from "../route.js";
 import { catalogue, find, reference } from "../store.js";
 import { modelCombo } from "./combo.js";
 import { comparison, lanes } from "./comparison.js";
@@ -37,6 +37,7 @@ const MOST = 10;
  * @property {(texts: (string | null)[], column: string) => import("../dom.js").Child[]} cells
  * @property {(models: Api.Model[]) => Promise<Api.Model[]>} choose the models when the address names none
  * @property {string} empty why none was chosen
+ * @property {boolean} [marked] whether the days of alerts are marked
  */
 /** @typedef {{name: string, model_id: string, label: string, index: number, steps: import("../charts/geometry.js").Step[]}} Line */
 /** @typedef {Awaited<ReturnType<typeof stateOf>>} State */
@@ -67,6 +68,9 @@ export async function history({ node, params, status }, kind) {
     const { models, column, start, end, compare } = state;
     const first = compare && compare < start ? compare : start;
     const answered = models.length ? get("history", { models, fields: [column], start: first, end }) : null;
+    // A ledger that cannot be read leaves the marks out, not the prices.
+    const alerted = kind.marked && models.length ? get("alerts", { models, start, end, limit: 5000 }) : null;
+    const marks = alerted?.then(({ items }) => items.filter((item) => item.field === column)).catch(() => []);
     keepFocus(node, () => {
       drawPills(pills, state, listed);
       replaceChildren(
@@ -106,9 +110,13 @@ export async function history({ node, params, status }, kind) {
       answer.warnings.map((text) => components.banner("warn", text)),
     );
     stop();
-    stop = drawChart(card, state, answer, kind);
+    stop = drawChart(card, state, answer, kind, []);
     table.hidden = false;
     replaceChildren(table, comparison(state, linesOf(answer), kind));
+    const marked = (await marks) ?? []; // of a slow storage, so the chart does not wait for them
+    if (mine !== asked || !marked.length) return;
+    stop();
+    stop = drawChart(card, state, answer, kind, marked);
   }
 
   replaceChildren(card, components.skeleton(6));
@@ -282,8 +290,9 @@ function linesOf(answer) {
  * @param {State} state
  * @param {Api.HistoryAnswer} answer
  * @param {Kind} kind
+ * @param {Api.SentChange[]} alerts
  */
-function drawChart(card, state, answer, kind) {
+function drawChart(card, state, answer, kind, alerts) {
   const series = linesOf(answer);
   const { start, end, log } = state;
   const name = capital(field(state.column));
@@ -297,6 +306,7 @@ function drawChart(card, state, answer, kind) {
   }
   const title = `${name} ${kind.word}`;
   const plot = h("div", { class: "plot tall" });
+  const marks = [...new Set(alerts.map((alert) => alert.date))].sort();
   const days = answer.dates.filter((day) => day >= start);
   const free = log && series.some(({ steps }) => steps.some((step) => step[2] && Number(step[1] ?? 1) === 0));
   const unit = kind.unit(state.column);
@@ -310,6 +320,13 @@ function drawChart(card, state, answer, kind) {
         { class: "chart-note muted" },
         "Where a line is missing, its value is 0 (free) or not published: a log scale has no place for it.",
       ),
+    marks.length > 0 &&
+      h(
+        "p",
+        { class: "chart-note muted" },
+        `▲ on ${plural(marks.length, "day")} a change was alerted: `,
+        h("a", { href: link("alerts", { model: state.models, start, end }) }, "the alerts"),
+      ),
   );
   return stepChart(plot, {
     series,
@@ -318,6 +335,7 @@ function drawChart(card, state, answer, kind) {
     days,
     log,
     compare: state.compare,
+    marks,
     format: kind.format,
     whole: kind.whole,
     zoom: (from, to) => update({ start: from, end: to }, { push: true }),

@@ -16,7 +16,7 @@ export function priceTable(data) {
   const since = firsts.sort()[0] ?? data.first_seen;
   const th = (/** @type {string} */ text) => h("th", { scope: "col", class: "number" }, text);
   const doubtful = data.model.doubtful.length > 0;
-  const note = [h("sup", {}, "1"), " 0 now, but it had a price before: it may mean “not published”"];
+  const note = [h("sup", {}, "1"), " 0 now, but it had a price within 30 days: it may mean “not published”"];
   const table = h(
     "table",
     { class: "table natural plain prices-now" },

@@ -8,11 +8,14 @@ import { ACCESS, byNumber, byText, capital, count, cut, field, PRICES, plural, Q
 import { update } from "../route.js";
 import { reference } from "../store.js";
 import { columnWidths, sortable, windowed } from "../table.js";
+import { blended, FILTERS, pricing } from "./needs.js";
 
 /** @typedef {import("../table.js").Column<Api.Model> & {cell: (model: Api.Model) => import("../dom.js").Child}} Column */
 
 export const DEFAULT_SORT = "-output_token_price";
 const SHOWN_QUOTAS = QUOTAS.slice(0, 2);
+
+export const MOST_TICKS = 10;
 
 /** @param {Api.Model[]} items */
 function hasTiersOnly(items) {
@@ -61,11 +64,53 @@ const countColumn = (key, text, className, pick) => ({
 });
 
 /**
+ * @param {Api.Model[]} items
+ * @param {[string, bigint][]} parts
+ * @returns {Column}
+ */
+function blendedColumn(items, parts) {
+  const texts = new Map(items.map((model) => [model, blended(model, parts)]));
+  const text = (/** @type {Api.Model} */ model) => texts.get(model) ?? null;
+  const width = components.places([...texts.values()]);
+  return {
+    key: "blended",
+    text: "Blended",
+    unit: parts.map(([, part]) => part).join(" : "),
+    pick: text,
+    order: byNumber,
+    number: true,
+    className: "large middle",
+    letters: (model) => components.priceLetters(text(model), width),
+    cell: (model) => components.priceCell(text(model), width),
+  };
+}
+
+/**
+ * Build the box that chooses a model for the comparison.
+ * @param {Api.Model} model
+ * @param {string} named
+ * @param {string[]} ticked
+ */
+function tick(model, named, ticked) {
+  const checked = ticked.includes(named);
+  return h("input", {
+    type: "checkbox",
+    "aria-label": `Compare ${cut(model.name, 80)}`,
+    checked,
+    disabled: !checked && ticked.length >= MOST_TICKS,
+    onclick: (event) => event.stopPropagation(),
+    onchange: () => update({ tick: checked ? ticked.filter((other) => other !== named) : [...ticked, named] }),
+  });
+}
+
+/**
  * Return the columns; with an API that publishes access tiers, a tier replaces the quotas.
  * @param {Api.Model[]} items
+ * @param {URLSearchParams} params
  * @returns {Column[]}
  */
-export function columnsOf(items) {
+export function columnsOf(items, params) {
+  const { by, parts } = pricing(params);
   const width = (/** @type {string} */ key) => components.places(items.map((model) => model.prices[key]));
   /** @type {Column} */
   const access = {
@@ -86,13 +131,23 @@ export function columnsOf(items) {
       pick: (model) => model.name,
       order: byText,
       className: "w-model",
-      cell: (model) => [
-        components.modelName(model.name, reference(model, items)),
-        h("span", { class: "phone two faint name" }, model.developer ?? "developer not published"),
-      ],
+      cell: (model) =>
+        h(
+          "span",
+          { class: "with-tick" },
+          tick(model, reference(model, items), params.getAll("tick")),
+          h(
+            "span",
+            {},
+            components.modelName(model.name, reference(model, items)),
+            h("span", { class: "phone two faint name" }, model.developer ?? "developer not published"),
+          ),
+        ),
     },
     ...PRICES.map((key) => priceColumn(key, width(key))),
-    { key: "trend", text: "Trend", className: "w-trend large middle", cell: (model) => sparkline(model.spark) },
+    by === "blended"
+      ? blendedColumn(items, parts)
+      : { key: "trend", text: "Trend", className: "w-trend large middle", cell: (model) => sparkline(model.spark) },
     {
       key: "change",
       text: "Change",
@@ -120,6 +175,7 @@ function head(columns, now, tiers, then) {
   const group = (/** @type {string} */ text, /** @type {number} */ number, className = "") =>
     h("th", { scope: "colgroup", colspan: number, class: `group ${className}` }, h("span", {}, text));
   const gap = (/** @type {string} */ className) => h("td", { class: className });
+  const isBlended = columns.some((column) => column.key === "blended");
   const choose = (/** @type {string} */ value) => update({ sort: value === DEFAULT_SORT ? null : value });
   return h(
     "thead",
@@ -131,7 +187,7 @@ function head(columns, now, tiers, then) {
       group("USD per 1M tokens", 4, "wide"),
       group("USD per 1M tokens", 3, "narrow middle"),
       group("USD per 1M tokens", 2, "narrowest"),
-      group(then ? `Output price since ${then.slice(5)}` : "Output price", 2, "middle"),
+      group(`${isBlended ? "Blended; output" : "Output price"}${then ? ` since ${then.slice(5)}` : ""}`, 2, "middle"),
       gap("narrowest"),
       gap(""),
       tiers ? gap("wide") : group("Quota per day", SHOWN_QUOTAS.length, "wide"),
@@ -154,9 +210,7 @@ function head(columns, now, tiers, then) {
 export function drawTable(card, rows, data, params, clear) {
   if (!rows.length) {
     const query = params.get("q");
-    const filter = ["developer", "status", "capability"]
-      .map((key) => params.get(key) && `${key} ${params.get(key)}`)
-      .filter(Boolean);
+    const filter = FILTERS.flatMap((key) => params.getAll(key).map((value) => `${key} ${cut(value, 40)}`));
     replaceChildren(
       card,
       components.emptyState(
@@ -167,7 +221,7 @@ export function drawTable(card, rows, data, params, clear) {
     );
     return () => {};
   }
-  const columns = columnsOf(data.items);
+  const columns = columnsOf(data.items, params);
   const { group, letters } = columnWidths(columns, rows);
   const body = h("tbody");
   replaceChildren(

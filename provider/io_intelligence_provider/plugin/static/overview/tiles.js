@@ -1,7 +1,6 @@
 // @ts-check
 // Builds the sentence and the five figures at the top of the overview.
 
-import { change } from "../charts/geometry.js";
 import { counted, move, outcomeMark, shortName, tile } from "../components.js";
 import { h } from "../dom.js";
 import { count, cut, daysBetween, field, plural, price, share, shortDay } from "../format.js";
@@ -110,8 +109,8 @@ export function tiles(data) {
       data.active === null ? "status not published" : `${count(data.models - data.active)} inactive`,
       { href: link("models", { date, status: data.active === null ? null : "active" }) },
     ),
-    tile("Median output price", price(data.medians.output.value), medianNote(data.medians.output), {
-      unit: "USD / 1M tokens",
+    tile("Like for like", likeForLike(data), indexNote(data), {
+      unit: "input and output 3 : 1",
       href: link("prices", { end: date }),
     }),
     tile(
@@ -132,17 +131,22 @@ export function tiles(data) {
   );
 }
 
-/** @param {Api.Median} median */
-function medianNote(median) {
-  if (median.value === null) return "no price published";
-  const day = change(median.previous, median.value);
-  const then = change(median.then, median.value);
-  const parts = [];
-  if (median.previous !== null) parts.push(day === 0 ? "unchanged on the day" : [move(day), " on the day"]);
-  if (then !== null && median.then_date) parts.push([move(then), ` since ${shortDay(median.then_date)}`]);
-  return h(
-    "span",
-    {},
-    parts.flatMap((part, index) => [index ? ", " : "", part]),
-  );
+/** @param {Overview} data */
+function likeForLike({ price_index: { blended } }) {
+  return blended.then === null || blended.then.pct === null ? "—" : move(blended.then.pct);
+}
+
+/** @param {Overview} data */
+function indexNote({ price_index: { blended, then_date }, previous_date }) {
+  const { day, then } = blended;
+  if (!then_date || !then) return "nothing to compare with yet";
+  if (then.pct === null) return `no model has both prices on ${shortDay(then_date)} and now`;
+  const moved = day &&
+    then_date !== previous_date && ["; ", day.pct === 0 ? "unchanged" : move(day.pct), " on the day"];
+  return h("span", {}, `since ${shortDay(then_date)}, ${pairs(then)}`, moved);
+}
+
+/** @param {Api.IndexMove} move */
+function pairs({ pairs: fewest, most_pairs: most }) {
+  return fewest === most ? plural(most, "pair") : `${count(fewest)} to ${plural(most, "pair")}`;
 }

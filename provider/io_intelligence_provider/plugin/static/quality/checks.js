@@ -1,49 +1,58 @@
 // @ts-check
-// Shows each check: its latest result, and one cell per snapshot.
+// Shows each check: its result in one run, and one cell per run.
 
 import { cardHead, outcomeMark } from "../components.js";
 import { h, svg } from "../dom.js";
-import { count, plural, share, shortDay } from "../format.js";
+import { count, cut, plural, share, shortDay } from "../format.js";
 import { link } from "../route.js";
 
 const CELLS = 90;
 const LEVELS = { row: "Row", snapshot: "Snapshot", dataset: "Data set" };
 
+const RANK = Object.keys(LEVELS);
+
+/** @typedef {Api.Check | Api.RunCheck} Result */
 /**
- * Draw the score of each snapshot: share of valid rows times share of passed checks.
- * @param {Api.QualityAnswer} data
- * @param {number} width
+ * What the table shows: the results of one run, and those of all runs, oldest first.
+ * @typedef {object} Shown
+ * @property {string} sub
+ * @property {string[]} dates of the runs
+ * @property {(number | null)[]} scores
+ * @property {Api.CheckRow[]} rows
+ * @property {number | null} score
+ * @property {Result[]} results
+ * @property {boolean} byColumn whether each column of a check has a row of its own
+ * @property {(check: string) => string} [href] the address of a check's flags
+ * @property {string} silence why a check may not have run
  */
-function scoreRow(data, width) {
-  const scores = data.history.scores.slice(-width);
-  const known = scores.filter((score) => score !== null);
-  const lowest = known.length ? Math.min(...known) : null;
-  return h(
-    "tr",
-    {},
-    h("td", { class: "large muted level" }, h("b", {}, "All")),
-    h("th", { scope: "row" }, "Score", h("span", { class: "columns-of muted large" }, " valid rows × passed checks")),
-    h("td", { class: "large" }),
-    h("td", { class: "large" }),
-    h("td", { class: "large" }),
-    h("td", {}, h("b", {}, data.report ? share(data.report.score) : "—")),
-    h("td", { class: "large middle" }, scoreCells(scores)),
-    h(
-      "td",
-      { class: `number ${lowest !== null && lowest < 1 ? "warned" : "muted"}` },
-      lowest === null ? "—" : `lowest ${share(lowest)}`,
-    ),
-  );
-}
 
 /** @param {Api.QualityAnswer} data */
 export function checks(data) {
-  const { dates, checks: rows } = data.history;
+  const { dates, scores, checks: rows } = data.history;
+  return checkTable({
+    sub: `snapshot of ${data.date}`,
+    dates,
+    scores,
+    rows,
+    score: data.report?.score ?? null,
+    results: data.report?.checks ?? [],
+    byColumn: false,
+    href: (check) => link("quality", { day: data.date, check }),
+    silence: "the answers so far gave them nothing to look at",
+  });
+}
+
+/**
+ * Build the card of all checks.
+ * @param {Shown} shown
+ */
+export function checkTable(shown) {
+  const { dates, rows } = shown;
   const width = Math.min(CELLS, dates.length);
   const from = dates[dates.length - width];
-  const latest = latestResults(data);
+  const latest = latestResults(shown);
   const silent = rows.filter((row) => !row.states.includes("p") && !row.states.includes("f"));
-  const shown = rows.filter((row) => !silent.includes(row));
+  const run = rows.filter((row) => !silent.includes(row)).sort((a, b) => RANK.indexOf(a.level) - RANK.indexOf(b.level));
   const key = h(
     "span",
     { class: "keys muted" },
@@ -54,14 +63,15 @@ export function checks(data) {
     h("span", { class: "cell none" }),
     "not run",
   );
-  const body = shown.map((row, index) =>
-    checkRow(data, row, latest.get(row.check + row.level), shown[index - 1]?.level !== row.level, width),
+  const body = run.map((row, index) =>
+    checkRow(shown, row, latest.get(keyOf(shown, row)), run[index - 1]?.level !== row.level, width),
   );
-  body.unshift(scoreRow(data, width));
+  body.unshift(scoreRow(shown, width));
+  const since = width ? `, and each of the latest ${width} since ${from}` : "";
   return h(
     "section",
     { class: "card" },
-    cardHead("Checks", `snapshot of ${data.date}, and each of the latest ${width} since ${from ?? data.date}`, key),
+    cardHead("Checks", shown.sub + since, key),
     h(
       "table",
       { class: "table checks" },
@@ -98,56 +108,97 @@ export function checks(data) {
         "p",
         { class: "not-run muted" },
         h("b", {}, "Not run "),
-        h("code", {}, [...new Set(silent.map((row) => row.check))].join(", ")),
-        " the answers so far gave them nothing to look at",
+        h("code", {}, cut([...new Set(silent.map((row) => row.check))].join(", "), 400)),
+        ` ${shown.silence}`,
       ),
   );
 }
 
-/** @typedef {{evaluated: number, failed: number}} Latest */
+/**
+ * Draw the score of each run: share of valid rows times share of passed checks.
+ * @param {Shown} shown
+ * @param {number} width
+ */
+function scoreRow(shown, width) {
+  const scores = shown.scores.slice(-width);
+  const known = scores.filter((score) => score !== null);
+  const lowest = known.length ? Math.min(...known) : null;
+  return h(
+    "tr",
+    {},
+    h("td", { class: "large muted level" }, h("b", {}, "All")),
+    h("th", { scope: "row" }, "Score", h("span", { class: "columns-of muted large" }, " valid rows × passed checks")),
+    h("td", { class: "large" }),
+    h("td", { class: "large" }),
+    h("td", { class: "large" }),
+    h("td", {}, h("b", {}, share(shown.score))),
+    h("td", { class: "large middle" }, scoreCells(scores)),
+    h(
+      "td",
+      { class: `number ${lowest !== null && lowest < 1 ? "warned" : "muted"}` },
+      lowest === null ? "—" : `lowest ${share(lowest)}`,
+    ),
+  );
+}
+
+/** @typedef {{evaluated: number, failed: number, passed: boolean}} Latest */
 
 /**
- * Return the latest results by name and level: a check of several columns is one line.
- * @param {Api.QualityAnswer} data
+ * @param {Shown} shown
+ * @param {Api.CheckRow | Result} item
+ */
+function keyOf({ byColumn }, { check, level, column }) {
+  return JSON.stringify([check, level, byColumn ? column : null]);
+}
+
+/**
+ * Return the latest results by row of the table.
+ * @param {Shown} shown
  * @returns {Map<string, Latest>}
  */
-function latestResults(data) {
+function latestResults(shown) {
   const found = new Map();
-  for (const { check, level, evaluated, failed } of data.report?.checks ?? []) {
-    const sum = found.get(check + level) ?? { evaluated: 0, failed: 0 };
-    found.set(check + level, { evaluated: sum.evaluated + evaluated, failed: sum.failed + failed });
+  for (const result of shown.results) {
+    const key = keyOf(shown, result);
+    const sum = found.get(key) ?? { evaluated: 0, failed: 0, passed: true };
+    found.set(key, {
+      evaluated: sum.evaluated + result.evaluated,
+      failed: sum.failed + result.failed,
+      passed: sum.passed && result.passed,
+    });
   }
   return found;
 }
 
 /**
- * @param {Api.QualityAnswer} data
+ * @param {Shown} shown
  * @param {Api.CheckRow} row
  * @param {Latest | undefined} latest
  * @param {boolean} first of its level
  * @param {number} width
  */
-function checkRow(data, row, latest, first, width) {
+function checkRow(shown, row, latest, first, width) {
   const states = row.states.slice(-width);
   const flags = [...states].filter((state) => state === "f").length;
   const { columns } = row;
   const word = !latest?.evaluated
     ? h("span", { class: "muted" }, "not run")
-    : latest.failed
+    : !latest.passed
       ? outcomeMark(row.severity === "warn" || row.level === "row" ? "warned" : "failed", "flagged")
       : outcomeMark("passed");
+  const name = h("code", {}, cut(row.check, 120));
   return h(
     "tr",
     { class: first ? "first" : "" },
     h("td", { class: "large muted level" }, first ? h("b", {}, LEVELS[row.level] ?? row.level) : ""),
     h(
       "th",
-      { scope: "row" },
-      h("a", { href: link("quality", { day: data.date, check: row.check }) }, h("code", {}, row.check)),
+      { scope: "row", title: cut(row.check, 300) },
+      shown.href ? h("a", { href: shown.href(row.check) }, name) : name,
       h(
         "span",
-        { class: "columns-of muted large", title: columns.join(", ") },
-        ` ${columns.length > 3 ? plural(columns.length, "column") : columns.join(", ")}`,
+        { class: "columns-of muted large", title: cut(columns.join(", "), 300) },
+        ` ${columns.length > 3 ? plural(columns.length, "column") : cut(columns.join(", "))}`,
       ),
     ),
     h("td", { class: "large" }, h("span", { class: "tag" }, row.severity)),
@@ -198,7 +249,7 @@ function scoreCells(scores) {
 }
 
 /**
- * Draw "ppf-p…", one small cell per snapshot: flagged tall, passed low, not run a dot. Screen readers get the totals.
+ * Draw "ppf-p…", one small cell per run: flagged tall, passed low, not run a dot. Screen readers get the totals.
  * @param {string} states
  */
 function cells(states) {

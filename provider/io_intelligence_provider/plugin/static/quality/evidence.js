@@ -13,6 +13,7 @@ function example(found) {
     found !== null && typeof found === "object" ? found : { value: found }
   );
   const { name, message, column, old_value: old, new_value: now_, ...rest } = item;
+  const { value = null, row = null } = rest;
   const moved =
     old !== undefined || now_ !== undefined
       ? `${column ? field(String(column)) : "value"} ${old ?? "—"} → ${now_ ?? "—"}`
@@ -20,12 +21,46 @@ function example(found) {
   const others = Object.entries(rest)
     .filter(([, value]) => value !== null)
     .map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`);
-  const text = message ?? [moved, ...others].filter(Boolean).join(", ");
+  const place = row === null ? "" : `row ${row}: `;
+  const told = message && `${place}${value === null ? "" : `${value} `}${message}`;
+  const text = told ?? [moved, ...others].filter(Boolean).join(", ");
   return h(
     "p",
     { class: "new-line", dir: "auto" },
     name ? [h("b", {}, cut(String(name), 80)), ": "] : null,
     cut(String(text), 240),
+  );
+}
+
+/**
+ * Build a failed check with its first examples.
+ * @param {Api.Flagged | Api.RunCheck} flag
+ * @param {import("../dom.js").Child} lead
+ * @param {number} [most] examples
+ */
+export function flagItem({ check, column, severity, failed, examples }, lead, most = 2) {
+  return h(
+    "li",
+    {},
+    lead,
+    h(
+      "div",
+      {},
+      h(
+        "p",
+        {},
+        h(
+          "span",
+          { class: `${severity === "warn" ? "warned" : "failed"} move` },
+          icon("warn", 15),
+          " ",
+          h("code", {}, cut(check)),
+        ),
+        h("span", { class: "muted" }, ` ${column ? `${cut(column)}, ` : ""}${count(failed)} failed`),
+      ),
+      examples.slice(0, most).map(example),
+      examples.length > most && h("p", { class: "muted" }, "and others"),
+    ),
   );
 }
 
@@ -54,29 +89,7 @@ export function flagged(data, check) {
       found
         .slice(0, 20)
         .map((flag) =>
-          h(
-            "li",
-            {},
-            h("a", { class: "muted", href: link("quality", { day: flag.date }) }, flag.date),
-            h(
-              "div",
-              {},
-              h(
-                "p",
-                {},
-                h(
-                  "span",
-                  { class: `${flag.severity === "warn" ? "warned" : "failed"} move` },
-                  icon("warn", 15),
-                  " ",
-                  h("code", {}, flag.check),
-                ),
-                h("span", { class: "muted" }, ` ${flag.column ? `${flag.column}, ` : ""}${count(flag.failed)} failed`),
-              ),
-              flag.examples.slice(0, 2).map(example),
-              flag.examples.length > 2 && h("p", { class: "muted" }, "and others"),
-            ),
-          ),
+          flagItem(flag, h("a", { class: "muted", href: link("quality", { day: flag.date }) }, flag.date)),
         ),
     ),
   );
@@ -98,6 +111,13 @@ export function quarantine(data, quality) {
       head,
       h("p", { class: "none-refused" }, icon("check", 15), h("b", {}, " No record refused "), where, "."),
     );
+  const items = data.items.map((item) =>
+    refusedItem(item, data.items.length < 3, [
+      h("span", { class: "muted" }, `${item.date} `),
+      modelName(item.name ?? item.model_id ?? "a record without a name"),
+    ]),
+  );
+  const more = count(data.total - data.items.length);
   return h(
     "section",
     { class: "card span-6" },
@@ -105,52 +125,50 @@ export function quarantine(data, quality) {
     h(
       "ul",
       { class: "refused" },
-      data.items.map((item) =>
+      items,
+      data.total > data.items.length &&
+        h("li", { class: "muted" }, `${more} more are in the Parquet files below quarantine/.`),
+    ),
+  );
+}
+
+/**
+ * Build a refused record with each reason, to be opened.
+ * @param {Api.Refused | Api.RefusedRow} item
+ * @param {boolean} open
+ * @param {import("../dom.js").Child} name
+ */
+export function refusedItem({ record: text, truncated, failures }, open, name) {
+  return h(
+    "li",
+    {},
+    h(
+      "details",
+      { open },
+      h("summary", {}, name, h("span", { class: "muted" }, ` ${plural(failures.length, "reason")}`)),
+      h(
+        "div",
+        { class: "evidence" },
+        record(text, failures, truncated),
         h(
-          "li",
-          {},
-          h(
-            "details",
-            { open: data.items.length < 3 },
+          "ul",
+          { class: "reasons" },
+          failures.map((failure) =>
             h(
-              "summary",
+              "li",
               {},
-              h("span", { class: "muted" }, `${item.date} `),
-              modelName(item.name ?? item.model_id ?? "a record without a name"),
-              h("span", { class: "muted" }, ` ${plural(item.failures.length, "reason")}`),
-            ),
-            h(
-              "div",
-              { class: "evidence" },
-              record(item.record, item.failures, item.truncated),
+              h("code", { class: "failed" }, cut(failure.check ?? "")),
+              " ",
+              h("b", {}, cut(failure.column ?? "")),
               h(
-                "ul",
-                { class: "reasons" },
-                item.failures.map((failure) =>
-                  h(
-                    "li",
-                    {},
-                    h("code", { class: "failed" }, failure.check),
-                    " ",
-                    h("b", {}, failure.column),
-                    h(
-                      "p",
-                      { class: "muted new-line", dir: "auto" },
-                      `${failure.value === null ? "" : `${cut(failure.value, 120)} `}${failure.message}`,
-                    ),
-                  ),
-                ),
+                "p",
+                { class: "muted new-line", dir: "auto" },
+                `${failure.value === null ? "" : `${cut(failure.value, 120)} `}${cut(failure.message ?? "", 2_000)}`,
               ),
             ),
           ),
         ),
       ),
-      data.total > data.items.length &&
-        h(
-          "li",
-          { class: "muted" },
-          `${count(data.total - data.items.length)} more are in the Parquet files below quarantine/.`,
-        ),
     ),
   );
 }

@@ -6,13 +6,14 @@ import { download } from "../csv.js";
 import { h, keepFocus, replaceChildren, say } from "../dom.js";
 import { ACCESS, PRICES, plural, QUOTAS } from "../format.js";
 import { filtered, filters } from "../models/filters.js";
+import { FILTERS } from "../models/needs.js";
 import { columnsOf, DEFAULT_SORT, drawRemoved, drawTable } from "../models/table.js";
-import { update } from "../route.js";
+import { link, update } from "../route.js";
 import { catalogue, matcher, snapshotDay } from "../store.js";
 import { sorted } from "../table.js";
 
 /**
- * Show the view; its parameters: q, developer, status, capability, sort, date, model.
+ * Show the view; its parameters: q, sort, date, model, tick (repeated), and those of `FILTERS`.
  * @param {import("../app.js").Context} context
  * @returns {Promise<import("../app.js").View>}
  */
@@ -31,7 +32,7 @@ export async function show({ node, params, status }) {
   function draw(now) {
     const query = now.get("q") ?? "";
     if (input !== document.activeElement) input.value = query;
-    const rows = sorted(filtered(data.items, now), now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items));
+    const rows = sorted(filtered(data.items, now), now.get("sort") ?? DEFAULT_SORT, columnsOf(data.items, now));
     keepFocus(node, () => {
       replaceChildren(
         bar,
@@ -40,6 +41,7 @@ export async function show({ node, params, status }) {
         h(
           "span",
           { class: "end" },
+          compare(now.getAll("tick")),
           h("span", { class: "muted" }, plural(rows.length, "model")),
           dayField("As of", data.date, { min: status.dates[0], max: status.latest }, toDay),
           csvMenu((form) => save(rows, data, form)),
@@ -57,7 +59,7 @@ export async function show({ node, params, status }) {
 
   function clear() {
     input.value = "";
-    update({ q: null, developer: null, status: null, capability: null });
+    update(Object.fromEntries(["q", ...FILTERS].map((key) => [key, null])));
   }
 
   /** @param {string} day */
@@ -79,6 +81,15 @@ export async function show({ node, params, status }) {
   };
 }
 
+/** @param {string[]} ticked */
+function compare(ticked) {
+  if (!ticked.length) return null;
+  return [
+    h("a", { class: "button primary", href: link("prices", { model: ticked }) }, `Compare ${ticked.length} in Prices`),
+    h("button", { type: "button", class: "button bare", onclick: () => update({ tick: null }) }, "Untick all"),
+  ];
+}
+
 /**
  * @param {Element} node
  * @param {Api.ModelsAnswer} data
@@ -90,7 +101,12 @@ function drawNotes(node, data) {
     h("span", {}, h("b", {}, "—"), " not published"),
     h("span", {}, h("b", {}, "free"), " published as 0"),
     doubtful &&
-      h("span", { id: "note-1" }, h("sup", {}, "1"), " 0 now, but it had a price before: it may mean “not published”"),
+      h(
+        "span",
+        { id: "note-1" },
+        h("sup", {}, "1"),
+        " 0 now, but it had a price within 30 days: it may mean “not published”",
+      ),
     data.removed.length > 0 && h("span", {}, `The search also finds ${plural(data.removed.length, "removed model")}`),
   );
 }

@@ -4,8 +4,9 @@
 import { get } from "../api.js";
 import { h, replaceChildren } from "../dom.js";
 import { drawMovers, SPANS } from "../overview/movers.js";
-import { events, medians, perDay } from "../overview/panels.js";
+import { events, perDay, priceIndex } from "../overview/panels.js";
 import { lead, tiles } from "../overview/tiles.js";
+import { trustLine } from "../overview/trust.js";
 
 /**
  * Show the view; its parameters: days, date.
@@ -15,9 +16,10 @@ import { lead, tiles } from "../overview/tiles.js";
 export async function show({ node, params, status }) {
   const ask = (/** @type {URLSearchParams} */ now) => {
     const days = now.get("days") ?? "";
-    return get("overview", { days: SPANS.includes(days) ? days : "1", date: now.get("date") ?? status.latest });
+    const date = now.get("date") ?? status.latest;
+    return Promise.all([get("overview", { days: SPANS.includes(days) ? days : "1", date }), get("trust", { date })]);
   };
-  let data = await ask(params);
+  let [data, trust] = await ask(params);
   const movers = h("section", { class: "card movers" });
   /** @type {(() => void)[]} */
   let running = [];
@@ -31,19 +33,26 @@ export async function show({ node, params, status }) {
     stop();
     /** @type {import("../overview/panels.js").Chart[]} */
     const charts = [];
-    const panels = [perDay(data, charts), medians(data, charts, status), events(data)];
+    const panels = [perDay(data, charts), priceIndex(data, charts, status), events(data)];
     drawMovers(movers, data);
-    replaceChildren(node, lead(data), tiles(data), movers, h("div", { class: "columns panels" }, panels));
+    replaceChildren(
+      node,
+      lead(data),
+      trustLine(trust),
+      tiles(data),
+      movers,
+      h("div", { class: "columns panels" }, panels),
+    );
     running = charts.map((start) => start());
   }
 
   return {
-    warnings: data.warnings,
+    warnings: [...new Set([...data.warnings, ...trust.warnings])],
     placed: draw,
     stop,
     async change(now) {
       const before = data.date;
-      data = await ask(now);
+      [data, trust] = await ask(now);
       if (data.date === before) drawMovers(movers, data);
       else draw();
     },

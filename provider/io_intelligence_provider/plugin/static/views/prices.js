@@ -24,6 +24,7 @@ const KIND = {
     return [...models].sort((a, b) => size(b) - size(a)).slice(0, 6);
   },
   empty: "",
+  marked: true,
 };
 
 /**

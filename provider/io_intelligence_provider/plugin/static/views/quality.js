@@ -55,6 +55,7 @@ function controls(data, status) {
     update({ day: found === status.latest ? null : found, run: null }, { push: true });
   };
   const day = data.date ?? status.latest;
+  const report = new URLSearchParams({ snapshot_id: data.report?.snapshot_id ?? "" });
   return h(
     "div",
     { class: "controls" },
@@ -62,7 +63,7 @@ function controls(data, status) {
     h(
       "span",
       { class: "end" },
-      data.report && h("a", { class: "button", ...pageLink(`api/report?date=${day}`) }, "HTML report"),
+      data.report && h("a", { class: "button", ...pageLink(`api/report?${report}`) }, "HTML report"),
       dayField("Snapshot of", day, { min: status.dates[0], max: status.latest }, choose),
     ),
   );

@@ -7,6 +7,7 @@ on a listening socket that it inherits, named by its number.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import sys
@@ -62,6 +63,9 @@ def main() -> None:
     users = fab_users() if "Fab" in conf.get("core", "auth_manager") else simple_users()
     tokens = {name: get_auth_manager().generate_jwt(user) for name, user in users.items()}
     print(json.dumps(tokens), flush=True)  # noqa: T201 - read by the test
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # nobody reads the log of requests: a full pipe would block
     listener = socket.socket(fileno=int(sys.argv[1]))
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import logging
 import multiprocessing
 import os
 import random
@@ -147,6 +148,7 @@ def case(seed: int, number: int, base: Path, folder: Path, outcomes: Counter[str
 
 
 def work(seed: int, numbers: range, base: Path, answers: Any) -> None:
+    logging.disable()
     with tempfile.TemporaryDirectory() as name:
         tempfile.tempdir = str(Path(name) / "tmp")
         Path(tempfile.tempdir).mkdir()

@@ -173,6 +173,23 @@ test("what is unknown satisfies no bound, and a doubtful or free price can be hi
   assert.equal(asks("zero=hide&by=input")(model("1", "0")), true);
 });
 
+test("a doubtful 0 is no price: no bound lists it, and no blended price counts it as 0", () => {
+  const fell = model("0", "0", { doubtful: ["input_token_price", "output_token_price"] });
+  const { parts } = needs.pricing(new URLSearchParams("by=blended"));
+  assert.equal(needs.blended(fell, parts), null);
+  assert.equal(needs.blended(model("0", "4", { doubtful: ["input_token_price"] }), parts), null);
+  assert.equal(asks("by=blended&max=1")(fell), false);
+  assert.equal(asks("max=1")(fell), false);
+  assert.equal(asks("max=1")(model("0", "0")), true); // published as free
+  assert.equal(needs.blended(model("0", "0"), parts), "0");
+});
+
+test("a blended price is never rounded to free", () => {
+  const { parts } = needs.pricing(new URLSearchParams("by=blended&ratio=3:1"));
+  assert.equal(needs.blended(model("0", "0.000001"), parts), "0.0000003");
+  assert.equal(needs.blended(model("0", "0.000000000000000001"), parts), "0.0000000000000000003");
+});
+
 test("bounds that are none are ignored", () => {
   for (const query of ["max=1e3", "max=-1", "context=0", "context=lots", "ratio=0:0&by=blended", "by=__proto__"])
     assert.equal(asks(query)(model("1", "1")), true, query);

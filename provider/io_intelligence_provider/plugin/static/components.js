@@ -106,8 +106,8 @@ export function digits(...parts) {
  * @param {Note | null} [note]
  */
 export function priceCell(text, width = 2, note = null) {
-  if (text === null) return notPublished();
   const doubt = note && h("sup", {}, h("a", { href: note.href, "aria-label": note.label }, note.mark));
+  if (text === null) return note ? h("span", { class: "faint" }, "—", doubt) : notPublished();
   if (isZero(text)) return note ? h("span", { class: "muted" }, "0", doubt) : h("span", {}, "free");
   const shown = decimals(text);
   const missing = width - shown.split(".")[1].length;

@@ -35,6 +35,7 @@ declare namespace Api {
     new_value: string | null;
     pct: number | null;
     direction: string | null;
+    doubtful: "old" | "new" | null;
     model_id: string;
     name: string;
     passes: boolean;
@@ -320,7 +321,7 @@ declare namespace Api {
     changes: ModelChange[];
   }
 
-  /** Describes a change of one model. */
+  /** Describes a change of one model; `doubtful`: which value is a doubtful 0. */
   interface ModelChange {
     date: string;
     previous_date: string;
@@ -330,6 +331,7 @@ declare namespace Api {
     new_value: string | null;
     pct: number | null;
     direction: string | null;
+    doubtful: "old" | "new" | null;
   }
 
   /** Describes a model with all stored columns. */
@@ -361,7 +363,7 @@ declare namespace Api {
     then_date: string | null;
   }
 
-  /** Describes the largest price move of a model in one direction. */
+  /** Describes the largest price move of a model in one direction. `doubtful`: which value is a doubtful 0. */
   interface Mover {
     name: string;
     model_id: string;
@@ -370,6 +372,7 @@ declare namespace Api {
     new_value: string | null;
     pct: number | null;
     direction: string | null;
+    doubtful: "old" | "new" | null;
     spark: ([number, string | null])[];
   }
 

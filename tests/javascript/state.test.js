@@ -198,7 +198,7 @@ test("bounds that are none are ignored", () => {
 test("tokens are read as they are written", () => {
   for (const [text, digits] of [
     ["", "0"],
-    ["007", "7"],
+    ["0", "0"],
     ["1 000 000", "1000000"],
     ["1\u202f000", "1000"],
     ["1,234,567", "1234567"],
@@ -211,6 +211,11 @@ test("tokens are read as they are written", () => {
     ["1e99", null],
     ["12,34", null],
     ["many", null],
+    ["007", null],
+    ["000", null],
+    ["0.500", null],
+    ["0,500", null],
+    ["012 000", null],
     ["9".repeat(31), null],
   ])
     assert.equal(traffic.tokens(text), digits, text);
@@ -228,6 +233,14 @@ test("a list is pasted from a spreadsheet, from CSV or as JSON", () => {
     assert.deepEqual(traffic.parsePasted(text), [line], text);
   const quoted = traffic.parsePasted('"a, ""b""",1');
   assert.equal(quoted[0].model, 'a, "b"');
+});
+
+test("a number that the commas of CSV divided is refused, not read as two", () => {
+  assert.throws(
+    () => traffic.parsePasted("glm,5,1\nglm,1,000,2"),
+    /^Error: Line 2: output begins with 0; .* in quotes/,
+  );
+  assert.equal(traffic.parsePasted('glm,"1,000",2')[0].input, "1,000");
 });
 
 test("an error of a pasted list says where, and quotes nothing", () => {

@@ -141,6 +141,7 @@ test("an old snapshot is stale by the calendar, whatever the server said when it
 });
 
 const needs = await import(`${STATIC}models/needs.js`);
+const bills = await import(`${STATIC}costs/bills.js`);
 const traffic = await import(`${STATIC}costs/traffic.js`);
 
 const model = (input, output, more = {}) => ({
@@ -219,6 +220,13 @@ test("tokens are read as they are written", () => {
     ["9".repeat(31), null],
   ])
     assert.equal(traffic.tokens(text), digits, text);
+});
+
+test("the percentage of a bill is shown only where no part of either is unknown", () => {
+  const part = { model: "acme/one", kind: "input", reason: "unknown" };
+  assert.equal(bills.areComplete({ unknown: [] }, { unknown: [] }), true);
+  assert.equal(bills.areComplete({ unknown: [part] }, { unknown: [] }), false);
+  assert.equal(bills.areComplete({ unknown: [] }, { unknown: [part] }), false);
 });
 
 test("a list is pasted from a spreadsheet, from CSV or as JSON", () => {

@@ -222,6 +222,14 @@ test("tokens are read as they are written", () => {
     assert.equal(traffic.tokens(text), digits, text);
 });
 
+test("configured traffic that is too long is cut with a warning", () => {
+  const lines = Array.from({ length: 250 }, (_, index) => ({ ...traffic.emptyLine(), model: `m${index}` }));
+  const { kept, warning } = traffic.taken(lines);
+  assert.equal(kept.length, 200);
+  assert.match(warning, /^200 of 250 models/);
+  assert.deepEqual(traffic.taken(lines.slice(0, 200)), { kept: lines.slice(0, 200), warning: null });
+});
+
 test("the percentage of a bill is shown only where no part of either is unknown", () => {
   const part = { model: "acme/one", kind: "input", reason: "unknown" };
   assert.equal(bills.areComplete({ unknown: [] }, { unknown: [] }), true);

@@ -60,6 +60,16 @@ const problemOf = (text) =>
     ? "begins with 0; a number with separators, such as 1,000, has to be in quotes"
     : "is no whole number of tokens";
 
+/**
+ * Return the lines of the configured traffic that are taken, and a warning when these are not all.
+ * @param {Line[]} lines
+ */
+export function taken(lines) {
+  const kept = lines.slice(0, MOST);
+  const left = lines.length > MOST;
+  return { kept, warning: left ? `${MOST} of ${lines.length} models are taken: ${MOST} are the most here.` : null };
+}
+
 /** @param {string} kind */
 export const words = (kind) => kind.replace("_", " ");
 

@@ -142,6 +142,7 @@ test("an old snapshot is stale by the calendar, whatever the server said when it
 
 const needs = await import(`${STATIC}models/needs.js`);
 const bills = await import(`${STATIC}costs/bills.js`);
+const { isDoubtful } = await import(`${STATIC}history/comparison.js`);
 const traffic = await import(`${STATIC}costs/traffic.js`);
 
 const model = (input, output, more = {}) => ({
@@ -189,6 +190,20 @@ test("a blended price is never rounded to free", () => {
   const { parts } = needs.pricing(new URLSearchParams("by=blended&ratio=3:1"));
   assert.equal(needs.blended(model("0", "0.000001"), parts), "0.0000003");
   assert.equal(needs.blended(model("0", "0.000000000000000001"), parts), "0.0000000000000000003");
+});
+
+test("a series says on which days its 0 is doubtful", () => {
+  const item = {
+    doubtful: [
+      ["2026-03-01", "2026-03-03"],
+      ["2026-03-05", null],
+    ],
+  };
+  const days = ["2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03", "2026-03-09", undefined];
+  assert.deepEqual(
+    days.map((day) => isDoubtful(item, day)),
+    [false, true, true, false, true, false],
+  );
 });
 
 test("bounds that are none are ignored", () => {

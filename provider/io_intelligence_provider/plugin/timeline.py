@@ -359,12 +359,18 @@ class Doubts:
         """Return whether the price of one of the models is a doubtful 0 on a readable day."""
         if self._timeline is None:
             return False
+        position = self._timeline.position(day)
+        return any(position in days for track in tracks for days in self.of(price, track))
+
+    def of(self, price: str, track: int) -> Sequence[range]:
+        """Return the positions of the days on which a price of a model is a doubtful 0."""
+        if self._timeline is None:
+            return ()
         if price not in self._zeros:
             self._zeros[price] = {}
-            for track, start, until in doubtful_zeros(self._timeline, price).iter_rows():
-                self._zeros[price].setdefault(track, []).append(range(start, until))
-        position = self._timeline.position(day)
-        return any(position in days for track in tracks for days in self._zeros[price].get(track, ()))
+            for found, start, until in doubtful_zeros(self._timeline, price).iter_rows():
+                self._zeros[price].setdefault(found, []).append(range(start, until))
+        return self._zeros[price].get(track, ())
 
 
 def find(timeline: Timeline, model: str) -> int:

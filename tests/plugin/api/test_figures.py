@@ -87,6 +87,8 @@ def test_the_largest_move_is_doubtful_only_without_another(builder: Any, serve: 
     assert [(one["name"], one["doubtful"]) for one in two["up"]] == [("free", None)]  # it was never paid for
     (item,) = page.api("model", model="fell")["changes"]
     assert item["doubtful"] == "new"
+    (series,) = page.api("history", models=["fell"], fields=["input_token_price"])["series"]
+    assert series["doubtful"] == [[str(nth_day(1)), None]]
 
 
 @pytest.mark.parametrize(

@@ -595,7 +595,7 @@ declare namespace Api {
     correction: boolean;
   }
 
-  /** Holds one field of one model; `before`: the step in force before the range. */
+  /** Holds one field of one model; `before`: the step in force before the range. `doubtful`: when a price is a doubtful 0, from a day to before another; `None`: it still is. */
   interface Series {
     model: string;
     model_id: string;
@@ -603,6 +603,7 @@ declare namespace Api {
     field: string;
     steps: ([string, string | null, boolean])[];
     before: [string, string | null, boolean] | null;
+    doubtful: ([string, string | null])[];
   }
 
   /** Compares a price with its first published value, and with thirty days before. */

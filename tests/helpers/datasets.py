@@ -44,7 +44,7 @@ def file_runs(
     for number, frame in enumerate(frames):
         when = begin + timedelta(days=number)
         frame.write_parquet(path := data / "orders.parquet")
-        refused = str(data / f"refused-{dataset[:20]}-{number}.parquet") if quarantine else None
+        refused = str(data / f"refused-{dataset[:20]}-{when:%Y%m%d}.parquet") if quarantine else None
         given = {"max_quarantine_share": 0.5, "profile": True} | options
         try:
             with time_machine.travel(when, tick=False):

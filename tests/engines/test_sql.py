@@ -256,16 +256,17 @@ def test_12_a_bill_over_time(ask: Any, store: SnapshotStore) -> None:
     for row in rows:
         day, total, not_counted = row["snapshot_date"], Decimal(0), []
         for name, tokens in sorted(traffic.items()):
-            fields = {kind.replace("tokens", "token_price") for kind in tokens}
-            try:
-                cost = store.cost(name, when=day, **tokens)
-            except NotOnFileError:
-                not_counted.append(f"{name}: unknown price")
-                continue
-            if any((day, name, field) in doubtful for field in fields):
-                not_counted.append(f"{name}: doubtful 0")
-            else:
-                total += cost
+            for kind, count in sorted(tokens.items()):
+                part = f"{name} {kind.removesuffix('_tokens')}"
+                try:
+                    cost = store.cost(name, when=day, **{kind: count})
+                except NotOnFileError:
+                    not_counted.append(f"{part}: unknown price")
+                    continue
+                if (day, name, kind.replace("tokens", "token_price")) in doubtful:
+                    not_counted.append(f"{part}: doubtful 0")
+                else:
+                    total += cost
         assert (row["usd"], row["not_counted"] or []) == (total, not_counted)
         assert isinstance(row["usd"], Decimal)
         reasons |= {text.partition(": ")[2] for text in not_counted}

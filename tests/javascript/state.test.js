@@ -141,6 +141,8 @@ test("an old snapshot is stale by the calendar, whatever the server said when it
 });
 
 const needs = await import(`${STATIC}models/needs.js`);
+const bills = await import(`${STATIC}costs/bills.js`);
+const { isDoubtful } = await import(`${STATIC}history/comparison.js`);
 const traffic = await import(`${STATIC}costs/traffic.js`);
 
 const model = (input, output, more = {}) => ({
@@ -173,6 +175,37 @@ test("what is unknown satisfies no bound, and a doubtful or free price can be hi
   assert.equal(asks("zero=hide&by=input")(model("1", "0")), true);
 });
 
+test("a doubtful 0 is no price: no bound lists it, and no blended price counts it as 0", () => {
+  const fell = model("0", "0", { doubtful: ["input_token_price", "output_token_price"] });
+  const { parts } = needs.pricing(new URLSearchParams("by=blended"));
+  assert.equal(needs.blended(fell, parts), null);
+  assert.equal(needs.blended(model("0", "4", { doubtful: ["input_token_price"] }), parts), null);
+  assert.equal(asks("by=blended&max=1")(fell), false);
+  assert.equal(asks("max=1")(fell), false);
+  assert.equal(asks("max=1")(model("0", "0")), true); // published as free
+  assert.equal(needs.blended(model("0", "0"), parts), "0");
+});
+
+test("a blended price is never rounded to free", () => {
+  const { parts } = needs.pricing(new URLSearchParams("by=blended&ratio=3:1"));
+  assert.equal(needs.blended(model("0", "0.000001"), parts), "0.0000003");
+  assert.equal(needs.blended(model("0", "0.000000000000000001"), parts), "0.0000000000000000003");
+});
+
+test("a series says on which days its 0 is doubtful", () => {
+  const item = {
+    doubtful: [
+      ["2026-03-01", "2026-03-03"],
+      ["2026-03-05", null],
+    ],
+  };
+  const days = ["2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03", "2026-03-09", undefined];
+  assert.deepEqual(
+    days.map((day) => isDoubtful(item, day)),
+    [false, true, true, false, true, false],
+  );
+});
+
 test("bounds that are none are ignored", () => {
   for (const query of ["max=1e3", "max=-1", "context=0", "context=lots", "ratio=0:0&by=blended", "by=__proto__"])
     assert.equal(asks(query)(model("1", "1")), true, query);
@@ -181,7 +214,7 @@ test("bounds that are none are ignored", () => {
 test("tokens are read as they are written", () => {
   for (const [text, digits] of [
     ["", "0"],
-    ["007", "7"],
+    ["0", "0"],
     ["1 000 000", "1000000"],
     ["1\u202f000", "1000"],
     ["1,234,567", "1234567"],
@@ -194,9 +227,29 @@ test("tokens are read as they are written", () => {
     ["1e99", null],
     ["12,34", null],
     ["many", null],
+    ["007", null],
+    ["000", null],
+    ["0.500", null],
+    ["0,500", null],
+    ["012 000", null],
     ["9".repeat(31), null],
   ])
     assert.equal(traffic.tokens(text), digits, text);
+});
+
+test("configured traffic that is too long is cut with a warning", () => {
+  const lines = Array.from({ length: 250 }, (_, index) => ({ ...traffic.emptyLine(), model: `m${index}` }));
+  const { kept, warning } = traffic.taken(lines);
+  assert.equal(kept.length, 200);
+  assert.match(warning, /^200 of 250 models/);
+  assert.deepEqual(traffic.taken(lines.slice(0, 200)), { kept: lines.slice(0, 200), warning: null });
+});
+
+test("the percentage of a bill is shown only where no part of either is unknown", () => {
+  const part = { model: "acme/one", kind: "input", reason: "unknown" };
+  assert.equal(bills.areComplete({ unknown: [] }, { unknown: [] }), true);
+  assert.equal(bills.areComplete({ unknown: [part] }, { unknown: [] }), false);
+  assert.equal(bills.areComplete({ unknown: [] }, { unknown: [part] }), false);
 });
 
 test("a list is pasted from a spreadsheet, from CSV or as JSON", () => {
@@ -211,6 +264,14 @@ test("a list is pasted from a spreadsheet, from CSV or as JSON", () => {
     assert.deepEqual(traffic.parsePasted(text), [line], text);
   const quoted = traffic.parsePasted('"a, ""b""",1');
   assert.equal(quoted[0].model, 'a, "b"');
+});
+
+test("a number that the commas of CSV divided is refused, not read as two", () => {
+  assert.throws(
+    () => traffic.parsePasted("glm,5,1\nglm,1,000,2"),
+    /^Error: Line 2: output begins with 0; .* in quotes/,
+  );
+  assert.equal(traffic.parsePasted('glm,"1,000",2')[0].input, "1,000");
 });
 
 test("an error of a pasted list says where, and quotes nothing", () => {

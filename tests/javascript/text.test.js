@@ -15,6 +15,7 @@ test("a price keeps every digit", () => {
     [null, "—"],
   ])
     assert.equal(format.price(text), written);
+  assert.equal(format.price("0", true), "0 (doubtful)");
   assert.equal(format.price("12345678901234567890.123456789012345678"), "12345678901234567890.123456789012345678");
 });
 

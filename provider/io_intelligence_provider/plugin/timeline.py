@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import polars as pl
 
@@ -32,6 +32,8 @@ from io_intelligence_provider.text import cut
 __all__ = [
     "FIELDS",
     "KEYS",
+    "Doubts",
+    "Side",
     "Spark",
     "Step",
     "Timeline",
@@ -318,6 +320,57 @@ def doubtful_tracks(timeline: Timeline, price: str, day: date) -> frozenset[int]
     """Return the models whose price is a doubtful 0 on a readable day."""
     zeros, last = doubtful_zeros(timeline, price), timeline.position(day)
     return frozenset(zeros.filter((pl.col("day") <= last) & (pl.col("until") > last))["track"])
+
+
+Side: TypeAlias = Literal["old", "new"]
+"""The value of a change that is a doubtful 0; both cannot be."""
+
+
+class Doubts:
+    """Finds which value of a price change is a doubtful 0.
+
+    As in an alert, a 0 counts as doubtful where the earlier prices cannot be read: only they show that it is
+    free.
+
+    :param timeline: of the prices; ``None`` when the store holds no snapshot.
+    """
+
+    def __init__(self, timeline: Timeline | None) -> None:
+        self._timeline = timeline
+        self._zeros: dict[str, dict[int, list[range]]] = {}
+
+    def side(self, change: Mapping[str, Any]) -> Side | None:
+        """Return which value of a change is doubtful.
+
+        :param change: ``date``, ``previous_date``, ``name``, ``model_id``, ``field`` and both values.
+        """
+        old, new = change["old_value"], change["new_value"]
+        if change["field"] not in PRICE_COLUMNS or "0" not in (old, new):
+            return None
+        side: Side = "new" if new == "0" else "old"
+        day = change["date"] if new == "0" else change["previous_date"]
+        if self._timeline is None or day not in self._timeline.readable:
+            return side
+        keys = ((change["name"], change["model_id"], is_shared) for is_shared in (False, True))
+        tracks = [track for key in keys if (track := self._timeline.model_keys.get(key)) is not None]
+        return side if not tracks or self.on(change["field"], day, tracks) else None
+
+    def on(self, price: str, day: date, tracks: Iterable[int]) -> bool:
+        """Return whether the price of one of the models is a doubtful 0 on a readable day."""
+        if self._timeline is None:
+            return False
+        position = self._timeline.position(day)
+        return any(position in days for track in tracks for days in self.of(price, track))
+
+    def of(self, price: str, track: int) -> Sequence[range]:
+        """Return the positions of the days on which a price of a model is a doubtful 0."""
+        if self._timeline is None:
+            return ()
+        if price not in self._zeros:
+            self._zeros[price] = {}
+            for found, start, until in doubtful_zeros(self._timeline, price).iter_rows():
+                self._zeros[price].setdefault(found, []).append(range(start, until))
+        return self._zeros[price].get(track, ())
 
 
 def find(timeline: Timeline, model: str) -> int:

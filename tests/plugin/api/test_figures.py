@@ -56,6 +56,41 @@ def test_the_known_figures_of_the_last_day(real: Any) -> None:
     assert found["warnings"] == []
 
 
+def test_a_doubtful_zero_is_not_the_largest_move(real: Any) -> None:
+    # GLM-4.5-Air read 0 for one day, which is -100 %.
+    found = real.api("overview", date="2026-05-26")
+    assert found["largest"]["doubtful"] is None
+    assert found["largest"]["new_value"] != "0"
+    moved = {
+        (one["field"], one["old_value"] == "0", one["new_value"] == "0"): one["doubtful"]
+        for one in real.api("changes", start="2026-05-26", end="2026-05-27", kinds=["price_changed"])["items"]
+        if one["name"] == "zai-org/GLM-4.5-Air"
+    }
+    assert moved["output_token_price", False, True] == "new"
+    assert moved["output_token_price", True, False] == "old"
+
+
+def test_the_largest_move_is_doubtful_only_without_another(builder: Any, serve: Any) -> None:
+    def rows(fell: str, other: str, free: str) -> Any:
+        prices = {"fell": fell, "other": other, "free": free}
+        return [model_row(name, input_token_price=price) for name, price in prices.items()]
+
+    builder.file(0, *rows("1", "2", "0"))
+    builder.file(1, *rows("0", "2", "0"), changes=True)
+    builder.file(2, *rows("0", "1", "4"), changes=True)
+    page = serve(builder.root)
+    alone = page.api("overview", date=str(nth_day(1)))
+    assert (alone["largest"]["name"], alone["largest"]["doubtful"]) == ("fell", "new")
+    assert page.api("overview")["largest"]["name"] == "other"
+    two = page.api("overview", days=7)["movers"]
+    assert [(one["name"], one["doubtful"]) for one in two["down"]] == [("other", None), ("fell", "new")]
+    assert [(one["name"], one["doubtful"]) for one in two["up"]] == [("free", None)]  # it was never paid for
+    (item,) = page.api("model", model="fell")["changes"]
+    assert item["doubtful"] == "new"
+    (series,) = page.api("history", models=["fell"], fields=["input_token_price"])["series"]
+    assert series["doubtful"] == [[str(nth_day(1)), None]]
+
+
 @pytest.mark.parametrize(
     ("prices", "median"),
     [

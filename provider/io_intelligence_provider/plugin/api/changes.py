@@ -36,7 +36,7 @@ from io_intelligence_provider.plugin.api.common import (
 )
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import find
+from io_intelligence_provider.plugin.timeline import Doubts, Side, find
 
 __all__ = [
     "ChangesAnswer",
@@ -91,12 +91,17 @@ def get_changes(reader: Reader, asked: ChangesParameters) -> dict[str, Any]:
     wanted = Filter(asked.kinds, asked.fields, asked.q, models, asked.min_pct, asked.direction)
     days = [day for day in reader.listing.change_dates if start <= day <= end and day not in found.damaged]
     page = slice(asked.offset, asked.offset + asked.limit)
+    shown = filtered(found.rows, found.counted, days, dates, wanted, page)
+    # Only a price of 0 needs the history, which is slow to read the first time.
+    has_zero = any("0" in (item["old_value"], item["new_value"]) for item in shown["items"])
+    doubts = Doubts(reader.timeline() if dates and has_zero else None)
     detected = set(reader.listing.change_dates)
     missing = [day for day in dates if start <= day <= end and day not in detected]
     return {
         "start": start,
         "end": end,
-        **filtered(found.rows, found.counted, days, dates, wanted, page),
+        **shown,
+        "items": [item | {"doubtful": doubts.side(item)} for item in shown["items"]],
         "warnings": missing_changes(missing, found.damaged),
     }
 
@@ -280,7 +285,7 @@ def count_prices(counted: pl.DataFrame) -> dict[date, dict[str, int]]:
 
 
 class ModelChange(Answer):
-    """Describes a change of one model."""
+    """Describes a change of one model; ``doubtful``: which value is a doubtful 0."""
 
     date: Date
     previous_date: Date
@@ -290,6 +295,7 @@ class ModelChange(Answer):
     new_value: str | None
     pct: float | None
     direction: str | None
+    doubtful: Side | None
 
 
 class Change(ModelChange):

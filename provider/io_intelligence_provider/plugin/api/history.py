@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.plugin.api.common import (
     Answer,
     ModelKey,
@@ -23,7 +24,15 @@ from io_intelligence_provider.plugin.api.common import (
 )
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import FIELDS, Step, Timeline, fields_with, find, steps_between
+from io_intelligence_provider.plugin.timeline import (
+    FIELDS,
+    Doubts,
+    Step,
+    Timeline,
+    fields_with,
+    find,
+    steps_between,
+)
 
 __all__ = ["HistoryAnswer", "get_history"]
 
@@ -77,13 +86,24 @@ def _history(
                     "field": field,
                     "steps": steps,
                     "before": before,
+                    "doubtful": _doubtful(timeline, field, track),
                 }
             )
     return {"start": start, "end": end, "dates": dates[first : last + 1], "series": series}
 
 
+def _doubtful(timeline: Timeline, field: str, track: int) -> list[tuple[date, date | None]]:
+    if field not in PRICE_COLUMNS:
+        return []
+    dates = (*timeline.dates, None)
+    return [(timeline.dates[days.start], dates[days.stop]) for days in Doubts(timeline).of(field, track)]
+
+
 class Series(Answer):
-    """Holds one field of one model; ``before``: the step in force before the range."""
+    """Holds one field of one model; ``before``: the step in force before the range.
+
+    ``doubtful``: when a price is a doubtful 0, from a day to before another; ``None``: it still is.
+    """
 
     model: str
     model_id: str
@@ -91,6 +111,7 @@ class Series(Answer):
     field: str
     steps: list[Step]
     before: Step | None
+    doubtful: list[tuple[Date, Date | None]]
 
 
 class HistoryAnswer(WarnedAnswer):

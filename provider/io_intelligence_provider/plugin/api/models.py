@@ -34,6 +34,7 @@ from io_intelligence_provider.plugin.api.price_index import PERIOD
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import (
+    Doubts,
     Spark,
     Step,
     Timeline,
@@ -284,11 +285,15 @@ def changes_of(timeline: Timeline, track: int, changes: pl.DataFrame | None) -> 
     rows = changes.filter(mine)
     prices = rows.filter(pl.col("change") == PRICE)
     newest = rows.sort("snapshot_date", descending=True, maintain_order=True).head(_CHANGES)
-    shown = newest.select(pl.col("snapshot_date").alias("date"), *_KEYS)
+    shown = newest.select(pl.col("snapshot_date").alias("date"), "name", "model_id", *_KEYS)
+    doubts = Doubts(timeline)
     return {
         "price_changes": prices.height,
         "price_change_days": prices["snapshot_date"].n_unique(),
-        "changes": list(shown.iter_rows(named=True)),
+        "changes": [
+            {key: row[key] for key in ("date", *_KEYS)} | {"doubtful": doubts.side(row)}
+            for row in shown.iter_rows(named=True)
+        ],
     }
 
 

@@ -41,7 +41,7 @@ from io_intelligence_provider.plugin.api.common import (
 from io_intelligence_provider.plugin.api.price_index import Medians, PriceIndex, like_for_like, medians
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.timeline import Spark, Timeline, sparks, tracks_on
+from io_intelligence_provider.plugin.timeline import Doubts, Side, Spark, Timeline, sparks, tracks_on
 
 __all__ = ["OverviewAnswer", "get_overview"]
 
@@ -70,7 +70,8 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     warnings = gaps(timeline)
     names = named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)
-    largest = changes and largest_move(changes.rows, names)
+    doubts = Doubts(timeline)
+    largest = changes and largest_move(changes.rows, names, doubts)
     report = report_on(reader, day, warnings)
     since = timeline.reference(day, day - timedelta(days=asked.days))
     counted = changes and count_days(changes.counted, [day], reader.listing.dates)[0]
@@ -88,7 +89,7 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
         "price_index": like_for_like(timeline, day),
         "medians": medians(rows),
         "quality": report and quality_figures(report),
-        "movers": movers(timeline, names, since, day),
+        "movers": movers(timeline, names, since, day, doubts),
         "per_day": _per_day(reader, day),
         "events": events(reader.changes(None, day).rows),
         "warnings": warnings,
@@ -178,12 +179,13 @@ class Move:
     new_value: str | None
     pct: float | None
     direction: str | None
+    doubtful: Side | None = None
     spark: Spark = dataclasses.field(default_factory=list)
 
     def rank(self) -> tuple[Any, ...]:
         """Return the sort key."""
         place = PRICE_COLUMNS.index(self.field) if self.field in PRICE_COLUMNS else _NEVER
-        return _rank(self.pct, self.name, place, self.model_id)
+        return _rank(self.doubtful, self.pct, self.name, place, self.model_id)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the published form."""
@@ -200,14 +202,14 @@ def named_tracks(timeline: Timeline, rows: pl.DataFrame) -> dict[int, tuple[str,
     }
 
 
-def movers(timeline: Timeline, names: Names, since: date | None, day: date) -> dict[str, Any]:
+def movers(timeline: Timeline, names: Names, since: date | None, day: date, doubts: Doubts) -> dict[str, Any]:
     """Compare the prices of two readable days; return the largest move of each model and direction.
 
     :param names: the models in the store on ``day``.
     :param since: ``None``: there is no day to compare with.
     """
     best: dict[tuple[int, str], _Moved] = {}
-    for move in _moves(timeline, names, since, day) if since else ():
+    for move in _moves(timeline, names, since, day, doubts) if since else ():
         key = (move.track, move.direction)
         if key not in best or move.rank < best[key].rank:
             best[key] = move
@@ -236,13 +238,15 @@ class _Moved(NamedTuple):
     new: Decimal
     pct: float | None
     direction: str
+    doubtful: Side | None
 
     def full(self, names: Names) -> Move:
         values = plain(self.old), plain(self.new)
-        return Move(self.track, *names[self.track], self.field, *values, self.pct, self.direction)
+        found = Move(self.track, *names[self.track], self.field, *values, self.pct, self.direction)
+        return dataclasses.replace(found, doubtful=self.doubtful)
 
 
-def _moves(timeline: Timeline, names: Names, since: date, day: date) -> Iterable[_Moved]:
+def _moves(timeline: Timeline, names: Names, since: date, day: date, doubts: Doubts) -> Iterable[_Moved]:
     for place, price in enumerate(PRICE_COLUMNS):
         before, now = timeline.values_on(price, since), timeline.values_on(price, day)
         for track, (name, model_id) in names.items():
@@ -250,17 +254,22 @@ def _moves(timeline: Timeline, names: Names, since: date, day: date) -> Iterable
             if old is None or new is None or old == new:
                 continue  # a change from or to unknown has no direction
             pct = percent(old, new)
-            rank = _rank(pct, name, place, model_id)
-            yield _Moved(rank, track, price, old, new, pct, "up" if new > old else "down")
+            doubtful: Side | None = None
+            if not new and doubts.on(price, day, [track]):
+                doubtful = "new"
+            elif not old and doubts.on(price, since, [track]):
+                doubtful = "old"
+            rank = _rank(doubtful, pct, name, place, model_id)
+            yield _Moved(rank, track, price, old, new, pct, "up" if new > old else "down", doubtful)
 
 
-def _rank(pct: float | None, name: str, place: int, model_id: str) -> tuple[Any, ...]:
-    """Return the sort key: the largest first, and moves without a percentage (from 0) last."""
-    return pct is None, -abs(pct or 0), name, place, model_id
+def _rank(doubtful: Side | None, pct: float | None, name: str, place: int, model_id: str) -> tuple[Any, ...]:
+    """Return the sort key: the largest first, moves without a percentage (from 0) and doubtful ones last."""
+    return doubtful is not None, pct is None, -abs(pct or 0), name, place, model_id
 
 
-def largest_move(changes: pl.DataFrame, names: Names) -> Move | None:
-    """Return the largest price change in the changes file of a day.
+def largest_move(changes: pl.DataFrame, names: Names, doubts: Doubts) -> Move | None:
+    """Return the largest price change in the changes file of a day; one with a doubtful 0 comes last.
 
     :param changes: the changes of the day.
     :param names: the models in the store on the day.
@@ -268,7 +277,15 @@ def largest_move(changes: pl.DataFrame, names: Names) -> Move | None:
     tracks = {pair: track for track, pair in names.items()}
     rows = changes.filter((pl.col("change") == PRICE) & pl.col("direction").is_not_null())
     keys = ("name", "model_id", "field", "old_value", "new_value", "pct", "direction")
-    moves = (Move(tracks.get(row[:2]), *row) for row in rows.select(keys).iter_rows())
+    rows = rows.select(pl.col("snapshot_date").alias("date"), "previous_date", *keys)
+    moves = (
+        Move(
+            tracks.get((row["name"], row["model_id"])),
+            **{key: row[key] for key in keys},
+            doubtful=doubts.side(row),
+        )
+        for row in rows.iter_rows(named=True)
+    )
     return min(moves, key=Move.rank, default=None)
 
 
@@ -286,7 +303,10 @@ def with_sparks(timeline: Timeline, day: date, moves: Sequence[Move]) -> list[di
 
 
 class Mover(Answer):
-    """Describes the largest price move of a model in one direction."""
+    """Describes the largest price move of a model in one direction.
+
+    ``doubtful``: which value is a doubtful 0.
+    """
 
     name: str
     model_id: str
@@ -295,6 +315,7 @@ class Mover(Answer):
     new_value: str | None
     pct: float | None
     direction: str | None
+    doubtful: Side | None
     spark: Spark
 
 

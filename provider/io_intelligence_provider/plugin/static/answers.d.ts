@@ -35,6 +35,7 @@ declare namespace Api {
     new_value: string | null;
     pct: number | null;
     direction: string | null;
+    doubtful: "old" | "new" | null;
     model_id: string;
     name: string;
     passes: boolean;
@@ -320,7 +321,7 @@ declare namespace Api {
     changes: ModelChange[];
   }
 
-  /** Describes a change of one model. */
+  /** Describes a change of one model; `doubtful`: which value is a doubtful 0. */
   interface ModelChange {
     date: string;
     previous_date: string;
@@ -330,6 +331,7 @@ declare namespace Api {
     new_value: string | null;
     pct: number | null;
     direction: string | null;
+    doubtful: "old" | "new" | null;
   }
 
   /** Describes a model with all stored columns. */
@@ -361,7 +363,7 @@ declare namespace Api {
     then_date: string | null;
   }
 
-  /** Describes the largest price move of a model in one direction. */
+  /** Describes the largest price move of a model in one direction. `doubtful`: which value is a doubtful 0. */
   interface Mover {
     name: string;
     model_id: string;
@@ -370,6 +372,7 @@ declare namespace Api {
     new_value: string | null;
     pct: number | null;
     direction: string | null;
+    doubtful: "old" | "new" | null;
     spark: ([number, string | null])[];
   }
 
@@ -592,7 +595,7 @@ declare namespace Api {
     correction: boolean;
   }
 
-  /** Holds one field of one model; `before`: the step in force before the range. */
+  /** Holds one field of one model; `before`: the step in force before the range. `doubtful`: when a price is a doubtful 0, from a day to before another; `None`: it still is. */
   interface Series {
     model: string;
     model_id: string;
@@ -600,6 +603,7 @@ declare namespace Api {
     field: string;
     steps: ([string, string | null, boolean])[];
     before: [string, string | null, boolean] | null;
+    doubtful: ([string, string | null])[];
   }
 
   /** Compares a price with its first published value, and with thirty days before. */

@@ -2,7 +2,7 @@
 // Builds what several views show: names, numbers, cards and banners.
 
 import { h, icon } from "./dom.js";
-import { cut, decimals, isZero, percent } from "./format.js";
+import { cut, decimals, isZero, percent, price } from "./format.js";
 import { modelLink } from "./route.js";
 
 /** @typedef {import("./dom.js").Child} Child */
@@ -99,16 +99,22 @@ export function digits(...parts) {
 
 /** @typedef {{mark: string, href: string, label: string}} Note */
 
+const DOUBT = "it had a price within 30 days: it may mean “not published”";
+
 /**
  * Build a price, aligned on its point by invisible zeros.
  * @param {string | null} text
  * @param {number} [width] decimals
- * @param {Note | null} [note]
+ * @param {Note | boolean | null} [doubtful] the footnote of a doubtful 0; true: without a footnote
  */
-export function priceCell(text, width = 2, note = null) {
-  if (text === null) return notPublished();
+export function priceCell(text, width = 2, doubtful = null) {
+  const note = typeof doubtful === "boolean" ? null : doubtful;
   const doubt = note && h("sup", {}, h("a", { href: note.href, "aria-label": note.label }, note.mark));
-  if (isZero(text)) return note ? h("span", { class: "muted" }, "0", doubt) : h("span", {}, "free");
+  if (text === null) return note ? h("span", { class: "faint" }, "—", doubt) : notPublished();
+  if (isZero(text)) {
+    if (note) return h("span", { class: "muted" }, "0", doubt);
+    return doubtful ? h("span", { class: "muted", title: DOUBT }, price(text, true)) : h("span", {}, price(text));
+  }
   const shown = decimals(text);
   const missing = width - shown.split(".")[1].length;
   const long = shown.length + missing > 9; // on a phone these zeros would make a number wrap

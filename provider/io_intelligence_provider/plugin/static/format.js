@@ -23,12 +23,14 @@ export function isZero(text) {
 }
 
 /**
- * Format a price: 0 is free, and null is — (not published).
+ * Format a price: 0 is free unless it is doubtful, and null is — (not published).
  * @param {string | null | undefined} text
+ * @param {boolean} [doubtful]
  */
-export function price(text) {
+export function price(text, doubtful = false) {
   if (text === null || text === undefined) return "—";
-  return isZero(text) ? "free" : decimals(text);
+  if (isZero(text)) return doubtful ? "0 (doubtful)" : "free";
+  return decimals(text);
 }
 
 /**

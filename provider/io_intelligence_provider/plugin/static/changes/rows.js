@@ -22,6 +22,18 @@ export function changeRows(items, columns) {
 }
 
 /**
+ * @param {Api.Change} change
+ * @param {number} [width] decimals
+ */
+const oldPrice = ({ old_value, doubtful }, width) => priceCell(old_value, width, doubtful === "old");
+
+/**
+ * @param {Api.Change} change
+ * @param {number} [width] decimals
+ */
+const newPrice = ({ new_value, doubtful }, width) => priceCell(new_value, width, doubtful === "new");
+
+/**
  * @param {Api.Change[]} changes of one model
  * @param {string[]} columns
  * @param {number[][]} widths
@@ -48,8 +60,8 @@ function rowsOf(changes, columns, widths) {
     h(
       "span",
       { class: "phone-move" },
-      h("span", { class: "muted" }, `${field(change.field)} `, priceCell(change.old_value), " → "),
-      priceCell(change.new_value),
+      h("span", { class: "muted" }, `${field(change.field)} `, oldPrice(change), " → "),
+      newPrice(change),
       " ",
       move(change.pct, change.passes),
     );
@@ -73,13 +85,13 @@ function cells(change, [old, now]) {
   if (!change) return h("td", { class: "large", colspan: 3 });
   return [
     h("td", { class: `number large ${change.passes ? "strong" : ""}` }, move(change.pct, change.passes)),
-    h("td", { class: "number large muted" }, priceCell(change.old_value, old)),
+    h("td", { class: "number large muted" }, oldPrice(change, old)),
     h(
       "td",
       { class: "large to" },
       h("span", { class: "arrow-cell", "aria-hidden": "true" }, "→"),
       h("span", { class: "unseen" }, "to"),
-      priceCell(change.new_value, now),
+      newPrice(change, now),
     ),
   ];
 }

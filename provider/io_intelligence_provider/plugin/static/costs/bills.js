@@ -31,6 +31,12 @@ const amount = (text) => h("span", { class: "amount" }, text);
 /** @param {number} days */
 const dayWords = (days) => (days ? `${days} days ago` : "today");
 
+/**
+ * Return whether two bills hold the same parts: a percentage of partial sums would say what was added, not what it costs.
+ * @param {Pick<Api.DayBill, "unknown">[]} bills
+ */
+export const areComplete = (...bills) => bills.every(({ unknown }) => !unknown.length);
+
 /** @param {Costs} data */
 export function tiles(data) {
   const [now] = data.bills;
@@ -41,7 +47,7 @@ export function tiles(data) {
       tile(
         bill.days ? `Bill of ${dayWords(bill.days)}` : "Bill a month",
         bill.date ? amount(money(bill.total)) : h("span", { class: "muted" }, "—"),
-        bill.date ? note(bill, now.total) : "no snapshot is that old",
+        bill.date ? note(bill, now) : "no snapshot is that old",
         { unit: "USD" },
       ),
     ),
@@ -50,20 +56,20 @@ export function tiles(data) {
 
 /**
  * @param {Api.DayBill} bill
- * @param {string | null} now
+ * @param {Api.DayBill} now
  */
 function note(bill, now) {
   const { change: moved, unknown } = bill;
   const left = unknown.length ? h("p", { class: "warned" }, `without ${plural(unknown.length, "unknown part")}`) : null;
   return [
     moved &&
-      (bill.total !== null || now !== null) &&
+      (bill.total !== null || now.total !== null) &&
       h(
         "p",
         {},
         h("b", {}, amount(signed(moved.total))),
-        " since ",
-        move(change(bill.total, now)),
+        " since",
+        areComplete(bill, now) && [" ", move(change(bill.total, now.total))],
         h("br"),
         "by prices ",
         amount(signed(moved.price)),

@@ -16,14 +16,15 @@ const SIZES = { "": 0, k: 3, m: 6, g: 9, b: 9, t: 12 };
 export const emptyLine = () => ({ model: "", input: "", output: "", cache_read: "", cache_write: "" });
 
 /**
- * Return a number of tokens as digits; null when the text is none. "1 000 000", "2.5M" and "1e9" are read.
+ * Return a number of tokens as digits; null when the text is none. "1 000 000", "2.5M" and "1e9" are read. Several
+ * digits that begin with 0 are none: they are the end of a number that was divided, as in 1,000 of CSV without quotes.
  * @param {string} text
  */
 export function tokens(text) {
   const plain = text.trim();
   if (!plain) return "0";
-  const grouped = /^\d{1,3}([ '_,.\u00a0\u202f])\d{3}(\1\d{3})*$/.test(plain) ? plain.replace(/\D/g, "") : plain;
-  const found = /^(\d+)(?:\.(\d+))?(?:e\+?(\d{1,2})|\s*([kmgbt])?)$/i.exec(grouped);
+  const grouped = /^[1-9]\d{0,2}([ '_,.\u00a0\u202f])\d{3}(\1\d{3})*$/.test(plain) ? plain.replace(/\D/g, "") : plain;
+  const found = /^(0|[1-9]\d*)(?:\.(\d+))?(?:e\+?(\d{1,2})|\s*([kmgbt])?)$/i.exec(grouped);
   if (!found) return null;
   const [, whole, part = "", exponent, size = ""] = found;
   const zeros = (exponent ? Number(exponent) : SIZES[size.toLowerCase()]) - part.replace(/0+$/, "").length;
@@ -42,7 +43,7 @@ export function checked(lines) {
   const found = lines.map((line, index) => {
     const read = KINDS.map((kind) => {
       const digits = tokens(line[kind]);
-      if (digits === null) problems.push(`Line ${index + 1}: ${words(kind)} is no whole number of tokens.`);
+      if (digits === null) problems.push(`Line ${index + 1}: ${words(kind)} ${problemOf(line[kind])}.`);
       return [kind, digits ?? "0"];
     });
     const some = read.some(([, digits]) => digits !== "0");
@@ -51,6 +52,22 @@ export function checked(lines) {
     return { model: line.model.trim(), .../** @type {Record<Kind, string>} */ (Object.fromEntries(read)) };
   });
   return { lines: found.filter((line) => line.model), problems };
+}
+
+/** @param {string} text which is no number of tokens */
+const problemOf = (text) =>
+  /^0\d+$/.test(text.trim())
+    ? "begins with 0; a number with separators, such as 1,000, has to be in quotes"
+    : "is no whole number of tokens";
+
+/**
+ * Return the lines of the configured traffic that are taken, and a warning when these are not all.
+ * @param {Line[]} lines
+ */
+export function taken(lines) {
+  const kept = lines.slice(0, MOST);
+  const left = lines.length > MOST;
+  return { kept, warning: left ? `${MOST} of ${lines.length} models are taken: ${MOST} are the most here.` : null };
 }
 
 /** @param {string} kind */

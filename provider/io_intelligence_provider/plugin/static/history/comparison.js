@@ -12,6 +12,14 @@ import { cut, daysBetween, field, plusDays } from "../format.js";
 /** @typedef {import("./history.js").Line} Line */
 
 /**
+ * Return whether the value of a series was a doubtful 0 on a day.
+ * @param {Pick<Line, "doubtful">} item
+ * @param {string | undefined} day
+ */
+export const isDoubtful = ({ doubtful }, day) =>
+  day !== undefined && doubtful.some(([from, until]) => from <= day && (until === null || day < until));
+
+/**
  * Return the table of the series of one column over a range.
  * @param {State} state
  * @param {Line[]} series
@@ -31,6 +39,12 @@ export function comparison(state, series, kind) {
       now: knownValue(stepAt(item.steps, state.end)),
       low: known[0] ?? null,
       high: known[known.length - 1] ?? null,
+      days: {
+        old: from,
+        now: state.end,
+        low: within.find((step) => knownValue(step) === known[0])?.[0],
+        high: within.find((step) => knownValue(step) === known[known.length - 1])?.[0],
+      },
       moves: changesIn(within),
     };
   });
@@ -39,6 +53,7 @@ export function comparison(state, series, kind) {
     kind.cells(
       rows.map((row) => row[key]),
       state.column,
+      rows.map((row) => isDoubtful(row.item, row.days[key])),
     );
   const [olds, nows, lows, highs] = [cells("old"), cells("now"), cells("low"), cells("high")];
   const th = (/** @type {string} */ words, className = "") =>

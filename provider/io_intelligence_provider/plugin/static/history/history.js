@@ -34,12 +34,12 @@ const MOST = 10;
  * @property {(column: string) => boolean} isText
  * @property {(column: string) => string} unit
  * @property {(text: string) => string} format
- * @property {(texts: (string | null)[], column: string) => import("../dom.js").Child[]} cells
+ * @property {(texts: (string | null)[], column: string, doubtful: boolean[]) => import("../dom.js").Child[]} cells
  * @property {(models: Api.Model[]) => Promise<Api.Model[]>} choose the models when the address names none
  * @property {string} empty why none was chosen
  * @property {boolean} [marked] whether the days of alerts are marked
  */
-/** @typedef {{name: string, model_id: string, label: string, index: number, steps: import("../charts/geometry.js").Step[]}} Line */
+/** @typedef {{name: string, model_id: string, label: string, index: number, doubtful: [string, string | null][], steps: import("../charts/geometry.js").Step[]}} Line */
 /** @typedef {Awaited<ReturnType<typeof stateOf>>} State */
 
 /**
@@ -276,9 +276,10 @@ function controlsOf(state, kind, saveAs) {
  * @returns {Line[]}
  */
 function linesOf(answer) {
-  return answer.series.map(({ name, model_id, steps, before }, index) => ({
+  return answer.series.map(({ name, model_id, steps, before, doubtful }, index) => ({
     name,
     model_id,
+    doubtful,
     index,
     label: components.shortName(name),
     steps: before ? [before, ...steps] : steps,

@@ -110,7 +110,7 @@ function dayRow(day, rows, prices, widths) {
       prices.map((key, index) => {
         const row = rows.find((item) => item.field === key);
         return [
-          h("td", { class: "number" }, row && priceCell(row.new_value, widths[index])),
+          h("td", { class: "number" }, row && priceCell(row.new_value, widths[index], row.doubtful === "new")),
           h("td", { class: "number" }, row && move(row.pct)),
         ];
       }),

@@ -47,14 +47,14 @@ export function pricing(params) {
 }
 
 /**
- * Return the weighted sum of prices and the sum of the weights; null when one is not published.
+ * Return the weighted sum of prices and the sum of the weights; null when one is not published, or a doubtful 0.
  * @param {Api.Model} model
  * @param {[string, bigint][]} parts
  */
 function weighted(model, parts) {
   let [sum, weight] = [0n, 0n];
   for (const [key, part] of parts) {
-    const value = scaled(model.prices[key]);
+    const value = model.doubtful.includes(key) ? null : scaled(model.prices[key]);
     if (value === null && part) return null;
     sum += (value ?? 0n) * part;
     weight += part;
@@ -63,16 +63,20 @@ function weighted(model, parts) {
 }
 
 /**
- * Return the blended price of a model as text, rounded to six decimals; null when one price is not published.
+ * Return the blended price of a model as text, rounded to six decimals; null when one price is not published, or
+ * a doubtful 0. More decimals are kept where six would round a price to 0, which is shown as free.
  * @param {Api.Model} model
  * @param {[string, bigint][]} parts
  */
 export function blended(model, parts) {
   const found = weighted(model, parts);
   if (!found) return null;
-  const unit = 10n ** BigInt(SCALE - 6) * found.weight;
-  const digits = String((found.sum + unit / 2n) / unit).padStart(7, "0");
-  return `${digits.slice(0, -6)}.${digits.slice(-6)}`.replace(/\.?0+$/, "");
+  const unit = 10n ** BigInt(SCALE) * found.weight;
+  const rounded = (/** @type {number} */ places) => (2n * found.sum * 10n ** BigInt(places) + unit) / (2n * unit);
+  let places = 6;
+  while (found.sum > 0n && rounded(places) === 0n) places += 1;
+  const digits = String(rounded(places)).padStart(places + 1, "0");
+  return `${digits.slice(0, -places)}.${digits.slice(-places)}`.replace(/\.?0+$/, "");
 }
 
 /**

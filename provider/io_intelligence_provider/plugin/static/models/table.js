@@ -25,13 +25,14 @@ function hasTiersOnly(items) {
   );
 }
 
+const DOUBT = { mark: "1", href: "#note-1", label: "footnote 1: fell to 0" };
+
 /**
  * @param {string} key
  * @param {number} width decimals of the column
  * @returns {Column}
  */
 function priceColumn(key, width) {
-  const note = { mark: "1", href: "#note-1", label: "footnote 1: fell to 0" };
   const cache = key.includes("write") ? "wide" : "middle large";
   return {
     key,
@@ -41,7 +42,7 @@ function priceColumn(key, width) {
     number: true,
     className: `${key.startsWith("cache") ? cache : ""} ${key === "output_token_price" ? "strong" : ""}`,
     letters: (model) => components.priceLetters(model.prices[key], width),
-    cell: (model) => components.priceCell(model.prices[key], width, model.doubtful.includes(key) ? note : null),
+    cell: (model) => components.priceCell(model.prices[key], width, model.doubtful.includes(key) ? DOUBT : null),
   };
 }
 
@@ -81,7 +82,12 @@ function blendedColumn(items, parts) {
     number: true,
     className: "large middle",
     letters: (model) => components.priceLetters(text(model), width),
-    cell: (model) => components.priceCell(text(model), width),
+    cell: (model) =>
+      components.priceCell(
+        text(model),
+        width,
+        parts.some(([key, part]) => part && model.doubtful.includes(key)) ? DOUBT : null,
+      ),
   };
 }
 

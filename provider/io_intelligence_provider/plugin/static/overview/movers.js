@@ -60,6 +60,8 @@ function side(data, direction) {
       emptyState(`Nothing got ${word.toLowerCase()}`, `since ${since ?? data.previous_date ?? data.date}`),
     );
   const [olds, news] = [places(rows.map((row) => row.old_value)), places(rows.map((row) => row.new_value))];
+  const old = (/** @type {Api.Mover} */ row, width = 2) => priceCell(row.old_value, width, row.doubtful === "old");
+  const now = (/** @type {Api.Mover} */ row, width = 2) => priceCell(row.new_value, width, row.doubtful === "new");
   const body = rows.map((row) =>
     h(
       "tr",
@@ -72,19 +74,14 @@ function side(data, direction) {
       ),
       h("td", { class: "large" }, field(row.field)),
       h("td", { class: "large roomy" }, sparkline(row.spark)),
-      h("td", { class: "number large muted" }, priceCell(row.old_value, olds)),
+      h("td", { class: "number large muted" }, old(row, olds)),
       h("td", { class: "arrow-cell large", "aria-hidden": "true" }, "→"),
-      h("td", { class: "number strong large" }, priceCell(row.new_value, news)),
+      h("td", { class: "number strong large" }, now(row, news)),
       h(
         "td",
         { class: "number" },
         move(row.pct),
-        h(
-          "span",
-          { class: "phone two" },
-          h("span", { class: "muted" }, priceCell(row.old_value), " → "),
-          h("b", {}, priceCell(row.new_value)),
-        ),
+        h("span", { class: "phone two" }, h("span", { class: "muted" }, old(row), " → "), h("b", {}, now(row))),
       ),
     ),
   );

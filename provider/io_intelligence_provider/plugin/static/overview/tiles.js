@@ -70,7 +70,7 @@ function largest(mover) {
   return [
     " Largest: ",
     h("a", { dir: "auto", ...modelLink(mover.model_id) }, h("b", {}, cut(shortName(mover.name), 80))),
-    ` ${field(mover.field)} ${price(mover.old_value)} → ${price(mover.new_value)} USD, `,
+    ` ${field(mover.field)} ${price(mover.old_value, mover.doubtful === "old")} → ${price(mover.new_value, mover.doubtful === "new")} USD, `,
     move(mover.pct),
     ".",
   ];

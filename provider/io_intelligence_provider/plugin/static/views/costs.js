@@ -21,9 +21,15 @@ import { catalogue, reference, snapshotDay } from "../store.js";
  */
 export async function show({ node, params, status }) {
   const dayOf = (/** @type {URLSearchParams} */ now) => now.get("date") ?? status.latest;
-  const [listed, configured] = await Promise.all([catalogue(dayOf(params)), get("traffic")]);
+  // What is typed has a bill without the configured traffic too, so a failure to read that is a warning.
+  const asking = get("traffic").catch((error) => {
+    const { title, text } = described(error);
+    return { lines: null, warnings: [`io_intelligence_traffic: ${title}. ${text}`] };
+  });
+  const [listed, configured] = await Promise.all([catalogue(dayOf(params)), asking]);
   const [bar, form] = [h("div", { class: "controls" }), h("section", { class: "card" })];
-  const [notes, result, chart] = [h("div", {}), h("div", {}), h("section", { class: "card" })];
+  const [cut, notes, result] = [h("div", {}), h("div", {}), h("div", {})];
+  const chart = h("section", { class: "card" });
   const models = h(
     "datalist",
     { id: "traffic-models" },
@@ -35,11 +41,15 @@ export async function show({ node, params, status }) {
   let stop = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let waiting;
-  replaceChildren(node, bar, form, models, notes, result);
+  replaceChildren(node, bar, form, models, cut, notes, result);
 
-  /** @param {Line[]} next */
-  function replaceLines(next) {
+  /**
+   * @param {Line[]} next
+   * @param {string | null} [warning]
+   */
+  function replaceLines(next, warning = null) {
     lines = next;
+    replaceChildren(cut, warning && banner("warn", warning));
     traffic.keep(lines);
     drawForm();
     compute();
@@ -84,7 +94,10 @@ export async function show({ node, params, status }) {
               {
                 type: "button",
                 class: "button",
-                onclick: () => replaceLines(/** @type {Line[]} */ (configured.lines).slice(0, traffic.MOST)),
+                onclick: () => {
+                  const { kept, warning } = traffic.taken(/** @type {Line[]} */ (configured.lines));
+                  replaceLines(kept, warning);
+                },
               },
               `Take io_intelligence_traffic (${plural(configured.lines.length, "model")})`,
             ),
@@ -127,7 +140,7 @@ export async function show({ node, params, status }) {
       if (mine !== asked) return;
       replaceChildren(
         notes,
-        [...configured.warnings, ...data.warnings].map((text) => banner("warn", text)),
+        data.warnings.map((text) => banner("warn", text)),
       );
       replaceChildren(result, tiles(data), unknownParts(data), chart, byModel(data), candidates(data), formula());
       stop();
@@ -159,6 +172,7 @@ export async function show({ node, params, status }) {
 
   drawForm();
   return {
+    warnings: configured.warnings,
     placed: draw,
     stop() {
       clearTimeout(waiting);

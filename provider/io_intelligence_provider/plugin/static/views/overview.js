@@ -2,6 +2,7 @@
 // Shows the overview: the day's events, the largest moves and the quality.
 
 import { get } from "../api.js";
+import { banner, described } from "../components.js";
 import { h, replaceChildren } from "../dom.js";
 import { drawMovers, SPANS } from "../overview/movers.js";
 import { events, perDay, priceIndex } from "../overview/panels.js";
@@ -17,7 +18,9 @@ export async function show({ node, params, status }) {
   const ask = (/** @type {URLSearchParams} */ now) => {
     const days = now.get("days") ?? "";
     const date = now.get("date") ?? status.latest;
-    return Promise.all([get("overview", { days: SPANS.includes(days) ? days : "1", date }), get("trust", { date })]);
+    // The prices do not depend on the ledger: what is wrong with it is shown in the place of its line.
+    const trusted = get("trust", { date }).catch((error) => ({ problem: described(error), warnings: [] }));
+    return Promise.all([get("overview", { days: SPANS.includes(days) ? days : "1", date }), trusted]);
   };
   let [data, trust] = await ask(params);
   const movers = h("section", { class: "card movers" });
@@ -38,7 +41,9 @@ export async function show({ node, params, status }) {
     replaceChildren(
       node,
       lead(data),
-      trustLine(trust),
+      "problem" in trust
+        ? banner("warn", h("b", {}, `${trust.problem.title}. `), trust.problem.text)
+        : trustLine(trust),
       tiles(data),
       movers,
       h("div", { class: "columns panels" }, panels),

@@ -15,9 +15,9 @@ const KIND = {
   isText: () => false,
   unit: () => "USD per 1M tokens",
   format: price,
-  cells(texts) {
+  cells(texts, _, doubtful) {
     const width = places(texts);
-    return texts.map((text) => priceCell(text, width));
+    return texts.map((text, index) => priceCell(text, width, doubtful[index]));
   },
   async choose(models) {
     const size = (/** @type {Api.Model} */ model) => Math.abs(model.change.pct ?? 0);

@@ -71,10 +71,7 @@ def _digests(reader: Reader) -> _Ledger:
     def make() -> _Ledger:
         files = reader.listing.files[LEDGER]
         paths = [
-            f"{LEDGER}/snapshot_date={day}/{name}"
-            for day in sorted(files)
-            for name in sorted(files[day])
-            if name.endswith(".json")
+            f"{LEDGER}/snapshot_date={day}/{name}" for day in sorted(files) for name in sorted(files[day])
         ]
         found, errors = sent_digests(reader.store, paths)
         return found, [f"Alerts are missing: {scrub(error)}" for error in errors]

@@ -166,7 +166,10 @@ class Results:
     def refused(self, run: CheckRun, wanted: slice) -> RefusedPage:
         """Return some of the rows that a run refused, as they were filed."""
         if isinstance(run, QualityReport):
-            rows = self._reader.store.quarantine_of_run(run.snapshot_date, run.run_id)
+            try:
+                rows = self._reader.store.quarantine_of_run(run.snapshot_date, run.run_id)
+            except (NotOnFileError, StorageError) as error:
+                return RefusedPage(0, [], scrub(str(error)))
             return RefusedPage(
                 rows.num_rows, rows.slice(wanted.start, wanted.stop - wanted.start).to_pylist()
             )

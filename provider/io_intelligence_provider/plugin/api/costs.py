@@ -24,10 +24,9 @@ from io_intelligence_provider.alerts.traffic import (
     MOST_TOKENS,
     TOKEN_PRICES,
     Traffic,
-    change_between,
     sum_of,
 )
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.plugin.api.common import (
     Answer,
     DatedParameters,
@@ -41,7 +40,7 @@ from io_intelligence_provider.plugin.api.common import (
     plain,
 )
 from io_intelligence_provider.plugin.api.models import CAPABILITIES, TOOLS, capabilities_of
-from io_intelligence_provider.plugin.bills import Bill, Bills, known_part, track_of
+from io_intelligence_provider.plugin.bills import Bill, Bills, change_of, known_part, track_of
 from io_intelligence_provider.plugin.errors import Problem, scrub
 from io_intelligence_provider.plugin.http import JSON, METHODS, Body, etag_of, render, respond
 from io_intelligence_provider.plugin.reader import Reader
@@ -56,10 +55,6 @@ _COMPARED: Final = (0, 30, 90)
 _CANDIDATES: Final = 3
 _MOST_LINES: Final = 200
 _MOST_BYTES: Final = 256 << 10
-
-_ABSENT: Final = "not in the catalogue"
-_UNPUBLISHED: Final = "not published"
-_DOUBTFUL: Final = "a doubtful 0"
 
 
 def _digits(value: object) -> object:
@@ -111,7 +106,7 @@ def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
     tracks = [track_of(timeline, line.model) for line in asked.traffic]
     bills = Bills(timeline, [(track, line.tokens) for track, line in zip(tracks, asked.traffic, strict=True)])
     compared = [(days, _held(timeline, day - timedelta(days=days))) for days in _COMPARED]
-    then = [{} if one is None else bills.on(one) for _, one in compared]
+    then = [{} if one is None else bills.on(one, partial(_refused, reader)) for _, one in compared]
     offers = _offers(timeline, day, rows, asked)
     return {
         "date": day,
@@ -145,13 +140,22 @@ def _held(timeline: Timeline, day: date) -> date | None:
     return timeline.readable[place - 1] if place else None
 
 
+def _refused(reader: Reader, day: date) -> frozenset[str] | None:
+    """Return the ids and names in quarantine on a day; ``None`` when they cannot be read."""
+    try:
+        rows = reader.quarantine(day)
+    except (StorageError, NotOnFileError):
+        return None
+    return frozenset(text for key in ("model_id", "name") for text in rows[key].drop_nulls())
+
+
 def _total(known: Collection[Decimal]) -> str | None:
     """Return the sum of what is known, ``None`` when nothing is."""
     return plain(sum_of(known)) if known else None
 
 
 def _change(then: Bill, now: Bill) -> Texts:
-    return {key: plain(one) for key, one in vars(change_between(known_part(then), known_part(now))).items()}
+    return {key: plain(one) for key, one in vars(change_of(then, now)).items()}
 
 
 def _of_line(bill: Bill, number: int) -> Bill:
@@ -242,7 +246,10 @@ class UnknownPart(Answer):
 
 
 class BillChange(Answer):
-    """Splits the change of a bill since a day; ``total`` is ``price`` plus ``models``, exactly."""
+    """Splits the change of a bill since a day; ``total`` is ``price`` plus ``models``, exactly.
+
+    It leaves out parts that are unknown on one of the days, unless their model was not in the catalogue then.
+    """
 
     total: str
     price: str

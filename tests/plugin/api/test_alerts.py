@@ -112,6 +112,30 @@ def test_each_step_says_when_and_by_which_task(builder: StoreBuilder) -> None:
     assert [step["done"] for step in first] == [True, True, True, False, False]
 
 
+def test_a_snapshots_steps_need_the_alerts_of_its_day_only(builder: StoreBuilder) -> None:
+    three_days(builder)
+    (damaged, *_) = (builder.root / f"alerts/snapshot_date={nth_day(1)}").glob("*.json")
+    builder.damage(damaged)
+    with serve_page(builder.root) as page:
+        last, hurt = (page.api("trust", date=nth_day(day).isoformat()) for day in (2, 1))
+    assert (last["steps"][-1]["note"], last["warnings"]) == ("4 changes", [])
+    assert (hurt["steps"][-1]["note"], len(hurt["warnings"])) == ("2 changes", 1)
+
+
+def test_damage_that_went_away_without_a_change_is_not_kept(
+    builder: StoreBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_days(builder)
+    for module in ("http", "api.alerts"):
+        monkeypatch.setattr(f"io_intelligence_provider.plugin.{module}.DAMAGE_SECONDS", 0.0, raising=False)
+    with serve_page(builder.root) as page, monkeypatch.context() as broken:
+        broken.setattr("io_intelligence_provider.plugin.api.alerts.sent_digests", lambda *_: ([], ["away"]))
+        before = [page.api(route)["warnings"] for route in ("alerts", "trust")]
+        broken.undo()
+        after = [page.api(route)["warnings"] for route in ("alerts", "trust")]
+    assert (before, after) == ([["Alerts are missing: away"]] * 2, [[], []])
+
+
 def test_what_older_files_do_not_say_is_unknown(builder: StoreBuilder) -> None:
     builder.file(0, model_row("a"))
     with serve_page(builder.root) as page:

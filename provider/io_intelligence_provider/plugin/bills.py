@@ -139,7 +139,7 @@ class Bills:
                     known[part] = cost
                     amounts.append(cost)
                 total = sum_of(amounts)
-            state = (total if known else None, len(self._parts) - len(known))
+            state = (total if known or not self._parts else None, len(self._parts) - len(known))
             if not found or found[-1][1:] != state:
                 found.append((self._timeline.dates[position], *state))
         return found

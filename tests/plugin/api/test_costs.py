@@ -149,6 +149,19 @@ def test_a_model_in_quarantine_is_neither_removed_nor_added(builder: StoreBuilde
             assert reasons == [expected, "not in the catalogue"]
 
 
+def test_no_tokens_cost_nothing(builder: StoreBuilder) -> None:
+    builder.file(0, model_row("a", input_token_price="2"))
+    idle = {"model": "a", "input": 0}
+    with serve_page(builder.root) as page:
+        alone, both = bills_of(page, [idle]), bills_of(page, [idle, {"model": "a", "input": 1_000_000}])
+    assert [bill["total"] for bill in alone["bills"]] == ["0", None, None]
+    assert alone["series"] == [[nth_day(0).isoformat(), "0", 0]]
+    assert [line["totals"][0] for line in both["lines"]] == [
+        {"total": "0", "complete": True},
+        {"total": "2", "complete": True},
+    ]
+
+
 def test_the_part_of_prices_is_what_an_alert_says(builder: StoreBuilder) -> None:
     two_days(builder)
     traffic = {name: {"input": 2_000_000} for name in ("moves", "comes", "goes", "falls")}

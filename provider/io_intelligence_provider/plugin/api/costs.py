@@ -6,7 +6,7 @@ The traffic comes as the body of a POST, so that it is in no address and no log;
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from datetime import date as Date  # noqa: N812 - fields are called `date`
@@ -114,7 +114,7 @@ def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
             {
                 "days": days,
                 "date": one,
-                "total": _total(known_part(bill).values()),
+                "total": _total(bill, one),
                 "unknown": [
                     {"model": asked.traffic[number].model, "kind": kind, "reason": cost}
                     for (number, kind), cost in bill.items()
@@ -125,7 +125,12 @@ def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
             for (days, one), bill in zip(compared, then, strict=True)
         ],
         "lines": [
-            _line(timeline, line, track, [_of_line(bill, number) for bill in then])
+            _line(
+                timeline,
+                line,
+                track,
+                [(_of_line(bill, number), one) for bill, (_, one) in zip(then, compared, strict=True)],
+            )
             | _candidates(offers, track, line.tokens, _of_line(then[0], number))
             for number, (line, track) in enumerate(zip(asked.traffic, tracks, strict=True))
         ],
@@ -149,9 +154,13 @@ def _refused(reader: Reader, day: date) -> frozenset[str] | None:
     return frozenset(text for key in ("model_id", "name") for text in rows[key].drop_nulls())
 
 
-def _total(known: Collection[Decimal]) -> str | None:
-    """Return the sum of what is known, ``None`` when nothing is."""
-    return plain(sum_of(known)) if known else None
+def _total(bill: Bill, day: date | None) -> str | None:
+    """Return the sum of what is known, ``None`` when nothing is; a bill without tokens is 0.
+
+    :param day: of the snapshot; ``None`` without one.
+    """
+    known = known_part(bill)
+    return plain(sum_of(known.values())) if known or (day and not bill) else None
 
 
 def _change(then: Bill, now: Bill) -> Texts:
@@ -162,15 +171,17 @@ def _of_line(bill: Bill, number: int) -> Bill:
     return {part: cost for part, cost in bill.items() if part[0] == number}
 
 
-def _line(timeline: Timeline, line: TrafficLine, track: int | str, bills: Sequence[Bill]) -> dict[str, Any]:
+def _line(
+    timeline: Timeline, line: TrafficLine, track: int | str, bills: Sequence[tuple[Bill, date | None]]
+) -> dict[str, Any]:
     name, model_id = (None, None) if isinstance(track, str) else timeline.last_key(track)
-    totals = [known_part(bill) for bill in bills]
     return {
         "model": line.model,
         "name": name,
         "model_id": model_id,
         "totals": [
-            {"total": _total(known.values()), "complete": len(known) == len(line.tokens)} for known in totals
+            {"total": _total(bill, day), "complete": len(known_part(bill)) == len(line.tokens)}
+            for bill, day in bills
         ],
     }
 

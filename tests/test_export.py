@@ -16,6 +16,7 @@ from helpers.stores import FETCHED_AT, model_row
 from io_intelligence_provider import export_prices
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.export import FORMATS, build_export, write_export
+from io_intelligence_provider.store.layout import models_path
 
 DAY = FETCHED_AT.date()
 
@@ -120,6 +121,19 @@ def test_a_doubtful_zero_is_left_out_and_one_that_lasts_is_free(builder: Any, fo
     free = build_export(builder.store, form)
     assert (free.models, free.left_out, free.doubtful) == (2, {}, {})
     assert b"cache_creation" in free.data or b"input_cache_write" in free.data
+
+
+def test_each_zero_after_a_snapshot_that_cannot_be_read_is_doubtful(
+    builder: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = (priced("free", "0"), priced("cached", cache_write_token_price="0"))
+    for number in range(2):
+        builder.file(DAY + timedelta(days=number), *rows)
+    builder.damage(builder.root / models_path(DAY))
+    export = build_export(builder.store, "litellm")
+    assert export.left_out == {"free": "input_token_price doubtful (0)"}
+    assert export.doubtful == {"cached": ["cache_write_token_price"]}
+    assert f"Prices of 0 on {DAY + timedelta(days=1)} count as doubtful" in caplog.text
 
 
 def test_a_free_model_costs_a_plain_zero(builder: Any) -> None:

@@ -6,6 +6,7 @@ take a missing price for 0, so a model whose needed price is unknown or doubtful
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +17,13 @@ from typing import Any, Final
 
 import msgspec
 
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.store import SnapshotStore, When
 
 __all__ = ["FORMATS", "Export", "build_export", "export_prices", "write_export"]
+
+log = logging.getLogger(__name__)
 
 _PREFIX: Final = "io_intelligence"
 _EXACT: Final = Context(prec=100)
@@ -93,14 +96,12 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
     if format not in FORMATS:
         raise ConfigurationError(f"format is {format!r}; it is one of {', '.join(FORMATS)}.")
     day = store.resolve(when)
-    doubtful = {
-        (row["model_id"], row["field"]) for row in store.doubtful_zeros(day, day).iter_rows(named=True)
-    }
+    rows = store.read(day).to_pylist()
+    doubtful = _doubtful(store, day, rows)
     entry, whole = FORMATS[format]
     entries: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
     doubtful_in: dict[str, list[str]] = {}
-    rows = store.read(day).to_pylist()
     names = Counter(row["name"] for row in rows)
     for row in rows:
         name = row["name"]
@@ -120,6 +121,16 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
         entries[name] = {key: value for key, value in found.items() if value is not None}
     data = msgspec.json.format(_ENCODER.encode(whole(entries)), indent=2) + b"\n"
     return Export(day, format, data, len(entries), len(rows) - len(entries), left_out, doubtful_in)
+
+
+def _doubtful(store: SnapshotStore, day: date, rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """Return the ids and columns of doubtful prices: each 0 where earlier snapshots cannot be read."""
+    try:
+        found = store.doubtful_zeros(day, day)
+    except StorageError as error:
+        log.warning("Prices of 0 on %s count as doubtful, as earlier ones cannot be read: %s", day, error)
+        return {(row["model_id"], field) for row in rows for field in _PRICES if row[field] == 0}
+    return set(found.select("model_id", "field").iter_rows())
 
 
 def write_export(export: Export, path: str, *, filesystem: Any = None) -> str:

@@ -270,6 +270,24 @@ def test_plain_text_is_bounded_and_says_what_is_left_out():
     assert f"{480 - shown - parts_left_out} more changes were left out." in message.text
 
 
+@pytest.mark.parametrize("length", [44, 54])
+def test_the_ends_of_lines_count_too(length):
+    changes = [
+        alert(
+            f"{number}{'x' * 100}",
+            model_id=str(number),
+            change="attribute_changed",
+            field=f"extra.{'y' * 60}{field}",
+            old_value="z" * length,
+            pct=None,
+        )
+        for number in range(40)
+        for field in range(2)
+    ]
+    message = DigestMessage(digest(("r", changes)), link="https://x.test/page")
+    assert 12_500 < len(message.text) <= 12_900
+
+
 @pytest.mark.parametrize("char", ["a", "&", "\N{GRINNING FACE}"])
 def test_a_model_with_many_changes_is_one_line_that_fits(char):
     alerts = [

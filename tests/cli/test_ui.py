@@ -9,8 +9,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from helpers.stores import SOURCE_URL, StoreBuilder, model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.changes import detect
 from io_intelligence_provider.cli import ui
@@ -65,6 +67,24 @@ def test_the_emulator_goes_on_at_the_port_of_the_newest_snapshot(
     message = capsys.readouterr().err
     assert f"Port {port} of 127.0.0.1 is taken" in message
     assert "EMULATOR_PORT=" in message
+
+
+@pytest.mark.parametrize("source", [None, "http://127.0.0.1:1234567"])
+def test_a_newest_snapshot_that_cannot_be_used_names_no_port(tmp_path: Path, source: str | None) -> None:
+    builder = StoreBuilder(tmp_path / "store")
+    builder.file(0, model_row("a"))
+    if source is None:
+        builder.damage(builder.models_file(0))
+    else:
+        path = builder.models_file(0)
+        table = pq.read_table(path)
+        metadata = {
+            key: source if value.decode() == SOURCE_URL else value
+            for key, value in table.schema.metadata.items()
+        }
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+        assert builder.store.info().source_url == source
+    assert port_of_newest(builder.store) is None
 
 
 @pytest.mark.parametrize(("text", "port"), [("", None), ("0", 0), ("8642", 8642)])

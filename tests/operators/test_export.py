@@ -61,6 +61,19 @@ def test_the_task_writes_the_prices_of_its_day_and_names_what_it_left_out(
     assert "output_token_price not published" in printed
 
 
+def test_a_report_that_cannot_be_read_leaves_no_file_of_a_failed_task(
+    filed: SnapshotStore, root: Path, run_dag: Callable[..., Any], tmp_path: Path
+) -> None:
+    (report,) = (root / "quality").glob("*/*.json")
+    report.write_text("{")
+    with DAG("exporting_unchecked", schedule=None) as dag:
+        IOIntelligenceExportOperator(
+            task_id="export", format="litellm", path=str(tmp_path / "o.json"), outlets=[Asset("prices")]
+        )
+    assert run_dag(dag).state == "failed"
+    assert not (tmp_path / "o.json").exists()
+
+
 def test_the_sample_dag_writes_both_forms(
     filed: SnapshotStore, run_dag: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

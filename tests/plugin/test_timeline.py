@@ -147,6 +147,21 @@ def test_a_free_model_that_never_cost_anything_is_not_doubtful(builder: Any, ser
         assert item["doubtful"] == []
 
 
+def test_a_zero_up_to_thirty_days_after_an_unreadable_day_is_doubtful(builder: Any, serve: Any) -> None:
+    for number, free in enumerate(["0", "1", "0"]):
+        builder.file(number, model_row("a", output_token_price=free), model_row("b", output_token_price="2"))
+    builder.file(31, model_row("a", output_token_price="0"))
+    builder.file(32, model_row("a", output_token_price="0"))
+    builder.damage(builder.models_file(1))
+    page = serve(builder.root)
+
+    def doubtful(number: int) -> list[str]:
+        items = page.api("models", date=nth_day(number).isoformat())["items"]
+        return [item["name"] for item in items if item["doubtful"]]
+
+    assert [doubtful(number) for number in (0, 2, 31, 32)] == [[], ["a"], ["a"], []]
+
+
 @pytest.mark.long
 def test_a_model_is_not_on_file_before_it_came(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("z"))

@@ -297,8 +297,12 @@ def _hash(*texts: str) -> str:
 _NAME: Final = re.compile(r"[0-9a-f]{16}-.*\.json")
 
 
+def _is_entry(path: str) -> bool:
+    return _NAME.fullmatch(path.rpartition("/")[2]) is not None
+
+
 def _read(store: SnapshotStore, path: str) -> list[LastNotified]:
-    if not _NAME.fullmatch(path.rpartition("/")[2]):
+    if not _is_entry(path):
         return []  # the temporary file of an unfinished write
     try:
         content = json.loads(store.files.read(path, _LARGEST))
@@ -340,10 +344,14 @@ class SentDigest(msgspec.Struct, frozen=True):
 
 
 def sent_digests(store: SnapshotStore, paths: Iterable[str]) -> tuple[list[SentDigest], list[str]]:
-    """Return what the given files of the ledger record, and the errors of those that cannot be read."""
+    """Return what the given files of the ledger record, and the errors of those that cannot be read.
+
+    :param paths: those of other files, such as the records of stopped runs, are ignored.
+    """
     found: list[SentDigest] = []
     errors: list[str] = []
-    for path, data in store.files.read_many(paths, _LARGEST):
+    named = [path for path in paths if _is_entry(path)]
+    for path, data in store.files.read_many(named, _LARGEST):
         if isinstance(data, UnreadableFileError):
             errors.append(str(data))
             continue

@@ -147,7 +147,7 @@ class Message:
     @property
     def text(self) -> str:
         """Return plain text, at most 12,900 characters. No name in it mentions anybody or becomes a link."""
-        return to_text(_fitting(self._blocks, _text_line, len, _MESSAGE))
+        return to_text(_fitting(self._blocks, _text_line, lambda line: len(line) + 1, _MESSAGE))
 
     @property
     def markdown(self) -> str:

@@ -239,8 +239,8 @@ class BillChange:
     """Splits the change of a bill between two days, in USD: ``total`` is ``price`` plus ``models``, exactly.
 
     :param price: what moved prices add: the differences of the parts that are known on both days.
-    :param models: the parts that are known on the later day only, less those known on the earlier day only:
-        a model was added or removed, or its price was unknown on one of the days.
+    :param models: the parts of the later day only, less those of the earlier day only: of models that were
+        added or removed.
     """
 
     total: Decimal
@@ -254,8 +254,8 @@ Part = TypeVar("Part")
 def change_between(then: Mapping[Part, Decimal], now: Mapping[Part, Decimal]) -> BillChange:
     """Split the change of a bill for the same traffic.
 
-    :param then: the cost of each part whose price is known on the earlier day; a part is one kind of tokens
-        of one model.
+    :param then: the cost of each part on the earlier day; a part is one kind of tokens of one model. A part
+        whose cost is unknown on either day is in neither bill.
     :param now: the same of the later day.
     """
     price = sum_of(_EXACT.subtract(now[part], then[part]) for part in now if part in then)

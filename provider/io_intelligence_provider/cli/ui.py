@@ -27,7 +27,7 @@ from io_intelligence_provider.cli.standalone import (
     airflow_environment,
     free_port,
 )
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 
 if TYPE_CHECKING:
     from io_intelligence_provider.emulator.history import PriceHistory
@@ -100,11 +100,13 @@ def main(folder: Path, demo: Path, port: int | None, emulator_port: int | None =
 
 
 def port_of_newest(store: SnapshotStore) -> int | None:
-    """Return the port of this machine that the newest snapshot came from, ``None`` when it did not."""
-    if not (dates := store.dates()):
+    """Return the port of this machine that the newest snapshot came from, ``None`` when that is unknown."""
+    try:
+        source = urlsplit(store.info(dates[-1]).source_url) if (dates := store.dates()) else urlsplit("")
+        port = source.port
+    except (IOIntelligenceError, ValueError):  # a damaged file, or a URL without a valid port
         return None
-    source = urlsplit(store.info(dates[-1]).source_url)
-    return source.port if source.hostname == HOST else None
+    return port if source.hostname == HOST else None
 
 
 def _fill(server: EmulatorServer, history: PriceHistory, store: SnapshotStore, console: Console) -> None:

@@ -69,6 +69,8 @@ class IOIntelligenceExportOperator(BaseOperator):
         store = open_store(self.root, self.storage_conn_id)
         day = run_day(context, store)
         export = build_export(store, self.format, day)
+        # Read before the file is written: a report that cannot be read then leaves no file of a failed task.
+        report = store.quality(day) if self.outlets else None
         connection = None if local_path(path) is not None else self.storage_conn_id
         written = write_export(export, path, filesystem=filesystem_of(path, connection))
         messages = export.messages()
@@ -78,6 +80,6 @@ class IOIntelligenceExportOperator(BaseOperator):
             self.log.warning("Left out %d more.", more)
         summary = {**export.summary(), "path": written}
         self.log.info("Exported %(models)d models as %(format)s: %(path)s", summary)
-        if self.outlets:
-            publish(self, context, event_extra(summary, store.quality(day), store, store.info(day).query))
+        if report:
+            publish(self, context, event_extra(summary, report, store, store.info(day).query))
         return summary

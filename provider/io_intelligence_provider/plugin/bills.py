@@ -6,7 +6,7 @@ A price that is unknown or doubtful makes its part of a bill unknown; it is neve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,16 +14,18 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
-from io_intelligence_provider.alerts.traffic import TOKEN_PRICES, sum_of
+from io_intelligence_provider.alerts.traffic import TOKEN_PRICES, BillChange, change_between, sum_of
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.errors import InvalidError
 from io_intelligence_provider.plugin.timeline import Timeline, doubtful_zeros, find
 from io_intelligence_provider.store.prices import token_cost
 
-__all__ = ["Bill", "Bills", "Cost", "Part", "known_part", "track_of"]
+__all__ = ["Bill", "Bills", "Cost", "Part", "change_of", "known_part", "track_of"]
 
 
 _ABSENT: Final = "not in the catalogue"
+_REFUSED: Final = "in quarantine"
+_UNSURE: Final = "not in the snapshot, perhaps in quarantine"
 _UNPUBLISHED: Final = "not published"
 _DOUBTFUL: Final = "a doubtful 0"
 _AMBIGUOUS: Final = "the name of several models"
@@ -52,6 +54,20 @@ def known_part(bill: Bill) -> dict[Part, Decimal]:
     return {part: cost for part, cost in bill.items() if isinstance(cost, Decimal)}
 
 
+def change_of(then: Bill, now: Bill) -> BillChange:
+    """Split the change of a bill, without parts that are unknown although their model is or may be there."""
+    unknown = {
+        part
+        for bill in (then, now)
+        for part, cost in bill.items()
+        if isinstance(cost, str) and cost != _ABSENT
+    }
+    parts = [
+        {part: cost for part, cost in known_part(bill).items() if part not in unknown} for bill in (then, now)
+    ]
+    return change_between(*parts)
+
+
 @dataclass(frozen=True)
 class _Costs:
     """Holds what a part costs from some positions on, each until the next one."""
@@ -68,6 +84,7 @@ class Bills:
 
     def __init__(self, timeline: Timeline, traffic: Sequence[tuple[int | str, Mapping[str, int]]]) -> None:
         self._timeline = timeline
+        self._tracks = [track for track, _ in traffic]
         kinds = {kind for _, tokens in traffic for kind in tokens}
         doubtful = {kind: doubtful_zeros(timeline, TOKEN_PRICES[kind]) for kind in kinds}
         self._parts = {
@@ -78,13 +95,31 @@ class Bills:
             for kind, count in tokens.items()
         }
 
-    def on(self, day: date) -> Bill:
-        """Return the bill at the prices of a snapshot."""
+    def on(self, day: date, refused: Callable[[date], Collection[str] | None]) -> Bill:
+        """Return the bill at the prices of a snapshot.
+
+        :param refused: returns the ids and names in quarantine on a day; ``None`` when they cannot be read.
+            It is called when a model is not in the snapshot.
+        """
         last = self._timeline.position(day)
         places = {part: bisect_right(costs.positions, last) - 1 for part, costs in self._parts.items()}
-        return {
+        bill = {
             part: self._parts[part].values[place] if place >= 0 else _ABSENT for part, place in places.items()
         }
+        absent = {number for (number, _), cost in bill.items() if cost == _ABSENT}
+        reasons = self._reasons(absent, refused(day)) if absent else {}
+        return {part: reasons[part[0]] if cost == _ABSENT else cost for part, cost in bill.items()}
+
+    def _reasons(self, absent: Collection[int], refused: Collection[str] | None) -> dict[int, str]:
+        """Return why models are not in a snapshot."""
+        tracks = {number: self._tracks[number] for number in absent}
+        if refused is None:
+            return {
+                number: _ABSENT if isinstance(track, str) else _UNSURE for number, track in tracks.items()
+            }
+        keys = self._timeline.model_keys.items() if refused else ()
+        hidden = {track for (name, model_id, _), track in keys if name in refused or model_id in refused}
+        return {number: _REFUSED if track in hidden else _ABSENT for number, track in tracks.items()}
 
     def series(self, day: date) -> list[tuple[date, Decimal | None, int]]:
         """Return the days up to ``day`` on which the bill changes.
@@ -104,7 +139,7 @@ class Bills:
                     known[part] = cost
                     amounts.append(cost)
                 total = sum_of(amounts)
-            state = (total if known else None, len(self._parts) - len(known))
+            state = (total if known or not self._parts else None, len(self._parts) - len(known))
             if not found or found[-1][1:] != state:
                 found.append((self._timeline.dates[position], *state))
         return found

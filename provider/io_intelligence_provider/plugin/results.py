@@ -31,6 +31,7 @@ __all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results"]
 
 MOST_RUNS: Final = 60
 """The latest runs of a data set that are compared; older ones are opened one at a time, by their id."""
+_NO_REPORT: Final = "No quality report of a snapshot can be read."
 _FOLDER: Final = "dataset_id="
 _BATCH_ROWS: Final = 64
 _LARGEST_GROUP: Final = 256 << 20
@@ -101,6 +102,8 @@ class Results:
         """
         if dataset == CATALOGUE and (reports := self._reader.runs()):
             return History([FiledRun(run, None) for run in reports[-limit:]], (), len(reports))
+        if self._has_unreadable_reports(dataset):
+            return History((), (_NO_REPORT,), 0)
         names = self._names_of(dataset)
         runs, damaged = self._read(dataset, names[-limit:], brief=brief)
         return History(runs, damaged, len(names))
@@ -130,7 +133,17 @@ class Results:
         """
         if dataset == CATALOGUE and (reports := self._reader.runs()):
             return FiledRun(reports[-1], None)
+        if self._has_unreadable_reports(dataset):
+            raise StorageError(_NO_REPORT)
         return self._one(dataset, self._names_of(dataset)[-1])
+
+    def _has_unreadable_reports(self, dataset: str) -> bool:
+        """Return whether a data set without readable reports is the catalogue, which has reports on file."""
+        return (
+            dataset == CATALOGUE
+            and dataset not in self._names
+            and bool(self._reader.listing.files["quality"])
+        )
 
     def _one(self, dataset: str, name: str) -> FiledRun:
         runs, damaged = self._read(dataset, [name])
@@ -153,7 +166,10 @@ class Results:
     def refused(self, run: CheckRun, wanted: slice) -> RefusedPage:
         """Return some of the rows that a run refused, as they were filed."""
         if isinstance(run, QualityReport):
-            rows = self._reader.store.quarantine_of_run(run.snapshot_date, run.run_id)
+            try:
+                rows = self._reader.store.quarantine_of_run(run.snapshot_date, run.run_id)
+            except (NotOnFileError, StorageError) as error:
+                return RefusedPage(0, [], scrub(str(error)))
             return RefusedPage(
                 rows.num_rows, rows.slice(wanted.start, wanted.stop - wanted.start).to_pylist()
             )

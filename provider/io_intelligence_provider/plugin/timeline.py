@@ -304,14 +304,19 @@ def sparks(timeline: Timeline, field: str, day: date, tracks: Collection[int]) -
 def doubtful_zeros(timeline: Timeline, price: str) -> pl.DataFrame:
     """Return when a price of 0 is doubtful: ``track``, and the positions ``day`` to before ``until``.
 
-    The rule is that of :func:`~io_intelligence_provider.store.prices.doubtful_zeros`, applied to steps.
+    The rule is that of :func:`~io_intelligence_provider.store.prices.doubtful_zeros`, applied to steps. A day
+    that cannot be read may hold a positive price, so each 0 up to 30 days after it is doubtful too.
     """
     dates = pl.Series(timeline.dates, dtype=pl.Date)
     end = pl.col("day").shift(-1).over("track").fill_null(len(dates))
     steps = timeline.steps[price].with_columns(until=end)
     paid = pl.when(pl.col("value") > 0).then(pl.col("until") - 1).forward_fill().over("track")
-    zeros = steps.with_columns(paid=paid).filter((pl.col("value") == 0) & pl.col("paid").is_not_null())
-    free = dates.search_sorted(dates.gather(zeros["paid"]) + DOUBTFUL_FOR, "right")
+    # A step ends at a day that cannot be read, so the last one before its first day is before all of them.
+    unread = pl.Series([day if day in timeline.damaged else None for day in timeline.dates], dtype=pl.Date)
+    steps = steps.with_columns(paid=paid, unread=unread.forward_fill().gather(steps["day"]))
+    last = pl.max_horizontal(dates.gather(steps["paid"]), "unread")
+    zeros = steps.with_columns(last=last).filter((pl.col("value") == 0) & pl.col("last").is_not_null())
+    free = dates.search_sorted(zeros["last"] + DOUBTFUL_FOR, "right")
     zeros = zeros.select("track", "day", until=pl.min_horizontal("until", free))
     return zeros.filter(pl.col("day") < pl.col("until"))
 

@@ -10,6 +10,7 @@ import pytest
 
 from helpers.http_clients import serve_page
 from helpers.stores import FETCHED_AT, StoreBuilder, file_records, model_row, nth_day
+from io_intelligence_provider.alerts.ledger import record_stop
 from io_intelligence_provider.alerts.rules import AlertRule
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.detect import detect_changes
@@ -73,9 +74,9 @@ def test_entries_of_older_versions_stay_readable_and_damage_is_said(builder: Sto
         "alerts": [{"change": "model_added", "model_id": "x", "name": "a", "of a newer version": 1}],
     }
     folder = f"alerts/snapshot_date={nth_day(0)}"
-    builder.store.files.put(f"{folder}/0-old.json", json.dumps(old).encode())
-    builder.store.files.put(f"{folder}/1-damaged.json", b'{"rule": ')
-    builder.store.files.put(f"{folder}/2-other.json", b"[]")
+    builder.store.files.put(f"{folder}/{0:016x}-old.json", json.dumps(old).encode())
+    builder.store.files.put(f"{folder}/{1:016x}-damaged.json", b'{"rule": ')
+    builder.store.files.put(f"{folder}/{2:016x}-other.json", b"[]")
     with serve_page(builder.root) as page:
         found = page.api("alerts")
         unknown = page.problem("alerts", models=["nobody"])
@@ -84,6 +85,14 @@ def test_entries_of_older_versions_stay_readable_and_damage_is_said(builder: Sto
     assert len(found["warnings"]) == 2
     assert all("is no file of the ledger" in warning for warning in found["warnings"])
     assert unknown[0] == 404
+
+
+def test_the_record_of_a_stopped_run_is_no_alert_and_no_damage(builder: StoreBuilder) -> None:
+    builder.file(0, model_row("a"))
+    record_stop(builder.store, builder.store.quality(nth_day(0)), "run")
+    with serve_page(builder.root) as page:
+        found, trust = page.api("alerts"), page.api("trust")
+    assert (found["total"], found["warnings"], trust["warnings"]) == (0, [], [])
 
 
 @pytest.mark.usefixtures("in_a_task")
@@ -101,6 +110,30 @@ def test_each_step_says_when_and_by_which_task(builder: StoreBuilder) -> None:
     assert all(step["done"] and step["at"] and step["task"] == TASK for step in last)
     assert [step["note"] for step in last] == [None, "passed", None, None, "1 change"]
     assert [step["done"] for step in first] == [True, True, True, False, False]
+
+
+def test_a_snapshots_steps_need_the_alerts_of_its_day_only(builder: StoreBuilder) -> None:
+    three_days(builder)
+    (damaged, *_) = (builder.root / f"alerts/snapshot_date={nth_day(1)}").glob("*.json")
+    builder.damage(damaged)
+    with serve_page(builder.root) as page:
+        last, hurt = (page.api("trust", date=nth_day(day).isoformat()) for day in (2, 1))
+    assert (last["steps"][-1]["note"], last["warnings"]) == ("4 changes", [])
+    assert (hurt["steps"][-1]["note"], len(hurt["warnings"])) == ("2 changes", 1)
+
+
+def test_damage_that_went_away_without_a_change_is_not_kept(
+    builder: StoreBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_days(builder)
+    for module in ("http", "api.alerts"):
+        monkeypatch.setattr(f"io_intelligence_provider.plugin.{module}.DAMAGE_SECONDS", 0.0, raising=False)
+    with serve_page(builder.root) as page, monkeypatch.context() as broken:
+        broken.setattr("io_intelligence_provider.plugin.api.alerts.sent_digests", lambda *_: ([], ["away"]))
+        before = [page.api(route)["warnings"] for route in ("alerts", "trust")]
+        broken.undo()
+        after = [page.api(route)["warnings"] for route in ("alerts", "trust")]
+    assert (before, after) == ([["Alerts are missing: away"]] * 2, [[], []])
 
 
 def test_what_older_files_do_not_say_is_unknown(builder: StoreBuilder) -> None:

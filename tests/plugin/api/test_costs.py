@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from helpers.http_clients import PageClient, serve_page
-from helpers.stores import StoreBuilder, model_row, nth_day
+from helpers.stores import StoreBuilder, model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.rules import AlertRule
@@ -113,8 +113,8 @@ def test_the_split_by_hand(builder: StoreBuilder) -> None:
     now, then, oldest = found["bills"]
     assert (now["total"], then["total"], oldest["total"]) == ("21", "18", None)
     assert (oldest["date"], oldest["change"]) == (None, None)
-    # Only "moves" is known on both days; the doubtful 0 of "falls" is no saving of a price.
-    assert then["change"] == {"total": "3", "price": "1", "models": "2"}
+    # Only "moves" is known on both days, and only "new" was added; the doubtful 0 of "falls" is no saving.
+    assert then["change"] == {"total": "15", "price": "1", "models": "14"}
     assert [(one["model"], one["reason"]) for one in now["unknown"]] == [
         ("goes", "not published"),
         ("falls", "a doubtful 0"),
@@ -127,6 +127,39 @@ def test_the_split_by_hand(builder: StoreBuilder) -> None:
     ]
     first, last = nth_day(0).isoformat(), nth_day(30).isoformat()
     assert found["series"] == [[first, "18", 3], [last, "21", 3]]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_model_in_quarantine_is_neither_removed_nor_added(builder: StoreBuilder, is_damaged: bool) -> None:
+    both = [model_row("kept", input_token_price="1"), model_row("hidden", input_token_price="5")]
+    builder.file(0, *both)
+    builder.file(30, both[0], refused=[refused_record("hidden")])
+    builder.file(60, *both)
+    if is_damaged:
+        (path,) = builder.root.glob(f"quarantine/*{nth_day(30)}/*.parquet")
+        builder.damage(path)
+    lines = [{"model": name, "input": 1_000_000} for name in ("kept", "hidden", "nobody")]
+    nothing = {"total": "0", "price": "0", "models": "0"}
+    with serve_page(builder.root) as page:
+        for number in (30, 60):
+            found = bills_of(page, lines, date=nth_day(number).isoformat())["bills"]
+            assert found[1]["change"] == nothing
+            reasons = [one["reason"] for one in found[number == 60]["unknown"]]
+            expected = "not in the snapshot, perhaps in quarantine" if is_damaged else "in quarantine"
+            assert reasons == [expected, "not in the catalogue"]
+
+
+def test_no_tokens_cost_nothing(builder: StoreBuilder) -> None:
+    builder.file(0, model_row("a", input_token_price="2"))
+    idle = {"model": "a", "input": 0}
+    with serve_page(builder.root) as page:
+        alone, both = bills_of(page, [idle]), bills_of(page, [idle, {"model": "a", "input": 1_000_000}])
+    assert [bill["total"] for bill in alone["bills"]] == ["0", None, None]
+    assert alone["series"] == [[nth_day(0).isoformat(), "0", 0]]
+    assert [line["totals"][0] for line in both["lines"]] == [
+        {"total": "0", "complete": True},
+        {"total": "2", "complete": True},
+    ]
 
 
 def test_the_part_of_prices_is_what_an_alert_says(builder: StoreBuilder) -> None:

@@ -78,6 +78,37 @@ def test_the_newest_results_come_first_and_the_catalogue_leads(
     assert (second["total"], [item["dataset"] for item in second["items"]]) == (3, ["returns"])
 
 
+def test_catalogue_reports_that_cannot_be_read_hide_no_other_data_set(
+    serve: Callable[..., PageClient], root: Path
+) -> None:
+    file_runs(root, [GOOD], NOW)
+    builder = StoreBuilder(root)
+    builder.file(0, model_row("a"))
+    for path in root.glob("quality/*/*.json"):
+        builder.damage(path)
+    page = serve(root)
+    found = page.api("datasets")
+    assert [(item["id"], item["last"] is None) for item in found["items"]] == [
+        (CATALOGUE, True),
+        (ORDERS, False),
+    ]
+    assert found["warnings"] == ["No quality report of a snapshot can be read."]
+    assert page.problem("dataset", id=CATALOGUE)[1]["message"] == found["warnings"][0]
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_catalogue_quarantine_that_cannot_be_read_says_why(
+    serve: Callable[..., PageClient], root: Path, is_missing: bool
+) -> None:
+    builder = StoreBuilder(root)
+    builder.file(0, model_row("a"), refused=[refused_record("b")])
+    (path,) = root.glob("quarantine/*/*.parquet")
+    path.unlink() if is_missing else builder.damage(path)
+    found = serve(root).api("dataset/refused", id=CATALOGUE)
+    assert (found["total"], found["items"]) == (0, [])
+    assert path.name in found["missing"]
+
+
 def test_one_run_is_opened_with_its_findings_and_drift(serve: Callable[..., PageClient], root: Path) -> None:
     first, second, last = file_runs(root, [GOOD, BAD, GOOD.drop("country")], NOW, fail_on="never")
     page = serve(root)

@@ -110,6 +110,13 @@ def test_a_median_is_exact_to_the_last_digit(
     assert serve(builder.root).api("overview")["medians"]["output"] == median
 
 
+def test_a_doubtful_zero_is_in_no_median(builder: Any, serve: Any) -> None:
+    prices = {"fell": ("5", "0"), "free": ("0", "0"), "a": ("3", "3"), "b": ("4", "4")}
+    for day in range(2):
+        builder.file(day, *(model_row(name, output_token_price=of[day]) for name, of in prices.items()))
+    assert serve(builder.root).api("overview")["medians"]["output"] == "3"
+
+
 @pytest.mark.parametrize("day", [LAST, date(2026, 5, 26), date(2026, 2, 13)])
 def test_the_index_and_the_medians_are_those_of_the_store(
     real: Any, recorded: Any, recorded_store: Path, day: date
@@ -136,9 +143,11 @@ def test_the_index_and_the_medians_are_those_of_the_store(
         for row in rows:
             value = series.get(row["snapshot_date"].isoformat(), value)
             assert value == pytest.approx(row[kind], abs=1e-4)
+    zeros = SnapshotStore(recorded_store).doubtful_zeros(day, day)
     for kind, median in found["medians"].items():
+        doubtful = zeros.filter(zeros["field"] == f"{kind}_token_price").height
         listed = (model[f"{kind}_token_price"] for model in recorded[day].values())
-        prices = sorted(price for price in listed if price is not None)
+        prices = sorted(price for price in listed if price is not None)[doubtful:]
         assert exact(median) == (prices[(len(prices) - 1) // 2] + prices[len(prices) // 2]) / 2
 
 

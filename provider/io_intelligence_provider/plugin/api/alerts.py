@@ -24,6 +24,7 @@ from io_intelligence_provider.plugin.api.common import (
     WarnedAnswer,
     report_on,
 )
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, CacheEntry
 from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
@@ -65,24 +66,21 @@ _MOST_ERRORS: Final = 5
 _Ledger: TypeAlias = tuple[list[SentDigest], list[str]]
 
 
-def _digests(reader: Reader) -> _Ledger:
-    """Return what the ledger records, and the errors of files that cannot be read."""
+def _digests(reader: Reader, day: date | None = None) -> _Ledger:
+    """Return what the ledger records of a day or of all, and the errors of files that cannot be read."""
+    files = reader.listing.files[LEDGER]
+    days = sorted(files) if day is None else [day]
 
-    def make() -> _Ledger:
-        files = reader.listing.files[LEDGER]
+    def make() -> CacheEntry[_Ledger]:
         paths = [
-            f"{LEDGER}/snapshot_date={day}/{name}"
-            for day in sorted(files)
-            for name in sorted(files[day])
-            if name.endswith(".json")
+            f"{LEDGER}/snapshot_date={one}/{name}" for one in days for name in sorted(files.get(one, ()))
         ]
         found, errors = sent_digests(reader.store, paths)
-        return found, [f"Alerts are missing: {scrub(error)}" for error in errors]
+        size = 500 + sum(1_000 + 800 * len(digest.alerts) for digest in found)
+        ledger = found, [f"Alerts are missing: {scrub(error)}" for error in errors]
+        return CacheEntry(ledger, size, DAMAGE_SECONDS if errors else None)
 
-    def size(ledger: _Ledger) -> int:
-        return sum(1_000 + 800 * len(digest.alerts) for digest in ledger[0])
-
-    return reader.once("digests", (LEDGER,), make, size)
+    return reader.cache.get(("digests", day, reader.listing.tag_of((LEDGER,), days)), make)
 
 
 def _item(digest: SentDigest, alert: SentAlert) -> dict[str, Any]:
@@ -111,8 +109,8 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
     compared = None
     if day in reader.listing.change_dates:
         compared = read_written(reader.store.files, changes_path(day), CHANGES_KIND)
-    digests, errors = _digests(reader)
-    sent = [digest for digest in digests if digest.snapshot_date == day and digest.alerts]
+    digests, errors = _digests(reader, day)
+    sent = [digest for digest in digests if digest.alerts]
     last = max(sent, key=lambda digest: digest.sent_at, default=None)
     alerted = None if last is None else Written(in_utc(last.sent_at), task_run(last.task or {}))
     return {

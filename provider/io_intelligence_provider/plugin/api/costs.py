@@ -6,7 +6,7 @@ The traffic comes as the body of a POST, so that it is in no address and no log;
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from datetime import date as Date  # noqa: N812 - fields are called `date`
@@ -24,10 +24,9 @@ from io_intelligence_provider.alerts.traffic import (
     MOST_TOKENS,
     TOKEN_PRICES,
     Traffic,
-    change_between,
     sum_of,
 )
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.plugin.api.common import (
     Answer,
     DatedParameters,
@@ -41,7 +40,7 @@ from io_intelligence_provider.plugin.api.common import (
     plain,
 )
 from io_intelligence_provider.plugin.api.models import CAPABILITIES, TOOLS, capabilities_of
-from io_intelligence_provider.plugin.bills import Bill, Bills, known_part, track_of
+from io_intelligence_provider.plugin.bills import Bill, Bills, change_of, known_part, track_of
 from io_intelligence_provider.plugin.errors import Problem, scrub
 from io_intelligence_provider.plugin.http import JSON, METHODS, Body, etag_of, render, respond
 from io_intelligence_provider.plugin.reader import Reader
@@ -56,10 +55,6 @@ _COMPARED: Final = (0, 30, 90)
 _CANDIDATES: Final = 3
 _MOST_LINES: Final = 200
 _MOST_BYTES: Final = 256 << 10
-
-_ABSENT: Final = "not in the catalogue"
-_UNPUBLISHED: Final = "not published"
-_DOUBTFUL: Final = "a doubtful 0"
 
 
 def _digits(value: object) -> object:
@@ -111,7 +106,7 @@ def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
     tracks = [track_of(timeline, line.model) for line in asked.traffic]
     bills = Bills(timeline, [(track, line.tokens) for track, line in zip(tracks, asked.traffic, strict=True)])
     compared = [(days, _held(timeline, day - timedelta(days=days))) for days in _COMPARED]
-    then = [{} if one is None else bills.on(one) for _, one in compared]
+    then = [{} if one is None else bills.on(one, partial(_refused, reader)) for _, one in compared]
     offers = _offers(timeline, day, rows, asked)
     return {
         "date": day,
@@ -119,7 +114,7 @@ def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
             {
                 "days": days,
                 "date": one,
-                "total": _total(known_part(bill).values()),
+                "total": _total(bill, one),
                 "unknown": [
                     {"model": asked.traffic[number].model, "kind": kind, "reason": cost}
                     for (number, kind), cost in bill.items()
@@ -130,7 +125,12 @@ def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
             for (days, one), bill in zip(compared, then, strict=True)
         ],
         "lines": [
-            _line(timeline, line, track, [_of_line(bill, number) for bill in then])
+            _line(
+                timeline,
+                line,
+                track,
+                [(_of_line(bill, number), one) for bill, (_, one) in zip(then, compared, strict=True)],
+            )
             | _candidates(offers, track, line.tokens, _of_line(then[0], number))
             for number, (line, track) in enumerate(zip(asked.traffic, tracks, strict=True))
         ],
@@ -145,28 +145,43 @@ def _held(timeline: Timeline, day: date) -> date | None:
     return timeline.readable[place - 1] if place else None
 
 
-def _total(known: Collection[Decimal]) -> str | None:
-    """Return the sum of what is known, ``None`` when nothing is."""
-    return plain(sum_of(known)) if known else None
+def _refused(reader: Reader, day: date) -> frozenset[str] | None:
+    """Return the ids and names in quarantine on a day; ``None`` when they cannot be read."""
+    try:
+        rows = reader.quarantine(day)
+    except (StorageError, NotOnFileError):
+        return None
+    return frozenset(text for key in ("model_id", "name") for text in rows[key].drop_nulls())
+
+
+def _total(bill: Bill, day: date | None) -> str | None:
+    """Return the sum of what is known, ``None`` when nothing is; a bill without tokens is 0.
+
+    :param day: of the snapshot; ``None`` without one.
+    """
+    known = known_part(bill)
+    return plain(sum_of(known.values())) if known or (day and not bill) else None
 
 
 def _change(then: Bill, now: Bill) -> Texts:
-    return {key: plain(one) for key, one in vars(change_between(known_part(then), known_part(now))).items()}
+    return {key: plain(one) for key, one in vars(change_of(then, now)).items()}
 
 
 def _of_line(bill: Bill, number: int) -> Bill:
     return {part: cost for part, cost in bill.items() if part[0] == number}
 
 
-def _line(timeline: Timeline, line: TrafficLine, track: int | str, bills: Sequence[Bill]) -> dict[str, Any]:
+def _line(
+    timeline: Timeline, line: TrafficLine, track: int | str, bills: Sequence[tuple[Bill, date | None]]
+) -> dict[str, Any]:
     name, model_id = (None, None) if isinstance(track, str) else timeline.last_key(track)
-    totals = [known_part(bill) for bill in bills]
     return {
         "model": line.model,
         "name": name,
         "model_id": model_id,
         "totals": [
-            {"total": _total(known.values()), "complete": len(known) == len(line.tokens)} for known in totals
+            {"total": _total(bill, day), "complete": len(known_part(bill)) == len(line.tokens)}
+            for bill, day in bills
         ],
     }
 
@@ -242,7 +257,10 @@ class UnknownPart(Answer):
 
 
 class BillChange(Answer):
-    """Splits the change of a bill since a day; ``total`` is ``price`` plus ``models``, exactly."""
+    """Splits the change of a bill since a day; ``total`` is ``price`` plus ``models``, exactly.
+
+    It leaves out parts that are unknown on one of the days, unless their model was not in the catalogue then.
+    """
 
     total: str
     price: str

@@ -87,7 +87,7 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
         "repriced": changes and repriced(changes.rows),
         "largest": with_sparks(timeline, day, [largest])[0] if largest else None,
         "price_index": like_for_like(timeline, day),
-        "medians": medians(rows),
+        "medians": medians(timeline, rows, day),
         "quality": report and quality_figures(report),
         "movers": movers(timeline, names, since, day, doubts),
         "per_day": _per_day(reader, day),

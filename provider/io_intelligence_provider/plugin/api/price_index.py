@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from io_intelligence_provider.plugin.api.common import Answer, plain
-from io_intelligence_provider.plugin.timeline import Timeline, doubtful_tracks
+from io_intelligence_provider.plugin.timeline import Timeline, doubtful_tracks, tracks_on
 
 __all__ = ["PERIOD", "Medians", "PriceIndex", "like_for_like", "medians"]
 
@@ -94,9 +94,17 @@ def _left_out(timeline: Timeline, before: date, day: date) -> dict[str, dict[str
 _EXACT: Final = Context(prec=60)
 
 
-def medians(rows: pl.DataFrame) -> dict[str, str | None]:
-    """Return the exact medians of the input and the output prices of a day."""
-    return {kind: plain(_median(rows[f"{kind}_token_price"])) for kind in ("input", "output")}
+def medians(timeline: Timeline, rows: pl.DataFrame, day: date) -> dict[str, str | None]:
+    """Return the exact medians of the input and the output prices of a day; a doubtful 0 is no price."""
+    tracks = tracks_on(timeline, rows)
+
+    def median(price: str) -> Decimal | None:
+        doubtful = doubtful_tracks(timeline, price, day)
+        return _median(
+            rows[price].filter(pl.Series([track not in doubtful for track in tracks], dtype=pl.Boolean))
+        )
+
+    return {kind: plain(median(f"{kind}_token_price")) for kind in ("input", "output")}
 
 
 def _median(prices: pl.Series) -> Decimal | None:
@@ -141,7 +149,7 @@ class PriceIndex(Answer):
 
 
 class Medians(Answer):
-    """Holds the exact medians of the models that publish the price."""
+    """Holds the exact medians of the models that publish the price; a doubtful 0 is none."""
 
     input: str | None
     output: str | None

@@ -9,7 +9,7 @@ declare namespace Api {
     items: SentChange[];
   }
 
-  /** Splits the change of a bill since a day; `total` is `price` plus `models`, exactly. */
+  /** Splits the change of a bill since a day; `total` is `price` plus `models`, exactly. It leaves out parts that are unknown on one of the days, unless their model was not in the catalogue then. */
   interface BillChange {
     total: string;
     price: string;
@@ -280,7 +280,7 @@ declare namespace Api {
     complete: boolean;
   }
 
-  /** Holds the exact medians of the models that publish the price. */
+  /** Holds the exact medians of the models that publish the price; a doubtful 0 is none. */
   interface Medians {
     input: string | null;
     output: string | null;

@@ -42,6 +42,8 @@ PARAMS = {
     REFUSED: "?id=io_intelligence_models",
     "/api/dataset/report": "?id=io_intelligence_models",
 }
+REFUSED_PRICES = (-77.25, -88.5)
+"""The values that the two runs of the data set refused."""
 HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
 
 
@@ -165,9 +167,11 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
 def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = StoreBuilder(tmp_path_factory.mktemp("access") / "store")
     world.file(0, model_row("a", output_token_price="1"), model_row("a-secret-model"), changes=True)
-    frame = pl.DataFrame({"order": ["A1"], "price": [-77.25], "country": ["DE"]})
-    file_runs(world.root, [frame], datetime(2026, 3, 1, tzinfo=UTC), fail_on="never")
-    file_runs(world.root, [frame], datetime(2026, 3, 2, tzinfo=UTC), fail_on="never", dag_id=None)
+    of_dag, of_none = (
+        pl.DataFrame({"order": ["A1"], "price": [price], "country": ["DE"]}) for price in REFUSED_PRICES
+    )
+    file_runs(world.root, [of_dag], datetime(2026, 3, 1, tzinfo=UTC), fail_on="never")
+    file_runs(world.root, [of_none], datetime(2026, 3, 2, tzinfo=UTC), fail_on="never", dag_id=None)
     root: Path = world.root
     return root
 
@@ -241,7 +245,7 @@ def test_refused_values_need_read_access_to_their_dag(fab: Server, store_root: P
     of_dag, of_none = (run.run_id for run in ResultHistory(store_root).runs())
     table = {"reader": (False, False), "owner": (True, False), "op": (True, True), "admin": (True, True)}
     for user, sees in table.items():
-        for run, seen in zip((of_dag, of_none), sees, strict=True):
+        for run, price, seen in zip((of_dag, of_none), REFUSED_PRICES, sees, strict=True):
             asked = f"?id={ORDERS}&run={run}"
             found = fab.get(f"/io-intelligence/api/dataset{asked}", user)
             assert found.json()["run"]["withheld"] is not seen, (user, run)
@@ -249,7 +253,7 @@ def test_refused_values_need_read_access_to_their_dag(fab: Server, store_root: P
             refused = fab.get(f"/io-intelligence/api/dataset/refused{asked}", user)
             assert (found.status, report.status, refused.status) == (200, 200, 200 if seen else 403)
             for answer in (found, report, refused):
-                assert ("-77.25" in answer.data.decode()) is seen, (user, run)
+                assert (str(price) in answer.data.decode()) is seen, (user, run)
 
 
 @pytest.mark.airflow

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.long
 
 WRITER = Path(__file__).with_name("writer.py")
 MODELS = 20
-KILLS = [6, pytest.param(int(os.environ.get("KILLS", "50")), marks=pytest.mark.soak)]
+KILLS = [2, pytest.param(int(os.environ.get("KILLS", "50")), marks=pytest.mark.soak)]
 """A pipe of 64 KiB holds the steps of as many commits as a writer is ordered here."""
 
 

@@ -253,7 +253,7 @@ def check_wheel(work: Path, file: Path) -> None:
             work / "demo" / "store",
         )
         page = r"(http://localhost:\d+)/plugin/.*?Log in as +(\w+), password (\S+)"
-        with serving(page, *ui, PORT=str(free_port())) as welcome:
+        with serving(page, *ui, PORT=str(free_port()), EMULATOR_PORT="0") as welcome:
             wheel.inside("routes", *welcome.groups())
         check_extra(work, file, "pandas")
         check_extra(work, file, "openlineage")

@@ -84,7 +84,8 @@ def _failure(context: Context) -> Failure:
     error: Any = context.get("exception")
     day, in_force = date_of_run(context), ""
     # A check of another data set has a link to the page, but no root of a store.
-    has_store = hasattr(task, "root") and _is_rendered(task.root) and _is_rendered(task.storage_conn_id)
+    has_store = hasattr(task, "page_link") and hasattr(task, "root")
+    has_store = has_store and _is_rendered(task.root) and _is_rendered(task.storage_conn_id)
     root, connection = (task.root, task.storage_conn_id) if has_store else (None, None)
     if has_store or isinstance(error, OverdueError):
         try:

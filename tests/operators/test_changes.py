@@ -181,7 +181,8 @@ def due() -> set[tuple[str, str]]:
         waiting = session.query(AssetDagRunQueue.target_dag_id, AssetModel.name).join(
             AssetModel, AssetModel.id == AssetDagRunQueue.asset_id
         )
-        return {tuple(row) for row in waiting}
+        # Other tests of this process may have registered further Dags that wait for the assets.
+        return {tuple(row) for row in waiting if row[0] == "io_intelligence_on_change"}
 
 
 def event(day: str | None, root: str | None = None) -> Any:

@@ -44,7 +44,8 @@ class Writers:
         self.steps, self._their_end = os.pipe()
         self._process = subprocess.Popen(
             [sys.executable, WRITER, catalogues],
-            env=os.environ | {"PYTHONPATH": str(WRITER.parents[1])},
+            # A killed process cannot delete its temporary files.
+            env=os.environ | {"PYTHONPATH": str(WRITER.parents[1]), "TMPDIR": str(catalogues.parent)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -11,12 +11,10 @@ import pytest
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize(("script", "runs"), [("faulty_server", 50), ("damaged_bytes", 20)])
+@pytest.mark.parametrize(("script", "runs"), [("faulty_server", 20), ("damaged_bytes", 5)])
 def test_short(script: str, runs: int, tmp_path: Path) -> None:
     path = Path(__file__).with_name(f"{script}.py")
-    # A new seed each time: what fails is printed with the command that repeats it.
-    done = subprocess.run(
-        [sys.executable, path, "--runs", str(runs)], capture_output=True, text=True, check=False, timeout=300
-    )
+    command = [sys.executable, path, "--runs", str(runs), "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert f"{runs} in " in done.stdout

@@ -194,7 +194,7 @@ def test_values_need_access_to_the_dag_that_filed_them(serve: Callable[..., Page
         answer = page.get("api/dataset/refused", {"id": ORDERS, "run": run})
         assert answer.status == (200 if seen else 403)
         if not seen:
-            assert "-2" not in answer.json()["error"]["message"]
+            assert "-2.0" not in answer.json()["error"]["message"]
     _, error = page.problem("dataset/refused", id=ORDERS, run=runs[1])
     assert (error["kind"], "the Dag theirs" in error["message"]) == ("forbidden", True)
     _, error = page.problem("dataset/refused", id=ORDERS, run=runs[2])

@@ -98,8 +98,10 @@ $(BROWSER) $(SITE) $(AUDIT) $(VERSIONS): $(VENV)/.%: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group $*
 	@touch $@
 
-test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, about ten minutes; needs `make system-deps`
-	$(BIN)/python -m pytest -m browser
+# `make test-browser BROWSER_TESTS="browser and not long"` leaves out the longest third.
+BROWSER_TESTS ?= browser
+test-browser: $(BROWSER) ## the page in Chromium, in a real Airflow, fifteen minutes; needs `make system-deps`
+	$(BIN)/python -m pytest -m "$(BROWSER_TESTS)"
 
 test-spark: $(READY) ## the checks on a real local Spark; needs Java 17
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[spark]' --group dev

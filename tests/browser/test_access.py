@@ -54,6 +54,7 @@ def axe(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1376, PHONE])
 def test_axe_finds_nothing_in_any_view(show: Callable[..., Page], theme: str, width: int) -> None:
@@ -129,6 +130,7 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_state(
     new_page: Callable[..., Page],

@@ -103,7 +103,7 @@ def stores(
         yield found
 
 
-@pytest.mark.parametrize("numbers", ["usual", "long"])
+@pytest.mark.parametrize("numbers", ["usual", pytest.param("long", marks=pytest.mark.long)])
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_digit_is_cut_at_any_width(
     new_page: Callable[..., Page], stores: dict[str, str], view: str, numbers: str

@@ -159,7 +159,7 @@ def test_axe_finds_nothing_in_any_state(
 
 
 BEYOND = """document.documentElement.scrollWidth <= document.documentElement.clientWidth ? []
-  : [...document.querySelectorAll("body *")]
+  : [...document.querySelectorAll("main *")]
     .filter((node) => node.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
     .slice(0, 5).map((node) => node.outerHTML.slice(0, 120))"""
 """What reaches beyond the window, so that the page scrolls sideways."""

@@ -319,7 +319,8 @@ def test_a_schema_file_is_read_or_refused(tmp_path: Path) -> None:
         with suppress(ConfigurationError):
             load_schema(path)
 
-    for hostile in HOSTILE:
+    wrong = [{"columns": True}, {"columns": {"x": None}}, {"columns": {"x": [None]}}, {"index": 1}]
+    for hostile in (*HOSTILE, *(json.dumps(SCHEMA | part) for part in wrong)):
         read.hypothesis.inner_test(hostile)
     read()
 

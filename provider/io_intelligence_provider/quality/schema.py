@@ -116,11 +116,17 @@ _COLUMN_KEYS: Final = frozenset(
 def _refuse_unknown_keys(document: Mapping[str, Any], path: Path) -> None:
     """Refuse keys that pandera would ignore, so that a misspelt word switches off no check.
 
-    :raises ConfigurationError: when there are some.
+    :raises ConfigurationError: when there are some, or a column is not described by keys.
     """
-    columns = document["columns"] or {}
-    parts = columns if isinstance(columns, list) else list(columns.values())
-    parts += document.get("index") or []
+    columns, index = document["columns"] or {}, document.get("index") or []
+    parts = [*columns.values()] if isinstance(columns, dict) else columns
+    if not (isinstance(parts, list) and isinstance(index, list)):
+        raise ConfigurationError(
+            f"The schema {str(path)!r} has `columns` or an `index` that list no columns."
+        )
+    parts = [*parts, *index]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ConfigurationError(f"The schema {str(path)!r} has a column without keys such as `dtype`.")
     unknown = set(document) - _KEYS
     for part in parts:
         # A check may also stand beside the other keys of its column.
@@ -132,10 +138,10 @@ def _refuse_unknown_keys(document: Mapping[str, Any], path: Path) -> None:
         raise ConfigurationError(f"The schema {str(path)!r} has the key {key!r}, which means nothing.{meant}")
 
 
-def _is_check(key: str) -> bool:
+def _is_check(key: object) -> bool:
     from pandera.api.checks import Check
 
-    return not key.startswith("_") and callable(getattr(Check, key, None))
+    return isinstance(key, str) and not key.startswith("_") and callable(getattr(Check, key, None))
 
 
 def _polars_without_pandas(document: Mapping[str, Any]) -> Any:

@@ -39,6 +39,7 @@ WITH_PARAMETERS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
     "/api/dataset": lambda _: {"id": "io_intelligence_models"},
     "/api/dataset/refused": lambda _: {"id": "io_intelligence_models"},
     "/api/dataset/report": lambda _: {"id": "io_intelligence_models"},
+    "/api/costs": lambda model: {"traffic": [{"model": model, "input": "1000000"}]},
 }
 
 
@@ -198,25 +199,35 @@ def routes(url: str, user: str, password: str) -> None:
     assert login.status == 201, (login.status, login.data)
     headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
 
-    def ask(path: str, fields: Any = None) -> Any:
-        answer = pool.request("GET", f"{url}{URL_PREFIX}{path}", fields=fields, headers=headers)
-        assert answer.status == 200, f"GET {path} {fields}: {answer.status} {answer.data[:2_000]!r}"
+    def ask(path: str, parameters: Any = None, method: str = "GET") -> Any:
+        sent = {"json": parameters} if method == "POST" else {"fields": parameters}
+        answer = pool.request(method, f"{url}{URL_PREFIX}{path}", headers=headers, **sent)
+        assert answer.status == 200, f"{method} {path} {parameters}: {answer.status} {answer.data[:2_000]!r}"
         return answer
 
     model = ask("/api/models").json()["items"][0]["name"]
     app = build_api(StoreSource(_no_store), lambda: None)
-    paths = [route.path for route in app.routes if isinstance(route, APIRoute)]
-    assert paths
-    for path in paths:
-        anonymous = pool.request("GET", f"{url}{URL_PREFIX}{path}", redirect=False)
-        assert anonymous.status == 401, f"GET {path} without a login: {anonymous.status}"
-        answer = ask(path, WITH_PARAMETERS[path](model) if path in WITH_PARAMETERS else None)
-        assert path in ("/", "/data-quality", "/api/report", "/api/dataset/report") or answer.json(), path
+    found = [
+        (route.path, method)
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    ]
+    assert {method for _, method in found} == {"GET", "HEAD", "POST"}
+    for path, method in found:
+        anonymous = pool.request(method, f"{url}{URL_PREFIX}{path}", redirect=False)
+        assert anonymous.status == 401, f"{method} {path} without a login: {anonymous.status}"
+        answer = ask(path, WITH_PARAMETERS[path](model) if path in WITH_PARAMETERS else None, method)
+        assert (
+            method == "HEAD"
+            or path in ("/", "/data-quality", "/api/report", "/api/dataset/report")
+            or answer.json()
+        ), path
     static = PACKAGE / "plugin" / "static"
     files = [str(file.relative_to(static)) for file in static.rglob("*") if file.is_file()]
     for name in files:
         assert ask(f"/static/{name}").data, name
-    print(f"{len(paths)} routes and {len(files)} files served")
+    print(f"{len(found)} routes and {len(files)} files served")
 
 
 def _no_store() -> Any:

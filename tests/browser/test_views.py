@@ -13,7 +13,7 @@ import pytest
 from chromium import expect, until_drawn
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.replay import replay
+from io_intelligence_provider.cli.emulator import replay
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 

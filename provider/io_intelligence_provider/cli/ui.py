@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from io_intelligence_provider.cli.arguments import EMULATOR_PORT, EMULATOR_VARIABLE, port_from
-from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
-from io_intelligence_provider.cli.replay import file_missing_changes, replay
+from io_intelligence_provider.cli.commands import DAG_ID, example_dags
+from io_intelligence_provider.cli.emulator import file_missing_changes, replay
 from io_intelligence_provider.cli.standalone import (
     HOST,
     AirflowError,

@@ -26,8 +26,7 @@ import polars as pl
 
 from io_intelligence_provider.alerts.digest import Alert, Digest, RuleAlerts
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.changes.baseline import in_quarantine
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.days import Day, in_quarantine
 from io_intelligence_provider.changes.kinds import (
     EXTRA,
     MODEL_ADDED,

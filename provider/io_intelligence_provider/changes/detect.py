@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.changes.day import UnreadableDayError
+from io_intelligence_provider.changes.days import UnreadableDayError
 from io_intelligence_provider.changes.diff import Comparison, compare, compare_with, to_parquet
 from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError

@@ -17,8 +17,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from io_intelligence_provider.changes.baseline import Baseline, given, in_quarantine, latest_known, match
-from io_intelligence_provider.changes.day import Day, UnreadableDayError
+from io_intelligence_provider.changes.days import (
+    Baseline,
+    Day,
+    UnreadableDayError,
+    given,
+    in_quarantine,
+    latest_known,
+    match,
+)
 from io_intelligence_provider.changes.kinds import (
     EXTRA,
     FIELDS,

@@ -16,9 +16,8 @@ from pydantic import BaseModel
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
-from io_intelligence_provider.emulator import fault_middleware
 from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape
-from io_intelligence_provider.emulator.faults import Fault
+from io_intelligence_provider.emulator.faults import MODELS_PATH, Fault, serve
 from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.state import EmulatorState, OAuthClient, ServerQuirks, same
 from io_intelligence_provider.errors import ConfigurationError
@@ -36,7 +35,7 @@ class EmulatorApp(FastAPI):
         self.oauth = oauth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await fault_middleware.serve(super().__call__, self.emulator, scope, receive, send)
+        await serve(super().__call__, self.emulator, scope, receive, send)
 
 
 def create_app(
@@ -98,7 +97,7 @@ oauth_router = APIRouter(include_in_schema=False)
 
 
 @models.get(
-    fault_middleware.MODELS_PATH,
+    MODELS_PATH,
     summary="Get Models List",
     operation_id="get_models_list_v1_models_get",
     dependencies=[Depends(authorize)],

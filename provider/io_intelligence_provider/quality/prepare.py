@@ -15,10 +15,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
 from io_intelligence_provider.quality.result import Severity
 from io_intelligence_provider.quality.rules import rule_of, rule_text
-from io_intelligence_provider.quality.schema import LoadedSchema
+from io_intelligence_provider.quality.schema import NOT_NULLABLE, LoadedSchema, Schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -17,9 +17,8 @@ from io_intelligence_provider.changes.values import extra_texts
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME
 from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
 from io_intelligence_provider.storage.parquet import CheckedFile, open_parquet, read_parquet
-from io_intelligence_provider.store.layout import models_path, quarantine_path
+from io_intelligence_provider.store.layout import QUARANTINE_KIND, models_path, quarantine_path
 from io_intelligence_provider.store.models_file import MODELS_KIND, chosen_columns, info_of
-from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = [

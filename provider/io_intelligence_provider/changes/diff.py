@@ -38,7 +38,7 @@ from io_intelligence_provider.changes.kinds import (
 )
 from io_intelligence_provider.changes.values import as_text, directions, percents
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.store.changes_schema import changes_schema
+from io_intelligence_provider.store.layout import changes_schema
 from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.store import SnapshotStore
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.batches import Batch, InMemory, float_columns
-from io_intelligence_provider.quality.counts import CheckCounts
+from io_intelligence_provider.quality.checks import CheckCounts
 from io_intelligence_provider.quality.files import output_filesystem, partitions_of
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.prepare import Unique, needs_all_rows, prepare

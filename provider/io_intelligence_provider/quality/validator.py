@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.batches import Batch
-from io_intelligence_provider.quality.counts import CheckCounts
+from io_intelligence_provider.quality.checks import CheckCounts
 from io_intelligence_provider.quality.frames import OutputTable
 from io_intelligence_provider.quality.parser import BatchParser, ParsedBatch, bare_column
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared

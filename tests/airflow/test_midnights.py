@@ -32,8 +32,7 @@ from io_intelligence_provider.assets import PARTITIONS
 from io_intelligence_provider.changes.watch import poll
 from io_intelligence_provider.cli.demo import Receiver, notifying
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
 

@@ -14,7 +14,7 @@ from chromium import expect, until_drawn
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli.emulator import replay
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from io_intelligence_provider.cli.commands import DAG_ID, SETTINGS, example_dags
 from io_intelligence_provider.cli.emulator import replay
 from io_intelligence_provider.cli.standalone import airflow_environment, free_port
 from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import IOIntelligenceError
 from io_intelligence_provider.store.store import SnapshotStore

@@ -112,8 +112,7 @@ def _run_emulate(args: argparse.Namespace) -> int:
 
 
 def _catalogue(args: argparse.Namespace) -> Catalogue:
-    from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 
     if args.catalogue:
         return FixedCatalogue.from_file(args.catalogue)
@@ -176,7 +175,7 @@ def _run_replay(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.catalogue import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
     from io_intelligence_provider.store.store import SnapshotStore
 

@@ -21,7 +21,12 @@ from io_intelligence_provider.quality.batches import (
     wanted_floats,
 )
 from io_intelligence_provider.quality.checks import CheckCounts, identified
-from io_intelligence_provider.quality.files import find, output_filesystem, refuse_output_among_input
+from io_intelligence_provider.quality.files import (
+    ParquetTarget,
+    find,
+    output_filesystem,
+    refuse_output_among_input,
+)
 from io_intelligence_provider.quality.frames import frame_columns, from_frame
 from io_intelligence_provider.quality.policy import (
     CheckOptions,
@@ -45,7 +50,6 @@ from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.uniqueness import find_duplicate_keys
 from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys, validate_batch
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
 __all__ = ["RunContext", "check_dataset", "check_frame"]
 

@@ -94,7 +94,7 @@ def test_a_run_that_failed_links_to_the_day_it_was_about(
     api: EmulatorServer, root: Path, run_dag: Callable[..., Any], links_of: Callable[..., Any]
 ) -> None:
     api.faults.add(Fault(kind="status", status=402, times=None))
-    with DAG("failing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+    with DAG("linked_failing", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         IOIntelligenceSnapshotOperator(task_id="snapshot", retries=0)
     run = run_dag(dag)
     assert run.state == "failed"
@@ -112,7 +112,7 @@ def test_a_stopped_run_links_to_its_own_result_and_asks_for_no_xcom(
     with EmulatorServer(catalogue=FixedCatalogue([{"id": 1}])) as server:
         connection = {"conn_type": "io_intelligence", "host": server.url}
         monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT", json.dumps(connection))
-        with DAG("stopped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        with DAG("linked_stopped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
             IOIntelligenceSnapshotOperator(task_id="snapshot", retries=0)
         run = run_dag(dag)
     assert run.state == "failed"
@@ -140,7 +140,7 @@ def test_a_task_with_a_store_of_its_own_has_no_link(
     run_dag: Callable[..., Any],
     links_of: Callable[..., Any],
 ) -> None:
-    with DAG("elsewhere", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+    with DAG("linked_elsewhere", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         IOIntelligenceSnapshotOperator(task_id="elsewhere", root=str(tmp_path / "elsewhere"))
         IOIntelligenceSnapshotOperator(task_id="named", root=f"file://{root}/")
     run = run_dag(dag)

@@ -22,7 +22,7 @@ from io_intelligence_provider.changes.kinds import (
     kind_of,
 )
 from io_intelligence_provider.contract.columns import COLUMNS
-from io_intelligence_provider.store.changes_schema import changes_schema
+from io_intelligence_provider.store.layout import changes_schema
 
 HERE: Final = Path(__file__).parent
 REPO: Final = HERE.parent

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.replay import replay
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.cli.emulator import replay
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 DOCS: Final = Path(__file__).parent

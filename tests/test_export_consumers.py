@@ -12,7 +12,7 @@ import pytest
 
 from helpers.fixtures import RunConsumer
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, export_prices, take_snapshot
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 pytestmark = pytest.mark.exports

@@ -18,8 +18,8 @@ import nbformat
 from nbclient import NotebookClient
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.replay import replay
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.cli.emulator import replay
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 HERE: Final = Path(__file__).parent

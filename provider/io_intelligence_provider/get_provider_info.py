@@ -113,10 +113,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "task-decorators": [
-            {"name": "pandera", "class-name": f"{package}.decorators.pandera.pandera_task"},
+            {"name": "pandera", "class-name": f"{package}.operators.pandera.pandera_task"},
         ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.watcher"]}],
-        "extra-links": [f"{package}.operators.links.{name}" for name in ("QualityLink", "ChangesLink")],
+        "extra-links": [f"{package}.operators.results.{name}" for name in ("QualityLink", "ChangesLink")],
         "notifications": [f"{package}.notifications.webhook.IOIntelligenceWebhookNotifier"],
         "config": {
             "io_intelligence": {

@@ -46,14 +46,19 @@ from io_intelligence_provider.quality.report_html import report_html
 from io_intelligence_provider.quality.result import CheckResult, is_run_id, new_run_id
 from io_intelligence_provider.quality.results_store import TaskRun
 from io_intelligence_provider.storage.parquet import check_bytes
-from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
+from io_intelligence_provider.store.layout import (
+    QuarantineFile,
+    models_path,
+    quality_path,
+    quarantine_path,
+    written_now,
+)
 from io_intelligence_provider.store.models_file import (
     MODELS_KIND,
     ModelSorter,
     NoRunIdError,
     serialise_models,
 )
-from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import (
     SnapshotInfo,
     SnapshotStore,
@@ -62,7 +67,6 @@ from io_intelligence_provider.store.store import (
     compact_or_warn,
     in_utc,
 )
-from io_intelligence_provider.store.written import written_now
 
 __all__ = [
     "GRACE",

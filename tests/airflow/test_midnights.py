@@ -26,14 +26,14 @@ import urllib3
 from airflow.sdk import BaseNotifier
 
 from helpers.airflow_runs import DAGS, load_dag
+from helpers.http_clients import wait_until
 from helpers.surroundings import REPOSITORY
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.assets import PARTITIONS
 from io_intelligence_provider.changes.watch import poll
 from io_intelligence_provider.cli.demo import Receiver, notifying
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
 
@@ -306,8 +306,6 @@ PYTHON = REPOSITORY / ".venv-midnights" / "bin" / "python"
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
 """libfaketime 0.9.10 refuses the call by which Python sleeps, until a time of the monotonic clock."""
-PATIENCE = 300.0
-"""Seconds until a condition that holds mostly within thirty is given up."""
 SETTLED = 6.0
 """Seconds without a running Dag or task after which nothing more is expected; a scheduler pauses for one."""
 
@@ -405,13 +403,6 @@ def is_task_running() -> bool:
             if title.startswith("airflow worker") and "<idle>" not in title:
                 return True
     return False
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:g} s"
-        time.sleep(0.5)
 
 
 @pytest.mark.midnights

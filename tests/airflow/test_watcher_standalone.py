@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,30 +23,14 @@ from typing import Any
 import pytest
 
 from helpers.airflow_runs import API_KEY
+from helpers.http_clients import wait_until
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.cli.standalone import free_port
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 pytestmark = [pytest.mark.standalone, pytest.mark.timeout(1500)]
 
 DAGS = Path(__file__).parents[2] / "dags"
-PATIENCE = 300.0
-"""Seconds until a condition that holds mostly within twenty is given up."""
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"{what}: not within {seconds:g} s")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Airflow:

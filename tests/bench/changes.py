@@ -25,9 +25,8 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.contract.records import validate_records
-from io_intelligence_provider.store.layout import models_path, quarantine_path
+from io_intelligence_provider.store.layout import QuarantineFile, models_path, quarantine_path
 from io_intelligence_provider.store.models_file import serialise_models
-from io_intelligence_provider.store.quarantine import QuarantineFile
 
 FIRST = date(2026, 6, 29)
 _SLICE = 50_000

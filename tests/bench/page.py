@@ -43,10 +43,15 @@ from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.result import CheckResult
-from io_intelligence_provider.store.changes_schema import changes_schema
-from io_intelligence_provider.store.layout import changes_path, models_path, quality_path, quarantine_path
+from io_intelligence_provider.store.layout import (
+    QuarantineFile,
+    changes_path,
+    changes_schema,
+    models_path,
+    quality_path,
+    quarantine_path,
+)
 from io_intelligence_provider.store.models_file import file_metadata, writer_options
-from io_intelligence_provider.store.quarantine import QuarantineFile
 
 LAST: Final = date(2026, 6, 30)
 _TIMES: Final = 30

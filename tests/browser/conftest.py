@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 sys.path.insert(0, str(Path(__file__).parent))

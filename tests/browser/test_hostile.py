@@ -16,8 +16,7 @@ from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_s
 from io_intelligence_provider.alerts.rules import AlertRule
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.detect import detect_changes
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from chromium import expect, until_drawn
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.changes.detect import detect_changes
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 from chromium import expect, until_drawn
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.replay import replay
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.cli.emulator import replay
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 if TYPE_CHECKING:

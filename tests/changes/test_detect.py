@@ -14,8 +14,7 @@ from io_intelligence_provider.changes import detect
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
-from io_intelligence_provider.store.changes_schema import changes_schema
-from io_intelligence_provider.store.layout import changes_path, models_path, quarantine_path
+from io_intelligence_provider.store.layout import changes_path, changes_schema, models_path, quarantine_path
 
 
 def parquet(builder, when):

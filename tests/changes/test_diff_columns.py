@@ -9,7 +9,7 @@ import pytest
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider.alerts.evaluate import evaluate, pending
 from io_intelligence_provider.alerts.ledger import record_sent
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.days import Day
 from io_intelligence_provider.changes.detect import detect_changes
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.store.layout import models_path

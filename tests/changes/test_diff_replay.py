@@ -16,7 +16,7 @@ from helpers.stores import StoreBuilder, model_row
 from io_intelligence_provider.changes.detect import compare_days, detect_changes
 from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.contract.columns import COLUMNS, Kind
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.store.store import SnapshotStore
 

@@ -21,8 +21,7 @@ from io_intelligence_provider.changes.watch import (
     mark_sent,
     poll,
 )
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 

@@ -16,7 +16,7 @@ import pytest
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 KEY = "iok-a-key-of-the-cli-test"

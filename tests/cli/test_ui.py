@@ -17,10 +17,10 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.changes import detect
 from io_intelligence_provider.cli import ui
 from io_intelligence_provider.cli.arguments import port_from
-from io_intelligence_provider.cli.replay import file_missing_changes, replay
+from io_intelligence_provider.cli.emulator import file_missing_changes, replay
 from io_intelligence_provider.cli.standalone import Standalone, airflow_environment, free_port
 from io_intelligence_provider.cli.ui import port_of_newest
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.store.layout import changes_path

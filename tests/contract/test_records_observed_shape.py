@@ -20,7 +20,7 @@ from io_intelligence_provider.contract.columns import (
     PRICE_COLUMNS,
 )
 from io_intelligence_provider.contract.parsing import storer
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 
 URL = "https://api.intelligence.io.solutions/api/v1/models/"
 

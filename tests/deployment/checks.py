@@ -27,11 +27,12 @@ import psutil
 import requests
 
 from deployment.client import Airflow
-from deployment.stack import BUCKET, LOGS, PREFIX, WORKERS, Stack, wait_until
+from deployment.stack import BUCKET, LOGS, PREFIX, WORKERS, Stack
+from helpers.http_clients import wait_until
 from helpers.relay import Relay
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
 from io_intelligence_provider.cli.demo import Receiver
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.quality.results_store import ResultHistory
 
 DAILY: Final = "io_intelligence_daily_pricing"

@@ -7,7 +7,8 @@ from typing import Any
 
 import requests
 
-from deployment.stack import Stack, wait_until
+from deployment.stack import Stack
+from helpers.http_clients import wait_until
 
 __all__ = ["Airflow"]
 

@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import distributions
@@ -29,10 +28,11 @@ import boto3
 import psutil
 import requests
 
+from helpers.http_clients import wait_until
 from io_intelligence_provider.cli.demo import Receiver, notifying
 from io_intelligence_provider.cli.standalone import free_port
 
-__all__ = ["BUCKET", "LOGS", "PREFIX", "WORKERS", "Stack", "wait_until"]
+__all__ = ["BUCKET", "LOGS", "PREFIX", "WORKERS", "Stack"]
 
 HOST: Final = "127.0.0.1"
 PREFIX: Final = "/airflow"
@@ -40,8 +40,6 @@ BUCKET: Final = "prices"
 LOGS: Final = "logs"
 WORKERS: Final = ("worker-1", "worker-2")
 CONNECTIONS: Final = 50
-PATIENCE: Final = 300.0
-"""Seconds until a condition that holds mostly within twenty is given up."""
 FAREWELL: Final = 8.0
 """Seconds that processes have to end before they are killed."""
 USERS: Final = {"admin": "Admin", "op": "Op", "viewer": "Viewer", "reader": "Reader", "public": "Public"}
@@ -78,19 +76,6 @@ http {{
     }}
 }}
 """
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Return the first true value of a condition.
-
-    :raises AssertionError: when it does not hold in time.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.25)
-    raise AssertionError(f"{what}: not within {seconds:g} s")
 
 
 def listens(port: int) -> bool:

@@ -28,8 +28,8 @@ from io_intelligence_provider.catalog.settings import EXTRA_FIELDS
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.contract.records import batch_schema
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.faults import Fault, Kind
-from io_intelligence_provider.emulator.history import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator

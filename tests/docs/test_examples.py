@@ -19,7 +19,7 @@ import pytest
 from pandera.polars import Column, DataFrameSchema
 
 from io_intelligence_provider import CheckOptions, check_frame
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.quality.results_store import ResultHistory
 

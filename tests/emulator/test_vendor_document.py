@@ -10,8 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from helpers.http_clients import ask
-from io_intelligence_provider.emulator.app import create_app
-from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.emulator.server import EmulatorServer, create_app
 
 VENDOR = yaml.safe_load((Path(__file__).parent / "vendor_openapi.yaml").read_text(encoding="utf-8"))
 OPERATION = VENDOR["paths"]["/api/v1/models"]["get"]

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot
-from io_intelligence_provider.cli.replay import replay
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.cli.emulator import replay
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 LAST = date(2026, 7, 1)

@@ -18,8 +18,7 @@ import pytest
 
 from helpers.surroundings import REPOSITORY
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 API_KEY = f"iok-{secrets.token_hex(16)}"

@@ -24,8 +24,8 @@ import io_intelligence_provider
 from helpers.months import let_a_minute_pass
 from helpers.stores import StoreBuilder
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.cli.replay import replay
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.cli.emulator import replay
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]

@@ -6,9 +6,10 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -120,6 +121,20 @@ def serve_page(
         thread.join()  # ends after the threads of its event loop
 
 
+ROUTES: Final[Mapping[str, Mapping[str, str]]] = {
+    "status": {},
+    "overview": {},
+    "models": {},
+    "model": {"model": "a"},
+    "history": {"models": "a", "fields": "output_token_price"},
+    "changes": {"start": "2026-02-01"},
+    "changes/days": {},
+    "quality": {},
+    "quarantine": {},
+}
+"""Routes of the page that read every kind of file, with parameters for :func:`.file_every_kind`."""
+
+
 def ask_in_process(
     store: SnapshotStore, routes: Mapping[str, Mapping[str, str]]
 ) -> dict[str, tuple[int, Any]]:
@@ -170,3 +185,20 @@ def ask(
         answer = connection.getresponse()
         with answer:
             return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+
+
+PATIENCE: Final = 300.0
+"""Seconds until a condition that holds mostly within twenty is given up."""
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Return the first true value of a condition.
+
+    :raises AssertionError: when it does not hold in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.25)
+    raise AssertionError(f"{what}: not within {seconds:g} s")

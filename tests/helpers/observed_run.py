@@ -89,8 +89,7 @@ def _listen(listener: socket.socket, datagrams: list[str]) -> None:
 
 
 def main(folder: Path) -> None:
-    from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
 
     records = PriceHistory.load().records()[:3]

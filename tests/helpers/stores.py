@@ -30,9 +30,8 @@ from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
 from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.store import months
-from io_intelligence_provider.store.layout import models_path, quality_path, quarantine_path
+from io_intelligence_provider.store.layout import QuarantineFile, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata
-from io_intelligence_provider.store.quarantine import QuarantineFile
 from io_intelligence_provider.store.store import SnapshotStore
 
 FIRST_DAY = date(2026, 3, 1)

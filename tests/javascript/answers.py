@@ -11,9 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.plugin.app import build_api
+from io_intelligence_provider.plugin.app import FOLDER, build_api
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.plugin.static_files import FOLDER
 
 __all__ = ["TARGET", "render"]
 

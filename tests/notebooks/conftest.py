@@ -13,7 +13,7 @@ import pytest
 
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.cli import main
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 
 HERE = Path(__file__).parents[2] / "docs" / "notebooks"

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from helpers.http_clients import ask_in_process
+from helpers.http_clients import ROUTES, ask_in_process
 from helpers.stores import file_every_kind
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.alerts.evaluate import evaluate
@@ -33,17 +33,6 @@ pytestmark = pytest.mark.long
 
 HURT, LATEST, NEXT = date(2026, 3, 3), date(2026, 3, 4), date(2026, 3, 5)
 RULE = [{"name": "r", "changes": ["price_changed"], "baseline": "last_alert"}]
-ROUTES = {
-    "status": {},
-    "overview": {},
-    "models": {},
-    "model": {"model": "a"},
-    "history": {"models": "a", "fields": "output_token_price"},
-    "changes": {"start": "2026-02-01"},
-    "changes/days": {},
-    "quality": {},
-    "quarantine": {},
-}
 FILES = {
     "the latest snapshot": [f"models/snapshot_date={LATEST}/models.parquet"],
     "older files": [

@@ -16,11 +16,9 @@ import pytest
 from helpers.http_clients import json_paths
 from helpers.stores import model_row
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.plugin import static_files
-from io_intelligence_provider.plugin.app import SECURITY_HEADERS
+from io_intelligence_provider.plugin.app import FOLDER, SECURITY_HEADERS, StaticFiles
 from io_intelligence_provider.plugin.cache import Cache
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.plugin.static_files import FOLDER, StaticFiles
 
 pytestmark = pytest.mark.long
 
@@ -238,7 +236,7 @@ def test_the_address_without_the_slash_leads_to_the_one_with_it(builder: Any) ->
 
 
 def test_static_files(page: Any) -> None:
-    folder = static_files.FOLDER
+    folder = FOLDER
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     assert {"index.html", "icon.svg", "icon-dark.svg"} <= set(names)
     kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}

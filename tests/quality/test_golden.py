@@ -16,8 +16,7 @@ import polars as pl
 import pytest
 
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.quality.policy import CheckOptions

@@ -28,7 +28,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # for frames of a few rows
 
-from helpers.http_clients import ask_in_process
+from helpers.http_clients import ROUTES, ask_in_process
 from helpers.stores import file_every_kind
 from io_intelligence_provider import SnapshotStore, detect_changes, export_prices
 from io_intelligence_provider.errors import IOIntelligenceError
@@ -45,17 +45,6 @@ FILES: Final = (
     "quarantine/*2026-03-0[134]/*.parquet",
     "results/*/*.parquet",
 )
-ROUTES: Final[Mapping[str, Mapping[str, str]]] = {
-    "status": {},
-    "overview": {},
-    "models": {},
-    "model": {"model": "a"},
-    "history": {"models": "a", "fields": "output_token_price"},
-    "changes": {"start": "2026-02-01"},
-    "changes/days": {},
-    "quality": {},
-    "quarantine": {},
-}
 READS: Final[Mapping[str, Callable[[SnapshotStore], Any]]] = {
     "read": lambda store: store.read(),
     "history": lambda store: store.history(),

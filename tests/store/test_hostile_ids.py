@@ -19,7 +19,7 @@ from helpers.stores import file_records
 from io_intelligence_provider import SnapshotStore, detect_changes
 from io_intelligence_provider.alerts.digest import Digest, RuleAlerts
 from io_intelligence_provider.alerts.ledger import last_notified, record_sent
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.days import Day
 from io_intelligence_provider.errors import IOIntelligenceError, StorageError
 from io_intelligence_provider.quality.result import is_run_id, new_run_id
 from io_intelligence_provider.quality.results_store import ResultHistory

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final, Literal
 
 from io_intelligence_provider.alerts.traffic import Bill
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.days import Day
 from io_intelligence_provider.changes.kinds import PRICE
 from io_intelligence_provider.changes.values import as_text
 from io_intelligence_provider.errors import NotOnFileError, StorageError

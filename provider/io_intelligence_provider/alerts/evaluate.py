@@ -36,8 +36,7 @@ from io_intelligence_provider.alerts.ledger import (
 )
 from io_intelligence_provider.alerts.rules import AlertRule, RulesSource, rules_from
 from io_intelligence_provider.alerts.traffic import Traffic, bill_of
-from io_intelligence_provider.changes.baseline import Baseline, match
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.days import Baseline, Day, match
 from io_intelligence_provider.changes.diff import (
     Comparison,
     as_table,

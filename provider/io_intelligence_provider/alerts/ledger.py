@@ -26,8 +26,7 @@ import polars as pl
 
 from io_intelligence_provider.alerts.digest import Alert, Digest, RuleAlerts
 from io_intelligence_provider.catalog.wire import WireShape
-from io_intelligence_provider.changes.baseline import in_quarantine
-from io_intelligence_provider.changes.day import Day
+from io_intelligence_provider.changes.days import Day, in_quarantine
 from io_intelligence_provider.changes.kinds import (
     EXTRA,
     MODEL_ADDED,
@@ -41,9 +40,8 @@ from io_intelligence_provider.changes.kinds import (
 from io_intelligence_provider.changes.values import as_text
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
-from io_intelligence_provider.store.layout import date_of
+from io_intelligence_provider.store.layout import date_of, running_task
 from io_intelligence_provider.store.store import SnapshotStore
-from io_intelligence_provider.store.written import task_run
 
 __all__ = [
     "LEDGER",
@@ -250,7 +248,6 @@ def _stop_name(report: QualityReport) -> str:
 def _content(
     digest: Digest, group: RuleAlerts, notifier: str, run_id: str, sent_at: datetime
 ) -> dict[str, Any]:
-    task = task_run()
     return {
         "version": _VERSION,
         "run_id": run_id,
@@ -259,7 +256,7 @@ def _content(
         "snapshot_date": digest.snapshot_date.isoformat(),
         "snapshot_id": digest.snapshot_id,
         "sent_at": sent_at.isoformat(),
-        "task": task and vars(task),
+        "task": running_task(),
         "alerts": [alert.to_dict() for alert in group.alerts],
     }
 

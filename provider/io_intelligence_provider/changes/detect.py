@@ -10,13 +10,12 @@ from datetime import date
 from typing import Any, Final
 
 from io_intelligence_provider import __version__
-from io_intelligence_provider.changes.day import UnreadableDayError
+from io_intelligence_provider.changes.days import UnreadableDayError
 from io_intelligence_provider.changes.diff import Comparison, compare, compare_with, to_parquet
 from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.store.layout import changes_path
+from io_intelligence_provider.store.layout import changes_path, written_now
 from io_intelligence_provider.store.store import SnapshotStore, When, as_date, compact_or_warn
-from io_intelligence_provider.store.written import written_now
 
 __all__ = ["ChangesSummary", "compare_days", "detect_changes"]
 

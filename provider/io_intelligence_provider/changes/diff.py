@@ -17,8 +17,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from io_intelligence_provider.changes.baseline import Baseline, given, in_quarantine, latest_known, match
-from io_intelligence_provider.changes.day import Day, UnreadableDayError
+from io_intelligence_provider.changes.days import (
+    Baseline,
+    Day,
+    UnreadableDayError,
+    given,
+    in_quarantine,
+    latest_known,
+    match,
+)
 from io_intelligence_provider.changes.kinds import (
     EXTRA,
     FIELDS,
@@ -32,7 +39,7 @@ from io_intelligence_provider.changes.kinds import (
 from io_intelligence_provider.changes.values import as_text, directions, percents
 from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.store.changes_schema import changes_schema
+from io_intelligence_provider.store.layout import changes_schema
 from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.store import SnapshotStore
 

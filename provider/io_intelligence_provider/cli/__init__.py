@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 
 __all__ = ["main"]
 
-_COMMANDS: Final = ("snapshot", "show", "changes", "alert", "export", "replay", "emulate", "init_dag")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 after a failure, or 2 for wrong arguments."""
+    from io_intelligence_provider.cli import commands, emulator
+
     parser = argparse.ArgumentParser(
         prog="io-intelligence",
         description="Checked daily Parquet snapshots of the IO Intelligence (io.net) models catalogue.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
-        importlib.import_module(f"{__name__}.{name}").add_parser(commands)
+    known = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (
+        commands.add_snapshot,
+        commands.add_show,
+        commands.add_changes,
+        commands.add_alert,
+        commands.add_export,
+        emulator.add_replay,
+        emulator.add_emulate,
+        commands.add_init_dag,
+    ):
+        add(known)
     args = parser.parse_args(arguments)
     try:
         code: int = args.run(args)

@@ -25,12 +25,11 @@ from io_intelligence_provider.alerts.message import DigestMessage
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
 from io_intelligence_provider.cli.arguments import EMULATOR_PORT, EMULATOR_VARIABLE, api_key, port_from
-from io_intelligence_provider.cli.changes import find_changes
-from io_intelligence_provider.cli.init_dag import DAG_ID, SETTINGS, example_dags
-from io_intelligence_provider.cli.replay import replay
+from io_intelligence_provider.cli.commands import DAG_ID, SETTINGS, example_dags, find_changes
+from io_intelligence_provider.cli.emulator import replay
 from io_intelligence_provider.cli.standalone import airflow_environment, free_port
 from io_intelligence_provider.cli.tables import Trends, changes_table, models_table, safe
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import IOIntelligenceError
 from io_intelligence_provider.store.store import SnapshotStore

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from io_intelligence_provider.cli.arguments import EMULATOR_PORT, EMULATOR_VARIABLE, port_from
-from io_intelligence_provider.cli.init_dag import DAG_ID, example_dags
-from io_intelligence_provider.cli.replay import file_missing_changes, replay
+from io_intelligence_provider.cli.commands import DAG_ID, example_dags
+from io_intelligence_provider.cli.emulator import file_missing_changes, replay
 from io_intelligence_provider.cli.standalone import (
     HOST,
     AirflowError,
@@ -30,7 +30,7 @@ from io_intelligence_provider.cli.standalone import (
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
 
 if TYPE_CHECKING:
-    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.catalogue import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
     from io_intelligence_provider.store.store import SnapshotStore
 
@@ -49,7 +49,7 @@ def main(folder: Path, demo: Path, port: int | None, emulator_port: int | None =
     :param emulator_port: ``None``: that of the newest snapshot, as the check ``source`` flags another one.
     """
     # Imported here so that a wrong PORT is reported at once.
-    from io_intelligence_provider.emulator.history import PriceHistory
+    from io_intelligence_provider.emulator.catalogue import PriceHistory
     from io_intelligence_provider.emulator.server import EmulatorServer
     from io_intelligence_provider.store.store import SnapshotStore
 

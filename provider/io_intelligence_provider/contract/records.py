@@ -33,11 +33,10 @@ from io_intelligence_provider.contract.columns import (
 )
 from io_intelligence_provider.contract.decode import Batch, read_batch
 from io_intelligence_provider.contract.parsing import parse_prices, parse_timestamps
-from io_intelligence_provider.quality.counts import CheckCounts
-from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, run_schema
-from io_intelligence_provider.quality.prepare import Declared
+from io_intelligence_provider.quality.checks import CheckCounts, Declared
 from io_intelligence_provider.quality.quarantine import value_text
 from io_intelligence_provider.quality.result import MAX_EXAMPLES, CheckFailure, CheckResult
+from io_intelligence_provider.quality.schema import NOT_NULLABLE, run_schema
 
 if TYPE_CHECKING:
     import pandera.polars as pa

@@ -17,9 +17,8 @@ from threading import Lock
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
-from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape, render
+from io_intelligence_provider.emulator.catalogue import Catalogue, Rendered, Shape, model_id, render
 from io_intelligence_provider.emulator.faults import Drift, Faults
-from io_intelligence_provider.emulator.history import model_id
 
 __all__ = ["EmulatorState", "OAuthClient", "ServerQuirks", "Tokens", "same"]
 

@@ -12,7 +12,7 @@ from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert import notify
 from io_intelligence_provider.operators.common import date_of_run, processed_date
-from io_intelligence_provider.operators.links import page_url, quality_view, run_url
+from io_intelligence_provider.operators.results import page_url, quality_view, run_url
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 if TYPE_CHECKING:

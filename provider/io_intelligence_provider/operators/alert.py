@@ -18,7 +18,7 @@ from io_intelligence_provider.changes.kinds import KINDS
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import open_store, traffic_text
 from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
-from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link, page_url, run_url
+from io_intelligence_provider.operators.results import ChangesLink, changes_view, page_link, page_url, run_url
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context

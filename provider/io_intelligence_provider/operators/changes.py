@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from io_intelligence_provider.assets import CHANGES, CHANGES_ALIAS, event_extra, publish
 from io_intelligence_provider.hooks.store import is_configured, open_store
 from io_intelligence_provider.operators.common import processed_date, refuse_locations, run_day
-from io_intelligence_provider.operators.links import ChangesLink, changes_view, page_link
+from io_intelligence_provider.operators.results import ChangesLink, changes_view, page_link
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -1,12 +1,14 @@
-"""Defines the operator that validates any Parquet data set with any pandera schema."""
+"""Defines the operator that validates any Parquet data set with any pandera schema, and ``@task.pandera``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
 
 from io_intelligence_provider.assets import RESULT_KEY
 from io_intelligence_provider.errors import ConfigurationError, QualityError
@@ -19,17 +21,18 @@ from io_intelligence_provider.operators.common import (
     refuse_shared_outputs,
     run_name,
 )
-from io_intelligence_provider.operators.links import QualityLink
+from io_intelligence_provider.operators.results import QualityLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk.bases.decorator import TaskDecorator
 
     from io_intelligence_provider.quality.policy import CheckOptions, EarlierRuns
     from io_intelligence_provider.quality.result import CheckRun
 
     AnyPath = str | PathLike[str] | ObjectStoragePath
 
-__all__ = ["PanderaCheckOperator"]
+__all__ = ["PanderaCheckOperator", "pandera_task"]
 
 _PATHS: Final = ("path", "quarantine_path", "valid_path", "results_root")
 
@@ -311,7 +314,7 @@ class PanderaCheckOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, _: Any) -> Any:
         """Return the lineage of the run, passed or failed."""
-        from io_intelligence_provider.lineage import check_lineage
+        from io_intelligence_provider.observability import check_lineage
 
         return check_lineage(self._run, self.quarantine_path)
 
@@ -319,3 +322,75 @@ class PanderaCheckOperator(BaseOperator):
 def _template(path: Any) -> Any:
     """Return a ``pathlib.Path`` as text, which Airflow renders."""
     return fspath(path) if isinstance(path, PathLike) else path
+
+
+class _PanderaDecoratedOperator(DecoratedOperator, PanderaCheckOperator):
+    """Calls the function, validates the returned frame, and writes its valid rows to ``path``."""
+
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        *PanderaCheckOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
+    custom_operator_name: str = "@task.pandera"
+    _outputs: ClassVar[Sequence[str]] = ("quarantine_path", "path")
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name in ("valid_path", "engine", "spark"):
+            if name in kwargs:
+                raise TypeError(
+                    f"@task.pandera takes no {name}: valid rows are written to path, by this task"
+                )
+        super().__init__(
+            python_callable=python_callable,
+            op_args=op_args,
+            op_kwargs=op_kwargs,
+            kwargs_to_upstream={},
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Call the function and validate its frame."""
+        self._prepare(context)
+        arguments = determine_kwargs(self.python_callable, self.op_args, {**context, **self.op_kwargs})
+        self._frame = self.python_callable(*self.op_args, **arguments)
+        try:
+            return self._checked(context, self._check)
+        finally:
+            del self._frame
+
+    def _check(self, options: CheckOptions) -> CheckRun:
+        from io_intelligence_provider.quality.run import check_frame
+
+        options = replace(options, valid_path=self.path)
+        return check_frame(self._frame, self.schema, options, filesystem=self._filesystem())
+
+
+def pandera_task(
+    python_callable: Callable[..., Any] | None = None,
+    multiple_outputs: bool | None = None,
+    **kwargs: Any,
+) -> TaskDecorator:
+    """Make a task of a function that returns a frame: pandas, polars, a LazyFrame or an Arrow table.
+
+    The valid rows are written to ``path``, replaced in one step, and only when no finding stops the task. The
+    XCom result is the summary of the run, not the frame.
+
+    :param python_callable: the function.
+    :param kwargs: arguments of :class:`~io_intelligence_provider.operators.pandera.PanderaCheckOperator`,
+        including ``path`` and ``schema``; ``valid_path``, ``engine`` and ``spark`` are not accepted.
+    :raises TypeError: when one of those three is given.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=_PanderaDecoratedOperator,
+        **kwargs,
+    )

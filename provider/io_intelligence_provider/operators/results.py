@@ -1,17 +1,27 @@
-"""Records the result of a run in the log, history and metrics. Never fails the task."""
+"""Records the result of a run in the log, history and metrics, and links to it on the page in Airflow's UI.
+
+Airflow asks for the link of a task when it ends, in the task's own process, and stores it as an XCom. It is
+relative: the UI resolves it with its ``<base>``, so that a ``base_url`` with a path works.
+
+A result that cannot be recorded never fails the task.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import quote, urlsplit
 
-from io_intelligence_provider.hooks.store import open_store
+from airflow.sdk import BaseOperatorLink, conf
+
+from io_intelligence_provider.hooks.store import is_configured, open_store
 from io_intelligence_provider.operators.common import is_mapped
-from io_intelligence_provider.operators.links import page_link
 from io_intelligence_provider.text import example_text
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk.types import TaskInstanceKey
 
     from io_intelligence_provider.contract.report import QualityReport
     from io_intelligence_provider.quality.result import CheckRun
@@ -19,18 +29,100 @@ if TYPE_CHECKING:
     from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = [
+    "PAGE",
+    "ChangesLink",
+    "QualityLink",
+    "changes_view",
     "log_findings",
     "open_history",
+    "page_link",
+    "page_url",
+    "quality_view",
     "read_history",
     "record_result",
     "record_snapshot",
     "result_link",
+    "run_url",
     "task_run",
 ]
 
 log = logging.getLogger(__name__)
 
 _LOGGED_EXAMPLES: Final = 3
+
+PAGE: Final = "io-intelligence/"
+"""The URL of the page below Airflow's root. Its final slash is needed: the page's own URLs are relative."""
+
+
+class _PageLink(BaseOperatorLink):
+    """Returns the operator's ``page_link``, which it sets when it runs; a task that did not run has none."""
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
+        """Return the link, relative to Airflow's root; empty when there is none."""
+        return str(getattr(operator, "page_link", ""))
+
+
+class QualityLink(_PageLink):
+    """Links to the results of the checks of the task's own run."""
+
+    name: ClassVar[str] = "Data quality"
+
+
+class ChangesLink(_PageLink):
+    """Links to the changes of the date."""
+
+    name: ClassVar[str] = "What changed"
+
+
+def quality_view(day: date, run_id: str | None = None) -> str:
+    """Return the fragment that opens the checks of a date, or of one run of that date."""
+    return f"#/quality?day={day}{f'&run={run_id}' if run_id else ''}"
+
+
+def changes_view(day: date) -> str:
+    """Return the fragment that opens the changes of a date."""
+    return f"#/changes?start={day}&end={day}"
+
+
+def page_link(view: str, root: str | None = None, storage_conn_id: str | None = None) -> str:
+    """Return the link to a view, relative to Airflow's root; empty when the page shows another store.
+
+    :param root: root of the store, as in the operators.
+    :param storage_conn_id: connection of the store, as in the operators.
+    """
+    return PAGE + view if is_configured(root, storage_conn_id) else ""
+
+
+def page_url(view: str, root: str | None = None, storage_conn_id: str | None = None) -> str | None:
+    """Return the absolute URL of a view, for readers outside Airflow.
+
+    :returns: ``None`` when ``[api] base_url`` is unset or not an http or https URL, or the page shows
+        another store.
+    """
+    base = conf.get("api", "base_url", fallback=None) or ""
+    link = page_link(view, root, storage_conn_id)
+    return f"{base.rstrip('/')}/{link}" if link and _is_web(base) else None
+
+
+def run_url(context: Context) -> str | None:
+    """Return the absolute URL of the running task instance in Airflow's UI.
+
+    :returns: ``None`` when ``[api] base_url`` is unset or not an http or https URL: Airflow would guess it.
+    """
+    ti: Any = context.get("ti")
+    url: str | None = getattr(ti, "log_url", None)
+    if not url or not _is_web(conf.get("api", "base_url", fallback=None) or ""):
+        return None
+    # Airflow quotes the run only; the ids of Dags and tasks may have letters of any language.
+    return quote(url, safe=":/?#[]@!$&'()*+,;=%")
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def open_history(root: str | None = None, storage_conn_id: str | None = None) -> ResultHistory:
@@ -120,7 +212,7 @@ def record_result(
     :param keep: whether to add it to the history.
     :param task: the task instance that made it.
     """
-    from io_intelligence_provider.metrics import emit_metrics
+    from io_intelligence_provider.observability import emit_metrics
 
     name = dataset or run.dataset
     try:
@@ -136,7 +228,7 @@ def record_snapshot(report: QualityReport, store: SnapshotStore) -> QualityRepor
 
     A snapshot needs no history: its reports are in the store.
     """
-    from io_intelligence_provider.metrics import emit_metrics
+    from io_intelligence_provider.observability import emit_metrics
     from io_intelligence_provider.store.check_runs import footer_profile, with_columns
 
     log_findings(report, report.dataset)

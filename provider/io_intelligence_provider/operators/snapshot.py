@@ -13,13 +13,13 @@ from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
 from io_intelligence_provider.hooks.store import is_configured, open_store
 from io_intelligence_provider.operators.common import date_of_run, number, refuse_locations, skipped
-from io_intelligence_provider.operators.links import QualityLink, page_link, quality_view
+from io_intelligence_provider.operators.results import QualityLink, page_link, quality_view
 
 if TYPE_CHECKING:  # imported on use, because Dag files import this module at every parse
     from airflow.sdk import Context
 
     from io_intelligence_provider.contract.report import QualityReport
-    from io_intelligence_provider.lineage import Lineage
+    from io_intelligence_provider.observability import Lineage
     from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["IOIntelligenceSnapshotOperator"]
@@ -137,6 +137,6 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Lineage | None:  # noqa: ARG002 - OpenLineage's
         """Return the API endpoint with its checks, and the models file that was written."""
-        from io_intelligence_provider.lineage import snapshot_lineage
+        from io_intelligence_provider.observability import snapshot_lineage
 
         return snapshot_lineage(self._report, self._root)

@@ -1,12 +1,20 @@
-"""Builds the page's app. Mounting and access control are the caller's."""
+"""Builds the page's app and serves its files. Mounting and access control are the caller's.
+
+The files are served under a version in their path. None of them is secret.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import anyio.to_thread
+import starlette.staticfiles
 from fastapi import Depends, FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -24,12 +32,20 @@ from io_intelligence_provider.plugin.api import (
     quality,
     status,
 )
+from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.errors import HANDLERS, problem_of
-from io_intelligence_provider.plugin.http import METHODS, Page
+from io_intelligence_provider.plugin.http import METHODS, Body, Page, etag_of, respond
 from io_intelligence_provider.plugin.reader import StoreSource
-from io_intelligence_provider.plugin.static_files import StaticFiles
 
-__all__ = ["SECURITY_HEADERS", "SecurityMiddleware", "all_dags_readable", "build_api", "build_app"]
+__all__ = [
+    "FOLDER",
+    "SECURITY_HEADERS",
+    "SecurityMiddleware",
+    "StaticFiles",
+    "all_dags_readable",
+    "build_api",
+    "build_app",
+]
 
 log = logging.getLogger(__name__)
 
@@ -153,3 +169,117 @@ def _shortcut(scope: Scope) -> Response | None:
         headers = {"Location": f"{name}/"} | _NO_STORE
         return PlainTextResponse("See the address with a slash.", 307, headers)
     return None
+
+
+FOLDER: Final = Path(__file__).parent / "static"
+_VARY: Final = "Accept-Encoding"
+_REVALIDATED: Final = "no-cache"
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_LOOK_SECONDS: Final = 1.0
+_MARK: Final = "v-"
+"""How the name of a version begins in a path."""
+_MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""The types of files that are served. Written out, because the machine's own table may differ."""
+
+
+class StaticFiles(starlette.staticfiles.StaticFiles):
+    """Serves the files of one folder with our headers; reads and compresses each version of a file once.
+
+    The page refers to its files as ``static/v-<version>/...``, and they to each other by relative paths: a
+    browser keeps them for ever, and asks for all of them anew after an upgrade. The version is a hash of
+    their content, so that all servers of a release agree. Without it, or with that of another release, a file
+    is revalidated on each use.
+
+    :param cache: keeps the files.
+    """
+
+    def __init__(self, cache: Cache, folder: Path = FOLDER) -> None:
+        super().__init__(directory=folder)
+        self._cache = cache
+        self._folder = folder
+
+    async def index(self, request: Request) -> Response:
+        """Return the HTML of the page."""
+        return await self._page(request, "index.html")
+
+    async def data_quality(self, request: Request) -> Response:
+        """Return the HTML of the page of all data sets."""
+        return await self._page(request, "data-quality.html")
+
+    async def _page(self, request: Request, name: str) -> Response:
+        answer = await anyio.to_thread.run_sync(self._html, name)
+        return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
+
+    def _html(self, name: str) -> Body:
+        version = self.version()
+
+        def load() -> CacheEntry[Body]:
+            text = (self._folder / name).read_text("utf-8")
+            data = text.replace('"static/', f'"static/{_MARK}{version}/').encode()
+            return Body.of(data, etag_of(data)).entry
+
+        return self._cache.get((name, version), load)
+
+    def version(self) -> str:
+        """Return the version of the files, at most a second old: a visit asks for forty of them."""
+        return self._cache.get("version", lambda: CacheEntry(self._hash(), 100, _LOOK_SECONDS))
+
+    def _hash(self) -> str:
+        files = sorted(path for path in self._folder.rglob("*") if path.suffix in _MEDIA_TYPES)
+
+        def load() -> CacheEntry[str]:
+            digest = blake2b(digest_size=8)
+            for path in files:
+                data = path.read_bytes()
+                digest.update(f"{path.relative_to(self._folder).as_posix()} {len(data)}\n".encode() + data)
+            return CacheEntry(digest.hexdigest(), 100)
+
+        state = tuple((path.name, *_version(path.stat())) for path in files)
+        return self._cache.get(("version", state), load)
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file, and read it here, because this runs in a thread and :meth:`file_response` does not."""
+        first, _, rest = path.partition("/")
+        if first.startswith(_MARK):
+            path = rest
+        if os.path.splitext(path)[1] not in _MEDIA_TYPES:  # noqa: PTH122 - `Path` ignores a slash at the end
+            return "", None
+        try:
+            full, status = super().lookup_path(path)
+            if status is not None:
+                self._body(full, status)
+        except (OSError, ValueError):  # a name that is too long, a folder, a file without read permission
+            return "", None
+        return full, status
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """Return a file: for ever under the current version, else to be revalidated."""
+        del status_code
+        request, path = Request(scope), Path(full_path)
+        lasting = f"/{_MARK}{self.version()}/" in scope["path"]
+        body = self._body(str(full_path), stat_result)
+        return respond(
+            request, body, _MEDIA_TYPES[path.suffix], _FOR_EVER if lasting else _REVALIDATED, _VARY
+        )
+
+    def _body(self, path: str, status: os.stat_result) -> Body:
+        def load() -> CacheEntry[Body]:
+            data = Path(path).read_bytes()
+            return Body.of(data, etag_of(data)).entry
+
+        return self._cache.get(("file", path, _version(status)), load)
+
+
+def _version(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_size

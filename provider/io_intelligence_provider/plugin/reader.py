@@ -32,12 +32,12 @@ from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.local import FolderNames, object_version
 from io_intelligence_provider.storage.location import redacted
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.store.changes_schema import changes_schema
 from io_intelligence_provider.store.layout import (
     CHANGES,
     CHANGES_FILE,
     MODELS,
     MODELS_FILE,
+    changes_schema,
     date_of,
     within,
 )

@@ -24,8 +24,7 @@ from io_intelligence_provider.quality.result import CheckRun
 from io_intelligence_provider.quality.results_store import RESULTS, TaskRun, read_results
 from io_intelligence_provider.storage.location import Storage, local_path, storage_of
 from io_intelligence_provider.storage.parquet import open_any
-from io_intelligence_provider.store.layout import quarantine_path
-from io_intelligence_provider.store.quarantine import task_of_run
+from io_intelligence_provider.store.layout import quarantine_path, task_of_run
 
 __all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results"]
 

@@ -24,9 +24,8 @@ from io_intelligence_provider.contract.columns import (
 )
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.errors import InvalidError
-from io_intelligence_provider.store.price_index import INDEX_COLUMNS, chained_index
+from io_intelligence_provider.store.price_index import INDEX_COLUMNS, ModelKey, chained_index, number_rows
 from io_intelligence_provider.store.prices import DOUBTFUL_FOR
-from io_intelligence_provider.store.tracks import ModelKey, number_rows
 from io_intelligence_provider.text import cut
 
 __all__ = [

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.pandera_backend import Frame
 from io_intelligence_provider.quality.prepare import Prepared
+from io_intelligence_provider.quality.schema import Frame
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

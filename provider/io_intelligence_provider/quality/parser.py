@@ -19,9 +19,9 @@ import pyarrow as pa
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.coercion import read_column, read_rows, read_series
 from io_intelligence_provider.quality.frames import Unchanged, nullable_type, to_frame
-from io_intelligence_provider.quality.pandera_backend import RAISED, Frame, whole_validation
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.result import CheckFailure
+from io_intelligence_provider.quality.schema import RAISED, Frame, whole_validation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

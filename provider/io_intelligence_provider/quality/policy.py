@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.history import HistoryChecks
-from io_intelligence_provider.quality.prepare import Declared
 from io_intelligence_provider.quality.result import (
     MAX_EXAMPLES,
     CheckResult,
@@ -20,6 +19,9 @@ from io_intelligence_provider.quality.result import (
 )
 from io_intelligence_provider.storage.location import refusal_of
 from io_intelligence_provider.text import example_text
+
+if TYPE_CHECKING:
+    from io_intelligence_provider.quality.checks import Declared
 
 __all__ = [
     "ALWAYS",

@@ -15,10 +15,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.pandera_backend import NOT_NULLABLE, Schema
+from io_intelligence_provider.quality.checks import Declared, rule_of, rule_text
 from io_intelligence_provider.quality.result import Severity
-from io_intelligence_provider.quality.rules import rule_of, rule_text
-from io_intelligence_provider.quality.schema import LoadedSchema
+from io_intelligence_provider.quality.schema import NOT_NULLABLE, LoadedSchema, Schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,7 +27,6 @@ __all__ = [
     "DTYPE",
     "UNIQUE_COLUMN",
     "UNIQUE_FIELDS",
-    "Declared",
     "Prepared",
     "Unique",
     "needs_all_rows",
@@ -43,29 +41,6 @@ UNIQUE_FIELDS: Final = "multiple_fields_uniqueness"
 """pandera's names for failures that no ``Check`` reports."""
 
 _UNNAMED: Final = "<lambda>"
-
-
-@dataclass(frozen=True)
-class Declared:
-    """One check of a schema.
-
-    :param column: the column as the schema names it (a pattern where ``regex``); ``None``: the frame.
-    :param of_rows: whether it is about rows, as far as is known before it runs.
-    :param rule: its kind and parameters, which do not depend on its name; empty: ``check`` says all.
-    """
-
-    check: str
-    column: str | None
-    of_rows: bool
-    regex: bool = False
-    severity: Severity = "error"
-    rule: str = ""
-
-    def columns(self, present: Sequence[str]) -> list[str | None]:
-        """Return the columns in ``present`` that it covers, or its own name when there is none."""
-        if not self.regex or self.column is None:
-            return [self.column]
-        return [name for name in present if re.match(self.column, name)] or [self.column]
 
 
 @dataclass(frozen=True)

@@ -72,13 +72,13 @@ def dataset_id(dataset: str, schema: str | None = None) -> str:
 
 @dataclass(frozen=True)
 class TaskRun:
-    """The task instance of Airflow that filed a result; ``map_index`` is -1 unless it is mapped."""
+    """The task instance of Airflow that wrote a file; ``map_index`` is -1 unless it is mapped."""
 
     dag_id: str
     task_id: str
     dag_run_id: str
-    map_index: int
-    try_number: int
+    map_index: int = -1
+    try_number: int | None = None
 
 
 class ResultHistory:

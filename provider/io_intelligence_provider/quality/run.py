@@ -20,8 +20,13 @@ from io_intelligence_provider.quality.batches import (
     read_all_rows,
     wanted_floats,
 )
-from io_intelligence_provider.quality.counts import CheckCounts
-from io_intelligence_provider.quality.files import find, output_filesystem, refuse_output_among_input
+from io_intelligence_provider.quality.checks import CheckCounts, identified
+from io_intelligence_provider.quality.files import (
+    ParquetTarget,
+    find,
+    output_filesystem,
+    refuse_output_among_input,
+)
 from io_intelligence_provider.quality.frames import frame_columns, from_frame
 from io_intelligence_provider.quality.policy import (
     CheckOptions,
@@ -41,12 +46,10 @@ from io_intelligence_provider.quality.result import (
     ColumnProfile,
     new_run_id,
 )
-from io_intelligence_provider.quality.rules import identified
 from io_intelligence_provider.quality.schema import load_schema
 from io_intelligence_provider.quality.uniqueness import find_duplicate_keys
 from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys, validate_batch
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
 __all__ = ["RunContext", "check_dataset", "check_frame"]
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.batches import Batch, InMemory, float_columns
-from io_intelligence_provider.quality.counts import CheckCounts
-from io_intelligence_provider.quality.files import output_filesystem, partitions_of
+from io_intelligence_provider.quality.checks import CheckCounts
+from io_intelligence_provider.quality.files import ParquetTarget, output_filesystem, partitions_of
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.prepare import Unique, needs_all_rows, prepare
 from io_intelligence_provider.quality.profile import Profiler
@@ -39,7 +39,6 @@ from io_intelligence_provider.quality.spark_worker import (
 )
 from io_intelligence_provider.quality.validator import BatchValidator, validate_batch
 from io_intelligence_provider.storage.location import refusal_of, scrubbed
-from io_intelligence_provider.storage.parquet_writer import ParquetTarget
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

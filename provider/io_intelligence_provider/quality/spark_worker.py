@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.quality.batches import Batch
-from io_intelligence_provider.quality.counts import CheckCounts
+from io_intelligence_provider.quality.checks import CheckCounts
 from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.profile import Profiler

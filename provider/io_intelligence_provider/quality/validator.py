@@ -14,17 +14,17 @@ import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.batches import Batch
-from io_intelligence_provider.quality.counts import CheckCounts
+from io_intelligence_provider.quality.checks import CheckCounts
 from io_intelligence_provider.quality.frames import OutputTable
-from io_intelligence_provider.quality.pandera_backend import (
-    NOT_NULLABLE,
-    run_schema,
-    without_failure_report,
-)
 from io_intelligence_provider.quality.parser import BatchParser, ParsedBatch, bare_column
 from io_intelligence_provider.quality.prepare import COERCION, DTYPE, Prepared
 from io_intelligence_provider.quality.quarantine import RefusedRow, plain_rows, record_text, value_text
 from io_intelligence_provider.quality.result import CheckFailure
+from io_intelligence_provider.quality.schema import (
+    NOT_NULLABLE,
+    run_schema,
+    without_failure_report,
+)
 
 __all__ = ["BatchValidator", "DuplicateKeys", "ValidatedBatch", "validate_batch"]
 

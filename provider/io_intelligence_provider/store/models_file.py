@@ -29,10 +29,9 @@ from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, open_parquet
-from io_intelligence_provider.store.layout import in_utc
+from io_intelligence_provider.store.layout import METADATA_PREFIX, in_utc
 
 __all__ = [
-    "METADATA_PREFIX",
     "MODELS_KIND",
     "SLICE",
     "SORT_KEYS",
@@ -49,8 +48,6 @@ __all__ = [
     "writer_options",
 ]
 
-
-METADATA_PREFIX: Final = "io_intelligence."
 
 _DISTINCT: Final = frozenset({"model_id", "name", "description", *PRICE_COLUMNS})
 """Columns that differ from row to row, for which a dictionary saves no space and costs decoding time."""

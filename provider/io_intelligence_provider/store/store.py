@@ -24,12 +24,13 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet
-from io_intelligence_provider.store.changes_schema import CHANGES_KIND
 from io_intelligence_provider.store.layout import (
     CHANGES,
     CHANGES_FILE,
+    CHANGES_KIND,
     MODELS,
     MODELS_FILE,
+    QUARANTINE_KIND,
     When,
     as_date,
     date_of,
@@ -52,7 +53,6 @@ from io_intelligence_provider.store.prices import (
     periods_of,
     prices_of,
 )
-from io_intelligence_provider.store.quarantine import QUARANTINE_KIND
 from io_intelligence_provider.store.reading import ReadSegment, dated, read_days, read_frame
 
 __all__ = ["SnapshotInfo", "SnapshotStore", "When", "as_date", "compact_or_warn", "in_utc"]

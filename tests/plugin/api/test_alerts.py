@@ -14,7 +14,7 @@ from io_intelligence_provider.alerts.ledger import record_stop
 from io_intelligence_provider.alerts.rules import AlertRule
 from io_intelligence_provider.alerts.send import send_pending
 from io_intelligence_provider.changes.detect import detect_changes
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 
 TASK = {"dag_id": "daily", "run_id": "scheduled__2026-03-02T00:00:00+00:00", "task_id": "alert"}
 HOSTILE = "<img src=x onerror=alert(1)>"

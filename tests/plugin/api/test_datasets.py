@@ -19,8 +19,7 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin import results
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.quality.results_store import ResultHistory, TaskRun
-from io_intelligence_provider.store.layout import quarantine_path
-from io_intelligence_provider.store.quarantine import QuarantineFile
+from io_intelligence_provider.store.layout import QuarantineFile, quarantine_path
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 CATALOGUE = "io_intelligence_models"

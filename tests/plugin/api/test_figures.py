@@ -12,7 +12,7 @@ import pytest
 
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 
 pytestmark = pytest.mark.long
 

@@ -28,10 +28,18 @@ from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, CacheEntry
 from io_intelligence_provider.plugin.errors import scrub
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.store.changes_schema import CHANGES_KIND
-from io_intelligence_provider.store.layout import changes_path, in_utc, models_path
+from io_intelligence_provider.quality.results_store import TaskRun
+from io_intelligence_provider.store.layout import (
+    CHANGES_KIND,
+    Written,
+    changes_path,
+    in_utc,
+    models_path,
+    read_written,
+    task_keys,
+    task_of,
+)
 from io_intelligence_provider.store.models_file import MODELS_KIND
-from io_intelligence_provider.store.written import TaskRun, Written, read_written, task_run
 
 __all__ = ["AlertsAnswer", "TrustAnswer", "get_alerts", "get_trust"]
 
@@ -90,13 +98,13 @@ def _item(digest: SentDigest, alert: SentAlert) -> dict[str, Any]:
         "rule": digest.rule,
         "notifier": digest.notifier,
         "run_id": digest.run_id,
-        "task": _task(task_run(digest.task or {})),
+        "task": _task(task_of(digest.task or {})),
         **{key: getattr(alert, key) for key in SentAlert.__struct_fields__},
     }
 
 
 def _task(found: TaskRun | None) -> dict[str, str] | None:
-    return dict(vars(found)) if found else None
+    return task_keys(found) if found else None
 
 
 def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
@@ -112,7 +120,7 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
     digests, errors = _digests(reader, day)
     sent = [digest for digest in digests if digest.alerts]
     last = max(sent, key=lambda digest: digest.sent_at, default=None)
-    alerted = None if last is None else Written(in_utc(last.sent_at), task_run(last.task or {}))
+    alerted = None if last is None else Written(in_utc(last.sent_at), task_of(last.task or {}))
     return {
         "date": day,
         "steps": [

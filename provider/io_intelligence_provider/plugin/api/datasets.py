@@ -15,15 +15,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from io_intelligence_provider.contract.report import CATALOGUE, QualityReport
-from io_intelligence_provider.plugin.api.checks import (
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
     CheckRow,
     CheckSummaries,
     Failure,
+    Moment,
+    Offset,
+    Parameters,
+    WarnedAnswer,
     check_rows,
     html_response,
     refused_record,
 )
-from io_intelligence_provider.plugin.api.common import Answer, Moment, Offset, Parameters, WarnedAnswer
 from io_intelligence_provider.plugin.errors import ForbiddenError, scrub, without_surrogates
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader

@@ -30,7 +30,7 @@ from io_intelligence_provider.plugin.api.common import (
     json_value,
     plain,
 )
-from io_intelligence_provider.plugin.api.price_index import PERIOD
+from io_intelligence_provider.plugin.api.history import PERIOD
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import (

@@ -38,7 +38,7 @@ from io_intelligence_provider.plugin.api.common import (
     plain,
     report_on,
 )
-from io_intelligence_provider.plugin.api.price_index import Medians, PriceIndex, like_for_like, medians
+from io_intelligence_provider.plugin.api.history import Medians, PriceIndex, like_for_like, medians
 from io_intelligence_provider.plugin.http import METHODS, answer
 from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.timeline import Doubts, Side, Spark, Timeline, sparks, tracks_on

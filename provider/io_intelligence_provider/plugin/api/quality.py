@@ -16,20 +16,18 @@ from starlette.responses import HTMLResponse, Response
 
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.plugin.api.checks import (
-    CheckRow,
-    CheckSummaries,
-    Failure,
-    check_rows,
-    html_response,
-    refused_record,
-)
 from io_intelligence_provider.plugin.api.common import (
     Answer,
+    CheckRow,
+    CheckSummaries,
     DatedParameters,
+    Failure,
     Moment,
     Offset,
     WarnedAnswer,
+    check_rows,
+    html_response,
+    refused_record,
     report_on,
 )
 from io_intelligence_provider.plugin.http import METHODS, answer, render

@@ -210,8 +210,8 @@ def test_alert_tells_what_is_wrong_with_the_rules(
 
 
 def test_the_demo_puts_a_notifier_into_the_sample_settings() -> None:
+    from io_intelligence_provider.cli.commands import SETTINGS, example_dags
     from io_intelligence_provider.cli.demo import _RULES, notifying
-    from io_intelligence_provider.cli.init_dag import SETTINGS, example_dags
 
     (path,) = (path for path in example_dags() if path.stem == SETTINGS)
     source = notifying(path.read_text("utf-8"))

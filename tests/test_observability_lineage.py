@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from io_intelligence_provider.contract.report import QualityReport
-from io_intelligence_provider.lineage import (
+from io_intelligence_provider.observability import (
     check_lineage,
     dataset_name,
     snapshot_lineage,

@@ -1,15 +1,17 @@
-"""Converts results to OpenLineage: the data sets that were read, checked and written.
+"""Reports results to what observes Airflow: lineage to OpenLineage, counts to its metrics.
 
-OpenLineage requests them in a forked process after the task. Nothing here may use polars or pyarrow, whose
-threads do not survive a fork: all figures come from the finished result.
+OpenLineage requests lineage in a forked process after the task. Nothing here may use polars or pyarrow, whose
+threads do not survive a fork: all figures come from the finished result. Older versions of OpenLineage's
+client lack some facets and fields; these are left out.
 
-Older versions of OpenLineage's client lack some facets and fields; these are left out. Without the
-OpenLineage provider this module is not imported.
+Metrics go to StatsD, OpenTelemetry or Datadog, as Airflow is configured. Like Airflow's own, each is sent
+twice: under a plain name with tags, and with the data set in the name for a plain StatsD, which drops tags.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     Lineage: TypeAlias = OperatorLineage[Any, Any]
 
-__all__ = ["check_lineage", "dataset_name", "snapshot_lineage"]
+__all__ = ["PREFIX", "check_lineage", "dataset_name", "emit_metrics", "snapshot_lineage"]
 
 log = logging.getLogger(__name__)
 
@@ -276,3 +278,46 @@ def _of(facet: Any, **values: Any) -> Any:
     """Return a facet with those of the values that this version of the client supports."""
     known: Mapping[str, Any] = {field.name: field for field in facet.__attrs_attrs__}
     return facet(**{name: value for name, value in values.items() if name in known})
+
+
+PREFIX: Final = "dataquality"
+_LONGEST_NAME: Final = 100
+"""Characters of a data set's name in a metric; Airflow drops metrics of more than 250 in all."""
+
+
+def emit_metrics(result: CheckRun, *, dataset: str | None = None) -> None:
+    """Send counts, shares and the duration of one run. Never raises: a failure is a warning in the log.
+
+    :param dataset: the name of the data set, by default the run's own; characters that a metric's name cannot
+        have become ``_``.
+    """
+    dataset = dataset or result.dataset
+    try:
+        from airflow.sdk.observability.stats import Stats
+
+        tags = {"dataset": dataset}
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset).strip("_")[-_LONGEST_NAME:]
+        for metric, value in _gauges(result).items():
+            Stats.gauge(f"{PREFIX}.{metric}", value, tags=tags)
+            Stats.gauge(f"{PREFIX}.{name}.{metric}", value)
+        Stats.incr(f"{PREFIX}.runs.{result.outcome}", tags=tags)
+        Stats.incr(f"{PREFIX}.{name}.runs.{result.outcome}")
+        if result.seconds is not None:
+            # In milliseconds: all three of Airflow's loggers take a plain number as that.
+            Stats.timing(f"{PREFIX}.duration", result.seconds * 1_000, tags=tags)
+            Stats.timing(f"{PREFIX}.{name}.duration", result.seconds * 1_000)
+    except Exception as error:  # noqa: BLE001 - a lost metric must not fail a good run
+        log.warning("The metrics of %s could not be sent: %r", dataset, error)
+
+
+def _gauges(result: CheckRun) -> Mapping[str, Any]:
+    counts = result.result()
+    gauges = {
+        "rows.read": result.rows,
+        "rows.valid": result.valid,
+        "rows.quarantined": result.quarantined,
+        "score": result.score,
+        **{f"checks.{word}": counts[word] for word in ("passed", "failed", "warned")},
+    }
+    # A share of no rows is unknown, not 0.
+    return gauges | ({"quarantined_share": result.quarantined / result.rows} if result.rows else {})

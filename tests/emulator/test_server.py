@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from helpers.http_clients import ask
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.emulator.state import ServerQuirks
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from io_intelligence_provider.cli import emulate
+from io_intelligence_provider.cli import emulator
 
 SCRIPT = """
 import argparse, sys
-from io_intelligence_provider.cli import emulate
+from io_intelligence_provider.cli import emulator
 parser = argparse.ArgumentParser()
-emulate.add_parser(parser.add_subparsers())
+emulator.add_emulate(parser.add_subparsers())
 args = parser.parse_args(sys.argv[1:])
 sys.exit(args.run(args))
 """
@@ -29,7 +29,7 @@ sys.exit(args.run(args))
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    emulate.add_parser(parser.add_subparsers())
+    emulator.add_emulate(parser.add_subparsers())
     return parser.parse_args(["emulate", *arguments])
 
 
@@ -100,7 +100,7 @@ def test_wrong_arguments_are_said_in_one_line(
 def test_a_catalogue_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "c.json"
     file.write_text('[{"name": "only"}]', encoding="utf-8")
-    (record,) = emulate._catalogue(parse([f"--catalogue={file}"])).rendered(None, "documented")
+    (record,) = emulator._catalogue(parse([f"--catalogue={file}"])).rendered(None, "documented")
     assert record.body == b'{"name": "only"}'
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.emulator.catalogue import FixedCatalogue, encode
-from io_intelligence_provider.emulator.history import PriceHistory
+from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory, encode
 from io_intelligence_provider.errors import ConfigurationError
 
 FIRST, LAST = date(2026, 2, 13), date(2026, 6, 30)

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from helpers.http_clients import ask
-from io_intelligence_provider.emulator.app import create_app
+from io_intelligence_provider.emulator.catalogue import PriceHistory
 from io_intelligence_provider.emulator.faults import Fault
-from io_intelligence_provider.emulator.history import PriceHistory
-from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.emulator.server import EmulatorServer, create_app
 from io_intelligence_provider.emulator.state import OAuthClient
 from io_intelligence_provider.errors import ConfigurationError
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from io_intelligence_provider.metrics import emit_metrics
+from io_intelligence_provider.observability import emit_metrics
 from io_intelligence_provider.operators.results import log_findings, open_history, read_history, record_result
 from io_intelligence_provider.quality.result import CheckResult, CheckRun
 from io_intelligence_provider.quality.results_store import ResultHistory

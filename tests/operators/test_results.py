@@ -24,8 +24,8 @@ from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
-from io_intelligence_provider.operators.links import changes_view, page_url
 from io_intelligence_provider.operators.pandera import PanderaCheckOperator
+from io_intelligence_provider.operators.results import changes_view, page_url
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 from io_intelligence_provider.quality.results_store import ResultHistory, dataset_id
 
@@ -188,7 +188,7 @@ def test_the_catalogue_names_the_task_of_each_run(
 
 def test_airflow_knows_the_links() -> None:
     known = ProvidersManager().extra_links_class_names
-    links = "io_intelligence_provider.operators.links"
+    links = "io_intelligence_provider.operators.results"
     assert {f"{links}.QualityLink", f"{links}.ChangesLink"} <= set(known)
 
 

@@ -31,8 +31,8 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.quarantine import failures_type
 from io_intelligence_provider.quality.result import run_file
 from io_intelligence_provider.quality.results_store import TaskRun
-from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, no_rows, open_parquet
 
 __all__ = [

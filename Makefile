@@ -77,7 +77,7 @@ fuzz: $(READY) ## EXAMPLES (1000) of each outside text for each parser; schemath
 test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) drawn schemas each, about fifteen minutes
 	EXAMPLES=$${EXAMPLES:-2000} $(BIN)/python -m pytest tests/quality/test_differential.py -n 2
 
-test-standalone: $(READY) ## the watcher in a whole Airflow, two to five minutes
+test-standalone: $(READY) ## the watcher in a whole Airflow, and all Dags of `make ui`, five to ten minutes
 	$(BIN)/python -m pytest -m standalone -n 0 -s
 
 # The environment has what the wheel declares and nothing else; pytest runs outside of it.

@@ -233,7 +233,8 @@ def check_wheel(work: Path, file: Path) -> None:
     wheel.inside("installed")
     wheel.inside("without_pandas", str(work))
     wheel.inside("pages", *(str(REPO / "docs" / name) for name in ("pandera.md", "history-checks.md")))
-    run(wheel.bin / "python", "-m", "io_intelligence_provider.cli.demo", work / "demo")
+    demo = (wheel.bin / "python", "-m", "io_intelligence_provider.cli.demo", work / "demo")
+    run(*demo, EMULATOR_PORT="0")  # `make demo` may run beside it
     # An earlier state than the demo's last: the trigger and the changes have something to find.
     emulate = (wheel.bin / "io-intelligence", "emulate", "--port", "0", "--as-of", "2026-06-20")
     with serving(r"(http://127\.0\.0\.1:\d+)", *emulate) as emulator:

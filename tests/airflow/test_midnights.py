@@ -22,7 +22,6 @@ from typing import Any, Protocol
 import psutil
 import pytest
 import time_machine
-import urllib3
 from airflow.sdk import BaseNotifier
 
 from helpers.airflow_runs import DAGS, load_dag
@@ -348,18 +347,7 @@ class Scheduled:
         new.replace(self._clock)
 
     def set_paused(self, dag_id: str, is_paused: bool) -> None:
-        wait_until(lambda: self._has("dag", f"dag_id = '{dag_id}'"), dag_id)
-        url = self.airflow.url
-        login = {"username": "admin", "password": self.airflow.passwords["admin"]}
-        token = urllib3.request("POST", f"{url}/auth/token", json=login, timeout=60).json()["access_token"]
-        answer = urllib3.request(
-            "PATCH",
-            f"{url}/api/v2/dags/{dag_id}",
-            json={"is_paused": is_paused},
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
-        )
-        assert answer.status == 200, answer.data
+        wait_until(lambda: self.airflow.set_paused(dag_id, is_paused), dag_id)
 
     def run(self, dag_id: str, now: datetime) -> list[str]:
         if dag_id != ON_CHANGE:  # which events start, so that it has ended when the daily Dag's night has

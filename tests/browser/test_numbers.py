@@ -1,16 +1,21 @@
-"""Measures the box of every number in every view: no digit is cut, at any width."""
+"""Looks at the numbers of every view: no digit is cut, at any width, and no doubtful 0 is called free."""
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chromium import until_drawn
+from chromium import expect, until_drawn
+from test_views import saved
 
-from helpers.stores import StoreBuilder, model_row
+from helpers.stores import StoreBuilder, model_row, nth_day
+from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.ledger import record_sent
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -119,3 +124,84 @@ def test_no_digit_is_cut_at_any_width(
         if cut:
             found[width] = cut
     assert found == {}
+
+
+@pytest.fixture
+def doubted(serve: Callable[[Path], str], tmp_path: Path) -> str:
+    """URL of the page over a store whose zeros are doubtful: of "fell", and of "late" after a lost day."""
+    builder = StoreBuilder(tmp_path / "store")
+    for day, price in enumerate(("2", "0", "0")):
+        fell = {"output_token_price": price, "cache_read_token_price": price}
+        late = [model_row("late", input_token_price="0")] if day else []
+        builder.file(day, model_row("fell", **fell), *late, model_row("other"), changes=True)
+    rule = [{"name": "any", "changes": ["price_changed"]}]
+    record_sent(builder.store, evaluate(builder.store, rule, nth_day(1), "n"), "n", "run")
+    builder.file(-1, model_row("other"))
+    builder.damage(builder.models_file(-1))
+    return serve(builder.root)
+
+
+FREE = """[...document.querySelectorAll("main *, dialog *")]
+  .filter((node) => !node.closest("button, .footnotes"))  // the filter, and what the word means
+  .flatMap((node) => [node.title, node.ariaLabel, ...[...node.childNodes].map((one) => one.data)])
+  .filter((text) => /free/i.test(text ?? ""))"""
+
+
+@pytest.mark.parametrize(
+    ("view", "written"),
+    [
+        ("#/overview?days=30", "0 (doubtful)"),
+        ("#/models?by=blended", "a doubtful 0"),
+        ("#/models?model=fell", "a doubtful 0"),
+        ("#/models?model=late", "a doubtful 0"),
+        ("#/prices?model=fell&model=other", "0 (doubtful)"),
+        ("#/prices?model=late&field=input_token_price&scale=log", "0 (doubtful)"),
+        ("#/changes", "0 (doubtful)"),
+        ("#/alerts", "0 (doubtful)"),
+    ],
+)
+def test_a_doubtful_zero_is_nowhere_called_free(
+    new_page: Callable[..., Page], doubted: str, view: str, written: str
+) -> None:
+    page = new_page()
+    page.goto(doubted + view)
+    until_drawn(page)
+    shown = page.get_by_role("dialog") if "model=" in view and "models" in view else page.locator("main")
+    expect(shown).to_contain_text(written)
+    for chart in shown.locator(".plot [role=img]").all():
+        chart.focus()
+        page.keyboard.press("End")
+    if "price" in view:
+        expect(shown.locator(".end-value").first).to_have_text("0 (doubtful)")
+        expect(shown.locator(".hover-card")).to_contain_text("0 (doubtful)")
+    assert page.evaluate(FREE) == []
+
+
+@pytest.mark.parametrize(
+    ("view", "column", "said"),
+    [
+        ("models", "doubtful", "output_token_price; cache_read_token_price"),
+        ("prices?model=fell", "state", "doubtful"),
+        ("changes?model=fell", "doubtful", "new"),
+    ],
+)
+def test_a_file_says_which_zero_is_doubtful(
+    new_page: Callable[..., Page], doubted: str, tmp_path: Path, view: str, column: str, said: str
+) -> None:
+    page = new_page()
+    page.goto(f"{doubted}#/{view}")
+    until_drawn(page)
+    with page.expect_download() as waiting:
+        saved(page)
+    waiting.value.save_as(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert said in [row[column] for row in csv.DictReader(file) if row["name"] == "fell"]
+
+
+def test_a_footnote_keeps_the_view_and_opens_nothing(new_page: Callable[..., Page], doubted: str) -> None:
+    page = new_page()
+    page.goto(f"{doubted}#/models?sort=name")
+    page.get_by_role("link", name="footnote").first.click()
+    expect(page.locator(".footnotes [id]")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"#/models\?sort=name$"))
+    expect(page.get_by_role("dialog")).to_have_count(0)

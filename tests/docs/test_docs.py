@@ -190,12 +190,3 @@ def test_the_python_of_the_readme_runs(
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own README
     if "print" in code:
         assert "1.678" in capsys.readouterr().out
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", ["pandera.md", "history-checks.md"])
-def test_every_block_of_the_page_runs(name: str) -> None:
-    """``make wheel`` does the same with what is installed alone."""
-    command = [sys.executable, REPO / "tests" / "wheel" / "inside.py", "pages", REPO / "docs" / name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3_000:]

@@ -27,8 +27,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 RUN_BY_OTHERS = {
     "analysis.md": "notebooks/test_analysis_page.py",
-    "history-checks.md": "docs/test_docs.py",
-    "pandera.md": "docs/test_docs.py",
+    "history-checks.md": "check_wheel.py",
+    "pandera.md": "check_wheel.py",
     "sql.md": "engines/test_mixed_files.py",
 }
 NOT_RUN = {

@@ -28,6 +28,7 @@ from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.quality.result import CheckFailure, CheckResult, CheckRun
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
+from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.store import months
 from io_intelligence_provider.store.layout import QuarantineFile, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata
@@ -175,7 +176,10 @@ def file_every_kind(root: Path) -> None:
 
 
 def models_parquet(rows: Iterable[dict[str, Any]], fetched_at: datetime, metadata: dict[str, str]) -> bytes:
-    """Return a models file, written without the store's writer so that its errors are not repeated here."""
+    """Return a models file, written without the store's writer so that its errors are not repeated here.
+
+    Like those of the store, it has a digest.
+    """
     ordered = sorted(
         ({**row, "fetched_at": fetched_at} for row in rows),
         key=lambda row: (row["name"], row["model_id"]),
@@ -183,8 +187,7 @@ def models_parquet(rows: Iterable[dict[str, Any]], fetched_at: datetime, metadat
     sink = pa.BufferOutputStream()
     table = pa.Table.from_pylist(ordered, schema=arrow_schema().with_metadata(file_metadata(metadata)))
     pq.write_table(table, sink, compression="zstd")
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
+    return with_digest(sink.getvalue())
 
 
 class PreparedClient:

@@ -35,6 +35,18 @@ test("zero is drawn at zero, and is a gap on a log axis", () => {
   assert.deepEqual(geometry.drawnValues(free, "2026-01-11", true), [10]);
 });
 
+test("a series says on which days its 0 is doubtful", () => {
+  const doubts = [
+    ["2026-03-01", "2026-03-03"],
+    ["2026-03-05", null],
+  ];
+  const days = ["2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03", "2026-03-09", undefined];
+  assert.deepEqual(
+    days.map((day) => geometry.isDoubtful(doubts, day)),
+    [false, true, true, false, true, false],
+  );
+});
+
 test("nothing is drawn after the last day", () => {
   assert.equal(geometry.stepPath(steps(["01", "5"], ["20", "9"]), SCALE, "2026-01-11"), "M0 25H100");
   assert.deepEqual(geometry.drawnValues(steps(["01", "5"], ["20", "9"]), "2026-01-11"), [5]);

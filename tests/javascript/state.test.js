@@ -142,11 +142,18 @@ test("an old snapshot is stale by the calendar, whatever the server said when it
 
 const needs = await import(`${STATIC}models/needs.js`);
 const bills = await import(`${STATIC}costs/bills.js`);
-const { isDoubtful } = await import(`${STATIC}history/comparison.js`);
+const { columnsOf } = await import(`${STATIC}models/table.js`);
+const { sorted } = await import(`${STATIC}table.js`);
 const traffic = await import(`${STATIC}costs/traffic.js`);
 
 const model = (input, output, more = {}) => ({
-  prices: { input_token_price: input, output_token_price: output },
+  prices: {
+    input_token_price: input,
+    output_token_price: output,
+    cache_read_token_price: null,
+    cache_write_token_price: null,
+  },
+  quotas: {},
   capabilities: [],
   context_window: null,
   doubtful: [],
@@ -192,18 +199,16 @@ test("a blended price is never rounded to free", () => {
   assert.equal(needs.blended(model("0", "0.000000000000000001"), parts), "0.0000000000000000003");
 });
 
-test("a series says on which days its 0 is doubtful", () => {
-  const item = {
-    doubtful: [
-      ["2026-03-01", "2026-03-03"],
-      ["2026-03-05", null],
-    ],
-  };
-  const days = ["2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03", "2026-03-09", undefined];
-  assert.deepEqual(
-    days.map((day) => isDoubtful(item, day)),
-    [false, true, true, false, true, false],
-  );
+test("a doubtful 0 sorts as unknown, last both ways", () => {
+  const models = [
+    model(null, "0", { name: "fell", doubtful: ["output_token_price"] }),
+    model(null, "0", { name: "free" }),
+    model(null, "5", { name: "dear" }),
+  ];
+  const columns = columnsOf(models, new URLSearchParams());
+  const names = (sort) => sorted(models, sort, columns).map(({ name }) => name);
+  assert.deepEqual(names("output_token_price"), ["free", "dear", "fell"]);
+  assert.deepEqual(names("-output_token_price"), ["dear", "free", "fell"]);
 });
 
 test("bounds that are none are ignored", () => {

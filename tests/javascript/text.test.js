@@ -19,6 +19,18 @@ test("a price keeps every digit", () => {
   assert.equal(format.price("12345678901234567890.123456789012345678"), "12345678901234567890.123456789012345678");
 });
 
+test("a value of any column is written as that column is", () => {
+  for (const [column, value, doubtful, written] of [
+    ["cache_read_token_price", "0", true, "0 (doubtful)"],
+    ["cache_read_token_price", "0", false, "free"],
+    ["cache_read_token_price", "1200", false, "1200.00"],
+    ["context_window", "0", false, "0"],
+    ["context_window", "131072", false, "131\u202f072"],
+    [null, null, false, "—"],
+  ])
+    assert.equal(format.anyValue(column, value, doubtful), written);
+});
+
 test("a percentage has a sign, and none where there is none", () => {
   for (const [value, text] of [
     [21, "+21.0\u202f%"],

@@ -12,6 +12,7 @@ from helpers.records import model_record, three_models
 from helpers.stores import file_records
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.storage.prefetch import prefetch
 from io_intelligence_provider.store import reading
@@ -61,7 +62,7 @@ def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, m
     older = pa.BufferOutputStream()
     pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
     path = models_path(DAYS[0] - timedelta(days=1))
-    filed.files.put(path, older.getvalue().to_pybytes())
+    filed.files.put(path, with_digest(older.getvalue()))
     monkeypatch.setattr(reading, "read_parquet", lambda *_: pytest.fail("read file by file"))
     try:
         assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)

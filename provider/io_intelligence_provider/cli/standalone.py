@@ -149,15 +149,42 @@ class Standalone:
 
     def healthy(self) -> bool:
         """Return whether the API server responds and reports the other three components as healthy."""
-        try:
-            answer = urllib3.request(
-                "GET", f"{self.url}/api/v2/monitor/health", retries=False, timeout=10, redirect=False
-            )
-            state: dict[str, Any] = answer.json()
-        except (urllib3.exceptions.HTTPError, ValueError):
-            return False
+        state = self._asked("GET", "/api/v2/monitor/health") or {}
         parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
         return all((state.get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any] | None:
+        """Send a request below ``/api/v2`` as the first user; ``None`` unless it is answered with success."""
+        name = next(iter(self._users))
+        login = self._asked("POST", "/auth/token", {"username": name, "password": self.passwords[name]})
+        headers = {"Authorization": f"Bearer {login['access_token']}"} if login else None
+        return headers and self._asked(method, f"/api/v2{path}", body, headers)
+
+    def set_paused(self, dag_id: str, is_paused: bool) -> bool:
+        """Pause or unpause a Dag; return whether that was done, which it is not before the Dag is parsed."""
+        return self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": is_paused}) is not None
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | None:
+        try:
+            answer = urllib3.request(
+                method,
+                f"{self.url}{path}",
+                json=body,
+                headers=headers,
+                retries=False,
+                timeout=10,
+                redirect=False,
+            )
+            found = answer.json() if answer.status < 300 else None
+        except (urllib3.exceptions.HTTPError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def running(self) -> bool:
         """Return whether Airflow is still running."""

@@ -366,6 +366,14 @@ class Doubts:
         position = self._timeline.position(day)
         return any(position in days for track in tracks for days in self.of(price, track))
 
+    def days(self, price: str, track: int) -> list[tuple[date, date | None]]:
+        """Return from which day to before which a price of a model is a doubtful 0; ``None``: it still is."""
+        if self._timeline is None:
+            return []
+        dates = self._timeline.dates
+        ends = (*dates, None)
+        return [(dates[found.start], ends[found.stop]) for found in self.of(price, track)]
+
     def of(self, price: str, track: int) -> Sequence[range]:
         """Return the positions of the days on which a price of a model is a doubtful 0."""
         if self._timeline is None:

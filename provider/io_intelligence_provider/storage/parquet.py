@@ -1,9 +1,10 @@
-"""Reads Parquet footers and refuses files that are not of the expected kind, before any value is read.
+"""Verifies digests, reads Parquet footers and refuses files of another kind, before any value is read.
 
-All files of a store are read here. The footer's column names and types, number of rows and sizes are compared
-with the limits of the file's kind, so that a malicious file, or one of another kind, is refused and a file
-uses no more memory than its kind allows. A file may lack columns that are newer than it, and may have columns
-that this version does not know, which are never read. Errors are :class:`StorageError` and name the file.
+All files of a store are read here. A damaged file is refused before a library parses it. The footer's column
+names and types, number of rows and sizes are compared with the limits of the file's kind, so that a malicious
+file, or one of another kind, is refused and a file uses no more memory than its kind allows. A file may lack
+columns that are newer than it, and may have columns that this version does not know, which are never read.
+Errors are :class:`StorageError` and name the file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
+from io_intelligence_provider.storage.digest import has_right_digest
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.location import Storage
 
@@ -28,7 +30,7 @@ __all__ = [
     "CheckedFile",
     "FileKind",
     "check_bytes",
-    "check_footers",
+    "check_files",
     "no_rows",
     "open_any",
     "open_parquet",
@@ -91,10 +93,13 @@ class FileKind:
 
 
 class CheckedFile:
-    """A Parquet file whose footer was checked. Only requested columns are read.
+    """A Parquet file whose bytes and footer were checked. Only requested columns are read.
 
     :param where: its full name, for messages.
     """
+
+    has_digest: bool
+    """Whether its bytes are as they were written; unknown for files of older versions and other writers."""
 
     def __init__(self, source: pa.NativeFile, where: str, kind: FileKind) -> None:
         self._source = source
@@ -131,6 +136,10 @@ class CheckedFile:
         tail = self._source.read_at(_TAIL, size - _TAIL)
         if tail[4:] == b"PAR1" and int.from_bytes(tail[:4], "little") > _LARGEST_FOOTER:
             raise OSError(f"its footer has more than {_LARGEST_FOOTER} bytes")
+        verified = has_right_digest(self._source, size)
+        if verified is False:
+            raise OSError("its bytes have changed since it was written")
+        self.has_digest = verified is True
         file = pq.ParquetFile(self._source)
         if (problem := _problem_of_footer(file, size, self._kind)) is not None:
             raise _RefusedError(problem)
@@ -272,16 +281,20 @@ class _RefusedError(Exception):
     """A footer or row that violates the file's kind."""
 
 
-def check_footers(sources: Iterable[tuple[str, str]], kind: FileKind) -> None:
-    """Refuse files on local disk that are not of a kind, before another library opens them.
+def check_files(sources: Iterable[tuple[str, str]], kind: FileKind) -> bool:
+    """Refuse files on local disk that are not of a kind; return whether polars can read the others safely.
+
+    Polars may end the process on damaged bytes, so it only gets files whose digest was verified.
 
     :param sources: the path of each, and its name for messages.
     :raises NotOnFileError: when a file no longer exists.
     :raises UnreadableFileError: when a file is refused.
     """
+    safe = True
     for source, where in sources:
         with _refusing(where), pa.OSFile(source) as file:
-            CheckedFile(file, where, kind)
+            safe &= CheckedFile(file, where, kind).has_digest
+    return safe
 
 
 def check_bytes(data: bytes, where: str, kind: FileKind) -> None:

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.local import FileVersion
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet
@@ -34,7 +35,7 @@ __all__ = ["DailyFiles"]
 log = logging.getLogger(__name__)
 
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Part of the fingerprint: raise it when the written form changes, which invalidates all older files."""
 
 _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9a-f]{32}\.parquet")
@@ -226,11 +227,9 @@ class DailyFiles:
         options: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": _DICTIONARY_BYTES}
         with pq.ParquetWriter(sink, dated_schema(schema), **options) as writer:
             for days in _few_at_a_time(month):
-                # By pyarrow, file by file: on damaged bytes a polars scan can end the process.
                 parts = ((day, read_parquet(self._files, path, self._kind)) for day, path, _ in days)
                 writer.write_table(dated(parts, schema), row_group_size=_ROW_GROUP)
-        data: bytes = sink.getvalue().to_pybytes()
-        return data
+        return with_digest(sink.getvalue())
 
 
 def _few_at_a_time(month: _Month) -> Iterator[list[tuple[date, str, FileVersion]]]:

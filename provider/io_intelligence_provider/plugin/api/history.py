@@ -231,17 +231,10 @@ def _history(
                     "field": field,
                     "steps": steps,
                     "before": before,
-                    "doubtful": _doubtful(timeline, field, track),
+                    "doubtful": Doubts(timeline).days(field, track) if field in PRICE_COLUMNS else [],
                 }
             )
     return {"start": start, "end": end, "dates": dates[first : last + 1], "series": series}
-
-
-def _doubtful(timeline: Timeline, field: str, track: int) -> list[tuple[date, date | None]]:
-    if field not in PRICE_COLUMNS:
-        return []
-    dates = (*timeline.dates, None)
-    return [(timeline.dates[days.start], dates[days.stop]) for days in Doubts(timeline).of(field, track)]
 
 
 class Series(Answer):

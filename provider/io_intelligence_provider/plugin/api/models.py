@@ -248,12 +248,14 @@ def history_of(timeline: Timeline, track: int, day: date) -> dict[str, Any]:
     stretches = days_on_file(timeline, PRICE_COLUMNS[0], track, last)
     first, seen = stretches[0][0], timeline.dates[stretches[-1][-1]]
     series = {price: steps_between(timeline, price, track, first, last)[0] for price in PRICE_COLUMNS}
+    doubts = Doubts(timeline)
     return {
         "first_seen": timeline.dates[first],
         "last_seen": seen,
         "days_on_file": sum(map(len, stretches)),
         "since": {price: _since(timeline, price, track, seen, series[price]) for price in PRICE_COLUMNS},
         "series": series,
+        "doubts": {price: doubts.days(price, track) for price in PRICE_COLUMNS},
     }
 
 
@@ -367,7 +369,10 @@ class Since(Answer):
 
 
 class ModelAnswer(WarnedAnswer):
-    """Describes one model. ``as_of``: the day of its row, before ``date`` if the model is gone by then."""
+    """Describes one model. ``as_of``: the day of its row, before ``date`` if the model is gone by then.
+
+    ``doubts``: when each price is a doubtful 0, from a day to before another; ``None``: it still is.
+    """
 
     date: Date
     as_of: Date
@@ -379,6 +384,7 @@ class ModelAnswer(WarnedAnswer):
     price_change_days: int | None
     since: dict[str, Since]
     series: dict[str, list[Step]]
+    doubts: dict[str, list[tuple[Date, Date | None]]]
     changes: list[ModelChange]
 
 

@@ -305,7 +305,7 @@ declare namespace Api {
     doubtful: string[];
   }
 
-  /** Describes one model. `as_of`: the day of its row, before `date` if the model is gone by then. */
+  /** Describes one model. `as_of`: the day of its row, before `date` if the model is gone by then. `doubts`: when each price is a doubtful 0, from a day to before another; `None`: it still is. */
   interface ModelAnswer {
     warnings: string[];
     date: string;
@@ -318,6 +318,7 @@ declare namespace Api {
     price_change_days: number | null;
     since: Record<string, Since>;
     series: Record<string, ([string, string | null, boolean])[]>;
+    doubts: Record<string, ([string, string | null])[]>;
     changes: ModelChange[];
   }
 

@@ -97,9 +97,19 @@ export function digits(...parts) {
   return h("span", { class: "digits" }, parts);
 }
 
-/** @typedef {{mark: string, href: string, label: string}} Note */
+/** @typedef {{id: string, mark: string, label: string}} Note */
 
-const DOUBT = "it had a price within 30 days: it may mean “not published”";
+const DOUBT = "a price, or a snapshot that cannot be read, is at most 30 days old, so it may mean “not published”";
+
+/**
+ * Return the footnote of doubtful zeros: the element of that id holds its text.
+ * @param {string} id
+ * @returns {Note}
+ */
+export const doubtNote = (id) => ({ id, mark: "1", label: "footnote 1: a doubtful 0" });
+
+/** @param {Note} note */
+export const doubtText = ({ mark }) => [h("sup", {}, mark), ` a doubtful 0: ${DOUBT}`];
 
 /**
  * Build a price, aligned on its point by invisible zeros.
@@ -109,7 +119,7 @@ const DOUBT = "it had a price within 30 days: it may mean “not published”";
  */
 export function priceCell(text, width = 2, doubtful = null) {
   const note = typeof doubtful === "boolean" ? null : doubtful;
-  const doubt = note && h("sup", {}, h("a", { href: note.href, "aria-label": note.label }, note.mark));
+  const doubt = note && h("sup", {}, h("a", { href: `#${note.id}`, "aria-label": note.label }, note.mark));
   if (text === null) return note ? h("span", { class: "faint" }, "—", doubt) : notPublished();
   if (isZero(text)) {
     if (note) return h("span", { class: "muted" }, "0", doubt);

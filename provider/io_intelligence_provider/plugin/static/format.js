@@ -227,8 +227,14 @@ export function byText(pick, descending = false) {
   };
 }
 
-/** @param {string | null} value a published value of any column, as text */
-export function anyValue(value) {
+/**
+ * Write a published value of any column.
+ * @param {string | null} column
+ * @param {string | null} value
+ * @param {boolean} [doubtful] whether it is a doubtful 0
+ */
+export function anyValue(column, value, doubtful = false) {
+  if (column !== null && PRICES.includes(column)) return price(value, doubtful);
   if (value === null) return "—";
   return /^\d+$/.test(value) ? count(value) : cut(value, 80);
 }

@@ -137,10 +137,18 @@ function notify() {
   for (const listener of listeners) listener(parse());
 }
 
-// The skip link targets an element, not a view.
-const moved = () => window.location.hash !== "#content" && notify();
-window.addEventListener("hashchange", moved);
-window.addEventListener("popstate", moved);
+window.addEventListener("hashchange", notify);
+window.addEventListener("popstate", notify);
+
+// The skip link and footnotes lead to an element: in the address it would take the place of the view.
+document.addEventListener("click", (event) => {
+  const clicked = /** @type {Element} */ (event.target).closest?.('a[href^="#"]:not([href^="#/"])');
+  const target = clicked && document.getElementById(clicked.getAttribute("href")?.slice(1) ?? "");
+  if (!target) return;
+  event.preventDefault();
+  target.tabIndex = -1;
+  target.focus();
+});
 
 /**
  * Link to a page of Airflow. In its frame the framing page must navigate: the sandbox forbids it to the frame.

@@ -95,7 +95,8 @@ export async function save(state, form) {
     item.new_value,
     item.pct,
     item.direction,
+    item.doubtful,
   ]);
   const name = `io-intelligence-changes-${data.start}-${data.end}.csv`;
-  download(name, [...text, ...numbers, { name: "direction" }], rows, form);
+  download(name, [...text, ...numbers, { name: "direction" }, { name: "doubtful" }], rows, form);
 }

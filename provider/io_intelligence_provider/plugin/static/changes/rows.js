@@ -105,6 +105,7 @@ function label(change) {
 
 /** @param {Api.Change} change */
 function other(change) {
+  const { field: column, old_value, new_value, doubtful } = change;
   if (WHOLE_MODEL.includes(change.change)) {
     const added = change.change === "model_added";
     return h(
@@ -119,9 +120,9 @@ function other(change) {
     { class: "event" },
     icon("pencil", 14),
     h("b", { dir: "auto" }, ` ${label(change)} `),
-    h("span", { class: "muted", dir: "auto" }, anyValue(change.old_value)),
+    h("span", { class: "muted", dir: "auto" }, anyValue(column, old_value, doubtful === "old")),
     " → ",
-    h("span", { dir: "auto" }, anyValue(change.new_value)),
+    h("span", { dir: "auto" }, anyValue(column, new_value, doubtful === "new")),
     " ",
     change.pct === null ? null : move(change.pct, change.passes),
   );

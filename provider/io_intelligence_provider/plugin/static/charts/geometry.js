@@ -2,6 +2,7 @@
 // Computes what charts draw, from steps and scales to paths: pure functions, without document or colours.
 
 /** @typedef {[day: string, value: string | null, onFile: boolean]} Step  A value that holds until the next step. */
+/** @typedef {[from: string, until: string | null][]} Doubts  From which day to before which a price is a doubtful 0. */
 /** @typedef {{left: number, right: number, top: number, bottom: number}} Box  The drawing area, in pixels. */
 /** @typedef {Box & {x: (day: string) => number, y: (value: number) => number}} Scale */
 
@@ -30,6 +31,14 @@ export function stepBefore(steps, day) {
 export function knownValue(step) {
   return step?.[2] ? step[1] : null;
 }
+
+/**
+ * Return whether a value is a doubtful 0 on a day.
+ * @param {Doubts} doubts
+ * @param {string | undefined} day
+ */
+export const isDoubtful = (doubts, day) =>
+  day !== undefined && doubts.some(([from, until]) => from <= day && (until === null || day < until));
 
 /**
  * Return the steps from a day on. The one in force on that day is moved to it, also from before the range.

@@ -9,7 +9,7 @@ import * as geometry from "./geometry.js";
 import { keepDrawn, pointing } from "./pointer.js";
 
 /** @typedef {import("./geometry.js").Step} Step */
-/** @typedef {{label: string, steps: Step[], index: number}} Series `index`: of its colour */
+/** @typedef {{label: string, steps: Step[], index: number, doubtful?: geometry.Doubts}} Series `index`: of its colour */
 /** @typedef {Series & {shade: string, within: Step[]}} Plotted */
 
 /**
@@ -18,7 +18,7 @@ import { keepDrawn, pointing } from "./pointer.js";
  * @property {string} start
  * @property {string} end
  * @property {string[]} days those with a snapshot
- * @property {(text: string) => string} format
+ * @property {(text: string, doubtful: boolean) => string} format
  * @property {string} title
  * @property {boolean} [log]
  * @property {boolean} [whole] whether values are whole numbers
@@ -95,8 +95,8 @@ export function stepChart(node, options) {
         : linearTicks(Math.max(0, ...values), options.whole);
     const narrow = width < 560;
     const longest = Math.max(0, ...plotted.map((series) => series.label.length));
-    const written = plotted.map((series) => geometry.knownValue(geometry.stepAt(series.within, end)));
-    const digits = 7.4 * Math.max(0, ...written.map((text) => (text === null ? 0 : options.format(text).length))) + 22;
+    const written = plotted.map((series) => valueAt(series, end, options.format)?.text ?? "");
+    const digits = 7.4 * Math.max(0, ...written.map((text) => text.length)) + 22;
     // A value that takes too much of the chart is in the table only.
     const fits = digits < width * 0.45;
     const name = Math.min(narrow ? width * 0.28 : 210, Math.max(92, longest * 7.6 + 28));
@@ -125,6 +125,17 @@ export function stepChart(node, options) {
   return keepDrawn(area, draw);
 }
 
+/**
+ * Return the value of a series on a day, and how it is written; null where it is unknown.
+ * @param {Plotted} series
+ * @param {string} day
+ * @param {Options["format"]} format
+ */
+function valueAt({ within, doubtful = [] }, day, format) {
+  const value = geometry.knownValue(geometry.stepAt(within, day));
+  return value === null ? null : { value, text: format(value, geometry.isDoubtful(doubtful, day)) };
+}
+
 /** @typedef {{series: Plotted, text: string, y: number, place: number, drawn: boolean}} End */
 
 /**
@@ -135,10 +146,11 @@ export function stepChart(node, options) {
  * @returns {End | null}
  */
 function endOf(series, end, scale, { log, format }) {
-  const text = geometry.knownValue(geometry.stepAt(series.within, end));
-  if (text === null) return null;
-  const drawn = !(log && Number(text) === 0);
-  return { series, drawn, text: format(text), y: drawn ? scale.y(Number(text)) : scale.bottom, place: 0 };
+  const found = valueAt(series, end, format);
+  if (!found) return null;
+  const value = Number(found.value);
+  const drawn = !(log && value === 0);
+  return { series, drawn, text: found.text, y: drawn ? scale.y(value) : scale.bottom, place: 0 };
 }
 
 /**
@@ -195,32 +207,29 @@ function compared(day, { x, left, right, top, bottom }) {
  * Build the card of a day: each value and its move, the highest first.
  * @param {Plotted[]} plotted
  * @param {string} day
- * @param {(text: string) => string} format
+ * @param {Options["format"]} format
  */
 function dayCard(plotted, day, format) {
   const rows = plotted.map((series) => {
     const now = geometry.stepAt(series.within, day);
-    const text = geometry.knownValue(now);
+    const found = valueAt(series, day, format);
     const last = geometry.stepBefore(series.steps, day);
     const earlier = geometry.knownValue(last);
-    const changed = now?.[0] === day && last !== null && (earlier !== text || last[2] !== now[2]);
-    return { series, text, changed, pct: geometry.change(earlier, text), absent: !now?.[2] };
+    const value = found?.value ?? null;
+    const changed = now?.[0] === day && last !== null && (earlier !== value || last[2] !== now[2]);
+    return { series, found, changed, pct: geometry.change(earlier, value), absent: !now?.[2] };
   });
-  rows.sort((a, b) => Number(b.text ?? -1) - Number(a.text ?? -1));
+  rows.sort((a, b) => Number(b.found?.value ?? -1) - Number(a.found?.value ?? -1));
   return [
     h("div", { class: "hover-head" }, h("b", {}, day), h("span", { class: "muted" }, "change on the day")),
-    ...rows.map(({ series, text, changed, pct, absent }) =>
+    ...rows.map(({ series, found, changed, pct, absent }) =>
       h(
         "div",
         { class: "hover-row" },
         h("span", { class: `key ${series.shade}` }),
         h("span", { class: "hover-name", dir: "auto" }, cut(series.label, 60)),
-        h("span", {}, text === null ? (absent ? "not on file" : "not published") : format(text)),
-        h(
-          "span",
-          { class: "number" },
-          text === null ? "" : changed ? move(pct) : h("span", { class: "muted" }, "unchanged"),
-        ),
+        h("span", {}, found?.text ?? (absent ? "not on file" : "not published")),
+        h("span", { class: "number" }, !found ? "" : changed ? move(pct) : h("span", { class: "muted" }, "unchanged")),
       ),
     ),
   ];

@@ -1,7 +1,7 @@
 // @ts-check
 // Builds the table below a chart: the first, last, lowest and highest value of each line, as text.
 
-import { change, changesIn, knownValue, stepAt, stepsFrom } from "../charts/geometry.js";
+import { change, changesIn, isDoubtful, knownValue, stepAt, stepsFrom } from "../charts/geometry.js";
 import { shadeOf } from "../charts/stepchart.js";
 import { modelName, move, notPublished } from "../components.js";
 import { h } from "../dom.js";
@@ -10,14 +10,6 @@ import { cut, daysBetween, field, plusDays } from "../format.js";
 /** @typedef {import("./history.js").State} State */
 /** @typedef {import("./history.js").Kind} Kind */
 /** @typedef {import("./history.js").Line} Line */
-
-/**
- * Return whether the value of a series was a doubtful 0 on a day.
- * @param {Pick<Line, "doubtful">} item
- * @param {string | undefined} day
- */
-export const isDoubtful = ({ doubtful }, day) =>
-  day !== undefined && doubtful.some(([from, until]) => from <= day && (until === null || day < until));
 
 /**
  * Return the table of the series of one column over a range.
@@ -53,7 +45,7 @@ export function comparison(state, series, kind) {
     kind.cells(
       rows.map((row) => row[key]),
       state.column,
-      rows.map((row) => isDoubtful(row.item, row.days[key])),
+      rows.map((row) => isDoubtful(row.item.doubtful, row.days[key])),
     );
   const [olds, nows, lows, highs] = [cells("old"), cells("now"), cells("low"), cells("high")];
   const th = (/** @type {string} */ words, className = "") =>

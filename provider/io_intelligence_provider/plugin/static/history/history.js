@@ -2,7 +2,7 @@
 // Shows one to ten models over time, one column at a time, in the views of prices and quotas.
 
 import { get } from "../api.js";
-import { knownValue, stepAt } from "../charts/geometry.js";
+import { isDoubtful, knownValue, stepAt } from "../charts/geometry.js";
 import { shadeOf, stepChart } from "../charts/stepchart.js";
 import * as components from "../components.js";
 import * as controls from "../controls.js";
@@ -33,13 +33,13 @@ const MOST = 10;
  * @property {boolean} whole whether values are whole numbers
  * @property {(column: string) => boolean} isText
  * @property {(column: string) => string} unit
- * @property {(text: string) => string} format
+ * @property {import("../charts/stepchart.js").Options["format"]} format
  * @property {(texts: (string | null)[], column: string, doubtful: boolean[]) => import("../dom.js").Child[]} cells
  * @property {(models: Api.Model[]) => Promise<Api.Model[]>} choose the models when the address names none
  * @property {string} empty why none was chosen
  * @property {boolean} [marked] whether the days of alerts are marked
  */
-/** @typedef {{name: string, model_id: string, label: string, index: number, doubtful: [string, string | null][], steps: import("../charts/geometry.js").Step[]}} Line */
+/** @typedef {{name: string, model_id: string, label: string, index: number, doubtful: import("../charts/geometry.js").Doubts, steps: import("../charts/geometry.js").Step[]}} Line */
 /** @typedef {Awaited<ReturnType<typeof stateOf>>} State */
 
 /**
@@ -309,17 +309,17 @@ function drawChart(card, state, answer, kind, alerts) {
   const plot = h("div", { class: "plot tall" });
   const marks = [...new Set(alerts.map((alert) => alert.date))].sort();
   const days = answer.dates.filter((day) => day >= start);
-  const free = log && series.some(({ steps }) => steps.some((step) => step[2] && Number(step[1] ?? 1) === 0));
+  const gaps = log && series.some(({ steps }) => steps.some((step) => step[2] && Number(step[1] ?? 1) === 0));
   const unit = kind.unit(state.column);
   replaceChildren(
     card,
     components.cardHead(title, `${unit}${log ? ", log scale" : ""}; a ${kind.word} holds until it changes`),
     plot,
-    free &&
+    gaps &&
       h(
         "p",
         { class: "chart-note muted" },
-        "Where a line is missing, its value is 0 (free) or not published: a log scale has no place for it.",
+        "Where a line is missing, its value is 0 or not published: a log scale has no place for it.",
       ),
     marks.length > 0 &&
       h(
@@ -357,8 +357,10 @@ function save(state, answer, form) {
     .flatMap((day) =>
       series.map((item) => {
         const step = stepAt(item.steps, day);
-        const known = step?.[2] ? (step[1] === null ? "not published" : "published") : "not on file";
-        return [day, item.name, item.model_id, state.column, knownValue(step), known];
+        const value = knownValue(step);
+        const published = isDoubtful(item.doubtful, day) ? "doubtful" : "published";
+        const known = value !== null ? published : step?.[2] ? "not published" : "not on file";
+        return [day, item.name, item.model_id, state.column, value, known];
       }),
     );
   const columns = ["snapshot_date", "name", "model_id", "field", "value", "state"];

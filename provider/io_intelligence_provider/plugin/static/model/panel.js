@@ -103,9 +103,9 @@ function draw(title, content, data, status) {
     source(data),
   );
   const series = [PRICES[1], PRICES[0], ...PRICES.slice(2)]
-    .map((column) => ({ column, steps: data.series[column] ?? [] }))
+    .map((column) => ({ column, steps: data.series[column] ?? [], doubtful: data.doubts[column] }))
     .filter(({ steps }) => steps.some((step) => step[2] && step[1] !== null && !isZero(step[1])))
-    .map(({ column, steps }, index) => ({ label: capital(field(column)), steps, index }));
+    .map(({ column, ...line }, index) => ({ label: capital(field(column)), ...line, index }));
   if (!series.length) {
     replaceChildren(chart, h("p", { class: "muted" }, "No price above 0 was ever published."));
     return () => {};

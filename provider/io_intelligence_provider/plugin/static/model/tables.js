@@ -1,12 +1,13 @@
 // @ts-check
 // Builds the tables of a model's current prices and latest changes.
 
-import { move, places, priceCell } from "../components.js";
+import { isDoubtful } from "../charts/geometry.js";
+import { doubtNote, doubtText, move, places, priceCell } from "../components.js";
 import { h } from "../dom.js";
 import { anyValue, capital, cut, field, PRICES, plural, price, shortDay } from "../format.js";
 import { link } from "../route.js";
 
-const DOUBT = { mark: "1", href: "#panel-note", label: "footnote: fell to 0" };
+const DOUBT = doubtNote("panel-note");
 
 /** @param {Api.ModelAnswer} data */
 export function priceTable(data) {
@@ -16,7 +17,6 @@ export function priceTable(data) {
   const since = firsts.sort()[0] ?? data.first_seen;
   const th = (/** @type {string} */ text) => h("th", { scope: "col", class: "number" }, text);
   const doubtful = data.model.doubtful.length > 0;
-  const note = [h("sup", {}, "1"), " 0 now, but it had a price within 30 days: it may mean “not published”"];
   const table = h(
     "table",
     { class: "table natural plain prices-now" },
@@ -37,7 +37,8 @@ export function priceTable(data) {
       {},
       PRICES.map((key, index) => {
         const { pct, pct_30, first_value, first_date } = data.since[key];
-        const from = first_value === null ? null : `from ${price(first_value)} on ${first_date}`;
+        const first = first_date !== null && isDoubtful(data.doubts[key], first_date);
+        const from = first_value === null ? null : `from ${price(first_value, first)} on ${first_date}`;
         return h(
           "tr",
           {},
@@ -53,7 +54,7 @@ export function priceTable(data) {
       }),
     ),
   );
-  return [table, doubtful && h("p", { class: "muted", id: "panel-note" }, note)];
+  return [table, doubtful && h("p", { class: "muted", id: DOUBT.id }, doubtText(DOUBT))];
 }
 
 /** @param {Api.ModelAnswer} data */
@@ -117,7 +118,7 @@ function dayRow(day, rows, prices, widths) {
     );
   const written = (/** @type {Api.ModelChange} */ row) =>
     row.field
-      ? `${field(row.field)} ${anyValue(row.old_value)} → ${anyValue(row.new_value)}`
+      ? `${field(row.field)} ${anyValue(row.field, row.old_value, row.doubtful === "old")} → ${anyValue(row.field, row.new_value, row.doubtful === "new")}`
       : row.change.replace("_", " ");
   const text = rows.map(written).join("; ");
   return h("tr", {}, head, h("td", { colspan: 4, class: "wraps" }, cut(text, 300)));

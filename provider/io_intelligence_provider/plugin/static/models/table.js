@@ -25,7 +25,7 @@ function hasTiersOnly(items) {
   );
 }
 
-const DOUBT = { mark: "1", href: "#note-1", label: "footnote 1: fell to 0" };
+export const DOUBT = components.doubtNote("note-1");
 
 /**
  * @param {string} key
@@ -37,7 +37,7 @@ function priceColumn(key, width) {
   return {
     key,
     text: capital(field(key)),
-    pick: (model) => model.prices[key],
+    pick: (model) => (model.doubtful.includes(key) ? null : model.prices[key]), // sorts as unknown
     order: byNumber,
     number: true,
     className: `${key.startsWith("cache") ? cache : ""} ${key === "output_token_price" ? "strong" : ""}`,
@@ -258,7 +258,9 @@ function row(model, columns) {
       h("td", { class: `${column.number ? "number" : ""} ${column.className ?? ""}` }, column.cell(model)),
     ),
   );
-  made.onclick = () => made.querySelector("a")?.click();
+  made.onclick = (event) => {
+    if (!(/** @type {Element} */ (event.target).closest("a"))) made.querySelector("a")?.click();
+  };
   return made;
 }
 

@@ -134,7 +134,11 @@ export function events(data) {
         { class: "what" },
         modelName(event.name, event.model_id),
         !KINDS[event.change] &&
-          h("span", { class: "values" }, `${anyValue(event.old_value)} → ${anyValue(event.new_value)}`),
+          h(
+            "span",
+            { class: "values" },
+            `${anyValue(event.field, event.old_value)} → ${anyValue(event.field, event.new_value)}`,
+          ),
       ),
       h("span", { class: "muted" }, word),
     );

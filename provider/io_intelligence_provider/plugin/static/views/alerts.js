@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { banner, cardHead, emptyState, modelName, move, shortName } from "../components.js";
 import { daysField } from "../controls.js";
 import { h, icon, keepFocus, replaceChildren } from "../dom.js";
-import { anyValue, count, cut, decimals, field, isZero, PRICES, plural } from "../format.js";
+import { anyValue, count, cut, field, plural } from "../format.js";
 import { modelCombo } from "../history/combo.js";
 import { link, taskLink, update } from "../route.js";
 import { catalogue, find, reference } from "../store.js";
@@ -119,15 +119,8 @@ const WHOLE = { model_added: "model added", model_removed: "model removed", quar
 
 /** @param {Api.SentChange} item */
 function row(item) {
-  const price = item.field !== null && PRICES.includes(item.field);
   const value = (/** @type {string | null} */ text, /** @type {string} */ side) =>
-    text !== null && price
-      ? isZero(text)
-        ? item.doubtful === side
-          ? "0 (doubtful)"
-          : "free"
-        : decimals(text)
-      : anyValue(text);
+    anyValue(item.field, text, item.doubtful === side);
   const what =
     WHOLE[item.change] ?? `${field(item.field)} ${value(item.old_value, "old")} → ${value(item.new_value, "new")}`;
   const run = item.task ? h("a", taskLink(item.task), "task run") : `run ${cut(item.run_id ?? "unknown", 60)}`;

@@ -1,13 +1,14 @@
 // @ts-check
 // Shows all models of a day as a table to search, filter, sort and open.
 
+import { doubtText } from "../components.js";
 import { csvMenu, dayField, searchField } from "../controls.js";
 import { download } from "../csv.js";
 import { h, keepFocus, replaceChildren, say } from "../dom.js";
 import { ACCESS, PRICES, plural, QUOTAS } from "../format.js";
 import { filtered, filters } from "../models/filters.js";
 import { FILTERS } from "../models/needs.js";
-import { columnsOf, DEFAULT_SORT, drawRemoved, drawTable } from "../models/table.js";
+import { columnsOf, DEFAULT_SORT, DOUBT, drawRemoved, drawTable } from "../models/table.js";
 import { link, update } from "../route.js";
 import { catalogue, matcher, snapshotDay } from "../store.js";
 import { sorted } from "../table.js";
@@ -100,13 +101,7 @@ function drawNotes(node, data) {
     node,
     h("span", {}, h("b", {}, "—"), " not published"),
     h("span", {}, h("b", {}, "free"), " published as 0"),
-    doubtful &&
-      h(
-        "span",
-        { id: "note-1" },
-        h("sup", {}, "1"),
-        " 0 now, but it had a price within 30 days: it may mean “not published”",
-      ),
+    doubtful && h("span", { id: DOUBT.id }, doubtText(DOUBT)),
     data.removed.length > 0 && h("span", {}, `The search also finds ${plural(data.removed.length, "removed model")}`),
   );
 }
@@ -123,6 +118,7 @@ function save(rows, data, form) {
   const columns = [
     ...["name", "model_id", "developer", "status"].map(text),
     ...PRICES.map(number),
+    text("doubtful"),
     number("output_token_price_before"),
     number("output_token_price_change_pct"),
     ...["context_window", "max_tokens", ...QUOTAS].map(number),
@@ -136,6 +132,7 @@ function save(rows, data, form) {
     model.developer,
     model.status,
     ...PRICES.map((key) => model.prices[key]),
+    model.doubtful.join("; "),
     model.change.old,
     model.change.pct,
     model.context_window,

@@ -81,9 +81,12 @@ def build_api(
 
     async def index(request: Request) -> Response:
         api.state.page.prefetch()
-        return await static.index(request)
+        return await static.page(request, "index")
 
-    for path, page in (("/", index), ("/data-quality", static.data_quality)):
+    async def data_quality(request: Request) -> Response:
+        return await static.page(request, "data-quality")
+
+    for path, page in (("/", index), ("/data-quality", data_quality)):
         api.add_api_route(path, page, methods=METHODS, response_class=HTMLResponse, response_model=None)
     # Mounted, which avoids the access dependency: icons are shown before login.
     api.mount("/static", static)

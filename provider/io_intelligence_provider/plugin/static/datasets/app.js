@@ -2,7 +2,7 @@
 // Runs the page of all data sets: the list, one data set, and the message when neither can be shown.
 
 import { banner, skeleton } from "../components.js";
-import { copyButton } from "../controls.js";
+import { copyButton, focusSearchBySlash } from "../controls.js";
 import { h, keepFocus, part, replaceChildren } from "../dom.js";
 import { cut } from "../format.js";
 import { changed, link, mirror, onChange, parse, restore, useViews } from "../route.js";
@@ -111,17 +111,8 @@ async function look() {
   if (mine === turn) drawBanners();
 }
 
+focusSearchBySlash(main);
 part("copy").replaceChildren(copyButton(() => changed(parse(), shown?.pinned ?? {})));
-
-document.addEventListener("keydown", (event) => {
-  const typing = /** @type {Element} */ (event.target).closest?.("input, select, textarea");
-  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const search = /** @type {HTMLInputElement | null} */ (main.querySelector("input[type=search]"));
-  if (search) {
-    event.preventDefault();
-    search.focus();
-  }
-});
 
 useViews(["datasets", "dataset"]);
 restore();

@@ -73,8 +73,8 @@ async function show(route) {
     shown = null;
     window.scrollTo(0, 0);
     replaceChildren(place, skeleton());
+    replaceChildren(main, top, place); // not while the view stays: what is moved loses the focus
   }
-  replaceChildren(main, top, place);
   try {
     const next = await ask(route);
     if (mine !== turn) return;
@@ -84,7 +84,7 @@ async function show(route) {
       same ? place.firstElementChild : h("div", { class: `view ${route.view}` })
     );
     keepFocus(node, () => next.draw(node));
-    replaceChildren(place, node);
+    if (!same) replaceChildren(place, node);
     drawBanners();
   } catch (error) {
     if (mine !== turn) return;

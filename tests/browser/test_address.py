@@ -25,14 +25,14 @@ MODEL = "deepseek-ai/DeepSeek-V4-Pro"
 # opens the frame with it; 3.2 opens the frame with the plain address and looks no further.
 HOST = """<!doctype html><title>Airflow</title><iframe name="page" width="1300" height="800"
   sandbox="allow-scripts allow-same-origin allow-forms allow-downloads"></iframe><script>
-const base = "/plugin/io-intelligence", frame = document.querySelector("iframe");
-const rest = location.pathname.slice(base.length);
-const mirrors = %s;
+const [, base, rest] = location.pathname.match(/^([/]plugin[/][^/]+)(.*)$/);
+const frame = document.querySelector("iframe"), mirrors = %s;
+const plain = base.endsWith("io-data-quality") ? "/io-intelligence/data-quality" : "/io-intelligence/";
 if (mirrors) frame.addEventListener("load", () => {
   const { pathname, search, hash, href } = frame.contentWindow.location;
   if (href !== "about:blank") history.replaceState({ key: "host" }, "", base + pathname + search + hash);
 });
-frame.src = mirrors && rest ? rest + location.search + location.hash : "/io-intelligence/";
+frame.src = mirrors && rest ? rest + location.search + location.hash : plain;
 </script>"""
 
 
@@ -68,12 +68,12 @@ class Host(BaseHTTPRequestHandler):
 
 @pytest.fixture(params=["3.2", "3.3"])
 def host(bare: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of the page in a frame as in that release of Airflow."""
+    """URL of the pages in a frame as in that release of Airflow, without their route."""
     handler = type("Configured", (Host,), {"target": bare, "mirrors": request.param == "3.3"})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/plugin/io-intelligence"
+        yield f"http://127.0.0.1:{server.server_address[1]}/plugin/"
         server.shutdown()
         thread.join()
 
@@ -84,7 +84,7 @@ def frame_of(page: Page) -> FrameLocator:
 
 def test_a_reload_in_the_frame_keeps_the_view(new_page: Callable[..., Page], host: str) -> None:
     page = new_page()
-    page.goto(host)
+    page.goto(f"{host}io-intelligence")
     frame = frame_of(page)
     frame.get_by_role("navigation", name="Views").get_by_role("link", name="Models").click()
     frame.get_by_role("searchbox").fill("glm")
@@ -99,11 +99,24 @@ def test_a_reload_in_the_frame_keeps_the_view(new_page: Callable[..., Page], hos
     expect(frame.get_by_role("searchbox")).to_be_visible()
 
 
+def test_the_page_of_data_sets_keeps_its_view_too(new_page: Callable[..., Page], host: str) -> None:
+    page = new_page()
+    page.goto(f"{host}io-data-quality")
+    frame = frame_of(page)
+    frame.get_by_role("table", name="Data sets").get_by_role("link", name="io_intelligence_models").click()
+    expect(page).to_have_url(re.compile(r"/plugin/io-data-quality\S*#/dataset\?id=io_intelligence_models$"))
+    page.reload()
+    expect(frame.get_by_role("table", name="Runs of this data set")).to_be_visible()
+    page.goto("about:blank")
+    page.goto(f"{host}io-data-quality#/datasets?q=nothing")
+    expect(frame.get_by_text("No data set matches “nothing”")).to_be_visible()
+
+
 def test_copy_link_gives_the_address_in_airflow_pinned_to_its_day(
     new_page: Callable[..., Page], host: str
 ) -> None:
     page = new_page(permissions=["clipboard-read", "clipboard-write"])
-    page.goto(f"{host}#/models?q=glm")
+    page.goto(f"{host}io-intelligence#/models?q=glm")
     frame = frame_of(page)
     expect(frame.get_by_role("searchbox")).to_be_visible()
     frame.get_by_role("button", name="Copy link").click()

@@ -209,7 +209,7 @@ def test_damage_is_named_and_newer_results_are_offered(
 def test_a_view_that_was_left_while_it_loaded_draws_nothing(show: Callable[..., Page]) -> None:
     page = show()
     held: list[Route] = []
-    page.route("**/api/dataset?*", held.append)
+    page.route("**/api/dataset?*", lambda route: held.append(route))  # noqa: PLW0108 - playwright wants a function
     with page.expect_request("**/api/dataset?*"):
         page.get_by_role("link", name="orders", exact=True).click()
     page.get_by_role("link", name="All data sets").click()

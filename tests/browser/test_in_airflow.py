@@ -1,4 +1,4 @@
-"""Tests the page inside Airflow's own UI, behind its login and a base URL with a path."""
+"""Tests the two pages inside Airflow's own UI, behind its login and a base URL with a path."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def logged_in(new_page: Callable[..., Page], airflow: Standalone) -> Callable[..
     return log_in
 
 
-def opened(page: Page) -> FrameLocator:
-    """Open the page from the side bar."""
-    page.get_by_role("link", name="IO Models").click()
+def opened(page: Page, entry: str = "IO Models") -> FrameLocator:
+    """Open a page from the side bar."""
+    page.get_by_role("link", name=entry, exact=True).click()
     return page.frame_locator("iframe")
 
 
@@ -53,18 +53,34 @@ def test_it_opens_from_the_side_bar(logged_in: Callable[..., Page], user: str) -
         expect(frame.locator(f"main .view.{view.lower()}")).to_be_visible()
 
 
-def test_its_icon_is_there(logged_in: Callable[..., Page], airflow: Standalone) -> None:
+@pytest.mark.parametrize("user", ["vera", "ada"])
+def test_the_page_of_data_sets_opens_from_the_side_bar(
+    logged_in: Callable[..., Page], airflow: Standalone, run_id: str, user: str
+) -> None:
+    page = logged_in(user)
+    frame = opened(page, "Quality")
+    expect(frame.get_by_role("heading", name="Data quality")).to_be_visible()
+    frame.get_by_role("table", name="Data sets").get_by_role("link", name="io_intelligence_models").click()
+    expect(frame.locator(".tile").filter(has_text="Outcome")).to_contain_text("the run went on")
+    expect(frame.get_by_text("Values are not shown to you")).to_have_count(0)
+    run = frame.locator(".tile").get_by_role("link", name=f"{DAILY}.snapshot")
+    run.click()
+    expect(page).to_have_url(re.compile(rf"^{re.escape(f'{airflow.url}/dags/{DAILY}/runs/')}"))
+    expect(page.get_by_text(run_id).first).to_be_visible()
+
+
+ENTRIES = [("IO Models", "icon"), ("Quality", "quality")]
+
+
+@pytest.mark.parametrize(("entry", "icon"), [("IO Models", "icon"), ("Quality", "quality")])
+def test_its_icon_and_its_name_are_whole(logged_in: Callable[..., Page], entry: str, icon: str) -> None:
     page = logged_in()
-    link = page.get_by_role("link", name="IO Models")
+    link = page.get_by_role("link", name=entry, exact=True)
     expect(link).to_be_visible()
-    icon = link.locator("img")
-    expect(icon).to_have_attribute("src", re.compile(r"io-intelligence/static/icon"))
-    icon.evaluate("(image) => image.decode()")  # waits for the image, and fails when it is none
-
-
-def test_its_name_in_the_side_bar_is_not_cut(logged_in: Callable[..., Page]) -> None:
-    page = logged_in()
-    name = page.get_by_text("IO Models", exact=True)
+    image = link.locator("img")
+    expect(image).to_have_attribute("src", re.compile(rf"io-intelligence/static/{icon}(-dark)?\.svg$"))
+    image.evaluate("(image) => image.decode()")  # waits for the image, and fails when it is none
+    name = page.get_by_text(entry, exact=True)
     expect(name).to_be_visible()
     assert name.evaluate("(node) => node.scrollWidth <= node.clientWidth")
 
@@ -83,6 +99,27 @@ def test_a_reload_keeps_the_view(logged_in: Callable[..., Page], airflow: Standa
     expect(page).not_to_have_url(re.compile("#/models"))
     page.go_back()
     expect(frame.get_by_role("searchbox")).to_have_value("glm")
+
+
+def test_a_reload_keeps_the_data_set(logged_in: Callable[..., Page], airflow: Standalone) -> None:
+    page = logged_in()
+    frame = opened(page, "Quality")
+    frame.get_by_role("table", name="Data sets").get_by_role("link", name="io_intelligence_models").click()
+    kept = re.compile(
+        rf"^{re.escape(airflow.url)}/plugin/io-data-quality\S*#/dataset\?id=io_intelligence_models$"
+    )
+    expect(page).to_have_url(kept)
+    runs = frame.get_by_role("table", name="Runs of this data set")
+    page.reload()
+    expect(runs).to_be_visible()
+    deep = page.url
+    page.get_by_role("link", name="Dags").first.click()
+    expect(page).not_to_have_url(kept)
+    page.goto(deep)
+    expect(runs).to_be_visible()
+    page.goto("about:blank")
+    page.goto(f"{airflow.url}/plugin/io-data-quality#/datasets?q=nothing")  # as Airflow 3.2 writes it
+    expect(frame.get_by_text("No data set matches “nothing”")).to_be_visible()
 
 
 def test_the_address_without_its_slash_leads_to_the_page(
@@ -109,9 +146,10 @@ def test_the_login_comes_back_to_the_view(
     expect(page.get_by_role("searchbox")).to_have_value("glm")
 
 
-def test_it_follows_airflows_theme_live(logged_in: Callable[..., Page]) -> None:
+@pytest.mark.parametrize("entry", ["IO Models", "Quality"])
+def test_it_follows_airflows_theme_live(logged_in: Callable[..., Page], entry: str) -> None:
     page = logged_in(theme="light")
-    frame = opened(page)
+    frame = opened(page, entry)
     expect(frame.locator("html")).to_have_class("light")
     page.evaluate(
         """() => {

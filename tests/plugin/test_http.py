@@ -238,7 +238,7 @@ def test_the_address_without_the_slash_leads_to_the_one_with_it(builder: Any) ->
 def test_static_files(page: Any) -> None:
     folder = FOLDER
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    assert {"index.html", "icon.svg", "icon-dark.svg"} <= set(names)
+    assert {"page.html", "icon.svg", "icon-dark.svg"} <= set(names)
     kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
     for name in names:
         if Path(name).suffix in (".ts", ".json"):  # for developers
@@ -263,18 +263,32 @@ def test_files_are_kept_for_ever_under_their_version_only(page: Any) -> None:
         assert other.headers["cache-control"] == "no-cache"
 
 
-def test_the_page_preloads_the_modules_that_every_view_needs() -> None:
-    needed: set[Path] = set()
-    waiting = [FOLDER / "app.js"]
-    while waiting:
-        module = waiting.pop()
-        found = re.findall(r'^import\b[^;]*?"(\.[^"]+)";', module.read_text("utf-8"), re.MULTILINE)
-        imported = {(module.parent / path).resolve() for path in found} - needed
-        needed |= imported
-        waiting += imported
-    html = (FOLDER / "index.html").read_text("utf-8")
-    preloaded = re.findall(r'<link rel="modulepreload" href="static/([^"]+)">', html)
-    assert sorted(preloaded) == sorted(str(path.relative_to(FOLDER)) for path in needed)
+@pytest.mark.parametrize(
+    ("path", "title", "icon", "module", "needed", "later"),
+    [
+        ("", "IO Intelligence", "icon", "app.js", "charts/geometry.js", "views/models.js"),
+        (
+            "data-quality",
+            "Data quality",
+            "quality",
+            "datasets/app.js",
+            "quality/evidence.js",
+            "model/panel.js",
+        ),
+    ],
+)
+def test_each_page_loads_its_module_with_all_that_it_imports(
+    page: Any, path: str, title: str, icon: str, module: str, needed: str, later: str
+) -> None:
+    html = page.get(path).body.decode()
+    assert f"<title>{title}</title>" in html
+    assert f"<h1>{title}</h1>" in html
+    static = f"static/{version_of(page)}/"
+    assert f'href="{static}{icon}.svg"' in html
+    assert f'<script type="module" src="{static}{module}">' in html
+    preloaded = re.findall(rf'<link rel="modulepreload" href="{static}([^"]+)">', html)
+    assert {needed, "dom.js"} <= set(preloaded)
+    assert later not in preloaded
 
 
 def test_the_version_is_that_of_the_content(tmp_path: Path) -> None:

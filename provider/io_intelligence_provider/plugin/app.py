@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from string import Template
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -40,6 +42,7 @@ from io_intelligence_provider.plugin.reader import StoreSource
 __all__ = [
     "FOLDER",
     "SECURITY_HEADERS",
+    "Name",
     "SecurityMiddleware",
     "StaticFiles",
     "all_dags_readable",
@@ -97,9 +100,12 @@ def build_api(
 
     async def index(request: Request) -> Response:
         api.state.page.prefetch()
-        return await static.index(request)
+        return await static.page(request, "index")
 
-    for path, page in (("/", index), ("/data-quality", static.data_quality)):
+    async def data_quality(request: Request) -> Response:
+        return await static.page(request, "data-quality")
+
+    for path, page in (("/", index), ("/data-quality", data_quality)):
         api.add_api_route(path, page, methods=METHODS, response_class=HTMLResponse, response_model=None)
     # Mounted, which avoids the access dependency: icons are shown before login.
     api.mount("/static", static)
@@ -178,6 +184,7 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _LOOK_SECONDS: Final = 1.0
 _MARK: Final = "v-"
 """How the name of a version begins in a path."""
+_IMPORT: Final = re.compile(r'^import\b[^;]*?"(\.[^"]+)";', re.MULTILINE)
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -185,6 +192,14 @@ _MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 """The types of files that are served. Written out, because the machine's own table may differ."""
+
+Name: TypeAlias = Literal["index", "data-quality"]
+
+_FILLED: Final[dict[Name, dict[str, str]]] = {
+    "index": {"title": "IO Intelligence", "icon": "icon", "module": "app.js"},
+    "data-quality": {"title": "Data quality", "icon": "quality", "module": "datasets/app.js"},
+}
+"""What each page puts into ``page.html``."""
 
 
 class StaticFiles(starlette.staticfiles.StaticFiles):
@@ -203,27 +218,38 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
         self._cache = cache
         self._folder = folder
 
-    async def index(self, request: Request) -> Response:
-        """Return the HTML of the page."""
-        return await self._page(request, "index.html")
-
-    async def data_quality(self, request: Request) -> Response:
-        """Return the HTML of the page of all data sets."""
-        return await self._page(request, "data-quality.html")
-
-    async def _page(self, request: Request, name: str) -> Response:
+    async def page(self, request: Request, name: Name) -> Response:
+        """Return the HTML of a page."""
         answer = await anyio.to_thread.run_sync(self._html, name)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
 
-    def _html(self, name: str) -> Body:
+    def _html(self, name: Name) -> Body:
         version = self.version()
 
         def load() -> CacheEntry[Body]:
-            text = (self._folder / name).read_text("utf-8")
-            data = text.replace('"static/', f'"static/{_MARK}{version}/').encode()
+            template = Template((self._folder / "page.html").read_text("utf-8"))
+            static, filled = f"static/{_MARK}{version}", _FILLED[name]
+            preloads = "\n".join(
+                f'<link rel="modulepreload" href="{static}/{path}">'
+                for path in self._needed(filled["module"])
+            )
+            data = template.substitute(filled, static=static, preloads=preloads).encode()
             return Body.of(data, etag_of(data)).entry
 
         return self._cache.get((name, version), load)
+
+    def _needed(self, module: str) -> list[str]:
+        """Return what a module imports, directly or not: a browser alone would ask level by level."""
+        folder = self._folder.resolve()
+        found: set[Path] = set()
+        waiting = [folder / module]
+        while waiting:
+            path = waiting.pop()
+            names = _IMPORT.findall(path.read_text("utf-8"))
+            imported = {(path.parent / name).resolve() for name in names} - found
+            found |= imported
+            waiting += imported
+        return sorted(path.relative_to(folder).as_posix() for path in found)
 
     def version(self) -> str:
         """Return the version of the files, at most a second old: a visit asks for forty of them."""

@@ -2,7 +2,7 @@
 // Runs the page: title, tabs, the view that is shown, the panel of a model over it, and the message when none can be.
 
 import { skeleton } from "./components.js";
-import { copyButton } from "./controls.js";
+import { copyButton, focusSearchBySlash } from "./controls.js";
 import { h, icon, keepFocus, part, replaceChildren } from "./dom.js";
 import { age, capital, count } from "./format.js";
 import { openModel } from "./model/panel.js";
@@ -204,17 +204,8 @@ function showError(error, view) {
   );
 }
 
+focusSearchBySlash(main);
 part("copy").replaceChildren(copyButton(() => changed(parse(), current?.pinned() ?? {})));
-
-document.addEventListener("keydown", (event) => {
-  const typing = /** @type {Element} */ (event.target).closest?.("input, select, textarea, dialog");
-  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const search = /** @type {HTMLInputElement | null} */ (main.querySelector("input[type=search]"));
-  if (search) {
-    event.preventDefault();
-    search.focus();
-  }
-});
 
 restore();
 mirror();

@@ -132,6 +132,22 @@ export function daysField([start, end], { min, max }, choose) {
 }
 
 /**
+ * Let the key "/" focus the search field of an element, where there is one.
+ * @param {HTMLElement} main
+ */
+export function focusSearchBySlash(main) {
+  document.addEventListener("keydown", (event) => {
+    const typing = /** @type {Element} */ (event.target).closest?.("input, select, textarea, dialog");
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const search = /** @type {HTMLInputElement | null} */ (main.querySelector("input[type=search]"));
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  });
+}
+
+/**
  * Build the search field; "/" focuses it. Every key press calls `onInput`.
  * @param {string} value
  * @param {(text: string) => void} onInput

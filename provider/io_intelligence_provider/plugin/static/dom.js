@@ -97,7 +97,7 @@ export function replaceChildren(node, ...children) {
 }
 
 /**
- * Return an element that index.html has.
+ * Return an element that page.html has.
  * @param {string} id
  */
 export function part(id) {

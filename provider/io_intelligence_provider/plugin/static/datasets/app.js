@@ -2,7 +2,7 @@
 // Runs the page of all data sets: the list, one data set, and the message when neither can be shown.
 
 import { banner, skeleton } from "../components.js";
-import { copyButton } from "../controls.js";
+import { copyButton, focusSearchBySlash } from "../controls.js";
 import { h, keepFocus, part, replaceChildren } from "../dom.js";
 import { cut } from "../format.js";
 import { changed, link, mirror, onChange, parse, restore, useViews } from "../route.js";
@@ -73,8 +73,8 @@ async function show(route) {
     shown = null;
     window.scrollTo(0, 0);
     replaceChildren(place, skeleton());
+    replaceChildren(main, top, place); // not while the view stays: what is moved loses the focus
   }
-  replaceChildren(main, top, place);
   try {
     const next = await ask(route);
     if (mine !== turn) return;
@@ -84,7 +84,7 @@ async function show(route) {
       same ? place.firstElementChild : h("div", { class: `view ${route.view}` })
     );
     keepFocus(node, () => next.draw(node));
-    replaceChildren(place, node);
+    if (!same) replaceChildren(place, node);
     drawBanners();
   } catch (error) {
     if (mine !== turn) return;
@@ -111,17 +111,8 @@ async function look() {
   if (mine === turn) drawBanners();
 }
 
+focusSearchBySlash(main);
 part("copy").replaceChildren(copyButton(() => changed(parse(), shown?.pinned ?? {})));
-
-document.addEventListener("keydown", (event) => {
-  const typing = /** @type {Element} */ (event.target).closest?.("input, select, textarea");
-  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const search = /** @type {HTMLInputElement | null} */ (main.querySelector("input[type=search]"));
-  if (search) {
-    event.preventDefault();
-    search.focus();
-  }
-});
 
 useViews(["datasets", "dataset"]);
 restore();

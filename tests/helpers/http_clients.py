@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -15,6 +15,7 @@ import urllib3
 import uvicorn
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
@@ -84,6 +85,15 @@ def json_paths() -> list[str]:
     page = build_api(StoreSource(lambda: SnapshotStore("/nowhere")), lambda: None)
     routes = [route for route in page.routes if isinstance(route, APIRoute)]
     return [route.path for route in routes if route.response_model is not None]
+
+
+def reader_of(*dags: str) -> Callable[[Request], None]:
+    """Return an access dependency that lets a user read these Dags only."""
+
+    def access(request: Request) -> None:
+        request.state.may_read_dag = lambda dag_id: dag_id in dags
+
+    return access
 
 
 @contextmanager

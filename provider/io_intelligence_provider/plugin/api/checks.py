@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from starlette.responses import HTMLResponse, Response
 
@@ -20,10 +20,22 @@ __all__ = [
     "CheckRow",
     "CheckSummaries",
     "Failure",
+    "MayRead",
     "check_rows",
     "html_response",
     "refused_record",
+    "without_values",
 ]
+
+Run = TypeVar("Run", bound=CheckRun)
+
+MayRead: TypeAlias = Callable[[str | None], bool]
+"""Returns whether the user may read a Dag; ``None`` is the Dag of a result that names none."""
+
+
+def without_values(run: Run) -> Run:
+    """Return a run as those see it who may not read the Dag that filed it: outcomes and counts."""
+    return replace(run, checks=tuple(replace(check, examples=[]) for check in run.checks), profile=())
 
 
 def check_rows(runs: Sequence[CheckRun | None], found: CheckSummaries) -> list[dict[str, Any]]:

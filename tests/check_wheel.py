@@ -232,7 +232,8 @@ def check_wheel(work: Path, file: Path) -> None:
     wheel = Installed.fresh(work, file)
     wheel.inside("installed")
     wheel.inside("without_pandas", str(work))
-    wheel.inside("pages", *(str(REPO / "docs" / name) for name in ("pandera.md", "history-checks.md")))
+    names = ("datasets.md", "pandera.md", "history-checks.md")
+    wheel.inside("pages", *(str(REPO / "docs" / name) for name in names))
     run(wheel.bin / "python", "-m", "io_intelligence_provider.cli.demo", work / "demo")
     # An earlier state than the demo's last: the trigger and the changes have something to find.
     emulate = (wheel.bin / "io-intelligence", "emulate", "--port", "0", "--as-of", "2026-06-20")

@@ -193,7 +193,7 @@ def test_the_python_of_the_readme_runs(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["pandera.md", "history-checks.md"])
+@pytest.mark.parametrize("name", ["datasets.md", "pandera.md", "history-checks.md"])
 def test_every_block_of_the_page_runs(name: str) -> None:
     """``make wheel`` does the same with what is installed alone."""
     command = [sys.executable, REPO / "tests" / "wheel" / "inside.py", "pages", REPO / "docs" / name]

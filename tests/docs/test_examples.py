@@ -27,6 +27,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 RUN_BY_OTHERS = {
     "analysis.md": "notebooks/test_analysis_page.py",
+    "datasets.md": "docs/test_docs.py",
     "history-checks.md": "docs/test_docs.py",
     "pandera.md": "docs/test_docs.py",
     "sql.md": "engines/test_mixed_files.py",

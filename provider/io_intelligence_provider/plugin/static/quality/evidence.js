@@ -139,14 +139,14 @@ export function quarantine(data, quality) {
     "section",
     { class: "card span-6" },
     head,
-    h(
-      "ul",
-      { class: "refused" },
-      items,
-      more > 0 && h("li", { class: "muted" }, `${count(more)} more are in the Parquet files below quarantine/.`),
-    ),
-    data.withheld > 0 &&
-      withheldNote(data.withheld_by, `${plural(data.withheld, "refused record")} not shown to you`),
+    data.withheld < data.total &&
+      h(
+        "ul",
+        { class: "refused" },
+        items,
+        more > 0 && h("li", { class: "muted" }, `${count(more)} more are in the Parquet files below quarantine/.`),
+      ),
+    data.withheld > 0 && withheldNote(data.withheld_by, `${plural(data.withheld, "refused record")} not shown to you`),
   );
 }
 

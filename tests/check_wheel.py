@@ -232,7 +232,8 @@ def check_wheel(work: Path, file: Path) -> None:
     wheel = Installed.fresh(work, file)
     wheel.inside("installed")
     wheel.inside("without_pandas", str(work))
-    wheel.inside("pages", *(str(REPO / "docs" / name) for name in ("pandera.md", "history-checks.md")))
+    names = ("datasets.md", "pandera.md", "history-checks.md")
+    wheel.inside("pages", *(str(REPO / "docs" / name) for name in names))
     demo = (wheel.bin / "python", "-m", "io_intelligence_provider.cli.demo", work / "demo")
     run(*demo, EMULATOR_PORT="0")  # `make demo` may run beside it
     # An earlier state than the demo's last: the trigger and the changes have something to find.

@@ -180,6 +180,8 @@ The snapshot of 2026-06-26 stays in force.
 
 Dag io_intelligence_watchdog, task fresh_snapshot, run RUN.
 
+Results of the checks: https://airflow.example.com/io-intelligence/#/quality?day=2026-06-26
+
 Log of the task: https://airflow.example.com/dags/io_intelligence_watchdog/runs/RUN/tasks/fresh_snapshot\
 ?try_number=1
 """

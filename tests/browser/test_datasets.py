@@ -46,7 +46,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with the catalogue and three other data sets."""
     root = tmp_path_factory.mktemp("datasets") / "store"
     builder = StoreBuilder(root)
-    builder.file(0, model_row("acme/one"), refused=[refused_record("bad")], outcome="warned")
+    move = CheckResult("price_move", None, "snapshot", "warn", 1, 1, [{"name": "acme/one"}])
+    builder.file(
+        0,
+        model_row("acme/one"),
+        refused=[refused_record("bad")],
+        checks=[move],
+        outcome="warned",
+        dag_id="daily",
+    )
     failed = [CheckResult("complete", None, "snapshot", "error", 1, 1)]
     builder.file(1, checks=failed, outcome="failed")
     file_runs(root, [frame(number) for number in range(11)], NOW)
@@ -157,6 +165,13 @@ def test_without_access_to_the_dag_there_are_counts_and_no_values(
         expect(page.locator("main")).to_contain_text("read access to the Dag check_orders")
         expect(page.locator(".flags")).to_contain_text("3 failed")
         expect(page.locator(".flags .new-line")).to_have_count(0)
+        page.goto(f"{served.host}/io-intelligence/#/quality")
+        expect(page.locator(".equation")).to_have_text(re.compile("1 refused"))
+        expect(page.locator(".flags")).to_contain_text("1 failed")
+        expect(page.locator(".flags .new-line")).to_have_count(0)
+        expect(page.get_by_text("Values are not shown to you")).to_be_visible()
+        expect(page.get_by_text("1 refused record not shown to you")).to_be_visible()
+        expect(page.get_by_text("This needs read access to the Dag daily.")).to_have_count(2)
         page.goto("about:blank")
 
 

@@ -27,6 +27,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 RUN_BY_OTHERS = {
     "analysis.md": "notebooks/test_analysis_page.py",
+    "datasets.md": "check_wheel.py",
     "history-checks.md": "check_wheel.py",
     "pandera.md": "check_wheel.py",
     "sql.md": "engines/test_mixed_files.py",

@@ -16,6 +16,7 @@ import urllib3
 import uvicorn
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Mount
 
 from io_intelligence_provider import SnapshotStore
@@ -85,6 +86,15 @@ def json_paths() -> list[str]:
     page = build_api(StoreSource(lambda: SnapshotStore("/nowhere")), lambda: None)
     routes = [route for route in page.routes if isinstance(route, APIRoute)]
     return [route.path for route in routes if route.response_model is not None]
+
+
+def reader_of(*dags: str) -> Callable[[Request], None]:
+    """Return an access dependency that lets a user read these Dags only."""
+
+    def access(request: Request) -> None:
+        request.state.may_read_dag = lambda dag_id: dag_id in dags
+
+    return access
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from io_intelligence_provider.contract.records import RefusedRecord
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.quality.result import CheckFailure, CheckResult, CheckRun
-from io_intelligence_provider.quality.results_store import ResultHistory
+from io_intelligence_provider.quality.results_store import ResultHistory, TaskRun
 from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
 from io_intelligence_provider.storage.digest import with_digest
 from io_intelligence_provider.store import months
@@ -102,11 +102,13 @@ class StoreBuilder:
         outcome: Any = "passed",
         changes: bool = False,
         fetched_at: datetime = FETCHED_AT,
+        dag_id: str | None = None,
     ) -> str:
         """Commit a snapshot with its artifacts; a failed outcome writes the artifacts only.
 
         :param when: a date, or the number of a day.
         :param changes: whether its changes are written as well.
+        :param dag_id: the Dag that files it.
         :returns: the run's id.
         """
         when = nth_day(when) if isinstance(when, int) else when
@@ -122,7 +124,8 @@ class StoreBuilder:
             valid=len(rows),
             quarantined=len(refused),
         )
-        with QuarantineFile(run, fetched_at) as quarantine:
+        task = TaskRun(dag_id, "snapshot", "scheduled__1", -1, 1) if dag_id else None
+        with QuarantineFile(run, fetched_at, task) as quarantine:
             quarantine.add(refused)
             self.store.files.put(quarantine_path(when, run), quarantine.finish())
         self.store.files.put(quality_path(when, run), report.to_json().encode())

@@ -226,7 +226,13 @@ def test_a_task_that_was_not_rendered_says_nothing_of_its_store(root: Path) -> N
     assert message.reason == "Task instance heartbeat timed out"
 
 
-def test_overdue_snapshots_are_the_subject(heard_of: Callable[..., dict[str, Any]]) -> None:
+@pytest.mark.parametrize("day", [None, "2026-03-01"])
+def test_overdue_snapshots_are_the_subject(
+    heard_of: Callable[..., dict[str, Any]], file_day: Callable[..., Any], day: str | None
+) -> None:
+    if day:
+        file_day(date.fromisoformat(day), catalogue_records())
+
     @task
     def fails() -> None:
         raise OverdueError(
@@ -237,10 +243,12 @@ def test_overdue_snapshots_are_the_subject(heard_of: Callable[..., dict[str, Any
     assert message["subject"] == "IO Intelligence: No snapshot was committed for 31 hours"
     assert "The latest is of 2026-03-01." in message["text"]
     assert "And more." in message["text"]
+    page = f"https://airflow.example.com/team/io-intelligence/#/quality{f'?day={day}' if day else ''}"
+    assert f"Results of the checks: {page}" in message["text"].splitlines()
 
 
 def test_a_data_set_that_was_stopped_is_named(
-    heard_of: Callable[..., dict[str, Any]], tmp_path: Path
+    heard_of: Callable[..., dict[str, Any]], tmp_path: Path, root: Path
 ) -> None:
     import pandera.polars as pa
     import polars as pl
@@ -257,6 +265,14 @@ def test_a_data_set_that_was_stopped_is_named(
     assert message["subject"] == "IO Intelligence: quarantine_share stopped trips"
     assert "- fare greater_than_or_equal_to  2 of 3" in message["text"]
     assert "stays in force" not in message["text"]
+    assert (
+        "change the schema or a limit of the task (max_quarantine_share, fail_on) and clear the task."
+        in (message["text"])
+    )
+    (name,) = SnapshotStore(root).files.in_folders("results")
+    page = "https://airflow.example.com/team/io-intelligence/data-quality#/dataset"
+    run = f"id={name[0].removeprefix('dataset_id=')}&run={name[1].removesuffix('.parquet')}"
+    assert f"Results of the checks: {page}?{run}" in message["text"].splitlines()
 
 
 def test_one_notifier_that_fails_does_not_stop_the_others(

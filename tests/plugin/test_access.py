@@ -21,7 +21,7 @@ import pytest
 import urllib3
 
 from helpers.datasets import ORDERS, file_runs
-from helpers.stores import StoreBuilder, model_row
+from helpers.stores import StoreBuilder, model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_api
 from io_intelligence_provider.plugin.reader import StoreSource
@@ -44,6 +44,8 @@ PARAMS = {
 }
 REFUSED_PRICES = (-77.25, -88.5)
 """The values that the two runs of the data set refused."""
+REFUSED_RECORDS = {"check_orders": '"refused by the Dag"', None: '"refused by hand"'}
+"""The record that each run of the catalogue refused, by the Dag that filed it."""
 HIDDEN = ("a-secret-model", "snapshot_id", "Traceback")
 
 
@@ -166,7 +168,9 @@ def airflow_server(home: Path, database: Path, root: Path, **settings: str) -> I
 @pytest.fixture(scope="module")
 def store_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = StoreBuilder(tmp_path_factory.mktemp("access") / "store")
-    world.file(0, model_row("a", output_token_price="1"), model_row("a-secret-model"), changes=True)
+    rows = model_row("a", output_token_price="1"), model_row("a-secret-model")
+    for number, (dag, value) in enumerate(REFUSED_RECORDS.items()):
+        world.file(number, *rows, refused=[refused_record(None, value)], changes=True, dag_id=dag)
     of_dag, of_none = (
         pl.DataFrame({"order": ["A1"], "price": [price], "country": ["DE"]}) for price in REFUSED_PRICES
     )
@@ -254,6 +258,12 @@ def test_refused_values_need_read_access_to_their_dag(fab: Server, store_root: P
             assert (found.status, report.status, refused.status) == (200, 200, 200 if seen else 403)
             for answer in (found, report, refused):
                 assert (str(price) in answer.data.decode()) is seen, (user, run)
+        # The page of prices has the same rule for the records of the catalogue's runs.
+        for number, (dag, seen) in enumerate(zip(REFUSED_RECORDS, sees, strict=True)):
+            asked = f"/io-intelligence/api/quarantine?date={nth_day(number)}"
+            found = fab.get(asked, user).json()
+            assert [item["record"] for item in found["items"]] == [REFUSED_RECORDS[dag]] * seen, (user, dag)
+            assert found["withheld_by"] == ([] if seen else [dag])
 
 
 @pytest.mark.airflow

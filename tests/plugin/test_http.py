@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from helpers.http_clients import json_paths
-from helpers.stores import model_row
+from helpers.stores import model_row, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import FOLDER, SECURITY_HEADERS, StaticFiles
 from io_intelligence_provider.plugin.cache import Cache
@@ -35,6 +35,8 @@ JSON_ROUTES = {
     "quality": {},
     "quarantine": {},
 }
+BY_ACCESS = {"quality", "quarantine"}
+"""Their answers depend on who asks: nobody keeps them, and their ETag is that of what they hold."""
 KEPT_BY_NOBODY = {"costs", "traffic"}
 """Their answers depend on the reader: `test_costs` has them."""
 READS = (
@@ -77,13 +79,13 @@ def test_an_answer_that_is_held_already_is_not_sent_again(
         assert (again.status, again.body) == (304, b"")
         assert again.headers["etag"] == etag
     assert page.get(f"api/{route}", JSON_ROUTES[route], If_None_Match='"other"').status == 200
-    builder.file(3, model_row("a", output_token_price="5"))
+    builder.file(3, model_row("a", output_token_price="5"), refused=[refused_record("b")])
     changed = page.get(f"api/{route}", JSON_ROUTES[route], If_None_Match=etag)
     assert changed.status == 200
     assert changed.headers["etag"] != etag
 
 
-@pytest.mark.parametrize("route", [route for route in JSON_ROUTES if route != "status"])
+@pytest.mark.parametrize("route", sorted(JSON_ROUTES.keys() - BY_ACCESS - {"status"}))
 def test_a_304_reads_no_parquet(
     page: Any, builder: Any, serve: Any, route: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

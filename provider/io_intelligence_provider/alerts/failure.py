@@ -30,10 +30,12 @@ __all__ = ["Failure", "FailureMessage"]
 _LONGEST = 450
 """Characters of a line: Slack's limit of a section is counted as ASCII JSON, six characters a letter."""
 _ADVICE = (
-    "Look at the results of the checks and at the refused records. If the data are wrong, nothing is to be "
-    "done: the next run tries again. If they are right, change the limit of the check (max_quarantine_share, "
-    "fail_on) and clear the task on the same day (UTC)."
+    "Look at the results of the checks and at the refused {rows}. If the data are wrong, nothing is to be "
+    "done: the next run tries again. If they are right, change {what} (max_quarantine_share, fail_on) and "
+    "clear the task{when}."
 )
+_OF_THE_CATALOGUE = {"rows": "records", "what": "the limit of the check", "when": " on the same day (UTC)"}
+_OF_A_DATA_SET = {"rows": "rows", "what": "the schema or a limit of the task", "when": ""}
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def _blocks(failure: Failure) -> Iterator[Block]:
     if failure.in_force:
         yield Note(failure.in_force)
     if failure.run is not None:
-        yield Note(_ADVICE)
+        is_catalogue = isinstance(failure.run, QualityReport)
+        yield Note(_ADVICE.format_map(_OF_THE_CATALOGUE if is_catalogue else _OF_A_DATA_SET))
     yield Note(clean(f"Dag {failure.dag_id}, task {failure.task_id}, run {failure.run_id}.", _LONGEST))
     if failure.page_url:
         yield Link(failure.page_url, "Results of the checks")

@@ -12,14 +12,15 @@ from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.alert import notify
 from io_intelligence_provider.operators.common import date_of_run, processed_date
-from io_intelligence_provider.operators.results import page_url, quality_view, run_url
+from io_intelligence_provider.operators.results import absolute_url, page_url, quality_view, run_url
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from airflow.sdk import Context
 
     from io_intelligence_provider.alerts.failure import Failure
-    from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["IOIntelligenceFailureNotifier"]
 
@@ -87,16 +88,25 @@ def _failure(context: Context) -> Failure:
     has_store = hasattr(task, "page_link") and hasattr(task, "root")
     has_store = has_store and _is_rendered(task.root) and _is_rendered(task.storage_conn_id)
     root, connection = (task.root, task.storage_conn_id) if has_store else (None, None)
+    page = absolute_url(getattr(task, "page_link", ""))
     if has_store or isinstance(error, OverdueError):
+        latest: date | None = None
         try:
             store = open_store(root, connection)
-            in_force = _in_force(store)
+            latest = max(store.dates(), default=None)
+            in_force = (
+                "No snapshot is in force: none was ever committed."
+                if latest is None
+                else f"The snapshot of {latest} stays in force."
+            )
             # The snapshot operator files the date of the run, the others process that of an event.
             day = day if isinstance(task, IOIntelligenceSnapshotOperator) else processed_date(context, store)
         except Exception as unread:  # noqa: BLE001 - a file system may raise anything; the message is sent
             kind = type(unread).__name__
             in_force = f"The store cannot be read ({kind}), so it is unknown which snapshot is in force."
-    view = quality_view(day, getattr(getattr(error, "report", None), "snapshot_id", None))
+        run_id = getattr(getattr(error, "report", None), "snapshot_id", None)
+        # Of a snapshot that is overdue there is nothing to see: the one in force and the stopped runs are.
+        page = page_url(quality_view(day if has_store else latest, run_id), root, connection)
     return Failure(
         dag_id=ti.dag_id,
         task_id=ti.task_id,
@@ -106,18 +116,10 @@ def _failure(context: Context) -> Failure:
         dataset=getattr(task, "dataset", None),
         in_force=in_force,
         task_url=run_url(context),
-        page_url=page_url(view, root, connection) if has_store else None,
+        page_url=page,
     )
 
 
 def _is_rendered(given: Any) -> bool:
     """Return whether an argument is no template: those of a task that was killed are not rendered."""
     return given is None or (isinstance(given, str) and "{{" not in given and "{%" not in given)
-
-
-def _in_force(store: SnapshotStore) -> str:
-    """Return the sentence on the snapshot that stays in force."""
-    latest = max(store.dates(), default=None)
-    if latest is None:
-        return "No snapshot is in force: none was ever committed."
-    return f"The snapshot of {latest} stays in force."

@@ -32,6 +32,7 @@ __all__ = [
     "PAGE",
     "ChangesLink",
     "QualityLink",
+    "absolute_url",
     "changes_view",
     "log_findings",
     "open_history",
@@ -74,9 +75,9 @@ class ChangesLink(_PageLink):
     name: ClassVar[str] = "What changed"
 
 
-def quality_view(day: date, run_id: str | None = None) -> str:
-    """Return the fragment that opens the checks of a date, or of one run of that date."""
-    return f"#/quality?day={day}{f'&run={run_id}' if run_id else ''}"
+def quality_view(day: date | None, run_id: str | None = None) -> str:
+    """Return the fragment that opens the checks of a date, by default the latest, or of one run of it."""
+    return f"#/quality{f'?day={day}' if day else ''}{f'&run={run_id}' if day and run_id else ''}"
 
 
 def changes_view(day: date) -> str:
@@ -99,8 +100,15 @@ def page_url(view: str, root: str | None = None, storage_conn_id: str | None = N
     :returns: ``None`` when ``[api] base_url`` is unset or not an http or https URL, or the page shows
         another store.
     """
+    return absolute_url(page_link(view, root, storage_conn_id))
+
+
+def absolute_url(link: str) -> str | None:
+    """Return the absolute URL of a link that is relative to Airflow's root.
+
+    :returns: ``None`` for an empty link, or when ``[api] base_url`` is unset or not an http or https URL.
+    """
     base = conf.get("api", "base_url", fallback=None) or ""
-    link = page_link(view, root, storage_conn_id)
     return f"{base.rstrip('/')}/{link}" if link and _is_web(base) else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -26,7 +27,7 @@ from io_intelligence_provider.storage.location import Storage, local_path, stora
 from io_intelligence_provider.storage.parquet import open_any
 from io_intelligence_provider.store.layout import quarantine_path, task_of_run
 
-__all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results"]
+__all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results", "task_of"]
 
 MOST_RUNS: Final = 60
 """The latest runs of a data set that are compared; older ones are opened one at a time, by their id."""
@@ -118,7 +119,7 @@ class Results:
             found = next((run for run in self._reader.runs() if run.run_id == run_id), None)
             if found is None:
                 raise gone
-            return FiledRun(found, self.task(found))
+            return FiledRun(found, task_of(self._reader, found.snapshot_date, found.run_id))
         name = f"{run_id}.parquet"
         if name not in self._names_of(dataset):
             raise gone
@@ -149,18 +150,6 @@ class Results:
         if not runs:
             raise StorageError(damaged[0] if damaged else f"The result {name} was deleted.")
         return runs[0]
-
-    def task(self, report: QualityReport) -> TaskRun | None:
-        """Return the task instance of a snapshot's run; ``None`` where it is unknown."""
-        path = quarantine_path(report.snapshot_date, report.run_id)
-
-        def load() -> CacheEntry[TaskRun | None]:
-            try:
-                return CacheEntry(task_of_run(self._files, path), 500)
-            except (StorageError, NotOnFileError):
-                return CacheEntry(None, 500, DAMAGE_SECONDS)
-
-        return self._reader.cache.get(("task", self._files.url(path)), load)
 
     def refused(self, run: CheckRun, wanted: slice) -> RefusedPage:
         """Return some of the rows that a run refused, as they were filed."""
@@ -222,6 +211,19 @@ class Results:
 
         # A file of a run is never rewritten.
         return self._reader.cache.get(("results", self._files.url(""), brief, *paths), load)
+
+
+def task_of(reader: Reader, day: date, run_id: str) -> TaskRun | None:
+    """Return the task instance of a snapshot's run; ``None`` where it is unknown."""
+    files, path = reader.store.files, quarantine_path(day, run_id)
+
+    def load() -> CacheEntry[TaskRun | None]:
+        try:
+            return CacheEntry(task_of_run(files, path), 500)
+        except (StorageError, NotOnFileError):
+            return CacheEntry(None, 500, DAMAGE_SECONDS)
+
+    return reader.cache.get(("task", files.url(path)), load)
 
 
 def _size(run: CheckRun) -> int:

@@ -10,16 +10,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from starlette.requests import Request
 
 from helpers.datasets import ORDERS, file_runs
-from helpers.http_clients import PageClient
-from helpers.stores import FIRST_DAY, StoreBuilder, make_check_run, model_row, refused_record
-from io_intelligence_provider import SnapshotStore
+from helpers.http_clients import PageClient, reader_of
+from helpers.stores import StoreBuilder, make_check_run, model_row, refused_record
 from io_intelligence_provider.plugin import results
 from io_intelligence_provider.quality.result import CheckResult
-from io_intelligence_provider.quality.results_store import ResultHistory, TaskRun
-from io_intelligence_provider.store.layout import QuarantineFile, quarantine_path
+from io_intelligence_provider.quality.results_store import ResultHistory
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 CATALOGUE = "io_intelligence_models"
@@ -38,15 +35,6 @@ GOOD, BAD, WORSE = orders(1, 2, 3), orders(1, -2, 3), orders(-1, -2, 3)
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "store"
-
-
-def reader_of(*dags: str) -> Callable[[Request], None]:
-    """Return an access dependency that lets a user read these Dags only."""
-
-    def access(request: Request) -> None:
-        request.state.may_read_dag = lambda dag_id: dag_id in dags
-
-    return access
 
 
 def test_an_empty_root_has_no_data_sets(serve: Callable[..., PageClient], root: Path) -> None:
@@ -205,19 +193,17 @@ def test_values_need_access_to_the_dag_that_filed_them(serve: Callable[..., Page
 def test_the_catalogues_runs_name_their_task(serve: Callable[..., PageClient], root: Path) -> None:
     builder = StoreBuilder(root)
     failed = [CheckResult("complete", None, "snapshot", "error", 1, 1, [{"expected": 5}])]
-    run = builder.file(0, refused=[refused_record("bad", '{"a":1}')], checks=failed, outcome="failed")
+    filed: Any = {"refused": [refused_record("bad", '{"a":1}')], "checks": failed, "outcome": "failed"}
+    builder.file(0, **filed)
     page = serve(root, dag_access=reader_of("daily"))
     assert page.api("dataset", id=CATALOGUE)["run"]["withheld"]
-    task = TaskRun("daily", "snapshot", "scheduled__1", -1, 2)
-    with QuarantineFile(run, NOW, task) as quarantine:
-        quarantine.add([refused_record("bad", '{"a":1}')])
-        SnapshotStore(root).files.put(quarantine_path(FIRST_DAY, run), quarantine.finish())
+    run = builder.file(1, dag_id="daily", **filed)
     page = serve(root, dag_access=reader_of("daily"))
     found = page.api("dataset", id=CATALOGUE, run=run)["run"]
-    assert (found["outcome"], found["withheld"], found["date"]) == ("failed", False, "2026-03-01")
-    assert (found["task"]["dag_id"], found["task"]["try_number"]) == ("daily", 2)
+    assert (found["outcome"], found["withheld"], found["date"]) == ("failed", False, "2026-03-02")
+    assert (found["task"]["dag_id"], found["task"]["task_id"]) == ("daily", "snapshot")
     assert found["checks"][0]["examples"] == [{"expected": 5}]
-    (row,) = page.api("dataset/refused", id=CATALOGUE)["items"]
+    (row,) = page.api("dataset/refused", id=CATALOGUE, run=run)["items"]
     assert row["record"] == '{"a":1}'
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from helpers.http_clients import reader_of
 from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.quality.result import CheckResult
@@ -156,3 +157,41 @@ def test_a_huge_record_is_cut_and_says_so(builder: Any, serve: Any) -> None:
     )
     items = serve(builder.root).api("quarantine")["items"]
     assert [(len(item["record"]), item["truncated"]) for item in items] == [(20_000, True), (20_000, False)]
+
+
+def test_values_need_access_to_the_dag_that_filed_the_run(builder: Any, serve: Any) -> None:
+    for number, dag in enumerate(("ours", "theirs", None)):
+        builder.file(
+            number,
+            model_row("a"),
+            refused=[refused_record(f"{dag}-{at}", f'"refused by {dag}"') for at in range(number + 1)],
+            checks=[CheckResult("price_move", None, "snapshot", "warn", 5, 1, [{"name": f"seen by {dag}"}])],
+            dag_id=dag,
+        )
+    builder.file(3, model_row("a"), dag_id="passed")
+    page = serve(builder.root, dag_access=reader_of("ours"))
+    found = page.api("quality", date=nth_day(3).isoformat())
+    assert found["withheld_by"] == [None, "theirs"]  # of a run without values nothing is withheld
+    assert [(flag["failed"], flag["examples"]) for flag in found["flagged"]] == [
+        (1, []),
+        (1, []),
+        (1, [{"name": "seen by ours"}]),
+    ]
+    found = page.api("quarantine")
+    assert ([item["name"] for item in found["items"]], found["total"]) == (["ours-0"], 6)
+    assert (found["withheld"], found["withheld_by"]) == (5, [None, "theirs"])
+    for number, dag in enumerate(("ours", "theirs", None)):
+        day = nth_day(number).isoformat()
+        for route in ("quality", "quarantine", "report"):
+            text = page.get(f"api/{route}", {"date": day}).text
+            assert (f"seen by {dag}" in text or f"refused by {dag}" in text) is (dag == "ours"), (route, dag)
+        report = page.api("quality", date=day)["report"]
+        assert (report["rows"]["quarantined"], report["checks"][0]["failed"]) == (number + 1, 1)
+        refused = page.api("quarantine", date=day)
+        shown = 1 if dag == "ours" else 0
+        assert (refused["total"], len(refused["items"])) == (number + 1, shown)
+        assert refused["withheld"] == number + 1 - shown
+        assert page.api("quarantine", run=report["snapshot_id"])["items"] == refused["items"]
+    everything = serve(builder.root)
+    assert everything.api("quality")["withheld_by"] == []
+    assert (everything.api("quarantine")["total"], everything.api("quarantine")["withheld"]) == (6, 0)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from datetime import date as Date  # noqa: N812 - parameters are called `date`
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
@@ -39,6 +39,7 @@ __all__ = [
     "DayCounts",
     "Failure",
     "Integer",
+    "MayRead",
     "ModelKey",
     "Moment",
     "Offset",
@@ -59,6 +60,7 @@ __all__ = [
     "plain",
     "refused_record",
     "report_on",
+    "without_values",
 ]
 
 _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -257,6 +259,17 @@ class DayCounts(Answer):
     removed: int
     quota: int
     other: int
+
+
+Run = TypeVar("Run", bound=CheckRun)
+
+MayRead: TypeAlias = Callable[[str | None], bool]
+"""Returns whether the user may read a Dag; ``None`` is the Dag of a result that names none."""
+
+
+def without_values(run: Run) -> Run:
+    """Return a run as those see it who may not read the Dag that filed it: outcomes and counts."""
+    return replace(run, checks=tuple(replace(check, examples=[]) for check in run.checks), profile=())
 
 
 def check_rows(runs: Sequence[CheckRun | None], found: CheckSummaries) -> list[dict[str, Any]]:

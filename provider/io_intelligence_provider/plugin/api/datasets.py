@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from functools import cache, partial
 from typing import Annotated, Any, Final, Literal
@@ -20,6 +20,7 @@ from io_intelligence_provider.plugin.api.common import (
     CheckRow,
     CheckSummaries,
     Failure,
+    MayRead,
     Moment,
     Offset,
     Parameters,
@@ -27,11 +28,12 @@ from io_intelligence_provider.plugin.api.common import (
     check_rows,
     html_response,
     refused_record,
+    without_values,
 )
 from io_intelligence_provider.plugin.errors import ForbiddenError, scrub, without_surrogates
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.results import FiledRun, Results
+from io_intelligence_provider.plugin.results import FiledRun, Results, task_of
 from io_intelligence_provider.quality.result import (
     MAX_EXAMPLES,
     CheckResult,
@@ -44,9 +46,6 @@ from io_intelligence_provider.quality.result import (
 from io_intelligence_provider.quality.results_store import TaskRun
 
 __all__ = ["DatasetAnswer", "DatasetsAnswer", "RefusedAnswer", "get_dataset", "get_datasets", "get_refused"]
-
-MayRead = Callable[[str | None], bool]
-"""Returns whether the user may read a Dag; ``None`` is the Dag of a result that names none."""
 
 _TREND: Final = 15
 """The latest runs whose scores the list of data sets shows."""
@@ -93,7 +92,7 @@ def get_datasets(reader: Reader, asked: DatasetsParameters) -> dict[str, Any]:
                 "schema_name": last and last.run.schema,
                 "runs": history.on_file,
                 "last": last and _head(last.run),
-                "task": _form(_task(results, last)) if last else None,
+                "task": _form(_task(reader, last)) if last else None,
                 "scores": [filed.run.score for filed in history.runs],
             }
         )
@@ -111,7 +110,7 @@ def get_dataset(reader: Reader, asked: DatasetParameters, may_read: MayRead) -> 
     history = results.history(asked.id)
     chosen = _chosen(results, asked, history.runs)
     before = [filed for filed in history.runs if filed.run.checked_at < chosen.run.checked_at]
-    task = _task(results, chosen)
+    task = _task(reader, chosen)
     withheld = not may_read(_dag(task))
     summaries = CheckSummaries(by_column=asked.id != CATALOGUE)
     runs = [filed.run for filed in history.runs]
@@ -154,7 +153,7 @@ def get_refused(reader: Reader, asked: RefusedParameters, may_read: MayRead) -> 
     """
     results = Results(reader)
     chosen = _chosen(results, asked, ())
-    task = _task(results, chosen)
+    task = _task(reader, chosen)
     if not may_read(_dag(task)):
         raise ForbiddenError(
             f"The rows that the run {chosen.run.run_id} refused are shown to those who may read "
@@ -171,11 +170,8 @@ def render_run(reader: Reader, asked: DatasetParameters, may_read: MayRead) -> R
     """Return the report of a run as HTML, without values for those who may not read its Dag."""
     results = Results(reader)
     chosen = _chosen(results, asked, ())
-    task = _task(results, chosen)
-    run = chosen.run
-    if not may_read(_dag(task)):
-        run = replace(run, checks=tuple(replace(check, examples=[]) for check in run.checks), profile=())
-    return html_response(run)
+    task = _task(reader, chosen)
+    return html_response(chosen.run if may_read(_dag(task)) else without_values(chosen.run))
 
 
 def _chosen(results: Results, asked: DatasetParameters, runs: Sequence[FiledRun]) -> FiledRun:
@@ -187,8 +183,9 @@ def _chosen(results: Results, asked: DatasetParameters, runs: Sequence[FiledRun]
     return runs[-1] if runs else results.latest(asked.id)
 
 
-def _task(results: Results, filed: FiledRun) -> TaskRun | None:
-    return results.task(filed.run) if isinstance(filed.run, QualityReport) else filed.task
+def _task(reader: Reader, filed: FiledRun) -> TaskRun | None:
+    run = filed.run
+    return task_of(reader, run.snapshot_date, run.run_id) if isinstance(run, QualityReport) else filed.task
 
 
 def _dag(task: TaskRun | None) -> str | None:

@@ -1,11 +1,11 @@
-"""Returns the quality of the snapshots, and the records that their runs refused."""
+"""Returns the quality of the snapshots: outcomes and counts to all, values by access to the Dag."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, Final
 
 import polars as pl
@@ -22,6 +22,7 @@ from io_intelligence_provider.plugin.api.common import (
     CheckSummaries,
     DatedParameters,
     Failure,
+    MayRead,
     Moment,
     Offset,
     WarnedAnswer,
@@ -29,9 +30,11 @@ from io_intelligence_provider.plugin.api.common import (
     html_response,
     refused_record,
     report_on,
+    without_values,
 )
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
+from io_intelligence_provider.plugin.results import task_of
 from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
@@ -51,7 +54,29 @@ class QuarantineParameters(RunParameters):
     offset: Offset = 0
 
 
-def get_quality(reader: Reader, asked: RunParameters) -> dict[str, Any]:
+class _Access:
+    """Says of each run whether its values may be shown to the user.
+
+    :ivar withheld_by: the Dags that filed runs whose values may not be shown; ``None`` is no Dag.
+    """
+
+    def __init__(self, reader: Reader, may_read: MayRead) -> None:
+        self._reader = reader
+        self._may_read = cache(may_read)
+        self.withheld_by: list[str | None] = []
+
+    def may_see(self, day: date, run_id: str) -> bool:
+        """Return whether the user may read the Dag that filed a run."""
+        task = task_of(self._reader, day, run_id)
+        dag = task.dag_id if task else None
+        if self._may_read(dag):
+            return True
+        if dag not in self.withheld_by:
+            self.withheld_by.append(dag)
+        return False
+
+
+def get_quality(reader: Reader, asked: RunParameters, may_read: MayRead) -> dict[str, Any]:
     """Return the report of a day or a run, and the results of all runs, even if all of them failed."""
     warnings: list[str] = []
     day: date | None
@@ -61,21 +86,34 @@ def get_quality(reader: Reader, asked: RunParameters) -> dict[str, Any]:
     else:
         day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
         report = report_on(reader, day, warnings) if day else None
+    found = reader.once(
+        "quality",
+        (MODELS, "quality"),
+        lambda: quality(reader.listing.dates, reader.runs()),
+        lambda found: 200 * len(found["history"]["dates"]) + 20_000,
+    )
+    access = _Access(reader, may_read)
+    if (
+        report
+        and any(check.examples for check in report.checks)
+        and not access.may_see(report.snapshot_date, report.snapshot_id)
+    ):
+        report = without_values(report)
     return {
+        **found,
         "date": day,
         "report": report and report_form(report),
         "fail_on": None,
-        **reader.once(
-            "quality",
-            (MODELS, "quality"),
-            lambda: quality(reader.listing.dates, reader.runs()),
-            lambda found: 200 * len(found["history"]["dates"]) + 20_000,
-        ),
+        "flagged": [
+            flag if not flag["examples"] or access.may_see(flag["date"], run_id) else flag | {"examples": []}
+            for run_id, flag in found["flagged"]
+        ],
+        "withheld_by": access.withheld_by,
         "warnings": warnings,
     }
 
 
-def get_quarantine(reader: Reader, asked: QuarantineParameters) -> dict[str, Any]:
+def get_quarantine(reader: Reader, asked: QuarantineParameters, may_read: MayRead) -> dict[str, Any]:
     """Return refused records."""
     warnings: list[str] = []
     read: Callable[[date], pl.DataFrame] = reader.quarantine
@@ -86,12 +124,15 @@ def get_quarantine(reader: Reader, asked: QuarantineParameters) -> dict[str, Any
         sizes = {reader.shown(asked.date): reader.quarantine(asked.date).height}
     else:
         sizes, warnings = _quarantine_sizes(reader)
+    access = _Access(reader, may_read)
     page = slice(asked.offset, asked.offset + asked.limit)
-    items, unread = quarantine_page(sizes, page, read)
+    items, withheld, unread = quarantine_page(sizes, page, read, access.may_see)
     return {
         "date": asked.date,
         "total": sum(sizes.values()),
         "items": items,
+        "withheld": withheld,
+        "withheld_by": access.withheld_by,
         "warnings": warnings + unread,
     }
 
@@ -157,7 +198,7 @@ def committed_runs(runs: Iterable[QualityReport]) -> dict[date, QualityReport]:
 
 
 def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, Any]:
-    """Return the results of all runs.
+    """Return the results of all runs; ``flagged`` has the id of each check's run beside it.
 
     :param dates: all dates with a snapshot; one without a report is shown as a dot.
     :param runs: all reports, oldest first.
@@ -167,14 +208,14 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
     failed = [run for run in runs if run.outcome == "failed"]
     found = CheckSummaries()
     flags = [
-        (day, check)
+        (committed[day], check)
         for day in reversed(dates)
         if day in committed
         for check in found.of(committed[day].checks).flagged
     ]
     return {
         "history": _history(dates, committed, found),
-        "flagged": [_flag(day, check) for day, check in flags[:_FLAGGED]],
+        "flagged": [(run.snapshot_id, _flag(run.snapshot_date, check)) for run, check in flags[:_FLAGGED]],
         "failed_runs": [
             {
                 "snapshot_id": run.snapshot_id,
@@ -185,7 +226,7 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
             }
             for run in failed[: -_FAILED_RUNS - 1 : -1]
         ],
-        "flagged_days": len({day for day, _ in flags}),
+        "flagged_days": len({run.snapshot_date for run, _ in flags}),
         "runs": len(runs),
     }
 
@@ -217,15 +258,20 @@ def _history(
 
 
 def quarantine_page(
-    sizes: Mapping[date, int], wanted: slice, read: Callable[[date], pl.DataFrame]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return some of the refused records, and the errors of the days that could not be read.
+    sizes: Mapping[date, int],
+    wanted: slice,
+    read: Callable[[date], pl.DataFrame],
+    may_see: Callable[[date, str], bool],
+) -> tuple[list[dict[str, Any]], int, list[str]]:
+    """Return some of the refused records, how many of them are withheld, and the errors of unreadable days.
 
     :param sizes: number of refused records by day, in the order of the response.
     :param wanted: positions among all of them.
     :param read: returns the records of a day; only days on the page are read.
+    :param may_see: returns whether the records of a day's run may be shown.
     """
     items: list[dict[str, Any]] = []
+    withheld = 0
     warnings: list[str] = []
     start, stop = wanted.start, wanted.stop
     for day, size in sizes.items():
@@ -238,8 +284,11 @@ def quarantine_page(
         except (StorageError, NotOnFileError) as error:
             warnings.append(f"The quarantine of {day} cannot be read: {error}")
             continue
+        if rows.height and not may_see(day, rows["snapshot_id"][0]):
+            withheld += rows.height
+            continue
         items += [_item(day, row) for row in rows.iter_rows(named=True)]
-    return items, warnings
+    return items, withheld, warnings
 
 
 def _item(day: date, row: dict[str, Any]) -> dict[str, Any]:
@@ -326,13 +375,17 @@ class Report(Answer):
 
 
 class QualityAnswer(WarnedAnswer):
-    """Holds the results of all runs. ``report``: of the day; ``None`` if it cannot be read."""
+    """Holds the results of all runs. ``report``: of the day; ``None`` if it cannot be read.
+
+    ``withheld_by``: the Dags that the user may not read, so that the examples of their runs are left out.
+    """
 
     date: Date | None
     report: Report | None
     fail_on: str | None
     history: QualityHistory
     flagged: list[Flagged]
+    withheld_by: list[str | None]
     failed_runs: list[FailedRun]
     flagged_days: int
     runs: int
@@ -350,11 +403,17 @@ class Refused(Answer):
 
 
 class QuarantineAnswer(WarnedAnswer):
-    """Holds a page of refused records, newest day first."""
+    """Holds a page of refused records, newest day first.
+
+    ``withheld``: how many of the page are left out, of runs of the Dags ``withheld_by``, which the user may
+    not read.
+    """
 
     date: Date | None
     total: int
     items: list[Refused]
+    withheld: int
+    withheld_by: list[str | None]
 
 
 class ReportParameters(DatedParameters):
@@ -363,14 +422,17 @@ class ReportParameters(DatedParameters):
     snapshot_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
-def render_report(reader: Reader, asked: ReportParameters) -> Response:
-    """Return the report of a run as a page of its own, which runs no script."""
-    if not asked.snapshot_id:
-        return html_response(reader.report(reader.shown(asked.date)))
-    report = next((run for run in reader.runs() if run.snapshot_id == asked.snapshot_id), None)
-    if report is None:
-        raise NotOnFileError(f"There is no report of a run {asked.snapshot_id}.")
-    return html_response(report)
+def render_report(reader: Reader, asked: ReportParameters, may_read: MayRead) -> Response:
+    """Return the report of a run as HTML, without values for those who may not read its Dag."""
+    report: QualityReport | None
+    if asked.snapshot_id:
+        report = next((run for run in reader.runs() if run.snapshot_id == asked.snapshot_id), None)
+        if report is None:
+            raise NotOnFileError(f"There is no report of a run {asked.snapshot_id}.")
+    else:
+        report = reader.report(reader.shown(asked.date))
+    may_see = _Access(reader, may_read).may_see(report.snapshot_date, report.snapshot_id)
+    return html_response(report if may_see else without_values(report))
 
 
 router = APIRouter()
@@ -379,16 +441,19 @@ router = APIRouter()
 @router.api_route("/report", methods=METHODS, response_class=HTMLResponse, response_model=None)
 async def report(request: Request, asked: Annotated[ReportParameters, Query()]) -> Response:
     """Return the report of a run as HTML."""
-    return await render(request, partial(render_report, asked=asked))
+    compute = partial(render_report, asked=asked, may_read=request.state.may_read_dag)
+    return await render(request, compute)
 
 
 @router.api_route("/quality", methods=METHODS, response_model=QualityAnswer)
 async def quality_of_runs(request: Request, asked: Annotated[RunParameters, Query()]) -> Response:
     """Return the report of a day or run and the results of all runs."""
-    return await answer(request, QualityAnswer, get_quality, asked)
+    compute = partial(get_quality, may_read=request.state.may_read_dag)
+    return await answer(request, QualityAnswer, compute, asked, ())
 
 
 @router.api_route("/quarantine", methods=METHODS, response_model=QuarantineAnswer)
 async def quarantine(request: Request, asked: Annotated[QuarantineParameters, Query()]) -> Response:
     """Return refused records."""
-    return await answer(request, QuarantineAnswer, get_quarantine, asked)
+    compute = partial(get_quarantine, may_read=request.state.may_read_dag)
+    return await answer(request, QuarantineAnswer, compute, asked, ())

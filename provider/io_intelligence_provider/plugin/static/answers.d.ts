@@ -429,7 +429,7 @@ declare namespace Api {
     blended: IndexOfKind;
   }
 
-  /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. */
+  /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. `withheld_by`: the Dags that the user may not read, so that the examples of their runs are left out. */
   interface QualityAnswer {
     warnings: string[];
     date: string | null;
@@ -437,6 +437,7 @@ declare namespace Api {
     fail_on: string | null;
     history: QualityHistory;
     flagged: Flagged[];
+    withheld_by: (string | null)[];
     failed_runs: FailedRun[];
     flagged_days: number;
     runs: number;
@@ -462,12 +463,14 @@ declare namespace Api {
     checks: CheckRow[];
   }
 
-  /** Holds a page of refused records, newest day first. */
+  /** Holds a page of refused records, newest day first. `withheld`: how many of the page are left out, of runs of the Dags `withheld_by`, which the user may not read. */
   interface QuarantineAnswer {
     warnings: string[];
     date: string | null;
     total: number;
     items: Refused[];
+    withheld: number;
+    withheld_by: (string | null)[];
   }
 
   /** Holds a refused record; `truncated`: whether the response leaves part of it out. */

@@ -6,7 +6,7 @@ import { cardHead, emptyState, outcomeMark, tile } from "../components.js";
 import { h, icon, replaceChildren } from "../dom.js";
 import { count, cut, minute, plural, share } from "../format.js";
 import { checkTable } from "../quality/checks.js";
-import { flagItem, refusedItem } from "../quality/evidence.js";
+import { flagItem, refusedItem, withheldNote } from "../quality/evidence.js";
 import { link, pageLink } from "../route.js";
 import { pages, taskLink, trend } from "./list.js";
 
@@ -106,21 +106,6 @@ function tiles({ run }) {
   );
 }
 
-/**
- * Say whose right the values of a run need.
- * @param {Api.RunDetail} run
- */
-function withheld({ task }) {
-  return emptyState(
-    "Values are not shown to you",
-    h(
-      "p",
-      {},
-      `They need read access to ${task ? `the Dag ${cut(task.dag_id, 80)}` : "all Dags, as no Dag filed them"}.`,
-    ),
-  );
-}
-
 /** @param {Api.DatasetAnswer} data */
 function findings({ run }) {
   const failed = run.checks.filter((check) => !check.passed);
@@ -139,7 +124,7 @@ function findings({ run }) {
         .map((check) => flagItem(check, h("span", { class: "muted" }, check.dimension ?? check.severity), 5)),
       failed.length > 50 && h("li", { class: "muted" }, `${count(failed.length - 50)} more are in the result's file.`),
     ),
-    run.withheld && withheld(run),
+    run.withheld && withheldNote([run.task?.dag_id ?? null]),
   );
 }
 
@@ -154,7 +139,7 @@ function refusedRows({ run }, refused, offset) {
   const body = !run.quarantined
     ? none
     : !refused
-      ? withheld(run)
+      ? withheldNote([run.task?.dag_id ?? null])
       : refused.missing !== null
         ? emptyState(`${plural(run.quarantined, "row")} refused`, h("p", {}, cut(refused.missing, 600)))
         : [

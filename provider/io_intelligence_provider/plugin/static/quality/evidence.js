@@ -65,6 +65,22 @@ export function flagItem({ check, column, severity, failed, examples }, lead, mo
 }
 
 /**
+ * Say which rights the user lacks to see values.
+ * @param {(string | null)[]} dags that filed them; null is no Dag
+ * @param {string} [title]
+ */
+export function withheldNote(dags, title = "Values are not shown to you") {
+  const named = dags.filter((dag) => dag !== null).map((dag) => cut(dag, 80));
+  const those = `${named.length > 1 ? "the Dags" : "the Dag"} ${cut(named.join(", "), 300)}`;
+  const needed = !named.length
+    ? "all Dags, as no Dag filed it"
+    : named.length < dags.length
+      ? `${those}, and what no Dag filed to all Dags`
+      : those;
+  return emptyState(title, h("p", {}, `This needs read access to ${needed}.`));
+}
+
+/**
  * @param {Api.QualityAnswer} data
  * @param {string | null} check of which only the flags are listed
  */
@@ -92,6 +108,7 @@ export function flagged(data, check) {
           flagItem(flag, h("a", { class: "muted", href: link("quality", { day: flag.date }) }, flag.date)),
         ),
     ),
+    data.withheld_by.length > 0 && withheldNote(data.withheld_by),
   );
 }
 
@@ -117,18 +134,19 @@ export function quarantine(data, quality) {
       modelName(item.name ?? item.model_id ?? "a record without a name"),
     ]),
   );
-  const more = count(data.total - data.items.length);
+  const more = data.total - data.items.length - data.withheld;
   return h(
     "section",
     { class: "card span-6" },
     head,
-    h(
-      "ul",
-      { class: "refused" },
-      items,
-      data.total > data.items.length &&
-        h("li", { class: "muted" }, `${more} more are in the Parquet files below quarantine/.`),
-    ),
+    data.withheld < data.total &&
+      h(
+        "ul",
+        { class: "refused" },
+        items,
+        more > 0 && h("li", { class: "muted" }, `${count(more)} more are in the Parquet files below quarantine/.`),
+      ),
+    data.withheld > 0 && withheldNote(data.withheld_by, `${plural(data.withheld, "refused record")} not shown to you`),
   );
 }
 

@@ -29,7 +29,7 @@ FILES: Final = (
     "emulator/data/io_net_prices_2026h1.jsonl",
     "quality/report.css",
     "quality/report.schema.json",
-    "plugin/static/index.html",
+    "plugin/static/page.html",
     "plugin/static/app.js",
     "plugin/static/css/page.css",
 )

@@ -42,7 +42,6 @@ from io_intelligence_provider.plugin.reader import StoreSource
 __all__ = [
     "FOLDER",
     "SECURITY_HEADERS",
-    "Name",
     "SecurityMiddleware",
     "StaticFiles",
     "all_dags_readable",
@@ -193,9 +192,9 @@ _MEDIA_TYPES: Final = {
 }
 """The types of files that are served. Written out, because the machine's own table may differ."""
 
-Name: TypeAlias = Literal["index", "data-quality"]
+_Name: TypeAlias = Literal["index", "data-quality"]
 
-_FILLED: Final[dict[Name, dict[str, str]]] = {
+_FILLED: Final[dict[_Name, dict[str, str]]] = {
     "index": {"title": "IO Intelligence", "icon": "icon", "module": "app.js"},
     "data-quality": {"title": "Data quality", "icon": "quality", "module": "datasets/app.js"},
 }
@@ -218,12 +217,12 @@ class StaticFiles(starlette.staticfiles.StaticFiles):
         self._cache = cache
         self._folder = folder
 
-    async def page(self, request: Request, name: Name) -> Response:
+    async def page(self, request: Request, name: _Name) -> Response:
         """Return the HTML of a page."""
         answer = await anyio.to_thread.run_sync(self._html, name)
         return respond(request, answer, _MEDIA_TYPES[".html"], "no-cache, private")
 
-    def _html(self, name: Name) -> Body:
+    def _html(self, name: _Name) -> Body:
         version = self.version()
 
         def load() -> CacheEntry[Body]:

@@ -32,7 +32,7 @@ VIEWS = {
     "changes": "#/changes",
     "quality": "#/quality",
 }
-WIDTHS = (320, 375, 480, 640, 860, 1150, 1440, 2560)
+WIDTHS = (320, 375, 480, 640, 860, 1150, 1300, 1440, 2560)
 """In CSS pixels: a window of 1440 at 200 % zoom has 720 of them."""
 
 CUT = r"""() => {

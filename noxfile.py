@@ -60,7 +60,7 @@ def _install(session: nox.Session, *how: str) -> None:
 
 def _test(session: nox.Session, *options: str, selection: list[str] = EVERY) -> None:
     """Run pytest, and record versions and counts in docs/versions.json, from which the table is made."""
-    report = Path(session.create_tmp(), "report.xml").absolute()
+    report = Path(session.virtualenv.location, "report.xml").absolute()
     session.run(
         "pytest", *selection, *options, f"--junit-xml={report}", *session.posargs, success_codes=[0, 1]
     )

@@ -155,7 +155,22 @@ def finished(dag: Any) -> str:
     bag = BundleDagBag(dag_folder=os.devnull, bundle_path=Path.cwd(), bundle_name="dags-folder")
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)
+    start_execution_api()
     return str(dag.test().state)
+
+
+def start_execution_api() -> None:
+    """Start what Dags that run in this process ask. Airflow 3.2 neither waits for it nor names its thread."""
+    from airflow.sdk.execution_time.supervisor import in_process_api_server
+
+    from helpers.http_clients import wait_until
+
+    others = set(threading.enumerate())
+    api = in_process_api_server()
+    assert api.transport
+    for thread in set(threading.enumerate()) - others:
+        thread.name = "InProcessExecutionAPI-loop"
+    wait_until(lambda: hasattr(api.app.state, "svcs_registry"), "the execution API's start")
 
 
 if __name__ == "__main__":

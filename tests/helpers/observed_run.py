@@ -160,17 +160,18 @@ def finished(dag: Any) -> str:
 
 
 def start_execution_api() -> None:
-    """Start what Dags that run in this process ask. Airflow 3.2 neither waits for it nor names its thread."""
-    from airflow.sdk.execution_time.supervisor import in_process_api_server
+    """Start what Dags that run in this process ask. Airflow 3.2 starts one a task, and does not wait for it."""
+    from airflow.sdk.execution_time import supervisor
 
     from helpers.http_clients import wait_until
 
     others = set(threading.enumerate())
-    api = in_process_api_server()
+    api = supervisor.in_process_api_server()
     assert api.transport
     for thread in set(threading.enumerate()) - others:
         thread.name = "InProcessExecutionAPI-loop"
     wait_until(lambda: hasattr(api.app.state, "svcs_registry"), "the execution API's start")
+    supervisor.in_process_api_server = lambda: api
 
 
 if __name__ == "__main__":

@@ -60,5 +60,5 @@ def has_right_digest(source: Any, size: int) -> bool | None:
 
 
 def _begins_footer(begun: bytes) -> bool:
-    """Return whether these four bytes begin a footer: Thrift's number for the version, then a list of structs."""
+    """Return whether these four bytes begin a footer: the version, a number, then a list of structs."""
     return len(begun) == 4 and (begun[0], begun[2], begun[3] & 15) == (0x15, 0x19, 0x0C)

@@ -20,7 +20,7 @@ nox.options.reuse_venv = "no"
 
 EVERY = ["-m", "long or not long"]
 PYTHONS = ["3.11", "3.12", "3.13"]
-# Airflow 3.3 declares this bound of FastAPI, and 3.2 needs it as well: its API does not start with a newer one.
+# Airflow 3.3 declares this bound. Airflow 3.2 does not, and its API does not answer with a newer FastAPI.
 FASTAPI = "fastapi<0.137"
 LOWEST_AIRFLOW = ["apache-airflow==3.2.2", FASTAPI]
 SHOWN = ["apache-airflow", "pandera", "polars", "pyarrow", "requests"]

@@ -160,7 +160,7 @@ def finished(dag: Any) -> str:
 
 
 def start_execution_api() -> None:
-    """Start what Dags that run in this process ask. Airflow 3.2 starts one a task, and does not wait for it."""
+    """Start the API that Dags in this process ask. Airflow 3.2 starts one a task and does not wait for it."""
     from airflow.sdk.execution_time import supervisor
 
     from helpers.http_clients import wait_until

@@ -189,4 +189,4 @@ constraints: $(READY) ## pin the newest versions that fit together
 		--extra s3 --extra spark --group dev --group browser --group site --group audit --group versions --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .venv .venv-* .demo .deployment .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .nox .venv .venv-* .demo .deployment .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -217,7 +217,11 @@ def test_the_questions_have_the_same_answers(
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for block in questions:
-                yield connection.execute(block.replace(".demo/store", of.files.url(""))).fetchall()
+                rows = connection.execute(block.replace(".demo/store", of.files.url(""))).fetchall()
+                # DuckDB may add doubles in the order of the files.
+                yield [
+                    [round(value, 9) if isinstance(value, float) else value for value in row] for row in rows
+                ]
 
     assert list(answers(mixed[0])) == list(answers(store))
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from helpers.observed_run import start_execution_api
 from helpers.surroundings import REPOSITORY
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
@@ -50,8 +51,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def _execution_api(airflow_db: Path) -> None:
+    start_execution_api()
+
+
 @pytest.fixture
-def run_dag(airflow_db: Path) -> Callable[..., Any]:
+def run_dag(_execution_api: None) -> Callable[..., Any]:
     """Return a function that registers a Dag, runs it in this process and returns the Dag run."""
 
     def run(dag: Any, **arguments: Any) -> Any:

@@ -155,7 +155,23 @@ def finished(dag: Any) -> str:
     bag = BundleDagBag(dag_folder=os.devnull, bundle_path=Path.cwd(), bundle_name="dags-folder")
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)
+    start_execution_api()
     return str(dag.test().state)
+
+
+def start_execution_api() -> None:
+    """Start the API that Dags in this process ask. Airflow 3.2 starts one a task and does not wait for it."""
+    from airflow.sdk.execution_time import supervisor
+
+    from helpers.http_clients import wait_until
+
+    others = set(threading.enumerate())
+    api = supervisor.in_process_api_server()
+    assert api.transport
+    for thread in set(threading.enumerate()) - others:
+        thread.name = "InProcessExecutionAPI-loop"
+    wait_until(lambda: hasattr(api.app.state, "svcs_registry"), "the execution API's start")
+    supervisor.in_process_api_server = lambda: api
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import atexit
 import fnmatch
 import logging
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -45,6 +46,7 @@ os.environ |= _FOLDERS
 tempfile.tempdir = _FOLDERS["TMPDIR"]
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "true"
+os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.token_hex(64)  # Airflow 3.2 runs no Dag without one
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{os.environ['AIRFLOW_HOME']}/airflow.db"
 for _name in list(os.environ):
     if _name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):

@@ -70,6 +70,15 @@ def test_no_changed_byte_reaches_a_library(at: int, change: int) -> None:
                 opened(bytes(damaged))
 
 
+def test_the_mark_among_the_values_of_a_file_without_a_digest(tmp_path: Path) -> None:
+    """As snappy writes a name that is followed by a copy of what was before."""
+    table = pa.table({"a": ["io-intelligence\x01" * 2]})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="none")
+    file = opened(sink.getvalue().to_pybytes())
+    assert (file.read(), file.has_digest) == (table, False)
+
+
 @given(cut=st.integers(8, len(WRITTEN) - 1))
 def test_a_file_that_was_cut_is_refused(cut: int) -> None:
     with pytest.raises(UnreadableFileError):

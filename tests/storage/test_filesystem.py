@@ -288,6 +288,16 @@ def test_a_missing_file_of_an_object_store(recorder):
     files.delete_tree("x")
 
 
+@pytest.mark.parametrize("kind", [Recorder, Walking])
+def test_a_tree_is_deleted_below_a_root_that_looks_like_a_pattern(kind):
+    files = Files("/a store [1]", kind())
+    kept = ["a/b/x", "a/bc/x"]
+    for path in [*kept, "a/c/x", "a/c/d/e/y"]:
+        files.put(path, b"")
+    files.delete_tree("a/c")
+    assert sorted(files._fs.store) == [f"/a store [1]/{path}" for path in kept]
+
+
 def test_a_root_that_cannot_be_made_is_no_missing_file():
     with pytest.raises(StorageError, match="Could not write /proc/") as failed:
         file_records(SnapshotStore("/proc/nothing/x"), [model_record()])

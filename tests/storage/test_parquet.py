@@ -31,8 +31,12 @@ def written(column: pa.Array, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("dtype", [pa.string(), pa.large_string(), pa.string_view()])
 def test_a_text_that_is_repeated_in_every_row(dtype: pa.DataType) -> None:
+    try:
+        data = written(pa.array([LONG] * 2_000, dtype))
+    except pa.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {pa.__version__} writes no {dtype}")
     with pytest.raises(UnreadableFileError, match="texts unpack"):
-        read(written(pa.array([LONG] * 2_000, dtype)), pa.string())
+        read(data, pa.string())
 
 
 def test_a_text_that_is_repeated_in_lists() -> None:

@@ -332,6 +332,8 @@ def test_rolling_up_deletes_months_only(store: SnapshotStore) -> None:
     for name in ("mine.parquet", "2026-01.parquet", f"2025-12-{'a' * 32}.parquet"):
         store.files.put(f"compacted/models/{name}", b"x")
     store.compact()
+    if not store.files.supports_versions:
+        pytest.skip("this fsspec's memory has no versions, so nothing is rolled up")
     assert store.files.list("compacted/models") == ["2026-01.parquet", "mine.parquet"]
 
 

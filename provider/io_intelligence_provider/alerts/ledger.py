@@ -110,12 +110,11 @@ class LastNotified:
 
         :raises ValueError: when the entry has another form.
         """
-        return cls(
-            **{
-                ("day" if key == "snapshot_date" else key): value
-                for key, value in msgspec.structs.asdict(msgspec.convert(entry, _Entry)).items()
-            }
-        )
+        try:
+            found = msgspec.structs.asdict(msgspec.convert(entry, _Entry))
+        except msgspec.ValidationError as error:  # a ValueError from msgspec 0.21 on
+            raise ValueError(str(error)) from None
+        return cls(day=found.pop("snapshot_date"), **found)
 
 
 def key_of(model_id: str, entry: Alert | LastNotified) -> tuple[str, str | None, bool]:

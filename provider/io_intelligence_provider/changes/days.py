@@ -332,7 +332,7 @@ def match(old: pl.DataFrame, new: pl.DataFrame) -> Matches:
 def _others(positions: pl.Series, size: int) -> pl.Series:
     """Return a mask of all positions except the given ones."""
     mask = pl.repeat(value=True, n=size, dtype=pl.Boolean, eager=True)
-    return mask.scatter(positions, False)
+    return mask.scatter(positions.sort(), False)
 
 
 def in_quarantine(models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bool) -> pl.Series:

@@ -418,7 +418,10 @@ def run_of_row(row: Mapping[str, Any]) -> CheckRun:
         "columns": [(column["name"], column["type"]) for column in row.get("columns") or ()],
         "profile": [_profile_of(column) for column in row.get("profile") or ()],
     }
-    run = msgspec.convert(form, CheckRun)
+    try:
+        run = msgspec.convert(form, CheckRun)
+    except msgspec.ValidationError as error:  # a ValueError from msgspec 0.21 on
+        raise ValueError(str(error)) from None
     for check in run.checks:
         checked(check)
     return run

@@ -112,7 +112,7 @@ class Repeated:
             else:
                 kept = key.is_first_distinct() if self._keep == "first" else key.is_last_distinct()
                 repeats = group.sort("row").filter(~kept)
-            marks.scatter(repeats["row"], True)
+            marks.scatter(repeats["row"].sort(), True)  # polars 1.35 takes no others
         return marks
 
 

@@ -367,7 +367,7 @@ class ValidatedBatch:
     def valid(self) -> pl.Series:
         """For every row, whether it is valid."""
         marks = pl.repeat(value=True, n=self.batch.rows, dtype=pl.Boolean, eager=True)
-        return marks.scatter(list(self.reasons), False)
+        return marks.scatter(sorted(self.reasons), False)
 
     def refused_rows(self) -> Iterator[list[RefusedRow]]:
         """Yield the refused rows with their reasons, up to 10,000 at a time."""

@@ -47,6 +47,8 @@ def has_right_digest(source: Any, size: int) -> bool | None:
     start = footer - _BLOCK
     block = source.read_at(_BLOCK, start) if start >= 0 else b""
     if not block.startswith(_MARK):
+        if footer >= 0 and _begins_footer(source.read_at(4, footer)):
+            return None  # the name before the mark's last byte is among the values of real catalogues
         # Where the length of the footer is damaged, the mark is elsewhere.
         searched = min(size, _SEARCHED)
         return False if _MARK in source.read_at(searched, size - searched) else None
@@ -55,3 +57,8 @@ def has_right_digest(source: Any, size: int) -> bool | None:
         for at in range(first, last, _READ_AT_ONCE):
             digest.update(source.read_at(min(_READ_AT_ONCE, last - at), at))
     return digest.digest() == block[len(_MARK) :]
+
+
+def _begins_footer(begun: bytes) -> bool:
+    """Return whether these four bytes begin a footer: the version, a number, then a list of structs."""
+    return len(begun) == 4 and (begun[0], begun[2], begun[3] & 15) == (0x15, 0x19, 0x0C)

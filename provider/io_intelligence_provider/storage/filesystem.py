@@ -15,7 +15,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -372,15 +372,29 @@ class Files:
             try:
                 if self.is_local:
                     delete_tree_local(Path(self._full(path)))
-                elif self._lists_trees:  # a recursive `rm` reads brackets in a root as a pattern
+                elif self._lists_trees:
                     folder = self._full(path).strip("/")
                     for file in self._fs.find(self._fresh(path)):
                         if file.strip("/").startswith(f"{folder}/"):
                             self._fs.rm_file(file)
                 else:
-                    self._fs.rm(self._full(path), recursive=True)
+                    self._delete_folder(self._fresh(path))
             except FileNotFoundError:
                 log.debug("%s was gone already", path)
+
+    def _delete_folder(self, full: str) -> None:
+        """Remove a remote folder. fsspec's recursive `rm` reads brackets in a root as a pattern."""
+        for entry in self._fs.ls(full, detail=True):
+            name = entry["name"].rstrip("/")
+            if not name.strip("/").startswith(f"{full.strip('/')}/"):
+                continue  # some list the folder itself
+            if entry["type"] == "directory":
+                self._fs.invalidate_cache(name)
+                self._delete_folder(name)
+            else:
+                self._fs.rm_file(name)
+        with suppress(FileNotFoundError):  # some have folders only as long as there are files in them
+            self._fs.rmdir(full)
 
     def sweep(self) -> None:
         """Remove temporary files that killed writers left, once they are a day old."""

@@ -28,7 +28,7 @@ from io_intelligence_provider.emulator.catalogue import encode
 from io_intelligence_provider.quality.result import CheckFailure, CheckResult, CheckRun
 from io_intelligence_provider.quality.results_store import ResultHistory, TaskRun
 from io_intelligence_provider.snapshot import SnapshotSummary, take_snapshot
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.store import months
 from io_intelligence_provider.store.layout import QuarantineFile, models_path, quality_path, quarantine_path
 from io_intelligence_provider.store.models_file import file_metadata
@@ -190,7 +190,7 @@ def models_parquet(rows: Iterable[dict[str, Any]], fetched_at: datetime, metadat
     sink = pa.BufferOutputStream()
     table = pa.Table.from_pylist(ordered, schema=arrow_schema().with_metadata(file_metadata(metadata)))
     pq.write_table(table, sink, compression="zstd")
-    return with_digest(sink.getvalue())
+    return with_digests(sink.getvalue())
 
 
 class PreparedClient:

@@ -6,13 +6,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.records import model_record, three_models
 from helpers.stores import file_records
 from io_intelligence_provider.contract.columns import arrow_schema
 from io_intelligence_provider.errors import ConfigurationError, StorageError
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.storage.prefetch import prefetch
 from io_intelligence_provider.store import reading
@@ -56,18 +58,36 @@ def test_the_same_table_as_file_by_file(filed, columns):
 @pytest.mark.parametrize("columns", [None, ["precision", "name"], []])
 def test_nothing_is_read_file_by_file_that_a_scan_can_read(filed, monkeypatch, models, columns):
     """The slow way gives the same answers: without this nobody would notice that it is the only one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     older = pa.BufferOutputStream()
     pq.write_table(filed.read(DAYS[0]).drop_columns(["precision"]), older)
     path = models_path(DAYS[0] - timedelta(days=1))
-    filed.files.put(path, with_digest(older.getvalue()))
+    filed.files.put(path, with_digests(older.getvalue()))
     monkeypatch.setattr(reading, "read_parquet", lambda *_: pytest.fail("read file by file"))
     try:
         assert filed.history(models=models, columns=columns).num_rows == (18 if models is None else 6)
     finally:
         filed.files.delete_tree(path.rpartition("/")[0])
+
+
+def test_a_file_without_digests_is_read_by_itself_and_the_others_are_scanned(filed, monkeypatch):
+    path, before = models_path(DAYS[2]), filed.history()
+    digested = filed.files.read(path)
+    bare = pa.BufferOutputStream()
+    pq.write_table(filed.read(DAYS[2]), bare)
+    filed.files.put(path, bare.getvalue().to_pybytes())
+    scanned, by_itself = [], []
+    scan, read = reading.scan_days, reading.read_parquet
+    monkeypatch.setattr(
+        reading, "scan_days", lambda items, *rest: scanned.append(len(items)) or scan(items, *rest)
+    )
+    monkeypatch.setattr(
+        reading, "read_parquet", lambda files, path, *rest: by_itself.append(path) or read(files, path, *rest)
+    )
+    try:
+        assert filed.history().equals(before)
+    finally:
+        filed.files.put(path, digested)
+    assert (scanned, by_itself) == ([2, 2], [path])
 
 
 @pytest.mark.long
@@ -85,8 +105,6 @@ def test_frames_are_the_same_in_polars(filed, monkeypatch, models, batch):
 
 
 def test_a_null_where_there_must_be_none_is_named(store):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     file_records(store, [model_record("a")], DAYS[0])
     sink = pa.BufferOutputStream()
@@ -154,8 +172,6 @@ def test_a_damaged_day_is_named(store, content, models):
 
 
 def test_a_file_of_another_schema_is_named(store):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     file_records(store, [model_record("a")], DAYS[0])
     sink = pa.BufferOutputStream()
@@ -179,8 +195,6 @@ def test_no_column_but_the_date(store, monkeypatch):
 
 def test_an_integer_column_that_was_narrower_is_widened(store):
     """Another writer's int32 is no damage: the file is read by itself and cast."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     file_records(store, [model_record("a", {"max_tokens": 7})], DAYS[0])
     table = store.read()
@@ -229,8 +243,6 @@ def test_a_day_that_is_pruned_between_look_and_scan(local_store, monkeypatch):
 
 def test_many_row_groups(store):
     """The statistics of a large catalogue skip its row groups; the answer is the same."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     file_records(store, [model_record(f"m{n:03d}") for n in range(50)], DAYS[0])
     table, sink = store.read(), pa.BufferOutputStream()

@@ -37,7 +37,7 @@ from io_intelligence_provider.changes.kinds import (
     null_means_unsaid,
 )
 from io_intelligence_provider.changes.values import as_text, directions, percents
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.parquet import no_rows
 from io_intelligence_provider.store.layout import changes_schema
 from io_intelligence_provider.store.models_file import file_metadata
@@ -356,4 +356,4 @@ def to_parquet(changes: pa.Table, metadata: Mapping[str, str]) -> bytes:
     sink = pa.BufferOutputStream()
     table = changes.replace_schema_metadata(file_metadata(metadata))
     pq.write_table(table, sink, compression="zstd", write_statistics=True, row_group_size=_ROW_GROUP)
-    return with_digest(sink.getvalue())
+    return with_digests(sink.getvalue())

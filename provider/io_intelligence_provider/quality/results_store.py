@@ -29,7 +29,7 @@ from io_intelligence_provider.errors import (
 )
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
 from io_intelligence_provider.text import path_name, short_hash
@@ -121,7 +121,7 @@ class ResultHistory:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         path = f"{_folder(name, run.schema)}/{run_file(run.run_id, 'parquet')}"
-        self.files.put(path, with_digest(buffer.getbuffer()))
+        self.files.put(path, with_digests(buffer.getbuffer()))
         return self.files.url(path)
 
     def run(self, run_id: str, dataset: str) -> CheckRun:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
-from io_intelligence_provider.storage.digest import has_right_digest
+from io_intelligence_provider.storage.digest import PagesDigest, digest_of_pages
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.location import Storage
 
@@ -93,18 +93,19 @@ class FileKind:
 
 
 class CheckedFile:
-    """A Parquet file whose bytes and footer were checked. Only requested columns are read.
+    """A Parquet file whose footer was checked. Only requested columns are read, of pages that were verified.
 
     :param where: its full name, for messages.
     """
 
-    has_digest: bool
-    """Whether its bytes are as they were written; unknown for files of older versions and other writers."""
+    digest: PagesDigest | None
+    """The digest of its pages; ``None`` for files of older versions and other writers."""
 
     def __init__(self, source: pa.NativeFile, where: str, kind: FileKind) -> None:
         self._source = source
         self._kind = kind
         self._size = 0
+        self._is_verified = False
         self.where = where
         with _refusing(where):
             self._file = self._opened()
@@ -136,10 +137,7 @@ class CheckedFile:
         tail = self._source.read_at(_TAIL, size - _TAIL)
         if tail[4:] == b"PAR1" and int.from_bytes(tail[:4], "little") > _LARGEST_FOOTER:
             raise OSError(f"its footer has more than {_LARGEST_FOOTER} bytes")
-        verified = has_right_digest(self._source, size)
-        if verified is False:
-            raise OSError("its bytes have changed since it was written")
-        self.has_digest = verified is True
+        self.digest = digest_of_pages(self._source, size)
         file = pq.ParquetFile(self._source)
         if (problem := _problem_of_footer(file, size, self._kind)) is not None:
             raise _RefusedError(problem)
@@ -167,6 +165,7 @@ class CheckedFile:
         wanted = self._kind.schema() if chosen is None else chosen
         names = [name for name in wanted.names if name in self.schema.names]
         with _refusing(self.where):
+            self.verify_pages()
             table = self._read_within_bounds(names)
             table.validate(full=True)  # also finds invalid UTF-8, which polars would trust
             columns = [
@@ -180,6 +179,15 @@ class CheckedFile:
             if (problem := _problem_of_table(found, self._kind)) is not None:
                 raise _RefusedError(problem)
         return found.replace_schema_metadata(_texts(self.schema.metadata))
+
+    def verify_pages(self) -> None:
+        """Compare the pages with their digest, if the file has one and this was not done before.
+
+        :raises DamagedError: when they have changed since the file was written.
+        """
+        if self.digest is not None and not self._is_verified:
+            self.digest.verify(self._source)
+            self._is_verified = True
 
     def _read_within_bounds(self, names: list[str]) -> pa.Table:
         """Read columns and refuse repeated long texts, which a dictionary hides in a small file.
@@ -281,20 +289,21 @@ class _RefusedError(Exception):
     """A footer or row that violates the file's kind."""
 
 
-def check_files(sources: Iterable[tuple[str, str]], kind: FileKind) -> bool:
-    """Refuse files on local disk that are not of a kind; return whether polars can read the others safely.
-
-    Polars may end the process on damaged bytes, so it only gets files whose digest was verified.
+def check_files(sources: Iterable[tuple[str, str]], kind: FileKind) -> list[bool]:
+    """Refuse files on local disk that are damaged or not of a kind, before another library opens them.
 
     :param sources: the path of each, and its name for messages.
+    :returns: of each, whether its bytes were verified; on others polars may end the process.
     :raises NotOnFileError: when a file no longer exists.
     :raises UnreadableFileError: when a file is refused.
     """
-    safe = True
+    verified = []
     for source, where in sources:
         with _refusing(where), pa.OSFile(source) as file:
-            safe &= CheckedFile(file, where, kind).has_digest
-    return safe
+            checked = CheckedFile(file, where, kind)
+            checked.verify_pages()
+            verified.append(checked.digest is not None)
+    return verified
 
 
 def check_bytes(data: bytes, where: str, kind: FileKind) -> None:

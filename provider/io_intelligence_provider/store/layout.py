@@ -31,7 +31,7 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.quarantine import failures_type
 from io_intelligence_provider.quality.result import run_file
 from io_intelligence_provider.quality.results_store import TaskRun
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, no_rows, open_parquet
 
@@ -297,7 +297,7 @@ class QuarantineFile:
             self._is_empty = False
         self._writer.close()
         self._file.seek(0)
-        return with_digest(self._file.read())
+        return with_digests(self._file.read())
 
 
 _WITHOUT_FIELD: Final = ("model_added", "model_removed")

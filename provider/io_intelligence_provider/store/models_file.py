@@ -26,7 +26,7 @@ from io_intelligence_provider.contract.columns import (
 )
 from io_intelligence_provider.errors import ConfigurationError, UnreadableFileError
 from io_intelligence_provider.quality.result import is_run_id
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.parquet import FileKind, open_parquet
 from io_intelligence_provider.store.layout import METADATA_PREFIX, in_utc
@@ -168,7 +168,7 @@ def serialise_models(
             # Not `Table.cast`: that loads `pyarrow.compute`, which takes as long as a small snapshot.
             reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
             writer.write_table(reader.cast(schema).read_all())
-    return SerialisedModels(with_digest(sink.getvalue()), digest.hexdigest())
+    return SerialisedModels(with_digests(sink.getvalue()), digest.hexdigest())
 
 
 SLICE: Final = 8_192

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import StorageError
-from io_intelligence_provider.storage.digest import with_digest
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.local import FileVersion
 from io_intelligence_provider.storage.parquet import FileKind, read_parquet
@@ -229,7 +229,7 @@ class DailyFiles:
             for days in _few_at_a_time(month):
                 parts = ((day, read_parquet(self._files, path, self._kind)) for day, path, _ in days)
                 writer.write_table(dated(parts, schema), row_group_size=_ROW_GROUP)
-        return with_digest(sink.getvalue())
+        return with_digests(sink.getvalue())
 
 
 def _few_at_a_time(month: _Month) -> Iterator[list[tuple[date, str, FileVersion]]]:

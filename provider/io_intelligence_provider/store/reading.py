@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -153,11 +153,11 @@ class _Reading(Generic[T]):
             try:
                 items = list(self.files.on_disk(paths, Path(folder)))
                 month = self.kind.of_a_month(lambda: dated_schema(self.kind.schema()))
-                safe = check_files(((item.file, self.files.url(item.path)) for item in items), month)
+                verified = check_files(((item.file, self.files.url(item.path)) for item in items), month)
             except (StorageError, NotOnFileError) as error:
                 log.debug("Months cannot be read: %s", error)
                 return None
-            if len(items) < len(segments) or not safe:
+            if len(items) < len(segments) or not all(verified):
                 return None
             return scan_months(items, between, self.schema, self.models, self._checked(items))
 
@@ -165,18 +165,23 @@ class _Reading(Generic[T]):
         day_of = {path: day for day, path in days}
         with tempfile.TemporaryDirectory() as folder:
             for batch in _batches(self.files.on_disk(day_of, Path(folder))):
-                found = self._scan_days(batch, day_of)
-                yield self.convert(self._one_by_one(batch, day_of)) if found is None else found
+                yield from self._batch(batch, day_of)
                 for item in batch:
                     item.release()
 
-    def _scan_days(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> T | None:
+    def _batch(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> Iterator[T]:
+        """Scan the verified files, as many in a row as there are, and read each of the others by itself."""
         try:
-            if not check_files(((item.file, self.files.url(item.path)) for item in batch), self.kind):
-                return None
+            checked = check_files(((item.file, self.files.url(item.path)) for item in batch), self.kind)
         except NotOnFileError:
-            return None  # pruned since it was listed
-        return scan_days(batch, day_of, self.schema, self.models, self._checked(batch))
+            checked = [False] * len(batch)  # pruned since it was listed
+        files = iter(batch)
+        for verified, group in groupby(checked):
+            items = list(islice(files, len(list(group))))
+            found = (
+                scan_days(items, day_of, self.schema, self.models, self._checked(items)) if verified else None
+            )
+            yield self.convert(self._one_by_one(items, day_of)) if found is None else found
 
     def _checked(self, items: Sequence[OnDisk]) -> Callable[[pl.DataFrame], T]:
         """Return a function that converts the rows of some files and raises when they violate the kind."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,7 @@ class Clock(Standalone):
         super().__init__(home, {}, {"ada": "admin"}, port=int(url.rpartition(":")[2]))
         self.passwords = {"ada": "secret"}
         self.now = 0
-        self.at: dict[int, Any] = {}
+        self.at: dict[int, Callable[[], None]] = {}
 
     def running(self) -> bool:
         return self.now < 120
@@ -252,9 +253,12 @@ def test_followers_are_unpaused_before_the_daily_dag_and_what_compares_after_its
 ) -> None:
     api.daily_ended = False
     seen: list[list[str]] = []
-    clock.at = {
-        90: lambda: (seen.append(list(api.unpaused)), setattr(api, "daily_ended", True)),
-    }
+
+    def end_daily() -> None:
+        seen.append(list(api.unpaused))
+        api.daily_ended = True
+
+    clock.at = {90: end_daily}
     ui._run_dags(clock, Console())
     assert seen == [sample_dag_ids()[:-2]]
     assert seen[0][-1] == DAG_ID
@@ -263,20 +267,21 @@ def test_followers_are_unpaused_before_the_daily_dag_and_what_compares_after_its
 
 
 def test_a_dag_that_is_not_parsed_keeps_the_daily_one_back_for_a_minute_and_is_named_once(
-    api: Api, server: ScriptedServer, clock: Clock, capsys: pytest.CaptureFixture[str]
+    api: Api, server: ScriptedServer, clock: Clock
 ) -> None:
     first, *others = sample_dag_ids()
     api.known.remove(first)
-    seen: list[list[str]] = []
-    clock.at = {
-        60: lambda: seen.append(list(api.unpaused)),
-        62: lambda: seen.append(list(api.unpaused)),
-        100: lambda: api.known.add(first),
-    }
-    ui._run_dags(clock, Console())
-    assert seen == [others[:-3], others]
+    seen: list[tuple[list[str], int]] = []
+
+    def look() -> None:
+        seen.append((list(api.unpaused), said.getvalue().count(first)))
+
+    said = io.StringIO()
+    clock.at = {60: look, 62: look, 100: lambda: api.known.add(first)}
+    ui._run_dags(clock, Console(file=said))
+    assert seen == [(others[:-3], 0), (others, 1)]
     assert api.unpaused == [*others, first]
-    assert capsys.readouterr().out.count(first) == 1
+    assert said.getvalue().count(first) == 1
     # Airflow's audit log holds each PATCH.
     assert sum(request.method == "PATCH" for request in server.requests) == len(api.unpaused)
     assert api.tokens == 1

@@ -185,6 +185,7 @@ class Api:
         self.daily_ended = True
         self.tokens = 0
         self.login = 201
+        self.refusal = 403
 
     def __call__(self, request: Request) -> Reply:
         status, found = self.answer(request)
@@ -195,7 +196,7 @@ class Api:
             self.tokens += 1
             return self.login, {"access_token": str(self.tokens)}
         if request.headers["Authorization"] != f"Bearer {self.tokens}":
-            return 401, {}
+            return self.refusal, {}
         dag_id, _, runs = request.path.removeprefix("/api/v2/dags/").partition("/")
         if dag_id not in self.known:
             return 404, {}
@@ -296,7 +297,9 @@ def test_what_waits_for_a_daily_dag_that_is_not_parsed_is_named_with_it(
     assert capsys.readouterr().out.count(", ".join(sample_dag_ids()[-3:])) == 1
 
 
-def test_a_token_is_reused_until_it_is_refused(api: Api, clock: Clock) -> None:
+@pytest.mark.parametrize("refusal", [401, 403])
+def test_a_token_is_reused_until_it_is_refused(api: Api, clock: Clock, refusal: int) -> None:
+    api.refusal = refusal
     for _ in range(2):
         assert clock.ask("GET", f"/dags/{DAG_ID}") == {"dag_id": DAG_ID}
     assert clock.ask("GET", "/dags/none") is None

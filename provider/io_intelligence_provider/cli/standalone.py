@@ -158,7 +158,7 @@ class Standalone:
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any] | None:
         """Send a request below ``/api/v2`` as the first user; ``None`` unless it is answered with success.
 
-        The first request logs in, and so does one whose token has expired.
+        The first request logs in, and so does one whose token is refused.
         """
         name = next(iter(self._users))
         for _ in range(2):
@@ -170,7 +170,7 @@ class Standalone:
                 self._token = login["access_token"]
             headers = {"Authorization": f"Bearer {self._token}"}
             status, found = self._asked(method, f"/api/v2{path}", body, headers)
-            if status != 401:
+            if status not in (401, 403):  # expired, invalid
                 return found
             self._token = None
         return None

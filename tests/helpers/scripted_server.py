@@ -107,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.server.script(request))
 
     do_POST = do_GET  # noqa: N815 - the library's name
+    do_PATCH = do_GET  # noqa: N815 - the library's name
 
     def _answer(self, reply: Reply) -> None:
         if reply.reset:

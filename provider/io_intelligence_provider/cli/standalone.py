@@ -34,7 +34,7 @@ STOP_TIMEOUT: Final = 20.0
 
 
 class AirflowError(IOIntelligenceError):
-    """Airflow did not start; the message holds the end of its log."""
+    """Airflow did not start; the message says why, or holds the end of its log."""
 
 
 def airflow_environment(home: Path, dags: Path, store: Path, api_url: str) -> dict[str, str]:
@@ -86,6 +86,7 @@ class Standalone:
         self._python = python
         self._environment = dict(environment) | self._settings(path)
         self._process: subprocess.Popen[bytes] | None = None
+        self._token: str | None = None
 
     def _settings(self, path: str) -> dict[str, str]:
         settings = {
@@ -149,20 +150,36 @@ class Standalone:
 
     def healthy(self) -> bool:
         """Return whether the API server responds and reports the other three components as healthy."""
-        state = self._asked("GET", "/api/v2/monitor/health") or {}
+        _, found = self._asked("GET", "/api/v2/monitor/health")
+        state = found or {}
         parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
         return all((state.get(part) or {}).get("status") == "healthy" for part in parts)
 
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any] | None:
-        """Send a request below ``/api/v2`` as the first user; ``None`` unless it is answered with success."""
+        """Send a request below ``/api/v2`` as the first user; ``None`` unless it is answered with success.
+
+        The first request logs in, and so does one whose token is refused.
+        """
         name = next(iter(self._users))
-        login = self._asked("POST", "/auth/token", {"username": name, "password": self.passwords[name]})
-        headers = {"Authorization": f"Bearer {login['access_token']}"} if login else None
-        return headers and self._asked(method, f"/api/v2{path}", body, headers)
+        for _ in range(2):
+            if self._token is None:
+                user = {"username": name, "password": self.passwords[name]}
+                _, login = self._asked("POST", "/auth/token", user)
+                if login is None:
+                    return None
+                self._token = login["access_token"]
+            headers = {"Authorization": f"Bearer {self._token}"}
+            status, found = self._asked(method, f"/api/v2{path}", body, headers)
+            if status not in (401, 403):  # expired, invalid
+                return found
+            self._token = None
+        return None
 
     def set_paused(self, dag_id: str, is_paused: bool) -> bool:
         """Pause or unpause a Dag; return whether that was done, which it is not before the Dag is parsed."""
-        return self.ask("PATCH", f"/dags/{dag_id}", {"is_paused": is_paused}) is not None
+        path = f"/dags/{dag_id}"
+        # Asked for first, as each PATCH, also a refused one, is an entry in Airflow's audit log.
+        return bool(self.ask("GET", path) and self.ask("PATCH", path, {"is_paused": is_paused}))
 
     def _asked(
         self,
@@ -170,7 +187,9 @@ class Standalone:
         path: str,
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any] | None:
+    ) -> tuple[int | None, dict[str, Any] | None]:
+        """Return the status, ``None`` without a response, and the object that a response of success holds."""
+        status = None
         try:
             answer = urllib3.request(
                 method,
@@ -181,10 +200,11 @@ class Standalone:
                 timeout=10,
                 redirect=False,
             )
-            found = answer.json() if answer.status < 300 else None
+            status = answer.status
+            found = answer.json() if status < 300 else None
         except (urllib3.exceptions.HTTPError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+            return status, None
+        return status, found if isinstance(found, dict) else None
 
     def running(self) -> bool:
         """Return whether Airflow is still running."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import json
 import signal
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +43,8 @@ __all__ = ["main"]
 _PORT: Final = 8080
 _AFTER_DAILY: Final = ("io_intelligence_watch", "io_intelligence_watchdog")
 """Dags that compare the present with the snapshot of today."""
+_FOLLOWERS_TIMEOUT: Final = 60.0
+"""Seconds after the start for which the daily Dag waits for Dags that Airflow does not unpause."""
 _USERS: Final = {"admin": "admin", "viewer": "viewer"}
 
 
@@ -68,6 +72,7 @@ def main(folder: Path, demo: Path, port: int | None, emulator_port: int | None =
         with EmulatorServer(catalogue=history, port=emulator_port) as server:
             _fill(server, history, SnapshotStore(store), console)
             console.print("Starting Airflow, which takes about a minute …")
+            _pause_dags(folder / "airflow" / "airflow.db")
             (dags,) = {path.parent for path in example_dags()}
             environment = airflow_environment(folder / "airflow", dags, store, server.url) | {
                 # The database of io_intelligence_load_periods.
@@ -79,7 +84,7 @@ def main(folder: Path, demo: Path, port: int | None, emulator_port: int | None =
                 folder / "airflow", environment, _USERS, port=port or free_port(_PORT)
             ) as airflow:
                 _welcome(console, airflow, store)
-                _run_dags(airflow)
+                _run_dags(airflow, console)
                 print(f"Airflow ended by itself; its log is {airflow.log}\n{airflow.tail()}", file=sys.stderr)
                 return 1
     except KeyboardInterrupt:
@@ -131,21 +136,63 @@ def sample_dag_ids() -> list[str]:
     return sorted(ids, key=lambda dag_id: order.index(dag_id) if dag_id in order else -1)
 
 
-def _run_dags(airflow: Standalone) -> None:
-    """Unpause the Dags, and wait until Airflow ends; pause them again at the end.
+def _pause_dags(database: Path) -> None:
+    """Pause the Dags of an earlier run in its database, however that run ended.
 
-    They are paused while Airflow starts: its scheduler starts tasks before its API server answers them.
+    Airflow's scheduler starts tasks before its API server answers them, or a request to pause a Dag.
     """
-    waiting = sample_dag_ids()
+    if not database.exists():
+        return
     try:
-        while airflow.running():
-            while waiting and (waiting[0] not in _AFTER_DAILY or _daily_ended(airflow)):
-                if not airflow.set_paused(waiting[0], False):
-                    break
-                del waiting[0]
-            time.sleep(1)
-    finally:
-        airflow.ask("PATCH", "/dags?dag_id_pattern=~", {"is_paused": True})
+        with closing(sqlite3.connect(database)) as connection, connection:
+            # An end during the first start leaves a database without tables.
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'dag'").fetchone():
+                connection.execute("UPDATE dag SET is_paused = 1")
+    except sqlite3.Error as error:
+        raise AirflowError(
+            f"Airflow's database {database} cannot be used: {error}. End any other `make ui`; if that does "
+            f"not help, remove {database.parent}, and a new one is created."
+        ) from error
+
+
+def _run_dags(airflow: Standalone, console: Console) -> None:
+    """Unpause the Dags, and wait until Airflow ends; name once each one that it does not unpause."""
+    waiting, named = sample_dag_ids(), set[str]()
+    deadline = time.monotonic() + _FOLLOWERS_TIMEOUT
+    while airflow.running():
+        late = time.monotonic() > deadline
+        refused = _unpause(airflow, waiting, late)
+        if late and (new := [dag_id for dag_id in refused if dag_id not in named]):
+            named.update(new)
+            console.print(
+                f"Airflow does not unpause {', '.join(new)} yet, and is asked again each second. Import "
+                f"errors are shown at {airflow.url}/dags, others in {airflow.log}.",
+                soft_wrap=True,
+                markup=False,
+                highlight=False,
+            )
+        time.sleep(1)
+
+
+def _unpause(airflow: Standalone, waiting: list[str], late: bool) -> list[str]:
+    """Unpause each Dag whose turn it is, and remove it from ``waiting``.
+
+    :param waiting: from :func:`sample_dag_ids`.
+    :param late: do not keep the daily Dag back for its followers any longer.
+    :returns: the Dags that Airflow does not unpause, mostly as it has not parsed them, and with the daily one
+        those that come after it.
+    """
+    refused: list[str] = []
+    for dag_id in tuple(waiting):
+        if dag_id == DAG_ID and refused and not late:
+            break
+        if dag_id in _AFTER_DAILY and DAG_ID not in refused and not _daily_ended(airflow):
+            break
+        if DAG_ID in refused or not airflow.set_paused(dag_id, False):
+            refused.append(dag_id)
+        else:
+            waiting.remove(dag_id)
+    return refused
 
 
 def _daily_ended(airflow: Standalone) -> bool:

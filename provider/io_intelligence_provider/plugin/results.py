@@ -27,7 +27,7 @@ from io_intelligence_provider.storage.location import Storage, local_path, stora
 from io_intelligence_provider.storage.parquet import open_any
 from io_intelligence_provider.store.layout import quarantine_path, task_of_run
 
-__all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results", "task_of"]
+__all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results", "task_of_snapshot"]
 
 MOST_RUNS: Final = 60
 """The latest runs of a data set that are compared; older ones are opened one at a time, by their id."""
@@ -119,7 +119,7 @@ class Results:
             found = next((run for run in self._reader.runs() if run.run_id == run_id), None)
             if found is None:
                 raise gone
-            return FiledRun(found, task_of(self._reader, found.snapshot_date, found.run_id))
+            return FiledRun(found, task_of_snapshot(self._reader, found.snapshot_date, found.run_id))
         name = f"{run_id}.parquet"
         if name not in self._names_of(dataset):
             raise gone
@@ -213,7 +213,7 @@ class Results:
         return self._reader.cache.get(("results", self._files.url(""), brief, *paths), load)
 
 
-def task_of(reader: Reader, day: date, run_id: str) -> TaskRun | None:
+def task_of_snapshot(reader: Reader, day: date, run_id: str) -> TaskRun | None:
     """Return the task instance of a snapshot's run; ``None`` where it is unknown."""
     files, path = reader.store.files, quarantine_path(day, run_id)
 

@@ -33,7 +33,7 @@ from io_intelligence_provider.plugin.api.common import (
 from io_intelligence_provider.plugin.errors import ForbiddenError, scrub, without_surrogates
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.results import FiledRun, Results, task_of
+from io_intelligence_provider.plugin.results import FiledRun, Results, task_of_snapshot
 from io_intelligence_provider.quality.result import (
     MAX_EXAMPLES,
     CheckResult,
@@ -185,7 +185,11 @@ def _chosen(results: Results, asked: DatasetParameters, runs: Sequence[FiledRun]
 
 def _task(reader: Reader, filed: FiledRun) -> TaskRun | None:
     run = filed.run
-    return task_of(reader, run.snapshot_date, run.run_id) if isinstance(run, QualityReport) else filed.task
+    return (
+        task_of_snapshot(reader, run.snapshot_date, run.run_id)
+        if isinstance(run, QualityReport)
+        else filed.task
+    )
 
 
 def _dag(task: TaskRun | None) -> str | None:

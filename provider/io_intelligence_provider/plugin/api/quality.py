@@ -34,7 +34,7 @@ from io_intelligence_provider.plugin.api.common import (
 )
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.results import task_of
+from io_intelligence_provider.plugin.results import task_of_snapshot
 from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
@@ -67,7 +67,7 @@ class _Access:
 
     def may_see(self, day: date, run_id: str) -> bool:
         """Return whether the user may read the Dag that filed a run."""
-        task = task_of(self._reader, day, run_id)
+        task = task_of_snapshot(self._reader, day, run_id)
         dag = task.dag_id if task else None
         if self._may_read(dag):
             return True

@@ -79,8 +79,10 @@ class _Access:
     @property
     def warnings(self) -> list[str]:
         """Return a warning if values are withheld because it cannot be read which Dag filed a run."""
-        more = len(self._unknown) - 1
-        return [text + (f" Runs whose Dag is unknown as well: {more}." if more else "") for text in self._unknown[:1]]
+        if not self._unknown:
+            return []
+        first, *others = self._unknown
+        return [first + (f" Runs whose Dag is unknown as well: {len(others)}." if others else "")]
 
 
 def get_quality(reader: Reader, asked: RunParameters, may_read: MayRead) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,14 +184,13 @@ def test_the_note_on_withheld_values_is_that_of_the_flags_that_are_drawn(
     for number, (check, dag) in enumerate([("price_move", "ours"), ("volume", "theirs")]):
         found = CheckResult(check, None, "snapshot", "warn", 1, 1, [{"name": f"seen by {dag}"}])
         builder.file(number, model_row("a"), checks=[found], outcome="warned", dag_id=dag)
-    with serve_page(tmp_path, dag_access=reader_of("ours")) as served:
-        page = new_page()
+    # Closed first also after a failure: the server waits for its connections.
+    with serve_page(tmp_path, dag_access=reader_of("ours")) as served, closing(new_page()) as page:
         page.goto(f"{served.host}/io-intelligence/#/quality?check=price_move")
         expect(page.locator(".flags")).to_contain_text("seen by ours")
         expect(page.get_by_text("Values are not shown to you")).to_have_count(0)
         page.goto(f"{served.host}/io-intelligence/#/quality")
         expect(page.get_by_text("This needs read access to the Dag theirs.")).to_be_visible()
-        page.goto("about:blank")
 
 
 def test_an_empty_root_says_where_it_looked(

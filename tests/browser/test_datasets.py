@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from test_access import BEYOND, CUT, PHONE, SHORT, axe, findings
 
 from helpers.datasets import ORDERS, file_runs
-from helpers.http_clients import serve_page
+from helpers.http_clients import reader_of, serve_page
 from helpers.stores import StoreBuilder, model_row, refused_record
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.quality.results_store import ResultHistory, dataset_id
@@ -92,6 +92,8 @@ def test_the_list_leads_to_a_data_set_and_its_stopped_run(show: Callable[..., Pa
     expect(row).to_contain_text("warned")
     page.get_by_role("link", name="orders", exact=True).click()
     expect(page.locator(".equation")).to_have_text(re.compile(r"60 read = 57 valid \+ 3 refused"))
+    path = page.get_by_role("navigation", name="Path")
+    expect(path.get_by_role("link")).to_have_text(["All data sets", "orders"])
     runs = page.get_by_role("table", name="Runs of this data set")
     expect(runs.locator("tbody tr")).to_have_count(11)
     runs.get_by_role("row").filter(has_text="failed").get_by_role("link").click()
@@ -173,6 +175,22 @@ def test_without_access_to_the_dag_there_are_counts_and_no_values(
         expect(page.get_by_text("1 refused record not shown to you")).to_be_visible()
         expect(page.get_by_text("This needs read access to the Dag daily.")).to_have_count(2)
         page.goto("about:blank")
+
+
+def test_the_note_on_withheld_values_is_that_of_the_flags_that_are_drawn(
+    new_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    builder = StoreBuilder(tmp_path)
+    for number, (check, dag) in enumerate([("price_move", "ours"), ("volume", "theirs")]):
+        found = CheckResult(check, None, "snapshot", "warn", 1, 1, [{"name": f"seen by {dag}"}])
+        builder.file(number, model_row("a"), checks=[found], outcome="warned", dag_id=dag)
+    # Closed first also after a failure: the server waits for its connections.
+    with serve_page(tmp_path, dag_access=reader_of("ours")) as served, closing(new_page()) as page:
+        page.goto(f"{served.host}/io-intelligence/#/quality?check=price_move")
+        expect(page.locator(".flags")).to_contain_text("seen by ours")
+        expect(page.get_by_text("Values are not shown to you")).to_have_count(0)
+        page.goto(f"{served.host}/io-intelligence/#/quality")
+        expect(page.get_by_text("This needs read access to the Dag theirs.")).to_be_visible()
 
 
 def test_an_empty_root_says_where_it_looked(

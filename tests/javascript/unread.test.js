@@ -19,6 +19,7 @@ const FOR_OTHERS = {
   "StatusAnswer.now": "likewise",
   "QualityAnswer.fail_on": "always null",
   "QualityAnswer.runs": "a count of files",
+  "QualityAnswer.withheld_by": "of the report's examples, which the list of flags has; each flag has its own",
   "QualityHistory.outcomes": "the row of scores shows the same days",
   "QualityHistory.served": "the tile shows the day's",
   "QualityHistory.valid": "likewise",

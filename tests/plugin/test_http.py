@@ -266,12 +266,13 @@ def test_files_are_kept_for_ever_under_their_version_only(page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "title", "icon", "module", "needed", "later"),
+    ("path", "title", "tabs", "icon", "module", "needed", "later"),
     [
-        ("", "IO Intelligence", "icon", "app.js", "charts/geometry.js", "views/models.js"),
+        ("", "IO Intelligence", "Views", "icon", "app.js", "charts/geometry.js", "views/models.js"),
         (
             "data-quality",
             "Data quality",
+            "Path",
             "quality",
             "datasets/app.js",
             "quality/evidence.js",
@@ -280,11 +281,12 @@ def test_files_are_kept_for_ever_under_their_version_only(page: Any) -> None:
     ],
 )
 def test_each_page_loads_its_module_with_all_that_it_imports(
-    page: Any, path: str, title: str, icon: str, module: str, needed: str, later: str
+    page: Any, path: str, title: str, tabs: str, icon: str, module: str, needed: str, later: str
 ) -> None:
     html = page.get(path).body.decode()
     assert f"<title>{title}</title>" in html
     assert f"<h1>{title}</h1>" in html
+    assert f'<nav aria-label="{tabs}"' in html
     static = f"static/{version_of(page)}/"
     assert f'href="{static}{icon}.svg"' in html
     assert f'<script type="module" src="{static}{module}">' in html

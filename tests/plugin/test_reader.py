@@ -12,6 +12,9 @@ import pytest
 
 from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.plugin.cache import Cache
+from io_intelligence_provider.plugin.reader import Reader, take_listing
 from io_intelligence_provider.store.layout import changes_path, models_path
 
 ROUTES = {
@@ -281,6 +284,26 @@ def test_a_missing_quarantine_is_said(builder: Any, serve: Any) -> None:
     assert [item["name"] for item in found["items"]] == ["x"]
     assert any(nth_day(1).isoformat() in text for text in found["warnings"])
     assert page.problem("quarantine", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
+
+
+def test_records_are_never_taken_for_those_of_a_run_that_was_just_replaced(
+    builder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder.file(0, model_row("a"), refused=[refused_record("x", "{}")])
+    reader = Reader(take_listing(builder.store), Cache())
+    read = SnapshotStore.quarantine
+
+    def replaced_meanwhile(*asked: Any) -> Any:
+        monkeypatch.undo()
+        runs.append(builder.file(0, model_row("a"), refused=[refused_record("y", "{}")]))
+        return read(*asked)
+
+    runs: list[str] = []
+    monkeypatch.setattr(SnapshotStore, "quarantine", replaced_meanwhile)
+    with pytest.raises(StorageError, match="just replaced"):
+        reader.quarantine(nth_day(0))
+    found = reader.quarantine(nth_day(0))
+    assert (found.run_id, found.rows["name"].to_list()) == (runs[0], ["y"])
 
 
 @pytest.mark.long

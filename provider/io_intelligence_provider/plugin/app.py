@@ -195,8 +195,13 @@ _MEDIA_TYPES: Final = {
 _Name: TypeAlias = Literal["index", "data-quality"]
 
 _FILLED: Final[dict[_Name, dict[str, str]]] = {
-    "index": {"title": "IO Intelligence", "icon": "icon", "module": "app.js"},
-    "data-quality": {"title": "Data quality", "icon": "quality", "module": "datasets/app.js"},
+    "index": {"title": "IO Intelligence", "icon": "icon", "module": "app.js", "tabs": "Views"},
+    "data-quality": {
+        "title": "Data quality",
+        "icon": "quality",
+        "module": "datasets/app.js",
+        "tabs": "Path",
+    },
 }
 """What each page puts into ``page.html``."""
 

@@ -49,6 +49,7 @@ __all__ = [
     "Day",
     "Latest",
     "Listing",
+    "Quarantine",
     "Reader",
     "StoreSource",
     "read_skipping_damaged",
@@ -77,6 +78,17 @@ class Latest:
 
     day: date | None
     unreadable: Mapping[date, str]
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Holds the records that the committed run of a day refused.
+
+    :param run_id: in the name of their file, whatever the records themselves say.
+    """
+
+    run_id: str
+    rows: pl.DataFrame
 
 
 _CATEGORICAL: Final = ("model_id", "name", "change", "field", "direction")
@@ -266,15 +278,18 @@ class Reader:
 
         return self.cache.get(("report", day, self.listing.tag_of((MODELS, "quality"), (day,))), make)
 
-    def quarantine(self, day: date) -> pl.DataFrame:
+    def quarantine(self, day: date) -> Quarantine:
         """Return the records that the committed run of a day refused.
 
-        :raises StorageError: when the file is missing or cannot be read.
+        :raises StorageError: when the file is missing or cannot be read, or another run commits meanwhile.
         """
 
-        def make() -> CacheEntry[pl.DataFrame]:
+        def make() -> CacheEntry[Quarantine]:
+            run_id = self.store.info(day).snapshot_id
             rows = pl.DataFrame(self.store.quarantine(day, day))
-            return CacheEntry(rows, int(rows.estimated_size()))
+            if self.store.info(day).snapshot_id != run_id:
+                raise StorageError(f"A run has just replaced the snapshot of {day}. Ask again.")
+            return CacheEntry(Quarantine(run_id, rows), int(rows.estimated_size()))
 
         return self.cache.get(("quarantine", day, self.listing.tag_of((MODELS, "quarantine"), (day,))), make)
 

@@ -27,7 +27,7 @@ from io_intelligence_provider.storage.location import Storage, local_path, stora
 from io_intelligence_provider.storage.parquet import open_any
 from io_intelligence_provider.store.layout import quarantine_path, task_of_run
 
-__all__ = ["MOST_RUNS", "FiledRun", "History", "RefusedPage", "Results", "task_of"]
+__all__ = ["MOST_RUNS", "FiledBy", "FiledRun", "History", "RefusedPage", "Results", "task_of_snapshot"]
 
 MOST_RUNS: Final = 60
 """The latest runs of a data set that are compared; older ones are opened one at a time, by their id."""
@@ -40,10 +40,28 @@ _MOST_GROUPS: Final = 4_096
 
 
 class FiledRun(NamedTuple):
-    """Holds a result, and the task instance that filed it, if one did."""
+    """Holds a result, and the task instance that filed it, if one did and it is no snapshot's.
+
+    That of a snapshot is in another file: :func:`task_of_snapshot`.
+    """
 
     run: CheckRun
     task: TaskRun | None
+
+
+class FiledBy(NamedTuple):
+    """Says which task instance filed a run; ``None`` for a run outside Airflow.
+
+    :param warning: that the task is unknown, and why: the file that names it cannot be read.
+    """
+
+    task: TaskRun | None
+    warning: str | None = None
+
+    @property
+    def dag_id(self) -> str | None:
+        """Return the Dag of the task, ``None`` without one."""
+        return self.task.dag_id if self.task else None
 
 
 class History(NamedTuple):
@@ -119,7 +137,7 @@ class Results:
             found = next((run for run in self._reader.runs() if run.run_id == run_id), None)
             if found is None:
                 raise gone
-            return FiledRun(found, task_of(self._reader, found.snapshot_date, found.run_id))
+            return FiledRun(found, None)
         name = f"{run_id}.parquet"
         if name not in self._names_of(dataset):
             raise gone
@@ -213,17 +231,18 @@ class Results:
         return self._reader.cache.get(("results", self._files.url(""), brief, *paths), load)
 
 
-def task_of(reader: Reader, day: date, run_id: str) -> TaskRun | None:
-    """Return the task instance of a snapshot's run; ``None`` where it is unknown."""
-    files, path = reader.store.files, quarantine_path(day, run_id)
+def task_of_snapshot(reader: Reader, day: date, run_id: str) -> FiledBy:
+    """Return which task instance filed a snapshot's run, as its quarantine file says."""
+    files = reader.store.files
 
-    def load() -> CacheEntry[TaskRun | None]:
+    def load() -> CacheEntry[FiledBy]:
         try:
-            return CacheEntry(task_of_run(files, path), 500)
-        except (StorageError, NotOnFileError):
-            return CacheEntry(None, 500, DAMAGE_SECONDS)
+            return CacheEntry(FiledBy(task_of_run(files, quarantine_path(day, run_id))), 500)
+        except (StorageError, NotOnFileError) as error:
+            unknown = f"The Dag that filed the run {run_id} of {day} is unknown: {scrub(str(error))}"
+            return CacheEntry(FiledBy(None, unknown), 1_000, DAMAGE_SECONDS)
 
-    return reader.cache.get(("task", files.url(path)), load)
+    return reader.cache.get(("task", files.url(""), day, run_id), load)
 
 
 def _size(run: CheckRun) -> int:

@@ -200,7 +200,7 @@ def read_results(
     """
     damaged: list[str] = []
     found = [
-        (run, _task_of(row))
+        (run, _task_in_row(row))
         for table, runs in _decoded(files, paths, damaged.append, brief=brief)
         for run, row in zip(runs, table.to_pylist(), strict=True)
     ]
@@ -375,7 +375,7 @@ def result_row(run: CheckRun, dataset: str, task: TaskRun | None = None) -> dict
     }
 
 
-def _task_of(row: Mapping[str, Any]) -> TaskRun | None:
+def _task_in_row(row: Mapping[str, Any]) -> TaskRun | None:
     values = [row[field.name] for field in fields(TaskRun)]
     return None if None in values else TaskRun(*values)
 

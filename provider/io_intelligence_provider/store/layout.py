@@ -59,8 +59,8 @@ __all__ = [
     "quarantine_schema",
     "read_written",
     "running_task",
+    "task_in_metadata",
     "task_keys",
-    "task_of",
     "task_of_run",
     "within",
     "written_now",
@@ -167,11 +167,11 @@ class Written:
 
 def running_task() -> dict[str, str] | None:
     """Return the task of this process in the form of files, ``None`` outside of Airflow."""
-    task = task_of({key: os.environ.get(name) for key, name in _TASK_KEYS.items()})
+    task = task_in_metadata({key: os.environ.get(name) for key, name in _TASK_KEYS.items()})
     return task_keys(task) if task else None
 
 
-def task_of(values: Mapping[str, Any]) -> TaskRun | None:
+def task_in_metadata(values: Mapping[str, Any]) -> TaskRun | None:
     """Return the task that a file names; ``None`` without one."""
     found = [values.get(key) for key in _TASK_KEYS]
     known = [value for value in found if isinstance(value, str) and 0 < len(value) <= _LONGEST]
@@ -206,7 +206,7 @@ def read_written(files: Files, path: str, kind: FileKind) -> Written:
         at = in_utc(datetime.fromisoformat(values.get(_AT, "")))
     except (ValueError, OverflowError):
         at = None
-    return Written(at, task_of(values))
+    return Written(at, task_in_metadata(values))
 
 
 @cache

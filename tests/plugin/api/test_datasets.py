@@ -13,8 +13,11 @@ import pytest
 
 from helpers.datasets import ORDERS, file_runs
 from helpers.http_clients import PageClient, reader_of
-from helpers.stores import StoreBuilder, make_check_run, model_row, refused_record
+from helpers.stores import StoreBuilder, make_check_run, model_row, nth_day, refused_record
 from io_intelligence_provider.plugin import results
+from io_intelligence_provider.plugin.cache import Cache
+from io_intelligence_provider.plugin.reader import Reader, take_listing
+from io_intelligence_provider.plugin.results import task_of_snapshot
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.quality.results_store import ResultHistory
 
@@ -205,6 +208,25 @@ def test_the_catalogues_runs_name_their_task(serve: Callable[..., PageClient], r
     assert found["checks"][0]["examples"] == [{"expected": 5}]
     (row,) = page.api("dataset/refused", id=CATALOGUE, run=run)["items"]
     assert row["record"] == '{"a":1}'
+
+
+def test_a_catalogues_run_whose_task_cannot_be_read_says_so(
+    serve: Callable[..., PageClient], root: Path
+) -> None:
+    builder = StoreBuilder(root)
+    run = builder.file(0, model_row("a"), refused=[refused_record("b")], dag_id="daily")
+    builder.damage(next(root.glob("quarantine/*/*.parquet")))
+    page = serve(root, dag_access=reader_of("daily"))
+    found = page.api("dataset", id=CATALOGUE)
+    assert (found["run"]["withheld"], found["run"]["task"]) == (True, None)
+    for warnings in (found["warnings"], page.api("datasets")["warnings"]):
+        assert [f"{run}.parquet" in text for text in warnings] == [True]
+    code, error = page.problem("dataset/refused", id=CATALOGUE)
+    assert code == 403
+    assert "all Dags. The Dag that filed the run" in error["message"]
+    assert f"{run}.parquet" in error["message"]
+    found = task_of_snapshot(Reader(take_listing(builder.store), Cache()), nth_day(0), "../x")
+    assert (found.task, "no id of a run" in str(found.warning)) == (None, True)
 
 
 def test_damaged_results_are_named_and_the_others_shown(serve: Callable[..., PageClient], root: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.http_clients import reader_of
 from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.plugin import results
 from io_intelligence_provider.quality.result import CheckResult
 
 pytestmark = pytest.mark.long
@@ -171,11 +174,11 @@ def test_values_need_access_to_the_dag_that_filed_the_run(builder: Any, serve: A
     builder.file(3, model_row("a"), dag_id="passed")
     page = serve(builder.root, dag_access=reader_of("ours"))
     found = page.api("quality", date=nth_day(3).isoformat())
-    assert found["withheld_by"] == [None, "theirs"]  # of a run without values nothing is withheld
-    assert [(flag["failed"], flag["examples"]) for flag in found["flagged"]] == [
-        (1, []),
-        (1, []),
-        (1, [{"name": "seen by ours"}]),
+    assert found["withheld_by"] == []  # the report of that day has no values, the flags have their own
+    assert [(flag["failed"], flag["examples"], flag["withheld_by"]) for flag in found["flagged"]] == [
+        (1, [], [None]),
+        (1, [], ["theirs"]),
+        (1, [{"name": "seen by ours"}], []),
     ]
     found = page.api("quarantine")
     assert ([item["name"] for item in found["items"]], found["total"]) == (["ours-0"], 6)
@@ -185,7 +188,9 @@ def test_values_need_access_to_the_dag_that_filed_the_run(builder: Any, serve: A
         for route in ("quality", "quarantine", "report"):
             text = page.get(f"api/{route}", {"date": day}).text
             assert (f"seen by {dag}" in text or f"refused by {dag}" in text) is (dag == "ours"), (route, dag)
-        report = page.api("quality", date=day)["report"]
+        found = page.api("quality", date=day)
+        assert found["withheld_by"] == ([] if dag == "ours" else [dag])
+        report = found["report"]
         assert (report["rows"]["quarantined"], report["checks"][0]["failed"]) == (number + 1, 1)
         refused = page.api("quarantine", date=day)
         shown = 1 if dag == "ours" else 0
@@ -193,5 +198,56 @@ def test_values_need_access_to_the_dag_that_filed_the_run(builder: Any, serve: A
         assert refused["withheld"] == number + 1 - shown
         assert page.api("quarantine", run=report["snapshot_id"])["items"] == refused["items"]
     everything = serve(builder.root)
-    assert everything.api("quality")["withheld_by"] == []
+    found = everything.api("quality")
+    assert (found["withheld_by"], [flag["withheld_by"] for flag in found["flagged"]]) == ([], [[]] * 3)
     assert (everything.api("quarantine")["total"], everything.api("quarantine")["withheld"]) == (6, 0)
+
+
+def test_what_a_quarantine_file_says_of_itself_does_not_decide_who_sees_it(builder: Any, serve: Any) -> None:
+    ours = builder.file(0, model_row("a"), refused=[refused_record("ours", "{}")], dag_id="ours")
+    theirs = builder.file(1, model_row("a"), refused=[refused_record("theirs", "{}")], dag_id="theirs")
+    page, everything = serve(builder.root, dag_access=reader_of("ours")), serve(builder.root)
+    (path,) = builder.root.glob(f"quarantine/*{nth_day(1)}/{theirs}.parquet")
+    table = pq.read_table(path, partitioning=None)
+    place = table.schema.get_field_index("snapshot_id")
+    for claimed in (ours, "../x"):
+        pq.write_table(table.set_column(place, table.schema.field(place), pa.array([claimed])), path)
+        for asked in ({}, {"date": nth_day(1).isoformat()}, {"run": theirs}):
+            found = page.api("quarantine", **asked)
+            shown = [] if asked else ["ours"]
+            assert [item["name"] for item in found["items"]] == shown, (claimed, asked)
+            assert (found["withheld"], found["withheld_by"], found["warnings"]) == (1, ["theirs"], [])
+        assert [item["name"] for item in everything.api("quarantine")["items"]] == ["theirs", "ours"]
+
+
+def test_an_unreadable_file_withholds_values_and_is_named(builder: Any, serve: Any) -> None:
+    seen = [CheckResult("price_move", None, "snapshot", "warn", 5, 1, [{"name": "a"}])]
+    runs = [builder.file(number, model_row("a"), checks=seen, dag_id="ours") for number in range(4)]
+    for run, damage in zip(runs, (None, builder.damage, Path.unlink, None), strict=True):
+        if damage:
+            damage(next(builder.root.glob(f"quarantine/*/{run}.parquet")))
+    found = serve(builder.root, dag_access=reader_of("ours")).api("quality")
+    assert [flag["withheld_by"] for flag in found["flagged"]] == [[], [None], [None], []]
+    (warning,) = found["warnings"]
+    assert f"{runs[2]}.parquet" in warning
+    assert "unknown as well: 1." in warning
+    everything = serve(builder.root).api("quality")
+    assert (everything["warnings"], {len(flag["examples"]) for flag in everything["flagged"]}) == ([], {1})
+
+
+def test_who_may_read_all_dags_is_shown_values_without_looking_up_any(
+    builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(results, "task_of_run", lambda _, path: opened.append(path))
+    seen = [CheckResult("price_move", None, "snapshot", "warn", 5, 1, [{"name": "a"}])]
+    for number in range(3):
+        refused = [refused_record("b", "{}")]
+        builder.file(number, model_row("a"), checks=seen if number else [], refused=refused)
+    page = serve(builder.root)
+    for route in ("quality", "quarantine"):
+        page.api(route)
+    assert page.get("api/report").status == 200
+    assert opened == []
+    serve(builder.root, dag_access=reader_of("ours")).api("quality")
+    assert len(opened) == 2  # of the runs with examples only, each once

@@ -36,8 +36,8 @@ from io_intelligence_provider.store.layout import (
     in_utc,
     models_path,
     read_written,
+    task_in_metadata,
     task_keys,
-    task_of,
 )
 from io_intelligence_provider.store.models_file import MODELS_KIND
 
@@ -98,7 +98,7 @@ def _item(digest: SentDigest, alert: SentAlert) -> dict[str, Any]:
         "rule": digest.rule,
         "notifier": digest.notifier,
         "run_id": digest.run_id,
-        "task": _task(task_of(digest.task or {})),
+        "task": _task(task_in_metadata(digest.task or {})),
         **{key: getattr(alert, key) for key in SentAlert.__struct_fields__},
     }
 
@@ -120,7 +120,7 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
     digests, errors = _digests(reader, day)
     sent = [digest for digest in digests if digest.alerts]
     last = max(sent, key=lambda digest: digest.sent_at, default=None)
-    alerted = None if last is None else Written(in_utc(last.sent_at), task_of(last.task or {}))
+    alerted = None if last is None else Written(in_utc(last.sent_at), task_in_metadata(last.task or {}))
     return {
         "date": day,
         "steps": [

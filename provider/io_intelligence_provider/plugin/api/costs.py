@@ -148,7 +148,7 @@ def _held(timeline: Timeline, day: date) -> date | None:
 def _refused(reader: Reader, day: date) -> frozenset[str] | None:
     """Return the ids and names in quarantine on a day; ``None`` when they cannot be read."""
     try:
-        rows = reader.quarantine(day)
+        rows = reader.quarantine(day).rows
     except (StorageError, NotOnFileError):
         return None
     return frozenset(text for key in ("model_id", "name") for text in rows[key].drop_nulls())

@@ -33,7 +33,7 @@ from io_intelligence_provider.plugin.api.common import (
 from io_intelligence_provider.plugin.errors import ForbiddenError, scrub, without_surrogates
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.results import FiledRun, Results, task_of
+from io_intelligence_provider.plugin.results import FiledBy, FiledRun, Results, task_of_snapshot
 from io_intelligence_provider.quality.result import (
     MAX_EXAMPLES,
     CheckResult,
@@ -85,6 +85,8 @@ def get_datasets(reader: Reader, asked: DatasetsParameters) -> dict[str, Any]:
         history = results.history(one, _TREND, brief=True)
         damaged += history.damaged
         last = history.runs[-1] if history.runs else None
+        by = _filed_by(reader, last) if last else FiledBy(None)
+        damaged += [by.warning] if by.warning else []
         items.append(
             {
                 "id": one,
@@ -92,7 +94,7 @@ def get_datasets(reader: Reader, asked: DatasetsParameters) -> dict[str, Any]:
                 "schema_name": last and last.run.schema,
                 "runs": history.on_file,
                 "last": last and _head(last.run),
-                "task": _form(_task(reader, last)) if last else None,
+                "task": _form(by.task),
                 "scores": [filed.run.score for filed in history.runs],
             }
         )
@@ -110,12 +112,14 @@ def get_dataset(reader: Reader, asked: DatasetParameters, may_read: MayRead) -> 
     history = results.history(asked.id)
     chosen = _chosen(results, asked, history.runs)
     before = [filed for filed in history.runs if filed.run.checked_at < chosen.run.checked_at]
-    task = _task(reader, chosen)
-    withheld = not may_read(_dag(task))
+    by = _filed_by(reader, chosen)
+    withheld = not may_read(by.dag_id)
     summaries = CheckSummaries(by_column=asked.id != CATALOGUE)
     runs = [filed.run for filed in history.runs]
     checks = check_rows(runs, summaries)
     warnings = _warnings(history.damaged)
+    if by.warning:
+        warnings.append(by.warning)
     for what, number, most in (
         ("checks", len(checks), _MOST_CHECKS),
         ("columns", len(chosen.run.profile), _MOST_COLUMNS),
@@ -136,7 +140,7 @@ def get_dataset(reader: Reader, asked: DatasetParameters, may_read: MayRead) -> 
             "date": chosen.run.snapshot_date if isinstance(chosen.run, QualityReport) else None,
             "valid": chosen.run.valid,
             "seconds": chosen.run.seconds,
-            "task": _form(task),
+            "task": _form(by.task),
             "withheld": withheld,
             "checks": [_check(check, withheld=withheld) for check in chosen.run.checks[:_MOST_CHECKS]],
             "drift": _drift(chosen.run, before[-1].run if before else None),
@@ -153,11 +157,12 @@ def get_refused(reader: Reader, asked: RefusedParameters, may_read: MayRead) -> 
     """
     results = Results(reader)
     chosen = _chosen(results, asked, ())
-    task = _task(reader, chosen)
-    if not may_read(_dag(task)):
+    by = _filed_by(reader, chosen)
+    if not may_read(by.dag_id):
         raise ForbiddenError(
             f"The rows that the run {chosen.run.run_id} refused are shown to those who may read "
-            + (f"the Dag {task.dag_id}." if task else "all Dags, as no Dag filed them.")
+            + (f"the Dag {by.dag_id}." if by.task else "all Dags. ")
+            + (by.warning or ("" if by.task else "No Dag filed them."))
         )
     if not chosen.run.quarantined:
         return {"total": 0, "items": [], "missing": None}
@@ -170,8 +175,8 @@ def render_run(reader: Reader, asked: DatasetParameters, may_read: MayRead) -> R
     """Return the report of a run as HTML, without values for those who may not read its Dag."""
     results = Results(reader)
     chosen = _chosen(results, asked, ())
-    task = _task(reader, chosen)
-    return html_response(chosen.run if may_read(_dag(task)) else without_values(chosen.run))
+    may_see = may_read(_filed_by(reader, chosen).dag_id)
+    return html_response(chosen.run if may_see else without_values(chosen.run))
 
 
 def _chosen(results: Results, asked: DatasetParameters, runs: Sequence[FiledRun]) -> FiledRun:
@@ -183,13 +188,11 @@ def _chosen(results: Results, asked: DatasetParameters, runs: Sequence[FiledRun]
     return runs[-1] if runs else results.latest(asked.id)
 
 
-def _task(reader: Reader, filed: FiledRun) -> TaskRun | None:
+def _filed_by(reader: Reader, filed: FiledRun) -> FiledBy:
     run = filed.run
-    return task_of(reader, run.snapshot_date, run.run_id) if isinstance(run, QualityReport) else filed.task
-
-
-def _dag(task: TaskRun | None) -> str | None:
-    return task.dag_id if task else None
+    if isinstance(run, QualityReport):
+        return task_of_snapshot(reader, run.snapshot_date, run.run_id)
+    return FiledBy(filed.task)
 
 
 def _form(task: TaskRun | None) -> dict[str, Any] | None:
@@ -242,7 +245,7 @@ def _profile(
     Shares are counts; smallest, greatest and middle values are values of the data.
     """
     by_run = [{column.column: column for column in filed.run.profile} for filed in runs]
-    readable = [may_read(_dag(filed.task)) for filed in runs]
+    readable = [may_read(FiledBy(filed.task).dag_id) for filed in runs]
     found = []
     for column in run.profile[:_MOST_COLUMNS]:
         series = [one.get(column.column) for one in by_run]

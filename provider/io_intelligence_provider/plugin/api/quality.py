@@ -33,8 +33,8 @@ from io_intelligence_provider.plugin.api.common import (
     without_values,
 )
 from io_intelligence_provider.plugin.http import METHODS, answer, render
-from io_intelligence_provider.plugin.reader import Reader
-from io_intelligence_provider.plugin.results import task_of
+from io_intelligence_provider.plugin.reader import Quarantine, Reader
+from io_intelligence_provider.plugin.results import task_of_snapshot
 from io_intelligence_provider.quality.result import CheckResult, Level, Outcome, Severity
 from io_intelligence_provider.store.layout import MODELS
 
@@ -55,25 +55,34 @@ class QuarantineParameters(RunParameters):
 
 
 class _Access:
-    """Says of each run whether its values may be shown to the user.
-
-    :ivar withheld_by: the Dags that filed runs whose values may not be shown; ``None`` is no Dag.
-    """
+    """Says of each run whether its values may be shown to the user."""
 
     def __init__(self, reader: Reader, may_read: MayRead) -> None:
         self._reader = reader
         self._may_read = cache(may_read)
-        self.withheld_by: list[str | None] = []
+        self._unknown: list[str] = []
 
-    def may_see(self, day: date, run_id: str) -> bool:
-        """Return whether the user may read the Dag that filed a run."""
-        task = task_of(self._reader, day, run_id)
-        dag = task.dag_id if task else None
-        if self._may_read(dag):
-            return True
-        if dag not in self.withheld_by:
-            self.withheld_by.append(dag)
-        return False
+    def withheld_by(self, day: date, run_id: str) -> list[str | None]:
+        """Return the Dag that filed a run if the user may not read it; nothing if the values may be shown.
+
+        ``None`` is no Dag, or an unknown one. For a user who may read all Dags no file is opened.
+        """
+        if self._may_read(None):
+            return []
+        by = task_of_snapshot(self._reader, day, run_id)
+        if self._may_read(by.dag_id):
+            return []
+        if by.warning and by.warning not in self._unknown:
+            self._unknown.append(by.warning)
+        return [by.dag_id]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return a warning if values are withheld because it cannot be read which Dag filed a run."""
+        if not self._unknown:
+            return []
+        first, *others = self._unknown
+        return [first + (f" Runs whose Dag is unknown as well: {len(others)}." if others else "")]
 
 
 def get_quality(reader: Reader, asked: RunParameters, may_read: MayRead) -> dict[str, Any]:
@@ -93,47 +102,43 @@ def get_quality(reader: Reader, asked: RunParameters, may_read: MayRead) -> dict
         lambda found: 200 * len(found["history"]["dates"]) + 20_000,
     )
     access = _Access(reader, may_read)
-    if (
-        report
-        and any(check.examples for check in report.checks)
-        and not access.may_see(report.snapshot_date, report.snapshot_id)
-    ):
-        report = without_values(report)
+    withheld_by: list[str | None] = []
+    if report and any(check.examples for check in report.checks):
+        withheld_by = access.withheld_by(report.snapshot_date, report.snapshot_id)
+    flagged = [_flag(run, check, access) for run, check in found["flagged"]]
     return {
         **found,
         "date": day,
-        "report": report and report_form(report),
+        "report": report and report_form(without_values(report) if withheld_by else report),
         "fail_on": None,
-        "flagged": [
-            flag if not flag["examples"] or access.may_see(flag["date"], run_id) else flag | {"examples": []}
-            for run_id, flag in found["flagged"]
-        ],
-        "withheld_by": access.withheld_by,
-        "warnings": warnings,
+        "flagged": flagged,
+        "withheld_by": withheld_by,
+        "warnings": warnings + access.warnings,
     }
 
 
 def get_quarantine(reader: Reader, asked: QuarantineParameters, may_read: MayRead) -> dict[str, Any]:
     """Return refused records."""
     warnings: list[str] = []
-    read: Callable[[date], pl.DataFrame] = reader.quarantine
+    read: Callable[[date], Quarantine] = reader.quarantine
     if run := _run(reader, asked, warnings):
         rows = pl.DataFrame(reader.store.quarantine_of_run(run.snapshot_date, run.snapshot_id))
-        sizes, read = {run.snapshot_date: rows.height}, lambda _: rows
+        refused = Quarantine(run.snapshot_id, rows)
+        sizes, read = {run.snapshot_date: rows.height}, lambda _: refused
     elif asked.date:
-        sizes = {reader.shown(asked.date): reader.quarantine(asked.date).height}
+        sizes = {reader.shown(asked.date): reader.quarantine(asked.date).rows.height}
     else:
         sizes, warnings = _quarantine_sizes(reader)
     access = _Access(reader, may_read)
     page = slice(asked.offset, asked.offset + asked.limit)
-    items, withheld, unread = quarantine_page(sizes, page, read, access.may_see)
+    items, withheld, withheld_by, unread = quarantine_page(sizes, page, read, access.withheld_by)
     return {
         "date": asked.date,
         "total": sum(sizes.values()),
         "items": items,
         "withheld": withheld,
-        "withheld_by": access.withheld_by,
-        "warnings": warnings + unread,
+        "withheld_by": withheld_by,
+        "warnings": warnings + unread + access.warnings,
     }
 
 
@@ -168,7 +173,7 @@ def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
             sizes[day] = committed[day].quarantined
         elif day in reader.listing.files["quarantine"]:
             try:
-                sizes[day] = reader.quarantine(day).height
+                sizes[day] = reader.quarantine(day).rows.height
             except (StorageError, NotOnFileError):
                 missing.append(day)
         else:
@@ -198,7 +203,7 @@ def committed_runs(runs: Iterable[QualityReport]) -> dict[date, QualityReport]:
 
 
 def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, Any]:
-    """Return the results of all runs; ``flagged`` has the id of each check's run beside it.
+    """Return the results of all runs; ``flagged`` has each check beside its run.
 
     :param dates: all dates with a snapshot; one without a report is shown as a dot.
     :param runs: all reports, oldest first.
@@ -215,7 +220,7 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
     ]
     return {
         "history": _history(dates, committed, found),
-        "flagged": [(run.snapshot_id, _flag(run.snapshot_date, check)) for run, check in flags[:_FLAGGED]],
+        "flagged": flags[:_FLAGGED],
         "failed_runs": [
             {
                 "snapshot_id": run.snapshot_id,
@@ -231,14 +236,18 @@ def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, A
     }
 
 
-def _flag(day: date, check: CheckResult) -> dict[str, Any]:
+def _flag(run: QualityReport, check: CheckResult, access: _Access) -> dict[str, Any]:
+    day, withheld_by = run.snapshot_date, list[str | None]()
+    if check.examples:
+        withheld_by = access.withheld_by(day, run.snapshot_id)
     return {
         "date": day,
         "check": check.check,
         "column": check.column,
         "severity": check.severity,
         "failed": check.failed,
-        "examples": check.examples,
+        "examples": [] if withheld_by else check.examples,
+        "withheld_by": withheld_by,
     }
 
 
@@ -260,18 +269,19 @@ def _history(
 def quarantine_page(
     sizes: Mapping[date, int],
     wanted: slice,
-    read: Callable[[date], pl.DataFrame],
-    may_see: Callable[[date, str], bool],
-) -> tuple[list[dict[str, Any]], int, list[str]]:
-    """Return some of the refused records, how many of them are withheld, and the errors of unreadable days.
+    read: Callable[[date], Quarantine],
+    withheld_of: Callable[[date, str], list[str | None]],
+) -> tuple[list[dict[str, Any]], int, list[str | None], list[str]]:
+    """Return some of the refused records, how many are withheld and by whom, and why days cannot be read.
 
     :param sizes: number of refused records by day, in the order of the response.
     :param wanted: positions among all of them.
     :param read: returns the records of a day; only days on the page are read.
-    :param may_see: returns whether the records of a day's run may be shown.
+    :param withheld_of: returns the Dag that withholds the records of a day's run. The run is that of the
+        file's name, because what a file says of itself must not decide who may see it.
     """
     items: list[dict[str, Any]] = []
-    withheld = 0
+    withheld, withheld_by = 0, list[str | None]()
     warnings: list[str] = []
     start, stop = wanted.start, wanted.stop
     for day, size in sizes.items():
@@ -280,15 +290,18 @@ def quarantine_page(
         if first >= last:
             continue
         try:
-            rows = read(day).slice(first, last - first)
+            refused = read(day)
+            rows = refused.rows.slice(first, last - first)
+            dags = withheld_of(day, refused.run_id) if rows.height else []
         except (StorageError, NotOnFileError) as error:
             warnings.append(f"The quarantine of {day} cannot be read: {error}")
             continue
-        if rows.height and not may_see(day, rows["snapshot_id"][0]):
+        if dags:
             withheld += rows.height
+            withheld_by += [dag for dag in dags if dag not in withheld_by]
             continue
         items += [_item(day, row) for row in rows.iter_rows(named=True)]
-    return items, withheld, warnings
+    return items, withheld, withheld_by, warnings
 
 
 def _item(day: date, row: dict[str, Any]) -> dict[str, Any]:
@@ -308,7 +321,11 @@ class QualityHistory(Answer):
 
 
 class Flagged(Answer):
-    """Describes a check that failed on a committed day."""
+    """Describes a check that failed on a committed day.
+
+    ``withheld_by``: the Dag that filed its run, if the user may not read it, so that ``examples`` is empty;
+    ``None`` is no Dag, or an unknown one.
+    """
 
     date: Date
     check: str
@@ -316,6 +333,7 @@ class Flagged(Answer):
     severity: Severity
     failed: int
     examples: list[Any]
+    withheld_by: list[str | None]
 
 
 class FailedRun(Answer):
@@ -377,7 +395,8 @@ class Report(Answer):
 class QualityAnswer(WarnedAnswer):
     """Holds the results of all runs. ``report``: of the day; ``None`` if it cannot be read.
 
-    ``withheld_by``: the Dags that the user may not read, so that the examples of their runs are left out.
+    ``withheld_by``: the Dag that filed the report, if the user may not read it, so that the report has no
+    examples; each of ``flagged`` has its own.
     """
 
     date: Date | None
@@ -431,8 +450,8 @@ def render_report(reader: Reader, asked: ReportParameters, may_read: MayRead) ->
             raise NotOnFileError(f"There is no report of a run {asked.snapshot_id}.")
     else:
         report = reader.report(reader.shown(asked.date))
-    may_see = _Access(reader, may_read).may_see(report.snapshot_date, report.snapshot_id)
-    return html_response(report if may_see else without_values(report))
+    withheld_by = _Access(reader, may_read).withheld_by(report.snapshot_date, report.snapshot_id)
+    return html_response(without_values(report) if withheld_by else report)
 
 
 router = APIRouter()

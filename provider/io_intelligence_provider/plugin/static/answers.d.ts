@@ -234,7 +234,7 @@ declare namespace Api {
     message: string | null;
   }
 
-  /** Describes a check that failed on a committed day. */
+  /** Describes a check that failed on a committed day. `withheld_by`: the Dag that filed its run, if the user may not read it, so that `examples` is empty; `None` is no Dag, or an unknown one. */
   interface Flagged {
     date: string;
     check: string;
@@ -242,6 +242,7 @@ declare namespace Api {
     severity: "error" | "warn";
     failed: number;
     examples: unknown[];
+    withheld_by: (string | null)[];
   }
 
   /** Holds the steps of some models and fields. */
@@ -429,7 +430,7 @@ declare namespace Api {
     blended: IndexOfKind;
   }
 
-  /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. `withheld_by`: the Dags that the user may not read, so that the examples of their runs are left out. */
+  /** Holds the results of all runs. `report`: of the day; `None` if it cannot be read. `withheld_by`: the Dag that filed the report, if the user may not read it, so that the report has no examples; each of `flagged` has its own. */
   interface QualityAnswer {
     warnings: string[];
     date: string | null;

@@ -66,16 +66,16 @@ export function flagItem({ check, column, severity, failed, examples }, lead, mo
 
 /**
  * Say which rights the user lacks to see values.
- * @param {(string | null)[]} dags that filed them; null is no Dag
+ * @param {(string | null)[]} dags that filed them; null is no known Dag
  * @param {string} [title]
  */
 export function withheldNote(dags, title = "Values are not shown to you") {
   const named = dags.filter((dag) => dag !== null).map((dag) => cut(dag, 80));
   const those = `${named.length > 1 ? "the Dags" : "the Dag"} ${cut(named.join(", "), 300)}`;
   const needed = !named.length
-    ? "all Dags, as no Dag filed it"
+    ? "all Dags, as no Dag is known to have filed it"
     : named.length < dags.length
-      ? `${those}, and what no Dag filed to all Dags`
+      ? `${those}, and to all Dags for what no known Dag filed`
       : those;
   return emptyState(title, h("p", {}, `This needs read access to ${needed}.`));
 }
@@ -95,6 +95,8 @@ export function flagged(data, check) {
       head,
       emptyState("Nothing flagged", "in the latest snapshots on file"),
     );
+  const drawn = found.slice(0, 20);
+  const withheldBy = [...new Set(drawn.flatMap((flag) => flag.withheld_by))];
   return h(
     "section",
     { class: "card span-6" },
@@ -102,13 +104,11 @@ export function flagged(data, check) {
     h(
       "ul",
       { class: "flags" },
-      found
-        .slice(0, 20)
-        .map((flag) =>
-          flagItem(flag, h("a", { class: "muted", href: link("quality", { day: flag.date }) }, flag.date)),
-        ),
+      drawn.map((flag) =>
+        flagItem(flag, h("a", { class: "muted", href: link("quality", { day: flag.date }) }, flag.date)),
+      ),
     ),
-    data.withheld_by.length > 0 && withheldNote(data.withheld_by),
+    withheldBy.length > 0 && withheldNote(withheldBy),
   );
 }
 

@@ -171,7 +171,7 @@ def start_execution_api() -> None:
     for thread in set(threading.enumerate()) - others:
         thread.name = "InProcessExecutionAPI-loop"
     wait_until(lambda: hasattr(api.app.state, "svcs_registry"), "the execution API's start")
-    supervisor.in_process_api_server = lambda: api
+    supervisor.in_process_api_server = lambda: api  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -7,16 +7,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.types import OutletEventAccessorProtocol
 
 from io_intelligence_provider.changes.kinds import ACCESS, PRICE, QUOTA
-
-try:
-    from airflow.sdk import PartitionedAssetTimetable
-except ImportError:  # Airflow 3.2
-    PARTITIONS = False
-else:
-    PARTITIONS = True
-    del PartitionedAssetTimetable
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -38,6 +31,9 @@ __all__ = [
     "root_of",
     "triggering_dates",
 ]
+
+# Airflow 3.2 has the timetable of partitioned assets, but no way to name an event's partitions.
+PARTITIONS: Final = hasattr(OutletEventAccessorProtocol, "add_partitions")
 
 MODELS: Final = Asset("io_intelligence_models")
 """Gets an event when a snapshot of the configured store was committed."""

@@ -131,6 +131,8 @@ class BoundedAdapter(HTTPAdapter):
                 self._tls = self._tls or _bundles_context()
             if self._tls:
                 tls["ssl_context"] = self._tls
+            else:
+                tls.pop("ssl_context", None)  # requests 2.32.4 puts a context with its own bundle there
         return host, tls
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:

@@ -146,7 +146,8 @@ def test_a_killed_writer_leaves_whole_snapshots(
     for number in range(kills):
         # A new day every five kills: the first commit of a day is killed as well.
         day = str(nth_day(number // 5))
-        writers.kill(local_store, [day], "snapshot", random.randint(1, 2 * steps))
+        # Every second kill comes after a first commit.
+        writers.kill(local_store, [day], "snapshot", random.randint(1 + number % 2 * steps, 2 * steps))
         if day in map(str, local_store.dates()):
             seen.add(assert_whole(local_store, day))
     assert len(seen) > kills // 10

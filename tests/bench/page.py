@@ -43,6 +43,7 @@ from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.plugin.app import build_app
 from io_intelligence_provider.plugin.reader import StoreSource
 from io_intelligence_provider.quality.result import CheckResult
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.store.layout import (
     QuarantineFile,
     changes_path,
@@ -163,7 +164,7 @@ def fill(root: Path, count: int, days: int) -> None:
         sink = pa.BufferOutputStream()
         table = rows_of(names, now, when).replace_schema_metadata(file_metadata(metadata))
         pq.write_table(table, sink, **writer_options())
-        _write(root / models_path(day), sink.getvalue().to_pybytes())
+        _write(root / models_path(day), with_digests(sink.getvalue()))
         changed = changes_of(names, prices, now, previous) if previous else changes_schema().empty_table()
         _write(root / changes_path(day), to_parquet(changed, metadata))
         prices, previous, day = now, day, day + timedelta(days=1)

@@ -312,6 +312,7 @@ class Checks(Airflow):
         ]
         texts += [part.read_bytes() for part in parts]
         assert not [text for text in texts if self.stack.key.encode() in text], "the key is in a log"
+        assert not [text for text in texts if b"RFC3986" in text], "a warning of the connection's type"
         done = self.api("GET", "dags/~/dagRuns/~/taskInstances?limit=100&state=success")["task_instances"]
         ended = [
             f"dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}/"

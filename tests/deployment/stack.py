@@ -139,6 +139,7 @@ class Stack:
             "IO_INTELLIGENCE__ROOT": f"s3://{BUCKET}/store",
             "IO_INTELLIGENCE__STORAGE_CONN_ID": "io_intelligence_storage",
             "LOGGING__DELETE_LOCAL_LOGS": "True",
+            "LOGGING__NAMESPACE_LEVELS": "airflow.models.connection=ERROR",
             "LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{LOGS}/tasks",
             "LOGGING__REMOTE_LOGGING": "True",
             "LOGGING__REMOTE_LOG_CONN_ID": "io_intelligence_storage",

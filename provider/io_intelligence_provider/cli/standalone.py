@@ -53,6 +53,8 @@ def airflow_environment(home: Path, dags: Path, store: Path, api_url: str) -> di
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__IO_INTELLIGENCE__ROOT": str(store),
         "AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT": json.dumps({"conn_type": "io_intelligence", "host": api_url}),
+        # Else Airflow warns at each look-up that a connection's type has an underscore.
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow.models.connection=ERROR",
     }
 
 

@@ -128,7 +128,7 @@ def test_a_message_is_one_printable_line(scripted: Any, connect: Any) -> None:
         b'{"data":[],"pagination":{"total":1}}',
         b'{"data":[NaN],"object":"list"}',
         b'{"data":[' + b"[" * 100_000,
-        b'{"data":["\\ud800",' + b"[" * 800 + b"]" * 800 + b'],"object":"list"}',
+        b'{"data":["\\ud800",' + b"[" * 100_000 + b"]" * 100_000 + b'],"object":"list"}',
         b'{"data":["\\ud800"],"pagination":{"total":' + b"9" * 5_000 + b',"has_next":false}}',
     ],
 )

@@ -298,6 +298,8 @@ def declared_type(dtype: Any) -> pa.DataType | None:
         return pa.date32()
     if type(dtype).__name__ == "Decimal" and type(dtype).__module__.endswith("pandas_engine"):
         return pa.decimal128(dtype.precision, dtype.scale) if dtype.precision <= _DECIMAL else None
+    if getattr(kind, "kind", None) == "U":  # pandas 2 keeps text as objects, so an empty column has no type
+        return pa.large_string()
     try:
         if "polars" in type(dtype).__module__:
             found = to_arrow(pl.Series([], dtype=kind), None, None).type

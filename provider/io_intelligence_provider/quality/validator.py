@@ -226,7 +226,10 @@ def _of_column(one: CheckFailure, frame: Any) -> CheckFailure:
     """
     if one.check != DTYPE or one.rows is None or one.column not in frame.columns:
         return one
-    if frame[one.column].dtype == object:
+    import pandas as pd
+
+    column = frame[one.column]
+    if column.dtype == object and pd.api.types.infer_dtype(column) != "string":  # pandas 2 has text as objects
         return one
     return replace(one, rows=None)
 

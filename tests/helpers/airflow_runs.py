@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,10 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 API_KEY = f"iok-{secrets.token_hex(16)}"
 """The default connection's key. Not a literal: Airflow stores the source of Dag files in its database."""
 DAGS = REPOSITORY / "dags"
+callbacks_of_dag_test = pytest.mark.skipif(
+    version("apache-airflow").startswith("3.2."),
+    reason="dag.test() of Airflow 3.2 gives a callback no exception, unlike its task runner",
+)
 
 
 @pytest.fixture(scope="session")

@@ -9,36 +9,30 @@ from typing import Any
 
 import pytest
 
+from helpers.stores import make_check_run
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.observability import (
     check_lineage,
     dataset_name,
     snapshot_lineage,
 )
-from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
+from io_intelligence_provider.quality.result import CheckResult, ColumnProfile
 
 pytestmark = pytest.mark.airflow
 
-RUN = CheckRun(
+RUN = make_check_run(
+    CheckResult("in_range", "price", "row", "error", 4, 1, [{"value": "secret-value"}]),
+    CheckResult("few", "name", "row", "warn", 4, 1, threshold=0.5),
+    CheckResult("volume", None, "dataset", "warn", 1, 1, [{"value": 4, "usual": 100.5, "of": "x"}]),
+    CheckResult("null_share", "price", "dataset", "warn", 0, 0, [{"message": "not evaluated"}]),
     run_id="20260101T060000Z-0a1b2c3d",
     dataset="s3://lake/orders/day=*/part.parquet",
     schema="schemas:Orders",
     checked_at=datetime(2026, 1, 1, 6, tzinfo=UTC),
     seconds=1.5,
-    engine="local",
-    mode="rows",
-    outcome="warned",
-    score=0.5,
     rows=4,
     valid=3,
-    quarantined=1,
     files=2,
-    checks=(
-        CheckResult("in_range", "price", "row", "error", 4, 1, [{"value": "secret-value"}]),
-        CheckResult("few", "name", "row", "warn", 4, 1, threshold=0.5),
-        CheckResult("volume", None, "dataset", "warn", 1, 1, [{"value": 4, "usual": 100.5, "of": "x"}]),
-        CheckResult("null_share", "price", "dataset", "warn", 0, 0, [{"message": "not evaluated"}]),
-    ),
     columns=(("price", "double"), ("name", "string")),
     quarantine_path="s3://lake/quarantine/1.parquet",
     valid_path="/data/valid.parquet",

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.stores import make_check_run
 from io_intelligence_provider.observability import emit_metrics
 from io_intelligence_provider.operators.results import log_findings, open_history, read_history, record_result
-from io_intelligence_provider.quality.result import CheckResult, CheckRun
+from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.quality.results_store import ResultHistory
 
 pytestmark = pytest.mark.airflow
 
-RUN = CheckRun(
+RUN = make_check_run(
+    CheckResult("in_range", "price", "row", "error", 4, 1),
     run_id="20260101T060000Z-0a1b2c3d",
     dataset="s3://lake/orders",
-    schema="schemas:Orders",
-    checked_at=datetime(2026, 1, 1, 6, tzinfo=UTC),
     seconds=1.5,
-    engine="local",
-    mode="rows",
-    outcome="warned",
     score=0.75,
     rows=4,
     valid=3,
-    quarantined=1,
-    files=1,
-    checks=(CheckResult("in_range", "price", "row", "error", 4, 1),),
 )
 
 
@@ -179,16 +172,18 @@ def test_each_finding_is_a_warning(caplog):
         CheckResult("isin", "vendor", "row", "warn", 1_000_000, 200),
         CheckResult("in_range", "fare", "row", "error", 1_000_000, 1_004, examples),
         CheckResult("few", None, "row", "error", 9, 2, threshold=3),
+        CheckResult("few", "a\nb\x1b[2J", "row", "warn", 9, 1),
         CheckResult("volume", None, "dataset", "warn", 0, 0, [{"message": "not evaluated"}]),
     )
     log_findings(replace(RUN, checks=findings), "trips")
-    first, second = warnings_in(caplog)
+    first, second, third = warnings_in(caplog)
     assert first == (
         "trips: fare in_range failed, 1,004 of 1,000,000 (error): "
         "row: 0, value: -0\N{REPLACEMENT CHARACTER}x; row: 1, value: -1\N{REPLACEMENT CHARACTER}x; "
         "row: 2, value: -2\N{REPLACEMENT CHARACTER}x"
     )
     assert second == "trips: vendor isin failed, 200 of 1,000,000 (warn)"
+    assert third.startswith("trips: a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[2J few failed")
 
 
 def test_no_rows_are_a_warning(caplog):

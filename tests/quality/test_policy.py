@@ -20,6 +20,7 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.policy import (
     CheckOptions,
     check_thresholds,
+    reasons_of,
     refusals_of,
     score,
     stopping,
@@ -299,3 +300,12 @@ def test_refused_rows_are_explained_by_their_most_frequent_reasons():
         "total (150), x seldom_0 (1), x seldom_1 (1) and 2 more"
     )
     assert refusals_of(make_check_run(rows=3, quarantined=0), "records") == "0 of 3 records were refused"
+
+
+def test_names_of_the_data_are_one_visible_line():
+    name = "fare\nINFO all is well\x1b[2J\u202e" + "x" * 1_000
+    row = CheckResult("in_range", name, "row", "error", 9, 2)
+    for text in (reasons_of([row]), refusals_of(make_check_run(row, rows=9, quarantined=2))):
+        assert text.isprintable()
+        assert "fare\N{REPLACEMENT CHARACTER}INFO all is well\N{REPLACEMENT CHARACTER}[2J" in text
+        assert len(text) < 700

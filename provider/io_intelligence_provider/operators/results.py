@@ -17,7 +17,7 @@ from airflow.sdk import BaseOperatorLink, conf
 
 from io_intelligence_provider.hooks.store import is_configured, open_store
 from io_intelligence_provider.operators.common import is_mapped
-from io_intelligence_provider.text import example_text
+from io_intelligence_provider.text import cut, example_text, printable
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -190,11 +190,12 @@ def log_findings(run: CheckRun, name: str) -> None:
 
     :param name: the name of the data set.
     """
+    name = printable(name)
     if not run.rows:
         log.warning("%s has no rows.", name)
     findings = [check for check in run.checks if not check.passed]
     for check in sorted(findings, key=lambda check: (check.severity, -check.failed)):
-        where = f"{check.column} {check.check}" if check.column else check.check
+        where = printable(cut(f"{check.column} {check.check}" if check.column else check.check, 300))
         examples = "; ".join(example_text(example) for example in check.examples[:_LOGGED_EXAMPLES])
         log.warning(
             "%s: %s failed, %s of %s (%s)%s", name, where, f"{check.failed:,}", f"{check.evaluated:,}",

@@ -18,7 +18,7 @@ from io_intelligence_provider.quality.result import (
     Severity,
 )
 from io_intelligence_provider.storage.location import refusal_of
-from io_intelligence_provider.text import example_text
+from io_intelligence_provider.text import cut, example_text, printable
 
 if TYPE_CHECKING:
     from io_intelligence_provider.quality.checks import Declared
@@ -227,6 +227,7 @@ def score(rows: int, valid: int, checks: Sequence[CheckResult], *, without_rows:
 
 
 _SHOWN_REASONS: Final = 5
+_LONGEST_REASON: Final = 600
 
 
 def reasons_of(stopped: Sequence[CheckResult]) -> str:
@@ -270,7 +271,9 @@ def refusals_of(run: CheckRun, things: str = "rows") -> str:
 
 def _listed(texts: Sequence[str], separator: str) -> str:
     left = len(texts) - _SHOWN_REASONS
-    return separator.join(texts[:_SHOWN_REASONS]) + (f" and {left} more" if left > 0 else "")
+    # Names of columns and checks are data: neither a new line of a log nor megabytes.
+    shown = [printable(cut(text, _LONGEST_REASON)) for text in texts[:_SHOWN_REASONS]]
+    return separator.join(shown) + (f" and {left} more" if left > 0 else "")
 
 
 def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] | None) -> Policy:

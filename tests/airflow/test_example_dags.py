@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from helpers.airflow_runs import callbacks_of_dag_test, catalogue_records, load_dag, task_instance
+from helpers.airflow_runs import catalogue_records, load_dag, task_instance
 from io_intelligence_provider.assets import PARTITIONS, PRICE_CHANGES, QUOTA_CHANGES
 from io_intelligence_provider.errors import NotOnFileError, OverdueError
 from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier
@@ -158,7 +158,6 @@ def test_the_watching_one_is_content_with_a_fresh_snapshot(
     assert run_dag(load_dag("io_intelligence_watchdog")).state == "success"
 
 
-@callbacks_of_dag_test
 def test_the_watching_one_fails_on_silence_and_tells_by_mail(
     root: Path, run_dag: Callable[..., Any], mailbox: Any
 ) -> None:
@@ -219,7 +218,6 @@ def test_the_watching_one_goes_by_the_store_when_airflow_says_nothing_of_the_dai
         watch(ti=SimpleNamespace(get_dag=refuse))
 
 
-@callbacks_of_dag_test
 def test_the_watching_one_reports_a_store_that_cannot_be_read(
     root: Path, airflow_db: Path, run_dag: Callable[..., Any], capfd: Any, caplog: Any
 ) -> None:

@@ -24,7 +24,7 @@ import pytest
 import time_machine
 from airflow.sdk import BaseNotifier
 
-from helpers.airflow_runs import DAGS, callbacks_of_dag_test, load_dag
+from helpers.airflow_runs import DAGS, load_dag
 from helpers.http_clients import wait_until
 from helpers.surroundings import REPOSITORY
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
@@ -291,7 +291,6 @@ class InThisProcess:
 
 
 @pytest.mark.long
-@callbacks_of_dag_test
 def test_three_midnights(
     run_dag: Callable[..., Any],
     server: EmulatorServer,

@@ -211,7 +211,10 @@ def test_a_connection_lost_in_a_read_is_told_or_tried_again(
             read()
         assert not isinstance(raised.value, NotOnFileError)
         relay.cut(pattern, times=1, answer=True)
-        assert read()
+        try:
+            assert read()
+        except StorageError:  # older versions of s3fs do not repeat every request
+            assert read()
     relay.mend()
     assert store.history().equals(table)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.sdk import conf
 
 import io_intelligence_provider
 from io_intelligence_provider.get_provider_info import get_provider_info
@@ -83,10 +84,9 @@ def test_the_values_of_the_chart_are_yaml_with_a_connection() -> None:
     assert f"secret generic {secret['secretName']} " in text
     assert json.loads(literal[2])["conn_type"] == "io_intelligence"
     options = {option for section in get_provider_info()["config"].values() for option in section["options"]}
-    named = {
-        variable["name"].removeprefix("AIRFLOW__IO_INTELLIGENCE__").lower() for variable in values["env"]
-    }
-    assert named <= options
+    for variable in values["env"]:
+        section, option = variable["name"].removeprefix("AIRFLOW__").lower().split("__")
+        assert option in options if section == "io_intelligence" else conf.has_option(section, option)
     assert values["airflowVersion"] in block("dockerfile").partition("\n")[0]
 
 

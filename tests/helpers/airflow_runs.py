@@ -26,10 +26,6 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 API_KEY = f"iok-{secrets.token_hex(16)}"
 """The default connection's key. Not a literal: Airflow stores the source of Dag files in its database."""
 DAGS = REPOSITORY / "dags"
-callbacks_of_dag_test = pytest.mark.skipif(
-    version("apache-airflow").startswith("3.2."),
-    reason="dag.test() of Airflow 3.2 gives a callback no exception, unlike its task runner",
-)
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +57,24 @@ def _execution_api(airflow_db: Path) -> None:
     start_execution_api()
 
 
+def _finalize_with_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``dag.test()`` of Airflow 3.2 give callbacks the exception, as its task runner and 3.3 do."""
+    from airflow.sdk.execution_time import task_runner
+
+    finalize = task_runner.finalize
+
+    def with_error(ti: Any, state: Any, context: Any, log: Any, error: BaseException | None = None) -> None:
+        context["exception"] = error
+        finalize(ti, state, context, log, error)
+
+    monkeypatch.setattr(task_runner, "finalize", with_error)
+
+
 @pytest.fixture
-def run_dag(_execution_api: None) -> Callable[..., Any]:
+def run_dag(_execution_api: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that registers a Dag, runs it in this process and returns the Dag run."""
+    if version("apache-airflow").startswith("3.2."):
+        _finalize_with_error(monkeypatch)
 
     def run(dag: Any, **arguments: Any) -> Any:
         from airflow.dag_processing.bundles.manager import DagBundlesManager

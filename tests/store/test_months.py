@@ -149,17 +149,17 @@ def test_changes_found_again_are_rolled_up_again(filed_months: SnapshotStore) ->
 
 
 def test_a_run_rolls_up_a_few_months_the_newest_first(
-    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+    versioned_store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(SnapshotStore, "compact", lambda *_: None)
         for month in range(1, 6):
             for number in range(1, 9):
-                file_records(store, [model_record()], date(2026, month, number))
-    file_records(store, [model_record()], date(2026, 6, 1))
-    assert months_on_file(store) == ["2026-03", "2026-04", "2026-05"]
-    file_records(store, [model_record()], date(2026, 6, 1))
-    assert months_on_file(store) == [f"2026-0{month}" for month in range(1, 6)]
+                file_records(versioned_store, [model_record()], date(2026, month, number))
+    file_records(versioned_store, [model_record()], date(2026, 6, 1))
+    assert months_on_file(versioned_store) == ["2026-03", "2026-04", "2026-05"]
+    file_records(versioned_store, [model_record()], date(2026, 6, 1))
+    assert months_on_file(versioned_store) == [f"2026-0{month}" for month in range(1, 6)]
 
 
 def test_what_was_written_a_moment_ago_waits(
@@ -280,13 +280,15 @@ def test_years_of_many_models_are_one_scan_a_year(local_store: SnapshotStore) ->
     assert one["max_tokens"].to_pylist() == list(range(430))
 
 
-def test_months_without_a_change_are_rolled_up(store: SnapshotStore) -> None:
+def test_months_without_a_change_are_rolled_up(versioned_store: SnapshotStore) -> None:
     for day in [*MARCH, APRIL[0]]:
-        assert months_on_file(store) == months_on_file(store, "changes") == []  # the month is not over
-        file_records(store, [model_record()], day)
-        detect_changes(store, day)
-    assert months_on_file(store) == months_on_file(store, "changes") == ["2026-03"]
-    assert store.changes().num_rows == store.changes_frame().height == 0
+        assert (
+            months_on_file(versioned_store) == months_on_file(versioned_store, "changes") == []
+        )  # the month is not over
+        file_records(versioned_store, [model_record()], day)
+        detect_changes(versioned_store, day)
+    assert months_on_file(versioned_store) == months_on_file(versioned_store, "changes") == ["2026-03"]
+    assert versioned_store.changes().num_rows == versioned_store.changes_frame().height == 0
 
 
 def test_a_compaction_logs_nothing_when_all_is_well(

@@ -8,7 +8,6 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final, NamedTuple, Self
@@ -234,13 +233,8 @@ def object_version(details: Mapping[str, Any]) -> FileVersion:
     """Return the version of an object from fsspec's details of it."""
     tag = None
     for keys in (_CONTENT, _TIMES):
-        known = [_tag(details[key]) for key in keys if details.get(key) is not None]
+        known = [str(details[key]) for key in keys if details.get(key) is not None]
         if known:
             tag = "-".join(known)
             break
     return FileVersion(int(details.get("size") or 0), tag)
-
-
-def _tag(value: Any) -> str:
-    # The memory file system gives one time as a datetime or as seconds, by the way it is asked.
-    return str(value.timestamp() if isinstance(value, datetime) else value)

@@ -338,9 +338,10 @@ def _states(state: Any) -> list[list[str]]:
 
 
 def _is_mixture(names: set[str], states: list[list[str]], case: Case) -> bool:
-    """Return whether every page is whole in some state, and the total of all of these is the same."""
+    """Return whether every page is whole in some state or cache, and all of these name one total."""
     if case.shape == "openai":
         return False
+    cached = _cached(case.faults)
     size = min(case.page_size, case.quirks.page_size_cap or case.page_size)
     lie, by_total = case.quirks.total, defaultdict(list)
     for state in states:
@@ -350,11 +351,24 @@ def _is_mixture(names: set[str], states: list[list[str]], case: Case) -> bool:
         if len(names) not in distinct:
             continue  # the client counts them
         starts = range(0, max(map(len, alike)), size)
-        shown = [[set(state[start : start + size]) for state in alike] for start in starts]
+        shown = [
+            [*(set(state[start : start + size]) for state in alike), *cached[total, number]]
+            for number, start in enumerate(starts, start=1)
+        ]
         fitting = [[page for page in pages if page <= names] for pages in shown]
         if all(fitting) and names == set().union(*(page for pages in fitting for page in pages)):
             return True
     return False
+
+
+def _cached(faults: Sequence[Fault]) -> dict[tuple[int, int | None], list[set[str]]]:
+    """Return the names on the pages that :func:`_stale` made, by the total they name and their number."""
+    found = defaultdict(list)
+    for fault in faults:
+        if fault.status == 200 and fault.body and '"pagination":{"total": ' in fault.body:
+            page = json.loads(fault.body)
+            found[page["pagination"]["total"], fault.page].append({_name(record) for record in page["data"]})
+    return found
 
 
 @contextmanager

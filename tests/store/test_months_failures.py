@@ -157,39 +157,43 @@ def test_many_at_once_leave_one_file_a_month(filed_months: SnapshotStore) -> Non
 
 
 def test_prune_takes_the_months_of_what_it_deletes(
-    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+    versioned_store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = datetime.now(UTC).date()
     first = today.replace(day=1) - timedelta(days=1)  # the last day of the month before
     filed = [first - timedelta(days=back) for back in range(20, -1, -1)]
     for day in [*filed, today]:
-        file_records(store, [model_record()], day)
-    assert months_on_file(store) == [first.isoformat()[:7]]
-    store.prune(keep_days=(today - first).days + 9)
-    assert months_on_file(store) == [first.isoformat()[:7]]
-    assert store.history(columns=[])["snapshot_date"].to_pylist() == [*filed[-10:], today]
-    assert days_read(store, monkeypatch) == [today]
-    store.prune(keep_days=(today - first).days + 1)
-    assert months_on_file(store) == []
-    assert store.history(columns=[])["snapshot_date"].to_pylist() == [*filed[-2:], today]
+        file_records(versioned_store, [model_record()], day)
+    assert months_on_file(versioned_store) == [first.isoformat()[:7]]
+    versioned_store.prune(keep_days=(today - first).days + 9)
+    assert months_on_file(versioned_store) == [first.isoformat()[:7]]
+    assert versioned_store.history(columns=[])["snapshot_date"].to_pylist() == [*filed[-10:], today]
+    assert days_read(versioned_store, monkeypatch) == [today]
+    versioned_store.prune(keep_days=(today - first).days + 1)
+    assert months_on_file(versioned_store) == []
+    assert versioned_store.history(columns=[])["snapshot_date"].to_pylist() == [*filed[-2:], today]
 
 
 def test_prune_leaves_nothing_behind_when_nothing_can_be_written(
-    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+    versioned_store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = datetime.now(UTC).date()
     first = today.replace(day=1) - timedelta(days=1)
     for day in [*(first - timedelta(days=back) for back in range(20, -1, -1)), today]:
-        file_records(store, [model_record()], day)
-        detect_changes(store, day)
-    assert months_on_file(store) == months_on_file(store, "changes") == [first.isoformat()[:7]]
+        file_records(versioned_store, [model_record()], day)
+        detect_changes(versioned_store, day)
+    assert (
+        months_on_file(versioned_store)
+        == months_on_file(versioned_store, "changes")
+        == [first.isoformat()[:7]]
+    )
 
     def full(*_: Any) -> None:
         raise StorageError("No space left on device")
 
-    monkeypatch.setattr(store.files, "put", full)
-    assert len(store.prune(keep_days=(today - first).days + 9)) == 11
-    assert months_on_file(store) == months_on_file(store, "changes") == []
+    monkeypatch.setattr(versioned_store.files, "put", full)
+    assert len(versioned_store.prune(keep_days=(today - first).days + 9)) == 11
+    assert months_on_file(versioned_store) == months_on_file(versioned_store, "changes") == []
 
 
 def test_prune_during_a_roll_up_leaves_nothing_behind(

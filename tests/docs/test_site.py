@@ -83,10 +83,10 @@ def test_the_values_of_the_chart_are_yaml_with_a_connection() -> None:
     assert literal[1] == secret["secretKey"]
     assert f"secret generic {secret['secretName']} " in text
     assert json.loads(literal[2])["conn_type"] == "io_intelligence"
-    options = {option for section in get_provider_info()["config"].values() for option in section["options"]}
+    known = conf.configuration_description | get_provider_info()["config"]
     for variable in values["env"]:
         section, option = variable["name"].removeprefix("AIRFLOW__").lower().split("__")
-        assert option in options if section == "io_intelligence" else conf.has_option(section, option)
+        assert option in known[section]["options"]
     assert values["airflowVersion"] in block("dockerfile").partition("\n")[0]
 
 

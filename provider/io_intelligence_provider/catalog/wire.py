@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -298,10 +299,11 @@ def record_ids(raw_records: list[bytes], shape: WireShape) -> list[str | None]:
         found = [get(decode(raw)) for raw in raw_records]
     except (*_UNDECODABLE, RecursionError):
         found = [_id_of(raw, _ID_KEYS[shape]) for raw in raw_records]
+    if shape is WireShape.DOCUMENTED:
+        with suppress(TypeError):  # one is no text
+            return list(map(str.lower, found))
     ids = [identity if type(identity) is str else None for identity in found]
-    if shape is WireShape.OPENAI:
-        return ids
-    return [identity and identity.lower() for identity in ids]
+    return ids if shape is WireShape.OPENAI else [identity and identity.lower() for identity in ids]
 
 
 def record_id(raw: bytes, shape: WireShape) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 import polars as pl
+from msgspec.structs import astuple
 
 from io_intelligence_provider.catalog.wire import UNSTORED_OBSERVED, WireShape, decode_record
 from io_intelligence_provider.contract.columns import (
@@ -186,12 +187,15 @@ class Rows:
     _noted: set[str] = field(default_factory=set)
 
     def take(self, records: list[Any], metadata: list[Any]) -> None:
-        """Add the values of decoded records and of their ``metadata``, and empty both lists."""
+        """Add the values of decoded records and of their ``metadata``."""
         for column in carried_columns(self.shape):
-            source = metadata if is_inner(column, self.shape) else records
-            self.values.setdefault(column.name, []).extend(map(attrgetter(column.name), source))
-        records.clear()
-        metadata.clear()
+            self.values.setdefault(column.name, [])
+        for parts in (records, metadata):
+            names = parts[0].__struct_fields__ if parts else ()
+            # Not strict: records that learned more keys than others have further fields at the end.
+            for name, values in zip(names, zip(*map(astuple, parts), strict=False), strict=False):
+                if name in self.values:
+                    self.values[name].extend(values)
 
     def note(self, keys: Iterable[str]) -> None:
         """Add keys without a column to those seen, shortened for the report; ``extra`` has the full key."""
@@ -238,6 +242,8 @@ class _Learned:
         ]
         if not columns:
             return [None] * len(records)
+        if len(columns) == 1:
+            return [pair and f"{{{pair}}}" for pair in columns[0]]
         return [
             f"{{{', '.join(filter(None, pairs))}}}" if any(pairs) else None
             for pairs in zip(*columns, strict=True)

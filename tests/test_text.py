@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
-from io_intelligence_provider.text import inert, printable
+from io_intelligence_provider.text import (
+    UnstorableNumber,
+    cut,
+    dump_json,
+    escaped,
+    example_text,
+    inert,
+    path_name,
+    printable,
+    short_hash,
+    shortened,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +48,69 @@ def test_what_readers_of_plain_text_would_link_is_inert(text, safe):
 )
 def test_every_character_is_visible(text, shown):
     assert printable(text) == (text if shown is None else shown)
+
+
+def test_a_mark_between_letters_is_judged_by_both_neighbours():
+    joiner, selector = "\N{ZERO WIDTH JOINER}", "\N{VARIATION SELECTOR-16}"
+    man = "\N{MAN}"
+    assert printable(f"{man}{joiner}") == f"{man}�"  # nothing follows
+    assert printable(f"{man}{joiner}a{man}") == f"{man}�a{man}"
+    assert printable(f"{man}a{joiner}{man}") == f"{man}a�{man}"
+    assert printable(f"{joiner}{man}") == f"�{man}"  # nothing precedes
+    assert printable(f"{selector}{man}") == f"�{man}"
+    assert printable(f"{man}{selector}a") == f"{man}{selector}a"
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("<!here> [a](b) #c ~d", "‹!here› ［a］(b) ＃c ∼d"),  # noqa: RUF001
+        ("https://a b://", "https:∕∕a b:∕∕"),  # noqa: RUF001
+    ],
+)
+def test_every_mark_of_a_mention_or_link_is_replaced(text, safe):
+    assert inert(text) == safe
+
+
+def test_what_is_too_long_is_cut_and_says_its_length():
+    assert cut("abc", 3) == "abc"
+    assert cut("abcd", 3) == "abc… (4 characters)"
+
+
+def test_a_lone_surrogate_is_escaped():
+    assert escaped("a\ud800é") == "a\\ud800é"
+
+
+def test_an_example_is_one_visible_line_without_what_is_null():
+    assert example_text({"row": 1, "value": None, "text": "a\nb"}) == "row: 1, text: a�b"
+    assert example_text({"text": "x" * 294}) == "text: " + "x" * 294
+    assert example_text({"text": "x" * 295}) == "text: " + "x" * 294 + "… (301 characters)"
+    assert example_text({"text": "abc"}, 4) == "text… (9 characters)"
+
+
+def test_json_keeps_the_order_of_keys_unless_they_are_to_be_sorted():
+    value = [{"b": 1, "a": {"d": "é", "c": [{"f": None, "e": True}]}}]
+    assert dump_json(value) == '[{"b": 1, "a": {"d": "\\u00e9", "c": [{"f": null, "e": true}]}}]'
+    assert (
+        dump_json(value, sort_keys=True) == '[{"a": {"c": [{"e": true, "f": null}], "d": "\\u00e9"}, "b": 1}]'
+    )
+
+
+def test_json_keeps_every_digit_of_a_number():
+    numbers = [Decimal("0.10"), 10**30, UnstorableNumber("1e" + "9" * 30)]
+    assert dump_json({"é": numbers}) == '{"\\u00e9": [0.10, 1' + "0" * 30 + ", 1e" + "9" * 30 + "]}"
+
+
+def test_equal_texts_alone_share_the_name_of_a_file():
+    assert path_name("a b/é:c_D.1") == "a-b-c_D.1-0aed4f12"
+    assert path_name("..a..") == "a-9e5cd952"
+    assert path_name("x" * 70).startswith("x" * 60 + "-")
+    assert path_name("abc-defg", 5) == "defg-" + short_hash("abc-defg")
+    assert short_hash("a\ud800") == "25819b9b"
+
+
+def test_a_text_is_shortened_to_what_json_takes():
+    assert shortened("abcdef", 4) == "abcd"
+    assert shortened("abc", 3) == "abc"
+    assert shortened("ab\N{GRINNING FACE}cd", 13) == "ab"
+    assert shortened("ab\N{GRINNING FACE}cd", 14) == "ab\N{GRINNING FACE}"

@@ -104,7 +104,9 @@ def test_json_keeps_every_digit_of_a_number():
 def test_equal_texts_alone_share_the_name_of_a_file():
     assert path_name("a b/é:c_D.1") == "a-b-c_D.1-0aed4f12"
     assert path_name("..a..") == "a-9e5cd952"
-    assert path_name("x" * 70).startswith("x" * 60 + "-")
+    assert path_name("x" * 70 + "-").startswith("x" * 60 + "-")
+    assert path_name("XaX").startswith("XaX-")
+    assert path_name("..-Xa", 4).startswith("Xa-")
     assert path_name("abc-defg", 5) == "defg-" + short_hash("abc-defg")
     assert short_hash("a\ud800") == "25819b9b"
 

@@ -158,6 +158,7 @@ TOO_LARGE = UnstorableNumber("1e" + "9" * 30)
         ("license", "MIT", "MIT"),
         ("license", {"b": Decimal("1.0"), "a": None}, '{"b": 1.0, "a": null}'),
         ("input_token_price", "any text", "any text"),
+        ("created_at", "any text", "any text"),
     ],
 )
 def test_a_value_of_its_column_is_converted_exactly(column, value, stored):
@@ -169,6 +170,7 @@ def test_a_value_of_its_column_is_converted_exactly(column, value, stored):
     ("column", "value", "why"),
     [
         ("name", 1, "is a number, not a string"),
+        ("name", [], "is a list, not a string"),
         ("name", "\ud800", "holds a lone surrogate or bytes that are no UTF-8"),
         ("tags", ["a", None], "is null, not a string"),
         ("tags", {"a": 1}, "is an object, not a list of strings"),
@@ -212,6 +214,7 @@ def test_a_value_of_another_type_is_refused_with_what_it_is(column, value, why):
         (Decimal("0.0000001234567890123455"), "0.123456789012346"),
         (Decimal("1.234567890123456e-11"), "0.000012345678901235"),  # 18 decimals
         (Decimal("1.234567890123e-11"), "0.00001234567890123"),  # short: kept for the check of prices
+        (Decimal("1.23456789012345e-11"), "0.0000123456789012345"),
         (Decimal("1.2345678e-20"), "1.2345678E-14"),
         (Decimal("1.234567890123456e-29"), "1.23456789012346E-23"),  # would be 0: kept
         (Decimal("1e-999999999999999999"), "1E-999999999999999993"),
@@ -253,6 +256,12 @@ def test_an_observed_price_that_is_none_is_refused(value, why):
             "looks like nanoseconds (2023-11-14); Unix seconds are expected",
             "timestamp",
         ),
+        (
+            1_700_006_400 * 10**9 - 1,
+            "looks like nanoseconds (2023-11-14); Unix seconds are expected",
+            "timestamp",
+        ),
+        (2**63 - 1, "looks like nanoseconds (2262-04-11); Unix seconds are expected", "timestamp"),
         (-(2**63), "looks like nanoseconds (1677-09-21); Unix seconds are expected", "timestamp"),
         (253_402_300_800, "looks like milliseconds (1978-01-11); Unix seconds are expected", "timestamp"),
     ],
@@ -264,6 +273,11 @@ def test_created_in_other_units_than_seconds_is_refused_by_name(value, why, chec
     assert (str(refused.value), refused.value.check) == (why, check)
     assert store(253_402_300_799) == "9999-12-31T23:59:59+00:00"
     assert store(-62_135_596_800) == "0001-01-01T00:00:00+00:00"
+
+
+def test_the_shapes_share_what_is_no_price_and_no_time():
+    for column, value in (("name", "a"), ("max_tokens", 1), ("supports_tools", True), ("tags", ["a"])):
+        assert storer(COLUMN_BY_NAME[column], WireShape.OPENAI)(value) == value
 
 
 def test_prices_are_a_series_of_the_same_name_and_length():

@@ -160,12 +160,10 @@ def _unix_seconds(value: Any) -> str:
         raise MistypedError(f"{error}; Unix seconds are expected") from None
     if (moment := _moment(seconds)) is not None:
         return moment.isoformat()
-    for unit, factor in _FINER_UNITS.items():
-        if (moment := _moment(seconds // factor)) is not None:
-            raise MistypedError(
-                f"looks like {unit} ({moment:%Y-%m-%d}); Unix seconds are expected", "timestamp"
-            )
-    raise MistypedError("is, as Unix seconds, beyond the years 1 to 9999", "timestamp")
+    # As nanoseconds, any 64 bits are of the years 1677 to 2262.
+    finer = ((unit, _moment(seconds // factor)) for unit, factor in _FINER_UNITS.items())
+    unit, moment = next((unit, moment) for unit, moment in finer if moment is not None)
+    raise MistypedError(f"looks like {unit} ({moment:%Y-%m-%d}); Unix seconds are expected", "timestamp")
 
 
 def _moment(seconds: int) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,7 +12,14 @@ import pytest
 from helpers.records import documented_record, outcomes, validate_all
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME, PRICE_COLUMNS
-from io_intelligence_provider.contract.parsing import MistypedError, parse_prices, storer, typed_series
+from io_intelligence_provider.contract.parsing import (
+    MistypedError,
+    parse_prices,
+    parse_timestamps,
+    storer,
+    typed_series,
+    wire_type,
+)
 from io_intelligence_provider.text import UnstorableNumber
 
 GOOD_PRICES = [
@@ -287,6 +295,31 @@ def test_prices_are_a_series_of_the_same_name_and_length():
     assert found.to_list() == [Decimal(1), None, Decimal("0.1"), None, Decimal(0)]
     assert parse_prices(pl.Series("p", ["1", None])).to_list() == [Decimal(1), None]
     assert parse_prices(pl.Series("p", [], dtype=pl.String)).to_list() == []
+
+
+def test_timestamps_are_a_series_of_the_same_name_and_length():
+    texts = pl.Series("t", ["2026-01-02T00:00:00+01:00", None, "x"])
+    found = parse_timestamps(texts)
+    assert (found.name, found.dtype) == ("t", pl.Datetime("us", "UTC"))
+    assert found.to_list() == [utc(2026, 1, 1, 23), None, None]
+
+
+@pytest.mark.parametrize(
+    ("column", "documented", "observed"),
+    [
+        ("name", str, str),
+        ("license", str, str),
+        ("max_tokens", int, int),
+        ("supports_tools", bool, bool),
+        ("tags", list, list),
+        ("avg_latency_ms_per_day", Any, Any),
+        ("input_token_price", str, Any),
+        ("created_at", str, Any),
+    ],
+)
+def test_what_is_stored_without_conversion(column, documented, observed):
+    assert wire_type(COLUMN_BY_NAME[column], WireShape.DOCUMENTED) is documented
+    assert wire_type(COLUMN_BY_NAME[column], WireShape.OPENAI) is observed
 
 
 @pytest.mark.parametrize(

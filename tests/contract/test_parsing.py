@@ -293,6 +293,7 @@ def test_prices_are_a_series_of_the_same_name_and_length():
     found = parse_prices(texts)
     assert (found.name, found.dtype) == ("p", pl.Decimal(38, 18))
     assert found.to_list() == [Decimal(1), None, Decimal("0.1"), None, Decimal(0)]
+    assert parse_prices(pl.Series(["1"])).name == ""
     assert parse_prices(pl.Series("p", ["1", None])).to_list() == [Decimal(1), None]
     assert parse_prices(pl.Series("p", [], dtype=pl.String)).to_list() == []
 

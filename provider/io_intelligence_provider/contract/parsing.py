@@ -211,7 +211,6 @@ def storer(column: Column, shape: WireShape) -> Callable[[Any], Any]:
 _INTEGER_DIGITS: Final = PRICE_PRECISION - PRICE_SCALE
 _PLAIN_PRICE: Final = rf"^[0-9]{{1,{_INTEGER_DIGITS}}}(\.[0-9]{{1,{PRICE_SCALE}}})?$"
 _ANY_PRICE: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-_BOUND: Final = Decimal(1).scaleb(_INTEGER_DIGITS)
 _STORED_DIGITS: Final = Context(prec=PRICE_PRECISION)
 
 # RFC 3339, 5.6; letters may be lower case, and a space may replace the T.
@@ -231,7 +230,7 @@ def parse_prices(text: pl.Series) -> pl.Series:
     """
     dtype = pl.Decimal(PRICE_PRECISION, PRICE_SCALE)
     plain = pl.when(pl.col("text").str.contains(_PLAIN_PRICE)).then(pl.col("text"))
-    parsed = text.to_frame("text").select(plain.cast(dtype).alias(text.name or "price")).to_series()
+    parsed = text.to_frame("text").select(plain.cast(dtype).alias(text.name)).to_series()
     rest = parsed.is_null() & text.is_not_null()
     if not rest.any():
         return parsed
@@ -246,8 +245,6 @@ def _exact_price(text: str) -> Decimal | None:
         return Decimal(0)  # not by Decimal, because the exponent of a zero may be of any size
     try:
         value = Decimal(text)
-        if not _PRICE_STEP <= value < _BOUND:
-            return None
         # quantize signals a value beyond the precision; comparing detects an inexact one.
         stored = value.quantize(_PRICE_STEP, context=_STORED_DIGITS)
     except InvalidOperation:

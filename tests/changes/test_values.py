@@ -96,6 +96,8 @@ def test_a_value_as_text(field, values, texts):
          {"extra.a": "1.5", "extra.b": "100", "extra.c": "0", "extra.d": "0", "extra.e": "true"}),
         ('{"a": 1e99, "b": 1e100, "c": 10e99, "d": 1.5e-200}',
          {"extra.a": "1" + "0" * 99, "extra.b": "1E+100", "extra.c": "1E+100", "extra.d": "1.5E-200"}),
+        ('{"a": 0.12345678901234567890123456789012345678900}',
+         {"extra.a": "0.123456789012345678901234567890123456789"}),
         ('{"name": "has a column", "description": 1}', {}),
     ],
 )  # fmt: skip

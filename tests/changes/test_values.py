@@ -46,6 +46,23 @@ def test_columns_are_as_their_pairs(numbers, dtype):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "pct"),
+    [
+        ("0.000001", "0.000002", 100.0),
+        ("0.000000001", "0.000000003", 200.0),
+        ("0.000000001000000001", "0.000000002000000001", 99.9999999),
+        ("0.000000001", "0.000000001000000001", 0.0000001),
+        ("35184.372088832", "35184.372088833", 100 / 35184372088832),
+        ("0", "1", None),
+    ],
+)
+def test_a_price_of_nine_decimals_is_divided_as_a_double_and_no_other(old, new, pct):
+    found = percents(*(pl.Series([Decimal(price)], dtype=PRICE) for price in (old, new))).to_list()
+    assert found == [percent(Decimal(old), Decimal(new))]
+    assert found == ([None] if pct is None else [pytest.approx(pct, rel=1e-8)])
+
+
+@pytest.mark.parametrize(
     ("old", "new", "pct", "way"),
     [
         (4, 5, 25.0, "up"),

@@ -102,6 +102,11 @@ def test_a_value_as_text(field, values, texts):
     assert (found.name, found.dtype, found.to_list()) == ("x", pl.String, texts)
 
 
+def test_lists_that_are_all_null_are_text_as_well():
+    tags = pl.Series("x", [None, None], dtype=pl.List(pl.String))
+    assert as_text("tags", tags).dtype == pl.String
+
+
 @pytest.mark.parametrize(
     ("extra", "texts"),
     [

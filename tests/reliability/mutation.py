@@ -34,6 +34,8 @@ UNNOTICED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
 
 def prepare(module: str) -> Path:
     """Make the folder in which mutmut finds the package as it is imported: not below ``provider/``."""
+    if not (REPOSITORY / "provider" / PACKAGE / f"{module}.py").exists():
+        sys.exit(f"There is no module {module}; give one such as text or changes/values.")
     folder = REPOSITORY / ".mutation" / module.replace("/", ".")
     shutil.rmtree(folder / "tests", ignore_errors=True)
     (folder / "tests").mkdir(parents=True)

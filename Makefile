@@ -14,6 +14,7 @@ BROWSER := $(VENV)/.browser
 SITE := $(VENV)/.site
 AUDIT := $(VENV)/.audit
 VERSIONS := $(VENV)/.versions
+MUTATION := $(VENV)/.mutation
 STATIC := provider/io_intelligence_provider/plugin/static
 JAVASCRIPT := tests/javascript
 NODE_READY := $(JAVASCRIPT)/node_modules/.ready
@@ -74,6 +75,10 @@ fuzz: $(READY) ## EXAMPLES (1000) of each outside text for each parser; schemath
 	$(BIN)/uv pip install --quiet --python .venv-fuzz/bin/python 'schemathesis>=4.32'
 	$(BIN)/python tests/reliability/fuzz_api.py .venv-fuzz/bin/st $${EXAMPLES:-1000}
 
+MODULES ?= text contract/parsing
+mutation: $(MUTATION) ## mutmut on MODULES="text changes/values": prints the changes of an expression that the module's tests do not notice
+	$(BIN)/python tests/reliability/mutation.py $(BIN)/mutmut $(MODULES)
+
 test-differential: $(READY) ## both engines against an oracle, EXAMPLES (2000) drawn schemas each, about fifteen minutes
 	EXAMPLES=$${EXAMPLES:-2000} $(BIN)/python -m pytest tests/quality/test_differential.py -n 2
 
@@ -94,7 +99,7 @@ test-exports: $(READY) ## what reads our files, in .venv-exports: LiteLLM, OpenR
 		'litellm>=1.80' openrouter deltalake 'pyiceberg[pyarrow,sql-sqlite]'
 	$(BIN)/python -m pytest -m exports -n 0 -s
 
-$(BROWSER) $(SITE) $(AUDIT) $(VERSIONS): $(VENV)/.%: $(READY)
+$(BROWSER) $(SITE) $(AUDIT) $(VERSIONS) $(MUTATION): $(VENV)/.%: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --group dev --group $*
 	@touch $@
 
@@ -186,7 +191,7 @@ deployment: $(READY) ## a whole deployment (PostgreSQL, Celery, nginx, FAB, S3) 
 
 constraints: $(READY) ## pin the newest versions that fit together
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
-		--extra s3 --extra spark --group dev --group browser --group site --group audit --group versions --output-file constraints.txt pyproject.toml
+		--extra s3 --extra spark --group dev --group browser --group site --group audit --group versions --group mutation --output-file constraints.txt pyproject.toml
 
 clean: ## remove what the other targets made
-	rm -rf $(JAVASCRIPT)/node_modules .nox .venv .venv-* .demo .deployment .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(JAVASCRIPT)/node_modules .nox .mutation .venv .venv-* .demo .deployment .ui .site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ pytest_plugins = [
 # The time for an example, or for drawing one, depends on how busy the machine is.
 _ANY_PACE = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("any machine", **_ANY_PACE)
+hypothesis.settings.register_profile("few", max_examples=20, **_ANY_PACE)  # for `make mutation`
 hypothesis.settings.load_profile("any machine")
 
 _BY_REQUEST = {

@@ -95,7 +95,7 @@ class Redactor:
     ) -> None:
         self._on_secret = on_secret
         self._lock = threading.Lock()
-        self._known: set[str] = set()
+        self._known: set[tuple[str, bool]] = set()
         self._in_text = _Patterns()
         self._in_records = _Patterns()
         for secret in secrets:
@@ -112,9 +112,9 @@ class Redactor:
         if identifier and len(secret.reveal()) < _SHORTEST_IDENTIFIER:
             return
         with self._lock:
-            if secret.reveal() in self._known:
+            if (secret.reveal(), identifier) in self._known:
                 return
-            self._known.add(secret.reveal())
+            self._known.add((secret.reveal(), identifier))
             self._in_text = self._in_text.with_secret(secret)
             if not identifier and len(secret.reveal()) >= _SHORTEST_IN_RECORDS:
                 self._in_records = self._in_records.with_secret(secret)

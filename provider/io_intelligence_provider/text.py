@@ -58,8 +58,8 @@ def printable(text: str) -> str:
 
 def _is_visible(text: str, position: int, char: str) -> bool:
     if char in _JOINERS:
-        sides = text[position - 1 : position] + (text[position + 1 : position + 2] or "a")
-        return not (sides[:1] or "a").isascii() and (char == _JOINERS[2] or not sides[1:].isascii())
+        before, after = text[max(position - 1, 0) : position], text[position + 1 : position + 2]
+        return not before.isascii() and (char == _JOINERS[2] or not after.isascii())
     return char.isprintable() and not _INVISIBLE.match(char)
 
 

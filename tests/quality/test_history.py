@@ -337,30 +337,3 @@ def test_configurations():
     assert HistoryChecks.from_config({"volume": None}).rules == (DEFAULTS["volume"],)
     checks = HistoryChecks.from_config(["volume"])
     assert HistoryChecks.from_config(checks) is checks
-
-
-@pytest.mark.parametrize(
-    ("config", "says"),
-    [
-        ("volume", "give True, names, or a mapping"),
-        (5, "give True, names, or a mapping"),
-        (["volum"], "no history check 'volum'"),
-        ({"volume": {"min_chang": 1}}, "unknown settings ['min_chang']"),
-        ({"volume": {"columns": ["price"]}}, "unknown settings ['columns']"),
-        ({"null_share": {"max_age_hours": 1}}, "unknown settings ['max_age_hours']"),
-        (["freshness"], "columns is missing"),
-        ({"volume": 5}, "give a mapping"),
-        ({"volume": {"min_change": "much"}}, "min_change is 'much'"),
-        ({"volume": {"min_change": -1}}, "finite and not negative"),
-        ({"volume": {"deviations": "inf"}}, "finite and not negative"),
-        ({"volume": {"severity": "fatal"}}, "severity is 'fatal'"),
-        ({"volume": {"min_runs": 0}}, "min_runs is at least 1"),
-        ({"volume": {"window": 3}}, "window at least min_runs"),
-        ({"volume": {"window": 101}}, "at most 100"),
-        ({"volume": {"since": "yesterday"}}, "since is 'yesterday'"),
-    ],
-)
-def test_a_mistake_in_the_configuration_is_named(config, says):
-    with pytest.raises(ConfigurationError, match=r".") as error:
-        HistoryChecks.from_config(config)
-    assert says in str(error.value)

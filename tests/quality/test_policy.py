@@ -20,8 +20,11 @@ from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.policy import (
     CheckOptions,
     check_thresholds,
+    deciding,
+    outcome_of,
     reasons_of,
     refusals_of,
+    refused_by,
     score,
     stopping,
 )
@@ -309,3 +312,41 @@ def test_names_of_the_data_are_one_visible_line():
         assert text.isprintable()
         assert "fare\N{REPLACEMENT CHARACTER}INFO all is well\N{REPLACEMENT CHARACTER}[2J" in text
         assert len(text) < 700
+
+
+def test_the_outcome():
+    assert outcome_of([ROW], 1, stopped=True) == "failed"
+    assert outcome_of([GOOD, IDLE], 1, stopped=False) == "warned"
+    assert outcome_of([GOOD, COERCED], 0, stopped=False) == "warned"
+    assert outcome_of([GOOD, IDLE], 0, stopped=False) == "passed"
+
+
+def test_a_row_check_with_a_threshold_stops():
+    within, beyond = (replace(ROW, failed=failed, threshold=0) for failed in (0, 1))
+    assert stopping([within, beyond, ROW], "error") == [beyond]
+    assert stopping([MOVE, ROW], "error") == []
+    assert stopping(ALL, "never") == []
+
+
+def test_what_decided_is_found_without_fail_on():
+    assert deciding(make_check_run(ROW, VOLUME, COERCED)) == [VOLUME]
+    assert deciding(make_check_run(ROW, GOOD, COERCED)) == [ROW, COERCED]
+    assert deciding(make_check_run(GOOD)) == []
+
+
+def test_reasons_are_the_first_five_with_counts_and_an_example():
+    many = [
+        replace(ROW, check=f"c{number}", column=None, failed=1_000, evaluated=2_000) for number in range(5)
+    ]
+    shown = "; ".join(f"c{number} (1,000 of 2,000)" for number in range(5))
+    assert reasons_of(many) == shown
+    assert reasons_of([*many, ROW]) == f"{shown} and 1 more"
+    example = replace(ROW, examples=[{"row": 3, "value": "x"}, {"row": 4}])
+    assert reasons_of([example]) == "type on name (1 of 10: row: 3, value: x)"
+
+
+def test_only_what_refuses_rows_has_refused_some():
+    more = replace(ROW, check="more", failed=2)
+    assert refused_by(make_check_run(ROW, COERCED, VOLUME, replace(ROW, failed=0), more)) == [more, ROW]
+    assert refusals_of(make_check_run(VOLUME, rows=5, quarantined=1)) == "1 of 5 rows were refused"
+    assert refusals_of(make_check_run(ROW, rows=5, quarantined=0)) == "0 of 5 rows were refused"

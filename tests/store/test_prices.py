@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,9 +17,21 @@ from hypothesis import strategies as st
 from helpers.records import model_record
 from helpers.stores import file_records, model_row, nth_day
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
-from io_intelligence_provider.store.prices import DOUBTFUL_FOR, Prices, cost_of, periods_schema
+from io_intelligence_provider.store.prices import (
+    DOUBTFUL_FOR,
+    PERIOD_COLUMNS,
+    Prices,
+    check_counts,
+    cost_of,
+    doubtful_zeros,
+    periods_of,
+    periods_schema,
+    prices_of,
+    token_cost,
+)
 from io_intelligence_provider.store.store import SnapshotStore
 
+INPUT = "input_token_price"
 ALL = {
     "input_token_price": "0.1",
     "output_token_price": "2",
@@ -157,6 +171,47 @@ def test_no_digit_is_lost(given_prices, counts):
     assert Fraction(cost_of("m", held, tokens)) == expected
 
 
+HELD = Prices(date(2026, 1, 1), Decimal("0.50"), None, Decimal(0), Decimal("1E+3"))
+
+
+def test_the_prices_of_a_row_are_plain_numbers():
+    row = {"model_id": "i", "name": "n", **{field: Decimal(text) for field, text in ALL.items()}}
+    row["input_token_price"], row["output_token_price"] = Decimal("1E+3"), None
+    rows = pa.Table.from_pylist([row])
+    found = prices_of("n", date(2026, 1, 1), rows)
+    assert found == Prices(date(2026, 1, 1), Decimal(1000), None, Decimal(0), Decimal("1E-18"))
+    assert str(found.input) == "1000"
+    assert prices_of("i", date(2026, 1, 1), rows) == found
+    with pytest.raises(NotOnFileError) as told:
+        prices_of("x", date(2026, 1, 1), rows.slice(1))
+    assert str(told.value) == "The snapshot of 2026-01-01 has no model 'x'."
+    twins = pa.Table.from_pylist([row, row | {"model_id": "j"}])
+    with pytest.raises(ConfigurationError) as told:
+        prices_of("n", date(2026, 1, 1), twins)
+    assert str(told.value) == "2 models have the name 'n' on 2026-01-01; give an id: i, j."
+    assert prices_of("j", date(2026, 1, 1), twins) == found
+
+
+def test_a_cost_without_a_price_says_what_is_unknown():
+    assert str(cost_of("m", HELD, {"cache_read": 10**9, "output": 0, "input": 20})) == "1000000.00001"
+    with pytest.raises(NotOnFileError) as told:
+        cost_of("m", HELD, {"output": 7})
+    assert str(told.value) == (
+        "No output price of 'm' was published on 2026-01-01, so the cost of 7 tokens is unknown. "
+        "It is not zero."
+    )
+    assert str(token_cost(4, Decimal(250_000))) == "1"
+    assert token_cost(10**100 - 1, Decimal("1E-18")) == Decimal("9" * 76 + "." + "9" * 24)
+
+
+def test_what_is_no_number_of_tokens_is_told_before_any_price_is_read():
+    check_counts({"input": 0, "output": 10**100 - 1})
+    for count in (-1, 10**100, True, 1.0):
+        with pytest.raises(ConfigurationError) as told:
+            check_counts({"input": 0, "output": count})
+        assert str(told.value) == f"output_tokens is {count!r}; it must be an integer of 0 or more."
+
+
 @pytest.mark.long
 def test_nothing_of_airflow_is_imported(filed, tmp_path):
     root = tmp_path / "store"
@@ -221,6 +276,81 @@ def test_types_are_exact_and_sorted(store):
     assert rows == [(name, *row) for name in ("a", "b") for row in expected]
     assert set(table["valid_from"].to_pylist()) == {date(2026, 1, 1)}
     assert set(table["valid_to"].to_pylist()) == {None}
+
+
+def test_the_columns_of_periods_are_described():
+    fields = {
+        field.name: (
+            str(field.type),
+            field.nullable,
+            {k.decode(): v.decode() for k, v in field.metadata.items()},
+        )
+        for field in periods_schema()
+    }
+    assert fields == {
+        "model_id": ("string", False, {"description": "Identifier of the model"}),
+        "name": ("string", False, {"description": "Name of the model in that period"}),
+        "field": ("string", False, {"description": "Column of models.parquet that holds the price"}),
+        "price": (
+            "decimal128(38, 18)",
+            False,
+            {"description": "Price that held; 0 is free", "unit": "USD per million tokens"},
+        ),
+        "valid_from": (
+            "date32[day]",
+            False,
+            {"description": "First day of the period: that of its first snapshot"},
+        ),
+        "valid_to": (
+            "date32[day]",
+            True,
+            {
+                "description": "First day after the period: that of the first snapshot that differs; "
+                "null while the price is current"
+            },
+        ),
+    }
+
+
+def held_on(*rows):
+    """Return a history: rows of day of January, id, name and input price."""
+    money = pl.Decimal(38, 18)
+    schema = {"snapshot_date": pl.Date} | {
+        name: money if name.endswith("price") else pl.String for name in PERIOD_COLUMNS
+    }
+    return pl.DataFrame(
+        [
+            {"snapshot_date": date(2026, 1, day), "model_id": identity, "name": name}
+            | {INPUT: price and Decimal(price)}
+            for day, identity, name, price in rows
+        ],
+        schema=schema,
+    )
+
+
+def test_periods_of_a_history_in_any_order():
+    rows = held_on((3, "i", "m", "1"), (1, "i", "m", "1"), (2, "j", "m", "1"), (4, "j", "a", "2"))
+    dates = [date(2026, 1, day) for day in (4, 1, 2)]  # the third was filed after they were listed
+    found = [
+        (row["name"], row["model_id"], *(day and day.day for day in (row["valid_from"], row["valid_to"])))
+        for row in periods_of(rows.to_arrow(), dates).to_pylist()
+    ]
+    assert found == [("a", "j", 4, None), ("m", "i", 1, 2), ("m", "i", 3, 4), ("m", "j", 2, 3)]
+
+
+def test_a_doubtful_zero_is_found_once_by_the_latest_price():
+    rows = held_on(
+        (1, "i", "before", "3"), (2, "j", "m", "2"), (3, "i", "m", "0"),
+        (3, "k", "twin", "0"), (3, "l", "twin", "0"), (2, "k", "twin", "1"),
+    )  # fmt: skip
+    found = doubtful_zeros(rows.reverse())
+    assert found.columns == [
+        "snapshot_date", "model_id", "name", "field", "last_price", "last_date", "is_unique"
+    ]  # fmt: skip
+    assert found.rows() == [
+        (date(2026, 1, 3), "i", "m", INPUT, Decimal(2), date(2026, 1, 2), True),
+        (date(2026, 1, 3), "k", "twin", INPUT, Decimal(1), date(2026, 1, 2), False),
+    ]
 
 
 @pytest.mark.long
@@ -294,9 +424,6 @@ def test_a_period_says_what_price_at_says(tmp_path_factory, days):
             except NotOnFileError:
                 expected = None
             assert held == ([] if expected is None else [expected])
-
-
-INPUT = "input_token_price"
 
 
 def doubtful(store, *days, models=None):

@@ -160,12 +160,10 @@ def _unix_seconds(value: Any) -> str:
         raise MistypedError(f"{error}; Unix seconds are expected") from None
     if (moment := _moment(seconds)) is not None:
         return moment.isoformat()
-    for unit, factor in _FINER_UNITS.items():
-        if (moment := _moment(seconds // factor)) is not None:
-            raise MistypedError(
-                f"looks like {unit} ({moment:%Y-%m-%d}); Unix seconds are expected", "timestamp"
-            )
-    raise MistypedError("is, as Unix seconds, beyond the years 1 to 9999", "timestamp")
+    # As nanoseconds, any 64 bits are of the years 1677 to 2262.
+    finer = ((unit, _moment(seconds // factor)) for unit, factor in _FINER_UNITS.items())
+    unit, moment = next((unit, moment) for unit, moment in finer if moment is not None)
+    raise MistypedError(f"looks like {unit} ({moment:%Y-%m-%d}); Unix seconds are expected", "timestamp")
 
 
 def _moment(seconds: int) -> datetime | None:
@@ -213,7 +211,6 @@ def storer(column: Column, shape: WireShape) -> Callable[[Any], Any]:
 _INTEGER_DIGITS: Final = PRICE_PRECISION - PRICE_SCALE
 _PLAIN_PRICE: Final = rf"^[0-9]{{1,{_INTEGER_DIGITS}}}(\.[0-9]{{1,{PRICE_SCALE}}})?$"
 _ANY_PRICE: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-_BOUND: Final = Decimal(1).scaleb(_INTEGER_DIGITS)
 _STORED_DIGITS: Final = Context(prec=PRICE_PRECISION)
 
 # RFC 3339, 5.6; letters may be lower case, and a space may replace the T.
@@ -233,7 +230,7 @@ def parse_prices(text: pl.Series) -> pl.Series:
     """
     dtype = pl.Decimal(PRICE_PRECISION, PRICE_SCALE)
     plain = pl.when(pl.col("text").str.contains(_PLAIN_PRICE)).then(pl.col("text"))
-    parsed = text.to_frame("text").select(plain.cast(dtype).alias(text.name or "price")).to_series()
+    parsed = text.to_frame("text").select(plain.cast(dtype).alias(text.name)).to_series()
     rest = parsed.is_null() & text.is_not_null()
     if not rest.any():
         return parsed
@@ -248,8 +245,6 @@ def _exact_price(text: str) -> Decimal | None:
         return Decimal(0)  # not by Decimal, because the exponent of a zero may be of any size
     try:
         value = Decimal(text)
-        if not _PRICE_STEP <= value < _BOUND:
-            return None
         # quantize signals a value beyond the precision; comparing detects an inexact one.
         stored = value.quantize(_PRICE_STEP, context=_STORED_DIGITS)
     except InvalidOperation:

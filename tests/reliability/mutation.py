@@ -1,0 +1,94 @@
+"""Runs mutmut on modules of the pure rooms, and prints the mutants that the module's tests do not notice.
+
+``mutation.py MUTMUT MODULE…``: MUTMUT is the command of mutmut, see ``make mutation``; a MODULE is ``text``
+or ``changes/diff``. Its tests are those of its own, or the whole room's where it has none. Each has a folder
+below ``.mutation/``, where mutmut keeps its results: a second run tries again what was not noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = "io_intelligence_provider"
+CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["{package}"]
+only_mutate = ["{package}/{module}.py"]
+also_copy = [".gitignore"]
+process_isolation = "forkserver" # a session of pytest removes its folders in the process that made them
+pytest_add_cli_args = [
+    "-m", "not long", "--numprocesses=0", "--hypothesis-profile=few", "--hypothesis-seed=0",
+]
+pytest_add_cli_args_test_selection = {tests}
+"""
+NOTICED = {1: "killed", 3: "killed"}
+UNNOTICED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
+"""By mutmut's exit code. Others are time limits and crashes, by which a mutant is noticed too."""
+
+
+def prepare(module: str) -> Path:
+    """Make the folder in which mutmut finds the package as it is imported: not below ``provider/``."""
+    if not (REPOSITORY / "provider" / PACKAGE / f"{module}.py").exists():
+        sys.exit(f"There is no module {module}; give one such as text or changes/values.")
+    folder = REPOSITORY / ".mutation" / module.replace("/", ".")
+    shutil.rmtree(folder / "tests", ignore_errors=True)
+    (folder / "tests").mkdir(parents=True)
+    links = {PACKAGE: REPOSITORY / "provider" / PACKAGE}
+    links |= {f"tests/{path.name}": path for path in (REPOSITORY / "tests").iterdir()}
+    del links["tests/javascript"]  # has the modules of npm beside it, which mutmut would copy
+    for name, target in links.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target)
+    added = CONFIGURATION.format(package=PACKAGE, module=module, tests=json.dumps(tests_of(module)))
+    shutil.copy(REPOSITORY / ".gitignore", folder)
+    (folder / "pyproject.toml").write_text(
+        (REPOSITORY / "pyproject.toml").read_text("utf-8") + added, "utf-8"
+    )
+    return folder
+
+
+def tests_of(module: str) -> list[str]:
+    """Return the test files of a module, or the folder of its room when there is none."""
+    room, name = Path("tests", module).parent, Path(module).name
+    own = [*REPOSITORY.glob(f"{room}/test_{name}.py"), *REPOSITORY.glob(f"{room}/test_{name}_*.py")]
+    return [str(path.relative_to(REPOSITORY)) for path in own] or [str(room)]
+
+
+def mutate(mutmut: str, module: str) -> None:
+    """Run mutmut on a module, and print what is not noticed and the figures."""
+    folder = prepare(module)
+    results = folder / "mutants" / PACKAGE / f"{module}.py.meta"
+
+    def run(*names: str) -> None:
+        with (folder / "mutmut.log").open("w") as log:
+            command = [mutmut, "run", "--max-children", "1", *names]
+            subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True)
+
+    def codes() -> dict[str, int | None]:
+        return dict(json.loads(results.read_text("utf-8"))["exit_code_by_key"]) if results.exists() else {}
+
+    def unnoticed() -> list[str]:
+        return [name for name, code in codes().items() if code in UNNOTICED]
+
+    before = unnoticed()
+    run()  # what has no result yet
+    if again := [name for name in unnoticed() if name in before]:
+        run(*again)
+    for name in unnoticed():
+        command = [mutmut, "show", name]
+        shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+        lines = [line for line in shown.splitlines()[3:] if line.startswith(("-", "+"))]
+        print(name.rpartition(".")[2], UNNOTICED[codes()[name]], *lines, sep="\n", flush=True)
+    counts = Counter((UNNOTICED | NOTICED).get(code, "time limit or crash") for code in codes().values())
+    print(f"{module}: {counts.total()} mutants, {dict(counts)}", flush=True)
+
+
+if __name__ == "__main__":
+    for chosen in sys.argv[2:]:
+        mutate(str(Path(sys.argv[1]).absolute()), chosen)

@@ -6,6 +6,8 @@ import io
 import json
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -45,6 +47,21 @@ def test_nothing_of_the_callers_airflow_or_key_reaches_it(
     assert made["AIRFLOW_HOME"] == str(tmp_path / "home")
     connection = json.loads(made["AIRFLOW_CONN_IO_INTELLIGENCE_DEFAULT"])
     assert connection == {"conn_type": "io_intelligence", "host": "http://127.0.0.1:1"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("quiet", [True, False])
+def test_the_type_of_the_connection_is_no_warning_at_each_look_up(tmp_path: Path, quiet: bool) -> None:
+    environment = airflow_environment(tmp_path, tmp_path, tmp_path / "store", "http://127.0.0.1:1")
+    if not quiet:
+        del environment["AIRFLOW__LOGGING__NAMESPACE_LEVELS"]
+    look_up = (
+        "from airflow.models import Connection as C; C.get_connection_from_secrets('io_intelligence_default')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look_up], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ("shall not contain '_'" in done.stdout + done.stderr) is not quiet
 
 
 def test_a_port_that_is_taken_is_not_given() -> None:

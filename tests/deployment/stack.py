@@ -372,13 +372,14 @@ class Stack:
         servers = {"postgres", "redis", "s3", "nginx"}
         for names in (self._running.keys() - servers, servers & self._running.keys()):
             found = psutil.Process().children(recursive=True)
-            keep = {self._running[name].pid for name in self._running.keys() - names}
-            found = [
-                one for one in found if one.pid not in keep and not keep & {up.pid for up in one.parents()}
-            ]
+            keep = set()
+            for name in self._running.keys() - names:
+                with suppress(psutil.NoSuchProcess):  # it has ended by itself
+                    kept = psutil.Process(self._running[name].pid)
+                    keep |= {kept, *kept.children(recursive=True)}
             for name in names:
                 self._running.pop(name).terminate()
-            _end(found)
+            _end([one for one in found if one not in keep])
         if self._postgres.name:
             shutil.rmtree(self._postgres, ignore_errors=True)
 

@@ -229,9 +229,8 @@ def _of_column(one: CheckFailure, frame: Any) -> CheckFailure:
     import pandas as pd
 
     column = frame[one.column]
-    if (
-        column.dtype == object and pd.api.types.infer_dtype(column) != "string"
-    ):  # pandas 2 has text as objects
+    # pandas 2 has text as objects.
+    if column.dtype == object and pd.api.types.infer_dtype(column) != "string":
         return one
     return replace(one, rows=None)
 

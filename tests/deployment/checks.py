@@ -304,8 +304,16 @@ class Checks(Airflow):
 
     def logs(self) -> str:
         """The logs of tasks are in the object store, readable in Airflow, and hold no key."""
-        pages = self.stack.s3().get_paginator("list_objects_v2").paginate(Bucket=LOGS)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        done = self.api("GET", "dags/~/dagRuns/~/taskInstances?limit=100&state=success")["task_instances"]
+        ended = {
+            f"tasks/dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}/"
+            + ("" if task["map_index"] < 0 else f"map_index={task['map_index']}/")
+            + f"attempt={task['try_number']}.log"
+            for task in done
+        }
+        # A task uploads its log after it has succeeded.
+        wait_until(lambda: ended <= set(self._keys_of_logs()), "the logs of the tasks on S3")
+        keys = self._keys_of_logs()
         texts = [self.stack.s3().get_object(Bucket=LOGS, Key=key)["Body"].read() for key in keys]
         parts = [
             self.stack.home / f"{name}.log" for name in ("scheduler", "triggerer", "api-server", *WORKERS)
@@ -313,19 +321,14 @@ class Checks(Airflow):
         texts += [part.read_bytes() for part in parts]
         assert not [text for text in texts if self.stack.key.encode() in text], "the key is in a log"
         assert not [text for text in texts if b"RFC3986" in text], "a warning of the connection's type"
-        done = self.api("GET", "dags/~/dagRuns/~/taskInstances?limit=100&state=success")["task_instances"]
-        ended = [
-            f"dag_id={task['dag_id']}/run_id={task['dag_run_id']}/task_id={task['task_id']}/"
-            + ("" if task["map_index"] < 0 else f"map_index={task['map_index']}/")
-            + f"attempt={task['try_number']}.log"
-            for task in done
-        ]
-        missing = [name for name in ended if f"tasks/{name}" not in keys]
-        assert not missing, missing
         run = next(run for run, state in self.runs(DAILY).items() if state == "success")
         log = self.api("GET", f"dags/{DAILY}/dagRuns/{run}/taskInstances/snapshot/logs/1?full_content=true")
         assert "Filed 26 models" in str(log["content"]), str(log)[:2_000]
         return f"{len(keys)} logs of tasks on S3, shown by Airflow; no key in any log"
+
+    def _keys_of_logs(self) -> list[str]:
+        pages = self.stack.s3().get_paginator("list_objects_v2").paginate(Bucket=LOGS)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     ORDER: Final = ("daily", "load", "page", "teams", "files", "killed", "watcher", "logs")
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from helpers.http_clients import ask
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue, PriceHistory
-from io_intelligence_provider.emulator.server import EmulatorServer
+from io_intelligence_provider.emulator.server import EmulatorServer, create_app
 from io_intelligence_provider.emulator.state import ServerQuirks
 
 MODELS = "/api/v1/models"
@@ -216,3 +219,26 @@ def test_quirks(emulate: Start, quirks: ServerQuirks, said: dict[str, Any]) -> N
     answer = ask(emulate(catalogue=FixedCatalogue(FIVE), quirks=quirks), f"{MODELS}?page_size=10").json()
     assert answer["pagination"] | said == answer["pagination"]
     assert len(answer["data"]) == min(5, answer["pagination"]["page_size"])
+
+
+def _connection(server: EmulatorServer) -> socket.socket:
+    url = urlsplit(server.url)
+    return socket.create_connection((url.hostname, url.port))
+
+
+def test_a_server_that_does_not_stop_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, entered, release = create_app(), Event(), Event()
+
+    @app.get("/blocks")
+    async def blocks() -> None:
+        entered.set()
+        release.wait()  # and with it the event loop
+
+    with EmulatorServer(app) as server, _connection(server) as client:
+        client.sendall(b"GET /blocks HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert entered.wait(10)
+        with monkeypatch.context() as patch:
+            patch.setattr("io_intelligence_provider.emulator.server.START_TIMEOUT", 0.05)
+            with pytest.raises(RuntimeError, match="did not stop within"):
+                server.stop()
+        release.set()

@@ -292,11 +292,16 @@ class EmulatorServer:
             self._thread.join()
 
     def stop(self) -> None:
-        """Finish running requests within a second, and release the port."""
+        """Finish running requests within a second, and release the port.
+
+        :raises RuntimeError: when the server does not stop.
+        """
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
         self._thread.join(START_TIMEOUT)
+        if self._thread.is_alive():
+            raise RuntimeError(f"The emulator's server did not stop within {START_TIMEOUT:g} s")
         self._server = self._thread = None
 
     def __enter__(self) -> Self:

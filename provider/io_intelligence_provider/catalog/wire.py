@@ -284,7 +284,7 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is no JSON")
 
 
-class _Id(msgspec.Struct):
+class _Id(msgspec.Struct, gc=False):
     model_id: Any = None
     id: Any = None
 

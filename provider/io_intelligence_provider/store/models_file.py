@@ -75,8 +75,9 @@ class _ContentHash:
     """Computes the SHA-256 of the sorted models without the columns that change while the models do not.
 
     It covers values, not bytes of a file, so that neither a library version nor the compression changes it.
-    For each slice of 8,192 rows and each column it takes the lengths in bytes of the values as text (-1 for
-    null), then the texts.
+    For each slice of 8,192 rows and each column it takes the lengths in bytes of texts (-1 for null, as eight
+    bytes each), or for other types a byte each, 1 for a value and 0 for null; then the values without nulls:
+    texts in UTF-8, prices as 16 bytes, booleans as one, others as eight. Numbers are little-endian.
     """
 
     def __init__(self, shape: WireShape) -> None:
@@ -88,20 +89,20 @@ class _ContentHash:
         """Add the next slice."""
         present = [name for name in self._columns if models[name].null_count() < models.height]
         # Two queries of all columns: one query each costs 20 ms a snapshot, however few models it has.
-        texts = models.select(_as_text(pl.col(name), models.schema[name]).alias(name) for name in present)
-        length = pl.all().str.len_bytes().cast(pl.String).fill_null("-1")
-        lengths = texts.select(length.str.join(",")).row(0, named=True) if present else {}
-        nothing = ",".join(["-1"] * models.height)
+        values = models.select(_hashed(pl.col(name), models.schema[name]).alias(name) for name in present)
+        sizes = values.select(
+            pl.col(pl.String).str.len_bytes().cast(pl.Int64).fill_null(-1),
+            pl.exclude(pl.String).is_not_null().cast(pl.UInt8),
+        )
+        nothing = b"\xff" * 8 * models.height
         for column in self._columns:
-            self._digest.update(f"{column}:{lengths.get(column, nothing)};{column}:".encode())
-            if column in lengths:
-                # Arrow has the texts of a column in one piece, which is hashed where it lies.
-                values = texts[column].drop_nulls() if texts[column].null_count() else texts[column]
-                array = values.rechunk().to_arrow()
-                _, offsets, data = array.buffers()
-                first, *_, last = memoryview(offsets).cast("q")[array.offset :][: len(array) + 1]
-                self._digest.update(memoryview(data)[first:last])
-            self._digest.update(b";")
+            self._digest.update(f"{column}:".encode())
+            if column not in present:
+                self._digest.update(nothing)
+                continue
+            self._digest.update(_buffer(sizes[column]))
+            known = values[column].drop_nulls() if values[column].null_count() else values[column]
+            self._digest.update(_buffer(known))
 
     def hexdigest(self) -> str:
         """Return the hash of the slices so far."""
@@ -116,14 +117,26 @@ def content_hash(models: pl.DataFrame, shape: WireShape) -> str:
     return digest.hexdigest()
 
 
-def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def _hashed(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Convert what has no bytes of its own that libraries agree on."""
     if dtype == pl.List(pl.String):
         # Lengths first: ["a,b"] and ["a", "b"] are different lists.
         length = column.list.eval(pl.element().str.len_bytes().cast(pl.String)).list.join(",")
         return length + ";" + column.list.join("")
     if dtype == pl.Datetime("us", "UTC"):
-        return column.cast(pl.Int64).cast(pl.String)
-    return column.cast(pl.String)
+        return column.cast(pl.Int64)
+    return column.cast(pl.UInt8) if dtype == pl.Boolean else column
+
+
+def _buffer(values: pl.Series) -> memoryview:
+    """Return the bytes of values without nulls where they lie: Arrow has those of a column in one piece."""
+    array = values.rechunk().to_arrow()
+    *_, offsets, data = array.buffers()
+    if values.dtype == pl.String:
+        bounds = memoryview(offsets).cast("q")
+        return memoryview(data)[bounds[array.offset] : bounds[array.offset + len(array)]]
+    width = array.type.bit_width // 8
+    return memoryview(data)[array.offset * width :][: len(array) * width]
 
 
 def file_metadata(values: Mapping[str, str]) -> dict[str, str]:
@@ -203,17 +216,24 @@ class _SortedBatch:
         return pl.concat(taken).head(rows)
 
 
+_IN_MEMORY: Final = 96 << 20
+"""Bytes of models up to which they are sorted in memory: 110,000 models with a description of 550 bytes."""
+
+
 class ModelSorter:
     """Sorts batches of models by ``name``, then ``model_id``, both compared by code points.
 
     It is a context manager that deletes its temporary file.
+
+    :param in_memory: bytes of models that are kept in memory. Of more, only the keys are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_memory: int = _IN_MEMORY) -> None:
+        self._in_memory = in_memory
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
+        self._held: list[pl.DataFrame] = []
         self._keys: list[pl.DataFrame] = []
         self._batches: list[_SortedBatch] = []
-        self._first = pl.DataFrame()
 
     def __enter__(self) -> Self:
         return self
@@ -222,22 +242,22 @@ class ModelSorter:
         self._file.close()
 
     def add(self, models: pl.DataFrame) -> None:
-        """Add a batch. The first stays in memory; a second one moves it to the temporary file."""
-        models = models.sort(SORT_KEYS)
-        self._keys.append(models.select(SORT_KEYS))
-        if len(self._keys) == 1:
-            self._first = models
+        """Add a batch. When those in memory become too large, they and all later ones go to the file."""
+        self._held.append(models)
+        if not self._batches and sum(held.estimated_size() for held in self._held) <= self._in_memory:
             return
-        if not self._batches:
-            self._batches.append(_SortedBatch(self._file, self._first))
-            self._first = pl.DataFrame()
-        self._batches.append(_SortedBatch(self._file, models))
+        while self._held:
+            batch = self._held.pop().sort(SORT_KEYS)
+            self._keys.append(batch.select(SORT_KEYS))
+            self._batches.append(_SortedBatch(self._file, batch))
 
     def slices(self) -> Iterator[pl.DataFrame]:
         """Yield all models in order, :data:`SLICE` rows at a time; one empty slice if there are none."""
         if not self._batches:
-            for start in range(0, max(self._first.height, 1), SLICE):
-                yield self._first.slice(start, SLICE)
+            models = pl.concat(self._held, rechunk=True).sort(SORT_KEYS)
+            self._held.clear()
+            for start in range(0, max(models.height, 1), SLICE):
+                yield models.slice(start, SLICE)
             return
         order = pl.concat(self._keys).select(pl.arg_sort_by(SORT_KEYS)).to_series()
         heights = enumerate(keys.height for keys in self._keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from decimal import Decimal
 
@@ -350,3 +351,14 @@ def test_the_order_of_unknown_keys_is_the_servers_affair():
     ordered, turned = ({"b": {"y": 1, "x": 2}, "a": 3}, {"a": 3, "b": {"x": 2, "y": 1}})
     (one,), (other,) = (validate_all(documented_record(more)).valid["extra"] for more in (ordered, turned))
     assert one == other == '{"a": 3, "b": {"x": 2, "y": 1}}'
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled: bool) -> None:
+    if not enabled:
+        gc.disable()
+    try:
+        validate_all(documented_record(), {"model_id": 5})
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()

@@ -254,10 +254,11 @@ class ModelSorter:
     def slices(self) -> Iterator[pl.DataFrame]:
         """Yield all models in order, :data:`SLICE` rows at a time; one empty slice if there are none."""
         if not self._batches:
-            models = pl.concat(self._held, rechunk=True).sort(SORT_KEYS)
+            models = pl.concat(self._held, rechunk=True)
             self._held.clear()
+            order = models.select(pl.arg_sort_by(SORT_KEYS)).to_series()
             for start in range(0, max(models.height, 1), SLICE):
-                yield models.slice(start, SLICE)
+                yield models[order.slice(start, SLICE)]
             return
         order = pl.concat(self._keys).select(pl.arg_sort_by(SORT_KEYS)).to_series()
         heights = enumerate(keys.height for keys in self._keys)

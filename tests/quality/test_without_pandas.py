@@ -15,6 +15,8 @@ import polars as pl
 import pytest
 from pandera.io import pandas_io, polars_io
 
+from io_intelligence_provider.emulator.server import EmulatorServer
+
 pytestmark = pytest.mark.long
 
 REFUSED = """
@@ -196,3 +198,24 @@ def test_a_polars_schema_in_yaml_is_the_same_without_pandas(tmp_path: Path) -> N
     )
     assert [outcome, checks] == json.loads(with_pandas.stdout.splitlines()[-1])
     assert sum(failed for _, _, failed, _ in checks) == 7
+
+
+def test_a_snapshot_loads_no_library_that_takes_longer_than_itself(
+    server: EmulatorServer, tmp_path: Path
+) -> None:
+    loaded = run(
+        f"""
+        import json
+        from io_intelligence_provider import (
+            IOIntelligenceClient, SnapshotStore, detect_changes, take_snapshot,
+        )
+        store = SnapshotStore("store")
+        with IOIntelligenceClient({server.url!r}) as client:
+            day = take_snapshot(client, store).snapshot_date
+        detect_changes(store, day)
+        print(json.dumps(sorted(sys.modules)))
+        """,
+        tmp_path,
+    )
+    assert "pyarrow.parquet" in loaded
+    assert not {"airflow", "fastapi", "pyarrow.compute", "pyarrow.dataset"} & set(loaded)

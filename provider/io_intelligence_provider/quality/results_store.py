@@ -19,7 +19,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import (
@@ -256,8 +255,7 @@ def _flat(runs: pa.Table, kind: Kind) -> pa.Table:
 
 def _unnested(runs: pa.Table, nested: str) -> pa.Table:
     lists = runs[nested].combine_chunks()
-    parents = pc.list_parent_indices(lists)
-    values = pc.list_flatten(lists)
+    parents, values = lists.value_parent_indices(), lists.flatten()
     names = [values.type.field(number).name for number in range(values.type.num_fields)]
     repeated = {name: runs[name].take(parents) for name in _OF_RUN}
     fields = dict(zip(names, values.flatten(), strict=True))

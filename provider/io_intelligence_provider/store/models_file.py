@@ -77,7 +77,8 @@ class _ContentHash:
     It covers values, not bytes of a file, so that neither a library version nor the compression changes it.
     For each slice of 8,192 rows and each column it takes the lengths in bytes of texts (-1 for null, as eight
     bytes each), or for other types a byte each, 1 for a value and 0 for null; then the values without nulls:
-    texts in UTF-8, prices as 16 bytes, booleans as one, others as eight. Numbers are little-endian.
+    texts in UTF-8, prices as 16 bytes, booleans as one, others as eight, of lists the number of items, then
+    the lengths of all items and the items. Numbers are little-endian.
     """
 
     def __init__(self, shape: WireShape) -> None:
@@ -103,6 +104,10 @@ class _ContentHash:
             self._digest.update(_buffer(sizes[column]))
             known = values[column].drop_nulls() if values[column].null_count() else values[column]
             self._digest.update(_buffer(known))
+            if models.schema[column] == pl.List(pl.String):
+                items = models[column].explode().drop_nulls()
+                self._digest.update(_buffer(items.str.len_bytes().cast(pl.Int64)))
+                self._digest.update(_buffer(items))
 
     def hexdigest(self) -> str:
         """Return the hash of the slices so far."""
@@ -120,9 +125,7 @@ def content_hash(models: pl.DataFrame, shape: WireShape) -> str:
 def _hashed(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Convert what has no bytes of its own that libraries agree on."""
     if dtype == pl.List(pl.String):
-        # Lengths first: ["a,b"] and ["a", "b"] are different lists.
-        length = column.list.eval(pl.element().str.len_bytes().cast(pl.String)).list.join(",")
-        return length + ";" + column.list.join("")
+        return column.list.len().cast(pl.Int64)
     if dtype == pl.Datetime("us", "UTC"):
         return column.cast(pl.Int64)
     return column.cast(pl.UInt8) if dtype == pl.Boolean else column

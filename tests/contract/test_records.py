@@ -87,6 +87,16 @@ def test_valid_rows_are_unaffected_by_refused_neighbours():
     assert validate_all(*mixed).valid.equals(alone)
 
 
+def test_valid_rows_hold_no_memory_of_refused_ones():
+    import polars as pl
+
+    refused = [documented_record(status="retired", description="x" * 100_000) for _ in range(20)]
+    valid = validate_all(documented_record(description="y" * 100), *refused).valid
+    assert valid.height == 1
+    array = valid["description"].to_arrow(compat_level=pl.CompatLevel.newest())
+    assert sum(buffer.size for buffer in array.buffers() if buffer) < 1_000
+
+
 def test_a_refused_record_keeps_who_it_is_and_its_text():
     record = documented_record({"x": "é"}, model_id=MODEL_ID.upper(), status="?")
     raw = json.dumps(record, ensure_ascii=False, indent=1).encode()

@@ -241,15 +241,16 @@ def _message(shape: WireShape, column: str, check: str) -> str:
 
 def _valid_rows(frame: pl.DataFrame, failures: Collection[int]) -> pl.DataFrame:
     """Return the rows without a failure, with typed prices and timestamps under their column names."""
-    if failures:
-        frame = frame.filter(
-            pl.Series([row not in failures for row in range(frame.height)], dtype=pl.Boolean)
-        )
     names = [column.name for column in COLUMNS if column.name != "fetched_at"]
-    return frame.select(
+    valid = frame.select(
         pl.col(parsed_name(name)).alias(name) if parsed_name(name) in frame.columns else pl.col(name)
         for name in names
     )
+    if not failures:
+        return valid
+    kept = pl.Series([row not in failures for row in range(frame.height)], dtype=pl.Boolean)
+    # By way of Arrow, because a filtered column of polars keeps the texts of all rows in memory.
+    return pl.DataFrame(valid.filter(kept).to_arrow())
 
 
 NOT_BEFORE: Final = "not_before"

@@ -26,10 +26,9 @@ from io_intelligence_provider.changes.kinds import FIELDS
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.contract.records import validate_records
 from io_intelligence_provider.store.layout import QuarantineFile, models_path, quarantine_path
-from io_intelligence_provider.store.models_file import serialise_models
+from io_intelligence_provider.store.models_file import SLICE, serialise_models
 
 FIRST = date(2026, 6, 29)
-_SLICE = 50_000
 _NOW = datetime(2026, 6, 30, tzinfo=UTC)
 
 
@@ -60,8 +59,8 @@ def fill(store: SnapshotStore, count: int) -> None:
         day, run = FIRST + timedelta(days=position), f"run-{position}"
         start = position * count // 100
         slices = (
-            models(at, min(at + _SLICE, start + count), bool(position))
-            for at in range(start, start + count, _SLICE)
+            models(at, min(at + SLICE, start + count), bool(position))
+            for at in range(start, start + count, SLICE)
         )
         metadata = {
             "snapshot_id": run,

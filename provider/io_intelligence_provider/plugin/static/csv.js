@@ -1,6 +1,8 @@
 // @ts-check
 // Writes CSV that spreadsheets open as data: no cell can start a formula, and numbers have the reader's decimal sign.
 
+import { follow } from "./route.js";
+
 /** @typedef {{name: string, number?: boolean}} Column */
 /** @typedef {"point" | "comma"} Form */
 /** @typedef {string | number | null | undefined} Value */
@@ -59,11 +61,6 @@ export function toCsv(columns, rows, form) {
  */
 export function download(name, columns, rows, form) {
   const url = URL.createObjectURL(new Blob(["\ufeff", toCsv(columns, rows, form)], { type: "text/csv;charset=utf-8" }));
-  const anchor = document.createElement("a");
-  anchor.href = url;
-  anchor.download = name;
-  document.body.append(anchor);
-  anchor.click();
-  anchor.remove();
+  follow({ href: url, download: name });
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -113,7 +113,8 @@ export function mirror() {
   if (!frame || !window.location.hash) return;
   if (frame.location.pathname.endsWith(window.location.pathname)) window.frameElement?.dispatchEvent(new Event("load"));
   else if (frame.location.hash !== window.location.hash)
-    frame.history.replaceState(frame.history.state, "", window.location.hash);
+    // The whole address, because a hash alone would be one of the `<base>` of Airflow's page.
+    frame.history.replaceState(frame.history.state, "", shareable(window.location.hash));
 }
 
 /**
@@ -198,12 +199,20 @@ export function outerLink(url) {
  * @param {{target?: string, rel?: string}} ways
  */
 function inHost(event, href, ways) {
-  const frame = host();
-  if (!frame || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!host() || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  const anchor = frame.document.createElement("a");
-  Object.assign(anchor, { href: new URL(href, window.location.href).href, ...ways });
-  frame.document.body.append(anchor);
+  follow({ href: new URL(href, window.location.href).href, ...ways });
+}
+
+/**
+ * Follow a link of the framing page, if there is one: the frame's sandbox forbids this page to navigate, and in
+ * Airflow 3.2 to download.
+ * @param {{href: string, target?: string, rel?: string, download?: string}} link
+ */
+export function follow(link) {
+  const page = (host() ?? window).document;
+  const anchor = Object.assign(page.createElement("a"), link);
+  page.body.append(anchor);
   anchor.click();
   anchor.remove();
 }

@@ -2,9 +2,13 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { formsFor, toCsv } from "../../provider/io_intelligence_provider/plugin/static/csv.js";
 import { visible } from "../../provider/io_intelligence_provider/plugin/static/dom.js";
 import * as format from "../../provider/io_intelligence_provider/plugin/static/format.js";
+
+// The module that downloads listens to the window and the document.
+globalThis.window = { addEventListener() {} };
+globalThis.document = { addEventListener() {} };
+const { formsFor, toCsv } = await import("../../provider/io_intelligence_provider/plugin/static/csv.js");
 
 test("a price keeps every digit", () => {
   for (const [text, written] of [

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pandera.pandas
 import pandera.polars
 import polars as pl
@@ -30,6 +31,9 @@ from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.run import check_dataset
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+PARSERS = ["", "cells", "reverse", "negate"]
+if pd.__version__ < "3":  # which maps the cells of integers and booleans with nulls as floats and objects
+    PARSERS.remove("cells")
 
 BAD = "bad"
 """A value that its column cannot be read as."""
@@ -284,7 +288,7 @@ def found(
 
 @pytest.mark.parametrize("backend", [pandera.pandas, pandera.polars], ids=["pandas", "polars"])
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(columns=tables(), parser=st.sampled_from(["", "cells", "reverse", "negate"]), data=st.data())
+@given(columns=tables(), parser=st.sampled_from(PARSERS), data=st.data())
 def test_engines_agree_with_the_oracle(
     backend: Any, columns: list[Column], parser: str, data: st.DataObject
 ) -> None:

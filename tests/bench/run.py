@@ -124,8 +124,8 @@ def main() -> None:
         title = f"{LARGE:,} clean records, half of them with a key that has no column"
         report(title, compare(url, everybody, rounds), "floor")
     with server(LARGE) as url:
-        title = f"{LARGE:,} records, a tenth of them broken: the floor cannot read those"
-        report(title, compare(url, everybody[1:], rounds), "by_hand")
+        title = f"{LARGE:,} records, a tenth of them broken: the floor and by hand stop at those"
+        report(title, compare(url, ["provider", "beside_pandas"], rounds), "provider")
     if os.environ.get("SHORT") == "1":
         return
     parse_cost()

@@ -22,9 +22,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 MODEL = "deepseek-ai/DeepSeek-V4-Pro"
 
 # What the two releases do around the frame, in few lines: 3.3 mirrors the frame's address behind its own, and
-# opens the frame with it; 3.2 opens the frame with the plain address and looks no further.
-HOST = """<!doctype html><title>Airflow</title><iframe name="page" width="1300" height="800"
-  sandbox="allow-scripts allow-same-origin allow-forms allow-downloads"></iframe><script>
+# opens the frame with it; 3.2 opens it with the plain address, looks no further, and allows no downloads.
+HOST = """<!doctype html><base href="/"><title>Airflow</title><iframe name="page" width="1300" height="800"
+  sandbox="allow-scripts allow-same-origin allow-forms %s"></iframe><script>
 const [, base, rest] = location.pathname.match(/^([/]plugin[/][^/]+)(.*)$/);
 const frame = document.querySelector("iframe"), mirrors = %s;
 const plain = base.endsWith("io-data-quality") ? "/io-intelligence/data-quality" : "/io-intelligence/";
@@ -44,7 +44,8 @@ class Host(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/plugin/"):
-            self._reply(200, {"Content-Type": "text/html"}, (HOST % str(self.mirrors).lower()).encode())
+            release = ("allow-downloads", "true") if self.mirrors else ("", "false")
+            self._reply(200, {"Content-Type": "text/html"}, (HOST % release).encode())
             return
         headers = {
             key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection")
@@ -88,7 +89,7 @@ def test_a_reload_in_the_frame_keeps_the_view(new_page: Callable[..., Page], hos
     frame = frame_of(page)
     frame.get_by_role("navigation", name="Views").get_by_role("link", name="Models").click()
     frame.get_by_role("searchbox").fill("glm")
-    expect(page).to_have_url(re.compile(r"#/models\?q=glm$"))
+    expect(page).to_have_url(re.compile(r"/plugin/io-intelligence\S*#/models\?q=glm$"))
     page.reload()
     expect(frame.get_by_role("searchbox")).to_have_value("glm")
     frame.get_by_role("link", name="zai-org/GLM-5.2").click()
@@ -97,6 +98,16 @@ def test_a_reload_in_the_frame_keeps_the_view(new_page: Callable[..., Page], hos
     expect(frame.get_by_role("dialog").get_by_role("heading", name="GLM-5.2")).to_be_visible()
     page.go_back()  # what was opened in the frame is closed in it
     expect(frame.get_by_role("searchbox")).to_be_visible()
+
+
+def test_a_table_can_be_downloaded_from_the_frame(new_page: Callable[..., Page], host: str) -> None:
+    page = new_page()
+    page.goto(f"{host}io-intelligence#/models")
+    frame = frame_of(page)
+    with page.expect_download() as waiting:
+        frame.get_by_role("button", name=re.compile("^CSV")).click()
+        frame.get_by_role("button", name=re.compile("^Decimal point")).click()
+    assert waiting.value.suggested_filename == "io-intelligence-models-2026-06-30.csv"
 
 
 def test_the_page_of_data_sets_keeps_its_view_too(new_page: Callable[..., Page], host: str) -> None:

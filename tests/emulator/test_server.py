@@ -238,7 +238,10 @@ def test_a_server_that_does_not_stop_is_reported(monkeypatch: pytest.MonkeyPatch
         client.sendall(b"GET /blocks HTTP/1.1\r\nHost: x\r\n\r\n")
         assert entered.wait(10)
         with monkeypatch.context() as patch:
-            patch.setattr("io_intelligence_provider.emulator.server.START_TIMEOUT", 0.05)
+            patch.setattr("io_intelligence_provider.emulator.server._TIMEOUT", 0.05)
             with pytest.raises(RuntimeError, match="did not stop within"):
                 server.stop()
+            raised = KeyError("of the block, which is not replaced")
+            server.__exit__(KeyError, raised, None)
+        assert "did not stop within" in raised.__notes__[0]
         release.set()

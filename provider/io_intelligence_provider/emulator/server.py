@@ -230,7 +230,7 @@ def openai_body(records: Sequence[Rendered], request: int) -> bytes:
     return b'{"object":"list","data":[%b]}' % b",".join(record.served(request) for record in records)
 
 
-START_TIMEOUT: Final = 10.0
+_TIMEOUT: Final = 10.0
 """Timeout of a start or a stop in seconds."""
 _LAST_PORT: Final = 65_535
 
@@ -282,7 +282,7 @@ class EmulatorServer:
         self._server = server = _Server(_config(self.app))
         self._thread = Thread(target=server.run_in_thread, args=(listener,), name="emulator", daemon=True)
         self._thread.start()
-        if not server.settled.wait(START_TIMEOUT) or not server.started:
+        if not server.settled.wait(_TIMEOUT) or not server.started:
             listener.close()
             raise RuntimeError("The emulator's server did not start")
 
@@ -299,9 +299,9 @@ class EmulatorServer:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(START_TIMEOUT)
+        self._thread.join(_TIMEOUT)
         if self._thread.is_alive():
-            raise RuntimeError(f"The emulator's server did not stop within {START_TIMEOUT:g} s")
+            raise RuntimeError(f"The emulator's server did not stop within {_TIMEOUT:g} s")
         self._server = self._thread = None
 
     def __enter__(self) -> Self:
@@ -311,7 +311,12 @@ class EmulatorServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except RuntimeError as problem:
+            if error is None:
+                raise
+            error.add_note(str(problem))
 
 
 class _Server(uvicorn.Server):

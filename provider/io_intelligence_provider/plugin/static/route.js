@@ -113,7 +113,7 @@ export function mirror() {
   if (!frame || !window.location.hash) return;
   if (frame.location.pathname.endsWith(window.location.pathname)) window.frameElement?.dispatchEvent(new Event("load"));
   else if (frame.location.hash !== window.location.hash)
-    // The whole address, because a hash alone would be one of the `<base>` of Airflow's page.
+    // The whole address, because a hash alone is resolved against the `<base>` of Airflow's page.
     frame.history.replaceState(frame.history.state, "", shareable(window.location.hash));
 }
 
@@ -205,8 +205,8 @@ function inHost(event, href, ways) {
 }
 
 /**
- * Follow a link of the framing page, if there is one: the frame's sandbox forbids this page to navigate, and in
- * Airflow 3.2 to download.
+ * Follow a link in the framing page, or in this page without one: the frame's sandbox forbids this page to navigate,
+ * and in Airflow 3.2 to download.
  * @param {{href: string, target?: string, rel?: string, download?: string}} link
  */
 export function follow(link) {

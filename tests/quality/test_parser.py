@@ -134,6 +134,18 @@ def test_parsed_values_of_several_types_are_refused(write: Write, check: Check) 
         check(write(pl.DataFrame({"a": [1, 2]})), schema)
 
 
+def test_a_column_without_a_value_keeps_its_type_when_cells_are_mapped(write: Write, check: Check) -> None:
+    same = pandas.Parser(lambda value: value, element_wise=True)
+    columns = {"a": pandas.Column(str, nullable=True), "b": pandas.Column(float, nullable=True)}
+    schema = pandas.DataFrameSchema(columns, parsers=same)
+    for number, text in enumerate(["x", None]):
+        table = pa.table({"a": pa.array([text], pa.string()), "b": pa.array([None], pa.float64())})
+        path = write(table, f"in/{number}.parquet")
+    checked = check(str(Path(path).parent), schema)
+    assert checked.stopped is None
+    assert checked.valid.to_pydict() == {"a": ["x", None], "b": [None, None]}
+
+
 @BACKENDS
 def test_integers_with_nulls_are_integers_whatever_the_name(write: Write, check: Check, backend: Any) -> None:
     for name in ("price.usd", "price_usd"):

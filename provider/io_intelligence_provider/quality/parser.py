@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -109,7 +109,7 @@ class BatchParser:
         order: Sequence[int] | None = None
         for parser in parsers:
             if parser.element_wise:  # cell by cell: rows cannot move
-                frame = parser(frame).parser_output
+                frame = self._with_types_of_nulls(frame, parser(frame).parser_output)
                 continue
             frame = frame.assign(**{ROW: range(rows) if order is None else order})
             frame = parser(frame).parser_output
@@ -124,6 +124,20 @@ class BatchParser:
             for name in map(str, parsed.frame.columns)
             if name in before.columns and not self.prepared.converts(name)
         }
+
+    def _with_types_of_nulls(self, before: Any, found: Any) -> Any:
+        """Return a frame that was mapped cell by cell, with the former type of columns without any value.
+
+        pandas maps them to floats, or to a type of nulls. It may be just this batch that has no value.
+        """
+        kept = {}
+        for name in before.columns.intersection(found.columns):
+            column, old, new = self.prepared.column_of(str(name)), before[name], found[name]
+            if column is None or column.dtype is None or old.dtype == new.dtype or old.notna().any():
+                continue
+            if new.isna().all() and _has_type(old, column.dtype) and not _has_type(new, column.dtype):
+                kept[name] = old
+        return found.assign(**kept)
 
     def _fill(self, parsed: ParsedBatch) -> None:
         """Add and remove columns, fill defaults, and run the parsers of single columns."""
@@ -224,6 +238,13 @@ class BatchParser:
         parsed.frame = to_frame(table, self.prepared)
         if bad:
             parsed.unreadable[None] = bad
+
+
+def _has_type(series: Any, dtype: Any) -> bool:
+    from pandera.engines import pandas_engine
+
+    found = dtype.check(pandas_engine.Engine.dtype(series.dtype), series)
+    return all(found) if isinstance(found, Iterable) else bool(found)
 
 
 def _parsed_column(parser: Any, series: Any) -> Any:

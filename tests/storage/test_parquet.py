@@ -1,4 +1,4 @@
-"""Tests that repeated texts of a small file are measured before they are all in memory."""
+"""Tests how columns are read: repeated texts within a bound, and those that have no value."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from io_intelligence_provider.errors import UnreadableFileError
+from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.parquet import CheckedFile, FileKind
 
 LONG = "x" * 200_000
@@ -63,6 +64,25 @@ def test_a_list_without_groups_has_many_texts_a_row() -> None:
 def test_what_stays_within_the_bound_is_read_and_empty_texts_do_not_count() -> None:
     texts = ["x" * 300_000] * 223 + ["y" * 200_000] + [""] * 20_000
     assert read(written(pa.array(texts)), pa.string())["a"].to_pylist() == texts
+
+
+@pytest.mark.parametrize("options", [{}, {"write_statistics": False}], ids=["counted", "not counted"])
+@pytest.mark.parametrize("seal", [bytes, with_digests], ids=["no digests", "digests"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.nulls(5, pa.string()),
+        pa.array([None, None, "a", None, None]),
+        pa.array([[], [None], None, [], []], pa.list_(pa.string())),
+        pa.array([{"b": None}, None, {"b": None}], pa.struct([("b", pa.string())])),
+        pa.nulls(0, pa.decimal128(38, 18)),
+    ],
+    ids=["nulls", "a text", "lists", "structs", "no rows"],
+)
+def test_what_has_few_values_or_none(column: pa.Array, seal: Any, options: dict[str, Any]) -> None:
+    found = read(seal(written(column, row_group_size=2, **options)), column.type)
+    assert found["a"].to_pylist() == column.to_pylist()
+    assert found.schema == pa.schema([("a", column.type)])
 
 
 def test_an_index_beyond_the_dictionary_is_a_damaged_file() -> None:

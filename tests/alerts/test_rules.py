@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from helpers.records import uuid_of
 from helpers.stores import model_row, nth_day
-from io_intelligence_provider.alerts.evaluate import evaluate
+from io_intelligence_provider.alerts.evaluate import evaluate, pending
+from io_intelligence_provider.alerts.ledger import record_sent
 from io_intelligence_provider.alerts.rules import AlertRule, rules_from
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 
@@ -239,6 +241,79 @@ class TestBaselines:
         assert heard(builder, rule, when=nth_day(9)) == [("m", "input_token_price", "100", "130.4773")]
         assert heard(builder, rule, when=nth_day(10)) == [("n", None, None, None)]
         assert heard(builder, rule, when=nth_day(11)) == [("n", "input_token_price", "1", "2")]
+
+
+class TestSinceLastAlert:
+    """Against the value that was sent, or the one of the first snapshot."""
+
+    RULE = AlertRule("r", baseline="last_alert", changes=("price_changed", "model_added"))
+
+    def test_whole_models_are_told_on_their_day_if_the_rule_asks_for_them(self, builder):
+        builder.file(0, model_row("m", input_token_price="1"))
+        builder.file(1, model_row("m", input_token_price="1"), model_row("n", input_token_price="2"))
+        assert heard(builder, self.RULE) == [("n", None, None, None)]
+        assert heard(builder, AlertRule("r", baseline="last_alert")) == []
+        builder.file(2, model_row("m", input_token_price="3"), model_row("n", input_token_price="2"))
+        assert heard(builder, self.RULE) == [("m", "input_token_price", "1", "3")]
+
+    def test_later_snapshots_do_not_count(self, builder):
+        for when, price in enumerate(["1", "2", "3"]):
+            extra = [model_row("n", input_token_price="9")] if when else []
+            builder.file(when, model_row("m", input_token_price=price), *extra)
+        digest = evaluate(builder.store, [self.RULE], nth_day(1))
+        assert digest.snapshot_id == builder.store.quality(nth_day(1)).snapshot_id
+        assert [(one.name, one.old_value, one.new_value) for one in digest.alerts] == [
+            ("m", "1", "2"), ("n", None, None)
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("damaged", [0, 1, 2])
+    def test_a_day_that_cannot_be_read_is_left_out(self, builder, damaged):
+        for when in range(4):
+            builder.file(when, model_row("m", input_token_price=str(when + 1)))
+        builder.damage(builder.models_file(damaged))
+        first = "2" if damaged == 0 else "1"
+        assert heard(builder, self.RULE) == [("m", "input_token_price", first, "4")]
+
+    def test_a_model_keeps_its_first_value_in_another_shape(self, builder):
+        """Between two shapes a model is known by its name."""
+        builder.file(0, model_row("m", model_id=uuid_of("old"), input_token_price="1"), shape="openai")
+        builder.file(1, model_row("m", input_token_price="2"), model_row("n", input_token_price="1"))
+        builder.file(2, model_row("m", input_token_price="2"), model_row("n", input_token_price="3"))
+        assert heard(builder, self.RULE) == [
+            ("m", "input_token_price", "1", "2"),
+            ("n", "input_token_price", "1", "3"),
+        ]
+
+    @pytest.mark.parametrize(("way", "told"), [("up", ["2 3"]), ("down", [])])
+    def test_what_was_sent_is_compared_by_direction(self, builder, way, told):
+        builder.file(0, model_row("m", input_token_price="1"))
+        builder.file(1, model_row("m", input_token_price="2"))
+        (digest,) = pending(builder.store, [self.RULE], ["a"]).values()
+        record_sent(builder.store, digest, "a", "run")
+        builder.file(2, model_row("m", input_token_price="3"))
+        rule = AlertRule("r", baseline="last_alert", direction=way)
+        found = [alert for one in pending(builder.store, [rule], ["a"]).values() for alert in one.alerts]
+        assert [f"{alert.old_value} {alert.new_value}" for alert in found] == told
+        assert [(alert.direction, alert.pct, alert.since) for alert in found] == [
+            ("up", 50.0, nth_day(1)) for _ in told
+        ]
+
+
+def test_what_a_notifier_was_sent_is_left_out_for_it(builder):
+    builder.file(0, model_row("m", input_token_price="1", output_token_price="5"))
+    builder.file(1, model_row("m", input_token_price="2", output_token_price="4"))
+    rules = [AlertRule("r")]
+    digest = pending(builder.store, rules, ["a"], nth_day(1))["a"]
+    assert [alert.field for alert in digest.alerts] == ["input_token_price", "output_token_price"]
+    record_sent(builder.store, digest, "a", "run")
+    builder.file(2, model_row("m", input_token_price="7", output_token_price="4"))
+    assert not evaluate(builder.store, rules, nth_day(1), "a")
+    assert evaluate(builder.store, rules, nth_day(1), "b").count == 2
+    assert evaluate(builder.store, rules, nth_day(1)).count == 2
+    assert pending(builder.store, rules, ["a"], nth_day(1)) == {}
+    builder.file(1, model_row("m", input_token_price="3", output_token_price="4"))
+    (revised,) = pending(builder.store, rules, ["a"], nth_day(1))["a"].alerts
+    assert (revised.old_value, revised.new_value, revised.told, revised.correction) == ("1", "3", "2", True)
 
 
 YAML = """

@@ -15,20 +15,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from io_intelligence_provider.contract.report import CATALOGUE, QualityReport
-from io_intelligence_provider.plugin.api.common import (
-    Answer,
+from io_intelligence_provider.plugin.api.checks import (
     CheckRow,
     CheckSummaries,
     Failure,
     MayRead,
-    Moment,
-    Offset,
-    Parameters,
-    WarnedAnswer,
     check_rows,
     html_response,
     refused_record,
     without_values,
+)
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    Moment,
+    Offset,
+    Parameters,
+    WarnedAnswer,
 )
 from io_intelligence_provider.plugin.errors import ForbiddenError, scrub, without_surrogates
 from io_intelligence_provider.plugin.http import METHODS, answer, render

@@ -16,21 +16,23 @@ from starlette.responses import HTMLResponse, Response
 
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import NotOnFileError, StorageError
-from io_intelligence_provider.plugin.api.common import (
-    Answer,
+from io_intelligence_provider.plugin.api.checks import (
     CheckRow,
     CheckSummaries,
-    DatedParameters,
     Failure,
     MayRead,
-    Moment,
-    Offset,
-    WarnedAnswer,
     check_rows,
     html_response,
     refused_record,
-    report_on,
     without_values,
+)
+from io_intelligence_provider.plugin.api.common import (
+    Answer,
+    DatedParameters,
+    Moment,
+    Offset,
+    WarnedAnswer,
+    report_on,
 )
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Quarantine, Reader

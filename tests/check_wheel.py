@@ -63,7 +63,8 @@ OBJECT_STORES: Final = {
     "azure": (
         "abfs://wheel/store",
         "AzureBlobFileSystem",
-        {"conn_type": "wasb", "login": "wheel", "password": "d2hlZWw=", "host": "http://127.0.0.1:1"},
+        {"conn_type": "wasb", "password": "d2hlZWw=", "host": "http://127.0.0.1:1"}
+        | {"extra": {"account_name": "wheel"}},
     ),
 }
 

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from helpers.airflow_runs import API_KEY
 from io_intelligence_provider import IOIntelligenceClient, export_prices, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
 from io_intelligence_provider.hooks.store import open_store
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
@@ -171,8 +171,33 @@ def test_a_local_root_takes_no_storage_connection(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_is_not_installed_is_a_clear_error() -> None:
-    with pytest.raises(ConfigurationError, match="Install the provider"):
+    with pytest.raises(ConfigurationError, match=r"Install the extra for it \(s3, gcs, azure\)"):
         open_store("gs://bucket/prefix")
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "advice"),
+    [
+        (ValueError, ConfigurationError, "correct the URL or the connection"),
+        (OSError, StorageError, "Check the URL and the connection"),
+        (RuntimeError, StorageError, "Check the URL and the connection"),
+    ],
+)
+def test_a_connection_that_opens_no_file_system(
+    raised: type[Exception], error: type[Exception], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file systems of the clouds ask for a token when they are made; none is installed here."""
+
+    def attach(*_: Any) -> Any:
+        raise raised("no token from https://user:hunter2@login.example.com/?sig=hunter2")
+
+    monkeypatch.setattr("io_intelligence_provider.hooks.store.attach", attach)
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE", '{"conn_type": "google_cloud_platform"}')
+    with pytest.raises(error, match=advice) as caught:
+        open_store("gs://bucket/prefix", "google")
+    assert "root 'gs://bucket/prefix'" in str(caught.value)
+    assert "no token from" in str(caught.value)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_changes_alerts_and_exports_on_s3(

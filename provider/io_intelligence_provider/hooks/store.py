@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Variable, conf
 from airflow.sdk.io import attach
 
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.hooks.io_intelligence import connection_of
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
     :param what: the caller's name for the path, for messages.
     :raises MissingConnectionError: when there is no connection with that id.
     :raises ConfigurationError: when the path is no valid location, holds credentials, or has no file system.
+    :raises StorageError: when the file system could not be opened, such as without a valid token.
     """
     from io_intelligence_provider.storage.location import local_path, redacted, refusal_of
 
@@ -105,5 +106,10 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
         return attach(scheme, storage_conn_id).fs
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
-            f"No file system for the {what} {path!r}: {redacted(error)}. Install the provider that serves it."
+            f"No file system for the {what} {path!r}: {redacted(error)}. "
+            "Install the extra for it (s3, gcs, azure), or correct the URL or the connection."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - some file systems ask for a token when they are made
+        raise StorageError(
+            f"Could not open the {what} {path!r}: {redacted(error)}. Check the URL and the connection."
         ) from None

@@ -1,0 +1,118 @@
+"""Tests what a comparison says of its days: which it read, which it could not, and who was in quarantine."""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+import pytest
+
+from helpers.records import uuid_of
+from helpers.stores import model_row, nth_day, refused_record
+from io_intelligence_provider.changes.days import UnreadableDayError
+from io_intelligence_provider.changes.diff import compare, compare_with
+
+
+def changed(comparison):
+    columns = ["name", "change", "field", "old_value", "new_value", "previous_date"]
+    return [tuple(row.values()) for row in comparison.changes.select(columns).to_pylist()]
+
+
+def refused(name, identity=None):
+    return refused_record(name, model_id=uuid_of(identity or name))
+
+
+def test_a_first_day(builder):
+    builder.file(0, model_row("m"))
+    found = compare(builder.store, nth_day(0))
+    assert (found.snapshot_date, found.previous_date, found.has_refused) == (nth_day(0), None, False)
+    assert list(found.snapshots) == [nth_day(0)]
+    assert (changed(found), found.unreadable) == ([], {})
+    assert found.quarantined.is_empty()
+    assert found.quarantined.schema == {
+        "previous_date": pl.Date,
+        "model_id": pl.String,
+        "name": pl.String,
+    }
+
+
+def test_models_in_quarantine_with_the_day_they_were_last_known(builder):
+    twins = sorted([uuid_of("one"), uuid_of("two")])
+    builder.file(0, model_row("a"), *(model_row("twin", model_id=one) for one in reversed(twins)))
+    twin_records = [refused_record("twin", model_id=one) for one in twins]
+    builder.file(1, model_row("a"), model_row("z"), refused=twin_records)
+    builder.file(2, model_row("n"), refused=[*twin_records, refused("z"), refused("a")])
+    found = compare(builder.store, nth_day(2))
+    assert (found.snapshot_date, found.previous_date, found.has_refused) == (nth_day(2), nth_day(1), True)
+    assert list(found.snapshots) == [nth_day(2), nth_day(1), nth_day(0)]
+    assert found.quarantined.rows() == [
+        (nth_day(1), uuid_of("a"), "a"),
+        (nth_day(0), twins[0], "twin"),
+        (nth_day(0), twins[1], "twin"),
+        (nth_day(1), uuid_of("z"), "z"),
+    ]
+    assert changed(found) == [("n", "model_added", None, None, None, nth_day(1))]
+
+
+def test_an_earlier_day_that_cannot_be_read_is_skipped_and_named(builder, caplog):
+    for when in range(4):
+        builder.file(when, model_row("m", input_token_price=str(when + 1)))
+    for when in (1, 2):
+        builder.damage(builder.models_file(when))
+    with caplog.at_level(logging.WARNING):
+        found = compare(builder.store, nth_day(3))
+    assert changed(found) == [("m", "price_changed", "input_token_price", "1", "4", nth_day(0))]
+    assert sorted(found.unreadable) == [nth_day(1), nth_day(2)]
+    for day, why in found.unreadable.items():
+        assert f"snapshot_date={day}" in why
+        said = f"{day} is skipped, and {nth_day(3)} is compared with the day before it: {why}"
+        assert [record.getMessage() for record in caplog.records].count(said) == 1
+
+    builder.damage(builder.models_file(3))
+    with pytest.raises(UnreadableDayError) as caught:
+        compare(builder.store, nth_day(3))
+    assert caught.value.day == nth_day(3)
+
+
+@pytest.mark.parametrize(
+    ("price", "other", "wanted"), [("2", "5", "2"), (None, None, None)], ids=["another price", "no price"]
+)
+def test_a_field_is_compared_with_each_earlier_day(builder, price, other, wanted):
+    """``n`` is known from the day before, where the field did not move, and ``m`` from an older one."""
+    builder.file(0, model_row("m", input_token_price="1"))
+    builder.file(1, model_row("n", input_token_price=other), refused=[refused("m")])
+    builder.file(2, model_row("m", input_token_price=price), model_row("n", input_token_price=other))
+    found = compare(builder.store, nth_day(2))
+    assert changed(found) == [("m", "price_changed", "input_token_price", "1", wanted, nth_day(0))]
+
+
+def test_keys_of_extra_have_both_values(builder):
+    builder.file(0, model_row("m", extra='{"b": 1, "a": 1, "gone": 2}'))
+    builder.file(1, model_row("m", extra='{"a": "x", "b": 2, "new": null}'))
+    assert changed(compare(builder.store, nth_day(1))) == [
+        ("m", "attribute_changed", "extra.a", "1", '"x"', nth_day(0)),
+        ("m", "attribute_changed", "extra.b", "1", "2", nth_day(0)),
+        ("m", "attribute_changed", "extra.gone", "2", None, nth_day(0)),
+        ("m", "attribute_changed", "extra.new", None, "null", nth_day(0)),
+    ]
+
+
+@pytest.mark.parametrize("shapes", [("openai", "documented"), ("documented", "openai")])
+def test_equal_values_of_two_shapes_are_no_change(builder, shapes):
+    values = {"input_token_price": "1", "output_token_price": "2", "max_tokens": 8, "context_window": 9}
+    for when, shape in enumerate(shapes):
+        builder.file(when, model_row("m", **values), shape=shape)
+    assert changed(compare(builder.store, nth_day(1))) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "added"), [("documented", ["other", "twin"]), ("openai", ["other"])], ids=["by id", "by name"]
+)
+def test_a_new_model_that_a_given_day_refused_is_left_out(builder, shape, added):
+    """Within a shape a record is the model of its id alone; between two shapes any of its name."""
+    builder.file(0, model_row("m"), refused=[refused("twin", "one")], shape=shape)
+    twins = [model_row("twin", model_id=uuid_of(name)) for name in ("one", "two")]
+    builder.file(1, model_row("m"), model_row("other"), *twins)
+    found = compare_with(builder.store, nth_day(1), nth_day(0))
+    assert [row[:2] for row in changed(found)] == [(name, "model_added") for name in added]
+    assert uuid_of("one") not in found.changes["model_id"].to_pylist()

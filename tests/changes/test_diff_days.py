@@ -1,4 +1,4 @@
-"""Tests what a comparison says of its days: which it read, which it could not, and who was in quarantine."""
+"""Tests what a comparison says of its days: which it read, who was in quarantine, what each shape can say."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 from helpers.records import uuid_of
 from helpers.stores import model_row, nth_day, refused_record
+from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.changes.days import UnreadableDayError
 from io_intelligence_provider.changes.diff import compare, compare_with
+from io_intelligence_provider.changes.kinds import comparable
 
 
 def changed(comparison):
@@ -116,3 +118,21 @@ def test_a_new_model_that_a_given_day_refused_is_left_out(builder, shape, added)
     found = compare_with(builder.store, nth_day(1), nth_day(0))
     assert [row[:2] for row in changed(found)] == [(name, "model_added") for name in added]
     assert uuid_of("one") not in found.changes["model_id"].to_pylist()
+
+
+def test_a_null_where_the_documentation_gives_a_default(builder):
+    """The documented shape has the default filled in, so its null was served; the other does not have it."""
+    builder.file(0, model_row("m", supports_images_input=None))
+    builder.file(1, model_row("m", supports_images_input=True), shape="openai")
+    builder.file(2, model_row("m", supports_images_input=None))
+    builder.file(3, model_row("m", supports_images_input=None), shape="openai")
+    builder.file(4, model_row("m", supports_images_input=False))
+    found = [changed(compare(builder.store, nth_day(when))) for when in (1, 2, 3, 4)]
+    about = ("m", "attribute_changed", "supports_images_input")
+    assert found == [[(*about, None, "true", nth_day(0))], [(*about, "true", None, nth_day(1))], [], []]
+
+
+def test_keys_of_extra_are_compared_within_a_shape():
+    for field in ("extra", "extra.a", "extra.a.b"):
+        assert comparable(field, WireShape.OPENAI, WireShape.OPENAI)
+        assert not comparable(field, WireShape.DOCUMENTED, WireShape.OPENAI)

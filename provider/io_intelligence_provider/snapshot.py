@@ -402,8 +402,8 @@ def snapshot_date_for(run_after: datetime, now: datetime, *, on_file: bool) -> d
     late = in_utc(now) - midnight
     if late >= GRACE:
         raise LateRunError(
-            f"The run is of {day}, and today is {today} (UTC). The API serves the present only, so "
-            f"today's prices would be filed under {day}. A missed day stays missing."
+            f"The run is of {day}, and today is {today} (UTC). The API serves current prices only, so "
+            f"today's prices would be filed under {day}. A missed day cannot be filed later."
         )
     if on_file:
         raise LateRunError(

@@ -128,7 +128,7 @@ def test_a_ledger_that_cannot_be_written_is_a_warning(
     (root / "alerts").write_text("no folder")
     assert heard_of(lambda: IOIntelligenceSnapshotOperator(task_id="snapshot"))
     printed = "".join(capfd.readouterr()) + caplog.text
-    assert "The store cannot record that the failure was told" in printed
+    assert "The store could not record that the message was sent" in printed
 
 
 def test_the_subject_is_one_line() -> None:
@@ -284,7 +284,7 @@ def test_one_notifier_that_fails_does_not_stop_the_others(
 
     assert heard_of(fails, Recorder([], RuntimeError(SECRET)))["subject"].endswith("No snapshot.")
     printed = "".join(capfd.readouterr()) + caplog.text
-    assert "Recorder could not tell of the failure: RuntimeError" in printed
+    assert "Recorder could not send the message: RuntimeError" in printed
 
 
 def test_without_notifiers_the_message_is_in_the_log(

@@ -132,7 +132,7 @@ def test_slack_and_mail_get_one_digest_each_and_a_rerun_sends_nothing(
     assert result_of(again)["sent"] == {}
     assert len(result_of(again)["nothing_new"]) == 2
     assert len(webhook.messages) == len(mailbox.mails) == 1
-    assert f"1 change on {today()}; every notifier was sent before what the rules ask for." in "".join(
+    assert f"1 change on {today()}; every notifier was already sent those that the rules select." in "".join(
         capfd.readouterr()
     )
 
@@ -144,7 +144,7 @@ def test_changes_that_no_rule_asks_for_are_said_in_the_log(
     dag = alert_dag(mail())
     dag.get_task("alert").rules = [AlertRule("quotas", changes="quota_changed")]
     assert run_dag(dag).state == "success"
-    assert f"1 change on {today()}, none asked for by a rule." in "".join(capfd.readouterr())
+    assert f"1 change on {today()}, none selected by a rule." in "".join(capfd.readouterr())
 
 
 def test_one_of_two_fails_and_a_retry_sends_only_what_is_missing(

@@ -62,7 +62,7 @@ def test_a_name_of_no_check_is_told_with_those_there_are(severity, thresholds, w
         ({"severity": {"c": "x"}}, "severity of 'c' is 'x'; it is 'error' or 'warn'."),
         (
             {"severity": {"a.coerce_dtype": "warn"}},
-            "severity of 'a.coerce_dtype' cannot be 'warn': what is not of its type cannot be valid.",
+            "severity of 'a.coerce_dtype' cannot be 'warn': a value of another type cannot be valid.",
         ),
         ({"thresholds": {"c": True}}, "threshold of 'c' is True; it is a count (int) or a share (float)."),
         ({"thresholds": {"c": "x"}}, "threshold of 'c' is 'x'; it is a count (int) or a share (float)."),

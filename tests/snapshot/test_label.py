@@ -44,7 +44,7 @@ def test_within_six_hours_after_midnight_only_a_missing_day_is_filed(now):
 @pytest.mark.parametrize("on_file", [False, True])
 @pytest.mark.parametrize("now", ["2026-01-03T06:00:00Z", "2026-01-04T00:00:00Z", "2027-01-02T06:00:00Z"])
 def test_later_a_missed_day_stays_missing(now, on_file):
-    with pytest.raises(LateRunError, match="A missed day stays missing"):
+    with pytest.raises(LateRunError, match="A missed day cannot be filed later"):
         snapshot_date_for(RUN, at(now), on_file=on_file)
 
 

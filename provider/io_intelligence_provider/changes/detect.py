@@ -76,7 +76,7 @@ def detect_changes(
                 break
         except UnreadableDayError as error:
             log.warning(
-                "The changes of %s are not detected again, because it cannot be read: %s", later, error
+                "The changes of %s are not detected again, because that day cannot be read: %s", later, error
             )
     compact_or_warn(store)
     return _summary(comparison, store.files.url(changes_path(day)))
@@ -113,7 +113,7 @@ def _refresh(store: SnapshotStore, day: date) -> Comparison:
         store.files.put(changes_path(day), to_parquet(comparison.changes, metadata))
         if all(store.info(other).snapshot_id == name for other, name in comparison.snapshots.items()):
             return comparison
-    log.warning("The snapshots keep changing: the changes of %s may be those of a superseded one", day)
+    log.warning("Snapshots were replaced while they were compared: the changes of %s may be out of date", day)
     return comparison
 
 

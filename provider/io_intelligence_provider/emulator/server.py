@@ -113,7 +113,7 @@ async def get_models_list(
     q: Annotated[str | None, Query()] = None,
     guest_session: Annotated[str | None, Header(alias="X-Guest-Session-ID")] = None,
 ) -> Response:
-    """One page of the models that are available now, or of those whose name or description has ``q``."""
+    """Return one page of the available models, or of those whose name or description has ``q``."""
     del guest_session  # `authorize` reads it; it is a parameter here so that it is documented
     state: EmulatorState = request.app.emulator
     records = state.records(q)

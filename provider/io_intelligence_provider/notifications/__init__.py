@@ -1,6 +1,6 @@
-"""Defines the Airflow notifier that posts a digest as JSON to a URL.
+"""Defines the Airflow notifiers: one posts a digest as JSON to a URL, one reports failed tasks to others.
 
-May import: ``hooks``, and everything that knows no Airflow.
+May import: ``operators``, ``hooks``, and everything that does not import Airflow.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class IOIntelligenceFailureNotifier(BaseNotifier):
                 told += 1
             except Exception as error:  # noqa: BLE001 - a notifier may raise anything; the others are tried
                 self.log.error(  # noqa: TRY400 - the text of the error may hold a credential
-                    "%s could not tell of the failure: %s", type(notifier).__name__, type(error).__name__
+                    "%s could not send the message: %s", type(notifier).__name__, type(error).__name__
                 )
         if told and told == len(self.notifiers):
             self._record(context)
@@ -72,7 +72,7 @@ class IOIntelligenceFailureNotifier(BaseNotifier):
                 record_stop(open_store(task.root, task.storage_conn_id), report, context["ti"].run_id)
             except Exception as unwritten:  # noqa: BLE001 - a file system may raise anything
                 self.log.warning(
-                    "The store cannot record that the failure was told (%s): the watchdog will repeat it.",
+                    "The store could not record that the message was sent (%s): the watchdog will repeat it.",
                     type(unwritten).__name__,
                 )
 

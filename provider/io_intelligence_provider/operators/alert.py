@@ -130,9 +130,9 @@ class IOIntelligenceAlertOperator(BaseOperator):
     def _log_why_nothing_was_sent(self, changes: int, digest: Digest) -> None:
         found = f"{changes or 'No'} {'change' if changes == 1 else 'changes'} on {digest.snapshot_date}"
         if digest and self.notifiers:
-            self.log.info("%s; every notifier was sent before what the rules ask for.", found)
+            self.log.info("%s; every notifier was already sent those that the rules select.", found)
         elif not digest:
-            self.log.info("%s%s.", found, ", none asked for by a rule" if changes else "")
+            self.log.info("%s%s.", found, ", none selected by a rule" if changes else "")
 
 
 _SUFFIXES = (".yaml", ".yml", ".json")

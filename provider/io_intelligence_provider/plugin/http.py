@@ -172,7 +172,7 @@ class Page:
                 with reader.prefetch(reader.changes):
                     reader.timeline()
             except BaseException:  # a panic of polars is one
-                log.debug("What most views need could not be read", exc_info=True)
+                log.debug("Reading ahead for the views failed", exc_info=True)
 
         if self._prefetching is None or not self._prefetching.is_alive():
             self._prefetching = threading.Thread(target=work, name="io-intelligence-prefetch", daemon=True)
@@ -198,7 +198,7 @@ class Page:
             except TimeoutError:
                 self._stuck += 1
                 log.warning(
-                    "A read of the store takes more than %s seconds and is left alone", cache.STUCK_SECONDS
+                    "A read of the store takes more than %s seconds and is abandoned", cache.STUCK_SECONDS
                 )
                 raise StuckError from None
 

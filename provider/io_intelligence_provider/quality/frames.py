@@ -384,7 +384,7 @@ def from_frame(data: Any, *, index: bool = False) -> pa.Table:
             return refuse_columns(data.to_arrow(), "The frame")
         if wrong := [label for label in data.columns if not isinstance(label, str)]:
             raise ConfigurationError(
-                f"The frame has a column {wrong[0]!r}, a {type(wrong[0]).__name__}. Name columns by texts."
+                f"The frame has a column {wrong[0]!r} ({type(wrong[0]).__name__}). Names have to be text."
             )
         kept = index or any(name is not None for name in data.index.names)
         return refuse_columns(pa.Table.from_pandas(data, preserve_index=None if kept else False), "The frame")

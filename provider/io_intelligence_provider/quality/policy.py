@@ -1,4 +1,4 @@
-"""Holds a check's options, severities and thresholds; computes score and outcome, and what stops a run."""
+"""Holds a check's options, severities and thresholds; computes its score and outcome; finds what stops it."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] 
             raise ConfigurationError(f"severity of {name!r} is {value!r}; it is 'error' or 'warn'.")
         if value == "warn" and name.rpartition(".")[2] == "coerce_dtype":
             raise ConfigurationError(
-                f"severity of {name!r} cannot be 'warn': what is not of its type cannot be valid."
+                f"severity of {name!r} cannot be 'warn': a value of another type cannot be valid."
             )
         severities[name] = value
     return Policy(severities, {name: _threshold(name, value) for name, value in (thresholds or {}).items()})

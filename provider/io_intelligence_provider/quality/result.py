@@ -135,7 +135,7 @@ def checked(result: CheckResult) -> CheckResult:
     :raises ValueError: when counts are out of range, or examples are too many or nested too deep.
     """
     if not 0 <= result.failed <= _LARGEST_COUNT or not 0 <= result.evaluated <= _LARGEST_COUNT:
-        raise ValueError(f"the check {result.check[:100]!r} counts what nobody can count")
+        raise ValueError(f"the counts of the check {result.check[:100]!r} are out of range")
     if len(result.examples) > _MOST_EXAMPLES or _is_deeper(result.examples, _DEEPEST_EXAMPLE):
         raise ValueError(f"the examples of the check {result.check[:100]!r} are too many, or nested too deep")
     return result

@@ -1,6 +1,6 @@
 """Defines the trigger that fires when prices or quotas change.
 
-May import: ``hooks``, and everything that knows no Airflow.
+May import: ``hooks``, and everything that does not import Airflow.
 """
 
 from __future__ import annotations

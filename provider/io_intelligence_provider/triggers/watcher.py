@@ -45,7 +45,7 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
     logged and repeated with growing intervals of up to an hour (a longer ``interval`` is kept); after a rate
     limit the trigger waits as long as the response demands. A refused credential or an invalid setting is
     logged and raised. The payload of an event has ``event_id``, ``moved`` (``prices``, ``quotas`` or both),
-    ``seen_at``, and the hashes that were compared.
+    ``seen_at``, ``wire_shape``, and the hashes that were compared.
 
     :param io_intelligence_conn_id: the connection of the API.
     :param root: root of the store; by default ``[io_intelligence] root`` of the triggerer.

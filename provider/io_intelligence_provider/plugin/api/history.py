@@ -1,4 +1,4 @@
-"""Returns the history of some models; computes the like-for-like index, and medians of what is listed."""
+"""Returns the history of some models; computes the like-for-like index and medians of listed prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Returns the models of a day, one model, and the history of some models."""
+"""Returns the models of a day, and one model with its history and its changes."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ the valid ones to one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/mode
 * **Invalid records** are written to quarantine with all their failures; the others to the snapshot.
 * **An invalid catalogue** (incomplete, empty, half of it gone, too many records refused) fails the task. The
   last good file stays; report and quarantine give the reasons.
-* **A missed day** stays missing. The API serves only current data, so a late run is skipped rather than
-  written under another day.
+* **A missed day** cannot be filed later. The API serves only current data, so a late run is skipped rather
+  than written under another day.
 * **Changes** since the previous snapshot are in `<root>/changes/snapshot_date=…/changes.parquet`.
 * **Messages** go to the log of the task `alert` until `NOTIFIERS` in `io_intelligence_settings.py` has an
   entry. `RULES` there, or the Airflow Variable `io_intelligence_alert_rules` (YAML or JSON) if it exists,

@@ -3,7 +3,7 @@
 Starts when a snapshot was committed, with its date as the partition key, as an example: the run knows which
 date to process even when it is cleared weeks later, and a second snapshot of the date gives a second run.
 
-It needs Airflow 3.3; below, this file defines no Dag. An event with a partition key starts no Dag with a
+It needs Airflow 3.3; with 3.2, this file defines no Dag. An event with a partition key starts no Dag with a
 plain `schedule=asset`: schedule those on `io_intelligence_models`.
 """
 

@@ -14,7 +14,7 @@ the valid ones to one Parquet file: `<root>/models/snapshot_date=YYYY-MM-DD/mode
 * **Changes** since the previous snapshot are in `<root>/changes/snapshot_date=…/changes.parquet`.
 * **Messages** go to the log of the task `alert` until `NOTIFIERS` in `io_intelligence_settings.py` has an
   entry. `RULES` there, or the Airflow Variable `io_intelligence_alert_rules` (YAML or JSON) if it exists,
-  select the changes to report. The same notifiers are told of a task that failed, after its last try.
+  select the changes to report. The same notifiers get a message when a task has failed its last try.
 * **Dags that follow**: schedule them on the assets `io_intelligence_models` (a snapshot was committed),
   `io_intelligence_price_changes` and `io_intelligence_quota_changes` (there was such a change). From Airflow
   3.3 on `io_intelligence_models_by_date` has the date as its partition key.

@@ -1,11 +1,11 @@
 """### Overdue snapshots and stopped runs of IO Intelligence
 
 Fails when no snapshot was committed for longer than a day, when a run was stopped by its checks and none has
-succeeded since, or when the daily Dag is paused (Airflow 3.3 tells). The message has the deciding check and
+succeeded since, or, from Airflow 3.3 on, when the daily Dag is paused. The message has the deciding check and
 the reasons.
 
-The snapshots and the runs are read from the store, so a daily Dag that is broken, deleted or never ran is
-noticed too. A stopped run that the daily Dag told all of `NOTIFIERS` of is not repeated for a day.
+The snapshots and the runs are read from the store, so a daily Dag that is broken, was deleted or never ran is
+reported too. A stopped run that all of `NOTIFIERS` got a message about is not reported again for a day.
 It runs once a day at 06:15 UTC, when a run of the day before can no longer write its snapshot.
 
 * **Messages** go to `NOTIFIERS` in `io_intelligence_settings.py`, in addition to any monitoring of failed

@@ -262,6 +262,12 @@ class _Response(http.client.HTTPResponse):
             self.fp.close()
             self.fp = io.BufferedReader(_BoundedReads(sock, exchange.deadline))
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client takes 102 and 103 for final; of 100 it reads on to the final response (RFC 9110, 15.2).
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
+        return version, http.client.CONTINUE if is_interim else status, reason
+
 
 class _HTTPConnection(HTTPConnection):
     """A connection that ignores ``http.client``'s debug level.

@@ -59,14 +59,14 @@ def test_the_connection_may_be_a_uri_whose_path_airflow_takes_for_its_schema(
 ) -> None:
     with Receiver() as receiver:
         address = receiver.url.removeprefix("http://").removesuffix("/hook")
-        uri = f"{kind}://{address}/deep/hook"
+        uri = f"{kind}://{address}/deep/hook?key=k%2F1&token=t-of-the-test"
         monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK", uri)
         if kind == "generic":  # its scheme is https, which the receiver does not speak
             with pytest.raises(NotificationError, match="SSLError"):
                 notifier().notify({})
             return
         notifier().notify({})
-    assert receiver.requests[0][0] == "/deep/hook"
+    assert receiver.requests[0][0] == "/deep/hook?key=k%2F1&token=t-of-the-test"
 
 
 def test_scheme_and_port_may_stand_in_their_fields(connect: Callable[..., None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.log import mask_secret
@@ -130,8 +130,10 @@ def _url(connection: Connection) -> str:
         schema, kind = connection.schema or "", connection.conn_type or ""
         if schema in ("", "http", "https"):
             host = f"{schema or 'https'}://{host}"
-        else:  # Airflow takes the path of a connection that is given as a URI for its schema
+        else:  # of one given as a URI, Airflow takes the path for its schema and the query for its extra
+            query = urlencode(connection.extra_dejson)
             host = f"{kind if kind in ('http', 'https') else 'https'}://{host}/{schema}"
+            host += f"?{query}" if query else ""
     try:
         parts = urlsplit(host)
         named = parts.port

@@ -57,6 +57,7 @@ from io_intelligence_provider.store.models_file import (
     MODELS_KIND,
     ModelSorter,
     NoRunIdError,
+    SerialisedModels,
     serialise_models,
 )
 from io_intelligence_provider.store.store import (
@@ -200,7 +201,7 @@ def run_snapshot(
         if stopped:
             raise _stopped(replace(report, seconds=monotonic() - began), stopped, store)
         serialised = serialise_models(models.slices(), report.fetched_at, _metadata(report, query))
-    _commit(store, report, serialised.data)
+    _commit(store, report, serialised)
     compact_or_warn(store)
     summary = _summary(store, report, serialised.content_hash)
     return SnapshotRun(summary, replace(report, seconds=monotonic() - began))
@@ -320,7 +321,7 @@ def _metadata(report: QualityReport, query: str) -> dict[str, str]:
     }
 
 
-def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
+def _commit(store: SnapshotStore, report: QualityReport, models: SerialisedModels) -> None:
     """Write the models file, which commits the run; then delete the artifacts of the superseded snapshot."""
     day = report.snapshot_date
     try:
@@ -332,8 +333,8 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
         # The superseded run is unknown, so no artifacts are deleted.
         log.warning("The snapshot of %s is replaced: %s", day, error)
         superseded = None
-    check_bytes(data, store.files.url(models_path(day)), MODELS_KIND)
-    store.files.put(models_path(day), data)
+    check_bytes(models.data, store.files.url(models_path(day)), MODELS_KIND, models.unpacked)
+    store.files.put(models_path(day), models.data)
     try:
         committed = store.info(day).snapshot_id
         # A concurrent run may have committed meanwhile without having seen this snapshot.

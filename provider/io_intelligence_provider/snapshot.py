@@ -274,6 +274,10 @@ def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
     yield group  # the last group, also for an empty catalogue
 
 
+_MOST_UNKNOWN: Final = 3_000
+"""Unknown keys that a report lists; with more of a hundred letters each it could not be read again."""
+
+
 def _report(
     facts: RunFacts, snapshot_id: str, day: date, fetched_at: datetime, fail_on: str
 ) -> tuple[QualityReport, list[CheckResult]]:
@@ -281,6 +285,7 @@ def _report(
     counts = facts.counts
     checks = (*counts.results(), *snapshot_checks(facts))
     stopped = stopping(checks, fail_on, ALWAYS_STOPPING)
+    unknown = sorted(counts.unknown)[:_MOST_UNKNOWN]
     report = QualityReport(
         run_id=snapshot_id,
         checked_at=fetched_at,
@@ -293,8 +298,8 @@ def _report(
         snapshot_date=day,
         source_url=facts.source_url,
         wire_shape=facts.shape.value,
-        fields=tuple(sorted(counts.fields)),
-        unknown_fields=tuple(sorted(counts.unknown)),
+        fields=tuple(sorted({*(counts.fields - counts.unknown), *unknown})),
+        unknown_fields=tuple(unknown),
         missing_fields=tuple(missing_fields(facts)),
     )
     return report, stopped

@@ -174,6 +174,18 @@ def test_a_snapshot_with_the_first_or_the_last_moment_can_be_read(tmp_path: Path
 
 
 @pytest.mark.long
+def test_a_report_on_any_number_of_unknown_keys_can_be_read(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path)
+    keys = {f"{n:05}{'é' * 95}": n for n in range(8_000)}
+    file_records(store, [model_record(**keys)])
+    report = store.quality()
+    (check,) = [check for check in report.checks if check.check == "unknown_fields"]
+    assert check.failed == len(keys)
+    assert report.unknown_fields == tuple(keys)[:3_000]
+    assert {"model_id", "input_token_price"} < set(report.fields)
+
+
+@pytest.mark.long
 def test_a_snapshot_that_would_unpack_to_too_much_is_not_committed(tmp_path: Path) -> None:
     """A dictionary holds a text once; what is read holds it once a model."""
     store, text = SnapshotStore(tmp_path), "licence " * 6_000

@@ -144,7 +144,14 @@ class TransportError(IOIntelligenceError):
 
 
 class ResponseError(IOIntelligenceError):
-    """A complete response is not JSON, is an error, or has neither of the known shapes."""
+    """A complete response is not JSON, is an error, or has neither of the known shapes.
+
+    ``is_end``: whether a page after the last may be answered so: with JSON without models, or with 204.
+    """
+
+    def __init__(self, message: str, *, is_end: bool = False) -> None:
+        super().__init__(message)
+        self.is_end = is_end
 
 
 class PaginationError(IOIntelligenceError):

@@ -57,6 +57,7 @@ from io_intelligence_provider.store.models_file import (
     MODELS_KIND,
     ModelSorter,
     NoRunIdError,
+    SerialisedModels,
     serialise_models,
 )
 from io_intelligence_provider.store.store import (
@@ -200,7 +201,7 @@ def run_snapshot(
         if stopped:
             raise _stopped(replace(report, seconds=monotonic() - began), stopped, store)
         serialised = serialise_models(models.slices(), report.fetched_at, _metadata(report, query))
-    _commit(store, report, serialised.data)
+    _commit(store, report, serialised)
     compact_or_warn(store)
     summary = _summary(store, report, serialised.content_hash)
     return SnapshotRun(summary, replace(report, seconds=monotonic() - began))
@@ -273,6 +274,10 @@ def _groups(pages: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
     yield group  # the last group, also for an empty catalogue
 
 
+_MOST_UNKNOWN: Final = 3_000
+"""Unknown keys that a report lists; with more of a hundred letters each it could not be read again."""
+
+
 def _report(
     facts: RunFacts, snapshot_id: str, day: date, fetched_at: datetime, fail_on: str
 ) -> tuple[QualityReport, list[CheckResult]]:
@@ -280,6 +285,7 @@ def _report(
     counts = facts.counts
     checks = (*counts.results(), *snapshot_checks(facts))
     stopped = stopping(checks, fail_on, ALWAYS_STOPPING)
+    unknown = sorted(counts.unknown)[:_MOST_UNKNOWN]
     report = QualityReport(
         run_id=snapshot_id,
         checked_at=fetched_at,
@@ -292,8 +298,8 @@ def _report(
         snapshot_date=day,
         source_url=facts.source_url,
         wire_shape=facts.shape.value,
-        fields=tuple(sorted(counts.fields)),
-        unknown_fields=tuple(sorted(counts.unknown)),
+        fields=tuple(sorted({*(counts.fields - counts.unknown), *unknown})),
+        unknown_fields=tuple(unknown),
         missing_fields=tuple(missing_fields(facts)),
     )
     return report, stopped
@@ -320,7 +326,7 @@ def _metadata(report: QualityReport, query: str) -> dict[str, str]:
     }
 
 
-def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
+def _commit(store: SnapshotStore, report: QualityReport, models: SerialisedModels) -> None:
     """Write the models file, which commits the run; then delete the artifacts of the superseded snapshot."""
     day = report.snapshot_date
     try:
@@ -332,8 +338,8 @@ def _commit(store: SnapshotStore, report: QualityReport, data: bytes) -> None:
         # The superseded run is unknown, so no artifacts are deleted.
         log.warning("The snapshot of %s is replaced: %s", day, error)
         superseded = None
-    check_bytes(data, store.files.url(models_path(day)), MODELS_KIND)
-    store.files.put(models_path(day), data)
+    check_bytes(models.data, store.files.url(models_path(day)), MODELS_KIND, models.unpacked)
+    store.files.put(models_path(day), models.data)
     try:
         committed = store.info(day).snapshot_id
         # A concurrent run may have committed meanwhile without having seen this snapshot.

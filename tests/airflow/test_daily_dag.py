@@ -134,7 +134,9 @@ def test_a_task_with_a_root_of_its_own_wakes_nobody_but_its_own_outlets(
     """Also when the root is a template, and whoever listens knows the store from the event."""
     mine, moved = Asset("mine"), Asset("moved_in_mine")
     with DAG("elsewhere", schedule=None, params={"root": str(tmp_path / "other")}) as dag:
-        IOIntelligenceSnapshotOperator(task_id="snapshot", root="{{ params.root }}", outlets=[MODELS, mine])
+        IOIntelligenceSnapshotOperator(
+            task_id="snapshot", root="{{ params.root }}", q="{{ none }}", outlets=[MODELS, mine]
+        )
         IOIntelligenceChangesOperator(task_id="changes", root="{{ params.root }}", outlets=[moved])
         dag.get_task("snapshot") >> dag.get_task("changes")
     run = run_dag(dag)

@@ -22,6 +22,7 @@ from io_intelligence_provider.errors import (
     QualityError,
     QuotaError,
     RateLimitError,
+    ResponseError,
     ServerError,
     TransportError,
 )
@@ -293,6 +294,38 @@ def test_a_full_page_is_not_all_because_the_next_one_fails(serve, store, status,
 @pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_full_page_is_all_where_there_is_no_next_one(serve, store, status) -> None:
     client, _ = serve(lambda page: listing(range(100)) if page == 1 else Reply(status))
+    assert take_snapshot(client, store).rows == 100
+
+
+_NEXT_PAGE = json.dumps({"object": "list", "data": [{"id": "org/m100"}, {"id": "org/m101"}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(Reply(body=b"<!doctype html><title>Sign in</title>"), id="login page"),
+        pytest.param(Reply(body=_NEXT_PAGE.replace(b'"org/m101"', b"NaN")), id="no JSON"),
+        pytest.param(Reply(body=_NEXT_PAGE.replace(b'"object": "list", ', b"")), id="neither shape"),
+        pytest.param(Reply(body=_NEXT_PAGE, headers={"Content-Encoding": "br"}), id="encoding"),
+        pytest.param(Reply(), id="empty body"),
+        pytest.param(Reply(302, headers={"Location": "ftp://127.0.0.1/"}), id="redirect"),
+        pytest.param(Reply(304), id="not modified"),
+    ],
+)
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_page_that_may_be_damaged_is_no_end(serve, store, damaged, before) -> None:
+    size = 100 // before
+    client, _ = serve(
+        lambda page: listing(range(size * page - size, size * page)) if page <= before else damaged
+    )
+    with pytest.raises(ResponseError, match=f"page={before + 1}|page {before + 1}"):
+        take_snapshot(client, store)
+    assert store.dates() == []
+
+
+@pytest.mark.parametrize("end", [Reply(204), Reply(body=b'{"data": []}'), Reply(body=b"null")])
+def test_an_answer_without_models_is_the_end(serve, store, end) -> None:
+    client, _ = serve(lambda page: listing(range(100)) if page == 1 else end)
     assert take_snapshot(client, store).rows == 100
 
 

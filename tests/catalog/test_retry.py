@@ -134,6 +134,13 @@ def test_a_chunked_answer_is_read_whole_and_its_connection_kept(scripted: Any, c
     assert len(connect(scripted(Reply(raw=raw)).url).fetch_page().records) == 3
 
 
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_interim_responses_are_passed_over(scripted: Any, connect: Any, interim: bytes) -> None:
+    first = b"HTTP/1.1 %b\r\nLink: </style.css>\r\n\r\n" % interim
+    raw = 2 * first + b"HTTP/1.1 200 OK\r\n\r\n" + page_reply(numbered_models(3)).body
+    assert len(connect(scripted(Reply(raw=raw)).url).fetch_page().records) == 3
+
+
 def test_no_retries_means_one_request(emulator: Any, connect: Any, emulator_pages: Any) -> None:
     emulator.faults.add(Fault(kind="status", status=500, times=None))
     with pytest.raises(ServerError, match=r"after 1 try\)"):

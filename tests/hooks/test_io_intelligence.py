@@ -178,6 +178,15 @@ def test_a_missing_connection_is_named_with_the_line_that_adds_it(airflow_db: ob
     assert hook.test_connection() == (False, str(caught.value))
 
 
+@pytest.mark.parametrize("field", [{"password": 12345678}, {"port": "x"}, {"api_key": "k-12345678"}])
+def test_a_connection_that_airflow_cannot_read_is_not_called_missing(
+    airflow_db: object, monkeypatch: pytest.MonkeyPatch, field: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot read .* variable AIRFLOW_CONN_TRY") as caught:
+        connect(monkeypatch, **field).get_conn()
+    assert "12345678" not in str(caught.value)
+
+
 def test_a_missing_connection_of_a_webhook_is_named_as_well(airflow_db: object) -> None:
     notifier = IOIntelligenceWebhookNotifier("nowhere", text="t", blocks=[], digest={})
     with pytest.raises(ConfigurationError, match=r"add nowhere --conn-type generic --conn-host URL`"):

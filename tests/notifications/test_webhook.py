@@ -8,10 +8,12 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.scripted_server import Reply, ScriptedServer, make_authority
 from io_intelligence_provider.cli.demo import Receiver
 from io_intelligence_provider.errors import ConfigurationError, NotificationError
 from io_intelligence_provider.notifications.webhook import IOIntelligenceWebhookNotifier
@@ -59,14 +61,30 @@ def test_the_connection_may_be_a_uri_whose_path_airflow_takes_for_its_schema(
 ) -> None:
     with Receiver() as receiver:
         address = receiver.url.removeprefix("http://").removesuffix("/hook")
-        uri = f"{kind}://{address}/deep/hook"
+        uri = f"{kind}://{address}/deep/hook?key=k%2F1&token=t-of-the-test"
         monkeypatch.setenv("AIRFLOW_CONN_IO_INTELLIGENCE_WEBHOOK", uri)
         if kind == "generic":  # its scheme is https, which the receiver does not speak
             with pytest.raises(NotificationError, match="SSLError"):
                 notifier().notify({})
             return
         notifier().notify({})
-    assert receiver.requests[0][0] == "/deep/hook"
+    assert receiver.requests[0][0] == "/deep/hook?key=k%2F1&token=t-of-the-test"
+
+
+def test_authorities_of_the_environment_are_trusted(
+    connect: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = make_authority(tmp_path)
+    server = ScriptedServer(lambda _: Reply(), "127.0.0.1", authority.server)
+    try:
+        connect(server.url)
+        with pytest.raises(NotificationError, match="SSLError"):
+            notifier().notify({})
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.path)
+        notifier().notify({})
+    finally:
+        server.stop()
+    assert len(server.requests) == 1
 
 
 def test_scheme_and_port_may_stand_in_their_fields(connect: Callable[..., None]) -> None:

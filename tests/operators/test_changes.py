@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from helpers.airflow_runs import API_KEY, asset_events, catalogue_records, load_dag, task_instance
 from io_intelligence_provider import SnapshotStore, take_snapshot
@@ -110,6 +111,15 @@ def test_an_access_tier_counts_as_a_quota_and_gives_one_event(
     (extra,) = asset_events(run, QUOTAS)
     assert (extra["counts"]["access_changed"], extra["counts"]["quota_changed"]) == (1, quota_too)
     assert asset_events(run, PRICES) == []
+
+
+@pytest.mark.parametrize("kind", [Path, ObjectStoragePath, lambda _: "{{ none }}", lambda _: "{{ ' ' }}"])
+def test_the_root_may_be_a_path_and_a_template_without_a_value_is_unset(
+    root: Path, file_day: Callable[..., Any], run_dag: Callable[..., Any], kind: Callable[[str], Any]
+) -> None:
+    file_day(today(), catalogue_records())
+    run = run_dag(dag_of(root=kind(str(root))))
+    assert task_instance(run, "changes").xcom_pull(task_ids="changes")["path"].startswith(f"{root}/")
 
 
 def test_against_an_earlier_date_counts_and_tells_nobody(

@@ -56,14 +56,15 @@ def page_document() -> Any:
     problem = {"type": "object", "required": ["error"], "properties": {"error": error}}
     for path in document["paths"].values():
         path.pop("head", None)
-        path["get"]["responses"].pop("422", None)
-        for parameter in path["get"].get("parameters", ()):
-            if parameter["name"] in ("model", "models"):  # any text but that of a model finds nothing
-                parameter["schema"] = {"anyOf": [{"const": "a"}, parameter["schema"]]}
-        path["get"]["responses"]["4XX"] = {
-            "description": "a parameter is wrong, or there is no such thing",
-            "content": {"application/json": {"schema": problem}},
-        }
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] in ("model", "models"):  # any text but that of a model finds nothing
+                    parameter["schema"] = {"anyOf": [{"const": "a"}, parameter["schema"]]}
+            operation["responses"]["4XX"] = {
+                "description": "a parameter is wrong, or there is no such thing",
+                "content": {"application/json": {"schema": problem}},
+            }
     return document
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +17,7 @@ from helpers.stores import PreparedClient, file_records
 from io_intelligence_provider import IOIntelligenceClient, take_snapshot
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
-from io_intelligence_provider.errors import QualityError
+from io_intelligence_provider.errors import NotOnFileError, QualityError, UnreadableFileError
 from io_intelligence_provider.store.store import SnapshotStore
 
 texts = st.text(st.characters(categories=["Ll", "Cs", "Nd", "Zs"]), max_size=4)
@@ -159,3 +161,35 @@ def test_a_hostile_catalogue_over_the_wire(server, store, monkeypatch):
     assert name not in page
     assert "k\\ud800" in page
     assert len(page) < 200_000
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_a_snapshot_with_the_first_or_the_last_moment_can_be_read(tmp_path: Path, moment: str) -> None:
+    """The first one is what Go writes for no time."""
+    store = SnapshotStore(tmp_path)
+    file_records(store, [model_record(created_at=moment, updated_at=moment)])
+    for table in (store.read(), store.history()):
+        (row,) = table.to_pylist()
+        assert row["created_at"] == row["updated_at"] == datetime.fromisoformat(moment)
+
+
+@pytest.mark.long
+def test_a_report_on_any_number_of_unknown_keys_can_be_read(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path)
+    keys = {f"{n:05}{'é' * 95}": n for n in range(8_000)}
+    file_records(store, [model_record(**keys)])
+    report = store.quality()
+    (check,) = [check for check in report.checks if check.check == "unknown_fields"]
+    assert check.failed == len(keys)
+    assert report.unknown_fields == tuple(keys)[:3_000]
+    assert {"model_id", "input_token_price"} < set(report.fields)
+
+
+@pytest.mark.long
+def test_a_snapshot_that_would_unpack_to_too_much_is_not_committed(tmp_path: Path) -> None:
+    """A dictionary holds a text once; what is read holds it once a model."""
+    store, text = SnapshotStore(tmp_path), "licence " * 6_000
+    with pytest.raises(UnreadableFileError, match="its texts unpack to"):
+        file_records(store, [model_record(f"m{n}", {"license": text}) for n in range(1_500)])
+    with pytest.raises(NotOnFileError):
+        store.read()

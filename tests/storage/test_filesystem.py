@@ -368,6 +368,31 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert [path for path in (tmp_path / "root").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("write", [Files.put, Files.create])
+def test_a_folder_below_the_root_may_be_on_another_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., object]
+) -> None:
+    """By a link or a mount; a file cannot be renamed or linked across disks."""
+    root, disk = tmp_path / "root", tmp_path / "disk"
+    root.mkdir()
+    disk.mkdir()
+    (root / "models").symlink_to(disk)
+
+    def on_one_disk(move: Callable[[Path, Path], object]) -> Callable[[Path, Path], object]:
+        def moved(one: Path, other: Path) -> object:
+            if len({path.parent.resolve().is_relative_to(disk) for path in (one, other)}) > 1:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            return move(one, other)
+
+        return moved
+
+    for name in ("replace", "hardlink_to"):
+        monkeypatch.setattr(Path, name, on_one_disk(getattr(Path, name)))
+    write(Files(root), "models/day/models.parquet", b"whole")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [disk / "day" / "models.parquet"]
+    assert (disk / "day" / "models.parquet").read_bytes() == b"whole"
+
+
 def test_a_folder_that_cannot_be_synced_loses_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,8 +61,13 @@ def test_a_date_without_a_snapshot_is_told(filed, when):
 
 @pytest.mark.parametrize("when", ["", "yesterday", "2026-02-30", "Latest", 20260101, None])
 def test_what_is_no_date_is_told(filed, when):
-    with pytest.raises(ConfigurationError, match="is no date"):
+    with pytest.raises(ConfigurationError, match="is no date; write YYYY-MM-DD or latest"):
         filed.read(when)
+
+
+def test_a_range_has_no_latest(filed):
+    with pytest.raises(ConfigurationError, match=r"is no date; write YYYY-MM-DD\.$"):
+        filed.history(end="latest")
 
 
 def test_some_columns_in_the_order_asked(filed):

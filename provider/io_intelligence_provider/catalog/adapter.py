@@ -32,6 +32,7 @@ __all__ = [
     "BoundedAdapter",
     "Exchange",
     "RefusedResponseError",
+    "bundles_context",
     "current_exchange",
     "open_manager",
     "quiet",
@@ -108,7 +109,7 @@ class BoundedAdapter(HTTPAdapter):
                 parsed = parse_proxy(proxy, "the proxy")
                 pair = parsed.credential
                 headers = {"Proxy-Authorization": f"Basic {pair.reveal()}"} if pair else None
-                tls = _bundles_context() if parsed.address.startswith("https:") else None
+                tls = bundles_context() if parsed.address.startswith("https:") else None
                 self.proxy_manager[proxy] = open_manager(
                     parsed.address, proxy_headers=headers, proxy_ssl_context=tls, **_KEPT
                 )
@@ -128,7 +129,7 @@ class BoundedAdapter(HTTPAdapter):
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         if verify is True and host["scheme"] == "https":
             with self._lock:
-                self._tls = self._tls or _bundles_context()
+                self._tls = self._tls or bundles_context()
             if self._tls:
                 tls["ssl_context"] = self._tls
             else:
@@ -170,7 +171,7 @@ class BoundedAdapter(HTTPAdapter):
             manager.clear()
 
 
-def _bundles_context() -> ssl.SSLContext | None:
+def bundles_context() -> ssl.SSLContext | None:
     """Return a TLS context that trusts the system and the environment's CA bundles; ``None`` without bundles.
 
     :raises ConfigurationError: when a bundle is invalid.
@@ -261,6 +262,12 @@ class _Response(http.client.HTTPResponse):
         if exchange := _EXCHANGE.get():
             self.fp.close()
             self.fp = io.BufferedReader(_BoundedReads(sock, exchange.deadline))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client takes 102 and 103 for final; of 100 it reads on to the final response (RFC 9110, 15.2).
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_interim = 100 < status < 200 and status != http.client.SWITCHING_PROTOCOLS
+        return version, http.client.CONTINUE if is_interim else status, reason
 
 
 class _HTTPConnection(HTTPConnection):

@@ -154,7 +154,8 @@ def error_from_response(
         details = () if for_token else _details(answer.body, clean)
         listed = f": {excerpt('; '.join(map(str, details)), clean)}" if details else said
         return RequestError(f"{failed}{listed}. {advice}", status=status, details=details)
-    return ResponseError(f"{failed}{said}. Only a 2xx response with a body is usable; check the host.")
+    unusable = f"{failed}{said}. Only a 2xx response with a body is usable; check the host."
+    return ResponseError(unusable, is_end=status == 204)
 
 
 def _advice(answer: Answer, *, for_token: bool) -> str:

@@ -354,11 +354,13 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
             following = fetch(walk.pages + 1, deadline)
         except (HTTPStatusError, ResponseError) as error:
             # A server without pagination may refuse the parameter with any error. One with pagination is
-            # expected to end it with a bad request, not with a server error, rate limit or login.
+            # expected to end it with a bad request or without models, not with a server error, rate limit,
+            # login or anything that may be a damaged page.
             may_have_pages = walk.pages > 1 or is_full
-            means_no_page = not may_have_pages or isinstance(
-                error, (RequestError, NotFoundError, ResponseError)
+            is_end = isinstance(error, (RequestError, NotFoundError)) or (
+                isinstance(error, ResponseError) and error.is_end
             )
+            means_no_page = not may_have_pages or is_end
             if promise or not means_no_page:
                 raise
             log.info("Page %d of the catalogue ends it: %s", walk.pages + 1, error)

@@ -95,12 +95,15 @@ _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeError, InvalidOperation)
 
 
 class _UnusableError(Exception):
-    """A body that is not a page: what it is, and what to do."""
+    """A body that is not a page: what it is, what to do, and whether a page after the last may be so."""
 
-    def __init__(self, what: str, advice: str = "Check the host and the proxy.") -> None:
+    def __init__(
+        self, what: str, advice: str = "Check the host and the proxy.", *, is_end: bool = False
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.advice = advice
+        self.is_end = is_end
 
 
 def decode_page(body: bytes, asked: str, redactor: Redactor | None = None, *, status: str = "200") -> Page:
@@ -117,7 +120,8 @@ def decode_page(body: bytes, asked: str, redactor: Redactor | None = None, *, st
     except _UnusableError as error:
         said = quoted(body, redactor.clean if redactor else str)
         refused = ResponseError(
-            f"{asked} answered {status} with {error.what}{said and f': {said}'}. {error.advice}"
+            f"{asked} answered {status} with {error.what}{said and f': {said}'}. {error.advice}",
+            is_end=error.is_end,
         )
     else:
         return _without_credentials(page, body, redactor)
@@ -153,6 +157,7 @@ def _cut(envelope: _Envelope) -> Page:
         "JSON of neither known shape: there is `data`, but neither a `pagination` object nor "
         '`"object": "list"` beside it',
         "Check the host; if the API has changed, upgrade the provider.",
+        is_end=not records,
     )
 
 
@@ -226,7 +231,9 @@ def _careful_envelope(body: bytes) -> _Envelope:
         answer = _careful_value(body)
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, list):
-            raise _UnusableError(_instead_of_models(answer), "Check the host and its path prefix.")
+            raise _UnusableError(
+                _instead_of_models(answer), "Check the host and its path prefix.", is_end=True
+            )
         records = [msgspec.Raw(dump_json(record).encode("ascii")) for record in data]
     except ValueError as error:
         raise _UnusableError(f"no JSON ({error})") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from threading import Thread
@@ -36,16 +37,23 @@ def connection_of(conn_id: str, conn_type: str, options: str = "--conn-password 
 
     :param conn_type: the expected type, for the message.
     :param options: other options for `airflow connections add`, for the message.
-    :raises MissingConnectionError: when there is none with this id; the message says how to add it.
+    :raises MissingConnectionError: when there is none with this id, or Airflow cannot read that of the
+        environment; the message says how to add or correct it.
     """
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
+        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
         add = f"airflow connections add {shlex.quote(conn_id)} --conn-type {conn_type} {options}"
         missing = MissingConnectionError(
             f"There is no Airflow connection {conn_id!r}. Add it: `{add}`, or in the UI below Admin, "
-            f"Connections, or as the environment variable AIRFLOW_CONN_{conn_id.upper()}."
+            f"Connections, or as the environment variable {variable}."
         )
+        if os.environ.get(variable):  # Airflow passes over what it cannot read
+            missing = MissingConnectionError(
+                f"Airflow cannot read the connection {conn_id!r} in the environment variable {variable}. "
+                "Write a URI, or JSON of a connection's fields with texts as values, but of port and extra."
+            )
     raise missing  # outside of the except block, so that the error has no context
 
 

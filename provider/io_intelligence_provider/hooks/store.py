@@ -15,7 +15,7 @@ from io_intelligence_provider.hooks.io_intelligence import connection_of
 if TYPE_CHECKING:
     from io_intelligence_provider.store.store import SnapshotStore
 
-__all__ = ["TRAFFIC_VARIABLE", "filesystem_of", "is_configured", "open_store", "traffic_text"]
+__all__ = ["TRAFFIC_VARIABLE", "filesystem_of", "is_configured", "open_store", "path_text", "traffic_text"]
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,13 @@ log = logging.getLogger(__name__)
 _SECTION = "io_intelligence"
 
 
-def open_store(root: str | None = None, storage_conn_id: str | None = None) -> SnapshotStore:
+def open_store(
+    root: str | os.PathLike[str] | None = None, storage_conn_id: str | None = None
+) -> SnapshotStore:
     """Return the store at ``root``.
 
-    :param root: an absolute local path or an fsspec URL; ``[io_intelligence] root`` by default.
+    :param root: an absolute local path or an fsspec URL; ``[io_intelligence] root`` by default, also for a
+        template that was rendered as ``None`` or blank.
     :param storage_conn_id: the Airflow connection of the object store; ``[io_intelligence]
         storage_conn_id`` by default.
     :raises ConfigurationError: when the root is no valid location, holds credentials, or has no file system.
@@ -35,12 +38,12 @@ def open_store(root: str | None = None, storage_conn_id: str | None = None) -> S
     from io_intelligence_provider.store.store import SnapshotStore
 
     what = "root"
-    if not root:
+    root, storage_conn_id = _texts(root, storage_conn_id)
+    if root is None:
         root, what = conf.get(_SECTION, "root"), f"root of the configuration section [{_SECTION}]"
     if refusal := refusal_of(root, what):
         root = None  # tracebacks may show local variables
         raise ConfigurationError(refusal)
-    root = os.fspath(root)
     on_disk = local_path(root)
     if on_disk is None and not storage_conn_id:
         storage_conn_id = conf.get(_SECTION, "storage_conn_id", fallback=None) or None
@@ -52,16 +55,47 @@ def open_store(root: str | None = None, storage_conn_id: str | None = None) -> S
     return SnapshotStore(root, filesystem=filesystem_of(root, storage_conn_id, what=what))
 
 
-def is_configured(root: str | None, storage_conn_id: str | None) -> bool:
+def is_configured(root: str | os.PathLike[str] | None, storage_conn_id: str | None) -> bool:
     """Return whether the arguments of :func:`open_store` give the configured store, which the page shows."""
     from io_intelligence_provider.storage.location import local_path
 
+    root, storage_conn_id = _texts(root, storage_conn_id)
     if storage_conn_id and storage_conn_id != conf.get(_SECTION, "storage_conn_id", fallback=None):
         return False
     given, configured = root or "", conf.get(_SECTION, "root", fallback=None) or ""
     return not given or (local_path(given) or given.rstrip("/")) == (
         local_path(configured) or configured.rstrip("/")
     )
+
+
+def _texts(root: object, storage_conn_id: object) -> tuple[str | None, str | None]:
+    """Return rendered arguments as text; an ``ObjectStoragePath`` may bring its connection."""
+    connection = path_text("storage_conn_id", storage_conn_id)
+    return path_text("root", root), connection or getattr(root, "conn_id", None)
+
+
+def path_text(name: str, value: Any) -> str | None:
+    """Return a rendered path as text, ``None`` when it is unset: ``None``, blank, or a template's ``"None"``.
+
+    :param name: the name of the argument.
+    :param value: a text, a :class:`pathlib.Path` or Airflow's ``ObjectStoragePath``.
+    :raises ConfigurationError: when it is of another type.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    if value is None or isinstance(value, str):
+        return None if value is None or value.strip() in ("", "None") else value
+    if isinstance(value, ObjectStoragePath):
+        return str(value).replace(f"://{value.conn_id}@", "://", 1)
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if isinstance(value, (int, float)):
+        raise ConfigurationError(
+            f"{name} is not text but a number ({type(value).__name__}), which may have lost digits, as 1.10 "
+            "does: render_template_as_native_obj makes one of a template whose text is a number. Add text to "
+            "the template, such as a folder, or turn that setting off."
+        )
+    raise ConfigurationError(f"{name} is of the type {type(value).__name__}; give a path or a URL as text.")
 
 
 TRAFFIC_VARIABLE: Final = "io_intelligence_traffic"

@@ -122,4 +122,4 @@ def _failure(context: Context) -> Failure:
 
 def _is_rendered(given: Any) -> bool:
     """Return whether an argument is no template: those of a task that was killed are not rendered."""
-    return given is None or (isinstance(given, str) and "{{" not in given and "{%" not in given)
+    return "{{" not in (text := str(given)) and "{%" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.log import mask_secret
@@ -61,8 +61,8 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:  # noqa: ARG002 - the fields are already rendered
         """Send one message.
 
-        :raises ConfigurationError: when there is no such connection, it has no http or https URL, or its
-            password cannot be sent in a header.
+        :raises ConfigurationError: when there is no such connection, it has no http or https URL, its
+            password cannot be sent in a header, or a CA bundle of the environment is invalid.
         :raises NotificationError: when there was no response, or one other than 2xx.
         """
         from io_intelligence_provider.catalog.adapter import quiet
@@ -75,7 +75,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     def _post(self) -> None:
         import urllib3
 
-        from io_intelligence_provider.catalog.adapter import Exchange, open_manager, within
+        from io_intelligence_provider.catalog.adapter import Exchange, bundles_context, open_manager, within
         from io_intelligence_provider.catalog.retry import Deadline
         from io_intelligence_provider.errors import TransportError
 
@@ -86,7 +86,8 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
         who = f"The receiver of connection {self.webhook_conn_id!r}"
         exchange = Exchange(Deadline(self.timeout, "the message"), url)
         try:
-            with open_manager(timeout=self.timeout, retries=False) as pool, within(exchange):
+            options: dict[str, Any] = {"timeout": self.timeout, "retries": False}
+            with open_manager(ssl_context=bundles_context(), **options) as pool, within(exchange):
                 # Only the status is of interest, and the body may be endless.
                 answer = pool.request(
                     "POST", url, body=body, headers=headers, redirect=False, preload_content=False
@@ -130,8 +131,10 @@ def _url(connection: Connection) -> str:
         schema, kind = connection.schema or "", connection.conn_type or ""
         if schema in ("", "http", "https"):
             host = f"{schema or 'https'}://{host}"
-        else:  # Airflow takes the path of a connection that is given as a URI for its schema
+        else:  # of one given as a URI, Airflow takes the path for its schema and the query for its extra
+            query = urlencode(connection.extra_dejson)
             host = f"{kind if kind in ('http', 'https') else 'https'}://{host}/{schema}"
+            host += f"?{query}" if query else ""
     try:
         parts = urlsplit(host)
         named = parts.port

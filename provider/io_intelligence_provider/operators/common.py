@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -26,7 +25,6 @@ __all__ = [
     "date_of_run",
     "is_mapped",
     "number",
-    "path_text",
     "paused_reasons",
     "processed_date",
     "refuse_locations",
@@ -142,30 +140,6 @@ def refuse_locations(**locations: Any) -> None:
         if is_literal and (refusal := refusal_of(value, name)):
             del value, locations  # tracebacks may show local variables
             raise ConfigurationError(refusal)
-
-
-def path_text(name: str, value: Any) -> str | None:
-    """Return a rendered path as text, ``None`` when it is unset: ``None``, blank, or a template's ``"None"``.
-
-    :param name: the name of the argument.
-    :param value: a text, a :class:`pathlib.Path` or Airflow's ``ObjectStoragePath``.
-    :raises ConfigurationError: when it is of another type.
-    """
-    from airflow.sdk import ObjectStoragePath
-
-    if value is None or isinstance(value, str):
-        return None if value is None or value.strip() in ("", "None") else value
-    if isinstance(value, ObjectStoragePath):
-        return str(value).replace(f"://{value.conn_id}@", "://", 1)
-    if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
-    if isinstance(value, (int, float)):
-        raise ConfigurationError(
-            f"{name} is not text but a number ({type(value).__name__}), which may have lost digits, as 1.10 "
-            "does: render_template_as_native_obj makes one of a template whose text is a number. Add text to "
-            "the template, such as a folder, or turn that setting off."
-        )
-    raise ConfigurationError(f"{name} is of the type {type(value).__name__}; give a path or a URL as text.")
 
 
 def run_name(context: Context) -> str | None:

@@ -9,8 +9,8 @@ from airflow.sdk import BaseOperator
 
 from io_intelligence_provider.assets import event_extra, publish
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.hooks.store import filesystem_of, open_store
-from io_intelligence_provider.operators.common import path_text, refuse_locations, run_day
+from io_intelligence_provider.hooks.store import filesystem_of, open_store, path_text
+from io_intelligence_provider.operators.common import refuse_locations, run_day
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

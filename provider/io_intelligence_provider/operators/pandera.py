@@ -12,11 +12,10 @@ from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, tas
 
 from io_intelligence_provider.assets import RESULT_KEY
 from io_intelligence_provider.errors import ConfigurationError, QualityError
-from io_intelligence_provider.hooks.store import filesystem_of
+from io_intelligence_provider.hooks.store import filesystem_of, path_text
 from io_intelligence_provider.operators.common import (
     data_interval_start,
     number,
-    path_text,
     refuse_locations,
     refuse_shared_outputs,
     run_name,

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from io_intelligence_provider.assets import MODELS, MODELS_BY_DATE, PARTITIONS, event_extra, publish, root_of
 from io_intelligence_provider.errors import QualityError
 from io_intelligence_provider.hooks.io_intelligence import IOIntelligenceHook
-from io_intelligence_provider.hooks.store import is_configured, open_store
+from io_intelligence_provider.hooks.store import is_configured, open_store, path_text
 from io_intelligence_provider.operators.common import date_of_run, number, refuse_locations, skipped
 from io_intelligence_provider.operators.results import QualityLink, page_link, quality_view
 
@@ -93,6 +93,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         from io_intelligence_provider.snapshot import LateRunError, run_snapshot, snapshot_date_for_run
 
         store = open_store(self.root, self.storage_conn_id)
+        query = (path_text("q", self.q) or "").strip()
         self._link_to(date_of_run(context))
         try:
             day = snapshot_date_for_run(store, context["dag_run"].run_after, datetime.now(UTC))
@@ -104,7 +105,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
                     client,
                     store,
                     snapshot_date=day,
-                    q=self.q,
+                    q=query,
                     page_size=number("page_size", self.page_size, int),
                     fail_on=self.fail_on,
                     max_quarantine_share=number("max_quarantine_share", self.max_quarantine_share, float),
@@ -119,7 +120,7 @@ class IOIntelligenceSnapshotOperator(BaseOperator):
         summary = run.summary.to_dict()
         self.log.info("Filed %(rows)d models, %(quarantined)d quarantined, %(outcome)s: %(path)s", summary)
         is_shared = is_configured(self.root, self.storage_conn_id)
-        extra = event_extra(summary, run.report, store, (self.q or "").strip())
+        extra = event_extra(summary, run.report, store, query)
         publish(self, context, extra, of_others=() if is_shared else _ASSETS)
         if is_shared and PARTITIONS:
             context["outlet_events"][MODELS_BY_DATE].add_partitions(day.isoformat())

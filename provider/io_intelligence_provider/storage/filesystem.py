@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
@@ -45,6 +45,8 @@ __all__ = ["LARGEST_FILE", "Files", "OnDisk"]
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 LARGEST_FILE: Final = 512 << 20
 """Bytes of the largest file that is read; a million models take a fifth of it."""
@@ -57,6 +59,13 @@ _LONGEST_PART: Final = 255
 def _is_part(name: str) -> bool:
     """Return whether a name can be a folder or file of a store: one level down, never up or absolute."""
     return len(name) <= _LONGEST_PART and name not in (".", "..") and _PART.fullmatch(name) is not None
+
+
+def _committed(target: Path, folder: Path, data: bytes, commit: Callable[[PendingFile], Result]) -> Result:
+    with PendingFile(target, folder) as pending:
+        with pending.path.open("xb") as handle:
+            handle.write(data)
+        return commit(pending)
 
 
 class Files:
@@ -325,8 +334,7 @@ class Files:
         """Write a file atomically: readers see either the old or the new content."""
         with self._storage("write", path):
             if self.is_local:
-                with self._pending(path, data) as pending:
-                    pending.replace()
+                self._write_local(path, data, PendingFile.replace)
             else:
                 self.location.put(
                     self._full(path), lambda name: self._fs.pipe_file(name, data), folder=self._base
@@ -341,8 +349,7 @@ class Files:
         """
         with self._storage("create", path):
             if self.is_local:
-                with self._pending(path, data) as pending:
-                    return pending.create()
+                return self._write_local(path, data, PendingFile.create)
             full = self._fresh(path)
             try:
                 self._fs.pipe_file(full, data, mode="create")
@@ -351,12 +358,18 @@ class Files:
             found: bytes = self._fs.cat_file(full)
             return found == data
 
-    @contextmanager
-    def _pending(self, path: str, data: bytes) -> Iterator[PendingFile]:
-        with PendingFile(Path(self._full(path)), Path(self._base)) as pending:
-            with pending.path.open("xb") as handle:
-                handle.write(data)
-            yield pending
+    def _write_local(self, path: str, data: bytes, commit: Callable[[PendingFile], Result]) -> Result:
+        """Write a temporary file at the root and commit it.
+
+        Below a link or a mount that leads to another disk, the temporary file is beside the target.
+        """
+        target = Path(self._full(path))
+        try:
+            return _committed(target, Path(self._base), data, commit)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        return _committed(target, target.parent, data, commit)
 
     def delete(self, path: str) -> None:
         """Remove a file, if it exists."""

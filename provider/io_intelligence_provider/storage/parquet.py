@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -330,12 +330,15 @@ def check_files(sources: Iterable[tuple[str, str]], kind: FileKind) -> list[bool
     return verified
 
 
-def check_bytes(data: bytes, where: str, kind: FileKind) -> None:
-    """Refuse bytes that are about to be written if :func:`open_parquet` would refuse them.
+def check_bytes(data: bytes, where: str, kind: FileKind, unpacked: int) -> None:
+    """Refuse bytes that are about to be written if they would be refused when they are read.
 
+    :param unpacked: bytes of the table that was serialised.
     :raises UnreadableFileError: when they would be refused.
     """
-    CheckedFile(pa.BufferReader(data), where, kind).close()
+    with CheckedFile(pa.BufferReader(data), where, kind) as file:
+        if unpacked > unpacked_within(len(data)):  # the footer does not count what dictionaries repeat
+            file.read()
 
 
 def _problem_of_footer(file: Any, size: int, kind: FileKind) -> str | None:
@@ -448,8 +451,10 @@ def read_parquet(files: Files, path: str, kind: FileKind, chosen: pa.Schema | No
         return file.read(chosen)
 
 
-_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-"""The times that Python can represent in every time zone."""
+_DATES: Final = date(1, 1, 2), date(9999, 12, 30)
+"""The dates that have a day before and after."""
+_MOMENTS: Final = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""All that Python can represent: an API may serve the first of them, which is zero in Go, or the last."""
 
 
 def _problem_of_table(table: pa.Table, kind: FileKind) -> str | None:
@@ -472,8 +477,7 @@ def problem_of_rows(frame: pl.DataFrame, kind: FileKind) -> str | None:
     for column in frame.iter_columns():
         if column.dtype not in (pl.Date, pl.Datetime):
             continue
-        bounds = (_EARLIEST.date(), _LATEST.date()) if column.dtype == pl.Date else (_EARLIEST, _LATEST)
-        if not column.drop_nulls().is_between(*bounds).all():
+        if not column.drop_nulls().is_between(*(_DATES if column.dtype == pl.Date else _MOMENTS)).all():
             return f"the column {column.name} has moments outside the years 1 to 9999"
     return None if kind.check is None else kind.check(frame)
 

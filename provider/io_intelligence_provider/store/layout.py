@@ -137,7 +137,9 @@ def as_date(when: When) -> date:
     try:
         return date.fromisoformat(when)
     except (TypeError, ValueError):
-        raise ConfigurationError(f"{when!r} is no date; write YYYY-MM-DD or latest.") from None
+        # Where the latest snapshot may be asked for, that was looked for before.
+        forms = "YYYY-MM-DD" if when == "latest" else "YYYY-MM-DD or latest"
+        raise ConfigurationError(f"{when!r} is no date; write {forms}.") from None
 
 
 def within(day: date, start: When | None, end: When | None) -> bool:

@@ -160,10 +160,14 @@ def writer_options() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SerialisedModels:
-    """The bytes of a models file."""
+    """The bytes of a models file.
+
+    :param unpacked: bytes of the models in memory.
+    """
 
     data: bytes
     content_hash: str
+    unpacked: int
 
 
 def serialise_models(
@@ -177,15 +181,17 @@ def serialise_models(
     schema = arrow_schema().with_metadata(file_metadata(metadata))
     stamp = pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")
     digest, sink = _ContentHash(WireShape(metadata["wire_shape"])), pa.BufferOutputStream()
+    unpacked = 0
     with pq.ParquetWriter(sink, schema, **writer_options()) as writer:
         for models in slices:
             if models.height:
                 digest.update(models)
             table = models.with_columns(stamp).select(schema.names).to_arrow()
             # Not `Table.cast`: that loads `pyarrow.compute`, which takes as long as a small snapshot.
+            unpacked += int(models.estimated_size())
             reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
             writer.write_table(reader.cast(schema).read_all())
-    return SerialisedModels(with_digests(sink.getvalue()), digest.hexdigest())
+    return SerialisedModels(with_digests(sink.getvalue()), digest.hexdigest(), unpacked)
 
 
 SLICE: Final = 8_192

@@ -176,6 +176,42 @@ def test_an_output_among_the_input_is_refused(
         check(str(tmp_path / "in"), POSITIVE, **{name: str(tmp_path / target)})
 
 
+@pytest.mark.parametrize(
+    ("path", "output", "target"),
+    [
+        ("in/*/*.parquet", "quarantine_path", "in/refused"),
+        ("in/**/*.parquet", "valid_path", "in/valid.parquet"),
+        ("in/day?", "valid_path", "in/day1/valid.parquet"),
+        ("in/*", "valid_path", "in/day1/deeper/valid.parquet"),
+    ],
+)
+def test_an_output_that_a_glob_would_match_is_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, path: str, output: str, target: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/day1/1.parquet")
+    with pytest.raises(ConfigurationError, match=output):
+        check(str(tmp_path / path), POSITIVE, **{output: str(tmp_path / target)})
+
+
+@pytest.mark.parametrize("target", ["in/day1/out/valid.parquet", "in/day1/_valid.parquet"])
+def test_an_output_that_a_glob_would_not_match_is_none_of_the_input(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, target: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/day1/1.parquet")
+    for _ in range(2):
+        run = check(f"{tmp_path}/in/*/*.parquet", POSITIVE, valid_path=str(tmp_path / target)).run
+        assert (run.rows, run.files) == (1, 1)
+
+
+def test_a_glob_matches_no_unfinished_file_unless_it_asks_for_one(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name in ("day/1", "_temporary/1", ".spark/1", "day/_2"):
+        write(pl.DataFrame({"a": [1]}), f"_in/{name}.parquet")
+    for path in ("_in/*", "_in/**/*.parquet", "_in/day/*.parquet", "_in/_*", "_in/d*/_*.parquet"):
+        assert check(str(tmp_path / path), POSITIVE).run.files == 1, path
+
+
 def test_what_is_there_stays_when_a_run_is_stopped(
     write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
 ) -> None:

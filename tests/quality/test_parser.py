@@ -146,6 +146,33 @@ def test_a_column_without_a_value_keeps_its_type_when_cells_are_mapped(write: Wr
     assert checked.valid.to_pydict() == {"a": ["x", None], "b": [None, None]}
 
 
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, str) else None
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "dtype", "parse"),
+    [
+        (pa.string(), "1", str, lambda value: value),
+        (pa.string(), "1", float, _number),
+        (pa.timestamp("us", "UTC"), 1, pandas_engine.DateTime(unit="us", tz="UTC"), lambda value: value),
+        (pa.int64(), 1, None, lambda value: None if pd.isna(value) else str(value)),
+    ],
+    ids=["text", "text-to-number", "time", "undeclared"],
+)
+def test_a_file_without_a_value_has_the_type_that_a_parser_of_the_column_gives(
+    write: Write, check: Check, source: Any, value: Any, dtype: Any, parse: Any
+) -> None:
+    parser = pandas.Parser(parse, element_wise=True)
+    schema = pandas.DataFrameSchema({"a": pandas.Column(dtype, nullable=True, parsers=parser)})
+    for number, values in enumerate([[value, None], [None, None], []]):
+        path = write(pa.table({"a": pa.array(values, source)}), f"in/{number}.parquet")
+    checked = check(str(Path(path).parent), schema)
+    assert checked.stopped is None
+    first, *others = checked.valid["a"].to_pylist()
+    assert (first is not None, others) == (True, [None, None, None])
+
+
 @BACKENDS
 def test_integers_with_nulls_are_integers_whatever_the_name(write: Write, check: Check, backend: Any) -> None:
     for name in ("price.usd", "price_usd"):

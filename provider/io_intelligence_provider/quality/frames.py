@@ -352,7 +352,10 @@ def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | N
         array = values.to_arrow(compat_level=pl.CompatLevel.oldest())
         found = pa.chunked_array([array])
         return found if dtype is None or found.type == dtype else found.cast(dtype)
-    array = pa.Array.from_pandas(values, type=dtype)
+    if dtype is None or pa.types.is_floating(dtype) or values.notna().any():
+        array = pa.Array.from_pandas(values, type=dtype)
+    else:  # without a value, the column of a batch may be of any type
+        array = pa.nulls(len(values), dtype)
     found = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     if pa.types.is_floating(found.type) and source is not None and found.null_count > source.null_count:
         was_null = source.combine_chunks().is_null()

@@ -54,6 +54,23 @@ def test_nested_values_pass_through_and_are_quarantined_whole(
     assert pl.from_arrow(checked.valid).drop("kind", "struct").equals(frame[1:].drop("kind", "struct"))
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_views_are_checked_as_texts_and_bytes(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, *, in_memory: bool
+) -> None:
+    texts, some = arrow.array(["x", None, "y"], arrow.string_view()), arrow.array([b"1", None, b"2"])
+    table = arrow.table({"a": texts, "b": some.cast(arrow.binary_view())})
+    schema = pa.DataFrameSchema({"a": pa.Column(str, unique=True), "b": pa.Column(nullable=True)})
+    if in_memory:
+        options = CheckOptions(valid_path=str(tmp_path / "valid.parquet"), max_quarantine_share=1)
+        run = check_frame(table, schema, options)
+        assert (run.valid, run.quarantined) == (2, 1)
+        return
+    checked = check(write(table), schema)
+    assert checked.failures == {(1, "a", "not_nullable")}
+    assert checked.valid.to_pydict() == {"a": ["x", "y"], "b": [b"1", b"2"]}
+
+
 def test_nanoseconds_keep_their_digits(write: Callable[..., str], check: Callable[..., Any]) -> None:
     when = arrow.array([1_700_000_000_123_456_789], arrow.timestamp("ns"))
     checked = check(write(arrow.table({"a": [-1], "when": when})), POSITIVE)

@@ -221,6 +221,17 @@ def test_a_bad_value_below_a_pattern_or_the_frames_type_is_of_its_column(
 
 
 @BACKENDS
+def test_a_pattern_covers_the_columns_that_pandera_finds(write: Write, check: Check, backend: Any) -> None:
+    """pandas looks at the beginning of a name, polars at the whole name."""
+    pattern = backend.Column(float, backend.Check.gt(0), regex=True, coerce=True, unique=True)
+    schema = backend.DataFrameSchema({r"n_\d": pattern})
+    checked = check(write(pl.DataFrame({"n_1": ["-1", "2"], "n_10": ["-1", "-1"]})), schema)
+    of_both = {(0, "n_1", "greater_than")}
+    of_pandas = {(row, "n_10", name) for row in (0, 1) for name in ("greater_than", "field_uniqueness")}
+    assert checked.failures == of_both | (of_pandas if backend is pandas else set())
+
+
+@BACKENDS
 def test_a_bad_value_is_no_reason_for_others(write: Write, check: Check, backend: Any) -> None:
     """Row 0 has one, so the checks of its other column and of the other rows are the same without it."""
     if backend is pandas:

@@ -108,7 +108,8 @@ def test_repeats_are_those_of_pandas(keys: list[Any], keep: Any, step: int, in_m
         (pl.List(pl.Float64), [[None], [math.nan], [math.inf], [-math.inf]], [math.nan]),
         (pl.List(pl.Binary), [[b"\xfe"], [b"\xff"]], [b"\xff"]),
         (pl.Categorical(), ["b", "a"], "a"),
-        (pl.Array(pl.Categorical(), 1), [["b"], ["a"]], ["a"]),
+        (pl.List(pl.Categorical()), [["b"], ["a"]], ["a"]),
+        (pl.Array(pl.String(), 1), [["b"], ["a"]], ["a"]),
         (pl.Struct({"x": pl.List(pl.Enum(["a", "b"]))}), [{"x": ["a"]}, {"x": []}, {"x": None}], {"x": []}),
     ],
     ids=str,
@@ -116,7 +117,9 @@ def test_repeats_are_those_of_pandas(keys: list[Any], keep: Any, step: int, in_m
 def test_nested_and_categorical_keys(dtype: Any, different: list[Any], same: Any) -> None:
     """The last row repeats one of the first batch."""
     with Repeated(keep="first", rows=len(different) + 1) as repeated:
-        repeated.add(key_hashes(pl.DataFrame({"a": pl.Series(different, dtype=dtype)}), range(len(different))))
+        repeated.add(
+            key_hashes(pl.DataFrame({"a": pl.Series(different, dtype=dtype)}), range(len(different)))
+        )
         repeated.add(key_hashes(pl.DataFrame({"a": pl.Series([same], dtype=dtype)}), [len(different)]))
         assert repeated.finish().to_list() == [*[False] * len(different), True]
 

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.utils import glob_translate
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.quality.policy import CheckOptions
@@ -67,8 +68,8 @@ def find(path: str, filesystem: Any = None) -> Found:
 
     A file that is named directly may have any name. A folder, or one that a glob matches, gives its files
     that end in ``.parquet``, ``.parq`` or ``.pq``, at any depth. Names and subfolders that begin with ``_``
-    or ``.`` are left out, because writers keep unfinished files there, unless the glob has such a name itself.
-    ``key=value`` folders become columns.
+    or ``.`` are left out, because writers keep unfinished files there; a glob that has such a name itself
+    matches them. ``key=value`` folders become columns.
 
     :raises NotOnFileError: when no file matches.
     :raises ConfigurationError: when a folder is a table of Delta Lake, Hudi or Iceberg, whose files alone do
@@ -125,8 +126,7 @@ def _files_of(filesystem: Any, root: str) -> list[str]:
     return [
         file
         for file in filesystem.find(root)
-        if file.lower().endswith(_ENDINGS)
-        and not _is_hidden(file[len(root.rstrip("/")) + 1 :])
+        if file.lower().endswith(_ENDINGS) and not _is_hidden(file[len(root.rstrip("/")) + 1 :])
     ]
 
 
@@ -249,8 +249,6 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
 
 def _would_read(found: Found, read: str, key: str) -> bool:
     """Return whether a file would be found by a path when it is there."""
-    from fsspec.utils import glob_translate  # here: a file on the local disk needs no fsspec
-
     if [file.key for file in found.files] == [read]:
         return key == read
     parts = key.split("/")

@@ -32,6 +32,7 @@ __all__ = [
     "nullable_type",
     "refuse_columns",
     "to_frame",
+    "without_views",
 ]
 
 _WithSchema = TypeVar("_WithSchema", pa.Table, pa.Schema)
@@ -375,7 +376,7 @@ def from_frame(data: Any, *, index: bool = False) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
-        return refuse_columns(data, "The table")
+        return refuse_columns(data.cast(without_views(data.schema)), "The table")
     if type(data).__name__ != "DataFrame" or not (hasattr(data, "to_arrow") or hasattr(data, "iloc")):
         raise ConfigurationError(
             f"The function returned a {type(data).__module__}.{type(data).__name__}; "
@@ -412,6 +413,17 @@ def _refuse_objects(frame: pl.DataFrame) -> None:
             )
 
 
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with texts and bytes that are no views, which pyarrow can neither filter nor take."""
+
+    def plain(field: pa.Field) -> pa.Field:
+        if pa.types.is_string_view(field.type):
+            return field.with_type(pa.large_string())
+        return field.with_type(pa.large_binary()) if pa.types.is_binary_view(field.type) else field
+
+    return pa.schema([plain(field) for field in schema], schema.metadata)
+
+
 def refuse_columns(table: _WithSchema, where: str) -> _WithSchema:
     """Return the table or schema if its columns can be checked.
 
@@ -446,6 +458,8 @@ _UNKNOWN: Final = (
     pa.types.is_union,
     pa.types.is_run_end_encoded,
     pa.types.is_interval,
+    pa.types.is_string_view,
+    pa.types.is_binary_view,
     pa.types.is_list_view,
     pa.types.is_large_list_view,
 )

@@ -135,7 +135,7 @@ class BatchParser:
     def _with_type_of_nulls(self, name: str, before: Any, found: Any) -> Any:
         """Return a column that was mapped cell by cell, of the schema's type if it has no value.
 
-        pandas maps such a column to floats, or to a type of nulls. It may be just this batch that has no value.
+        pandas makes floats of such a column, or a type of nulls. Maybe just this batch has no value.
         """
         dtype = getattr(self.prepared.column_of(name), "dtype", None)
         if dtype is None or before.notna().any() or found.notna().any() or _has_type(found, dtype):

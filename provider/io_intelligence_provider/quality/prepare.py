@@ -158,6 +158,8 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
+    if loaded.backend == "polars":
+        schema.columns = dict(_with_whole_patterns(schema.columns))
     row_type = schema.dtype.type if type(schema.dtype).__name__ == "PydanticModel" else None
     if schema.dtype is not None and row_type is None:
         for column in schema.columns.values():  # the type of the frame is that of each column
@@ -179,6 +181,14 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     schema.unique = None
     schema.drop_invalid_rows = False
     return Prepared(loaded, schema, tuple(declared), tuple(unique), index, row_type)
+
+
+def _with_whole_patterns(columns: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of a polars schema, whose patterns cover whole names, unlike those of pandas."""
+    for name, column in columns.items():
+        if column.regex:
+            column.name = column.selector
+        yield (column.name if column.regex else name), column
 
 
 def _index_to_columns(schema: Any) -> tuple[str, ...]:

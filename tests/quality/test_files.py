@@ -142,6 +142,26 @@ def test_files_that_differ_are_brought_together_and_named(
     assert strict.stopped is not None
 
 
+def test_files_may_have_their_columns_in_another_order(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    write(pl.DataFrame({"a": [1], "b": ["x"]}), "in/1.parquet")
+    write(pl.DataFrame({"b": ["y"], "a": [-1]}), "in/2.parquet")
+    checked = check(str(tmp_path / "in"), POSITIVE)
+    assert checked.valid.to_pydict() == {"a": [1], "b": ["x"]}
+    assert json.loads(checked.refused[0]["record"]) == {"a": -1, "b": "y"}
+
+
+def test_decimals_that_have_no_common_type_are_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number, scale in enumerate((0, 20)):
+        value = arrow.array([Decimal(1)], arrow.decimal128(38, scale))
+        write(arrow.table({"a": value}), f"in/{number}.parquet")
+    with pytest.raises(ConfigurationError, match=r"'a' of the type decimal256\(58, 20\)"):
+        check(str(tmp_path / "in"), pa.DataFrameSchema({"a": pa.Column()}))
+
+
 def test_files_that_cannot_be_brought_together_are_refused(
     write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ class Files:
             with open_any(self.found.storage, file.key, file.path) as parquet, _naming_the_damage(parquet):
                 groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
                 for start, stop in groups:
-                    frame = read_native(file.path, start, stop)
+                    frame = read_native(file.path, start, stop).select(self.schema.names)
                     yield Batch.of_frame(frame, self.schema, file.path, start, offset + start)
                 if groups:
                     offset += groups[-1][1]
@@ -171,7 +171,7 @@ def open_files(found: Found) -> Files:
             nulls |= set(schemas[0].names) ^ set(schemas[-1].names)
     try:
         schema = pa.unify_schemas(_without_dictionaries(schemas), promote_options="permissive")
-        schema = schema.with_metadata(schemas[0].metadata)
+        schema = refuse_columns(schema.with_metadata(schemas[0].metadata), f"The data set {found.path}")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StorageError(
             f"The files of {found.path} cannot be read as one data set: {error}. "

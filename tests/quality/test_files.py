@@ -213,6 +213,13 @@ def test_an_output_among_the_input_is_refused(
         check(str(tmp_path / "in"), POSITIVE, **{name: str(tmp_path / target)})
 
 
+def test_refused_and_valid_rows_have_a_file_each(write: Callable[..., str], tmp_path: Path) -> None:
+    outputs = {"quarantine_path": f"{tmp_path}/out.parquet", "valid_path": f"{tmp_path}/in/../out.parquet"}
+    options = CheckOptions(**outputs, max_quarantine_share=1)
+    with pytest.raises(ConfigurationError, match="are one file"):
+        check_dataset(write(pl.DataFrame({"a": [1, -1]})), POSITIVE, options)
+
+
 @pytest.mark.parametrize(
     ("path", "output", "target"),
     [

@@ -231,6 +231,25 @@ def test_a_pattern_covers_the_columns_that_pandera_finds(write: Write, check: Ch
     assert checked.failures == of_both | (of_pandas if backend is pandas else set())
 
 
+def test_each_alternative_of_a_pattern_is_one_of_pandera(write: Write, check: Check) -> None:
+    column = polars.Column(int, polars.Check.gt(0), regex=True)
+    frame = pl.DataFrame({"price": [-1], "price_2": [-1], "total_cost": [-1], "costs": [-1]})
+    checked = check(write(frame), polars.DataFrameSchema({"price|cost": column}))
+    assert {name for _, name, _ in checked.failures} == set(frame.columns) - {"costs"}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "said"),
+    [(["(a"], "Python cannot read"), ([r"\p{L}"], "cannot read"), (["a.", "^a.$"], "twice")],
+)
+def test_a_pattern_that_cannot_be_read_or_is_there_twice_is_an_error(
+    write: Write, check: Check, patterns: list[str], said: str
+) -> None:
+    schema = polars.DataFrameSchema({name: polars.Column(int, regex=True) for name in patterns})
+    with pytest.raises(ConfigurationError, match=said):
+        check(write(pl.DataFrame({"a": [1]})), schema)
+
+
 @BACKENDS
 def test_a_bad_value_is_no_reason_for_others(write: Write, check: Check, backend: Any) -> None:
     """Row 0 has one, so the checks of its other column and of the other rows are the same without it."""

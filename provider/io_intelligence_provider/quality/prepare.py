@@ -159,8 +159,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
-    if loaded.backend == "polars":
-        schema.columns = dict(_with_whole_patterns(schema.columns))
+    schema.columns = _readable_patterns(loaded, schema.columns)
     row_type = schema.dtype.type if type(schema.dtype).__name__ == "PydanticModel" else None
     if schema.dtype is not None and row_type is None:
         for column in schema.columns.values():  # the type of the frame is that of each column
@@ -209,12 +208,32 @@ class _Decided:
         )
 
 
-def _with_whole_patterns(columns: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the columns of a polars schema, whose patterns cover whole names, unlike those of pandas."""
+def _readable_patterns(loaded: LoadedSchema, columns: Any) -> dict[str, Any]:
+    """Return the columns of a schema with patterns that ``re.match`` reads as pandera does.
+
+    Those of polars cover whole names, as ``^pattern$`` does; those of pandas the beginning of a name.
+
+    :raises ConfigurationError: when one is no regular expression, or two are the same.
+    """
+    found: dict[str, Any] = {}
     for name, column in columns.items():
-        if column.regex:
-            column.name = column.selector
-        yield (column.name if column.regex else name), column
+        key = name
+        if column.regex and loaded.backend == "polars":
+            # The ^ and the $ belong to the first and the last alternative.
+            key = f".*?(?:{column.selector})" if "|" in column.selector else column.selector
+            column.name = key
+        try:
+            _ = column.regex and re.compile(key)
+        except re.error as error:
+            raise ConfigurationError(
+                f"The schema {loaded.name} has the pattern {name!r}, which Python cannot read: {error}."
+            ) from None
+        if key in found:
+            raise ConfigurationError(
+                f"The schema {loaded.name} has the pattern {name!r} twice. Join the two."
+            )
+        found[key] = column
+    return found
 
 
 def _index_to_columns(schema: Any) -> tuple[str, ...]:

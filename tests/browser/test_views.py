@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 MODEL = "deepseek-ai/DeepSeek-V4-Pro"
+_TEXT = "(node) => node.innerText + [...node.querySelectorAll('input')].map((input) => input.value)"
 
 
 @pytest.fixture
@@ -149,6 +150,35 @@ def test_a_view_that_was_left_while_it_loaded_draws_nothing(show: Callable[..., 
     expect(tabs.get_by_role("link", name="Quality")).to_have_attribute("aria-current", "page")
     expect(page.locator("main .view.quality")).to_be_visible()
     expect(page).to_have_title("Quality · IO Intelligence")
+
+
+@pytest.mark.parametrize(
+    ("route", "address", "shown"),
+    [
+        ("overview", "#/overview?date={}", ".lead"),
+        ("quality", "#/quality?day={}", ".card.tiles"),
+        ("models", "#/models?date={}", "main .controls"),
+        ("models", "#/quotas?end={}", "main .view > .card"),
+    ],
+    ids=["overview", "quality", "models", "quotas"],
+)
+def test_an_answer_that_is_late_does_not_replace_a_later_one(
+    show: Callable[..., Page], route: str, address: str, shown: str
+) -> None:
+    first, second = "2026-05-20", "2026-05-18"
+    page = show(address.format("2026-06-29"))
+    held: list[Route] = []
+    page.route(re.compile(rf"api/{route}\?.*{first}"), lambda route: held.append(route))  # noqa: PLW0108 - playwright wants a function
+    with page.expect_request(re.compile(rf"api/{route}\?.*{first}")):
+        page.evaluate("(to) => { window.location.hash = to }", address.format(first))
+    with page.expect_response(re.compile(rf"api/{route}\?.*{second}")):
+        page.evaluate("(to) => { window.location.hash = to }", address.format(second))
+    until_drawn(page)
+    before = page.locator(shown).first.evaluate(_TEXT)
+    with page.expect_response(re.compile(rf"api/{route}\?.*{first}")):
+        held[0].continue_()
+    until_drawn(page)
+    assert page.locator(shown).first.evaluate(_TEXT) == before
 
 
 def test_bars_of_rises_stand_on_those_of_falls(show: Callable[..., Page]) -> None:

@@ -41,10 +41,19 @@ test("a percentage has a sign, and none where there is none", () => {
     [-6.25, "−6.3\u202f%"],
     [0, "0.0\u202f%"],
     [0.004, "+0.004\u202f%"],
+    [-99.97, "−99.9\u202f%"],
+    [-100, "−100.0\u202f%"],
+    [99.97, "+100.0\u202f%"],
     [1395, "+1\u202f395.0\u202f%"],
     [null, "n/a"],
   ])
     assert.equal(format.percent(value), text);
+});
+
+test("a day is one of the calendar", () => {
+  for (const day of ["2024-02-29", "2026-12-31"]) assert.equal(format.isDay(day), true);
+  for (const text of ["2026-02-29", "2026-02-31", "2026-13-01", "2026-1-1", "2026-00-10", "", "soon"])
+    assert.equal(format.isDay(text), false);
 });
 
 test("a share is never rounded up to all", () => {

@@ -54,6 +54,23 @@ def test_nested_values_pass_through_and_are_quarantined_whole(
     assert pl.from_arrow(checked.valid).drop("kind", "struct").equals(frame[1:].drop("kind", "struct"))
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_views_are_checked_as_texts_and_bytes(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, *, in_memory: bool
+) -> None:
+    texts, some = arrow.array(["x", None, "y"], arrow.string_view()), arrow.array([b"1", None, b"2"])
+    table = arrow.table({"a": texts, "b": some.cast(arrow.binary_view())})
+    schema = pa.DataFrameSchema({"a": pa.Column(str, unique=True), "b": pa.Column(nullable=True)})
+    if in_memory:
+        options = CheckOptions(valid_path=str(tmp_path / "valid.parquet"), max_quarantine_share=1)
+        run = check_frame(table, schema, options)
+        assert (run.valid, run.quarantined) == (2, 1)
+        return
+    checked = check(write(table), schema)
+    assert checked.failures == {(1, "a", "not_nullable")}
+    assert checked.valid.to_pydict() == {"a": ["x", "y"], "b": [b"1", b"2"]}
+
+
 def test_nanoseconds_keep_their_digits(write: Callable[..., str], check: Callable[..., Any]) -> None:
     when = arrow.array([1_700_000_000_123_456_789], arrow.timestamp("ns"))
     checked = check(write(arrow.table({"a": [-1], "when": when})), POSITIVE)
@@ -125,6 +142,26 @@ def test_files_that_differ_are_brought_together_and_named(
     assert strict.stopped is not None
 
 
+def test_files_may_have_their_columns_in_another_order(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    write(pl.DataFrame({"a": [1], "b": ["x"]}), "in/1.parquet")
+    write(pl.DataFrame({"b": ["y"], "a": [-1]}), "in/2.parquet")
+    checked = check(str(tmp_path / "in"), POSITIVE)
+    assert checked.valid.to_pydict() == {"a": [1], "b": ["x"]}
+    assert json.loads(checked.refused[0]["record"]) == {"a": -1, "b": "y"}
+
+
+def test_decimals_that_have_no_common_type_are_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number, scale in enumerate((0, 20)):
+        value = arrow.array([Decimal(1)], arrow.decimal128(38, scale))
+        write(arrow.table({"a": value}), f"in/{number}.parquet")
+    with pytest.raises(ConfigurationError, match=r"'a' of the type decimal256\(58, 20\)"):
+        check(str(tmp_path / "in"), pa.DataFrameSchema({"a": pa.Column()}))
+
+
 def test_files_that_cannot_be_brought_together_are_refused(
     write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -174,6 +211,49 @@ def test_an_output_among_the_input_is_refused(
     write(pl.DataFrame({"a": [1]}), "in/1.parquet")
     with pytest.raises(ConfigurationError, match=name):
         check(str(tmp_path / "in"), POSITIVE, **{name: str(tmp_path / target)})
+
+
+def test_refused_and_valid_rows_have_a_file_each(write: Callable[..., str], tmp_path: Path) -> None:
+    outputs = {"quarantine_path": f"{tmp_path}/out.parquet", "valid_path": f"{tmp_path}/in/../out.parquet"}
+    options = CheckOptions(**outputs, max_quarantine_share=1)
+    with pytest.raises(ConfigurationError, match="are one file"):
+        check_dataset(write(pl.DataFrame({"a": [1, -1]})), POSITIVE, options)
+
+
+@pytest.mark.parametrize(
+    ("path", "output", "target"),
+    [
+        ("in/*/*.parquet", "quarantine_path", "in/refused"),
+        ("in/**/*.parquet", "valid_path", "in/valid.parquet"),
+        ("in/day?", "valid_path", "in/day1/valid.parquet"),
+        ("in/*", "valid_path", "in/day1/deeper/valid.parquet"),
+    ],
+)
+def test_an_output_that_a_glob_would_match_is_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, path: str, output: str, target: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/day1/1.parquet")
+    with pytest.raises(ConfigurationError, match=output):
+        check(str(tmp_path / path), POSITIVE, **{output: str(tmp_path / target)})
+
+
+@pytest.mark.parametrize("target", ["in/day1/out/valid.parquet", "in/day1/_valid.parquet"])
+def test_an_output_that_a_glob_would_not_match_is_none_of_the_input(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, target: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/day1/1.parquet")
+    for _ in range(2):
+        run = check(f"{tmp_path}/in/*/*.parquet", POSITIVE, valid_path=str(tmp_path / target)).run
+        assert (run.rows, run.files) == (1, 1)
+
+
+def test_a_glob_matches_no_unfinished_file_unless_it_asks_for_one(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name in ("day/1", "_temporary/1", ".spark/1", "day/_2"):
+        write(pl.DataFrame({"a": [1]}), f"_in/{name}.parquet")
+    for path in ("_in/*", "_in/**/*.parquet", "_in/day/*.parquet", "_in/_*", "_in/d*/_*.parquet"):
+        assert check(str(tmp_path / path), POSITIVE).run.files == 1, path
 
 
 def test_what_is_there_stays_when_a_run_is_stopped(

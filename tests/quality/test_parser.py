@@ -146,6 +146,33 @@ def test_a_column_without_a_value_keeps_its_type_when_cells_are_mapped(write: Wr
     assert checked.valid.to_pydict() == {"a": ["x", None], "b": [None, None]}
 
 
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, str) else None
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "dtype", "parse"),
+    [
+        (pa.string(), "1", str, lambda value: value),
+        (pa.string(), "1", float, _number),
+        (pa.timestamp("us", "UTC"), 1, pandas_engine.DateTime(unit="us", tz="UTC"), lambda value: value),
+        (pa.int64(), 1, None, lambda value: None if pd.isna(value) else str(value)),
+    ],
+    ids=["text", "text-to-number", "time", "undeclared"],
+)
+def test_a_file_without_a_value_has_the_type_that_a_parser_of_the_column_gives(
+    write: Write, check: Check, source: Any, value: Any, dtype: Any, parse: Any
+) -> None:
+    parser = pandas.Parser(parse, element_wise=True)
+    schema = pandas.DataFrameSchema({"a": pandas.Column(dtype, nullable=True, parsers=parser)})
+    for number, values in enumerate([[value, None], [None, None], []]):
+        path = write(pa.table({"a": pa.array(values, source)}), f"in/{number}.parquet")
+    checked = check(str(Path(path).parent), schema)
+    assert checked.stopped is None
+    first, *others = checked.valid["a"].to_pylist()
+    assert (first is not None, others) == (True, [None, None, None])
+
+
 @BACKENDS
 def test_integers_with_nulls_are_integers_whatever_the_name(write: Write, check: Check, backend: Any) -> None:
     for name in ("price.usd", "price_usd"):
@@ -191,6 +218,36 @@ def test_a_bad_value_below_a_pattern_or_the_frames_type_is_of_its_column(
         checked = check(write(frame), schema)
         assert checked.failures == {(1, "n_2", "coerce_dtype")}
         assert checked.valid.to_pydict() == {"n_1": [1.0], "n_2": [3.0], "n_3": [5.0]}
+
+
+@BACKENDS
+def test_a_pattern_covers_the_columns_that_pandera_finds(write: Write, check: Check, backend: Any) -> None:
+    """pandas looks at the beginning of a name, polars at the whole name."""
+    pattern = backend.Column(float, backend.Check.gt(0), regex=True, coerce=True, unique=True)
+    schema = backend.DataFrameSchema({r"n_\d": pattern})
+    checked = check(write(pl.DataFrame({"n_1": ["-1", "2"], "n_10": ["-1", "-1"]})), schema)
+    of_both = {(0, "n_1", "greater_than")}
+    of_pandas = {(row, "n_10", name) for row in (0, 1) for name in ("greater_than", "field_uniqueness")}
+    assert checked.failures == of_both | (of_pandas if backend is pandas else set())
+
+
+def test_each_alternative_of_a_pattern_is_one_of_pandera(write: Write, check: Check) -> None:
+    column = polars.Column(int, polars.Check.gt(0), regex=True)
+    frame = pl.DataFrame({"price": [-1], "price_2": [-1], "total_cost": [-1], "costs": [-1]})
+    checked = check(write(frame), polars.DataFrameSchema({"price|cost": column}))
+    assert {name for _, name, _ in checked.failures} == set(frame.columns) - {"costs"}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "said"),
+    [(["(a"], "Python cannot read"), ([r"\p{L}"], "cannot read"), (["a.", "^a.$"], "twice")],
+)
+def test_a_pattern_that_cannot_be_read_or_is_there_twice_is_an_error(
+    write: Write, check: Check, patterns: list[str], said: str
+) -> None:
+    schema = polars.DataFrameSchema({name: polars.Column(int, regex=True) for name in patterns})
+    with pytest.raises(ConfigurationError, match=said):
+        check(write(pl.DataFrame({"a": [1]})), schema)
 
 
 @BACKENDS

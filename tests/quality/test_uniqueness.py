@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,27 @@ def test_repeats_are_those_of_pandas(keys: list[Any], keep: Any, step: int, in_m
     assert marks == frame.to_pandas().duplicated(keep=keep).tolist()
 
 
-def test_nested_and_categorical_keys() -> None:
-    frame = pl.DataFrame(
-        {"l": [[1], [1], [2]], "c": pl.Series(["a", "a", "b"], dtype=pl.Categorical), "s": [{"x": 1}] * 3}
-    )
-    with Repeated(keep=False, rows=3) as repeated:
-        repeated.add(key_hashes(frame, range(3)))
-        assert repeated.finish().to_list() == [True, True, False]
+@pytest.mark.parametrize(
+    ("dtype", "different", "same"),
+    [
+        (pl.List(pl.Int64), [[], [1], [2], None, [None]], [1]),
+        (pl.List(pl.Float64), [[None], [math.nan], [math.inf], [-math.inf]], [math.nan]),
+        (pl.List(pl.Binary), [[b"\xfe"], [b"\xff"]], [b"\xff"]),
+        (pl.Categorical(), ["b", "a"], "a"),
+        (pl.List(pl.Categorical()), [["b"], ["a"]], ["a"]),
+        (pl.Array(pl.String(), 1), [["b"], ["a"]], ["a"]),
+        (pl.Struct({"x": pl.List(pl.Enum(["a", "b"]))}), [{"x": ["a"]}, {"x": []}, {"x": None}], {"x": []}),
+    ],
+    ids=str,
+)
+def test_nested_and_categorical_keys(dtype: Any, different: list[Any], same: Any) -> None:
+    """The last row repeats one of the first batch."""
+    with Repeated(keep="first", rows=len(different) + 1) as repeated:
+        repeated.add(
+            key_hashes(pl.DataFrame({"a": pl.Series(different, dtype=dtype)}), range(len(different)))
+        )
+        repeated.add(key_hashes(pl.DataFrame({"a": pl.Series([same], dtype=dtype)}), [len(different)]))
+        assert repeated.finish().to_list() == [*[False] * len(different), True]
 
 
 @pytest.mark.parametrize("backend", [pa, pandera.pandas])

@@ -147,6 +147,48 @@ def test_a_schema_that_needs_all_rows_must_fit(write: Callable[..., str], check:
     assert "memory_limit" in message
 
 
+@pytest.mark.parametrize("kind", [arrow.timestamp("us"), arrow.duration("us")], ids=["timestamp", "duration"])
+def test_times_are_read_as_text_all_at_once(
+    write: Callable[..., str], check: Callable[..., Any], kind: Any, tmp_path: Any
+) -> None:
+    """pandas writes a midnight without its time of day where there are only midnights."""
+    day = 86_400_000_000
+    for number, values in enumerate([[day, 2 * day], [day, day + 1_000_000]]):
+        write(arrow.table({"a": arrow.array(values, kind)}), f"in/{number}.parquet")
+    schema = pandera.pandas.DataFrameSchema({"a": pandera.pandas.Column(str, coerce=True, unique=True)})
+    checked = check(str(tmp_path / "in"), schema)
+    assert checked.run.mode == "whole"
+    assert checked.failures == {(0, "a", "field_uniqueness")}
+    assert {len(row["failures"]) for row in checked.refused} == {1}
+    assert checked.run.quarantined == 2
+
+
+@pytest.mark.parametrize("others", [[], [1]], ids=["alone", "beside a failure"])
+@pytest.mark.parametrize("element_wise", [False, True])
+@pytest.mark.parametrize("of_frame", [False, True])
+def test_a_null_of_integers_fails_the_checks_that_do_not_ignore_it(
+    write: Callable[..., str],
+    check: Callable[..., Any],
+    others: list[int],
+    *,
+    element_wise: bool,
+    of_frame: bool,
+) -> None:
+    pandas = pandera.pandas
+    if of_frame:
+        above = pandas.Check(lambda found: found["a"] > 2, name="above", element_wise=element_wise)
+    else:
+        above = pandas.Check(
+            lambda found: found > 2, name="above", element_wise=element_wise, ignore_na=False
+        )
+    column = pandas.Column(int, None if of_frame else above, nullable=True)
+    schema = pandas.DataFrameSchema({"a": column}, checks=above if of_frame else None)
+    values = [5, None, *others]
+    checked = check(write(arrow.table({"a": arrow.array(values), "b": ["x"] * len(values)})), schema)
+    assert checked.stopped is None
+    assert {row for row, *_ in checked.failures} == {1, *range(2, 2 + len(others))}
+
+
 def test_a_hypothesis_looks_at_all_rows(write: Callable[..., str], check: Callable[..., Any]) -> None:
     def above(limit: float) -> Any:
         return pandera.pandas.Hypothesis(

@@ -20,7 +20,7 @@ from io_intelligence_provider.quality.files import (
     partition_types,
     with_partitions,
 )
-from io_intelligence_provider.quality.frames import refuse_columns
+from io_intelligence_provider.quality.frames import refuse_columns, without_views
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.storage.parquet import no_rows, open_any
 
@@ -120,7 +120,7 @@ class Files:
             with open_any(self.found.storage, file.key, file.path) as parquet, _naming_the_damage(parquet):
                 groups = native_groups(parquet, self.schema, step) if self._as_it_is(columns, native) else []
                 for start, stop in groups:
-                    frame = read_native(file.path, start, stop)
+                    frame = read_native(file.path, start, stop).select(self.schema.names)
                     yield Batch.of_frame(frame, self.schema, file.path, start, offset + start)
                 if groups:
                     offset += groups[-1][1]
@@ -162,7 +162,7 @@ def open_files(found: Found) -> Files:
     for file in found.files:
         with open_any(found.storage, file.key, file.path) as parquet:
             metadata = parquet.metadata
-            schemas.append(refuse_columns(parquet.schema_arrow, file.path))
+            schemas.append(refuse_columns(without_views(parquet.schema_arrow), file.path))
             rows += metadata.num_rows
             size += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
             nulls |= _columns_with_nulls(metadata)
@@ -171,7 +171,7 @@ def open_files(found: Found) -> Files:
             nulls |= set(schemas[0].names) ^ set(schemas[-1].names)
     try:
         schema = pa.unify_schemas(_without_dictionaries(schemas), promote_options="permissive")
-        schema = schema.with_metadata(schemas[0].metadata)
+        schema = refuse_columns(schema.with_metadata(schemas[0].metadata), f"The data set {found.path}")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StorageError(
             f"The files of {found.path} cannot be read as one data set: {error}. "

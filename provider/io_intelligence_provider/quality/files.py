@@ -5,18 +5,19 @@ A path, a glob or a folder names the files of a data set.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.utils import glob_translate
 
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
 from io_intelligence_provider.quality.policy import CheckOptions
@@ -67,7 +68,8 @@ def find(path: str, filesystem: Any = None) -> Found:
 
     A file that is named directly may have any name. A folder, or one that a glob matches, gives its files
     that end in ``.parquet``, ``.parq`` or ``.pq``, at any depth. Names and subfolders that begin with ``_``
-    or ``.`` are left out, because writers keep unfinished files there. ``key=value`` folders become columns.
+    or ``.`` are left out, because writers keep unfinished files there; a glob that has such a name itself
+    matches them. ``key=value`` folders become columns.
 
     :raises NotOnFileError: when no file matches.
     :raises ConfigurationError: when a folder is a table of Delta Lake, Hudi or Iceberg, whose files alone do
@@ -79,7 +81,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         filesystem.invalidate_cache()
         roots = [key]
         if _WILD & set(key) and not filesystem.exists(key):
-            roots = sorted(filesystem.glob(key))
+            roots = sorted(root for root in filesystem.glob(key) if not _is_hidden(root, key))
         base = key if roots == [key] else _fixed_part(key)
         for root in roots:
             _refuse_table_format(filesystem, root, path)
@@ -124,9 +126,20 @@ def _files_of(filesystem: Any, root: str) -> list[str]:
     return [
         file
         for file in filesystem.find(root)
-        if file.lower().endswith(_ENDINGS)
-        and not any(part.startswith(("_", ".")) for part in file[len(root.rstrip("/")) + 1 :].split("/"))
+        if file.lower().endswith(_ENDINGS) and not _is_hidden(file[len(root.rstrip("/")) + 1 :])
     ]
+
+
+def _is_hidden(name: str, pattern: str = "") -> bool:
+    """Return whether a file or a folder above it is one that writers keep to themselves.
+
+    :param pattern: the glob that matched it, which may ask for one.
+    """
+    fixed = _fixed_part(pattern)
+    hidden, asked = (
+        any(part.startswith(("_", ".")) for part in text[len(fixed) :].split("/")) for text in (name, pattern)
+    )
+    return hidden and not asked
 
 
 def _fixed_part(key: str) -> str:
@@ -225,13 +238,27 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
         if type(output.filesystem) is not type(found.storage.filesystem):
             continue
         key, read = output.key, storage_of(found.path, found.storage.filesystem).key
-        hidden = any(part.startswith(("_", ".")) for part in key.removeprefix(read).split("/"))
-        is_folder = [file.key for file in found.files] != [read]
-        if key == read or fnmatch(key, read) or (is_folder and key.startswith(f"{read}/") and not hidden):
+        if name == "quarantine_path" and not key.endswith(".parquet"):
+            key = f"{key}/run.parquet"
+        if _would_read(found, read, key):
             raise ConfigurationError(
                 f"{name} is {target}, which lies in what is checked ({found.path}): the next run would read "
                 "it as data. Give it a place of its own."
             )
+
+
+def _would_read(found: Found, read: str, key: str) -> bool:
+    """Return whether a file would be found by a path when it is there."""
+    if [file.key for file in found.files] == [read]:
+        return key == read
+    parts = key.split("/")
+    above = ["/".join(parts[:number]) for number in range(1, len(parts) + 1)]
+    is_match = re.compile(glob_translate(read)).match
+    return any(
+        (folder == read or (is_match(folder) and not _is_hidden(folder, read)))
+        and not _is_hidden(key[len(folder) + 1 :])
+        for folder in above
+    )
 
 
 class ParquetTarget:

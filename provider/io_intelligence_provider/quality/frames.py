@@ -32,6 +32,7 @@ __all__ = [
     "nullable_type",
     "refuse_columns",
     "to_frame",
+    "without_views",
 ]
 
 _WithSchema = TypeVar("_WithSchema", pa.Table, pa.Schema)
@@ -352,7 +353,10 @@ def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | N
         array = values.to_arrow(compat_level=pl.CompatLevel.oldest())
         found = pa.chunked_array([array])
         return found if dtype is None or found.type == dtype else found.cast(dtype)
-    array = pa.Array.from_pandas(values, type=dtype)
+    if dtype is None or pa.types.is_floating(dtype) or values.notna().any():
+        array = pa.Array.from_pandas(values, type=dtype)
+    else:  # without a value, the column of a batch may be of any type
+        array = pa.nulls(len(values), dtype)
     found = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     if pa.types.is_floating(found.type) and source is not None and found.null_count > source.null_count:
         was_null = source.combine_chunks().is_null()
@@ -372,7 +376,7 @@ def from_frame(data: Any, *, index: bool = False) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
-        return refuse_columns(data, "The table")
+        return refuse_columns(data.cast(without_views(data.schema)), "The table")
     if type(data).__name__ != "DataFrame" or not (hasattr(data, "to_arrow") or hasattr(data, "iloc")):
         raise ConfigurationError(
             f"The function returned a {type(data).__module__}.{type(data).__name__}; "
@@ -409,6 +413,17 @@ def _refuse_objects(frame: pl.DataFrame) -> None:
             )
 
 
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with texts and bytes that are no views, which pyarrow can neither filter nor take."""
+
+    def plain(field: pa.Field) -> pa.Field:
+        if pa.types.is_string_view(field.type):
+            return field.with_type(pa.large_string())
+        return field.with_type(pa.large_binary()) if pa.types.is_binary_view(field.type) else field
+
+    return pa.schema([plain(field) for field in schema], schema.metadata)
+
+
 def refuse_columns(table: _WithSchema, where: str) -> _WithSchema:
     """Return the table or schema if its columns can be checked.
 
@@ -443,6 +458,8 @@ _UNKNOWN: Final = (
     pa.types.is_union,
     pa.types.is_run_end_encoded,
     pa.types.is_interval,
+    pa.types.is_string_view,
+    pa.types.is_binary_view,
     pa.types.is_list_view,
     pa.types.is_large_list_view,
 )

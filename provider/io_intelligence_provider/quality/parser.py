@@ -126,18 +126,25 @@ class BatchParser:
         }
 
     def _with_types_of_nulls(self, before: Any, found: Any) -> Any:
-        """Return a frame that was mapped cell by cell, with the former type of columns without any value.
+        """Return a frame that was mapped cell by cell, see :meth:`_with_type_of_nulls`."""
+        names = before.columns.intersection(found.columns)
+        return found.assign(
+            **{name: self._with_type_of_nulls(str(name), before[name], found[name]) for name in names}
+        )
 
-        pandas maps them to floats, or to a type of nulls. It may be just this batch that has no value.
+    def _with_type_of_nulls(self, name: str, before: Any, found: Any) -> Any:
+        """Return a column that was mapped cell by cell, of the schema's type if it has no value.
+
+        pandas makes floats of such a column, or a type of nulls. Maybe just this batch has no value.
         """
-        kept = {}
-        for name in before.columns.intersection(found.columns):
-            column, old, new = self.prepared.column_of(str(name)), before[name], found[name]
-            if column is None or column.dtype is None or old.dtype == new.dtype or old.notna().any():
-                continue
-            if new.isna().all() and _has_type(old, column.dtype) and not _has_type(new, column.dtype):
-                kept[name] = old
-        return found.assign(**kept)
+        dtype = getattr(self.prepared.column_of(name), "dtype", None)
+        if dtype is None or before.notna().any() or found.notna().any() or _has_type(found, dtype):
+            return found
+        if _has_type(before, dtype):
+            return before
+        with suppress(Exception):  # the type may have no nulls
+            return _type_with_nulls(dtype).coerce(found)
+        return found
 
     def _fill(self, parsed: ParsedBatch) -> None:
         """Add and remove columns, fill defaults, and run the parsers of single columns."""
@@ -149,7 +156,10 @@ class BatchParser:
         for name in map(str, parsed.frame.columns):
             for parser in getattr(self.prepared.column_of(name), "parsers", None) or ():
                 self.prepared.schema.get_backend(parsed.frame)  # registers pandera's parsers
-                parsed.frame[name] = _parsed_column(parser, parsed.frame[name])
+                before, found = parsed.frame[name], _parsed_column(parser, parsed.frame[name])
+                parsed.frame[name] = (
+                    self._with_type_of_nulls(name, before, found) if parser.element_wise else found
+                )
 
     def _make_room(self, parsed: ParsedBatch, schema: Any) -> None:
         """Make objects of columns that will be converted to another type and cannot hold its default yet."""

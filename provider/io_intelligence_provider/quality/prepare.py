@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +31,7 @@ __all__ = [
     "Unique",
     "needs_all_rows",
     "prepare",
+    "times_as_text",
 ]
 
 
@@ -158,6 +159,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     """Prepare a copy of a schema."""
     schema: Any = copy.deepcopy(loaded.schema)
     index = _index_to_columns(schema)
+    schema.columns = _readable_patterns(loaded, schema.columns)
     row_type = schema.dtype.type if type(schema.dtype).__name__ == "PydanticModel" else None
     if schema.dtype is not None and row_type is None:
         for column in schema.columns.values():  # the type of the frame is that of each column
@@ -176,9 +178,62 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     if fields := unique_fields(schema):
         declared.append(Declared(UNIQUE_FIELDS, None, of_rows=True, rule=rule_text(UNIQUE_FIELDS, fields)))
     declared += _of_checks(None, schema.checks)
+    if loaded.backend == "pandas":
+        of_columns = [check for column in schema.columns.values() for check in column.checks]
+        for check in [*schema.checks, *(check for check in of_columns if not check.ignore_na)]:
+            check._check_fn = _Decided(check._check_fn)  # noqa: SLF001 - pandera has no other name for it
     schema.unique = None
     schema.drop_invalid_rows = False
     return Prepared(loaded, schema, tuple(declared), tuple(unique), index, row_type)
+
+
+class _Decided:
+    """The function of a check of pandas whose answer NA is that the check fails, as it is for NaN.
+
+    pandera takes NA for true where nothing fails, and raises where something does.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __str__(self) -> str:
+        return str(self.function)
+
+    def __call__(self, *values: Any, **parameters: Any) -> Any:
+        found = self.function(*values, **parameters)
+        if type(found).__name__ == "NAType":
+            return False
+        return (
+            found.fillna(value=False).astype(bool) if str(getattr(found, "dtype", "")) == "boolean" else found
+        )
+
+
+def _readable_patterns(loaded: LoadedSchema, columns: Any) -> dict[str, Any]:
+    """Return the columns of a schema with patterns that ``re.match`` reads as pandera does.
+
+    Those of polars cover whole names, as ``^pattern$`` does; those of pandas the beginning of a name.
+
+    :raises ConfigurationError: when one is no regular expression, or two are the same.
+    """
+    found: dict[str, Any] = {}
+    for name, column in columns.items():
+        key = name
+        if column.regex and loaded.backend == "polars":
+            # The ^ and the $ belong to the first and the last alternative.
+            key = f".*?(?:{column.selector})" if "|" in column.selector else column.selector
+            column.name = key
+        try:
+            _ = column.regex and re.compile(key)
+        except re.error as error:
+            raise ConfigurationError(
+                f"The schema {loaded.name} has the pattern {name!r}, which Python cannot read: {error}."
+            ) from None
+        if key in found:
+            raise ConfigurationError(
+                f"The schema {loaded.name} has the pattern {name!r} twice. Join the two."
+            )
+        found[key] = column
+    return found
 
 
 def _index_to_columns(schema: Any) -> tuple[str, ...]:
@@ -306,6 +361,22 @@ def needs_all_rows(prepared: Prepared) -> list[str]:
     if getattr(schema, "index", None) is not None:
         reasons.append("the index")
     return reasons
+
+
+def times_as_text(prepared: Prepared, types: Mapping[str, str]) -> list[str]:
+    """Return the times and durations that a pandas schema reads as text, as reasons to need all rows at once.
+
+    pandas writes the time of day only where one value of a column has one.
+
+    :param types: the Arrow types of the data's columns.
+    """
+    if prepared.loaded.backend != "pandas":
+        return []
+    return [
+        f"reading column {name!r} as text"
+        for name, dtype in types.items()
+        if dtype.startswith(("timestamp", "duration")) and str(prepared.coercion_of(name)).startswith("str")
+    ]
 
 
 def _checks(where: str, checks: list[Any]) -> Iterator[str]:

@@ -36,7 +36,7 @@ from io_intelligence_provider.quality.policy import (
     score,
     stopping,
 )
-from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, prepare
+from io_intelligence_provider.quality.prepare import Prepared, needs_all_rows, prepare, times_as_text
 from io_intelligence_provider.quality.profile import Profiler
 from io_intelligence_provider.quality.quarantine import quarantine_schema, quarantine_table
 from io_intelligence_provider.quality.result import (
@@ -104,7 +104,8 @@ class _Run:
     def __init__(self, context: RunContext, source: Source, filesystem: Any) -> None:
         self.context, self.source, self.filesystem = context, source, filesystem
         self.prepared, self.options = context.prepared, context.options
-        self.reasons = needs_all_rows(self.prepared)
+        types = {field.name: str(field.type) for field in source.schema}
+        self.reasons = needs_all_rows(self.prepared) + times_as_text(self.prepared, types)
         self.counts = CheckCounts(self.prepared.declared, self.options.policy, self.options.examples)
         self.columns = frame_columns(source.schema, self.prepared)
         self.options.policy.check_names(self.prepared.declared, self.columns)
@@ -120,6 +121,11 @@ class _Run:
                 else None
                 for path in (self.options.quarantine_file(self.context.run_id), self.options.valid_path)
             )
+            if refused is not None and valid is not None and refused.path == valid.path:
+                raise ConfigurationError(
+                    f"quarantine_path and valid_path are one file, {valid.path}: valid rows would replace "
+                    "refused ones. Give each a file of its own."
+                )
             profile = self._validate(refused, valid)
             run = self.context.result(
                 self.counts,

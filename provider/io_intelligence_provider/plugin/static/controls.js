@@ -3,6 +3,7 @@
 
 import { FORMS, formsFor } from "./csv.js";
 import { h, icon, say } from "./dom.js";
+import { isDay } from "./format.js";
 import { shareable } from "./route.js";
 
 /** @typedef {import("./dom.js").Child} Child */
@@ -78,8 +79,7 @@ export function dayInput(label, value, { min, max }, choose) {
     spellcheck: "false",
   });
   const take = (/** @type {string} */ day) => {
-    const known = /^\d{4}-\d{2}-\d{2}$/.test(day) && !Number.isNaN(Date.parse(day));
-    const bounded = known ? (day < min ? min : day > max ? max : day) : value;
+    const bounded = isDay(day) ? (day < min ? min : day > max ? max : day) : value;
     text.value = bounded;
     if (bounded !== value) choose(bounded);
   };

@@ -50,7 +50,8 @@ export function percent(value) {
   if (value === null || value === undefined) return "n/a";
   const size = Math.abs(value);
   if (size >= 1e9) return `${value > 0 ? "+" : "−"}${size.toExponential(1).replace("e+", "e")}${NARROW}%`;
-  const digits = size !== 0 && size < 0.05 ? size.toPrecision(1) : size.toFixed(1);
+  let digits = size !== 0 && size < 0.05 ? size.toPrecision(1) : size.toFixed(1);
+  if (digits === "100.0" && value < 0 && size < 100) digits = "99.9"; // only a fall to 0 is −100 %
   const [whole, part] = digits.includes("e") ? [digits] : digits.split(".");
   const text = part === undefined ? whole : `${count(whole)}.${part}`;
   const sign = value > 0 ? "+" : value < 0 ? "−" : "";
@@ -90,6 +91,14 @@ export function daysBetween(from, to) {
  */
 export function plusDays(day, number) {
   return new Date(Date.parse(day) + number * DAY).toISOString().slice(0, 10);
+}
+
+/**
+ * Return whether a text is a day of the calendar: browsers read 31 February as 3 March.
+ * @param {string} text
+ */
+export function isDay(text) {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) && plusDays(text, 0) === text;
 }
 
 export function today() {

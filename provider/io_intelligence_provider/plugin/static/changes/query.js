@@ -3,7 +3,7 @@
 
 import { all } from "../api.js";
 import { download } from "../csv.js";
-import { plusDays } from "../format.js";
+import { isDay, plusDays } from "../format.js";
 
 /** @type {Record<string, {text: string, kinds: string[]}>} */
 export const KINDS = {
@@ -41,8 +41,7 @@ export function stateOf(params, status) {
     const value = params.get(key) ?? "";
     return values.includes(value) ? value : "";
   };
-  const day = (/** @type {string} */ key) =>
-    /^\d{4}-\d{2}-\d{2}$/.test(params.get(key) ?? "") ? params.get(key) : null;
+  const day = (/** @type {string} */ key) => (isDay(params.get(key) ?? "") ? params.get(key) : null);
   const end = day("end") ?? status.latest;
   const shown = status.dates.filter((date) => date <= end).slice(-10);
   const start = day("start") ?? shown[0] ?? plusDays(end, -13);

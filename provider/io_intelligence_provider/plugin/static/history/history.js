@@ -8,7 +8,7 @@ import * as components from "../components.js";
 import * as controls from "../controls.js";
 import { download } from "../csv.js";
 import { h, icon, keepFocus, replaceChildren } from "../dom.js";
-import { capital, cut, field, plural, plusDays, shortDay } from "../format.js";
+import { capital, cut, field, isDay, plural, plusDays, shortDay } from "../format.js";
 import { link, update } from "../route.js";
 import { catalogue, find, reference } from "../store.js";
 import { modelCombo } from "./combo.js";
@@ -137,7 +137,7 @@ export async function history({ node, params, status }, kind) {
  */
 async function stateOf(params, status, kind, items) {
   const day = (/** @type {string} */ key) =>
-    /^\d{4}-\d{2}-\d{2}$/.test(params.get(key) ?? "") ? /** @type {string} */ (params.get(key)) : null;
+    isDay(params.get(key) ?? "") ? /** @type {string} */ (params.get(key)) : null;
   const asked = params.get("field") ?? "";
   const named = params.has("model") || params.has("none");
   const chosen = named ? [] : await kind.choose(items);

@@ -20,6 +20,7 @@ import { sorted } from "../table.js";
  */
 export async function show({ node, params, status }) {
   const dayOf = (/** @type {URLSearchParams} */ now) => now.get("date") ?? status.latest;
+  let asked = params; // an answer is dropped when it arrives after the next question
   let data = await catalogue(dayOf(params));
   let forget = () => {};
   const bar = h("div", { class: "controls" });
@@ -75,7 +76,10 @@ export async function show({ node, params, status }) {
     placed: () => draw(params),
     stop: () => forget(),
     async change(now) {
-      data = await catalogue(dayOf(now));
+      asked = now;
+      const found = await catalogue(dayOf(now));
+      if (asked !== now) return;
+      data = found;
       say(plural(draw(now).length, "model"));
     },
     pinned: () => ({ date: data.date }),

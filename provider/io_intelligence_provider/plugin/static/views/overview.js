@@ -22,6 +22,7 @@ export async function show({ node, params, status }) {
     const trusted = get("trust", { date }).catch((error) => ({ problem: described(error), warnings: [] }));
     return Promise.all([get("overview", { days: SPANS.includes(days) ? days : "1", date }), trusted]);
   };
+  let asked = params; // an answer is dropped when it arrives after the next question
   let [data, trust] = await ask(params);
   const movers = h("section", { class: "card movers" });
   /** @type {(() => void)[]} */
@@ -56,8 +57,11 @@ export async function show({ node, params, status }) {
     placed: draw,
     stop,
     async change(now) {
+      asked = now;
       const before = data.date;
-      [data, trust] = await ask(now);
+      const found = await ask(now);
+      if (asked !== now) return;
+      [data, trust] = found;
       if (data.date === before) drawMovers(movers, data);
       else draw();
     },

@@ -20,15 +20,18 @@ import { snapshotDay } from "../store.js";
  */
 export async function show({ node, params, status }) {
   let day = status.latest;
+  let asked = params; // an answer is dropped when it arrives after the next question
 
   /** @param {URLSearchParams} now */
   async function draw(now) {
+    asked = now;
     day = now.get("day") ?? status.latest;
     const run = now.get("run");
     const [data, refused] = await Promise.all([
       get("quality", { date: day, run }),
       get("quarantine", { limit: 20, date: now.get("day"), run }),
     ]);
+    if (asked !== now) return [];
     keepFocus(node, () =>
       replaceChildren(
         node,

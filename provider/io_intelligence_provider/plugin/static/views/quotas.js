@@ -104,6 +104,7 @@ function kindOf(columns, last) {
  */
 export async function show({ node, params, status }) {
   const dayOf = (/** @type {URLSearchParams} */ now) => snapshotDay(status.dates, now.get("end") ?? status.latest);
+  let asked = params; // an answer is dropped when it arrives after the next question
   let data = await catalogue(dayOf(params));
   const columns = published(data.items);
   const numbers = columns.some((column) => column.number);
@@ -150,7 +151,12 @@ export async function show({ node, params, status }) {
       shown?.stop();
     },
     async change(now) {
-      if (dayOf(now) !== data.date) data = await catalogue(dayOf(now));
+      asked = now;
+      if (dayOf(now) !== data.date) {
+        const found = await catalogue(dayOf(now));
+        if (asked !== now) return undefined;
+        data = found;
+      }
       draw(now);
       return shown?.change(now);
     },

@@ -328,10 +328,10 @@ def test_a_dictionary_beside_texts_is_merged(
 HOSTILE_FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
     "two of one name": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
     "two of one name, Arrow": (lambda: arrow.table([[1], [2]], names=["a", "a"]), "two columns 'a'"),
-    "integer labels": (lambda: pd.DataFrame([[1, 2]]), "a column 0, a int"),
+    "integer labels": (lambda: pd.DataFrame([[1, 2]]), r"a column 0 \(int\)"),
     "tuple labels": (
         lambda: pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])),
-        r"a column \('a', 'b'\), a tuple",
+        r"a column \('a', 'b'\) \(tuple\)",
     ),
     "decimal256": (
         lambda: arrow.table({"a": arrow.array([Decimal(1)], arrow.decimal256(50, 10))}),

@@ -211,6 +211,7 @@ def test_the_score_is_the_share_of_valid_rows_times_that_of_passed_snapshot_chec
     assert score(10, 0, [GOOD]) == 0
     assert score(0, 0, [EMPTY, GOOD], without_rows=0.0) == 0
     assert score(0, 0, [GOOD]) == 1
+    assert score(10, 5, [IDLE, ROW]) == 0.5
 
 
 @pytest.mark.parametrize(("fail_on", "share"), [("error", 0), ("warn", 1), ("never", 0.5)])
@@ -330,6 +331,8 @@ def test_a_row_check_with_a_threshold_stops():
 
 def test_what_decided_is_found_without_fail_on():
     assert deciding(make_check_run(ROW, VOLUME, COERCED)) == [VOLUME]
+    assert deciding(make_check_run(MOVE, EMPTY, ROW)) == [EMPTY]
+    assert deciding(make_check_run(MOVE, VOLUME)) == [VOLUME]
     assert deciding(make_check_run(ROW, GOOD, COERCED)) == [ROW, COERCED]
     assert deciding(make_check_run(GOOD)) == []
 

@@ -61,6 +61,10 @@ def test_a_name_of_no_check_is_told_with_those_there_are(severity, thresholds, w
         ({"max_quarantine_share": 1.1}, "max_quarantine_share is 1.1; it is a share from 0 to 1."),
         ({"severity": {"c": "x"}}, "severity of 'c' is 'x'; it is 'error' or 'warn'."),
         (
+            {"severity": {"a.b.coerce_dtype": "warn"}},
+            "severity of 'a.b.coerce_dtype' cannot be 'warn': a value of another type cannot be valid.",
+        ),
+        (
             {"severity": {"a.coerce_dtype": "warn"}},
             "severity of 'a.coerce_dtype' cannot be 'warn': a value of another type cannot be valid.",
         ),

@@ -7,12 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.stores import FETCHED_AT, model_row
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.store.price_index import number_rows
 
 DAYS = [FETCHED_AT.date() + timedelta(days=number) for number in range(6)]
 
@@ -137,3 +139,38 @@ def _looped(days: list[list[Any]]) -> list[float | None]:
         found.append(value)
         base = day
     return found
+
+
+SWAPPED = [(0, "a", "1"), (0, "b", "2"), (1, "a", "2"), (1, "b", "1")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "tracks"),
+    [
+        ([(0, "a", "1"), (0, "b", "2"), (1, "b", "2"), (1, "a", "1")], "abba"),
+        ([(0, "a", "1"), (1, "a", "2"), (2, "b", "2"), (2, "c", "3")], "aaab"),
+        ([(0, "m", "1"), (0, "m", "2"), (1, "m", "2"), (1, "m", "1")], "abba"),
+        ([(0, "m", "1"), (0, "m", "2"), (0, "n", "3"), (1, "n", "4")], "abcc"),
+        (SWAPPED, "abab"),
+        ([*SWAPPED, (2, "c", "3"), (3, "c", "4"), (3, "d", "5")], "ababccd"),
+        ([*SWAPPED, (2, "a", "1"), (2, "a", "2"), (2, "d", "5")], "abab" + "cde"),
+    ],
+    ids=[
+        "ids",
+        "a new id, a new name",
+        "one name",
+        "a name of two",
+        "swapped",
+        "others",
+        "swapped, one name",
+    ],
+)
+def test_which_rows_are_one_model(rows: list[tuple[int, str, str]], tracks: str) -> None:
+    frame = pl.DataFrame(
+        rows, schema={"day": pl.UInt32, "name": pl.String, "model_id": pl.String}, orient="row"
+    )
+    found, by_key = number_rows(frame)
+    letters: dict[int, str] = {}
+    assert "".join(letters.setdefault(one, "abcdefg"[len(letters)]) for one in found) == tracks
+    assert set(by_key.values()) == set(found)
+    assert found.dtype == pl.UInt32

@@ -77,7 +77,7 @@ def test_an_error_loses_frames_cause_and_context() -> None:
     assert raised.value is error
     assert (error.__cause__, error.__context__) == (None, None)
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-    assert names[-1] == "without_frames"
+    assert "without_frames" in names[-1]  # mutmut renames functions
     assert "failing" not in names
     assert without_frames(lambda: 1) == 1
 

@@ -136,3 +136,34 @@ def test_keys_of_extra_are_compared_within_a_shape():
     for field in ("extra", "extra.a", "extra.a.b"):
         assert comparable(field, WireShape.OPENAI, WireShape.OPENAI)
         assert not comparable(field, WireShape.DOCUMENTED, WireShape.OPENAI)
+
+
+def test_a_large_day_is_read_column_by_column(builder, monkeypatch):
+    builder.file(0, model_row("m", input_token_price="1", tags=["a"], extra='{"a": 1}'), model_row("gone"))
+    builder.file(1, model_row("m", input_token_price="2", tags=["b"], extra='{"a": 2}'), model_row("new"))
+    at_once = compare(builder.store, nth_day(1)).changes
+    assert at_once.num_rows == 5
+    monkeypatch.setattr("io_intelligence_provider.changes.days._ROWS_READ_AT_ONCE", 1)
+    assert compare(builder.store, nth_day(1)).changes.equals(at_once)
+
+
+def test_a_new_model_is_compared_with_the_day_it_was_known_to_be_absent(builder):
+    """A refused record of another shape may be any model of its name, so that day says nothing of it."""
+    builder.file(0, model_row("m"))
+    builder.file(1, model_row("m"), refused=[refused("n", "another id")], shape="openai")
+    builder.file(2, model_row("m"), model_row("n"), model_row("o"))
+    assert [(row[0], row[-1]) for row in changed(compare(builder.store, nth_day(2)))] == [
+        ("n", nth_day(0)),
+        ("o", nth_day(1)),
+    ]
+
+
+def test_a_day_without_its_quarantine_cannot_be_compared(builder):
+    builder.file(0, model_row("m"))
+    builder.file(1, model_row("m"))
+    run = builder.store.info(nth_day(1)).snapshot_id
+    builder.store.files.delete(f"quarantine/snapshot_date={nth_day(1)}/{run}.parquet")
+    said = f"The quarantine of snapshot {run} of {nth_day(1)} is missing in {builder.store.files.url('')}."
+    with pytest.raises(UnreadableDayError) as caught:
+        compare(builder.store, nth_day(1))
+    assert (str(caught.value), caught.value.day) == (said, nth_day(1))

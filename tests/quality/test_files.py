@@ -66,7 +66,11 @@ def test_views_are_checked_as_texts_and_bytes(
         run = check_frame(table, schema, options)
         assert (run.valid, run.quarantined) == (2, 1)
         return
-    checked = check(write(table), schema)
+    try:
+        path = write(table)
+    except arrow.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {arrow.__version__} writes no views")
+    checked = check(path, schema)
     assert checked.failures == {(1, "a", "not_nullable")}
     assert checked.valid.to_pydict() == {"a": ["x", "y"], "b": [b"1", b"2"]}
 

@@ -27,10 +27,10 @@ def test_names_have_the_defaults():
 def test_every_setting_is_read_from_text():
     settings = {
         "min_change": "0.5", "severity": "error", "deviations": "4", "min_runs": "3", "window": "9",
-        "settle": "2", "columns": "a", "ignore": ["b", 1], "since": "2026-01-02T13:00:00+01:00",
+        "settle": "2", "columns": "price", "ignore": ["b", 1], "since": "2026-01-02T13:00:00+01:00",
     }  # fmt: skip
     assert rules_from({"null_share": settings}) == (
-        HistoryRule("null_share", 0.5, "error", 4.0, 3, 9, 2, ("a",), ("b", "1"), NOON),
+        HistoryRule("null_share", 0.5, "error", 4.0, 3, 9, 2, ("price",), ("b", "1"), NOON),
     )
     (fresh,) = rules_from({"freshness": {"columns": ["at"], "max_age_hours": "26"}})
     assert (fresh.columns, fresh.max_age_hours, fresh.needs_history) == (("at",), 26.0, False)

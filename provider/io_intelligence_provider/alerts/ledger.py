@@ -431,6 +431,5 @@ class CurrentValues:
 
     def _refused(self, entry: LastNotified) -> bool:
         model = pl.DataFrame({"model_id": [entry.model_id], "name": [entry.name]})
-        refused = self._today.refused
-        # The ledger does not record which shape the id is from, so a matching name is enough for unknown.
-        return any(in_quarantine(model, refused, same_shape=same)[0] for same in (True, False))
+        # An id of another shape matches no record's; then the name is enough for unknown.
+        return bool(in_quarantine(model, self._today.refused, same_shape=True)[0])

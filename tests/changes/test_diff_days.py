@@ -76,6 +76,19 @@ def test_an_earlier_day_that_cannot_be_read_is_skipped_and_named(builder, caplog
     assert caught.value.day == nth_day(3)
 
 
+@pytest.mark.parametrize("part", ["models", "quarantine"])
+def test_a_file_with_damaged_pages_makes_the_day_unreadable(builder, part):
+    for when in range(3):
+        builder.file(when, model_row("m", input_token_price=str(when + 1)), refused=[refused("r")])
+    (path,) = builder.root.glob(f"{part}/snapshot_date={nth_day(1)}/*.parquet")
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(len(data) // 3) + data[4 + len(data) // 3 :])
+    found = compare(builder.store, nth_day(2))
+    assert changed(found) == [("m", "price_changed", "input_token_price", "1", "3", nth_day(0))]
+    assert f"snapshot_date={nth_day(1)}/" in found.unreadable.pop(nth_day(1))
+    assert found.unreadable == {}
+
+
 @pytest.mark.parametrize(
     ("price", "other", "wanted"), [("2", "5", "2"), (None, None, None)], ids=["another price", "no price"]
 )
@@ -147,14 +160,31 @@ def test_a_large_day_is_read_column_by_column(builder, monkeypatch):
     assert compare(builder.store, nth_day(1)).changes.equals(at_once)
 
 
-def test_a_new_model_is_compared_with_the_day_it_was_known_to_be_absent(builder):
-    """A refused record of another shape may be any model of its name, so that day says nothing of it."""
+@pytest.mark.parametrize(("shape", "hidden"), [("openai", "n"), ("documented", "o")])
+def test_a_new_model_is_compared_with_the_day_it_was_known_to_be_absent(builder, shape, hidden):
+    """Which model a refused record is: by its name between two shapes, and by its id within one."""
     builder.file(0, model_row("m"))
-    builder.file(1, model_row("m"), refused=[refused("n", "another id")], shape="openai")
+    builder.file(1, model_row("m"), refused=[refused("n", "o")], shape=shape)
     builder.file(2, model_row("m"), model_row("n"), model_row("o"))
-    assert [(row[0], row[-1]) for row in changed(compare(builder.store, nth_day(2)))] == [
-        ("n", nth_day(0)),
-        ("o", nth_day(1)),
+    assert {row[0]: row[-1] for row in changed(compare(builder.store, nth_day(2)))} == {
+        name: nth_day(0 if name == hidden else 1) for name in "no"
+    }
+
+
+@pytest.mark.parametrize(
+    ("shape", "identity", "record"),
+    [
+        pytest.param("documented", uuid_of("m"), refused_record(None, model_id=uuid_of("m")), id="by id"),
+        pytest.param("openai", uuid_of("x"), refused_record("m", model_id=uuid_of("y")), id="by name"),
+    ],
+)
+def test_a_model_that_was_valid_as_well_as_refused_is_known_from_that_day(builder, shape, identity, record):
+    """The same id, or between two shapes the same name, can be on a valid and on a refused record."""
+    builder.file(0, model_row("old" if shape == "documented" else "m", model_id=uuid_of("m")))
+    builder.file(1, model_row("m", model_id=identity, input_token_price="1"), refused=[record], shape=shape)
+    builder.file(2, model_row("m", input_token_price="2"))
+    assert changed(compare(builder.store, nth_day(2))) == [
+        ("m", "price_changed", "input_token_price", "1", "2", nth_day(1))
     ]
 
 

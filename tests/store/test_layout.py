@@ -201,6 +201,19 @@ def test_only_folders_of_the_layout_have_a_date(folder, day):
     assert date_of(folder) == day
 
 
+def test_nearly_equal_refused_records_can_be_read_again(local_store, monkeypatch):
+    """They compress so well that a reader would take the file for one that fills the memory."""
+    monkeypatch.setattr("io_intelligence_provider.storage.parquet._UNPACKED_FREE", 1 << 20)
+    text = "long " * 5_000
+    records = [model_record(f"m{number}", {"input_token_price": text}) for number in range(1_000)]
+    summary = file_records(local_store, [model_record("a"), *records], max_quarantine_share=1)
+    refused = local_store.quarantine()
+    assert refused.num_rows == summary.quarantined == 1_000
+    assert all(text in record for record in refused["record"].to_pylist())
+    (path,) = (Path(local_store.files.root) / "quarantine").rglob("*.parquet")
+    assert path.stat().st_size > 1_000 * len(text)
+
+
 def test_an_empty_quarantine_has_a_row_group(local_store):
     """Old versions of pyarrow cannot read a file without one."""
     import pyarrow.parquet as pq

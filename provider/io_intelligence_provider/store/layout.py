@@ -33,7 +33,7 @@ from io_intelligence_provider.quality.result import run_file
 from io_intelligence_provider.quality.results_store import TaskRun
 from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.parquet import FileKind, no_rows, open_parquet
+from io_intelligence_provider.storage.parquet import FileKind, no_rows, open_parquet, unpacked_within
 
 __all__ = [
     "CHANGES",
@@ -266,6 +266,7 @@ class QuarantineFile:
         schema = quarantine_schema().with_metadata(metadata)
         self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
         self._is_empty = True
+        self._unpacked = 0
 
     def __enter__(self) -> Self:
         return self
@@ -289,7 +290,9 @@ class QuarantineFile:
             }
             for record in refused
         ]
-        self._writer.write_table(pa.Table.from_pylist(rows, schema=quarantine_schema()))
+        table = pa.Table.from_pylist(rows, schema=quarantine_schema())
+        self._writer.write_table(table)
+        self._unpacked += table.nbytes
         self._is_empty = False
 
     def finish(self) -> bytes:
@@ -299,7 +302,23 @@ class QuarantineFile:
             self._is_empty = False
         self._writer.close()
         self._file.seek(0)
-        return with_digests(self._file.read())
+        data = self._file.read()
+        if self._unpacked > unpacked_within(len(data)):  # of nearly equal records; readers would refuse it
+            data = _without_compression(data)
+        return with_digests(data)
+
+
+def _without_compression(data: bytes) -> bytes:
+    """Return a Parquet file that is as large as its texts."""
+    written = pa.BufferOutputStream()
+    with (
+        pq.ParquetFile(pa.BufferReader(data)) as file,
+        pq.ParquetWriter(written, file.schema_arrow, compression="none", use_dictionary=False) as writer,
+    ):
+        for number in range(file.num_row_groups):
+            writer.write_table(file.read_row_group(number))
+    found: bytes = written.getvalue().to_pybytes()
+    return found
 
 
 _WITHOUT_FIELD: Final = ("model_added", "model_removed")

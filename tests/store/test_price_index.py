@@ -32,6 +32,7 @@ def test_the_same_models_are_compared_whatever_comes_and_goes(builder: Any) -> N
     assert found["snapshot_date"] == DAYS[:3]
     assert found["input"] == pytest.approx([100, 100 * math.sqrt(2), 100 * math.sqrt(2) * math.sqrt(1 / 2)])
     assert found["input_pairs"] == [0, 2, 2]
+    assert found["input_left_out"] == [0, 0, 0]
     assert found["output"] == pytest.approx([100, 100, 100])
 
 
@@ -70,7 +71,9 @@ def test_a_price_without_weight_is_not_needed(builder: Any) -> None:
     assert builder.store.price_index(blend=(1, 0)).to_pydict()["blended"] == pytest.approx([100, 200])
 
 
-@pytest.mark.parametrize("blend", [(0, 0), (-1, 2), (1,), "31x", None, (float("nan"), 1), (float("inf"), 1)])
+@pytest.mark.parametrize(
+    "blend", [(0, 0), (-1, 2), (1,), "31x", None, (float("nan"), 1), (float("inf"), 1), (1, float("inf"))]
+)
 def test_what_are_no_weights_is_refused(builder: Any, blend: Any) -> None:
     builder.file(DAYS[0], priced("a", "1"))
     with pytest.raises(ConfigurationError, match="blend is"):
@@ -90,7 +93,13 @@ def test_a_model_that_keeps_its_name_under_a_new_id_is_the_same(builder: Any) ->
 
 
 def test_an_empty_store_has_an_empty_index(builder: Any) -> None:
-    assert builder.store.price_index().num_rows == 0
+    found = builder.store.price_index()
+    assert found.num_rows == 0
+    assert found.schema.field("input").nullable
+    assert not found.schema.field("input_pairs").nullable
+    assert not found.schema.field("snapshot_date").nullable
+    for field in found.schema:
+        assert len(field.metadata[b"description"]) > 10
 
 
 PRICES = st.sampled_from([None, "0", "0.1", "1", "2.5", "1e3"])
@@ -109,7 +118,8 @@ def test_it_is_what_a_loop_over_pairs_computes(days: list[list[tuple[Any, Any]]]
     ]
     schema = {"snapshot_date": pl.Date, "model_id": pl.String, "name": pl.String}
     money = {"input_token_price": pl.Decimal(38, 18), "output_token_price": pl.Decimal(38, 18)}
-    found = price_index(pl.DataFrame(rows, schema=schema | money, orient="row"), DAYS[: len(days)])
+    history = pl.DataFrame(rows[::-1], schema=schema | money, orient="row")
+    found = price_index(history, DAYS[: len(days)])
     assert found["input"].to_pylist() == pytest.approx(_looped([[pair[0] for pair in day] for day in days]))
     blends = [[_blended(*pair) for pair in day] for day in days]
     assert found["blended"].to_pylist() == pytest.approx(_looped(blends))
@@ -154,6 +164,7 @@ SWAPPED = [(0, "a", "1"), (0, "b", "2"), (1, "a", "2"), (1, "b", "1")]
         (SWAPPED, "abab"),
         ([*SWAPPED, (2, "c", "3"), (3, "c", "4"), (3, "d", "5")], "ababccd"),
         ([*SWAPPED, (2, "a", "1"), (2, "a", "2"), (2, "d", "5")], "abab" + "cde"),
+        ([*SWAPPED, (0, "c", "3"), (1, "d", "3")], "ababcc"),
     ],
     ids=[
         "ids",
@@ -163,6 +174,7 @@ SWAPPED = [(0, "a", "1"), (0, "b", "2"), (1, "a", "2"), (1, "b", "1")]
         "swapped",
         "others",
         "swapped, one name",
+        "swapped, another renamed",
     ],
 )
 def test_which_rows_are_one_model(rows: list[tuple[int, str, str]], tracks: str) -> None:

@@ -64,7 +64,7 @@ def separated(tracks: dict[ModelKey, int], mixed: Iterable[int]) -> dict[ModelKe
     """
     wrong = set(mixed)
     fresh: dict[tuple[str, str], int] = {}
-    first = max(tracks.values(), default=-1) + 1
+    first = max(tracks.values()) + 1
 
     def own(model_key: ModelKey) -> int:
         name, model_id, shared = model_key
@@ -215,7 +215,7 @@ def _logarithms(rows: pl.DataFrame, of_input: float, of_output: float) -> pl.Dat
     # A price without weight is not needed: null times 0 would be null.
     weights = {"input": of_input, "output": of_output}
     first, *others = [weight * pl.col(kind) for kind, weight in weights.items() if weight]
-    blended = sum(others, first) / (of_input + of_output)
+    blended = sum(others, first)  # the sum of the weights cancels out in ratios
     return floats.with_columns(blended=blended).with_columns(pl.col(_KINDS).log())
 
 

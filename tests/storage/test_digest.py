@@ -17,7 +17,8 @@ from helpers.stores import file_every_kind
 from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.storage import parquet
 from io_intelligence_provider.storage.digest import digest_of_pages, with_digests
-from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, check_files
+from io_intelligence_provider.storage.file_kind import FileKind
+from io_intelligence_provider.storage.parquet import CheckedFile, check_files
 
 SCHEMA = pa.schema([("a", pa.string())])
 KIND = FileKind("test file", lambda: SCHEMA, most_rows=1_000, rows_free=1_000, rows_per_byte=1)

@@ -11,7 +11,8 @@ import pytest
 
 from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.storage.digest import with_digests
-from io_intelligence_provider.storage.parquet import CheckedFile, FileKind
+from io_intelligence_provider.storage.file_kind import FileKind
+from io_intelligence_provider.storage.parquet import CheckedFile
 
 LONG = "x" * 200_000
 

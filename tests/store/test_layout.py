@@ -203,7 +203,7 @@ def test_only_folders_of_the_layout_have_a_date(folder, day):
 
 def test_nearly_equal_refused_records_can_be_read_again(local_store, monkeypatch):
     """They compress so well that a reader would take the file for one that fills the memory."""
-    monkeypatch.setattr("io_intelligence_provider.storage.parquet._UNPACKED_FREE", 1 << 20)
+    monkeypatch.setattr("io_intelligence_provider.storage.file_kind._UNPACKED_FREE", 1 << 20)
     text = "long " * 5_000
     records = [model_record(f"m{number}", {"input_token_price": text}) for number in range(1_000)]
     summary = file_records(local_store, [model_record("a"), *records], max_quarantine_share=1)

@@ -29,8 +29,9 @@ from io_intelligence_provider.errors import (
 from io_intelligence_provider.quality.history_rules import LONGEST_WINDOW
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile, checked, run_file
 from io_intelligence_provider.storage.digest import with_digests
+from io_intelligence_provider.storage.file_kind import FileKind
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.parquet import CheckedFile, FileKind, no_rows
+from io_intelligence_provider.storage.parquet import CheckedFile, no_rows
 from io_intelligence_provider.text import path_name, short_hash
 
 __all__ = [

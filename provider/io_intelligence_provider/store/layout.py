@@ -32,8 +32,9 @@ from io_intelligence_provider.quality.quarantine import failures_type
 from io_intelligence_provider.quality.result import run_file
 from io_intelligence_provider.quality.results_store import TaskRun
 from io_intelligence_provider.storage.digest import with_digests
+from io_intelligence_provider.storage.file_kind import FileKind, unpacked_within
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.parquet import FileKind, no_rows, open_parquet, unpacked_within
+from io_intelligence_provider.storage.parquet import no_rows, open_parquet
 
 __all__ = [
     "CHANGES",

@@ -27,8 +27,9 @@ from io_intelligence_provider.contract.columns import (
 from io_intelligence_provider.errors import ConfigurationError, UnreadableFileError
 from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.digest import with_digests
+from io_intelligence_provider.storage.file_kind import FileKind
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.parquet import FileKind, open_parquet
+from io_intelligence_provider.storage.parquet import open_parquet
 from io_intelligence_provider.store.layout import METADATA_PREFIX, in_utc
 
 __all__ = [

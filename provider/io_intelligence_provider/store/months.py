@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.storage.digest import with_digests
+from io_intelligence_provider.storage.file_kind import FileKind
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.storage.local import FileVersion
-from io_intelligence_provider.storage.parquet import FileKind, read_parquet
+from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.store.layout import When, compacted_folder, daily_path, date_of, within
 from io_intelligence_provider.store.reading import ReadSegment, dated, dated_schema
 

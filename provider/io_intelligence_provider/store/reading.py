@@ -23,15 +23,9 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.storage.file_kind import FileKind, problem_of_rows, unpacked_within
 from io_intelligence_provider.storage.filesystem import Files, OnDisk
-from io_intelligence_provider.storage.parquet import (
-    FileKind,
-    check_files,
-    no_rows,
-    problem_of_rows,
-    read_parquet,
-    unpacked_within,
-)
+from io_intelligence_provider.storage.parquet import check_files, no_rows, read_parquet
 
 __all__ = [
     "ReadSegment",

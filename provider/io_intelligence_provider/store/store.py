@@ -22,8 +22,9 @@ from io_intelligence_provider.errors import (
     UnreadableFileError,
 )
 from io_intelligence_provider.quality.result import is_run_id
+from io_intelligence_provider.storage.file_kind import FileKind
 from io_intelligence_provider.storage.filesystem import Files
-from io_intelligence_provider.storage.parquet import FileKind, read_parquet
+from io_intelligence_provider.storage.parquet import read_parquet
 from io_intelligence_provider.store.layout import (
     CHANGES,
     CHANGES_FILE,

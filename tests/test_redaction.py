@@ -154,6 +154,8 @@ def test_a_record_is_masked_in_keys_lists_and_numbers() -> None:
         ("%2573%2533cret%252fkey", "***"),  # two layers; the rest of the text may hold more
         ("%25252573%25252533cret/key", "%25252573%25252533cret/key"),  # four
         ("&#37;25s3cret%252fkey", "***"),  # HTML, then twice a URL
+        ("&#115;3cret/key", "***"),
+        (r"%2573%2533cret%252fkey & \n", "***"),
         (r"a \x73\u0033cret\/key", "***"),
         (r"\X73\U0033CRET\/KEY", "***"),
     ],
@@ -182,8 +184,14 @@ def test_base64_of_a_secret_takes_its_neighbours_with_it() -> None:
         (b"user:s3cret-key!", "dXNlcj***Q=="),
         (b"us:s3cret-key", "dXM***"),
         (b"u:s3cret-key", "dT***"),
+        (b":s3cret-key", "O***"),
     ):
         assert redactor.clean(f"Basic {base64.b64encode(sent).decode()}.") == f"Basic {cleaned}."
+
+
+def test_both_alphabets_of_base64_are_known() -> None:
+    redactor = Redactor([Secret("key???>>>")])
+    assert redactor.clean("a2V5Pz8/Pj4+") == redactor.clean("a2V5Pz8_Pj4-") == "***"
 
 
 def test_a_secret_is_found_in_base64_from_eight_letters_on() -> None:

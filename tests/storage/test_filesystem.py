@@ -358,6 +358,20 @@ def test_of_many_writers_at_once_one_creates_it(open_files: Callable[[], Files])
     assert open_files().read("a/b") == f"writer {wrote.index(True)}".encode()
 
 
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_a_disk_without_links_creates_a_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(code, "no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    files = Files(tmp_path / "root")
+    assert files.create("a/b", b"one") is True
+    assert files.create("a/b", b"two") is False
+    assert [path.read_bytes() for path in (tmp_path / "root").rglob("*") if path.is_file()] == [b"one"]
+
+
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object) -> None:
         raise PermissionError("no hard links here")

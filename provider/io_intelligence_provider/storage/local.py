@@ -49,6 +49,10 @@ _OF_ONE_FILE: Final = frozenset(
 """Error numbers that concern one file, while others may be readable."""
 
 
+_WITHOUT_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""Error numbers of a file system without hard links, such as FAT, SMB and many in user space."""
+
+
 def size_local(path: str) -> int:
     """Return the size of a regular file in bytes.
 
@@ -127,10 +131,19 @@ class PendingFile:
         _sync_folder(self._target.parent)
 
     def create(self) -> bool:
-        """Link the file to its target; return ``False`` when that exists, because a link replaces no file."""
+        """Link the file to its target; return ``False`` when that exists, because a link replaces no file.
+
+        Where the file system has no links, the target is claimed with an empty file, which is then replaced.
+        """
         _sync(self.path)
         try:
-            self._target.hardlink_to(self.path)
+            try:
+                self._target.hardlink_to(self.path)
+            except OSError as error:
+                if error.errno not in _WITHOUT_LINKS:
+                    raise
+                self._target.touch(exist_ok=False)
+                self.path.replace(self._target)
         except FileExistsError:
             return False
         _sync_folder(self._target.parent)

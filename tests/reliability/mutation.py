@@ -1,8 +1,8 @@
-"""Runs mutmut on modules of the pure rooms, and prints the mutants that the module's tests do not notice.
+"""Runs mutmut on modules of the pure rooms, and prints the mutants that no test notices.
 
 ``mutation.py MUTMUT MODULE…``: MUTMUT is the command of mutmut, see ``make mutation``; a MODULE is ``text``
-or ``changes/diff``. Its tests are those of its own, or the whole room's where it has none. Each has a folder
-below ``.mutation/``, where mutmut keeps its results: a second run tries again what was not noticed.
+or ``changes/diff``. What the module's own tests do not notice is tried again with those of its folder. Each
+module has a folder below ``.mutation/``, where mutmut keeps its results for the next run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNNOTICED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
 """By mutmut's exit code. Others are time limits and crashes, by which a mutant is noticed too."""
 
 
-def prepare(module: str) -> Path:
+def prepare(module: str, tests: list[str]) -> Path:
     """Make the folder in which mutmut finds the package as it is imported: not below ``provider/``."""
     if not (REPOSITORY / "provider" / PACKAGE / f"{module}.py").exists():
         sys.exit(f"There is no module {module}; give one such as text or changes/values.")
@@ -45,7 +45,7 @@ def prepare(module: str) -> Path:
     for name, target in links.items():
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(target)
-    added = CONFIGURATION.format(package=PACKAGE, module=module, tests=json.dumps(tests_of(module)))
+    added = CONFIGURATION.format(package=PACKAGE, module=module, tests=json.dumps(tests))
     shutil.copy(REPOSITORY / ".gitignore", folder)
     (folder / "pyproject.toml").write_text(
         (REPOSITORY / "pyproject.toml").read_text("utf-8") + added, "utf-8"
@@ -53,16 +53,16 @@ def prepare(module: str) -> Path:
     return folder
 
 
-def tests_of(module: str) -> list[str]:
-    """Return the test files of a module, or the folder of its room when there is none."""
-    room, name = Path("tests", module).parent, Path(module).name
-    own = [*REPOSITORY.glob(f"{room}/test_{name}.py"), *REPOSITORY.glob(f"{room}/test_{name}_*.py")]
-    return [str(path.relative_to(REPOSITORY)) for path in own] or [str(room)]
+def tests_of(module: str, name: str) -> list[str]:
+    """Return the test files of a name in the folder of a module's tests."""
+    found = REPOSITORY.glob(str(Path("tests", module).parent / f"test_{name}.py"))
+    return sorted(str(path.relative_to(REPOSITORY)) for path in found)
 
 
 def mutate(mutmut: str, module: str) -> None:
     """Run mutmut on a module, and print what is not noticed and the figures."""
-    folder = prepare(module)
+    own, all_tests = tests_of(module, f"{Path(module).name}*"), tests_of(module, "*")
+    folder = prepare(module, own or all_tests)
     results = folder / "mutants" / PACKAGE / f"{module}.py.meta"
 
     def run(*names: str) -> None:
@@ -76,9 +76,9 @@ def mutate(mutmut: str, module: str) -> None:
     def unnoticed() -> list[str]:
         return [name for name, code in codes().items() if code in UNNOTICED]
 
-    before = unnoticed()
     run()  # what has no result yet
-    if again := [name for name in unnoticed() if name in before]:
+    if again := unnoticed():
+        prepare(module, all_tests)
         run(*again)
     for name in unnoticed():
         command = [mutmut, "show", name]

@@ -54,6 +54,21 @@ def model_row(name: str, **values: Any) -> dict[str, Any]:
     }
 
 
+LATE_COLUMNS = ("precision", "tags", "context_window", "cache_read_token_price")
+"""Columns that a file of an older version may lack."""
+
+
+def late_values(number: int) -> dict[str, Any]:
+    """Return values of these columns, and of one more, of which every one differs from day to day."""
+    return {
+        "precision": f"fp{number}",
+        "tags": [str(number)],
+        "context_window": number + 1,
+        "cache_read_token_price": str(number + 1),
+        "output_token_price": str(number + 1),
+    }
+
+
 def refused_record(
     name: str | None, record: str = "{}", *, model_id: str | None = None, **failure: str
 ) -> RefusedRecord:
@@ -145,6 +160,14 @@ class StoreBuilder:
 
     def models_file(self, number: int) -> Path:
         return self.root / models_path(nth_day(number))
+
+    def drop_columns(self, when: date, *columns: str) -> None:
+        """Rewrite a models file as a version wrote it that did not know some columns."""
+        path = models_path(when)
+        table = pq.read_table(pa.BufferReader(self.store.files.read(path)))
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.drop_columns(list(columns)), sink)
+        self.store.files.put(path, sink.getvalue().to_pybytes())
 
     def damage(self, path: Path) -> None:
         """Cut a file in half."""

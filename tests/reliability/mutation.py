@@ -32,11 +32,8 @@ UNNOTICED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
 """By mutmut's exit code. Others are time limits and crashes, by which a mutant is noticed too."""
 
 
-def prepare(module: str, tests: list[str]) -> Path:
-    """Make the folder in which mutmut finds the package as it is imported: not below ``provider/``."""
-    if not (REPOSITORY / "provider" / PACKAGE / f"{module}.py").exists():
-        sys.exit(f"There is no module {module}; give one such as text or changes/values.")
-    folder = REPOSITORY / ".mutation" / module.replace("/", ".")
+def prepare(folder: Path, module: str, tests: list[str]) -> None:
+    """Make a folder in which mutmut finds the package as it is imported: not below ``provider/``."""
     shutil.rmtree(folder / "tests", ignore_errors=True)
     (folder / "tests").mkdir(parents=True)
     links = {PACKAGE: REPOSITORY / "provider" / PACKAGE}
@@ -50,7 +47,6 @@ def prepare(module: str, tests: list[str]) -> Path:
     (folder / "pyproject.toml").write_text(
         (REPOSITORY / "pyproject.toml").read_text("utf-8") + added, "utf-8"
     )
-    return folder
 
 
 def tests_of(module: str, name: str) -> list[str]:
@@ -61,33 +57,51 @@ def tests_of(module: str, name: str) -> list[str]:
 
 def mutate(mutmut: str, module: str) -> None:
     """Run mutmut on a module, and print what is not noticed and the figures."""
-    own = tests_of(module, f"{Path(module).name}*")
-    all_tests = tests_of(module, "*") if "/" in module else own  # others' cannot all run in mutmut's folder
-    folder = prepare(module, own or all_tests)
-    results = folder / "mutants" / PACKAGE / f"{module}.py.meta"
-
-    def run(*names: str) -> None:
-        with (folder / "mutmut.log").open("w") as log:
-            command = [mutmut, "run", "--max-children", "1", *names]
-            subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True)
-
-    def codes() -> dict[str, int | None]:
-        return dict(json.loads(results.read_text("utf-8"))["exit_code_by_key"]) if results.exists() else {}
-
-    def unnoticed() -> list[str]:
-        return [name for name, code in codes().items() if code in UNNOTICED]
-
-    run()  # what has no result yet
-    if again := unnoticed():
-        prepare(module, all_tests)
-        run(*again)
-    for name in unnoticed():
+    if not (REPOSITORY / "provider" / PACKAGE / f"{module}.py").exists():
+        sys.exit(f"There is no module {module}; give one such as text or changes/values.")
+    own, others = tests_of(module, f"{Path(module).name}*"), tests_of(module, "*")
+    # mutmut forgets its results when the tests are others, so that each choice of tests has its folder.
+    folder = REPOSITORY / ".mutation" / module.replace("/", ".")
+    codes = results(mutmut, folder, module, own or others)
+    # The tests beside those of a module without a folder cannot all run in mutmut's.
+    if own and own != others and "/" in module and (left := unnoticed(codes)):
+        found = results(mutmut, folder.with_name(f"{folder.name}.folder"), module, others, *left)
+        codes |= {name: found[name] for name in left}
+    for name in unnoticed(codes):
         command = [mutmut, "show", name]
         shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
         lines = [line for line in shown.splitlines()[3:] if line.startswith(("-", "+"))]
-        print(name.rpartition(".")[2], UNNOTICED[codes()[name]], *lines, sep="\n", flush=True)
-    counts = Counter((UNNOTICED | NOTICED).get(code, "time limit or crash") for code in codes().values())
+        print(name.rpartition(".")[2], UNNOTICED[codes[name]], *lines, sep="\n", flush=True)
+    counts = Counter((UNNOTICED | NOTICED).get(code, "time limit or crash") for code in codes.values())
     print(f"{module}: {counts.total()} mutants, {dict(counts)}", flush=True)
+
+
+def results(mutmut: str, folder: Path, module: str, tests: list[str], *names: str) -> dict[str, int | None]:
+    """Return mutmut's exit code of each mutant. What was not noticed in an earlier run is tried again.
+
+    :param names: the mutants to try, all unless given.
+    """
+    prepare(folder, module, tests)
+    meta = folder / "mutants" / PACKAGE / f"{module}.py.meta"
+
+    def run(*chosen: str) -> None:
+        with (folder / "mutmut.log").open("w") as log:
+            command = [mutmut, "run", "--max-children", "1", *chosen]
+            subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True)
+
+    def codes() -> dict[str, int | None]:
+        return dict(json.loads(meta.read_text("utf-8"))["exit_code_by_key"]) if meta.exists() else {}
+
+    before = unnoticed(codes())
+    run(*names)
+    if again := [] if names else [name for name in unnoticed(codes()) if name in before]:
+        run(*again)
+    return codes()
+
+
+def unnoticed(codes: dict[str, int | None]) -> list[str]:
+    """Return the names of the mutants that no test noticed."""
+    return [name for name, code in codes.items() if code in UNNOTICED]
 
 
 if __name__ == "__main__":

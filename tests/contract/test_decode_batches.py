@@ -31,6 +31,7 @@ DOCUMENTED: list[Any] = [
     documented_record(metadata=[1]),
     documented_record(name=..., region="eu"),
     *(documented_record({f"inner{number}": number}, **{f"key{number}": number}) for number in range(40)),
+    *(documented_record({"metadata": number}, permission=number) for number in range(7)),
     {"region": "only"},
     [],
     None,
@@ -45,6 +46,7 @@ OBSERVED: list[Any] = [
     observed_record(id=..., region="eu"),
     observed_record(id=5, metadata={"region": "x"}),
     *(observed_record(**{f"key{number}": number}) for number in range(70)),
+    *(observed_record(permission=[number], region=number) for number in range(7)),
     {},
     "text",
 ]
@@ -138,7 +140,39 @@ def test_the_text_of_a_long_key_is_cut_in_the_report_and_whole_in_the_file() -> 
     key = "k" * 300
     batch = read_batch(as_bytes([documented_record({key: 1})]), WireShape.DOCUMENTED)
     (shown,) = batch.unknown
-    assert shown.startswith("k" * 100)
-    assert len(shown) < 130
+    assert shown == "k" * 100 + "… (300 characters)"
     assert batch.frame["extra"][0] == f'{{"{key}": 1}}'
     assert batch.unknown <= batch.fields
+
+
+@pytest.mark.usefixtures("_small_groups")
+def test_a_learned_key_may_be_absent() -> None:
+    records = [documented_record(region="eu"), *[documented_record()] * 3, documented_record(region=None)] * 3
+    extras = read_batch(as_bytes(records), WireShape.DOCUMENTED).frame["extra"].to_list()
+    assert extras == ['{"region": "eu"}', None, None, None, '{"region": null}'] * 3
+
+
+def test_the_fields_are_those_that_came() -> None:
+    keys = {*documented_record(), "max_tokens", "region"}
+    batch = read_batch(as_bytes([documented_record({"max_tokens": 1}, region=2)]), WireShape.DOCUMENTED)
+    assert (batch.fields, batch.unknown) == (keys, {"region"})
+    for metadata, fields in ((None, {"metadata"}), ([], {"metadata"}), (..., set())):
+        record = documented_record(metadata=metadata)
+        assert read_batch(as_bytes([record]), WireShape.DOCUMENTED).fields & {"metadata"} == fields
+    observed = observed_record(permission=[], root=None, region=1)
+    batch = read_batch(as_bytes([observed]), WireShape.OPENAI)
+    assert (batch.fields, batch.unknown) == ({*observed}, {"region"})
+
+
+@pytest.mark.parametrize(
+    ("record", "column", "value"),
+    [
+        (documented_record(metadata=[1]), "metadata", "[1]"),
+        (documented_record(metadata=None), "metadata", None),
+        ([5], "record", "[5]"),
+        ("text", "record", "text"),
+    ],
+)
+def test_a_failure_has_the_value_that_came(record: Any, column: str, value: str | None) -> None:
+    failures = [failure for _, failure in read_batch(as_bytes([record]), WireShape.DOCUMENTED).failures]
+    assert [failure.value for failure in failures if failure.column == column] == [value]

@@ -54,8 +54,9 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     ) -> None:
         super().__init__(**kwargs)
         # Here, when the Dag file is parsed: at the send it would look like a fault of the network.
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
-            raise ConfigurationError(f"timeout is {timeout!r}; give a number of seconds greater than 0.")
+        given: object = timeout  # a Dag file may give a value of any type
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+            raise ConfigurationError(f"timeout is {given!r}; give a number of seconds greater than 0.")
         self.webhook_conn_id = webhook_conn_id
         self.text = text
         self.blocks = blocks

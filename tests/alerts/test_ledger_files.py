@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -255,6 +256,15 @@ def test_a_notifier_is_known_by_class_and_key_or_position():
     one.key = "mail"
     assert notifier_key(one, 3) == notifier_key(one, 4)
     assert notifier_key(one, 3).endswith("Notifier:mail")
+
+
+def test_a_notifier_of_a_dag_file_keeps_its_name_in_another_version_of_the_bundle():
+    def key_of_version(path: str) -> str:
+        module = f"unusual_prefix_{hashlib.sha1(path.encode()).hexdigest()}_prices"  # noqa: S324 - Airflow's
+        return notifier_key(type("ToOurQueue", (), {"__module__": module})(), 0)
+
+    assert key_of_version("/versions/1a/prices.py") == key_of_version("/versions/2b/prices.py")
+    assert key_of_version("/versions/1a/prices.py") == "prices.ToOurQueue:0"
 
 
 @pytest.mark.parametrize(

@@ -129,3 +129,14 @@ class TestARunThatNotifiersWereToldOf:
         self.record(builder, 1)
         builder.store.files.delete(models_path(FETCHED_AT.date()))
         assert len(overdue_reasons(builder.store, self.AT)) == 3
+
+
+@pytest.mark.parametrize(
+    ("age", "said"), [(40, "40 min"), (119, "119 min"), (120, "2 hours"), (72 * 60, "3 days")]
+)
+def test_the_age_is_given_in_a_unit_that_fits(builder, age, said):
+    builder.file(0, model_row("m"))
+    (reason,) = overdue_reasons(
+        builder.store, FETCHED_AT + timedelta(minutes=age), expected_within=timedelta(minutes=30)
+    )
+    assert reason.startswith(f"No snapshot was committed for {said}. ")

@@ -319,3 +319,8 @@ def test_a_link_that_is_none_is_refused(link):
 def test_a_link_cannot_leave_its_place():
     found = blocks(digest(), link='https://a.test/(x)|<y>">`')
     assert "[Open the page](<https://a.test/%28x%29%7C%3Cy%3E%22%3E%60>)" in to_markdown(found)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(150, "t" * 150), (151, "t" * 149 + "…")])
+def test_a_title_that_is_too_long_for_slack_ends_with_an_ellipsis(length, shown):
+    assert to_slack([Title("t" * length)])[0]["text"]["text"] == shown

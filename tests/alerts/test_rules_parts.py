@@ -16,7 +16,12 @@ from io_intelligence_provider.errors import ConfigurationError
         ({"changes": []}, "changes []: give a text or a list of texts"),
         ({"models": 3}, "models 3: give a text or a list of texts"),
         ({"models": ["a", ""]}, "models ['a', '']: give texts that are not blank"),
+        ({"models": " "}, "models ' ': give texts that are not blank"),
         ({"direction": "x"}, "direction 'x': known are up, down"),
+        ({"changes": ["access_changed", "model_added"], "direction": "down"},
+         "direction 'down': none of the fields that it selects is a number"),
+        ({"changes": "attribute_changed", "fields": ["tags", "extra.*"], "direction": "up"},
+         "direction 'up': none of the fields that it selects is a number"),
         ({"changes": "access_changed", "fields": ["*", "x"]},
          "fields 'x': fields of access_changed are min_access_tier"),
         ({"changes": ["limit_changed", "status_changed"], "fields": "x"},
@@ -126,3 +131,29 @@ def test_a_rule_wants_a_kind_a_model_and_a_field():
     assert not rule.wants("price_changed", "bb", "input_token_price")
     assert not rule.wants("price_changed", "ab", "output_token_price")
     assert not rule.wants("quota_changed", "ab", "input_token_price")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": {"input": 1}, "a": {}}', '[{"min_pct": 5, "min_pct": 50}]', "x:\n  - {a: 1, b: 2, a: 3}\n"],
+)
+def test_a_key_that_is_given_twice_is_refused(text):
+    with pytest.raises(ConfigurationError, match=r"^The things have '(a|min_pct)' twice in one mapping"):
+        read_source(text, "things")
+
+
+def test_a_key_may_replace_one_that_is_merged_in():
+    text = "- &all {a: 1, b: 1}\n- &some {<<: *all, a: 2}\n- {<<: *some, b: 3}\n"
+    assert read_source(text, "things") == [{"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 2, "b": 3}]
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        {"changes": ["status_changed", "limit_changed"]},
+        {"changes": "attribute_changed", "fields": "trend*"},
+        {"changes": "quarantined"},
+    ],
+)
+def test_a_rule_with_a_direction_selects_a_number_or_a_quarantine(selected):
+    assert AlertRule("r", direction="up", **selected).direction == "up"

@@ -181,3 +181,9 @@ def test_an_answer_without_an_end_is_not_read(endless: str, connect: Callable[..
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, None, "10", float("nan"), float("inf")])
+def test_a_timeout_that_is_no_positive_number_is_refused(timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"timeout is .*greater than 0"):
+        IOIntelligenceWebhookNotifier(timeout=timeout)

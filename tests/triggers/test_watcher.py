@@ -227,8 +227,8 @@ def test_it_is_made_of_names_and_numbers_only(api: EmulatorServer) -> None:
     assert API_KEY not in json.dumps(encode_trigger(made))
 
 
-@pytest.mark.parametrize("interval", [0, -1, 0.5, float("nan")])
-def test_an_interval_below_a_second_is_refused(interval: float) -> None:
+@pytest.mark.parametrize("interval", [0, -1, 0.5, float("nan"), float("inf")])
+def test_an_interval_below_a_second_or_without_end_is_refused(interval: float) -> None:
     with pytest.raises(ConfigurationError, match="interval"):
         trigger(interval=interval)
 

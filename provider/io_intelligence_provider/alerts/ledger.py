@@ -139,11 +139,18 @@ class _Entry(msgspec.Struct):
     sent_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+_OF_A_DAG_FILE: Final = re.compile(r"^unusual_prefix_[0-9a-f]{40}_")
+
+
 def notifier_key(notifier: object, position: int) -> str:
-    """Return the ledger's name for a notifier: its class with its ``key``, or with its position."""
+    """Return the ledger's name for a notifier: its class with its ``key``, or with its position.
+
+    Airflow names the module of a Dag file after the file's path, which differs in each version of a bundle.
+    """
     key = getattr(notifier, "key", None)
     kind = type(notifier)
-    return f"{kind.__module__}.{kind.__qualname__}:{position if key is None else key}"
+    module = _OF_A_DAG_FILE.sub("", kind.__module__)
+    return f"{module}.{kind.__qualname__}:{position if key is None else key}"
 
 
 def last_notified(store: SnapshotStore, rule: str, notifier: str, day: date) -> list[LastNotified]:

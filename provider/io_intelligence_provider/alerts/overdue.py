@@ -81,7 +81,10 @@ def _was_told(store: SnapshotStore, report: QualityReport, since: datetime) -> b
 
 
 def _hours(age: timedelta) -> str:
-    hours = int(age.total_seconds() // 3_600)
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes // 60
     return f"{hours} hours" if hours < 72 else f"{hours // 24} days"
 
 

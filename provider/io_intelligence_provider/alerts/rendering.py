@@ -287,6 +287,8 @@ _FIXED: Final = 7_000
 """The most that everything but the changes may take."""
 _SECTION: Final = 2_900
 """The most characters of a line: Slack takes 3,000 a section."""
+_HEADER: Final = 150
+"""The most characters of Slack's header."""
 _MOST_HEADED: Final = 14
 """Sections that begin with a heading; further headings follow in the same section. Slack takes 50 blocks."""
 
@@ -298,7 +300,10 @@ def to_slack(found: Iterable[Block]) -> list[dict[str, Any]]:
     """
     blocks = list(found)
     title = next((block.text for block in blocks if isinstance(block, Title)), "")
-    head = {"type": "header", "text": {"type": "plain_text", "text": inert(title)[:150], "emoji": False}}
+    head = {
+        "type": "header",
+        "text": {"type": "plain_text", "text": _cut(inert(title), _HEADER), "emoji": False},
+    }
     room = _MESSAGE - _SECTIONS - len(json.dumps(head))
     sections: list[str] = []
     headed = 0
@@ -393,6 +398,10 @@ def _shortened(change: Change, line: Callable[[Block], str], size: Callable[[str
         rest = Part(f"and {len(change.parts) - kept} more")
         shown = replace(change, parts=(*change.parts[:kept], rest))
     return shown
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _json_size(line: str) -> int:

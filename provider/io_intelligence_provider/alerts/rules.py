@@ -6,7 +6,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from io_intelligence_provider.changes.kinds import (
     EXTRA,
     FIELDS,
     KINDS,
+    NUMERIC_FIELDS,
     PRICE,
     QUARANTINED,
     QUOTA,
@@ -71,6 +73,7 @@ class AlertRule:
         if self.direction is not None:
             self._one_of("direction", self.direction, ("up", "down"))
         self._check_fields()
+        self._check_direction()
         self._check_min_pct()
         self._check_baseline()
 
@@ -79,7 +82,7 @@ class AlertRule:
         texts = (value,) if isinstance(value, str) else value
         if not isinstance(texts, Sequence) or not texts:
             raise self._wrong(part, value, "give a text or a list of texts")
-        if not all(isinstance(text, str) and text for text in texts):
+        if not all(isinstance(text, str) and text.strip() for text in texts):
             raise self._wrong(part, value, "give texts that are not blank")
         return tuple(texts)
 
@@ -94,6 +97,13 @@ class AlertRule:
                 shown = [extra_field("<key>") if field == EXTRA else field for field in possible]
                 known = ", ".join(shown) or "none: those changes are of whole models"
                 raise self._wrong("fields", glob, f"fields of {', '.join(self.changes)} are {known}")
+
+    def _check_direction(self) -> None:
+        # A quarantine has no direction, and is reported whatever the rule's.
+        if self.direction is None or QUARANTINED in self.changes:
+            return
+        if not any(self.reads(field) for field in NUMERIC_FIELDS):
+            raise self._wrong("direction", self.direction, "none of the fields that it selects is a number")
 
     def _check_min_pct(self) -> None:
         value = self.min_pct
@@ -185,7 +195,7 @@ def read_source(source: RulesSource, what: str) -> Any:
     """Return the content of a file, of YAML or JSON text, or a value as it is.
 
     :param what: what the source holds, for the error.
-    :raises ConfigurationError: when it cannot be read, or is neither JSON nor YAML.
+    :raises ConfigurationError: when it cannot be read, is neither JSON nor YAML, or has a key twice.
     """
     if isinstance(source, os.PathLike):
         path = Path(source)
@@ -197,19 +207,36 @@ def read_source(source: RulesSource, what: str) -> Any:
 
 
 def _parsed(text: str, what: str) -> Any:
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _check_keys((key for key, _ in pairs), what)
+        return dict(pairs)
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=mapping)
     except ValueError:
         import yaml  # a dependency of Airflow
     except RecursionError:
         raise ConfigurationError(f"The {what} are nested too deeply to be read.") from None
 
+    class Loader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            # Before `<<` is merged: a key may replace one that it brings.
+            _check_keys((key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)), what)
+            return node
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
     except (yaml.YAMLError, ValueError, AttributeError) as error:  # of a value such as 2026-13-45
         raise ConfigurationError(f"The {what} are neither JSON nor YAML: {error}") from None
     except RecursionError:
         raise ConfigurationError(f"The {what} are nested too deeply to be read.") from None
+
+
+def _check_keys(keys: Iterable[str], what: str) -> None:
+    """Reject a key that one mapping has twice: the parsers silently keep the last value."""
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise ConfigurationError(f"The {what} have {twice[0]!r} twice in one mapping; keep one of them.")
 
 
 def _rule(entry: object) -> AlertRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -36,6 +37,7 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
     :param digest: template of the data.
     :param timeout: seconds to connect, and in all until the status and headers of the response.
     :param key: identifies this notifier in the ledger; by default its position does.
+    :raises ConfigurationError: when the timeout is no positive number.
     """
 
     template_fields: Sequence[str] = ("webhook_conn_id", "text", "blocks", "digest")
@@ -51,6 +53,10 @@ class IOIntelligenceWebhookNotifier(BaseNotifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        # Here, when the Dag file is parsed: at the send it would look like a fault of the network.
+        given: object = timeout  # a Dag file may give a value of any type
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+            raise ConfigurationError(f"timeout is {given!r}; give a number of seconds greater than 0.")
         self.webhook_conn_id = webhook_conn_id
         self.text = text
         self.blocks = blocks

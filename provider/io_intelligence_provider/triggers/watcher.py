@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -50,10 +51,10 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
     :param io_intelligence_conn_id: the connection of the API.
     :param root: root of the store; by default ``[io_intelligence] root`` of the triggerer.
     :param storage_conn_id: Airflow connection of the object store.
-    :param interval: seconds between two polls, at least 1.
+    :param interval: seconds between two polls, at least 1, finite.
     :param q: search term of the API, the same as that of the snapshots below the root.
-    :raises ConfigurationError: when the interval is less than 1, or the root holds credentials: Airflow
-        stores a trigger's arguments in its database.
+    :raises ConfigurationError: when the interval is less than 1 or infinite, or the root holds credentials:
+        Airflow stores a trigger's arguments in its database.
     """
 
     def __init__(
@@ -65,8 +66,8 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         q: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if not interval >= 1:
-            raise ConfigurationError(f"interval is {interval}; it must be at least 1 second.")
+        if not 1 <= interval < math.inf:
+            raise ConfigurationError(f"interval is {interval}; it must be at least 1 second, and finite.")
         if root is not None and (refusal := refusal_of(root, "root")):
             root = None  # tracebacks may show local variables
             raise ConfigurationError(refusal)

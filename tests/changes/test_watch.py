@@ -189,6 +189,23 @@ def test_an_event_that_died_with_its_watcher_comes_again_under_its_id(endpoint: 
     assert endpoint.poll(600) is None
 
 
+@pytest.mark.parametrize(("filed", "moved"), [(False, ("prices", "quotas")), (True, ("quotas",))])
+def test_an_event_that_died_is_part_of_the_next_one(
+    endpoint: Endpoint, filed: bool, moved: tuple[str, ...]
+) -> None:
+    endpoint.file()
+    endpoint.poll()
+    endpoint.serve(dearer())
+    assert endpoint.poll() is not None  # and its watcher is killed
+    if filed:
+        endpoint.file()
+    more = [record | {"chat_daily_quota_tier_1": 77} for record in dearer()]
+    endpoint.serve(more)
+    event = endpoint.poll(1)
+    assert event is not None
+    assert event.moved == moved
+
+
 @pytest.mark.long
 def test_it_does_not_come_again_when_a_run_filed_it_meanwhile(endpoint: Endpoint) -> None:
     endpoint.poll()

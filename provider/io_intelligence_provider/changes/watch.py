@@ -170,19 +170,21 @@ def poll(
     moment = now or datetime.now(UTC)
     with client.fetch_catalogue((q or "").strip() or None) as catalogue:
         seen = fingerprint(catalogue)
-    moved: tuple[str, ...] = ()
     watch = Watch(store, client.source_url, q)
     last = watch.latest()
-    if last is not None and last.fingerprint == seen:
-        if not last.moved or last.sent or moment - last.seen_at < UNSENT:
-            return None
-        moved = last.moved  # its watcher died before it sent the event
+    unsent: tuple[str, ...] = ()
+    if last is not None and not last.sent and moment - last.seen_at >= UNSENT:
+        unsent = last.moved  # its watcher died before it sent the event
+    if last is not None and last.fingerprint == seen and not unsent:
+        return None
     filed = fingerprint_on_file(store, q)
     before = last.fingerprint if last else filed
-    if before is not None and before != seen:
-        moved = seen.moved_since(before)
-    if filed is not None and not seen.moved_since(filed):
-        moved = ()
+    now_moved = seen.moved_since(before) if before is not None and before != seen else ()
+    if filed is not None:  # what a run has filed meanwhile needs no event
+        unfiled = seen.moved_since(filed)
+        unsent = tuple(kind for kind in unsent if kind in unfiled)
+        now_moved = now_moved if unfiled else ()
+    moved = tuple(sorted({*unsent, *now_moved}))
     observation = watch.advance(last, seen, moved, moment)
     return observation if moved else None
 

@@ -138,6 +138,20 @@ def test_periods_of_a_history_in_any_order():
     assert found == [("a", "j", 4, None), ("m", "i", 1, 2), ("m", "i", 3, 4), ("m", "j", 2, 3)]
 
 
+def test_equal_prices_of_days_in_a_row_are_one_period():
+    """However the rows lie, and whatever rows of other models lie between them."""
+    rows = held_on(
+        (4, "l", "b", "2"), (2, "k", "a", "1"), (1, "l", "b", "2"), (3, "k", "a", "3"), (3, "l", "b", "2"),
+        (1, "k", "a", "1"), (2, "l", "b", "2"), (4, "k", "a", "3"),
+    )  # fmt: skip
+    dates = [date(2026, 1, day) for day in (1, 2, 3, 4)]
+    found = [
+        (row["name"], row["price"], *(day and day.day for day in (row["valid_from"], row["valid_to"])))
+        for row in periods_of(rows.to_arrow(), dates).to_pylist()
+    ]
+    assert found == [("a", 1, 1, 3), ("a", 3, 3, None), ("b", 2, 1, None)]
+
+
 def test_a_doubtful_zero_is_found_once_by_the_latest_price():
     rows = held_on(
         (1, "i", "before", "3"), (2, "j", "m", "2"), (3, "i", "m", "0"),

@@ -93,6 +93,7 @@ def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
     from openlineage.client.event_v2 import InputDataset
 
     outputs = []
+    root = root.rstrip("/")  # the folder of the files, however it was written
     if report.outcome != "failed":
         # The profile is of the stored models, not of the records that the API served.
         models = _schema(report.columns) | _output_metrics(report)
@@ -139,7 +140,7 @@ def dataset_name(path: str) -> tuple[str, str]:
     user, at, bare = host.rpartition("@")
     # `container@account` is a container; `user:password@host` holds a credential.
     host = bare if at and ":" in user else host
-    return f"{scheme}://{host}", _before_glob(key.strip("/")) or "/"
+    return f"{scheme.lower()}://{host}", _before_glob(key.strip("/")) or "/"
 
 
 def _before_glob(path: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from helpers.stores import FETCHED_AT, model_row
 from io_intelligence_provider import export_prices
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.export import FORMATS, build_export, write_export
 from io_intelligence_provider.store.layout import models_path
 
@@ -214,3 +214,30 @@ def test_the_file_is_replaced_and_its_folder_made(builder: Any, tmp_path: Path) 
     assert [item.name for item in path.parent.iterdir()] == ["prices.json"]
     with pytest.raises(ConfigurationError, match="names a folder"):
         write_export(export, f"{tmp_path}/")
+
+
+@pytest.mark.parametrize(
+    "name", ["prices (1).json", "2026-06-30T00:00:00+00:00.json", "größe 価格.json", "x" * 250 + ".json"]
+)
+def test_a_file_may_have_any_name(builder: Any, tmp_path: Path, name: str) -> None:
+    builder.file(DAY, priced("a"))
+    export = build_export(builder.store, "litellm")
+    assert write_export(export, f"{tmp_path}/{name}") == f"{tmp_path}/{name}"
+    assert (tmp_path / name).read_bytes() == export.data
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "says"),
+    [
+        ("{}/" + "x" * 300, StorageError, "File name too long"),
+        ("{}/.", StorageError, "directory"),
+        ("", ConfigurationError, "path is blank"),
+        ("s3://bucket", ConfigurationError, "names a folder"),
+    ],
+)
+def test_what_can_be_no_file_is_refused(
+    builder: Any, tmp_path: Path, path: str, error: type[Exception], says: str
+) -> None:
+    builder.file(DAY, priced("a"))
+    with pytest.raises(error, match=says):
+        write_export(build_export(builder.store, "litellm"), path.format(tmp_path))

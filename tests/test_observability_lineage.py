@@ -191,7 +191,7 @@ def test_a_source_with_a_credential_is_told_without():
         wire_shape="documented",
         fields=("name",),
     )
-    lineage = snapshot_lineage(report, "gs://bucket/root")
+    lineage = snapshot_lineage(report, "gs://bucket/root [1]/")
     assert lineage is not None
     assert "secret-key" not in repr(lineage)
     assert (lineage.inputs[0].namespace, lineage.inputs[0].name) == (
@@ -199,7 +199,7 @@ def test_a_source_with_a_credential_is_told_without():
         "/prefix/api/v1/models",
     )
     assert [(out.namespace, out.name) for out in lineage.outputs] == [
-        ("gs://bucket", "root/models"), ("gs://bucket", "root/quarantine"),
+        ("gs://bucket", "root [1]/models"), ("gs://bucket", "root [1]/quarantine"),
     ]  # fmt: skip
 
 
@@ -213,6 +213,7 @@ def test_a_source_with_a_credential_is_told_without():
         ("s3://lake/a/b.parquet", ("s3://lake", "a/b.parquet")),
         ("s3://lake/*.parquet", ("s3://lake", "/")),
         ("s3://lake", ("s3://lake", "/")),
+        ("S3://lake/a", ("s3://lake", "a")),
         ("abfss://box@account.dfs.host/a", ("abfss://box@account.dfs.host", "a")),
         ("sftp://user:secret@host:22/a", ("sftp://host:22", "a")),
     ],

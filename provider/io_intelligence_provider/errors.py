@@ -15,7 +15,7 @@
     ├── ResponseError           a response of neither known shape
     ├── PaginationError         no consistent walk was possible
     ├── QualityError            a check stopped the run
-    ├── StorageError            the store could not be read or written
+    ├── StorageError            the store, an output or a temporary file could not be read or written
     │   └── UnreadableFileError one file of it is damaged, or is no regular file
     ├── NotificationError       a notifier failed
     ├── OverdueError            no snapshot was committed in time, or the last run was stopped
@@ -29,7 +29,9 @@ All errors can be pickled, because Airflow and process pools send exceptions bet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,6 +55,7 @@ __all__ = [
     "StorageError",
     "TransportError",
     "UnreadableFileError",
+    "in_temporary_folder",
 ]
 
 
@@ -183,7 +186,20 @@ class QualityError(IOIntelligenceError):
 
 
 class StorageError(IOIntelligenceError):
-    """The store could not be reached, read or written."""
+    """The store, an output or a temporary file could not be reached, read or written."""
+
+
+@contextmanager
+def in_temporary_folder() -> Iterator[None]:
+    """Raise an ``OSError`` of a temporary file as a :class:`StorageError` that names its folder."""
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.tempdir or "any folder"  # it is None when Python finds none that can be written
+        raise StorageError(
+            f"Could not use a temporary file in {folder}: {error}. Free space there, or name another folder "
+            "in the environment variable TMPDIR."
+        ) from error
 
 
 class UnreadableFileError(StorageError):

@@ -7,18 +7,19 @@ take a missing price for 0, so a model whose needed price is unknown or doubtful
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Context, Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError
-from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.storage.local import PendingFile
+from io_intelligence_provider.storage.location import storage_of
 from io_intelligence_provider.store.store import SnapshotStore, When
 
 __all__ = ["FORMATS", "Export", "build_export", "export_prices", "write_export"]
@@ -141,12 +142,21 @@ def write_export(export: Export, path: str, *, filesystem: Any = None) -> str:
     :raises ConfigurationError: when the path is no valid location, or ends in a slash.
     :raises StorageError: when the file cannot be written.
     """
-    folder, _, name = path.replace(os.sep, "/").rpartition("/")
-    if not name:
+    storage = storage_of(path, filesystem)
+    # An object store's bucket is a folder too.
+    if path.endswith("/") or not (storage.is_local or "/" in storage.key):
         raise ConfigurationError(f"The path {path!r} names a folder; add the name of a file.")
-    files = Files(folder or ("/" if path.startswith("/") else "."), filesystem=filesystem)
-    files.put(name, export.data)
-    return files.url(name)
+    where = storage.url(storage.key)
+    try:
+        if storage.is_local:
+            with PendingFile(Path(storage.key)) as pending:
+                pending.path.write_bytes(export.data)
+                pending.replace()
+        else:
+            storage.put(storage.key, lambda name: storage.filesystem.pipe_file(name, export.data))
+    except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
+        raise storage.failure("write", where, error) from None
+    return where
 
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")

@@ -93,6 +93,7 @@ def _snapshot_lineage(report: QualityReport, root: str) -> Lineage:
     from openlineage.client.event_v2 import InputDataset
 
     outputs = []
+    root = root.rstrip("/")  # the folder of the files, however it was written
     if report.outcome != "failed":
         # The profile is of the stored models, not of the records that the API served.
         models = _schema(report.columns) | _output_metrics(report)
@@ -120,26 +121,28 @@ def _lineage(run: CheckRun, source: Any, outputs: list[Any]) -> Lineage:
 def _output(path: str, rows: int, facets: dict[str, Any] | None = None) -> Any:
     from openlineage.client.event_v2 import OutputDataset
 
-    namespace, name = dataset_name(path)
+    namespace, name = dataset_name(path, may_be_glob=False)
     return OutputDataset(
         namespace=namespace, name=name, facets=facets or {}, outputFacets=_output_statistics(rows)
     )
 
 
-def dataset_name(path: str) -> tuple[str, str]:
+def dataset_name(path: str, *, may_be_glob: bool = True) -> tuple[str, str]:
     """Return a path's namespace and name by OpenLineage's naming rules, without a credential.
 
-    A glob is replaced by the folder that contains all its matches. See
-    https://openlineage.io/docs/spec/naming: ``file`` and the absolute path; ``s3://bucket`` and the key.
+    See https://openlineage.io/docs/spec/naming: ``file`` and the absolute path; ``s3://bucket`` and the key.
+
+    :param may_be_glob: replace a glob by the folder that contains all its matches; an output is none.
     """
+    shown = _before_glob if may_be_glob else str
     if (on_disk := local_path(path)) is not None:
-        return "file", _before_glob(on_disk)
+        return "file", shown(on_disk)
     scheme, _, rest = path.partition("://")
     host, _, key = rest.partition("/")
     user, at, bare = host.rpartition("@")
     # `container@account` is a container; `user:password@host` holds a credential.
     host = bare if at and ":" in user else host
-    return f"{scheme}://{host}", _before_glob(key.strip("/")) or "/"
+    return f"{scheme.lower()}://{host}", shown(key.strip("/")) or "/"
 
 
 def _before_glob(path: str) -> str:

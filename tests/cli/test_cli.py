@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.stores import StoreBuilder, model_row
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.cli import main
 from io_intelligence_provider.emulator.catalogue import PriceHistory
@@ -72,6 +73,80 @@ def test_a_failure_is_one_line_without_the_key(
 def test_a_wrong_call_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["snapshot", "--root", str(tmp_path), "--api-key-env", "NO_SUCH_VARIABLE_HERE"]) == 2
     assert "NO_SUCH_VARIABLE_HERE" in capsys.readouterr().err
+
+
+PROGRAM = "import sys; from io_intelligence_provider.cli import main; sys.exit(main())"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_full", [True, False])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show"],
+        ["show", "--json"],
+        ["show", "--json", "--search=no such"],
+        ["export", "--format=litellm", "--out=-"],
+    ],
+)
+def test_an_output_that_takes_no_more_ends_without_a_traceback(
+    tmp_path: Path, arguments: list[str], is_full: bool
+) -> None:
+    """As ``… > file`` on a full disk and ``… | head`` do."""
+    StoreBuilder(tmp_path).file(0, *(model_row(f"{n:04}", input_token_price="1") for n in range(200)))
+    if is_full:
+        output = os.open("/dev/full", os.O_WRONLY)
+    else:
+        unread, output = os.pipe()
+        os.close(unread)
+    command = [sys.executable, "-c", PROGRAM, *arguments, f"--root={tmp_path}"]
+    try:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(output)
+    messages = [line for line in done.stderr.splitlines() if not line.startswith("Left out")]
+    assert messages == (["io-intelligence: [Errno 28] No space left on device"] if is_full else [])
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("width", ["0", "1", "20"])
+def test_prices_have_all_digits_however_narrow_the_terminal_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    StoreBuilder(tmp_path).file(
+        0, model_row("a/long-name", input_token_price="0.557", output_token_price="12.345")
+    )
+    monkeypatch.setenv("COLUMNS", width)
+    assert main(["show", "--root", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "0.557" in shown
+    assert "12.345" in shown
+
+
+def test_a_date_that_is_none_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["show", "--date", "yesterday"])
+    assert ended.value.code == 2
+    assert "argument --date: 'yesterday' is no date; write YYYY-MM-DD\n" in capsys.readouterr().err
+
+
+def test_a_blank_folder_is_not_the_current_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``init-dag "$DAGS"`` gives when the variable is not set."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init-dag", ""]) == 2
+    assert "blank" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_emulate_does_not_show_a_key_that_was_given_as_its_variable(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["emulate", "--port=0", "--api-key-env", KEY]) == 2
+    printed = capsys.readouterr()
+    assert "--api-key-env holds no API key" in printed.err
+    assert KEY not in printed.err + printed.out
 
 
 def test_show_without_a_snapshot_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

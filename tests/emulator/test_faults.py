@@ -193,6 +193,9 @@ def test_faults_as_text(text: str, fault: dict[str, Any]) -> None:
         "boom",
         "reset,times=0",
         "delay=1,x=2",
+        "status=503,retry_after=€",
+        "status=503,content_type=a\nb: c",
+        "redirect=http://x/€",
     ],
 )
 def test_what_is_no_fault_is_refused(text: str) -> None:

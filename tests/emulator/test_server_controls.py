@@ -124,7 +124,15 @@ def test_the_secret_is_not_in_the_repr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "status"), [("127.0.0.9", 200), ("::1", 200), ("192.0.2.1", 403), ("unknown", 403)]
+    ("peer", "status"),
+    [
+        ("127.0.0.9", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),
+        ("::ffff:192.0.2.1", 403),
+        ("192.0.2.1", 403),
+        ("unknown", 403),
+    ],
 )
 def test_controls_are_for_this_machine_only(peer: str, status: int) -> None:
     scope = {

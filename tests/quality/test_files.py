@@ -390,3 +390,18 @@ def test_damaged_data_is_named_by_file_row_group_and_column(
     library: Any = pa if backend == "polars" else pandera.pandas
     with pytest.raises(StorageError, match=r"damaged\.parquet.* row group 1, column 'b'"):
         check(str(path), library.DataFrameSchema({"a": library.Column(int), "b": library.Column(int)}))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "é" * 130])
+def test_a_name_that_is_too_long_for_a_file_is_a_typed_error(
+    write: Callable[..., str], tmp_path: Path, name: str
+) -> None:
+    path = write(arrow.table({"a": [1]}))
+    with pytest.raises(StorageError, match="File name too long"):
+        check_dataset(path, POSITIVE, CheckOptions(valid_path=f"{tmp_path}/{name}.parquet"))
+
+
+def test_a_file_may_have_the_longest_name(write: Callable[..., str], tmp_path: Path) -> None:
+    valid = f"{tmp_path}/{'x' * 247}.parquet"
+    check_dataset(write(arrow.table({"a": [1]})), POSITIVE, CheckOptions(valid_path=valid))
+    assert pq.read_table(valid)["a"].to_pylist() == [1]

@@ -5,19 +5,25 @@ What needs root mounts a small tmpfs, and is skipped elsewhere.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
 import pytest
 import time_machine
+from fsspec.implementations.memory import MemoryFileSystem
 
 from helpers.records import model_record
 from helpers.scripted_server import ScriptedServer, as_script, page_reply
@@ -29,6 +35,7 @@ from helpers.stores import (
     make_check_run,
     model_row,
     nth_day,
+    refused_record,
 )
 from io_intelligence_provider import (
     AlertRule,
@@ -39,11 +46,16 @@ from io_intelligence_provider import (
     take_snapshot,
 )
 from io_intelligence_provider.alerts.send import send_pending
+from io_intelligence_provider.catalog.pagination import Spool
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import QualityError, ResponseError, StorageError
 from io_intelligence_provider.export import build_export, write_export
+from io_intelligence_provider.quality.files import ParquetTarget
 from io_intelligence_provider.quality.results_store import ResultHistory
+from io_intelligence_provider.quality.uniqueness import Repeated
+from io_intelligence_provider.store.layout import QuarantineFile
+from io_intelligence_provider.store.models_file import ModelSorter
 
 pytestmark = pytest.mark.long
 
@@ -95,7 +107,14 @@ def send_alerts(store: SnapshotStore) -> None:
     send_pending(store, [AlertRule("full")], {"a": lambda _: None}, DAY, "run")
 
 
-WRITERS = [write_snapshot, write_changes, write_result, write_prices, send_alerts]
+def write_valid_rows(store: SnapshotStore) -> None:
+    """As a task that checks other data does."""
+    with ParquetTarget(f"{store.files.root}/valid.parquet") as target:
+        target.write(pa.table({"a": [1]}))
+        target.commit()
+
+
+WRITERS = [write_snapshot, write_changes, write_result, write_prices, write_valid_rows, send_alerts]
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -134,6 +153,88 @@ def test_a_read_only_disk_is_a_storage_error(disk: Path, write: Any) -> None:
     assert export_prices(store, "litellm")
     subprocess.run(["/bin/mount", "-o", "remount,rw", disk], check=True)
     write(SnapshotStore(root))
+
+
+TEXT = secrets.token_hex(2 << 20)  # larger than what is left, and does not compress to less
+
+
+def spool_pages() -> None:
+    with closing(Spool()) as spool:
+        spool.append([TEXT.encode()] * 3)
+        list(spool.pages())
+
+
+def sort_models() -> None:
+    with ModelSorter(in_memory=0) as sorter:
+        sorter.add(pl.DataFrame({"name": [TEXT], "model_id": "a"}))
+        list(sorter.slices())
+
+
+def refuse_records() -> None:
+    with QuarantineFile("run", datetime(2026, 3, 4, tzinfo=UTC)) as quarantine:
+        quarantine.add([refused_record("a", TEXT)])
+        quarantine.finish()
+
+
+def find_repeats() -> None:
+    with Repeated("first", 1_000_000) as repeated:
+        repeated.add(pl.select(row=pl.int_range(1_000_000), a=pl.int_range(1_000_000), b=0))
+        repeated._spill()
+        repeated.finish()
+
+
+def write_remotely() -> None:
+    with ParquetTarget("memory://disks/valid.parquet") as target:
+        target.write(pa.table({"a": [TEXT]}))
+        target.commit()
+
+
+def read_remotely() -> None:
+    store = SnapshotStore("memory://disks/store")
+    file_records(store, [model_record("a", description=TEXT)], nth_day(4), fail_on="never")
+    store.history()
+
+
+TEMPORARY = [spool_pages, sort_models, refuse_records, find_repeats, write_remotely, read_remotely]
+
+
+@pytest.mark.parametrize("use", TEMPORARY)
+def test_a_full_folder_for_temporary_files_is_named(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, use: Any
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    before = files_below(disk)
+    with pytest.raises(StorageError, match=rf"temporary file in {disk}: .*No space left.*TMPDIR"):
+        use()
+    assert files_below(disk) == before  # nothing is left
+
+
+@pytest.mark.parametrize("use", TEMPORARY)
+def test_without_any_folder_for_temporary_files_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, use: Any
+) -> None:
+    """As in a container whose root file system is read-only."""
+
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    with pytest.raises(StorageError, match=r"temporary file in any folder: .*No usable.*TMPDIR"):
+        use()
+
+
+def test_a_store_on_disk_is_read_without_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_every_kind(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert SnapshotStore(tmp_path).history().num_rows == 24
 
 
 # The interpreter may lie where nobody else may look, so everything is imported by a first use.

@@ -166,7 +166,13 @@ def test_prune_also_takes_the_artifacts_of_failed_runs(store):
     assert store.runs() == []
 
 
-@pytest.mark.parametrize("keep_days", [0, -1])
+def test_prune_keeps_all_of_more_days_than_there_are(store):
+    file_records(store, [model_record()], "2020-01-01")
+    assert store.prune(keep_days=10**12) == []
+    assert store.dates()
+
+
+@pytest.mark.parametrize("keep_days", [0, -1, True, 1.5, float("nan"), "30"])
 def test_prune_keeps_at_least_a_day(store, keep_days):
     with pytest.raises(ConfigurationError, match="keep_days"):
         store.prune(keep_days=keep_days)

@@ -21,7 +21,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -34,6 +34,7 @@ from io_intelligence_provider.errors import (
     PaginationError,
     RequestError,
     ResponseError,
+    in_temporary_folder,
 )
 
 __all__ = ["MAX_RESTARTS", "Catalogue", "Spool", "walk_catalogue"]
@@ -67,14 +68,16 @@ class Spool:
     def append(self, records: list[bytes]) -> None:
         """Add one page of raw records."""
         self._pages.append(array("q", map(len, records)))
-        self._file.write(b"".join(records))
+        with in_temporary_folder():
+            self._file.write(b"".join(records))
 
     def pages(self) -> Iterator[list[bytes]]:
         """Yield the pages in the order they were added. Not thread-safe."""
         position = 0
         for lengths in self._pages:
-            self._file.seek(position)  # another iteration may have moved it
-            block = self._file.read(sum(lengths))
+            with in_temporary_folder():  # seeking writes what is buffered
+                self._file.seek(position)  # another iteration may have moved it
+                block = self._file.read(sum(lengths))
             position += len(block)
             page, start = [], 0
             for length in lengths:
@@ -84,7 +87,8 @@ class Spool:
 
     def close(self) -> None:
         """Delete the file."""
-        self._file.close()
+        with suppress(OSError):  # closing writes what is buffered, which nobody needs any more
+            self._file.close()
 
 
 @dataclass

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from io_intelligence_provider import __version__
 from io_intelligence_provider.errors import ConfigurationError, IOIntelligenceError
@@ -36,12 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         code: int = args.run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # else an error of the output would be one of the interpreter's end
     except ConfigurationError as error:
         print(f"io-intelligence: {error}", file=sys.stderr)
         return 2
     except IOIntelligenceError as error:
         print(f"io-intelligence: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # what reads the output, such as `head`, needs no more of it
+        _discard_output()
+        return 1
+    except OSError as error:  # of the output: those of files are typed
+        print(f"io-intelligence: {error}", file=sys.stderr)
+        _discard_output()
+        return 1
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _discard_output() -> None:
+    """Discard what is buffered for the standard output, which the interpreter's end would write again."""
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

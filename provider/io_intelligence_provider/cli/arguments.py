@@ -22,6 +22,7 @@ __all__ = [
     "add_json_argument",
     "add_root_argument",
     "api_key",
+    "iso_date",
     "port_from",
     "print_json",
 ]
@@ -75,10 +76,21 @@ def api_key(variable: str | None) -> str | None:
     return key or None
 
 
+def iso_date(text: str) -> date:
+    """Return a date from its ISO form.
+
+    :raises argparse.ArgumentTypeError: when it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write YYYY-MM-DD") from None
+
+
 def add_date_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--date``, the date of a stored snapshot."""
     parser.add_argument(
-        "--date", type=date.fromisoformat, metavar="DATE", help="date of the snapshot (default: the latest)"
+        "--date", type=iso_date, metavar="DATE", help="date of the snapshot (default: the latest)"
     )
 
 

@@ -17,6 +17,7 @@ from io_intelligence_provider.cli.arguments import (
     add_json_argument,
     add_root_argument,
     api_key,
+    iso_date,
     print_json,
 )
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
@@ -60,7 +61,7 @@ def add_snapshot(commands: Commands) -> None:
     add_root_argument(parser)
     add_client_arguments(parser)
     parser.add_argument(
-        "--date", type=date.fromisoformat, metavar="DATE", help="date to file under (default: today, UTC)"
+        "--date", type=iso_date, metavar="DATE", help="date to file under (default: today, UTC)"
     )
     parser.add_argument("--q", metavar="TERM", help="the API's search term; a root belongs to one")
     parser.add_argument(
@@ -135,13 +136,11 @@ def _show(args: argparse.Namespace) -> int:
     if args.json:
         print_json([_model_values(row) for row in rows])
         return 0
-    from rich.console import Console
-
-    from io_intelligence_provider.cli.tables import Trends, models_table
+    from io_intelligence_provider.cli.tables import Trends, models_table, terminal
 
     report = store.quality(day)
     title = f"{day}: {len(rows)} models, {report.quarantined} quarantined, {report.outcome}"
-    console = Console()
+    console = terminal()
     console.print(models_table(console, rows, title, Trends(store, day, ["output_token_price"])))
     return 0
 
@@ -198,12 +197,10 @@ def _changes(args: argparse.Namespace) -> int:
     if args.json:
         print_json(summary.to_dict() | {"changes": [_change_values(row) for row in shown]})
         return 0
-    from rich.console import Console
-
     from io_intelligence_provider.changes.kinds import NUMERIC_FIELDS
-    from io_intelligence_provider.cli.tables import Trends, changes_table
+    from io_intelligence_provider.cli.tables import Trends, changes_table, terminal
 
-    console = Console()
+    console = terminal()
     if summary.previous_date is None:
         console.print(f"{summary.snapshot_date} is the first snapshot on file: there is nothing to compare.")
         return 0
@@ -349,6 +346,8 @@ def _init_dag(args: argparse.Namespace) -> int:
 
     If one of the files exists and differs, nothing is copied unless ``--force``.
     """
+    if not args.folder.strip():
+        raise ConfigurationError("FOLDER is blank; give the Dags folder.")
     folder = Path(args.folder).expanduser()
     dags = {folder / source.name: source.read_text("utf-8") for source in example_dags()}
     try:

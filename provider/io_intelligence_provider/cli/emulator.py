@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,8 @@ from io_intelligence_provider.cli.arguments import (
     EMULATOR_PORT,
     add_json_argument,
     add_root_argument,
+    api_key,
+    iso_date,
     print_json,
 )
 from io_intelligence_provider.errors import ConfigurationError
@@ -63,7 +64,7 @@ def add_emulate(commands: Commands) -> None:
     )
     parser.add_argument(
         "--as-of",
-        type=date.fromisoformat,
+        type=iso_date,
         metavar="DATE",
         help="day to serve, as YYYY-MM-DD (default: the last of the history)",
     )
@@ -92,7 +93,7 @@ def _run_emulate(args: argparse.Namespace) -> int:
             host=args.host,
             port=args.port,
             catalogue=_catalogue(args),
-            api_key=_api_key(args.api_key_env),
+            api_key=api_key(args.api_key_env) if args.api_key_env else None,
             shape=args.shape,
             as_of=args.as_of,
         )
@@ -117,15 +118,6 @@ def _catalogue(args: argparse.Namespace) -> Catalogue:
     if args.catalogue:
         return FixedCatalogue.from_file(args.catalogue)
     return PriceHistory.load(args.history)
-
-
-def _api_key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable)
-    if not key:
-        raise ConfigurationError(f"The environment variable {variable} holds no API key")
-    return key
 
 
 def _welcome(url: str, args: argparse.Namespace) -> str:
@@ -156,8 +148,8 @@ def add_replay(commands: Commands) -> None:
     )
     add_root_argument(parser)
     parser.add_argument("--history", metavar="FILE", help="price history, JSON lines (default: bundled)")
-    parser.add_argument("--start", type=date.fromisoformat, metavar="DATE", help="first day to file")
-    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE", help="last day to file")
+    parser.add_argument("--start", type=iso_date, metavar="DATE", help="first day to file")
+    parser.add_argument("--end", type=iso_date, metavar="DATE", help="last day to file")
     parser.add_argument(
         "--shape",
         choices=("documented", "openai"),

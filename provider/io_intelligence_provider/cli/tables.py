@@ -19,18 +19,37 @@ from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.store.store import SnapshotStore
 from io_intelligence_provider.text import printable
 
-__all__ = ["DAYS", "Number", "Trends", "changes_table", "models_table", "price", "safe", "sparkline"]
+__all__ = [
+    "DAYS",
+    "Number",
+    "Trends",
+    "changes_table",
+    "models_table",
+    "price",
+    "safe",
+    "sparkline",
+    "terminal",
+]
 
 Number: TypeAlias = Decimal | int
 
 DAYS: Final = 30
 """Days of a trend. An output narrower than ``_WIDE`` shows the last half of them."""
 _WIDE: Final = 120
+_NARROWEST: Final = 30
+"""Columns below which a price would lose digits. Some environments say that a terminal has none."""
 
 _UNKNOWN, _ELLIPSIS, _GAP = "\N{EM DASH}", "\N{HORIZONTAL ELLIPSIS}", "\N{MIDDLE DOT}"
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _TO_ASCII: Final = str.maketrans(_UNKNOWN + _ELLIPSIS + _GAP + _BLOCKS, "-~ _.:-=+*#")
 _LONGEST_VALUE: Final = 60
+
+
+def terminal() -> Console:
+    """Return the console of the standard output."""
+    console = Console()
+    console.width = max(console.width, _NARROWEST)
+    return console
 
 
 def safe(value: str | None) -> Text:

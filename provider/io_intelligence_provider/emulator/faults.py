@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,6 +28,9 @@ __all__ = ["MODELS_PATH", "Drift", "Fault", "Faults", "serve"]
 
 Kind: TypeAlias = Literal["status", "redirect", "delay", "reset", "truncate", "drift"]
 Drift: TypeAlias = Literal["remove_first", "insert_first", "swap"]
+
+HeaderValue: TypeAlias = Annotated[str, Field(pattern=r"^[\x20-\x7e\xa0-\xff]*$")]
+"""A text that HTTP can send as the value of a header."""
 
 _ARGUMENT_OF: Final[dict[str, str]] = {
     "status": "status",
@@ -60,10 +63,10 @@ class Fault(BaseModel):
     page: int | None = None
     times: int | None = Field(default=1, ge=1)
     status: int | None = Field(default=None, ge=200, le=599)
-    retry_after: str | int | None = None
+    retry_after: HeaderValue | int | None = None
     body: str | None = None
-    content_type: str = "application/json"
-    location: str | None = None
+    content_type: HeaderValue = "application/json"
+    location: HeaderValue | None = None
     seconds: float | None = Field(default=None, ge=0)
     how: Drift | None = None
 

@@ -150,7 +150,9 @@ async def _from_here(request: Request) -> None:
     """
     host = request.client.host if request.client else ""
     try:
-        local = ip_address(host).is_loopback
+        address = ip_address(host)
+        # A server that listens on `::` sees an IPv4 client with an IPv6 address.
+        local = (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         local = False
     if not local:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.utils import glob_translate
 
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError
+from io_intelligence_provider.errors import (
+    ConfigurationError,
+    NotOnFileError,
+    StorageError,
+    in_temporary_folder,
+)
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.storage.local import PendingFile
 from io_intelligence_provider.storage.location import Storage, local_path, storage_of
@@ -282,10 +287,8 @@ class ParquetTarget:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
+        with self._opened, suppress(OSError):  # it would hide why the file was not written
             self._close()
-        finally:
-            self._opened.close()
 
     @property
     def schema(self) -> pa.Schema | None:
@@ -297,19 +300,29 @@ class ParquetTarget:
 
         :raises StorageError: when it cannot be written.
         """
-        try:
+        with self._writing():
             if self._writer is None:
                 self._pending = self._opened.enter_context(self._new_file())
                 self._writer = pq.ParquetWriter(self._pending.path, table.schema, compression="zstd")
             if table.num_rows:
                 self._writer.write_table(table.cast(self._writer.schema))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raise an error of the temporary file as a :class:`StorageError`."""
+        if not self._storage.is_local:
+            with in_temporary_folder():
+                yield
+            return
+        try:
+            yield
         except OSError as error:
             raise self._storage.failure("write", self.path, error) from None
 
     def _new_file(self) -> PendingFile:
         if self._storage.is_local:
             return PendingFile(Path(self._storage.key))
-        folder = self._opened.enter_context(tempfile.TemporaryDirectory())
+        folder = self._opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         return PendingFile(Path(folder, "data.parquet"))
 
     def _close(self) -> None:
@@ -325,13 +338,16 @@ class ParquetTarget:
             raise RuntimeError("nothing was written")
         source = str(self._pending.path)
         try:
-            self._close()
+            with self._writing():
+                self._close()
             if self._storage.is_local:
                 self._pending.replace()
             else:
                 self._storage.put(
                     self._storage.key, lambda name: self._storage.filesystem.put_file(source, name)
                 )
+        except StorageError:
+            raise
         except Exception as error:  # noqa: BLE001 - libraries raise anything; it goes on as one of ours
             raise self._storage.failure("write", self.path, error) from None
         return self.path

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import polars as pl
 import pyarrow as pa
 
+from io_intelligence_provider.errors import in_temporary_folder
 from io_intelligence_provider.quality.batches import Batch, Source
 from io_intelligence_provider.quality.frames import frame_columns
 from io_intelligence_provider.quality.prepare import UNIQUE_COLUMN, Prepared, Unique
@@ -89,12 +90,13 @@ class Repeated:
             self._spill()
 
     def _spill(self) -> None:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="unique-")
         hashes = pl.concat(self._kept)
-        for (bucket,), part in hashes.group_by(pl.col("a") % _BUCKETS):
-            with Path(self._folder.name, str(bucket)).open("ab") as file:
-                part.write_ipc_stream(file)
+        with in_temporary_folder():
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="unique-", ignore_cleanup_errors=True)
+            for (bucket,), part in hashes.group_by(pl.col("a") % _BUCKETS):
+                with Path(self._folder.name, str(bucket)).open("ab") as file:
+                    part.write_ipc_stream(file)
         self._kept, self._count = [], 0
 
     def _groups(self) -> Iterator[pl.DataFrame]:

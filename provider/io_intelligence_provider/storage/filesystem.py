@@ -26,6 +26,7 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
     UnreadableFileError,
+    in_temporary_folder,
 )
 from io_intelligence_provider.storage.local import (
     FileVersion,
@@ -297,7 +298,8 @@ class Files:
             if isinstance(data, UnreadableFileError):
                 raise data
             copy = folder / str(number)
-            copy.write_bytes(data)
+            with in_temporary_folder():
+                copy.write_bytes(data)
             yield OnDisk(path, str(copy), len(data), is_copy=True)
 
     def source(self, path: str) -> pa.NativeFile:

@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final, NamedTuple, Self
@@ -122,7 +123,8 @@ class PendingFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a read-only disk, say: it would hide why the file was not written
+            self.path.unlink(missing_ok=True)
 
     def replace(self) -> None:
         """Move the file to its target and replace an existing file."""

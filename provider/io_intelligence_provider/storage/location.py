@@ -155,9 +155,15 @@ def _protocols_of(filesystem: Any) -> set[str]:
     return {protocol} if isinstance(protocol, str) else {*protocol}
 
 
+_BEGINNING: Final = 50
+
+
 def temporary_name(name: str) -> str:
-    """Return a temporary name for ``name`` that is unique and that no engine reads as data."""
-    return f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    """Return a temporary name for ``name`` that is unique and that no engine reads as data.
+
+    It is short enough for any file system, also where ``name`` is as long as a name can be.
+    """
+    return f".{name[:_BEGINNING]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def storage_of(

@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -27,6 +28,7 @@ from io_intelligence_provider.errors import (
     NotOnFileError,
     StorageError,
     UnreadableFileError,
+    in_temporary_folder,
 )
 from io_intelligence_provider.quality.quarantine import failures_type
 from io_intelligence_provider.quality.result import run_file
@@ -262,10 +264,11 @@ class QuarantineFile:
     def __init__(self, snapshot_id: str, fetched_at: datetime, task: TaskRun | None = None) -> None:
         self._snapshot_id = snapshot_id
         self._fetched_at = fetched_at
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the writer
         metadata = None if task is None else {_TASK: msgspec.json.encode(task)}
         schema = quarantine_schema().with_metadata(metadata)
-        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
+        with in_temporary_folder():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the writer
+            self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
         self._is_empty = True
         self._unpacked = 0
 
@@ -273,8 +276,9 @@ class QuarantineFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
-        self._file.close()
+        for opened in (self._writer, self._file):
+            with suppress(OSError):  # closing writes what is buffered, which nobody needs any more
+                opened.close()
 
     def add(self, refused: Sequence[RefusedRecord]) -> None:
         """Write the records of one batch."""
@@ -292,18 +296,20 @@ class QuarantineFile:
             for record in refused
         ]
         table = pa.Table.from_pylist(rows, schema=quarantine_schema())
-        self._writer.write_table(table)
+        with in_temporary_folder():
+            self._writer.write_table(table)
         self._unpacked += table.nbytes
         self._is_empty = False
 
     def finish(self) -> bytes:
         """Close the file and return it."""
-        if self._is_empty:  # pyarrow before 19.0.1 cannot read a file without a row group
-            self._writer.write_table(no_rows(quarantine_schema()))
-            self._is_empty = False
-        self._writer.close()
-        self._file.seek(0)
-        data = self._file.read()
+        with in_temporary_folder():
+            if self._is_empty:  # pyarrow before 19.0.1 cannot read a file without a row group
+                self._writer.write_table(no_rows(quarantine_schema()))
+                self._is_empty = False
+            self._writer.close()
+            self._file.seek(0)
+            data = self._file.read()
         if self._unpacked > unpacked_within(len(data)):  # of nearly equal records; readers would refuse it
             data = _without_compression(data)
         return with_digests(data)

@@ -7,6 +7,7 @@ import io
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Final, Literal, Self
@@ -24,7 +25,7 @@ from io_intelligence_provider.contract.columns import (
     arrow_schema,
     volatile_columns,
 )
-from io_intelligence_provider.errors import ConfigurationError, UnreadableFileError
+from io_intelligence_provider.errors import ConfigurationError, UnreadableFileError, in_temporary_folder
 from io_intelligence_provider.quality.result import is_run_id
 from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.file_kind import FileKind
@@ -214,15 +215,18 @@ class _SortedBatch:
         for start in range(0, models.height, _PIECE):
             buffer = io.BytesIO()
             models.slice(start, _PIECE).write_ipc_stream(buffer)
-            self._pieces.append((file.seek(0, io.SEEK_END), file.write(buffer.getbuffer())))
+            with in_temporary_folder():
+                self._pieces.append((file.seek(0, io.SEEK_END), file.write(buffer.getbuffer())))
 
     def take(self, rows: int) -> pl.DataFrame:
         """Return the next rows."""
         taken = [self._left]
         while (height := sum(frame.height for frame in taken)) < rows:
             offset, length = self._pieces.popleft()
-            self._file.seek(offset)
-            taken.append(pl.read_ipc_stream(io.BytesIO(self._file.read(length))))
+            with in_temporary_folder():  # seeking writes what is buffered
+                self._file.seek(offset)
+                data = self._file.read(length)
+            taken.append(pl.read_ipc_stream(io.BytesIO(data)))
         self._left = taken[-1].tail(height - rows)
         return pl.concat(taken).head(rows)
 
@@ -248,7 +252,8 @@ class ModelSorter:
 
     def __init__(self, in_memory: int = _IN_MEMORY) -> None:
         self._in_memory = in_memory
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
+        with in_temporary_folder():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sorter
         self._held: list[pl.DataFrame] = []
         self._keys: list[pl.DataFrame] = []
         self._batches: list[_SortedBatch] = []
@@ -257,7 +262,8 @@ class ModelSorter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # closing writes what is buffered, which nobody needs any more
+            self._file.close()
 
     def add(self, models: pl.DataFrame) -> None:
         """Add a batch. When those in memory become too large, they and all later ones go to the file."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, islice
@@ -22,7 +23,7 @@ from uuid import UUID
 import polars as pl
 import pyarrow as pa
 
-from io_intelligence_provider.errors import NotOnFileError, StorageError
+from io_intelligence_provider.errors import NotOnFileError, StorageError, in_temporary_folder
 from io_intelligence_provider.storage.file_kind import FileKind, problem_of_rows, unpacked_within
 from io_intelligence_provider.storage.filesystem import Files, OnDisk
 from io_intelligence_provider.storage.parquet import check_files, no_rows, read_parquet
@@ -143,9 +144,9 @@ class _Reading(Generic[T]):
         days = [day for segment in segments for day in segment.days]
         between = None if all(segment.has_all_days for segment in segments) else (days[0][0], days[-1][0])
         paths = [segment.month for segment in segments if segment.month is not None]
-        with tempfile.TemporaryDirectory() as folder:
+        with self._folder() as folder:
             try:
-                items = list(self.files.on_disk(paths, Path(folder)))
+                items = list(self.files.on_disk(paths, folder))
                 month = self.kind.of_a_month(lambda: dated_schema(self.kind.schema()))
                 verified = check_files(((item.file, self.files.url(item.path)) for item in items), month)
             except (StorageError, NotOnFileError) as error:
@@ -157,11 +158,22 @@ class _Reading(Generic[T]):
 
     def _days(self, days: Iterable[tuple[date, str]]) -> Iterator[T]:
         day_of = {path: day for day, path in days}
-        with tempfile.TemporaryDirectory() as folder:
-            for batch in _batches(self.files.on_disk(day_of, Path(folder))):
+        with self._folder() as folder:
+            for batch in _batches(self.files.on_disk(day_of, folder)):
                 yield from self._batch(batch, day_of)
                 for item in batch:
                     item.release()
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """Yield a folder for copies of remote files; of local ones there are none."""
+        if self.files.is_local:
+            yield Path()
+            return
+        with in_temporary_folder():
+            folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        with folder as name:
+            yield Path(name)
 
     def _batch(self, batch: Sequence[OnDisk], day_of: dict[str, date]) -> Iterator[T]:
         """Scan the verified files, as many in a row as there are, and read each of the others by itself."""

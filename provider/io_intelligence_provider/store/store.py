@@ -379,11 +379,12 @@ class SnapshotStore:
         """Delete everything filed under dates more than ``keep_days`` days ago. Never called automatically.
 
         :returns: the dates whose snapshot was deleted.
-        :raises ConfigurationError: when ``keep_days`` is less than 1.
+        :raises ConfigurationError: when ``keep_days`` is no integer of at least 1.
         """
-        if keep_days < 1:
-            raise ConfigurationError(f"keep_days is {keep_days}; it must be at least 1.")
-        oldest = datetime.now(UTC).date() - timedelta(days=keep_days)
+        if type(keep_days) is not int or keep_days < 1:
+            raise ConfigurationError(f"keep_days is {keep_days!r}; it must be an integer of at least 1.")
+        today = datetime.now(UTC).date()
+        oldest = today - timedelta(days=min(keep_days, today.toordinal() - 1))
         gone = [day for day in self.dates() if day < oldest]
         for part in (MODELS, CHANGES, "alerts", "quarantine", "quality"):
             for folder in self.files.list(part):

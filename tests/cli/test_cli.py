@@ -123,11 +123,22 @@ def test_prices_have_all_digits_however_narrow_the_terminal_is(
     assert "12.345" in shown
 
 
-def test_a_date_that_is_none_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["show", "--date", "yesterday"], "--date: 'yesterday' is no date; write YYYY-MM-DD"),
+        (["alert", "--max-lines", "0"], "--max-lines: '0' is no integer of at least 1"),
+        (["alert", "--max-lines", "-3"], "--max-lines: '-3' is no integer of at least 1"),
+        (["alert", "--max-lines", "2.5"], "--max-lines: '2.5' is no integer of at least 1"),
+    ],
+)
+def test_a_value_that_is_none_is_said_to_be(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["show", "--date", "yesterday"])
+        main(arguments)
     assert ended.value.code == 2
-    assert "argument --date: 'yesterday' is no date; write YYYY-MM-DD\n" in capsys.readouterr().err
+    assert f"argument {says}\n" in capsys.readouterr().err
 
 
 def test_a_blank_folder_is_not_the_current_one(

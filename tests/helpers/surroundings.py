@@ -103,7 +103,7 @@ class Surroundings:
     def __init__(self) -> None:
         self.begun = _begun()
         self.settings = _settings()
-        self.with_airflow = "airflow" in sys.modules
+        self.with_airflow = "airflow.logging_config" in sys.modules
 
     @contextmanager
     def widened(self) -> Iterator[None]:
@@ -116,7 +116,7 @@ class Surroundings:
     def left(self) -> list[str]:
         """Return texts about what the test left behind. No values: they may be secret."""
         changed = {name for name, _ in _settings().items() ^ self.settings.items()}
-        if "airflow" in sys.modules and not self.with_airflow:  # it sets up its loggers on import
+        if "airflow.logging_config" in sys.modules and not self.with_airflow:  # Airflow set up its loggers
             changed = {name for name in changed if not name.startswith("the logger ")}
         return [*self.begun_since(), *sorted(changed), *_new_in_repository()]
 

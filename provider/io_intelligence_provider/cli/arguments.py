@@ -24,6 +24,7 @@ __all__ = [
     "api_key",
     "iso_date",
     "port_from",
+    "positive_integer",
     "print_json",
 ]
 
@@ -85,6 +86,16 @@ def iso_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; write YYYY-MM-DD") from None
+
+
+def positive_integer(text: str) -> int:
+    """Return an integer of at least 1 from its text.
+
+    :raises argparse.ArgumentTypeError: when it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
+    return int(text)
 
 
 def add_date_argument(parser: argparse.ArgumentParser) -> None:

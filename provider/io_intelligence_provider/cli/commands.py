@@ -18,6 +18,7 @@ from io_intelligence_provider.cli.arguments import (
     add_root_argument,
     api_key,
     iso_date,
+    positive_integer,
     print_json,
 )
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
@@ -259,7 +260,7 @@ def add_alert(commands: Commands) -> None:
     )
     parser.add_argument(
         "--max-lines",
-        type=int,
+        type=positive_integer,
         metavar="N",
         help="number of lines to show, one a model; the message says how many changes are left out",
     )

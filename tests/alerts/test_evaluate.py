@@ -126,3 +126,16 @@ def test_a_model_that_came_back_the_day_it_was_told_of_is_told_of_again(builder:
     assert [(alert.change, alert.name, alert.since) for alert in digest.alerts] == [
         ("quarantined", "m", nth_day(2))
     ]
+
+
+def test_a_file_without_a_column_between_two_that_have_it_loses_no_first_value(builder: Any) -> None:
+    builder.file(0, model_row("a", **late_values(0)))
+    builder.file(1, model_row("a", **late_values(1)), model_row("b", **late_values(1)))
+    builder.file(2, model_row("a", **late_values(2)), model_row("b", **late_values(2)))
+    builder.drop_columns(nth_day(1), "precision")
+    found = evaluate(builder.store, rule("last_alert"), nth_day(2)).alerts
+    since = {(alert.name, alert.field): alert.since for alert in found}
+    assert since == {
+        **{("a", field): nth_day(0) for field in LATE_COLUMNS},
+        **{("b", field): nth_day(1) for field in LATE_COLUMNS if field != "precision"},
+    }

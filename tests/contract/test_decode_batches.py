@@ -147,14 +147,22 @@ def test_the_text_of_a_long_key_is_cut_in_the_report_and_whole_in_the_file() -> 
 
 @pytest.mark.usefixtures("_small_groups")
 def test_a_learned_key_may_be_absent() -> None:
-    records = [documented_record(region="eu"), *[documented_record()] * 3, documented_record(region=None)] * 3
+    nested = documented_record(region={"b": 1, "a": 2})
+    records = [nested, *[documented_record()] * 3, documented_record(region=None)] * 3
     extras = read_batch(as_bytes(records), WireShape.DOCUMENTED).frame["extra"].to_list()
-    assert extras == ['{"region": "eu"}', None, None, None, '{"region": null}'] * 3
+    assert extras == ['{"region": {"a": 2, "b": 1}}', None, None, None, '{"region": null}'] * 3
+
+
+def test_records_without_a_surprise_are_decoded_as_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_decode_each", None)
+    assert read_batch(as_bytes([documented_record()] * 9), WireShape.DOCUMENTED).frame.height == 9
+    assert read_batch(as_bytes([observed_record(object=...)] * 9), WireShape.OPENAI).frame.height == 9
 
 
 def test_the_fields_are_those_that_came() -> None:
     keys = {*documented_record(), "max_tokens", "region"}
-    batch = read_batch(as_bytes([documented_record({"max_tokens": 1}, region=2)]), WireShape.DOCUMENTED)
+    records = [documented_record({"max_tokens": 1}, region=2), documented_record()]
+    batch = read_batch(as_bytes(records), WireShape.DOCUMENTED)
     assert (batch.fields, batch.unknown) == (keys, {"region"})
     for metadata, fields in ((None, {"metadata"}), ([], {"metadata"}), (..., set())):
         record = documented_record(metadata=metadata)

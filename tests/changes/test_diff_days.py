@@ -89,16 +89,27 @@ def test_a_file_with_damaged_pages_makes_the_day_unreadable(builder, part):
     assert found.unreadable == {}
 
 
+@pytest.mark.parametrize("older", ["a", "z"])
 @pytest.mark.parametrize(
     ("price", "other", "wanted"), [("2", "5", "2"), (None, None, None)], ids=["another price", "no price"]
 )
-def test_a_field_is_compared_with_each_earlier_day(builder, price, other, wanted):
-    """``n`` is known from the day before, where the field did not move, and ``m`` from an older one."""
-    builder.file(0, model_row("m", input_token_price="1"))
-    builder.file(1, model_row("n", input_token_price=other), refused=[refused("m")])
-    builder.file(2, model_row("m", input_token_price=price), model_row("n", input_token_price=other))
+def test_a_field_is_compared_with_each_earlier_day(builder, price, other, wanted, older):
+    """``n`` is known from the day before, where the field did not move, and ``older`` from one before."""
+    builder.file(0, model_row(older, input_token_price="1"))
+    builder.file(1, model_row("n", input_token_price=other), refused=[refused(older)])
+    builder.file(2, model_row(older, input_token_price=price), model_row("n", input_token_price=other))
     found = compare(builder.store, nth_day(2))
-    assert changed(found) == [("m", "price_changed", "input_token_price", "1", wanted, nth_day(0))]
+    assert changed(found) == [(older, "price_changed", "input_token_price", "1", wanted, nth_day(0))]
+
+
+@pytest.mark.parametrize("older", ["a", "z"])
+def test_a_column_that_one_day_lacks_is_compared_with_another(builder, older):
+    builder.file(0, model_row(older, precision="a"))
+    builder.file(1, model_row("n", precision="a"), refused=[refused(older)])
+    builder.file(2, model_row(older, precision="b"), model_row("n", precision="b"))
+    builder.drop_columns(nth_day(1), "precision")
+    found = compare(builder.store, nth_day(2))
+    assert changed(found) == [(older, "attribute_changed", "precision", "a", "b", nth_day(0))]
 
 
 def test_keys_of_extra_have_both_values(builder):
@@ -114,7 +125,7 @@ def test_keys_of_extra_have_both_values(builder):
 
 @pytest.mark.parametrize("shapes", [("openai", "documented"), ("documented", "openai")])
 def test_equal_values_of_two_shapes_are_no_change(builder, shapes):
-    values = {"input_token_price": "1", "output_token_price": "2", "max_tokens": 8, "context_window": 9}
+    values = {"input_token_price": "1", "max_tokens": 8, "context_window": 9, "description": "same"}
     for when, shape in enumerate(shapes):
         builder.file(when, model_row("m", **values), shape=shape)
     assert changed(compare(builder.store, nth_day(1))) == []

@@ -55,7 +55,7 @@ def drag(page: Page, start: float, end: float) -> None:
 def test_a_brush_zooms_the_prices_the_address_and_the_table(show: Callable[..., Page]) -> None:
     page = show(PRICES + "&range=all")
     drag(page, 0.2, 0.5)
-    expect(page).not_to_have_url(re.compile("start=2026-06-20"))
+    expect(page).to_have_url(re.compile(r"start=(2026-06-2\d)&end=(2026-06-2\d)"))
     found = re.search(r"start=(2026-06-2\d)&end=(2026-06-2\d)", page.url)
     assert found
     expect(page.get_by_role("table").last).to_contain_text(found[1])
@@ -110,6 +110,7 @@ def test_pointing_at_bars_reads_the_counts_of_the_day(show: Callable[..., Page])
 def test_a_brush_over_bars_selects_their_days(show: Callable[..., Page]) -> None:
     page = show("#/changes")
     drag(page, 0.72, 0.8)
+    expect(page).to_have_url(re.compile(r"start=(\S+?)&end=(\S+)"))
     found = re.search(r"start=(\S+?)&end=(\S+)", page.url)
     assert found
     assert "2026-05-15" < found[1] < found[2] < "2026-06-15"

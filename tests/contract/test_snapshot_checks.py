@@ -13,7 +13,8 @@ from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
 from io_intelligence_provider.contract.records import RecordCounts
 from io_intelligence_provider.contract.snapshot_checks import PreviousSnapshot, RunFacts, snapshot_checks
-from io_intelligence_provider.quality.result import CheckResult
+from io_intelligence_provider.quality.result import LONGEST_IN_EXAMPLE, CheckResult
+from io_intelligence_provider.text import cut
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,6 +98,52 @@ def test_a_first_run_evaluates_nothing_that_needs_a_predecessor(check):
 def test_not_empty(check):
     assert outcome_of(check("not_empty", numbered("1"))) == (1, 0)
     assert outcome_of(check("not_empty", numbered())) == (1, 1)
+
+
+def test_what_the_examples_say(check):
+    assert check("not_empty", numbered()).examples == [{"message": "the snapshot would hold no model at all"}]
+    incomplete = check("complete", numbered("1"), received=1, total=2, on_two_pages=("i" * 1_000,))
+    (example,) = incomplete.examples
+    assert (example["received"], example["total"]) == (1, 2)
+    assert example["on_two_pages"] == [cut("i" * 1_000, LONGEST_IN_EXAMPLE)]
+    share = check("quarantine_share", numbered("1"), {"rows": 4, "quarantined": 3}, max_quarantine_share=0.5)
+    assert share.examples == [{"share": 0.75, "max_quarantine_share": 0.5}]
+    unreadable = check("previous_unreadable", numbered("1"), unreadable="why " * 1_000)
+    assert (unreadable.severity, outcome_of(unreadable)) == ("warn", (1, 1))
+    (example,) = unreadable.examples
+    assert example["message"].startswith("why why")
+    assert len(example["message"]) < 3_000
+
+
+def test_the_middle_ratio_is_that_of_the_prices_in_order_of_their_ratios(check):
+    """Three prices are as before and two 200 times as high, whatever their size."""
+    old, new = numbered("0.3", "0.2", "30", "0.3", "0.4"), numbered("0.3", "40", "30", "60", "0.4")
+    assert outcome_of(check("price_unit", new, previous=before(old))) == (1, 0)
+    higher = numbered("60", "40", "30", "60", "0.4")
+    result = check("price_unit", higher, previous=before(old))
+    assert result.examples == [{"median_ratio": 200, "prices": 5}]
+
+
+def test_prices_of_an_example_are_plain_numbers(check):
+    result = check("price_move", numbered("100", "0.5"), previous=before(numbered("10", "0.10")))
+    shown = [(example["old_value"], example["new_value"]) for example in result.examples]
+    assert shown == [("10", "100"), ("0.1", "0.5")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"fields": ("a", "b")}, ["b"]),
+        ({"fields": None}, []),
+        ({"fields": ("a", "b"), "wire_shape": "openai"}, []),
+        ({"fields": None, "wire_shape": "openai"}, []),
+    ],
+)
+def test_fields_are_missing_where_both_days_have_the_shape_and_say_them(check, changes, missing):
+    earlier = before(numbered("1"), **changes)
+    result = check("missing_fields", numbered("1"), {"fields": {"a"}}, previous=earlier)
+    assert [example["field"] for example in result.examples] == missing
+    assert outcome_of(result)[1] == len(missing)
 
 
 @pytest.mark.parametrize(

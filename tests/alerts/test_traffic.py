@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.alerts.digest import Alert
-from io_intelligence_provider.alerts.traffic import bill_of, traffic_from
+from io_intelligence_provider.alerts.traffic import BillChange, bill_of, change_between, traffic_from
 from io_intelligence_provider.errors import ConfigurationError
 
 DAY = date(2026, 6, 29)
@@ -46,6 +46,13 @@ def test_the_biggest_comes_first_and_a_total():
         ],
         "not_counted": [],
     }
+    (one,) = bill(
+        {"org/a": {"input": 10**6, "output": 10**6, "cache_read": 0}},
+        move(old="1", new="1.5"),
+        move(field="output_token_price", old="3", new="1"),
+        move(field="cache_read_token_price", old="3", new="1"),
+    ).additions
+    assert list(one.kinds.items()) == [("output", Decimal("-2.00")), ("input", Decimal("0.50"))]
     json.dumps(found.to_dict())
 
 
@@ -77,6 +84,32 @@ def test_what_is_unknown_is_named_and_not_counted(traffic, moves, refused, named
     found = bill(traffic, *moves, refused=refused)
     assert [(one.model, one.kind, one.reason) for one in found.not_counted] == named
     assert (found.total, found.additions) == (0, ())
+
+
+def test_all_that_is_unknown_is_named():
+    traffic = {name: {"input": 5, "output": 5} for name in ("gone", "org/a", "id-b")}
+    found = bill(traffic, move(old=None), move("id-b", new=None))
+    assert found.to_dict() == {
+        "total": "0.00",
+        "additions": [],
+        "not_counted": [
+            {"model": "gone", "kind": None, "reason": "not in the catalogue"},
+            {"model": "org/a", "kind": "input", "reason": "not published before"},
+            {"model": "id-b", "kind": "input", "reason": "not published now"},
+        ],
+    }
+
+
+def test_no_tokens_are_a_number_of_tokens():
+    assert traffic_from({"org/a": {"input": 0, "output": 5.0}}) == {"org/a": {"input": 0, "output": 5}}
+
+
+def test_a_change_of_a_bill_is_that_of_prices_and_that_of_models():
+    then = {"both": Decimal("1.005"), "gone": Decimal(3)}
+    now = {"new": Decimal(7), "both": Decimal("1.25")}
+    assert change_between(then, now) == BillChange(
+        total=Decimal("4.245"), price=Decimal("0.245"), models=Decimal("4.00")
+    )
 
 
 def test_a_price_that_two_rules_report_counts_once_since_the_earlier_day():

@@ -41,6 +41,23 @@ def test_a_text_that_is_repeated_in_every_row(dtype: pa.DataType) -> None:
         read(data, pa.string())
 
 
+def test_a_text_whose_beginning_is_repeated_without_a_dictionary() -> None:
+    data = written(
+        pa.array([f"{LONG}{number}" for number in range(2_000)]),
+        use_dictionary=False,
+        column_encoding="DELTA_BYTE_ARRAY",
+    )
+    with pytest.raises(UnreadableFileError, match="texts unpack"):
+        read(data, pa.string())
+
+
+def test_texts_that_stand_by_themselves_are_read_in_one_piece() -> None:
+    texts = [f"{number:>1000}" for number in range(20_000)]
+    found = read(written(pa.array(texts), use_dictionary=False, row_group_size=500), pa.string())["a"]
+    assert found.to_pylist() == texts
+    assert found.num_chunks == 1
+
+
 def test_a_text_that_is_repeated_in_lists() -> None:
     with pytest.raises(UnreadableFileError, match="texts unpack"):
         read(written(pa.array([[LONG]] * 2_000, pa.list_(pa.string()))), pa.list_(pa.string()))

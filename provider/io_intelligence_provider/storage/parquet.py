@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from operator import mul
 from typing import Any, Final, Self
 
 import polars as pl
@@ -45,7 +46,8 @@ _LARGEST_FOOTER: Final = 16 << 20
 """Bytes. The footer for a million models has 2 MB; parsed, it takes about ten times its size."""
 _FEWEST_ROWS: Final = 128
 """The smallest number of rows that are read at a time."""
-
+_PLAIN: Final = frozenset({"PLAIN", "RLE", "BIT_PACKED"})
+"""The encodings that a column chunk without repeated texts has; RLE is that of its nulls."""
 _TAIL: Final = 8
 """The last bytes of a Parquet file: the length of its footer, and ``PAR1``."""
 
@@ -103,7 +105,10 @@ class CheckedFile:
 
     @cached_property
     def _bounds_of_texts(self) -> dict[str, tuple[int, int]]:
-        """Upper bounds in bytes for the texts of each column: of the longest one, and of all."""
+        """Upper bounds in bytes for the texts of each column: of the longest one, and of all.
+
+        Each value may be the longest text of a chunk, unless all are written out.
+        """
         found: dict[str, tuple[int, int]] = {}
         schema, groups = self.metadata.schema, range(self.metadata.num_row_groups)
         for number in range(self.metadata.num_columns):
@@ -111,8 +116,8 @@ class CheckedFile:
             if column.physical_type == "BYTE_ARRAY":
                 chunks = [self.metadata.row_group(group).column(number) for group in groups]
                 sizes = [chunk.total_uncompressed_size for chunk in chunks]
-                total = sum(chunk.num_values * size for chunk, size in zip(chunks, sizes, strict=True))
-                found[column.path] = max(sizes, default=0), total
+                repeats = [1 if _PLAIN.issuperset(chunk.encodings) else chunk.num_values for chunk in chunks]
+                found[column.path] = max(sizes, default=0), sum(map(mul, sizes, repeats))
         return found
 
     @cached_property

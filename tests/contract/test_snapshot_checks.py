@@ -357,3 +357,9 @@ def test_missing_fields(check):
 def test_source(check, url, failed):
     result = check("source", numbered("1"), source_url=url, previous=before(numbered("1")))
     assert outcome_of(result) == (1, failed)
+
+
+def test_source_does_not_show_what_stands_before_an_at_sign(check):
+    previous = before(numbered("1"), source_url="https://a@b:secret@before/api/v1/models")
+    result = check("source", numbered("1"), source_url="https://user@now/api/v1/models", previous=previous)
+    assert result.examples == [{"old_value": "before", "new_value": "now"}]

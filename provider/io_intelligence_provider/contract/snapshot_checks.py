@@ -215,11 +215,10 @@ def _unknown_fields(facts: RunFacts) -> _Found:
 
 
 def _missing_fields(facts: RunFacts) -> _Found:
-    before = facts.previous
-    if before is None or before.fields is None or before.wire_shape != facts.shape.value:
+    if (before := _fields_before(facts)) is None:
         return _NOT_EVALUATED
     missing = missing_fields(facts)
-    return len(before.fields), len(missing), _fields(missing)
+    return len(before), len(missing), _fields(missing)
 
 
 def _fields(names: list[str]) -> list[dict[str, Any]]:
@@ -228,10 +227,15 @@ def _fields(names: list[str]) -> list[dict[str, Any]]:
 
 def missing_fields(facts: RunFacts) -> list[str]:
     """Return the keys that records of the previous snapshot had and no record has now."""
+    return sorted((_fields_before(facts) or set()) - facts.counts.fields)
+
+
+def _fields_before(facts: RunFacts) -> set[str] | None:
+    """Return the keys of the previous snapshot, ``None`` where they are unknown or those of another shape."""
     before = facts.previous
     if before is None or before.fields is None or before.wire_shape != facts.shape.value:
-        return []
-    return sorted(set(before.fields) - facts.counts.fields)
+        return None
+    return set(before.fields)
 
 
 def _source(facts: RunFacts) -> _Found:

@@ -11,6 +11,7 @@ from helpers.records import MODEL_ID, documented_record, observed_record, outcom
 from io_intelligence_provider.catalog.wire import WireShape
 from io_intelligence_provider.contract.columns import COLUMNS, QUOTA_COLUMNS, Place
 from io_intelligence_provider.contract.records import RecordCounts
+from io_intelligence_provider.quality.result import CheckResult
 
 
 def test_all_columns_report_and_each_its_first_kind_only():
@@ -176,18 +177,51 @@ def test_an_update_before_the_creation_is_flagged_and_kept(updated, flagged):
     assert list(result.warned) == ([("not_before", "updated_at")] if flagged else [])
 
 
+PRICE = "is no plain, finite, non-negative decimal number of at most 20 integer digits and 18 decimals"
+SCALED_PRICE = "is negative or, in USD per million tokens, has more than 20 integer digits or 18 decimals"
+
+
 @pytest.mark.parametrize(
-    ("column", "value", "message"),
+    ("record", "failure"),
     [
-        ("model_id", "X", "is not a UUID in its canonical form"),
-        ("status", "x", "is none of active, inactive"),
-        ("chat_daily_quota_tier_1", -1, "is negative"),
+        (documented_record(model_id="X"), ("uuid", "model_id", "is not a UUID in its canonical form", "X")),
+        (documented_record(model_id=None), ("required", "model_id", "is null", None)),
+        (documented_record(model_id=...), ("required", "model_id", "is absent", None)),
+        (documented_record(status="x"), ("allowed_values", "status", "is none of active, inactive", "x")),
+        (documented_record(created_at=...), ("required", "created_at", "is absent", None)),
+        (
+            documented_record(created_at="now"),
+            ("timestamp", "created_at", "is no RFC 3339 timestamp with an offset", "now"),
+        ),
+        (
+            documented_record(chat_daily_quota_tier_1=-1),
+            ("non_negative", "chat_daily_quota_tier_1", "is negative", "-1"),
+        ),
+        (
+            documented_record({"trendiness": 11}),
+            ("in_range", "trendiness", "is not within 0 and 10", "11"),
+        ),
+        (
+            documented_record({"input_token_price": "free"}, input_token_price="1"),
+            ("price", "input_token_price", PRICE, "free"),
+        ),
+        (
+            observed_record(input_token_price=-1, metadata={"input_token_price": 1}),
+            ("price", "input_token_price", SCALED_PRICE, "-1"),
+        ),
+        (observed_record(id=None), ("required", "name", "is null", None)),
+        (observed_record(id=...), ("required", "name", "is absent", None)),
+        (
+            observed_record(id="a", model_id="b"),
+            ("unique", "model_id", "is the id of another, differing record as well", "a"),
+        ),
     ],
 )
-def test_a_failure_shows_the_value_as_served(column, value, message):
-    (refused,) = validate_all(documented_record(**{column: value})).refused
-    (failure,) = refused.failures
-    assert (failure.value, failure.message) == (str(value), message)
+def test_a_failure_says_what_is_wrong_with_the_value_as_served(record, failure):
+    shape = WireShape.OPENAI if "object" in record else WireShape.DOCUMENTED
+    (refused,) = validate_all(record, shape=shape, conflicting={"a"}).refused
+    (found,) = refused.failures
+    assert (found.check, found.column, found.message, found.value) == failure
 
 
 BROKEN = [5, True, "", "\ud800", -1, [5], {"a": 1}, None, 10**30]
@@ -227,6 +261,55 @@ def test_every_reason_of_the_quarantine_is_counted_in_the_report(hostile):
         for example in result.examples:
             assert {"model_id", "name"} <= set(example) <= {"model_id", "name", "value", "message"}
     assert (counts.served, counts.quarantined) == (len(records), counts.served - counts.valid)
+
+
+def test_counts_are_those_of_all_batches():
+    counts = RecordCounts(WireShape.DOCUMENTED)
+    ids = [f"{MODEL_ID[:-1]}{number}" for number in range(3)]
+    refused = [
+        documented_record({"x": 1, "max_tokens": -1}, model_id=ids[0], name="a", status="?"),
+        documented_record({"y": 1}, model_id=ids[1], name="b", status="!"),
+    ]
+    late = documented_record({"tags": "New"}, model_id=ids[2], updated_at="2024-01-01T00:00:00Z")
+    for record in (*refused, late):
+        counts.add(validate_all(record))
+    assert (counts.served, counts.quarantined, counts.valid) == (3, 2, 1)
+    assert counts.fields >= {"x", "y", "tags"}
+    assert counts.unknown == {"x", "y"}
+    assert (counts.refused_ids, counts.refused_names) == ({*ids[:2]}, {"a", "b"})
+    a, b, kept = [
+        {"model_id": model_id, "name": name}
+        for model_id, name in zip(ids, ("a", "b", late["name"]), strict=True)
+    ]
+    status = {"message": "is none of active, inactive"}
+    found = {(item.check, item.column): item for item in counts.results() if item.failed}
+    assert found == {
+        key: CheckResult(*key, "row", severity, 3, len(examples), examples)
+        for key, severity, examples in [
+            (
+                ("allowed_values", "status"),
+                "error",
+                [a | {"value": "?"} | status, b | {"value": "!"} | status],
+            ),
+            (("non_negative", "max_tokens"), "error", [a | {"value": "-1", "message": "is negative"}]),
+            (("coerced", "tags"), "warn", [kept]),
+            (("not_before", "updated_at"), "warn", [kept]),
+        ]
+    }
+
+
+@pytest.mark.parametrize("shape", WireShape)
+@pytest.mark.parametrize(("redacted", "failed"), [(0, None), (1, 1), (5, 2)])
+def test_masked_credentials_are_a_warning_of_at_most_all_records(shape, redacted, failed):
+    counts = RecordCounts(shape, redacted)
+    record = documented_record() if shape is WireShape.DOCUMENTED else observed_record()
+    counts.add(validate_all(record, record, shape=shape))
+    example = {"message": "the server repeats the credential; renew it"}
+    expected = CheckResult("redacted", None, "row", "warn", 2, failed or 0, [example])
+    assert [item for item in counts.results() if item.check == "redacted"] == [expected] * bool(redacted)
+    columns = {item.column for item in counts.results() if item.check != "redacted"}
+    assert {"record", "name", "extra"} <= columns
+    assert ("metadata" in columns) == (shape is WireShape.DOCUMENTED)
 
 
 def test_warnings_are_counted_over_all_batches_with_five_examples():

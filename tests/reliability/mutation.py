@@ -20,13 +20,22 @@ CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["{package}"]
 only_mutate = ["{package}/{module}.py"]
-also_copy = [".gitignore"]
+also_copy = [".gitignore", "forget.py"]
 process_isolation = "forkserver" # a session of pytest removes its folders in the process that made them
 pytest_add_cli_args = [
-    "-m", "not long", "--numprocesses=0", "--hypothesis-profile=few", "--hypothesis-seed=0",
+    "-p", "forget", "-m", "not long", "--numprocesses=0", "--hypothesis-profile=few", "--hypothesis-seed=0",
 ]
 pytest_add_cli_args_test_selection = {tests}
 """
+FORGET = f"""
+import sys
+
+def pytest_sessionstart():
+    for name in [name for name in sys.modules if name.startswith("{PACKAGE}")]:
+        for value in vars(sys.modules[name]).values():
+            getattr(value, "cache_clear", int)()
+"""
+"""Empties the caches, such as that of schemas: collecting tests, in the parent of all runs, fills some."""
 NOTICED = {1: "killed", 3: "killed"}
 UNNOTICED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
 """By mutmut's exit code. Others are time limits and crashes, by which a mutant is noticed too."""
@@ -44,14 +53,15 @@ def prepare(folder: Path, module: str, tests: list[str]) -> None:
         (folder / name).symlink_to(target)
     added = CONFIGURATION.format(package=PACKAGE, module=module, tests=json.dumps(tests))
     shutil.copy(REPOSITORY / ".gitignore", folder)
+    (folder / "forget.py").write_text(FORGET, "utf-8")
     (folder / "pyproject.toml").write_text(
         (REPOSITORY / "pyproject.toml").read_text("utf-8") + added, "utf-8"
     )
 
 
-def tests_of(module: str, name: str) -> list[str]:
-    """Return the test files of a name in the folder of a module's tests."""
-    found = REPOSITORY.glob(str(Path("tests", module).parent / f"test_{name}.py"))
+def tests_of(folder: Path, name: str) -> list[str]:
+    """Return the test files of a name in a folder of tests."""
+    found = REPOSITORY.glob(str(folder / f"test_{name}.py"))
     return sorted(str(path.relative_to(REPOSITORY)) for path in found)
 
 
@@ -59,7 +69,8 @@ def mutate(mutmut: str, module: str) -> None:
     """Run mutmut on a module, and print what is not noticed and the figures."""
     if not (REPOSITORY / "provider" / PACKAGE / f"{module}.py").exists():
         sys.exit(f"There is no module {module}; give one such as text or changes/values.")
-    own, others = tests_of(module, f"{Path(module).name}*"), tests_of(module, "*")
+    room, name = Path("tests", module).parent, f"{Path(module).name}*"
+    own, others = tests_of(room, name) or tests_of(Path("tests/*"), name), tests_of(room, "*")
     # mutmut forgets its results when the tests are others, so that each choice of tests has its folder.
     folder = REPOSITORY / ".mutation" / module.replace("/", ".")
     codes = results(mutmut, folder, module, own or others)

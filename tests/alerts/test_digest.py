@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helpers.records import uuid_of
@@ -68,7 +70,11 @@ class TestDoubtfulZeros:
         prices(builder, "1", None, "0")
         builder.damage(builder.models_file(0))
         assert doubts(builder) == [(None, "0", "new", None, None)]
-        assert "count as doubtful" in caplog.text
+        (record,) = caplog.records
+        assert record.message.startswith(
+            f"Prices of 0 on {nth_day(2)} count as doubtful, as earlier ones cannot be read: "
+        )
+        assert str(builder.models_file(0)) in record.message
 
     def test_it_is_no_saving(self, builder):
         prices(builder, "1", "0")
@@ -217,16 +223,69 @@ def test_a_report_that_cannot_be_read_is_unknown_and_the_digest_is_sent(builder,
     prices(builder, "1", "2")
     (report,) = (builder.root / f"quality/snapshot_date={nth_day(1)}").iterdir()
     report.write_text("{")
+    builder.file(
+        1, model_row("m", input_token_price="2"), refused=[refused_record("x"), refused_record(None, "{}")]
+    )
+    for report in (builder.root / f"quality/snapshot_date={nth_day(1)}").glob("*.json"):
+        report.write_text("{")
     data = evaluate(builder.store, [PRICES]).data
     assert data is not None
-    assert data.outcome is None
-    assert "the message has no findings" in caplog.text
+    assert (data.outcome, data.findings, data.quarantined) == (None, (), 2)
+    (record,) = caplog.records
+    assert record.message.startswith(
+        f"The report of {nth_day(1)} cannot be read, so the message has no findings: "
+    )
+    assert report.name in record.message
     assert "Data quality: unknown" in DigestMessage(evaluate(builder.store, [PRICES])).text
 
 
-def test_a_day_before_that_cannot_be_read_is_not_counted(builder):
+def test_a_day_before_that_cannot_be_read_is_not_counted(builder, caplog):
     prices(builder, "1", "1", "2")
     builder.damage(builder.models_file(1))
     data = evaluate(builder.store, [PRICES]).data
     assert data is not None
     assert (data.previous_date, data.models_before) == (nth_day(1), None)
+    (record,) = [record for record in caplog.records if "digest" in record.name]
+    assert record.message.startswith(
+        f"The snapshot of {nth_day(1)} cannot be read, so the models are not counted: "
+    )
+    assert str(builder.models_file(1)) in record.message
+
+
+def test_a_digest_as_json(builder):
+    prices(builder, "1", "0")
+    digest = evaluate(builder.store, [PRICES], traffic=traffic_from({"m": {"input": 1}}))
+    assert digest.data is not None
+    assert digest.bill is not None
+    assert digest.to_dict() == {
+        "snapshot_date": str(nth_day(1)),
+        "snapshot_id": digest.snapshot_id,
+        "wire_shape": "documented",
+        "groups": [
+            {
+                "rule": "prices",
+                "alerts": [
+                    {
+                        "change": "price_changed",
+                        "model_id": uuid_of("m"),
+                        "name": "m",
+                        "field": "input_token_price",
+                        "old_value": "1",
+                        "new_value": "0",
+                        "pct": -100.0,
+                        "direction": "down",
+                        "since": str(nth_day(0)),
+                        "correction": False,
+                        "told": None,
+                        "doubtful": "new",
+                        "last_price": "1",
+                        "last_date": str(nth_day(0)),
+                    }
+                ],
+            }
+        ],
+        "data": digest.data.to_dict(),
+        "bill": digest.bill.to_dict(),
+    }
+    without = replace(digest, data=None, bill=None).to_dict()
+    assert (without["data"], without["bill"]) == (None, None)

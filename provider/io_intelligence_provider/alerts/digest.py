@@ -171,7 +171,6 @@ def data_quality(store: SnapshotStore, today: Day) -> DataQuality:
     """
     outcome: str | None = None
     findings: tuple[CheckResult, ...] = ()
-    quarantined = today.refused.height
     try:
         report = store.quality(today.day)
     except StorageError as error:
@@ -180,7 +179,7 @@ def data_quality(store: SnapshotStore, today: Day) -> DataQuality:
         if report.snapshot_id == today.snapshot_id:  # else a run has committed another snapshot meanwhile
             broken = [check for check in report.checks if not check.passed]
             findings = tuple(sorted(broken, key=lambda check: check.severity != "error"))
-            outcome, quarantined = report.outcome, report.quarantined
+            outcome = report.outcome
     names = today.refused.select(name=today.refused["name"].fill_null(today.refused["model_id"]))["name"]
     previous = store.before(today.day)
     before = None
@@ -196,7 +195,7 @@ def data_quality(store: SnapshotStore, today: Day) -> DataQuality:
         outcome,
         findings,
         today.keys.height,
-        quarantined,
+        today.quarantined,
         tuple(names.sort()),
         previous,
         before,

@@ -44,16 +44,22 @@ class Day:
     A file of up to 8,192 models is read at once, because forty reads take longer than one. On an object store
     the file is held as its compressed bytes.
 
-    :param refused: ``model_id`` and ``name`` of the refused records that have at least one of them.
+    :param quarantine: ``model_id`` and ``name`` of all refused records.
     """
 
+    quarantined: int
+    """Number of refused records."""
+    refused: pl.DataFrame
+    """``model_id`` and ``name`` of the refused records that have at least one of them."""
+
     def __init__(
-        self, day: date, snapshot_id: str, shape: WireShape, parquet: CheckedFile, refused: pl.DataFrame
+        self, day: date, snapshot_id: str, shape: WireShape, parquet: CheckedFile, quarantine: pl.DataFrame
     ):
         self.day = day
         self.snapshot_id = snapshot_id
         self.shape = shape
-        self.refused = refused
+        self.quarantined = quarantine.height
+        self.refused = quarantine.filter(pl.any_horizontal(pl.all().is_not_null()))
         self._parquet = parquet
 
     @classmethod
@@ -72,8 +78,10 @@ class Day:
             try:
                 with _of(day):
                     info = info_of(parquet.schema, parquet.where)
-                    refused = _refused(store, quarantine_path(day, info.snapshot_id))
-                return cls(day, info.snapshot_id, WireShape(info.wire_shape), parquet, refused)
+                    keys = pa.schema([("model_id", pa.string()), ("name", pa.string())])
+                    path = quarantine_path(day, info.snapshot_id)
+                    quarantine = pl.DataFrame(read_parquet(store.files, path, QUARANTINE_KIND, keys))
+                return cls(day, info.snapshot_id, WireShape(info.wire_shape), parquet, quarantine)
             except NotOnFileError:
                 # A concurrent commit deletes the artifacts of the run it replaces.
                 parquet.close()
@@ -153,12 +161,6 @@ def _of(day: date) -> Iterator[None]:
         yield
     except UnreadableFileError as error:
         raise UnreadableDayError(str(error), day) from error
-
-
-def _refused(store: SnapshotStore, path: str) -> pl.DataFrame:
-    keys = pa.schema([("model_id", pa.string()), ("name", pa.string())])
-    frame = pl.DataFrame(read_parquet(store.files, path, QUARANTINE_KIND, keys))
-    return frame.filter(pl.col("model_id").is_not_null() | pl.col("name").is_not_null())
 
 
 def _no_rows() -> pl.DataFrame:

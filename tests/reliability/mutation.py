@@ -30,12 +30,12 @@ pytest_add_cli_args_test_selection = {tests}
 FORGET = f"""
 import sys
 
-def pytest_sessionstart():
+def pytest_runtest_setup():
     for name in [name for name in sys.modules if name.startswith("{PACKAGE}")]:
         for value in vars(sys.modules[name]).values():
             getattr(value, "cache_clear", int)()
 """
-"""Empties the caches, such as that of schemas: collecting tests, in the parent of all runs, fills some."""
+"""Empties the caches before each test. What one filled, such as a schema, would hide code from the next."""
 NOTICED = {1: "killed", 3: "killed"}
 UNNOTICED = {0: "survived", 5: "no test", 33: "no test", None: "not run"}
 """By mutmut's exit code. Others are time limits and crashes, by which a mutant is noticed too."""

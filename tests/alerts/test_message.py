@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,8 +17,8 @@ from io_intelligence_provider import AlertRule
 from io_intelligence_provider.alerts.digest import Alert, DataQuality, Digest, RuleAlerts
 from io_intelligence_provider.alerts.evaluate import evaluate
 from io_intelligence_provider.alerts.message import DigestMessage, blocks, data_blocks, per_cent
-from io_intelligence_provider.alerts.rendering import Change, Heading, Omitted, to_text
-from io_intelligence_provider.alerts.traffic import bill_of, traffic_from
+from io_intelligence_provider.alerts.rendering import Change, Fact, Heading, Omitted, to_text
+from io_intelligence_provider.alerts.traffic import Addition, Bill, NotCounted, bill_of, sum_of, traffic_from
 from io_intelligence_provider.changes.values import direction, percent
 from io_intelligence_provider.quality.result import CheckResult
 
@@ -392,6 +393,20 @@ def test_a_large_digest_is_cut_and_says_by_how_much(most, omitted):
 def test_what_is_known_of_the_data(data, shown):
     text = to_text(data_blocks(data)).rstrip().splitlines()
     assert [words in line for words, line in zip(shown, text[1:], strict=True)] == [True] * 3
+
+
+def test_a_long_bill_is_cut_and_the_rest_is_summed_exactly():
+    amounts = [Decimal("12345678901234567890.000000000000000001")] * 13
+    additions = [Addition(f"m{n}", amount, {"cache_read": amount}) for n, amount in enumerate(amounts)]
+    left_out = tuple(NotCounted(f"n{n}", "input", "unknown") for n in range(11))
+    bill = Bill(sum_of(amounts), tuple(additions), left_out)
+    facts = [block for block in blocks(digest(bill=bill)) if isinstance(block, Fact)]
+    assert [fact.label for fact in facts] == [*(f"m{n}" for n in range(10)), "3 more models", "Not counted"]
+    assert facts[0].text == f"+{amounts[0]} USD (cache read +{amounts[0]})"
+    assert facts[10].text == "+37037036703703703670.000000000000000003 USD"
+    assert facts[11].text.endswith("n9 input (unknown) and 1 more")
+    ten = replace(bill, additions=bill.additions[:10], not_counted=())
+    assert sum(isinstance(block, Fact) for block in blocks(digest(bill=ten))) == 10
 
 
 RULES = [AlertRule("any")]

@@ -22,7 +22,7 @@ from io_intelligence_provider.alerts.rendering import (
     Title,
     clean,
 )
-from io_intelligence_provider.alerts.traffic import Bill
+from io_intelligence_provider.alerts.traffic import Bill, sum_of
 from io_intelligence_provider.changes.kinds import MODEL_ADDED, NUMERIC_FIELDS, PRICE, QUARANTINED
 from io_intelligence_provider.contract.columns import COLUMN_BY_NAME
 from io_intelligence_provider.quality.result import CheckResult
@@ -279,7 +279,7 @@ def _bill_blocks(bill: Bill) -> list[Block]:
         kinds = ", ".join(f"{kind.replace('_', ' ')} {amount:+f}" for kind, amount in one.kinds.items())
         found.append(Fact(clean(one.model) or "(no name)", f"{_dollars(one.amount)} ({kinds})"))
     if rest := bill.additions[_MOST_NAMES:]:
-        amount = sum((one.amount for one in rest), Decimal(0))
+        amount = sum_of(one.amount for one in rest)
         found.append(Fact(_counted(len(rest), "more model"), _dollars(amount)))
     if bill.not_counted:
         kinds_of: dict[tuple[str, str], list[str]] = {}

@@ -5,50 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
-from datetime import date
-from decimal import Decimal
 
 import pytest
 
 import io_intelligence_provider
+from helpers.messages import EVE, alert, digest, whole
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider import AlertRule
-from io_intelligence_provider.alerts.digest import Alert, DataQuality, Digest, RuleAlerts
+from io_intelligence_provider.alerts.digest import DataQuality
 from io_intelligence_provider.alerts.evaluate import evaluate
-from io_intelligence_provider.alerts.message import DigestMessage, blocks, data_blocks, per_cent
-from io_intelligence_provider.alerts.rendering import Change, Fact, Heading, Omitted, to_text
-from io_intelligence_provider.alerts.traffic import Addition, Bill, NotCounted, bill_of, sum_of, traffic_from
-from io_intelligence_provider.changes.values import direction, percent
+from io_intelligence_provider.alerts.message import DigestMessage
+from io_intelligence_provider.alerts.traffic import bill_of, traffic_from
 from io_intelligence_provider.quality.result import CheckResult
-
-DAY = date(2026, 6, 30)
-EVE = date(2026, 6, 29)
-ARROW = "→"
-
-
-def alert(name="org/m", field="input_token_price", old="0.15", new="0.2", change="price_changed", **more):
-    values = {"pct": None, "direction": None, "since": EVE} | more
-    if change in ("price_changed", "quota_changed", "limit_changed"):
-        numbers = [None if text is None else Decimal(text) for text in (old, new)]
-        values |= {"pct": percent(*numbers), "direction": direction(*numbers)}
-    return Alert(change, name, name, field, old, new, **values)
-
-
-def whole(change, name="org/m", **more):
-    return alert(name, None, None, None, change, **more)
-
-
-def digest(*groups, **more):
-    groups = tuple(RuleAlerts(rule, tuple(alerts)) for rule, alerts in groups)
-    return Digest(DAY, "run", "documented", groups, **more)
-
-
-def lines(*alerts, rule="r"):
-    """Return the lines of the changes of one rule, without the bullet."""
-    text = to_text(blocks(digest((rule, alerts))))
-    return [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
-
 
 RICH = digest(
     (
@@ -236,179 +204,6 @@ def _cell_styles():
     return f"{cell}bold", f"{cell}normal"
 
 
-@pytest.mark.parametrize(
-    ("alerts", "subject"),
-    [
-        ([alert("gpt", old="1", new="1.21")], "gpt +21 % on 2026-06-30"),
-        (
-            [alert("a"), *(alert(name, old="100", new="101") for name in "bcdef")],
-            "a +33.33 %, and 5 more price changes on 2026-06-30",
-        ),
-        ([alert("b", old="3", new="1"), alert("a")], "b -66.67 %, and 1 more price change on 2026-06-30"),
-        ([alert("a"), whole("model_added", "b")], "a +33.33 %, and 1 more change on 2026-06-30"),
-        ([whole("model_removed", "b")], "b is gone on 2026-06-30"),
-        ([whole("quarantined", "b")], "b is in quarantine on 2026-06-30"),
-        (
-            [alert("a", new="0", doubtful="new", last_price="0.15", last_date=EVE)],
-            "a input price of 0 is doubtful on 2026-06-30",
-        ),
-        ([alert("a", old=None, new="2")], f"a input price not published {ARROW} 2 on 2026-06-30"),
-        (
-            [alert("a", "chat_daily_quota_tier_1", "9", "8", "quota_changed")],
-            "a chat daily quota -11.11 % on 2026-06-30",
-        ),
-        ([alert(correction=True, told="0.18")], "Correction: org/m +33.33 % on 2026-06-30"),
-        (
-            [alert("<!channel> https://evil.test\r\nBcc: x")],
-            "‹!channel› https:∕∕evil․test Bcc: x +33.33 % on 2026-06-30",  # noqa: RUF001
-        ),
-    ],
-)
-def test_the_subject_names_the_worst_and_counts_the_rest(alerts, subject):
-    assert DigestMessage(digest(("r", alerts))).subject == subject
-
-
-def test_a_change_that_two_rules_report_counts_once_in_the_subject():
-    message = DigestMessage(digest(("r", [alert("a"), alert("b")]), ("s", [alert("a")])))
-    assert message.subject == "a +33.33 %, and 1 more price change on 2026-06-30"
-    assert message.count == 3
-
-
-def test_the_largest_move_comes_first_and_what_is_unknown_last():
-    shown = lines(
-        whole("model_added", "a"),
-        alert("b", old=None, new="9"),
-        alert("c", old="1", new="1.01"),
-        alert("d", old="1", new="0.5"),
-        alert("e", old="1", new="1.34"),
-        alert("f", old="0", new="0.01"),
-        alert("g", "status", "active", "inactive", "status_changed"),
-    )
-    assert [line.split()[0] for line in shown] == ["f", "d", "e", "c", "b", "a", "g"]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (alert(), "input 0.15 → 0.2 (+33.33 %)"),
-        (alert(old="2", new="0"), "input 2 → 0 (free, -100 %)"),
-        (alert(old="0", new="2"), "input 0 → 2 (was free)"),
-        (alert(old="1", new=None), "input 1 → not published (size unknown)"),
-        (alert(old=None, new="0"), "input not published → 0 (free, size unknown)"),
-        (
-            alert(old="0", new="2", doubtful="old", last_price="1.9", last_date=EVE),
-            "input 0 → 2 (was doubtful: 1.9 on 2026-06-29)",
-        ),
-        (alert(old="2", new="0", doubtful="new"), "input 2 → 0 (doubtful)"),
-        (
-            alert("org/m", "audio_speech_daily_quota_tier_1", "9", "8", "quota_changed"),
-            "audio speech daily quota 9 → 8 characters per day (-11.11 %)",
-        ),
-        (
-            alert("org/m", "audio_speech_daily_quota_tier_1", "9", None, "quota_changed"),
-            "audio speech daily quota 9 characters per day → not published (size unknown)",
-        ),
-        (alert("org/m", "status", "active", "", "status_changed"), 'status active → ""'),
-        (alert("org/m", "extra.k", None, '"x"', "attribute_changed"), 'extra.k not published → "x"'),
-        (whole("model_added"), "is new"),
-        (whole("model_removed"), "is gone"),
-        (whole("quarantined"), "is in quarantine"),
-        (alert(old="0.2", new="0.15", correction=True, told="0.2"), "input 0.2 → 0.15 (-25 %, correction)"),
-        (
-            alert(correction=True, told="0.18"),
-            "input 0.15 → 0.2 (+33.33 %, correction: 0.18 was sent)",
-        ),
-        (
-            Alert("model_removed", "m", "org/m", None, "not listed", "listed", None, None, EVE, True,
-                  "not listed"),
-            "is listed after all (correction)",
-        ),
-        (
-            Alert("quarantined", "m", "org/m", None, "in quarantine", "listed", None, None, EVE, True,
-                  "in quarantine"),
-            "is listed after all (correction)",
-        ),
-    ],
-)  # fmt: skip
-def test_a_change_in_words(change, words):
-    assert lines(change) == [f"org/m  {words}"]
-
-
-def test_a_day_that_is_not_that_of_all_is_in_the_line():
-    old = date(2026, 6, 1)
-    assert lines(alert("a", since=old), alert("b"), alert("b", "output_token_price", since=old)) == [
-        "a  input 0.15 → 0.2 (+33.33 %), since 2026-06-01",
-        "b  input 0.15 → 0.2 (+33.33 %, since 2026-06-29), output 0.15 → 0.2 (+33.33 %, since 2026-06-01)",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "text"),
-    [
-        ("100000", "0.4", "-99.99 %"),
-        ("100000000000000000000", "0.000000000000000001", "-99.99 %"),
-        ("1", "0", "-100 %"),
-        ("100000", "100004", "+0.004 %"),
-        ("100000", "100004.6", "+0.0046 %"),
-        ("1000000000000", "1000000000010", "+1e-9 %"),
-        ("200", "0.009", "-99.99 %"),
-        ("200", "0.02", "-99.99 %"),
-        ("100000", "199999.9", "+100 %"),
-        ("0.6", "0.726", "+21 %"),
-        ("0.562", "0.68", "+21 %"),  # 20.9964, the largest move of 2026-06-30
-        ("3", "5", "+66.67 %"),
-        ("3", "2", "-33.33 %"),
-        ("0.000000000000000001", "99999999999999999999", "+1e+40 %"),
-    ],
-)
-def test_rounding_never_reaches_a_border(old, new, text):
-    assert per_cent(old, new) == text
-
-
-@pytest.mark.parametrize(
-    ("most", "omitted"),
-    [(5, None), (4, "1 more change was left out."), (2, "3 more changes were left out.")],
-)
-def test_a_large_digest_is_cut_and_says_by_how_much(most, omitted):
-    both = [alert("e"), alert("e", "output_token_price")]
-    found = blocks(digest(("a", [alert("a"), *both]), ("b", [alert(name) for name in "bcd"])), max_lines=most)
-    assert sum(isinstance(block, Change) for block in found) == min(most, 5)
-    assert [block.text for block in found if isinstance(block, Omitted)] == ([omitted] if omitted else [])
-    assert [block.detail for block in found if isinstance(block, Heading)] == [
-        "3 changes, since 2026-06-29"
-    ] * (1 if most == 2 else 2)
-
-
-@pytest.mark.parametrize(
-    ("data", "shown"),
-    [
-        (DataQuality(None, (), 3, 1, ("m",)), ["unknown", "it is unknown: m", "3"]),
-        (DataQuality("passed", (), 3, 0, (), EVE, 3), ["passed", "none", "3"]),
-        (
-            DataQuality("warned", (), 1, 12, tuple("abcdefghijkl"), EVE, 13),
-            ["findings", "a, b, c, d, e, f, g, h, i, j and 2 more", "1, 12 fewer than on 2026-06-29 (13)"],
-        ),
-    ],
-)
-def test_what_is_known_of_the_data(data, shown):
-    text = to_text(data_blocks(data)).rstrip().splitlines()
-    assert [words in line for words, line in zip(shown, text[1:], strict=True)] == [True] * 3
-
-
-def test_a_long_bill_is_cut_and_the_rest_is_summed_exactly():
-    amounts = [Decimal("12345678901234567890.000000000000000001")] * 13
-    additions = [Addition(f"m{n}", amount, {"cache_read": amount}) for n, amount in enumerate(amounts)]
-    left_out = tuple(NotCounted(f"n{n}", "input", "unknown") for n in range(11))
-    bill = Bill(sum_of(amounts), tuple(additions), left_out)
-    facts = [block for block in blocks(digest(bill=bill)) if isinstance(block, Fact)]
-    assert [fact.label for fact in facts] == [*(f"m{n}" for n in range(10)), "3 more models", "Not counted"]
-    assert facts[0].text == f"+{amounts[0]} USD (cache read +{amounts[0]})"
-    assert facts[10].text == "+37037036703703703670.000000000000000003 USD"
-    assert facts[11].text.endswith("n9 input (unknown) and 1 more")
-    ten = replace(bill, additions=bill.additions[:10], not_counted=())
-    assert sum(isinstance(block, Fact) for block in blocks(digest(bill=ten))) == 10
-
-
 RULES = [AlertRule("any")]
 
 
@@ -433,7 +228,7 @@ def test_every_format_is_of_one_digest(moved):
         for part in ("https://example.com/page", "https://example.com/run", "1.50 USD", "passed", "none"):
             assert part in shown
     content = json.loads(json.dumps(message.to_dict()))
-    assert content["subject"] == message.subject
+    assert (content["subject"], content["count"]) == (message.subject, 1)
     assert content["groups"][0]["alerts"][0]["new_value"] == "2"
     assert content["data"]["outcome"] == "passed"
     assert content["bill"]["total"] == "1.50"

@@ -133,7 +133,7 @@ def _by_size(alert: Alert) -> tuple[bool, int, Decimal, str, str, str]:
     """
     rank, size = 3, Decimal(0)
     if alert.pct is not None:
-        rank, size = 1, -abs(_exact_pct(alert.old_value, alert.new_value))
+        rank, size = 1, _exact_pct(alert.old_value, alert.new_value).copy_abs().copy_negate()
     elif alert.field in NUMERIC_FIELDS:
         rank = 2 if alert.old_value is None or alert.new_value is None else 0
     return alert.doubtful is not None, rank, size, alert.name, alert.field or "", alert.model_id
@@ -218,9 +218,7 @@ def _label(field: str) -> str:
 def _move(alert: Alert, longest: int = 80) -> str:
     """Return the old and the new value; a unit follows the last number. That of prices is in the legend."""
     column = COLUMN_BY_NAME.get(alert.field or "")  # None for a key of `extra`
-    unit = f" {column.unit.replace('million', '1M')}" if column and column.unit else ""
-    if alert.change == PRICE:
-        unit = ""
+    unit = f" {column.unit}" if column and column.unit and alert.change != PRICE else ""
     old, new = _value(alert.old_value, longest), _value(alert.new_value, longest)
     if alert.new_value is not None:
         return f"{old} → {new}{unit}"

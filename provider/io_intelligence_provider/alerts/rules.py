@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -144,8 +145,8 @@ class AlertRule:
             return False
         if self.min_pct is None or pct is None or old is None or new is None:
             return True
-        before, after = Decimal(old), Decimal(new)
-        return abs(after - before) * 100 >= Decimal(str(self.min_pct)) * abs(before)
+        before, after, least = Fraction(old), Fraction(new), Fraction(str(self.min_pct))
+        return abs(after - before) * 100 >= least * abs(before)
 
 
 _LITERAL: Final = re.compile(r"[^*?\[]*")

@@ -205,7 +205,7 @@ def bill_of(
         else:
             gone = "in quarantine" if model in refused else "not in the catalogue"
             not_counted.append(NotCounted(model, None, "the name of several models" if found else gone))
-    additions.sort(key=lambda one: (-abs(one.amount), one.model))
+    additions.sort(key=lambda one: (one.amount.copy_abs().copy_negate(), one.model))
     return Bill(sum_of(one.amount for one in additions), tuple(additions), tuple(not_counted))
 
 
@@ -217,7 +217,7 @@ def _costs(
     kinds = {kind: _cost(move, tokens[kind]) for kind, move in moves.items() if not reasons[kind]}
     if not kinds:
         return [], unknown
-    ordered = dict(sorted(kinds.items(), key=lambda item: -abs(item[1])))
+    ordered = dict(sorted(kinds.items(), key=lambda item: item[1].copy_abs(), reverse=True))
     return [Addition(model, sum_of(kinds.values()), ordered)], unknown
 
 

@@ -48,6 +48,21 @@ def test_all_columns_report_and_each_its_first_kind_only():
     assert all(failure.message for failure in refused.failures)
 
 
+def test_failures_of_the_record_and_of_its_metadata_come_first():
+    (refused,) = validate_all(documented_record(5, model_id="x", name=None)).refused
+    assert [f.column for f in refused.failures] == ["metadata", "model_id", "name"]
+
+
+def test_a_mistyped_value_hides_no_null_of_a_later_record():
+    found = outcomes(*(documented_record(name=name) for name in (5, None, 5, ...)))
+    assert found == [[("type", "name")], [("required", "name")]] * 2
+
+
+def test_a_creation_that_cannot_be_read_is_not_after_the_update():
+    result = validate_all(documented_record(created_at="now"))
+    assert (len(result.refused), result.warned) == (1, {})
+
+
 def test_a_required_value_of_a_wrong_type_is_not_also_absent():
     found = outcomes(
         documented_record(name=5), documented_record({"trendiness": "1"}), documented_record(created_at=1)

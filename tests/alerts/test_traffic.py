@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.alerts.digest import Alert
-from io_intelligence_provider.alerts.traffic import BillChange, bill_of, change_between, traffic_from
+from io_intelligence_provider.alerts.traffic import (
+    BillChange,
+    bill_of,
+    change_between,
+    sum_of,
+    traffic_from,
+)
 from io_intelligence_provider.errors import ConfigurationError
 
 DAY = date(2026, 6, 29)
@@ -128,6 +134,10 @@ def test_no_digit_is_lost(old, new, tokens):
     assert Fraction(found.to_dict()["additions"][0]["kinds"]["input"]) == exact
 
 
+def test_a_sum_of_more_digits_than_decimal_has_by_default():
+    assert str(sum_of([Decimal("9" * 29), Decimal(1)])) == f"1{'0' * 29}.00"
+
+
 def test_forms_of_traffic(tmp_path):
     expected = {"org/a": {"input": 1_000_000_000, "cache_write": 5}}
     text = '{"org/a": {"input": 1e9, "cache_write": 5}}'
@@ -140,7 +150,11 @@ def test_forms_of_traffic(tmp_path):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("[]", "a mapping of models"),
+        (
+            "[]",
+            "Traffic is a mapping of models to tokens a month, not list: "
+            '{"org/model": {"input": 1000000, "output": 200000}}.',
+        ),
         ("just words", "a mapping of models"),
         ("{", "neither JSON nor YAML"),
         ({3: {}}, "the key 3"),

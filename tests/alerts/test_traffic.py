@@ -152,8 +152,7 @@ def test_forms_of_traffic(tmp_path):
     [
         (
             "[]",
-            "Traffic is a mapping of models to tokens a month, not list: "
-            '{"org/model": {"input": 1000000, "output": 200000}}.',
+            'not list: {"org/model": {"input": 1000000, "output": 200000}}.',
         ),
         ("just words", "a mapping of models"),
         ("{", "neither JSON nor YAML"),

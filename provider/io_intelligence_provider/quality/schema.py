@@ -239,7 +239,7 @@ def _from_yaml(path: Path) -> Any:
     import yaml  # here: every snapshot loads this module, and none reads YAML
 
     try:
-        text = path.expanduser().read_text()
+        text = path.expanduser().read_text("utf-8")
         document = yaml.safe_load(text)
     except (OSError, yaml.YAMLError, ValueError, AttributeError) as error:
         raise ConfigurationError(f"The schema file {str(path)!r} could not be read: {error}.") from error
@@ -263,7 +263,7 @@ _KEYS: Final = frozenset(
     {
         "schema_type", "version", "api", "columns", "checks", "index", "dtype", "coerce", "strict", "name",
         "ordered", "unique", "report_duplicates", "unique_column_names", "add_missing_columns", "title",
-        "description",        "metadata", "drop_invalid_rows",
+        "description", "metadata", "drop_invalid_rows",
     }
 )  # fmt: skip
 _COLUMN_KEYS: Final = frozenset(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import pandera.pandas
+import pandera.polars
 import pytest
 
-from io_intelligence_provider.quality.checks import CheckCounts, Declared, identified, rule_text
+from io_intelligence_provider.quality.checks import CheckCounts, Declared, identified, rule_of, rule_text
 from io_intelligence_provider.quality.policy import Policy
 from io_intelligence_provider.quality.result import CheckResult
 
@@ -77,6 +80,8 @@ def test_long_texts_of_examples_are_cut_and_other_values_are_kept() -> None:
     assert 50 < len(example["value"]) < 200
     assert 1_000 <= len(example["message"]) < 1_050
     assert example["row"] == 10**200
+    counts.count_dataset("whole", None, "y" * 2_000)
+    assert results(counts)["whole", None, "dataset"].examples == [{"message": example["message"]}]
 
 
 def test_a_check_of_the_data_set_fails_once() -> None:
@@ -186,6 +191,50 @@ def test_merged_examples_of_the_data_set_are_five_at_most_and_none_twice() -> No
 )
 def test_a_rule_as_text(parameters: Any, text: str) -> None:
     assert rule_text("kind", parameters) == text
+
+
+def above(value: int, least: int, most: int = 9) -> bool:
+    """Return whether a number is above another."""
+    return least < value < most
+
+
+class Even:
+    """A check that is no function."""
+
+    def __call__(self, value: int) -> bool:
+        return value % 2 == 0
+
+    def of(self, value: int) -> bool:
+        return self(value)
+
+
+def nested() -> Any:
+    def inner(value: int) -> bool:
+        return bool(value)
+
+    return inner
+
+
+@pytest.mark.parametrize("backend", [pandera.pandas, pandera.polars], ids=["pandas", "polars"])
+def test_a_check_of_pandera_as_a_rule(backend: Any) -> None:
+    check, here = backend.Check, __name__
+    rules = {
+        "greater_than_or_equal_to(min_value=0)": check.ge(0, name="n", error="is less"),
+        "isin(allowed_values={'a','b'})": check.isin(["b", "a"]),
+        "in_range(include_max=True,include_min=True,max_value=2,min_value=1)": check.in_range(1, 2),
+        f"{here}.above(least=3)": check(above, least=3),
+        f"{here}.above(0=1,least=3)": check(partial(above, 1, least=3), name="n"),
+        f"{here}.above(0=1,least=3,most=4)": check(partial(above, 1, most=4), least=3),
+        f"{here}.Even(k=1)": check(Even(), k=1),
+        f"{here}.Even": check(partial(Even())),
+        f"{here}.Even.of": check(Even().of),
+        "builtins.abs": check(abs),
+        "named(k=1)": check(lambda value, k: value > k, name="named", k=1),
+        "<lambda>": check(lambda value: value),
+        "within": check(nested(), name="within"),
+        "inner": check(nested()),
+    }
+    assert [rule_of(one) for one in rules.values()] == [*rules]
 
 
 class _Plain:

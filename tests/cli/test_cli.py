@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -158,6 +159,19 @@ def test_emulate_does_not_show_a_key_that_was_given_as_its_variable(
     printed = capsys.readouterr()
     assert "--api-key-env holds no API key" in printed.err
     assert KEY not in printed.err + printed.out
+
+
+def test_show_without_a_report_prints_the_models_and_what_is_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    StoreBuilder(tmp_path).file(0, model_row("m", input_token_price="0.557"))
+    for report in tmp_path.glob("quality/*/*.json"):
+        report.unlink()
+    assert main(["show", "--root", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert "0.557" in printed.out
+    assert "1 models, quality unknown" in printed.out
+    assert re.match(r"io-intelligence: The report or the quarantine of snapshot \w+ of", printed.err)
 
 
 def test_show_without_a_snapshot_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

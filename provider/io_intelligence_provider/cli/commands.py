@@ -22,7 +22,7 @@ from io_intelligence_provider.cli.arguments import (
     print_json,
 )
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS
-from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     from io_intelligence_provider.changes.detect import ChangesSummary
@@ -139,8 +139,13 @@ def _show(args: argparse.Namespace) -> int:
         return 0
     from io_intelligence_provider.cli.tables import Trends, models_table, terminal
 
-    report = store.quality(day)
-    title = f"{day}: {len(rows)} models, {report.quarantined} quarantined, {report.outcome}"
+    try:
+        report = store.quality(day)
+        checked = f"{report.quarantined} quarantined, {report.outcome}"
+    except StorageError as error:
+        print(f"io-intelligence: {error}", file=sys.stderr)
+        checked = "quality unknown"
+    title = f"{day}: {len(rows)} models, {checked}"
     console = terminal()
     console.print(models_table(console, rows, title, Trends(store, day, ["output_token_price"])))
     return 0

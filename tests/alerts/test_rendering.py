@@ -20,6 +20,7 @@ from io_intelligence_provider.alerts.rendering import (
     Heading,
     Link,
     Note,
+    Omitted,
     Part,
     Title,
     clean,
@@ -163,7 +164,10 @@ def test_clean_cuts_and_isolates():
     assert clean("a" * 120) == "a" * 120
     assert clean("a" * 121) == "a" * 119 + "…"
     assert clean("\N{HEBREW LETTER ALEF}") == "\u2068\N{HEBREW LETTER ALEF}\u2069"
+    assert clean("\N{ARABIC LETTER BEH}") == "\u2068\N{ARABIC LETTER BEH}\u2069"
     assert clean(" a \n b ") == "a b"
+    assert clean(f"a{' ' * 479}b") == "a…"
+    assert clean(f"a{' ' * 478}b") == "a b"
 
 
 def characters(slack):
@@ -295,6 +299,93 @@ def test_a_message_of_other_blocks():
     assert to_slack([]) == [
         {"type": "header", "text": {"type": "plain_text", "text": "", "emoji": False}},
     ]
+
+
+EVERY_BLOCK = [
+    Title("t & <u>"),
+    Heading("h", "d"),
+    Fact("a", "b & c"),
+    Change("m", (Part("x", "+5 %"), Part("y"), Part("z", "d" * 20)), 3, ", since"),
+    Heading("i"),
+    Change("n", (Part("x"),)),
+    Note("see www.a.test"),
+    Omitted(1),
+    Omitted(2, "finding"),
+    Link("http://x.test/?a=1&b=2", "Open"),
+]
+
+
+def test_every_block_in_every_format():
+    assert to_markdown(EVERY_BLOCK) == (
+        "## t \\& \\<u\\>\n\n"
+        "**h** \\(d\\)\n\n"
+        "- **a** b \\& c\n"
+        f"- **m** x \\(\\+5 %\\), y, z \\({'d' * 20}\\), since\n\n"
+        "**i**\n\n"
+        "- **n** x\n\n"
+        "_see www\\.a.test_\n\n"
+        "_1 more change was left out._\n\n"
+        "_2 more findings were left out._\n\n"
+        "[Open](<http://x.test/?a=1&b=2>)\n"
+    )
+    cell = "padding:2px 16px 2px 0;text-align:left;vertical-align:top;font-weight:"
+
+    def row(label, text):
+        return (
+            f'<tr><th scope="row" style="{cell}bold"><bdi>{label}</bdi></th>'
+            f'<td style="{cell}normal">{text}</td></tr>'
+        )
+
+    nowrap = '<b style="white-space:nowrap">+5 %</b>'
+    assert to_html(EVERY_BLOCK).splitlines() == [
+        "<h2><bdi>t &amp; &lt;u&gt;</bdi></h2>",
+        "<h3><bdi>h</bdi> <small>(d)</small></h3>",
+        '<table style="border-collapse:collapse">',
+        row("a", "b &amp; c"),
+        row("m", f"x ({nowrap}), y, z (<b>{'d' * 20}</b>), since"),
+        "</table>",
+        "<h3><bdi>i</bdi></h3>",
+        '<table style="border-collapse:collapse">',
+        row("n", "x"),
+        "</table>",
+        "<p><i>see www.a.test</i></p>",
+        "<p><i>1 more change was left out.</i></p>",
+        "<p><i>2 more findings were left out.</i></p>",
+        '<p><a href="http://x.test/?a=1&amp;b=2">Open</a></p>',
+    ]
+    assert to_html(EVERY_BLOCK[2:3]).splitlines() == [
+        '<table style="border-collapse:collapse">',
+        row("a", "b &amp; c"),
+        "</table>",
+    ]
+    first = f"*h* (d)\n• *a* b &amp; c\n• `m` x (*+5 %*), y, z (*{'d' * 20}*), since"
+    second = (
+        "*i*\n• `n` x\nsee www.a.test\n1 more change was left out.\n2 more findings were left out.\n"
+        "<http://x.test/?a=1&amp;b=2|Open>"
+    )
+    assert to_slack(EVERY_BLOCK) == [
+        {"type": "header", "text": {"type": "plain_text", "text": "t & ‹u›", "emoji": False}},  # noqa: RUF001
+        *(
+            {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+            for text in (first, second)
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "kept"),
+    [
+        ([92] * 29 + [161], 30),  # 2,900 characters as JSON
+        ([92] * 29 + [162], 29),
+        ([1_500, 1_300, 100], 2),
+        ([1_500] * 3, 1),
+    ],
+)
+def test_a_line_keeps_the_parts_that_fit_into_a_section(lengths, kept):
+    change = Change("m", tuple(Part("x" * length) for length in lengths), len(lengths))
+    (text,) = [block["text"]["text"] for block in to_slack([change])[1:]]
+    left_out = [f"and {len(lengths) - kept} more"] if kept < len(lengths) else []
+    assert text == f"• `m` {', '.join([*('x' * length for length in lengths[:kept]), *left_out])}"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality import schema as schema_module
 from io_intelligence_provider.quality.schema import load_schema
 
 MODULE = """
@@ -85,27 +87,106 @@ def test_what_is_no_schema(source: Any, says: str) -> None:
         load_schema(source)
 
 
-def test_a_yaml_that_is_no_schema(tmp_path: Path) -> None:
-    path = tmp_path / "x.yml"
-    path.write_text("a: 1")
-    with pytest.raises(ConfigurationError, match="no columns"):
-        load_schema(str(path))
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("columns: {a: {dtype: int64, nulable: true}}", "'nulable'.*Did you mean 'nullable'"),
-        ("columns: {a: {dtype: int64}}\nstrickt: true", "'strickt'.*Did you mean 'strict'"),
-        ("columns: {a: {dtype: int64, checks: {greater_then: 0}}}", "greater_then"),
-        ("columns: {a: {dtype: int64}}\nindex: [{dtype: int64, uniqe: true}]", "'uniqe'"),
+        (
+            "columns: {a: {dtype: int64, nulable: true}}",
+            "The schema {} has the key 'nulable', which means nothing. Did you mean 'nullable'?",
+        ),
+        (
+            "columns: {a: {dtype: int64}}\nstrickt: true",
+            "The schema {} has the key 'strickt', which means nothing. Did you mean 'strict'?",
+        ),
+        (
+            "columns: {a: {dtype: int64, checks: {greater_then: 0}}}",
+            "pandera could not read the schema {}: '<class 'pandera.api.checks.Check'>' object has no.*",
+        ),
+        (
+            "columns: {a: {dtype: int64}}\nindex: [{dtype: int64, uniqe: true}]",
+            "The schema {} has the key 'uniqe', which means nothing. Did you mean 'unique'?",
+        ),
+        (
+            "columns: {a: {dtype: int64, _name: x, 5: y}}",
+            "The schema {} has the key '5', which means nothing.",
+        ),
+        ("columns: {a: {dtype: int64, _get_check_fn_code: 1}}", "The schema {} has the key '_get.*"),
+        ("columns: {a: int64}", "The schema {} has a column without keys such as `dtype`."),
+        ("columns: abc", "The schema {} has `columns` or an `index` that list no columns."),
+        ("columns: {}\nindex: abc", "The schema {} has `columns` or an `index` that list no columns."),
+        ("columns: " + "[" * 5_000, "The schema file {} is nested too deeply to be read."),
+        ("columns: {a: {", "The schema file {} could not be read: while parsing a flow node.*"),
+        ("a: 1", "{} is no schema that pandera wrote: it has no columns."),
     ],
 )
-def test_a_misspelt_key_is_an_error(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_no_schema_says_why(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "schema.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError) as told:
         load_schema(path)
+    before, _, after = said.partition("{}")
+    ending = after.removesuffix(".*")
+    pattern = f"{re.escape(f'{before}{str(path)!r}{ending}')}{'.*' if ending != after else ''}"
+    assert re.fullmatch(pattern, str(told.value), re.DOTALL), str(told.value)
+
+
+DOCUMENT = """
+schema_type: polars_dataframe
+name: {name}
+columns:
+  a: {{dtype: Int64, nullable: true, checks: {{greater_than: 0}}}}
+  s: {{dtype: String, unique: true}}
+  at: {{dtype: "Datetime(time_unit='us', time_zone=None)"{check}}}
+checks: null
+"""
+
+
+def test_a_polars_schema_without_pandas_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "schema.yaml"
+    path.write_text(DOCUMENT.format(name="n", check=""))
+    expected = load_schema(path).schema
+    monkeypatch.setattr(schema_module, "_has_pandas", lambda: False)
+    found = load_schema(path)
+    assert (found.backend, found.name, found.schema.name) == ("polars", str(path), "n")
+    assert found.schema == expected
+    assert found.schema.columns["a"].dtype == expected.columns["a"].dtype
+    path.write_text(DOCUMENT.format(name="n", check=", checks: {greater_than: 2026-01-01}"))
+    with pytest.raises(ConfigurationError) as told:
+        load_schema(path)
+    assert str(told.value) == (
+        f"The schema {str(path)!r} needs pandas, which is not installed (column 'at' has checks of times). "
+        "Install the extra where the task runs: pip install 'airflow-provider-io-intelligence[pandas]'; "
+        "or use pandera.polars."
+    )
+    path.write_text("schema_type: polars_dataframe\ncolumns: null\n")
+    assert load_schema(path).schema.columns == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "needs_pandas"),
+    [
+        ("import pandas_of_nobody", False),
+        ("raise ModuleNotFoundError('no', name='pandas.core')", True),
+        ("raise ModuleNotFoundError('no', name='numpy')", True),
+        ("raise ImportError('no', name='other.pandas')", False),
+        ("import pandera; pandera.NoName", True),
+        ("import json; json.NoName", False),
+        ("raise AttributeError('no')", False),
+    ],
+)
+def test_a_module_that_needs_pandas_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, needs_pandas: bool
+) -> None:
+    (tmp_path / "my_schemas.py").write_text(body)
+    for has_pandas in (False, True):
+        monkeypatch.setattr(schema_module, "_has_pandas", lambda has_pandas=has_pandas: has_pandas)
+        with pytest.raises(ConfigurationError) as told:
+            load_schema("my_schemas:schema")
+        if needs_pandas and not has_pandas:
+            assert "'my_schemas:schema' needs pandas, which is not installed (" in str(told.value)
+        else:
+            assert str(told.value).startswith("The schema 'my_schemas:schema' could not be imported: ")
+            assert str(told.value).endswith(". The module has to be importable where the task runs.")
 
 
 def test_parsers_of_a_polars_schema_are_refused() -> None:

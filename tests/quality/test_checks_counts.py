@@ -49,6 +49,7 @@ def test_each_declared_check_has_a_result_in_their_order() -> None:
 def test_a_check_of_a_column_that_is_not_there_was_not_evaluated() -> None:
     counts = CheckCounts(DECLARED)
     counts.rows = 7
+    assert results(counts, ["b"])["column_in_dataframe", "a", "dataset"].evaluated == 1
     counts.count_dataset("column_in_dataframe", "a", "is missing")
     found = results(counts, ["b"])
     assert found["column_in_dataframe", "a", "dataset"].evaluated == 1
@@ -135,6 +136,10 @@ def test_severities_and_thresholds() -> None:
     for check, column in (("even", "m_1"), ("even", None), ("odd", "n_1"), ("whole", None)):
         assert counts.severity(check, column) == "error"
     assert results(counts)["ge", "a", "row"].threshold == 0.1
+    of_a = CheckCounts(DECLARED, Policy({"a.ge": "warn"}, {"a.ge": 2}))
+    assert [of_a.severity("ge", column) for column in ("a", "b")] == ["warn", "error"]
+    assert results(of_a)["ge", "a", "row"].threshold == 2
+    assert CheckCounts([Declared("ge", "a", of_rows=True, severity="warn")]).severity("ge", "a") == "warn"
     assert results(counts)["even", "n_1", "row"].threshold is None
 
 
@@ -208,6 +213,9 @@ class Even:
         return self(value)
 
 
+(IDENTITY,) = (lambda value: value,)
+
+
 def nested() -> Any:
     def inner(value: int) -> bool:
         return bool(value)
@@ -233,6 +241,7 @@ def test_a_check_of_pandera_as_a_rule(backend: Any) -> None:
         "<lambda>": check(lambda value: value),
         "within": check(nested(), name="within"),
         "inner": check(nested()),
+        "of_module": check(IDENTITY, name="of_module"),
     }
     assert [rule_of(one) for one in rules.values()] == [*rules]
 

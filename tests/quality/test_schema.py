@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pandera.pandas
 import pandera.polars as pa
 import polars as pl
@@ -75,6 +76,9 @@ def test_a_schema_in_yaml(
     ("source", "says"),
     [
         ("my_schemas", "'module:object'"),
+        ("my_schemas:schema:other", "'module:object'"),
+        ("my schemas:schema", "'module:object'"),
+        ("schemaless", "'module:object'"),
         ("no_such_module:schema", "could not be imported"),
         ("my_schemas:nothing", "could not be imported"),
         ("my_schemas:other", "builtins.int"),
@@ -183,10 +187,17 @@ def test_a_module_that_needs_pandas_says_how_to_install_it(
         with pytest.raises(ConfigurationError) as told:
             load_schema("my_schemas:schema")
         if needs_pandas and not has_pandas:
-            assert "'my_schemas:schema' needs pandas, which is not installed (" in str(told.value)
+            why = f"'my_schemas:schema' needs pandas, which is not installed ({told.value.__cause__})."
+            assert why in str(told.value)
         else:
             assert str(told.value).startswith("The schema 'my_schemas:schema' could not be imported: ")
             assert str(told.value).endswith(". The module has to be importable where the task runs.")
+
+
+def test_a_check_of_the_whole_frame_may_say_which_of_its_values_fail() -> None:
+    frame = pandera.pandas.DataFrameSchema(checks=pandera.pandas.Check(lambda data: data > 0, name="c"))
+    found = schema_module.run_schema(pd.DataFrame({"a": [1, 0, 3, 4], "b": [1, 2, -3, 4]}), frame)
+    assert [(one.check, one.column, one.rows) for one in found] == [("c", None, [1, 2])]
 
 
 def test_parsers_of_a_polars_schema_are_refused() -> None:

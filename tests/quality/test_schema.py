@@ -195,7 +195,9 @@ def test_a_module_that_needs_pandas_says_how_to_install_it(
 
 
 def test_a_check_of_the_whole_frame_may_say_which_of_its_values_fail() -> None:
-    frame = pandera.pandas.DataFrameSchema(checks=pandera.pandas.Check(lambda data: data > 0, name="c"))
+    frame = pandera.pandas.DataFrameSchema(
+        checks=pandera.pandas.Check(lambda data: data > 0, name="c", n_failure_cases=1)
+    )
     found = schema_module.run_schema(pd.DataFrame({"a": [1, 0, 3, 4], "b": [1, 2, -3, 4]}), frame)
     assert [(one.check, one.column, one.rows) for one in found] == [("c", None, [1, 2])]
 

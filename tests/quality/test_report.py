@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from io_intelligence_provider.contract.report import KnownChecks, QualityReport
-from io_intelligence_provider.quality.result import CheckResult
+from io_intelligence_provider.quality.result import CheckResult, Presentation
 
 FORM = {
     "snapshot_id": "20260102T030405Z-0a1b2c3d",
@@ -167,3 +167,25 @@ def test_what_is_no_json_says_so():
     for data in (b"", b"{", b"\xff", "nonsense"):
         with pytest.raises(ValueError, match=r"\S"):
             QualityReport.from_json(data)
+
+
+def test_its_texts_for_the_page_and_the_terminal():
+    assert QualityReport.from_dict(FORM).presentation() == Presentation(
+        subject="2026-01-02",
+        outcome="Committed, with findings",
+        facts=(
+            "https://host/api/v1/models",
+            "documented shape",
+            "read 2026-01-02 03:04:05 UTC",
+            "run 20260102T030405Z-0a1b2c3d",
+        ),
+        read="10 served",
+        on_whole="Snapshot checks",
+        drift={"Unknown": ("n\\ud800",), "Missing since the previous snapshot": ("gone",)},
+    )
+
+
+def test_a_report_that_is_nested_too_deeply_says_so():
+    text = json.dumps(FORM).replace('"checks": [', f'"checks": [{"[" * 100_000}', 1)
+    with pytest.raises(ValueError, match=r"^it is nested too deep$"):
+        QualityReport.from_json(text)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.stores import model_row, nth_day, refused_record
@@ -226,6 +227,27 @@ def test_a_damaged_older_day_is_a_gap_that_is_named(builder: Any, serve: Any) ->
     ]  # the readable days are chained
     assert page.api("status")["warnings"]  # said once the history was read
     assert page.problem("overview", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
+
+
+def test_a_day_that_is_damaged_for_some_fields_only_is_named(builder: Any, serve: Any) -> None:
+    """A file without digests, as older versions wrote them, is damaged where one of its columns is."""
+    for number in range(3):
+        builder.file(number, model_row("a", output_token_price="1", chat_daily_quota_tier_1=1))
+    path, column = builder.models_file(1), "chat_daily_quota_tier_1"
+    pq.write_table(pq.read_table(path, partitioning=None), path)
+    group = pq.read_metadata(path).row_group(0)
+    chunks = (group.column(number) for number in range(group.num_columns))
+    chunk = next(chunk for chunk in chunks if chunk.path_in_schema == column)
+    data, start = bytearray(path.read_bytes()), chunk.dictionary_page_offset or chunk.data_page_offset
+    data[start : start + chunk.total_compressed_size] = b"\xa5" * chunk.total_compressed_size
+    path.write_bytes(data)
+    page = serve(builder.root)
+    for fields in (["output_token_price", column], [column, "output_token_price"]):
+        found = page.api("history", models="a", fields=fields)
+        gaps = {one["field"]: not all(step[2] for step in one["steps"]) for one in found["series"]}
+        assert gaps == {"output_token_price": False, column: True}
+        (warning,) = found["warnings"]
+        assert nth_day(1).isoformat() in warning
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.plugin.api.changes import ChangesParameters, get_changes
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.reader import Reader, StoreSource, read_skipping_damaged, take_listing
 from io_intelligence_provider.storage.local import FolderNames
@@ -231,6 +232,20 @@ def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:
     for first, last in ((0, 3), (1, 2), (3, 3), (0, 0)):
         found = reader.changes(nth_day(first), nth_day(last)).rows["snapshot_date"].to_list()
         assert found == [nth_day(number) for number in range(max(first, 1), last + 1)]
+
+
+def test_changes_that_are_filed_after_the_listing_wait_for_the_next_one(builder: Any) -> None:
+    for number in range(3):
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    path = builder.root / changes_path(nth_day(1))
+    data = path.read_bytes()
+    path.unlink()
+    cache, listing = Cache(), take_listing(builder.store)
+    path.write_bytes(data)
+    for found, days in ((listing, (2, 0)), (take_listing(builder.store), (2, 1, 0))):
+        answer = get_changes(Reader(found, cache), ChangesParameters.model_validate({}))
+        assert [day["date"] for day in answer["days"]] == [nth_day(day) for day in days]
+        assert answer["total"] == len(days) - 1  # the first day has none
 
 
 @pytest.mark.long

@@ -211,7 +211,13 @@ class Reader:
         return self.cache.get(key, partial(self._make_changes, dates)).between(start, end)
 
     def _make_changes(self, days: Sequence[date]) -> CacheEntry[Changes]:
-        frames, damaged = read_skipping_damaged(days, self.store.changes_frame)
+        listed = pl.Series(days, dtype=pl.Date).implode()
+
+        def read(start: date, end: date) -> pl.DataFrame:
+            # A file that was written since it was listed is read with the next listing.
+            return self.store.changes_frame(start, end).filter(pl.col("snapshot_date").is_in(listed))
+
+        frames, damaged = read_skipping_damaged(days, read)
         frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
         # Repeated text as categories takes a third of the memory.
         rows = pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))

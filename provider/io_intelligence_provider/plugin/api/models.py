@@ -28,6 +28,7 @@ from io_intelligence_provider.plugin.api.common import (
     WarnedAnswer,
     gaps,
     json_value,
+    missing_changes,
     plain,
 )
 from io_intelligence_provider.plugin.api.history import PERIOD
@@ -108,18 +109,23 @@ def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
         raise NotOnFileError(f"The snapshot of {as_of} was replaced while it was read. Ask again.")
     row = rows.slice(tracks.index(track), 1)
     warnings = gaps(timeline)
+    past = history_of(timeline, track, day)
     changes = None
     if reader.listing.change_dates:
         found = reader.changes(None, day)
         changes = found.rows
-        warnings += [f"The changes of {damaged} cannot be read." for damaged in list(found.damaged)[:5]]
+        detected = set(reader.listing.change_dates)
+        # The first snapshot of a store has nothing to be compared with.
+        held = (one for one in timeline.dates[1:] if past["first_seen"] <= one <= day)
+        missing = [one for one in held if one not in detected]
+        warnings += missing_changes(missing, found.damaged)
     model = model_rows(timeline, as_of, row, [track])[0] | {"facts": facts(row.row(0, named=True))}
     return {
         "date": day,
         "as_of": as_of,
         "model": model,
         "warnings": warnings,
-        **history_of(timeline, track, day),
+        **past,
         **changes_of(timeline, track, changes),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers.stores import model_row, nth_day
+from helpers.stores import model_row, nth_day, refused_record
 
 PRICE = "output_token_price"
 
@@ -97,6 +97,21 @@ def test_a_name_that_becomes_shared_stays_with_who_had_it(builder: Any, serve: A
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_model_in_quarantine_is_not_told_to_be_removed(builder: Any, serve: Any, is_damaged: bool) -> None:
+    builder.file(0, *(model_row(name) for name in ("kept", "gone", "hidden")))
+    builder.file(1, model_row("kept"), refused=[refused_record("hidden")])
+    if is_damaged:
+        (path,) = builder.root.glob(f"quarantine/*{nth_day(1)}/*.parquet")
+        builder.damage(path)
+    page = serve(builder.root)
+    expected = {name: None if is_damaged else name == "hidden" for name in ("gone", "hidden")}
+    assert {one["name"]: one["in_quarantine"] for one in page.api("models")["removed"]} == expected
+    for name, is_refused in (expected | {"kept": False}).items():
+        assert page.api("model", model=name)["in_quarantine"] is is_refused
+        assert page.api("model", model=name, date=nth_day(0).isoformat())["in_quarantine"] is False
+
+
 def test_models_that_swap_names_are_who_their_names_say(builder: Any, serve: Any) -> None:
     builder.file(
         0,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
@@ -15,6 +17,7 @@ from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUM
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.api.changes import ChangesParameters, get_changes
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
+from io_intelligence_provider.plugin.http import Page
 from io_intelligence_provider.plugin.reader import Reader, StoreSource, read_skipping_damaged, take_listing
 from io_intelligence_provider.storage.local import FolderNames
 from io_intelligence_provider.store.layout import changes_path
@@ -223,6 +226,28 @@ def test_what_is_read_ahead_may_fail(builder: Any) -> None:
 
     with reader.prefetch(fail):
         assert reader.timeline().dates
+
+
+def test_a_request_that_is_cancelled_when_its_read_is_done_counts_no_stuck_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def awaited(done: Any, _: float) -> Any:
+        """Do as Python does from 3.12 on: the task may be cancelled while what it awaits is done."""
+        done.add_done_callback(lambda _: request.cancel())
+        return await done
+
+    monkeypatch.setattr(asyncio, "wait_for", awaited)
+
+    async def main() -> int:
+        nonlocal request
+        page = Page(StoreSource(lambda: SnapshotStore("/nowhere")))
+        request = asyncio.create_task(page.run(Response))
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        return page._stuck
+
+    request: asyncio.Task[Response]
+    assert asyncio.run(main()) == 0
 
 
 def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:

@@ -355,6 +355,33 @@ def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     assert again.json()["warnings"] == []
 
 
+@pytest.mark.long
+def test_a_day_that_the_history_lacks_is_compared_with_nothing(
+    builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every model would be removed, a doubtful 0 free, and the index unchanged."""
+    monkeypatch.setattr("io_intelligence_provider.plugin.reader.DAMAGE_SECONDS", 0.0)
+    for number, price in enumerate(("5", "0")):
+        builder.file(number, model_row("a", input_token_price=price), model_row("b", input_token_price="1"))
+    page, real = serve(builder.root), SnapshotStore.history_frame
+
+    def broken(self: Any, start: Any = None, end: Any = None, **options: Any) -> Any:
+        if end == nth_day(1):
+            raise StorageError("away for a moment")
+        return real(self, start, end, **options)
+
+    traffic = {"traffic": [{"model": "b", "input": 1}]}
+    with monkeypatch.context() as away:
+        away.setattr(SnapshotStore, "history_frame", broken)
+        for route, params in (("overview", {}), ("models", {}), ("model", {"model": "a"})):
+            code, error = page.problem(route, **params)
+            assert (code, error["kind"], error["message"]) == (503, "damaged", "away for a moment")
+            assert page.get(f"api/{route}", params | {"date": nth_day(0).isoformat()}).status == 200
+        assert page.post("costs", traffic).status == 503
+    assert page.api("models")["items"][0]["doubtful"] == ["input_token_price"]
+    assert page.post("costs", traffic).status == 200
+
+
 def test_an_old_date_is_stale_however_lately_it_was_fetched(builder: Any, serve: Any) -> None:
     builder.file(0, model_row("a"), fetched_at=datetime.now(UTC))
     status = serve(builder.root).api("status")

@@ -174,6 +174,17 @@ class Reader:
         """Return the history of all prices, or of another group of fields."""
         return self.cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
 
+    def timeline_with(self, day: date) -> Timeline:
+        """Return the history of all prices, which holds a day that is compared with it.
+
+        :raises StorageError: when that day could not be read with the history: its models would look removed,
+            and a doubtful 0 free.
+        """
+        timeline = self.timeline()
+        if day in timeline.damaged:
+            raise StorageError(timeline.damaged[day])
+        return timeline
+
     def known_timeline(self) -> Timeline | None:
         """Return the timeline of the prices if it is cached, without reading anything."""
         found: Timeline | None = self.cache.peek(self._timeline_key(PRICE_COLUMNS))

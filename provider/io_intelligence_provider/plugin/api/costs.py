@@ -103,7 +103,7 @@ class CostsParameters(DatedParameters):
 def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
     """Return the bills of some traffic."""
     day = reader.shown(asked.date)
-    timeline, rows = reader.timeline(), reader.day(day).rows
+    rows, timeline = reader.day(day).rows, reader.timeline_with(day)
     tracks = [track_of(timeline, line.model) for line in asked.traffic]
     traffic = zip(asked.traffic, tracks, strict=True)
     bills = Bills(timeline, [(line.model, track, line.tokens) for line, track in traffic])

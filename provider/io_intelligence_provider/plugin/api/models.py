@@ -76,7 +76,7 @@ class ModelParameters(DatedParameters):
 def get_models(reader: Reader, asked: ModelsParameters) -> dict[str, Any]:
     """Return the models of a day."""
     day = reader.shown(asked.date)
-    rows, timeline = reader.day(day).rows, reader.timeline()
+    rows, timeline = reader.day(day).rows, reader.timeline_with(day)
     tracks = tracks_on(timeline, rows)[asked.offset : asked.offset + asked.limit]
     return {
         "date": day,
@@ -117,7 +117,7 @@ def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
     """Return one model."""
     day = reader.shown(asked.date)
     with reader.prefetch(reader.changes):
-        timeline = reader.timeline()
+        timeline = reader.timeline_with(day)
     track = find(timeline, asked.model)
     as_of = last_on_file(timeline, track, day)
     rows = reader.day(as_of).rows

@@ -67,7 +67,7 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     """Return the overview of a day."""
     day, dates = reader.shown(asked.date), reader.listing.dates
     with reader.prefetch(reader.changes):
-        rows, timeline = reader.day(day).rows, reader.timeline()
+        rows, timeline = reader.day(day).rows, reader.timeline_with(day)
     warnings = gaps(timeline)
     names = named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)

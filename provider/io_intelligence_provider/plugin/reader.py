@@ -273,10 +273,11 @@ class Reader:
 
         return self.cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
 
-    def missing_reports(self) -> int:
-        """Return how many reports are on file but are not among :meth:`runs`."""
+    def missing_reports(self) -> Sequence[str]:
+        """Return a warning if reports are on file that are not among :meth:`runs`."""
         on_file = sum(len(self._reports_of(day)) for day in self.listing.files["quality"])
-        return max(on_file - len(self.runs()), 0)
+        number = on_file - len(self.runs())
+        return [f"Reports of runs that cannot be read, and are left out: {number}."] if number > 0 else []
 
     def committed_runs(self) -> Mapping[date, QualityReport]:
         """Return the report of the committed run of each day that has a snapshot and this report.

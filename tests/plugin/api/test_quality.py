@@ -148,9 +148,10 @@ def test_reports_that_cannot_be_read_are_counted_and_read_again(
 
     with monkeypatch.context() as broken:
         broken.setattr(Files, "read_many", away)
-        found = page.api("quality")
+        found, of_all = page.api("quality"), page.api("datasets")
     assert (found["history"]["outcomes"], found["runs"]) == (["passed", None, "passed"], 2)
-    assert found["warnings"] == ["1 reports of runs cannot be read and are left out."]
+    warning = "Reports of runs that cannot be read, and are left out: 1."
+    assert (found["warnings"], of_all["warnings"]) == ([warning], [warning])
     found = page.api("quality")
     assert (found["history"]["outcomes"], found["runs"], found["warnings"]) == (["passed"] * 3, 3, [])
 

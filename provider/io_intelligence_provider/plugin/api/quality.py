@@ -99,8 +99,7 @@ def get_quality(reader: Reader, asked: RunParameters, may_read: MayRead) -> dict
         day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
         report = report_on(reader, day, warnings) if day else None
     missing = reader.missing_reports()
-    if missing:
-        warnings.append(f"{missing} reports of runs cannot be read and are left out.")
+    warnings += missing
     found = reader.once(
         "quality",
         (MODELS, "quality"),

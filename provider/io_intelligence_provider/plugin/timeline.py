@@ -353,6 +353,8 @@ class Doubts:
         if change["field"] not in PRICE_COLUMNS or "0" not in (old, new):
             return None
         side: Side = "new" if new == "0" else "old"
+        if side == "new" and old is not None and change["date"] - change["previous_date"] <= DOUBTFUL_FOR:
+            return side  # whether or not the day of the positive price is still in the store
         day = change["date"] if new == "0" else change["previous_date"]
         if self._timeline is None or day not in self._timeline.readable:
             return side

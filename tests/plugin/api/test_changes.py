@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -182,6 +183,16 @@ def test_days_whose_changes_are_left_out_are_named(builder: Any, serve: Any, is_
         assert nth_day(2).isoformat() in warning
     for route in ("overview", "model"):
         assert page.api(route, model="a", date=nth_day(1).isoformat())["warnings"] == []
+
+
+def test_a_fall_to_zero_is_doubtful_when_the_day_before_was_pruned(builder: Any, serve: Any) -> None:
+    for number, prices in enumerate((["5", None], ["0", "0"])):
+        rows = (model_row(name, input_token_price=price) for name, price in zip("ab", prices, strict=True))
+        builder.file(number, *rows, changes=True)
+    shutil.rmtree(builder.root / f"models/snapshot_date={nth_day(0)}")
+    items = serve(builder.root).api("changes")["items"]
+    # What was not published before is free.
+    assert {item["name"]: item["doubtful"] for item in items} == {"a": "new", "b": None}
 
 
 def test_events_are_the_newest_of_models_quotas_limits_and_status(page: Any) -> None:

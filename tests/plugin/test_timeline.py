@@ -112,6 +112,28 @@ def test_a_model_in_quarantine_is_not_told_to_be_removed(builder: Any, serve: An
         assert page.api("model", model=name, date=nth_day(0).isoformat())["in_quarantine"] is False
 
 
+@pytest.mark.long
+def test_a_name_that_passes_to_another_id_leaves_each_id_its_days(builder: Any, serve: Any) -> None:
+    """Both have it for a day, on which the changes know them by their ids."""
+    old, new = uid("old"), uid("new")
+    days = [{old: "5"}, {old: "0", new: "7"}, {new: "8"}]
+    for number, prices in enumerate(days):
+        rows = [model_row("n", model_id=model, output_token_price=price) for model, price in prices.items()]
+        builder.file(number, *rows, changes=True)
+    page = serve(builder.root)
+    assert steps(page, old) == [("5", True), ("0", True), (None, False)]
+    assert steps(page, new) == [(None, False), ("7", True), ("8", True)]
+    assert steps(page, "n") == steps(page, new)
+    day = nth_day(1).isoformat()
+    doubtful = {model["model_id"]: model["doubtful"] for model in page.api("models", date=day)["items"]}
+    assert doubtful == {old: [PRICE], new: []}
+    traffic = [{"model": model, "output": 1_000_000} for model in (old, new)]
+    (now, *_) = page.post("costs", {"traffic": traffic, "date": day}).json()["bills"]
+    assert (now["total"], [one["reason"] for one in now["unknown"]]) == ("7", ["a doubtful 0"])
+    assert builder.store.cost(new, when=nth_day(1), output_tokens=1_000_000) == 7
+
+
+@pytest.mark.long
 def test_models_that_swap_names_are_who_their_names_say(builder: Any, serve: Any) -> None:
     builder.file(
         0,

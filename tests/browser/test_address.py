@@ -218,7 +218,7 @@ def test_a_removed_model_is_found_and_opened(new_page: Callable[..., Page], bare
     page = new_page()
     page.goto(f"{bare}#/models?q=cobuddy")
     until_drawn(page)
-    card = page.locator(".card").filter(has_text="Removed models")
+    card = page.locator(".card").filter(has_text="Earlier models")
     expect(card).to_contain_text(re.compile("last seen 2026-05-"))
     card.get_by_role("link").first.click()
     panel = page.get_by_role("dialog")

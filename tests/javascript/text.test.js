@@ -23,6 +23,16 @@ test("a price keeps every digit", () => {
   assert.equal(format.price("12345678901234567890.123456789012345678"), "12345678901234567890.123456789012345678");
 });
 
+test("a model that was refused is not removed", () => {
+  for (const [value, text] of [
+    [true, "in quarantine"],
+    [false, "removed"],
+    [undefined, "removed"],
+    [null, "perhaps in quarantine"],
+  ])
+    assert.equal(format.absence(value), text);
+});
+
 test("a value of any column is written as that column is", () => {
   for (const [column, value, doubtful, written] of [
     ["cache_read_token_price", "0", true, "0 (doubtful)"],

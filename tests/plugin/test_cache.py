@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from helpers.stores import model_row, nth_day
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.contract.columns import PRICE_COLUMNS, QUOTA_COLUMNS
 from io_intelligence_provider.errors import StorageError
+from io_intelligence_provider.plugin.api.changes import ChangesParameters, get_changes
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
+from io_intelligence_provider.plugin.http import Page
 from io_intelligence_provider.plugin.reader import Reader, StoreSource, read_skipping_damaged, take_listing
 from io_intelligence_provider.storage.local import FolderNames
 from io_intelligence_provider.store.layout import changes_path
@@ -224,6 +228,28 @@ def test_what_is_read_ahead_may_fail(builder: Any) -> None:
         assert reader.timeline().dates
 
 
+def test_a_request_that_is_cancelled_when_its_read_is_done_counts_no_stuck_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def awaited(done: Any, _: float) -> Any:
+        """Do as Python does from 3.12 on: the task may be cancelled while what it awaits is done."""
+        done.add_done_callback(lambda _: request.cancel())
+        return await done
+
+    monkeypatch.setattr(asyncio, "wait_for", awaited)
+
+    async def main() -> int:
+        nonlocal request
+        page = Page(StoreSource(lambda: SnapshotStore("/nowhere")))
+        request = asyncio.create_task(page.run(Response))
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        return page._stuck
+
+    request: asyncio.Task[Response]
+    assert asyncio.run(main()) == 0
+
+
 def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:
     for number in range(4):
         builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
@@ -231,6 +257,20 @@ def test_ranges_of_changes_are_cut_at_the_day(builder: Any) -> None:
     for first, last in ((0, 3), (1, 2), (3, 3), (0, 0)):
         found = reader.changes(nth_day(first), nth_day(last)).rows["snapshot_date"].to_list()
         assert found == [nth_day(number) for number in range(max(first, 1), last + 1)]
+
+
+def test_changes_that_are_filed_after_the_listing_wait_for_the_next_one(builder: Any) -> None:
+    for number in range(3):
+        builder.file(number, model_row("a", output_token_price=str(number + 1)), changes=True)
+    path = builder.root / changes_path(nth_day(1))
+    data = path.read_bytes()
+    path.unlink()
+    cache, listing = Cache(), take_listing(builder.store)
+    path.write_bytes(data)
+    for found, days in ((listing, (2, 0)), (take_listing(builder.store), (2, 1, 0))):
+        answer = get_changes(Reader(found, cache), ChangesParameters.model_validate({}))
+        assert [day["date"] for day in answer["days"]] == [nth_day(day) for day in days]
+        assert answer["total"] == len(days) - 1  # the first day has none
 
 
 @pytest.mark.long

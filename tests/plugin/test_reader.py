@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.stores import model_row, nth_day, refused_record
@@ -228,6 +229,27 @@ def test_a_damaged_older_day_is_a_gap_that_is_named(builder: Any, serve: Any) ->
     assert page.problem("overview", date=nth_day(1).isoformat())[1]["kind"] == "damaged"
 
 
+def test_a_day_that_is_damaged_for_some_fields_only_is_named(builder: Any, serve: Any) -> None:
+    """A file without digests, as older versions wrote them, is damaged where one of its columns is."""
+    for number in range(3):
+        builder.file(number, model_row("a", output_token_price="1", chat_daily_quota_tier_1=1))
+    path, column = builder.models_file(1), "chat_daily_quota_tier_1"
+    pq.write_table(pq.read_table(path, partitioning=None), path)
+    group = pq.read_metadata(path).row_group(0)
+    chunks = (group.column(number) for number in range(group.num_columns))
+    chunk = next(chunk for chunk in chunks if chunk.path_in_schema == column)
+    data, start = bytearray(path.read_bytes()), chunk.dictionary_page_offset or chunk.data_page_offset
+    data[start : start + chunk.total_compressed_size] = b"\xa5" * chunk.total_compressed_size
+    path.write_bytes(data)
+    page = serve(builder.root)
+    for fields in (["output_token_price", column], [column, "output_token_price"]):
+        found = page.api("history", models="a", fields=fields)
+        gaps = {one["field"]: not all(step[2] for step in one["steps"]) for one in found["series"]}
+        assert gaps == {"output_token_price": False, column: True}
+        (warning,) = found["warnings"]
+        assert nth_day(1).isoformat() in warning
+
+
 @pytest.mark.long
 def test_no_day_can_be_read(builder: Any, serve: Any) -> None:
     for number in range(9):
@@ -331,6 +353,33 @@ def test_damage_that_went_away_without_a_change_is_not_kept_for_ever(
     again = page.get("api/models", If_None_Match=first.headers["etag"])
     assert again.status == 200
     assert again.json()["warnings"] == []
+
+
+@pytest.mark.long
+def test_a_day_that_the_history_lacks_is_compared_with_nothing(
+    builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every model would be removed, a doubtful 0 free, and the index unchanged."""
+    monkeypatch.setattr("io_intelligence_provider.plugin.reader.DAMAGE_SECONDS", 0.0)
+    for number, price in enumerate(("5", "0")):
+        builder.file(number, model_row("a", input_token_price=price), model_row("b", input_token_price="1"))
+    page, real = serve(builder.root), SnapshotStore.history_frame
+
+    def broken(self: Any, start: Any = None, end: Any = None, **options: Any) -> Any:
+        if end == nth_day(1):
+            raise StorageError("away for a moment")
+        return real(self, start, end, **options)
+
+    traffic = {"traffic": [{"model": "b", "input": 1}]}
+    with monkeypatch.context() as away:
+        away.setattr(SnapshotStore, "history_frame", broken)
+        for route, params in (("overview", {}), ("models", {}), ("model", {"model": "a"})):
+            code, error = page.problem(route, **params)
+            assert (code, error["kind"], error["message"]) == (503, "damaged", "away for a moment")
+            assert page.get(f"api/{route}", params | {"date": nth_day(0).isoformat()}).status == 200
+        assert page.post("costs", traffic).status == 503
+    assert page.api("models")["items"][0]["doubtful"] == ["input_token_price"]
+    assert page.post("costs", traffic).status == 200
 
 
 def test_an_old_date_is_stale_however_lately_it_was_fetched(builder: Any, serve: Any) -> None:

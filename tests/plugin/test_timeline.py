@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helpers.stores import model_row, nth_day
+from helpers.stores import model_row, nth_day, refused_record
 
 PRICE = "output_token_price"
 
@@ -94,6 +94,43 @@ def test_a_name_that_becomes_shared_stays_with_who_had_it(builder: Any, serve: A
     assert steps(page, uid("one")) == [("1", True), ("2", True), ("3", True)]
     assert steps(page, uid("two")) == [(None, False), ("9", True), (None, False)]
     assert steps(page, "a") == steps(page, uid("one"))  # the other one is gone
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_model_in_quarantine_is_not_told_to_be_removed(builder: Any, serve: Any, is_damaged: bool) -> None:
+    builder.file(0, *(model_row(name) for name in ("kept", "gone", "hidden")))
+    builder.file(1, model_row("kept"), refused=[refused_record("hidden")])
+    if is_damaged:
+        (path,) = builder.root.glob(f"quarantine/*{nth_day(1)}/*.parquet")
+        builder.damage(path)
+    page = serve(builder.root)
+    expected = {name: None if is_damaged else name == "hidden" for name in ("gone", "hidden")}
+    assert {one["name"]: one["in_quarantine"] for one in page.api("models")["removed"]} == expected
+    for name, is_refused in (expected | {"kept": False}).items():
+        assert page.api("model", model=name)["in_quarantine"] is is_refused
+        assert page.api("model", model=name, date=nth_day(0).isoformat())["in_quarantine"] is False
+
+
+@pytest.mark.long
+def test_a_name_that_passes_to_another_id_leaves_each_id_its_days(builder: Any, serve: Any) -> None:
+    """Both have it for a day, on which the changes know them by their ids."""
+    old, new = uid("old"), uid("new")
+    days = [{old: "5"}, {old: "0", new: "7"}, {new: "8"}]
+    for number, prices in enumerate(days):
+        rows = [model_row("n", model_id=model, output_token_price=price) for model, price in prices.items()]
+        builder.file(number, *rows, changes=True)
+    page = serve(builder.root)
+    assert steps(page, old) == [("5", True), ("0", True), (None, False)]
+    assert steps(page, new) == [(None, False), ("7", True), ("8", True)]
+    assert steps(page, "n") == steps(page, new)
+    day = nth_day(1).isoformat()
+    doubtful = {model["model_id"]: model["doubtful"] for model in page.api("models", date=day)["items"]}
+    assert doubtful == {old: [PRICE], new: []}
+    traffic = [{"model": model, "output": 1_000_000} for model in (old, new)]
+    (now, *_) = page.post("costs", {"traffic": traffic, "date": day}).json()["bills"]
+    assert (now["total"], [one["reason"] for one in now["unknown"]]) == ("7", ["a doubtful 0"])
+    assert builder.store.cost(new, when=nth_day(1), output_tokens=1_000_000) == 7
 
 
 @pytest.mark.long

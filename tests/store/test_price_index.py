@@ -152,6 +152,7 @@ def _looped(days: list[list[Any]]) -> list[float | None]:
 
 
 SWAPPED = [(0, "a", "1"), (0, "b", "2"), (1, "a", "2"), (1, "b", "1")]
+PASSED = [(0, "m", "1"), (1, "m", "1"), (1, "m", "2"), (2, "m", "2")]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,8 @@ SWAPPED = [(0, "a", "1"), (0, "b", "2"), (1, "a", "2"), (1, "b", "1")]
         ([*SWAPPED, (2, "c", "3"), (3, "c", "4"), (3, "d", "5")], "ababccd"),
         ([*SWAPPED, (2, "a", "1"), (2, "a", "2"), (2, "d", "5")], "abab" + "cde"),
         ([*SWAPPED, (0, "c", "3"), (1, "d", "3")], "ababcc"),
+        (PASSED, "aabb"),
+        ([(0, "p", "0"), (1, "p", "1"), *((day + 2, *key) for day, *key in PASSED)], "aaaabb"),
     ],
     ids=[
         "ids",
@@ -175,6 +178,8 @@ SWAPPED = [(0, "a", "1"), (0, "b", "2"), (1, "a", "2"), (1, "b", "1")]
         "others",
         "swapped, one name",
         "swapped, another renamed",
+        "passed on",
+        "a new id, a new name, passed on",
     ],
 )
 def test_which_rows_are_one_model(rows: list[tuple[int, str, str]], tracks: str) -> None:

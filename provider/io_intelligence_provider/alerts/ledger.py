@@ -335,7 +335,7 @@ class SentAlert(msgspec.Struct, frozen=True):
 
 
 class SentDigest(msgspec.Struct, frozen=True):
-    """Holds the alerts of one rule that a notifier was sent at once."""
+    """Holds the alerts of one rule that a notifier was sent at once; ``sent_at`` is in UTC."""
 
     snapshot_date: date
     sent_at: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -359,8 +359,9 @@ def sent_digests(store: SnapshotStore, paths: Iterable[str]) -> tuple[list[SentD
             errors.append(str(data))
             continue
         try:
-            found.append(msgspec.json.decode(data, type=SentDigest))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            digest = msgspec.json.decode(data, type=SentDigest)
+            found.append(msgspec.structs.replace(digest, sent_at=digest.sent_at.astimezone(UTC)))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
             errors.append(f"{store.files.url(path)} is no file of the ledger: {error}")
     return found, errors
 

@@ -17,7 +17,7 @@ import polars as pl
 from io_intelligence_provider.alerts.traffic import TOKEN_PRICES, BillChange, change_between, sum_of
 from io_intelligence_provider.errors import NotOnFileError
 from io_intelligence_provider.plugin.errors import InvalidError
-from io_intelligence_provider.plugin.timeline import Timeline, doubtful_zeros, find
+from io_intelligence_provider.plugin.timeline import KEYS, Timeline, doubtful_zeros, find, refused_tracks
 from io_intelligence_provider.store.prices import token_cost
 
 __all__ = ["Bill", "Bills", "Cost", "Part", "change_of", "known_part", "track_of"]
@@ -79,27 +79,29 @@ class _Costs:
 class Bills:
     """Holds what traffic costs a month at the prices of every day.
 
-    :param traffic: the track of each model, or why there is none, and its tokens by kind.
+    :param traffic: the id or name of each model, its track or why there is none, and its tokens by kind.
     """
 
-    def __init__(self, timeline: Timeline, traffic: Sequence[tuple[int | str, Mapping[str, int]]]) -> None:
+    def __init__(
+        self, timeline: Timeline, traffic: Sequence[tuple[str, int | str, Mapping[str, int]]]
+    ) -> None:
         self._timeline = timeline
-        self._tracks = [track for track, _ in traffic]
-        kinds = {kind for _, tokens in traffic for kind in tokens}
+        self._models = [(model, track) for model, track, _ in traffic]
+        kinds = {kind for *_, tokens in traffic for kind in tokens}
         doubtful = {kind: doubtful_zeros(timeline, TOKEN_PRICES[kind]) for kind in kinds}
         self._parts = {
             (number, kind): _Costs((0,), (track,))
             if isinstance(track, str)
             else _costs(timeline, kind, track, count, doubtful[kind])
-            for number, (track, tokens) in enumerate(traffic)
+            for number, (_, track, tokens) in enumerate(traffic)
             for kind, count in tokens.items()
         }
 
-    def on(self, day: date, refused: Callable[[date], Collection[str] | None]) -> Bill:
+    def on(self, day: date, refused: Callable[[date], pl.DataFrame | None]) -> Bill:
         """Return the bill at the prices of a snapshot.
 
-        :param refused: returns the ids and names in quarantine on a day; ``None`` when they cannot be read.
-            It is called when a model is not in the snapshot.
+        :param refused: returns ``model_id`` and ``name`` of the records in quarantine on a day; ``None`` when
+            they cannot be read. It is called when a model is not in the snapshot.
         """
         last = self._timeline.position(day)
         places = {part: bisect_right(costs.positions, last) - 1 for part, costs in self._parts.items()}
@@ -110,16 +112,21 @@ class Bills:
         reasons = self._reasons(absent, refused(day)) if absent else {}
         return {part: reasons[part[0]] if cost == _ABSENT else cost for part, cost in bill.items()}
 
-    def _reasons(self, absent: Collection[int], refused: Collection[str] | None) -> dict[int, str]:
+    def _reasons(self, absent: Collection[int], refused: pl.DataFrame | None) -> dict[int, str]:
         """Return why models are not in a snapshot."""
-        tracks = {number: self._tracks[number] for number in absent}
+        models = {number: self._models[number] for number in absent}
         if refused is None:
             return {
-                number: _ABSENT if isinstance(track, str) else _UNSURE for number, track in tracks.items()
+                number: _ABSENT if isinstance(track, str) else _UNSURE
+                for number, (_, track) in models.items()
             }
-        keys = self._timeline.model_keys.items() if refused else ()
-        hidden = {track for (name, model_id, _), track in keys if name in refused or model_id in refused}
-        return {number: _REFUSED if track in hidden else _ABSENT for number, track in tracks.items()}
+        hidden = refused_tracks(self._timeline, refused)
+        # A model that was refused ever since it came has no track.
+        unknown = {text for key in KEYS for text in refused[key]}
+        return {
+            number: _REFUSED if (model in unknown if isinstance(track, str) else track in hidden) else _ABSENT
+            for number, (model, track) in models.items()
+        }
 
     def series(self, day: date) -> list[tuple[date, Decimal | None, int]]:
         """Return the days up to ``day`` on which the bill changes.

@@ -193,10 +193,10 @@ class Page:
             try:
                 return await asyncio.wait_for(done, cache.STUCK_SECONDS)
             except asyncio.CancelledError:
-                self._stuck += 1
+                self._stuck += done.cancelled()  # from Python 3.12 on it may be done, and no thread is stuck
                 raise
             except TimeoutError:
-                self._stuck += 1
+                self._stuck += done.cancelled()
                 log.warning(
                     "A read of the store takes more than %s seconds and is abandoned", cache.STUCK_SECONDS
                 )

@@ -174,6 +174,17 @@ class Reader:
         """Return the history of all prices, or of another group of fields."""
         return self.cache.get(self._timeline_key(fields), partial(self._make_timeline, fields))
 
+    def timeline_with(self, day: date) -> Timeline:
+        """Return the history of all prices, which holds a day that is compared with it.
+
+        :raises StorageError: when that day could not be read with the history: its models would look removed,
+            and a doubtful 0 free.
+        """
+        timeline = self.timeline()
+        if day in timeline.damaged:
+            raise StorageError(timeline.damaged[day])
+        return timeline
+
     def known_timeline(self) -> Timeline | None:
         """Return the timeline of the prices if it is cached, without reading anything."""
         found: Timeline | None = self.cache.peek(self._timeline_key(PRICE_COLUMNS))
@@ -211,7 +222,13 @@ class Reader:
         return self.cache.get(key, partial(self._make_changes, dates)).between(start, end)
 
     def _make_changes(self, days: Sequence[date]) -> CacheEntry[Changes]:
-        frames, damaged = read_skipping_damaged(days, self.store.changes_frame)
+        listed = pl.Series(days, dtype=pl.Date).implode()
+
+        def read(start: date, end: date) -> pl.DataFrame:
+            # A file that was written since it was listed is read with the next listing.
+            return self.store.changes_frame(start, end).filter(pl.col("snapshot_date").is_in(listed))
+
+        frames, damaged = read_skipping_damaged(days, read)
         frames = frames or [pl.DataFrame(no_rows(dated_schema(changes_schema())))]
         # Repeated text as categories takes a third of the memory.
         rows = pl.concat(frames).with_columns(pl.col(_CATEGORICAL).cast(pl.Categorical))
@@ -250,19 +267,60 @@ class Reader:
             # Consecutive reports share equal lists of checks, which are counted once.
             lists = {id(report.checks): report.checks for report in reports}
             checks = {id(check): check for checks in lists.values() for check in checks}
-            return CacheEntry(reports, 2_000 * len(reports) + sum(map(_check_size, checks.values())))
+            size = 2_000 * len(reports) + sum(map(_check_size, checks.values()))
+            is_whole = len(reports) >= sum(len(self._reports_of(day)) for day in days)
+            return CacheEntry(reports, size, None if is_whole else DAMAGE_SECONDS)
 
         return self.cache.get(("runs", year, self.listing.tag_of(("quality",), days)), make)
 
-    def once(self, name: str, parts: Sequence[str], make: Callable[[], T], size: Callable[[T], int]) -> T:
+    def missing_reports(self) -> Sequence[str]:
+        """Return a warning if reports are on file that are not among :meth:`runs`."""
+        on_file = sum(len(self._reports_of(day)) for day in self.listing.files["quality"])
+        number = on_file - len(self.runs())
+        return [f"Reports of runs that cannot be read, and are left out: {number}."] if number > 0 else []
+
+    def committed_runs(self) -> Mapping[date, QualityReport]:
+        """Return the report of the committed run of each day that has a snapshot and this report.
+
+        Of several reports, that of the run which the models file names: a run that was killed before its
+        commit leaves one that looks like that of a committed run.
+        """
+        runs: dict[date, list[QualityReport]] = {}
+        for run in self.runs():
+            if run.outcome != "failed":
+                runs.setdefault(run.snapshot_date, []).append(run)
+        found = {day: self._committed_of(day, runs[day]) for day in self.listing.dates if day in runs}
+        return {day: run for day, run in found.items() if run is not None}
+
+    def _committed_of(self, day: date, runs: Sequence[QualityReport]) -> QualityReport | None:
+        if len(self._reports_of(day)) > 1:
+            try:
+                committed = self.store.info(day).snapshot_id
+            except (StorageError, NotOnFileError):
+                return runs[0] if len(runs) == 1 else None
+            return next((run for run in runs if run.snapshot_id == committed), None)
+        return runs[-1]
+
+    def _reports_of(self, day: date) -> Sequence[str]:
+        return [name for name in self.listing.files["quality"].get(day, ()) if name.endswith(".json")]
+
+    def once(
+        self,
+        name: str,
+        parts: Sequence[str],
+        make: Callable[[], T],
+        size: Callable[[T], int],
+        seconds: float | None = None,
+    ) -> T:
         """Return a value that depends only on whole parts of the store, computing it once.
 
         :param parts: the parts it depends on.
+        :param seconds: how long it may be kept, by default as long as there is room.
         """
 
         def made() -> CacheEntry[T]:
             value = make()
-            return CacheEntry(value, size(value))
+            return CacheEntry(value, size(value), seconds)
 
         return self.cache.get((name, self.listing.tag_of(parts)), made)
 

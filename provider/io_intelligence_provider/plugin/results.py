@@ -26,6 +26,7 @@ from io_intelligence_provider.quality.results_store import RESULTS, TaskRun, rea
 from io_intelligence_provider.storage.location import Storage, local_path, storage_of
 from io_intelligence_provider.storage.parquet import open_any
 from io_intelligence_provider.store.layout import quarantine_path, task_of_run
+from io_intelligence_provider.text import path_name
 
 __all__ = ["MOST_RUNS", "FiledBy", "FiledRun", "History", "RefusedPage", "Results", "task_of_snapshot"]
 
@@ -105,7 +106,8 @@ class Results:
 
         :param q: words that an id has.
         """
-        words = re.findall(r"[a-z0-9_.]+", q.lower())
+        # An id holds no other letters. A name without any of them is found as a whole, by its hash.
+        words = re.findall(r"[a-z0-9_.]+", q.lower()) or [path_name(q) if q.strip() else ""]
         # The names of the files begin with the time.
         ids = sorted(self._names, key=lambda one: (self._names[one][-1], one), reverse=True)
         if self._reader.listing.files["quality"]:
@@ -119,7 +121,8 @@ class Results:
         :raises NotOnFileError: when there is no such data set.
         """
         if dataset == CATALOGUE and (reports := self._reader.runs()):
-            return History([FiledRun(run, None) for run in reports[-limit:]], (), len(reports))
+            runs = [FiledRun(run, None) for run in reports[-limit:]]
+            return History(runs, self._reader.missing_reports(), len(reports))
         if self._has_unreadable_reports(dataset):
             return History((), (_NO_REPORT,), 0)
         names = self._names_of(dataset)

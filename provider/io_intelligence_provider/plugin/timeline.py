@@ -42,6 +42,7 @@ __all__ = [
     "doubtful_zeros",
     "fields_with",
     "find",
+    "refused_tracks",
     "sparks",
     "steps_between",
     "tracks_on",
@@ -352,6 +353,8 @@ class Doubts:
         if change["field"] not in PRICE_COLUMNS or "0" not in (old, new):
             return None
         side: Side = "new" if new == "0" else "old"
+        if side == "new" and old is not None and change["date"] - change["previous_date"] <= DOUBTFUL_FOR:
+            return side  # whether or not the day of the positive price is still in the store
         day = change["date"] if new == "0" else change["previous_date"]
         if self._timeline is None or day not in self._timeline.readable:
             return side
@@ -418,6 +421,20 @@ def tracks_on(timeline: Timeline, rows: pl.DataFrame) -> list[int | None]:
         timeline.model_keys.get((name, model_id, names[name] > 1))
         for name, model_id in rows.select("name", "model_id").iter_rows()
     ]
+
+
+def refused_tracks(timeline: Timeline, refused: pl.DataFrame) -> set[int]:
+    """Return the models that refused records may be, as :func:`~.changes.days.in_quarantine` has it.
+
+    A record with the id of a model is that model only. Every other one counts for all models that ever had
+    its name.
+
+    :param refused: ``model_id`` and ``name`` of the records.
+    """
+    found: set[int] = set()
+    for model_id, name in refused.select(KEYS).iter_rows():
+        found |= timeline.by_id.get(model_id) or timeline.by_name.get(name, frozenset())
+    return found
 
 
 def column_text(values: pl.Series) -> pl.Series:

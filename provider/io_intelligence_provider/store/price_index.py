@@ -57,6 +57,21 @@ def model_index(found: Iterable[ModelKey]) -> dict[ModelKey, int]:
     return {model_key: numbers.setdefault(root(("id", model_key[1])), len(numbers)) for model_key in found}
 
 
+def without_passed_names(tracks: dict[ModelKey, int], mixed: Iterable[int]) -> dict[ModelKey, int]:
+    """Join the rows of tracks with two models of one day again, without the names that two ids share.
+
+    Such a name passes from one id to another while both have it for some days: the id identifies them.
+    """
+    wrong = set(mixed)
+    passed = {name for (name, _, shared), track in tracks.items() if shared and track in wrong}
+    known = {
+        model_key: (*model_key[:2], model_key[2] or (track in wrong and model_key[0] in passed))
+        for model_key, track in tracks.items()
+    }
+    found = model_index(known.values())
+    return {model_key: found[one] for model_key, one in known.items()}
+
+
 def separated(tracks: dict[ModelKey, int], mixed: Iterable[int]) -> dict[ModelKey, int]:
     """Give each name and id its own track where joining put two models of one day into one track.
 
@@ -85,9 +100,10 @@ def number_rows(rows: pl.DataFrame) -> tuple[pl.Series, dict[ModelKey, int]]:
     found: list[ModelKey] = list(zip(names, ids, shared, strict=True))
     tracks = model_index(found)
     numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
-    if mixed := _twice_a_day(rows["day"], numbered):
-        tracks = separated(tracks, mixed)
-        numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
+    for split in (without_passed_names, separated):
+        if mixed := _twice_a_day(rows["day"], numbered):
+            tracks = split(tracks, mixed)
+            numbered = _numbered(keys, distinct, [tracks[model_key] for model_key in found])
     return numbered, tracks
 
 

@@ -77,12 +77,15 @@ def test_entries_of_older_versions_stay_readable_and_damage_is_said(builder: Sto
     builder.store.files.put(f"{folder}/{0:016x}-old.json", json.dumps(old).encode())
     builder.store.files.put(f"{folder}/{1:016x}-damaged.json", b'{"rule": ')
     builder.store.files.put(f"{folder}/{2:016x}-other.json", b"[]")
+    before_all_dates = json.dumps(old | {"sent_at": "0001-01-01T00:00:00+14:00"}).encode()
+    builder.store.files.put(f"{folder}/{3:016x}-no-time.json", before_all_dates)
     with serve_page(builder.root) as page:
         found = page.api("alerts")
+        assert len(page.api("trust")["warnings"]) == 3
         unknown = page.problem("alerts", models=["nobody"])
     (item,) = found["items"]
     assert (item["task"], item["run_id"], item["old_value"], item["since"]) == (None, None, None, None)
-    assert len(found["warnings"]) == 2
+    assert len(found["warnings"]) == 3
     assert all("is no file of the ledger" in warning for warning in found["warnings"])
     assert unknown[0] == 404
 

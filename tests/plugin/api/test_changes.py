@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
 
 from helpers.stores import model_row, nth_day
+from io_intelligence_provider.store.layout import changes_path
 
 pytestmark = pytest.mark.long
 
@@ -162,6 +164,35 @@ def test_a_day_whose_changes_were_never_detected_is_said_and_absent(page: Any, b
         nth_day(0).isoformat(),
         nth_day(1).isoformat(),
     ]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_days_whose_changes_are_left_out_are_named(builder: Any, serve: Any, is_damaged: bool) -> None:
+    for number in range(4):
+        builder.file(number, model_row("a", context_window=number), changes=number > 0)
+    path = builder.root / changes_path(nth_day(2))
+    if is_damaged:
+        builder.damage(path)
+    else:
+        path.unlink()
+    page = serve(builder.root)
+    found = page.api("overview")
+    assert [event["date"] for event in found["events"]] == [nth_day(3).isoformat(), nth_day(1).isoformat()]
+    for answer in (found, page.api("model", model="a")):
+        (warning,) = answer["warnings"]
+        assert nth_day(2).isoformat() in warning
+    for route in ("overview", "model"):
+        assert page.api(route, model="a", date=nth_day(1).isoformat())["warnings"] == []
+
+
+def test_a_fall_to_zero_is_doubtful_when_the_day_before_was_pruned(builder: Any, serve: Any) -> None:
+    for number, prices in enumerate((["5", None], ["0", "0"])):
+        rows = (model_row(name, input_token_price=price) for name, price in zip("ab", prices, strict=True))
+        builder.file(number, *rows, changes=True)
+    shutil.rmtree(builder.root / f"models/snapshot_date={nth_day(0)}")
+    items = serve(builder.root).api("changes")["items"]
+    # What was not published before is free.
+    assert {item["name"]: item["doubtful"] for item in items} == {"a": "new", "b": None}
 
 
 def test_events_are_the_newest_of_models_quotas_limits_and_status(page: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from helpers.http_clients import PageClient, serve_page
+from helpers.records import uuid_of
 from helpers.stores import StoreBuilder, model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.alerts.evaluate import evaluate
@@ -147,6 +148,27 @@ def test_a_model_in_quarantine_is_neither_removed_nor_added(builder: StoreBuilde
             reasons = [one["reason"] for one in found[number == 60]["unknown"]]
             expected = "not in the snapshot, perhaps in quarantine" if is_damaged else "in quarantine"
             assert reasons == [expected, "not in the catalogue"]
+
+
+def test_of_two_models_of_one_name_the_refused_record_is_the_one_with_its_id(builder: StoreBuilder) -> None:
+    refused, gone = (model_row("twin", model_id=uuid_of(key), input_token_price="5") for key in ("1", "2"))
+    builder.file(0, model_row("kept"), refused, gone)
+    builder.file(30, model_row("kept"), refused=[refused_record("twin", model_id=refused["model_id"])])
+    lines = [{"model": row["model_id"], "input": 1_000_000} for row in (refused, gone)]
+    with serve_page(builder.root) as page:
+        now, then, _ = bills_of(page, lines)["bills"]
+    assert [one["reason"] for one in now["unknown"]] == ["in quarantine", "not in the catalogue"]
+    assert then["change"] == {"total": "-5", "price": "0", "models": "-5"}
+
+
+def test_a_model_that_was_refused_ever_since_it_came_is_in_quarantine(builder: StoreBuilder) -> None:
+    builder.file(0, model_row("kept"))
+    builder.file(1, model_row("kept"), refused=[refused_record("new", model_id=uuid_of("new"))])
+    lines = [{"model": model, "input": 1} for model in ("new", uuid_of("new"), "nobody")]
+    with serve_page(builder.root) as page:
+        now = bills_of(page, lines)["bills"][0]
+    reasons = [one["reason"] for one in now["unknown"]]
+    assert reasons == ["in quarantine", "in quarantine", "not in the catalogue"]
 
 
 def test_no_tokens_cost_nothing(builder: StoreBuilder) -> None:

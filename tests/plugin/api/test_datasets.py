@@ -66,6 +66,9 @@ def test_the_newest_results_come_first_and_the_catalogue_leads(
     assert [item["id"] for item in page.api("datasets", q="ORDERS")["items"]] == [ORDERS]
     second = page.api("datasets", limit=1, offset=1)
     assert (second["total"], [item["dataset"] for item in second["items"]]) == (3, ["returns"])
+    ResultHistory(root).add(make_check_run(), "日本")
+    assert [item["dataset"] for item in page.api("datasets", q="日本")["items"]] == ["日本"]
+    assert page.api("datasets", q="日")["total"] == 0
 
 
 def test_catalogue_reports_that_cannot_be_read_hide_no_other_data_set(

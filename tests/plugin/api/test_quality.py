@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.http_clients import reader_of
-from helpers.stores import model_row, nth_day, refused_record
+from helpers.stores import FETCHED_AT, model_row, nth_day, quality_report, refused_record
 from io_intelligence_provider import SnapshotStore
+from io_intelligence_provider.errors import UnreadableFileError
 from io_intelligence_provider.plugin import results
 from io_intelligence_provider.quality.result import CheckResult
+from io_intelligence_provider.storage.filesystem import Files
+from io_intelligence_provider.store.layout import quality_path
 
 pytestmark = pytest.mark.long
 
@@ -105,6 +109,51 @@ def test_one_run_is_shown_by_its_id_also_when_it_was_stopped(builder: Any, serve
         assert (found["date"], found["report"]["snapshot_id"]) == (day, stopped)
         found = page.api(f"quarantine?{asked}")
         assert (found["total"], found["items"][0]["date"], found["items"][0]["name"]) == (1, day, "b")
+
+
+def test_a_run_that_was_killed_before_its_commit_is_no_committed_run(builder: Any, serve: Any) -> None:
+    for number in range(2):
+        builder.file(number, model_row("a"), refused=[refused_record("b"), refused_record("c")])
+        (path,) = builder.root.glob(f"quality/*{nth_day(number)}/*.json")
+        run_id = f"20260301T13000{number}Z-0a1b2c3d"
+        killed = quality_report(
+            check("volume", 1),
+            run_id=run_id,
+            checked_at=FETCHED_AT + timedelta(hours=1),
+            snapshot_date=nth_day(number),
+        )
+        builder.store.files.put(quality_path(nth_day(number), run_id), killed.to_json().encode())
+    builder.damage(path)
+    page = serve(builder.root)
+    found = page.api("quality")
+    history = found["history"]
+    assert (history["quarantined"], history["valid"]) == ([2, None], [1, None])
+    assert (found["flagged"], found["runs"]) == ([], 3)
+    refused = page.api("quarantine")
+    assert (refused["total"], [item["name"] for item in refused["items"]]) == (4, ["b", "c"] * 2)
+
+
+def test_reports_that_cannot_be_read_are_counted_and_read_again(
+    builder: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("reader", "api.quality"):
+        monkeypatch.setattr(f"io_intelligence_provider.plugin.{module}.DAMAGE_SECONDS", 0.0)
+    for number in range(3):
+        builder.file(number, model_row("a"))
+    page, read = serve(builder.root), Files.read_many
+
+    def away(*asked: Any) -> Any:
+        for number, (path, data) in enumerate(read(*asked)):
+            yield path, UnreadableFileError("away for a moment") if number == 1 else data
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Files, "read_many", away)
+        found, of_all = page.api("quality"), page.api("datasets")
+    assert (found["history"]["outcomes"], found["runs"]) == (["passed", None, "passed"], 2)
+    warning = "Reports of runs that cannot be read, and are left out: 1."
+    assert (found["warnings"], of_all["warnings"]) == ([warning], [warning])
+    found = page.api("quality")
+    assert (found["history"]["outcomes"], found["runs"], found["warnings"]) == (["passed"] * 3, 3, [])
 
 
 def test_a_run_that_was_replaced_is_said_and_its_day_is_shown(builder: Any, serve: Any) -> None:

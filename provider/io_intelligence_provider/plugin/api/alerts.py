@@ -33,7 +33,6 @@ from io_intelligence_provider.store.layout import (
     CHANGES_KIND,
     Written,
     changes_path,
-    in_utc,
     models_path,
     read_written,
     task_in_metadata,
@@ -93,7 +92,7 @@ def _digests(reader: Reader, day: date | None = None) -> _Ledger:
 
 def _item(digest: SentDigest, alert: SentAlert) -> dict[str, Any]:
     return {
-        "sent_at": in_utc(digest.sent_at),
+        "sent_at": digest.sent_at,
         "date": digest.snapshot_date,
         "rule": digest.rule,
         "notifier": digest.notifier,
@@ -120,7 +119,7 @@ def get_trust(reader: Reader, asked: DatedParameters) -> dict[str, Any]:
     digests, errors = _digests(reader, day)
     sent = [digest for digest in digests if digest.alerts]
     last = max(sent, key=lambda digest: digest.sent_at, default=None)
-    alerted = None if last is None else Written(in_utc(last.sent_at), task_in_metadata(last.task or {}))
+    alerted = None if last is None else Written(last.sent_at, task_in_metadata(last.task or {}))
     return {
         "date": day,
         "steps": [

@@ -42,6 +42,7 @@ __all__ = [
     "missing_changes",
     "one_of",
     "plain",
+    "refused_on",
     "report_on",
 ]
 
@@ -126,6 +127,14 @@ def report_on(reader: Reader, day: date, warnings: list[str]) -> QualityReport |
         return reader.report(day)
     except (StorageError, NotOnFileError) as error:
         warnings.append(f"The quality report of {day} cannot be read: {scrub(str(error))}")
+        return None
+
+
+def refused_on(reader: Reader, day: date) -> pl.DataFrame | None:
+    """Return ``model_id`` and ``name`` of the records in quarantine on a day; ``None``: unreadable."""
+    try:
+        return reader.quarantine(day).rows
+    except (StorageError, NotOnFileError):
         return None
 
 

@@ -26,7 +26,7 @@ from io_intelligence_provider.alerts.traffic import (
     Traffic,
     sum_of,
 )
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
+from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.plugin.api.common import (
     Answer,
     DatedParameters,
@@ -38,6 +38,7 @@ from io_intelligence_provider.plugin.api.common import (
     gaps,
     one_of,
     plain,
+    refused_on,
 )
 from io_intelligence_provider.plugin.api.models import CAPABILITIES, TOOLS, capabilities_of
 from io_intelligence_provider.plugin.bills import Bill, Bills, change_of, known_part, track_of
@@ -102,11 +103,12 @@ class CostsParameters(DatedParameters):
 def get_costs(reader: Reader, asked: CostsParameters) -> dict[str, Any]:
     """Return the bills of some traffic."""
     day = reader.shown(asked.date)
-    timeline, rows = reader.timeline(), reader.day(day).rows
+    rows, timeline = reader.day(day).rows, reader.timeline_with(day)
     tracks = [track_of(timeline, line.model) for line in asked.traffic]
-    bills = Bills(timeline, [(track, line.tokens) for track, line in zip(tracks, asked.traffic, strict=True)])
+    traffic = zip(asked.traffic, tracks, strict=True)
+    bills = Bills(timeline, [(line.model, track, line.tokens) for line, track in traffic])
     compared = [(days, _held(timeline, day - timedelta(days=days))) for days in _COMPARED]
-    then = [{} if one is None else bills.on(one, partial(_refused, reader)) for _, one in compared]
+    then = [{} if one is None else bills.on(one, partial(refused_on, reader)) for _, one in compared]
     offers = _offers(timeline, day, rows, asked)
     return {
         "date": day,
@@ -143,15 +145,6 @@ def _held(timeline: Timeline, day: date) -> date | None:
     """Return the readable snapshot that held on a day: the latest one up to it."""
     place = bisect_right(timeline.readable, day)
     return timeline.readable[place - 1] if place else None
-
-
-def _refused(reader: Reader, day: date) -> frozenset[str] | None:
-    """Return the ids and names in quarantine on a day; ``None`` when they cannot be read."""
-    try:
-        rows = reader.quarantine(day).rows
-    except (StorageError, NotOnFileError):
-        return None
-    return frozenset(text for key in ("model_id", "name") for text in rows[key].drop_nulls())
 
 
 def _total(bill: Bill, day: date | None) -> str | None:

@@ -196,7 +196,9 @@ def get_history(reader: Reader, asked: HistoryParameters) -> dict[str, Any]:
     """Return some models over time."""
     timelines = {field: reader.timeline(fields_with(field)) for field in asked.fields}
     found = _history(timelines, asked.models, asked.fields, asked.start, asked.end)
-    return found | {"warnings": gaps(timelines[asked.fields[0]])}
+    # A day may be readable for one group of fields only. Two groups share the warning of any other day.
+    warnings = dict.fromkeys(text for timeline in timelines.values() for text in gaps(timeline))
+    return found | {"warnings": list(warnings)}
 
 
 def _history(

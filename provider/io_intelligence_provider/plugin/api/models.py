@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from typing import Annotated, Any, Final
@@ -28,7 +28,9 @@ from io_intelligence_provider.plugin.api.common import (
     WarnedAnswer,
     gaps,
     json_value,
+    missing_changes,
     plain,
+    refused_on,
 )
 from io_intelligence_provider.plugin.api.history import PERIOD
 from io_intelligence_provider.plugin.http import METHODS, answer
@@ -41,6 +43,7 @@ from io_intelligence_provider.plugin.timeline import (
     days_on_file,
     doubtful_tracks,
     find,
+    refused_tracks,
     sparks,
     steps_between,
     tracks_on,
@@ -73,33 +76,48 @@ class ModelParameters(DatedParameters):
 def get_models(reader: Reader, asked: ModelsParameters) -> dict[str, Any]:
     """Return the models of a day."""
     day = reader.shown(asked.date)
-    rows, timeline = reader.day(day).rows, reader.timeline()
+    rows, timeline = reader.day(day).rows, reader.timeline_with(day)
     tracks = tracks_on(timeline, rows)[asked.offset : asked.offset + asked.limit]
     return {
         "date": day,
         "total": rows.height,
         "items": model_rows(timeline, day, rows.slice(asked.offset, asked.limit), tracks),
-        "removed": removed_before(timeline, day),
+        "removed": removed_before(reader, timeline, day),
         "then_date": timeline.reference(day, day - PERIOD),
         "warnings": gaps(timeline),
     }
 
 
-def removed_before(timeline: Timeline, day: date) -> list[dict[str, Any]]:
-    """Return the models that were in the store before ``day`` and never since, the latest removed first."""
+def removed_before(reader: Reader, timeline: Timeline, day: date) -> list[dict[str, Any]]:
+    """Return the models that were in the store before ``day`` and never since, the latest removed first.
+
+    A model in quarantine on ``day`` is among them, and marked: whether it was removed is unknown.
+    """
     gone = timeline.tracks.filter(pl.col("last") < timeline.position(day))
     gone = gone.sort("last", "name", descending=[True, False])
+    hidden = None if gone.is_empty() else _hidden_on(reader, timeline, day)
     return [
-        {"model_id": model_id, "name": name, "last_seen": timeline.dates[last]}
-        for model_id, name, last in gone.select("model_id", "name", "last").iter_rows()
+        {
+            "model_id": model_id,
+            "name": name,
+            "last_seen": timeline.dates[last],
+            "in_quarantine": None if hidden is None else track in hidden,
+        }
+        for track, model_id, name, last in gone.select("track", "model_id", "name", "last").iter_rows()
     ]
+
+
+def _hidden_on(reader: Reader, timeline: Timeline, day: date) -> Collection[int] | None:
+    """Return the models that may be in quarantine on a day; ``None`` when that cannot be read."""
+    refused = refused_on(reader, day)
+    return None if refused is None else refused_tracks(timeline, refused)
 
 
 def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
     """Return one model."""
     day = reader.shown(asked.date)
     with reader.prefetch(reader.changes):
-        timeline = reader.timeline()
+        timeline = reader.timeline_with(day)
     track = find(timeline, asked.model)
     as_of = last_on_file(timeline, track, day)
     rows = reader.day(as_of).rows
@@ -108,18 +126,25 @@ def get_model(reader: Reader, asked: ModelParameters) -> dict[str, Any]:
         raise NotOnFileError(f"The snapshot of {as_of} was replaced while it was read. Ask again.")
     row = rows.slice(tracks.index(track), 1)
     warnings = gaps(timeline)
+    past = history_of(timeline, track, day)
     changes = None
     if reader.listing.change_dates:
         found = reader.changes(None, day)
         changes = found.rows
-        warnings += [f"The changes of {damaged} cannot be read." for damaged in list(found.damaged)[:5]]
+        detected = set(reader.listing.change_dates)
+        # The first snapshot of a store has nothing to be compared with.
+        held = (one for one in timeline.dates[1:] if past["first_seen"] <= one <= day)
+        missing = [one for one in held if one not in detected]
+        warnings += missing_changes(missing, found.damaged)
     model = model_rows(timeline, as_of, row, [track])[0] | {"facts": facts(row.row(0, named=True))}
+    hidden = _hidden_on(reader, timeline, day) if as_of < day else ()
     return {
         "date": day,
         "as_of": as_of,
+        "in_quarantine": None if hidden is None else track in hidden,
         "model": model,
         "warnings": warnings,
-        **history_of(timeline, track, day),
+        **past,
         **changes_of(timeline, track, changes),
     }
 
@@ -327,11 +352,15 @@ class Model(Answer):
 
 
 class RemovedModel(Answer):
-    """Names a model that is not in the store any more."""
+    """Names a model that is not in the store any more.
+
+    ``in_quarantine``: whether it was refused that day, so that it need not be removed; ``None`` is unknown.
+    """
 
     model_id: str
     name: str
     last_seen: Date
+    in_quarantine: bool | None
 
 
 class ModelsAnswer(WarnedAnswer):
@@ -371,11 +400,13 @@ class Since(Answer):
 class ModelAnswer(WarnedAnswer):
     """Describes one model. ``as_of``: the day of its row, before ``date`` if the model is gone by then.
 
+    ``in_quarantine``: whether it is gone because it was refused on ``date``; ``None`` is unknown.
     ``doubts``: when each price is a doubtful 0, from a day to before another; ``None``: it still is.
     """
 
     date: Date
     as_of: Date
+    in_quarantine: bool | None
     model: ModelWithFacts
     first_seen: Date
     last_seen: Date

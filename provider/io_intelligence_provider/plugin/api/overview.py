@@ -35,6 +35,7 @@ from io_intelligence_provider.plugin.api.common import (
     changes_on,
     count_days,
     gaps,
+    missing_changes,
     plain,
     report_on,
 )
@@ -64,9 +65,9 @@ class OverviewParameters(DatedParameters):
 
 def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     """Return the overview of a day."""
-    day = reader.shown(asked.date)
+    day, dates = reader.shown(asked.date), reader.listing.dates
     with reader.prefetch(reader.changes):
-        rows, timeline = reader.day(day).rows, reader.timeline()
+        rows, timeline = reader.day(day).rows, reader.timeline_with(day)
     warnings = gaps(timeline)
     names = named_tracks(timeline, rows)
     changes = changes_on(reader, day, warnings)
@@ -74,7 +75,14 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
     largest = changes and largest_move(changes.rows, names, doubts)
     report = report_on(reader, day, warnings)
     since = timeline.reference(day, day - timedelta(days=asked.days))
-    counted = changes and count_days(changes.counted, [day], reader.listing.dates)[0]
+    counted = changes and count_days(changes.counted, [day], dates)[0]
+    last = [one for one in dates if one <= day][-_PER_DAY:]
+    told = reader.changes(None, day)
+    detected = set(reader.listing.change_dates)
+    # The day itself is named above, and the first snapshot of a store has nothing to be compared with.
+    missing = [one for one in last if one not in detected and one not in (dates[0], day)]
+    damaged = {one: message for one, message in told.damaged.items() if one != day}
+    warnings += missing_changes(missing, damaged)
     return {
         "date": day,
         "previous_date": timeline.before(day),
@@ -90,18 +98,14 @@ def get_overview(reader: Reader, asked: OverviewParameters) -> dict[str, Any]:
         "medians": medians(timeline, rows, day),
         "quality": report and quality_figures(report),
         "movers": movers(timeline, names, since, day, doubts),
-        "per_day": _per_day(reader, day),
-        "events": events(reader.changes(None, day).rows),
+        "per_day": count_days(
+            told.between(last[0], day).counted,
+            [one for one in last if one in detected and one not in told.damaged],
+            dates,
+        ),
+        "events": events(told.rows),
         "warnings": warnings,
     }
-
-
-def _per_day(reader: Reader, end: date) -> list[dict[str, Any]]:
-    dates = reader.listing.dates
-    last = [day for day in dates if day <= end][-_PER_DAY:]
-    found = reader.changes(last[0], end)
-    detected = set(reader.listing.change_dates) - set(found.damaged)
-    return count_days(found.counted, [day for day in last if day in detected], dates)
 
 
 def price_changes(changes: pl.DataFrame) -> dict[str, int]:

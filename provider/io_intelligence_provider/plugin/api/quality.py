@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from datetime import date as Date  # noqa: N812 - fields are called `date`
 from functools import cache, partial
@@ -34,6 +34,7 @@ from io_intelligence_provider.plugin.api.common import (
     WarnedAnswer,
     report_on,
 )
+from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS
 from io_intelligence_provider.plugin.http import METHODS, answer, render
 from io_intelligence_provider.plugin.reader import Quarantine, Reader
 from io_intelligence_provider.plugin.results import task_of_snapshot
@@ -97,11 +98,14 @@ def get_quality(reader: Reader, asked: RunParameters, may_read: MayRead) -> dict
     else:
         day = reader.shown(asked.date) if reader.listing.dates or asked.date else None
         report = report_on(reader, day, warnings) if day else None
+    missing = reader.missing_reports()
+    warnings += missing
     found = reader.once(
         "quality",
         (MODELS, "quality"),
-        lambda: quality(reader.listing.dates, reader.runs()),
+        lambda: quality(reader.listing.dates, reader.runs(), reader.committed_runs()),
         lambda found: 200 * len(found["history"]["dates"]) + 20_000,
+        DAMAGE_SECONDS if missing else None,
     )
     access = _Access(reader, may_read)
     withheld_by: list[str | None] = []
@@ -167,7 +171,13 @@ def _quarantine_sizes(reader: Reader) -> tuple[dict[date, int], list[str]]:
 
     The counts are in the reports, so that a page reads only the quarantine files of its own days.
     """
-    committed = committed_runs(reader.runs())
+    committed = reader.once(
+        "committed runs",
+        (MODELS, "quality"),
+        reader.committed_runs,
+        lambda found: 200 * len(found),
+        DAMAGE_SECONDS if reader.missing_reports() else None,
+    )
     sizes: dict[date, int] = {}
     missing = []
     for day in reversed(reader.listing.dates):
@@ -196,22 +206,15 @@ def report_form(report: QualityReport) -> dict[str, Any]:
     }
 
 
-def committed_runs(runs: Iterable[QualityReport]) -> dict[date, QualityReport]:
-    """Return the committed run of each day: the last one that no check stopped.
-
-    :param runs: oldest first.
-    """
-    return {run.snapshot_date: run for run in runs if run.outcome != "failed"}
-
-
-def quality(dates: Sequence[date], runs: Sequence[QualityReport]) -> dict[str, Any]:
+def quality(
+    dates: Sequence[date], runs: Sequence[QualityReport], committed: Mapping[date, QualityReport]
+) -> dict[str, Any]:
     """Return the results of all runs; ``flagged`` has each check beside its run.
 
     :param dates: all dates with a snapshot; one without a report is shown as a dot.
     :param runs: all reports, oldest first.
+    :param committed: those of the committed runs, by day.
     """
-    on_file = set(dates)
-    committed = {day: run for day, run in committed_runs(runs).items() if day in on_file}
     failed = [run for run in runs if run.outcome == "failed"]
     found = CheckSummaries()
     flags = [

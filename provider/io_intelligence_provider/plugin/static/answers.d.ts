@@ -306,11 +306,12 @@ declare namespace Api {
     doubtful: string[];
   }
 
-  /** Describes one model. `as_of`: the day of its row, before `date` if the model is gone by then. `doubts`: when each price is a doubtful 0, from a day to before another; `None`: it still is. */
+  /** Describes one model. `as_of`: the day of its row, before `date` if the model is gone by then. `in_quarantine`: whether it is gone because it was refused on `date`; `None` is unknown. `doubts`: when each price is a doubtful 0, from a day to before another; `None`: it still is. */
   interface ModelAnswer {
     warnings: string[];
     date: string;
     as_of: string;
+    in_quarantine: boolean | null;
     model: ModelWithFacts;
     first_seen: string;
     last_seen: string;
@@ -501,11 +502,12 @@ declare namespace Api {
     failures: Failure[];
   }
 
-  /** Names a model that is not in the store any more. */
+  /** Names a model that is not in the store any more. `in_quarantine`: whether it was refused that day, so that it need not be removed; `None` is unknown. */
   interface RemovedModel {
     model_id: string;
     name: string;
     last_seen: string;
+    in_quarantine: boolean | null;
   }
 
   /** Holds the published form of a report, and the totals of evaluated and failed values. */

@@ -69,6 +69,14 @@ export function share(value) {
 }
 
 /**
+ * Return why a model is not in a snapshot.
+ * @param {boolean | null} [isRefused] whether it is in quarantine; null is unknown
+ */
+export function absence(isRefused) {
+  return isRefused === null ? "perhaps in quarantine" : isRefused ? "in quarantine" : "removed";
+}
+
+/**
  * @param {number} number
  * @param {string} one
  * @param {string} [many]

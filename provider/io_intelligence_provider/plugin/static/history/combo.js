@@ -2,10 +2,10 @@
 // Lets the user choose a model by typing a part of its name.
 
 import { h, icon, replaceChildren } from "../dom.js";
-import { cut } from "../format.js";
+import { absence, cut } from "../format.js";
 import { matcher } from "../store.js";
 
-/** @typedef {import("../store.js").Named & {developer?: string | null, last_seen?: string}} Offered */
+/** @typedef {import("../store.js").Named & {developer?: string | null, last_seen?: string, in_quarantine?: boolean | null}} Offered */
 
 const MOST = 30;
 let made = 0;
@@ -59,7 +59,9 @@ export function modelCombo(models, label, note, choose) {
           },
         },
         cut(model.name),
-        model.last_seen ? h("span", { class: "faint" }, ` removed, last seen ${model.last_seen}`) : null,
+        model.last_seen
+          ? h("span", { class: "faint" }, ` ${absence(model.in_quarantine)}, last seen ${model.last_seen}`)
+          : null,
       );
     const none = h("li", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, "No model matches");
     replaceChildren(list, found.length ? found.map(option) : none);

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { stepChart } from "../charts/stepchart.js";
 import { banner, failure, shortName, skeleton } from "../components.js";
 import { h, icon, replaceChildren } from "../dom.js";
-import { capital, cut, field, isZero, PRICES, plural, price } from "../format.js";
+import { absence, capital, cut, field, isZero, PRICES, plural, price } from "../format.js";
 import { link } from "../route.js";
 import { facts } from "./facts.js";
 import { changes, priceTable } from "./tables.js";
@@ -78,7 +78,8 @@ function draw(title, content, data, status) {
   replaceChildren(
     content,
     data.warnings.map((text) => banner("warn", text)),
-    data.as_of < data.date && banner("warn", `Removed: not on file after ${data.as_of}.`),
+    data.as_of < data.date &&
+      banner("warn", `${capital(absence(data.in_quarantine))}: not on file after ${data.as_of}.`),
     priceTable(data),
     h(
       "div",

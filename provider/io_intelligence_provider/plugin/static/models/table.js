@@ -4,7 +4,7 @@
 import { sparkline } from "../charts/sparkline.js";
 import * as components from "../components.js";
 import { h, replaceChildren } from "../dom.js";
-import { ACCESS, byNumber, byText, capital, count, cut, field, PRICES, plural, QUOTAS } from "../format.js";
+import { ACCESS, absence, byNumber, byText, capital, count, cut, field, PRICES, plural, QUOTAS } from "../format.js";
 import { update } from "../route.js";
 import { reference } from "../store.js";
 import { columnWidths, sortable, windowed } from "../table.js";
@@ -265,7 +265,7 @@ function row(model, columns) {
 }
 
 /**
- * List removed models that match the search.
+ * List models of earlier snapshots that match the search.
  * @param {Element} card
  * @param {Api.RemovedModel[]} found
  */
@@ -273,7 +273,7 @@ export function drawRemoved(card, found) {
   const shown = found.slice(0, 50);
   replaceChildren(
     card,
-    components.cardHead("Removed models", `${plural(found.length, "match", "matches")}, the last removed first`),
+    components.cardHead("Earlier models", `${plural(found.length, "match", "matches")}, the last seen first`),
     h(
       "ul",
       { class: "removed" },
@@ -282,7 +282,7 @@ export function drawRemoved(card, found) {
           "li",
           {},
           components.modelName(model.name, model.model_id),
-          h("span", { class: "muted" }, `last seen ${model.last_seen}`),
+          h("span", { class: "muted" }, `${absence(model.in_quarantine)}, last seen ${model.last_seen}`),
         ),
       ),
       found.length > shown.length && h("li", { class: "muted" }, `${count(found.length - shown.length)} more match.`),

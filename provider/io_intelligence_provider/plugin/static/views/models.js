@@ -106,7 +106,7 @@ function drawNotes(node, data) {
     h("span", {}, h("b", {}, "—"), " not published"),
     h("span", {}, h("b", {}, "free"), " published as 0"),
     doubtful && h("span", { id: DOUBT.id }, doubtText(DOUBT)),
-    data.removed.length > 0 && h("span", {}, `The search also finds ${plural(data.removed.length, "removed model")}`),
+    data.removed.length > 0 && h("span", {}, `The search also finds ${plural(data.removed.length, "earlier model")}`),
   );
 }
 

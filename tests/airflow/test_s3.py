@@ -22,7 +22,7 @@ from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, detect
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
 from io_intelligence_provider.hooks.store import filesystem_of, open_store
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 from io_intelligence_provider.storage.filesystem import Files
 from io_intelligence_provider.store.layout import models_path

@@ -41,7 +41,7 @@ from io_intelligence_provider.changes.values import percent
 from io_intelligence_provider.contract.columns import COLUMNS, PRICE_COLUMNS, QUOTA_COLUMNS, arrow_schema
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.store.layout import (

@@ -93,7 +93,7 @@ def create_app() -> ASGIApp:
     """Return the page over the store that the command line names."""
     from io_intelligence_provider import SnapshotStore
     from io_intelligence_provider.plugin.app import build_app
-    from io_intelligence_provider.plugin.reader import StoreSource
+    from io_intelligence_provider.plugin.listing import StoreSource
 
     return build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None)
 

@@ -23,7 +23,7 @@ from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.plugin.api.costs import configured_traffic
 from io_intelligence_provider.plugin.app import all_dags_readable, build_api, build_app
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 PREFIX = "/io-intelligence/"
 MODELS = "/api/v1/models"

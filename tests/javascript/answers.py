@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import FOLDER, build_api
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 __all__ = ["TARGET", "render"]
 

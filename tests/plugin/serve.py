@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.api import status
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 
 def everyone() -> None:

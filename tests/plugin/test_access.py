@@ -24,7 +24,7 @@ from helpers.datasets import ORDERS, file_runs
 from helpers.stores import StoreBuilder, model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import build_api
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 from io_intelligence_provider.quality.results_store import ResultHistory
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long]

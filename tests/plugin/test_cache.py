@@ -18,7 +18,8 @@ from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.api.changes import ChangesParameters, get_changes
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.http import Page
-from io_intelligence_provider.plugin.reader import Reader, StoreSource, read_skipping_damaged, take_listing
+from io_intelligence_provider.plugin.listing import StoreSource, take_listing
+from io_intelligence_provider.plugin.reader import Reader, read_skipping_damaged
 from io_intelligence_provider.storage.local import FolderNames
 from io_intelligence_provider.store.layout import changes_path
 

@@ -18,7 +18,7 @@ from helpers.stores import model_row, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.plugin.app import FOLDER, SECURITY_HEADERS, StaticFiles
 from io_intelligence_provider.plugin.cache import Cache
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 pytestmark = pytest.mark.long
 

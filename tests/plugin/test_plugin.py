@@ -45,7 +45,7 @@ from starlette.testclient import TestClient
 from io_intelligence_provider import SnapshotStore
 from fastapi.routing import APIRoute
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 page = build_app(StoreSource(lambda: SnapshotStore(sys.argv[1])), lambda: None)
 client = TestClient(page)

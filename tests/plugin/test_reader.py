@@ -15,7 +15,8 @@ from helpers.stores import model_row, nth_day, refused_record
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin.cache import Cache
-from io_intelligence_provider.plugin.reader import Reader, take_listing
+from io_intelligence_provider.plugin.listing import take_listing
+from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.store.layout import changes_path, models_path
 
 ROUTES = {

@@ -25,7 +25,7 @@ from helpers.stores import file_every_kind
 from io_intelligence_provider import SnapshotStore
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.plugin.app import build_api
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 

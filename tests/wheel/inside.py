@@ -192,7 +192,7 @@ def routes(url: str, user: str, password: str) -> None:
 
     from io_intelligence_provider.plugin import URL_PREFIX
     from io_intelligence_provider.plugin.app import build_api
-    from io_intelligence_provider.plugin.reader import StoreSource
+    from io_intelligence_provider.plugin.listing import StoreSource
 
     pool = urllib3.PoolManager(retries=False, timeout=120)
     login = pool.request("POST", f"{url}/auth/token", json={"username": user, "password": password})

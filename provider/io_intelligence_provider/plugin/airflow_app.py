@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from io_intelligence_provider.alerts.traffic import Traffic, traffic_from
 from io_intelligence_provider.hooks.store import TRAFFIC_VARIABLE, open_store, traffic_text
 from io_intelligence_provider.plugin.app import build_app
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 from io_intelligence_provider.store.store import SnapshotStore
 
 __all__ = ["create_app", "open_configured_store"]

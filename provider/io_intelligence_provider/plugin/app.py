@@ -37,7 +37,7 @@ from io_intelligence_provider.plugin.api import (
 from io_intelligence_provider.plugin.cache import Cache, CacheEntry
 from io_intelligence_provider.plugin.errors import HANDLERS, problem_of
 from io_intelligence_provider.plugin.http import METHODS, Body, Page, etag_of, respond
-from io_intelligence_provider.plugin.reader import StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
 
 __all__ = [
     "FOLDER",

@@ -25,7 +25,8 @@ from io_intelligence_provider.errors import StorageError
 from io_intelligence_provider.plugin import cache
 from io_intelligence_provider.plugin.cache import DAMAGE_SECONDS, Cache, CacheEntry, StuckError
 from io_intelligence_provider.plugin.errors import UnreachableError
-from io_intelligence_provider.plugin.reader import Reader, StoreSource
+from io_intelligence_provider.plugin.listing import StoreSource
+from io_intelligence_provider.plugin.reader import Reader
 
 __all__ = ["JSON", "METHODS", "Body", "Page", "answer", "etag_of", "render", "respond"]
 

@@ -16,7 +16,8 @@ from helpers.http_clients import PageClient, reader_of
 from helpers.stores import StoreBuilder, make_check_run, model_row, nth_day, refused_record
 from io_intelligence_provider.plugin import results
 from io_intelligence_provider.plugin.cache import Cache
-from io_intelligence_provider.plugin.reader import Reader, take_listing
+from io_intelligence_provider.plugin.listing import take_listing
+from io_intelligence_provider.plugin.reader import Reader
 from io_intelligence_provider.plugin.results import task_of_snapshot
 from io_intelligence_provider.quality.result import CheckResult
 from io_intelligence_provider.quality.results_store import ResultHistory

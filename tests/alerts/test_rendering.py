@@ -415,3 +415,32 @@ def test_a_link_cannot_leave_its_place():
 @pytest.mark.parametrize(("length", "shown"), [(150, "t" * 150), (151, "t" * 149 + "…")])
 def test_a_title_that_is_too_long_for_slack_ends_with_an_ellipsis(length, shown):
     assert to_slack([Title("t" * length)])[0]["text"]["text"] == shown
+
+
+def test_marks_at_the_edge_of_a_word_do_not_format():
+    (section,) = to_slack([Fact("a", "*x* y_z 5*6")])[1:]
+    joined = "\N{WORD JOINER}*\N{WORD JOINER}"
+    assert section["text"]["text"] == f"• *a* {joined}x{joined} y_z 5*6"
+
+
+def test_title_and_links_are_kept_before_what_fills_the_message():
+    facts = [Fact(str(number), "x" * 1_150) for number in range(7)]  # six leave no room for a link
+    link = Link("https://x.test/", "Open")
+    for kept, size in ((5, 7), (5, 6)):
+        text = "\n".join(one["text"]["text"] for one in to_slack([Title("t"), *facts[:size], link])[1:])
+        shown = [f"• *{number}* {'x' * 1_150}" for number in range(kept)]
+        more = "1 more line is" if size - kept == 1 else f"{size - kept} more lines are"
+        assert text == "\n".join([*shown, f"{more} too long to show.", "<https://x.test/|Open>"])
+
+
+def test_fourteen_headings_begin_sections():
+    headings = [Heading(str(number)) for number in range(16)]
+    texts = [one["text"]["text"] for one in to_slack(headings)[1:]]
+    assert texts == [*(f"*{number}*" for number in range(13)), "*13*\n*14*\n*15*"]
+
+
+@pytest.mark.parametrize(("length", "sections"), [(1_449, [2_900]), (1_450, [1_450, 1_450])])
+def test_lines_share_a_section_below_its_length(length, sections):
+    parts = [Part("x" * (size - len("• `m` "))) for size in (1_450, length)]
+    changes = [Change("m", (part,)) for part in parts]
+    assert [len(one["text"]["text"]) for one in to_slack(changes)[1:]] == sections

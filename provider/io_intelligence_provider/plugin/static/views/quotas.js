@@ -122,6 +122,7 @@ export async function show({ node, params, status }) {
   /** @param {URLSearchParams} now */
   function draw(now) {
     const sort = now.get("sort") ?? DEFAULT_SORT;
+    if (search.input !== document.activeElement) search.input.value = now.get("q") ?? "";
     const rows = sorted(data.items.filter(matcher(now.get("q") ?? "")), sort, [NAME, ...columns]);
     keepFocus(node, () => {
       replaceChildren(

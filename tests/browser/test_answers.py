@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from chromium import expect, until_drawn
+
+from helpers.stores import StoreBuilder, model_row
+from io_intelligence_provider import SnapshotStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -157,3 +161,34 @@ def test_text_that_begins_with_a_time_is_shown_whole(show: Callable[..., Page]) 
     page.route("**/api/model?*", answer)
     go(page, f"#/models?model={MODEL}")
     expect(page.get_by_role("dialog")).to_contain_text(text)
+
+
+def test_quotas_of_an_older_day_are_shown_though_the_last_day_has_access_tiers(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    builder = StoreBuilder(tmp_path / "store")
+    builder.file(0, model_row("a", chat_daily_quota_tier_1=7000), changes=True)
+    builder.file(1, model_row("a", min_access_tier="standard"), changes=True)
+    first, last = SnapshotStore(builder.root).dates()
+    page = new_page()
+    page.goto(f"{serve(builder.root)}#/quotas")
+    table = page.get_by_role("table", name=f"Quotas of {last}")
+    expect(table.locator("tbody")).to_contain_text("standard")
+    go(page, f"#/quotas?end={first}")
+    expect(page.get_by_role("table", name=f"Quotas of {first}")).to_contain_text("7\u202f000")
+    expect(page.get_by_text("Daily quotas of tier 1")).to_be_visible()
+
+
+def test_an_unpublished_status_is_not_inactive_and_a_developer_may_be_called_unknown(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    builder = StoreBuilder(tmp_path / "store")
+    rows = [model_row("a", status="active"), model_row("b", developer="unknown")]
+    builder.file(0, *rows, changes=True)
+    page = new_page()
+    page.goto(f"{serve(builder.root)}#/overview")
+    tile = page.locator(".tile").filter(has_text="Active")
+    expect(tile).to_contain_text("1 other")
+    go(page, "#/models")
+    expect(page.get_by_label("Developer").locator("option")).to_have_text(["All 1", "unknown"])
+    expect(page.get_by_label("Status").locator("option")).to_have_text(["Any", "active", "not published"])

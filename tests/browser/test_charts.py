@@ -191,6 +191,24 @@ def test_an_unknown_value_is_a_gap(
     assert all(float(y) < float(bottom[1]) for y in re.findall(r"(?:M[\d.]+ |V)([\d.]+)", path))
 
 
+def test_a_price_that_is_new_on_a_day_is_not_said_to_be_unchanged(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    builder = StoreBuilder(tmp_path / "store")
+    for number in range(3):
+        late = [model_row("b", output_token_price="3")] if number else []
+        builder.file(number, model_row("a", output_token_price="2"), *late, changes=True)
+    page = new_page()
+    page.goto(f"{serve(builder.root)}#/models?model=b")
+    until_drawn(page)
+    chart(page).focus()
+    page.keyboard.press("End")
+    row = page.locator(".hover-card .hover-row")
+    expect(row).to_have_text("Output3.00unchanged")
+    page.keyboard.press("Home")
+    expect(row).to_have_text("Output3.00n/a")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_are_those_of_the_theme(show: Callable[..., Page], theme: str) -> None:
     page = show(PRICES, theme=theme)

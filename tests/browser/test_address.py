@@ -145,6 +145,7 @@ PINNED = {
     "#/models?sort=name": "sort=name&date=2026-06-30",
     "#/prices?model=openai/gpt-oss-20b": "model=openai%2Fgpt-oss-20b&start=2026-05-01&end=2026-06-30",
     "#/changes?size=20": "size=20&start=2026-06-18&end=2026-06-30",
+    "#/alerts": "end=2026-06-30",
     "#/quality": "day=2026-06-30",
 }
 

@@ -94,6 +94,31 @@ def test_the_keyboard_selects_and_zooms_and_comes_back(show: Callable[..., Page]
     expect(panel).to_have_count(0)
 
 
+@pytest.mark.parametrize("address", [PRICES + "&range=all", "#/changes"], ids=["prices", "changes"])
+def test_a_chart_that_the_keyboard_zoomed_keeps_the_focus(show: Callable[..., Page], address: str) -> None:
+    page = show(address)
+    chart(page).focus()
+    page.keyboard.press("End")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    before = page.url
+    page.keyboard.press("Enter")
+    expect(page).not_to_have_url(before)
+    until_drawn(page)
+    expect(chart(page)).to_be_focused()
+
+
+def test_a_day_to_compare_with_after_the_range_has_its_own_price(show: Callable[..., Page]) -> None:
+    page = show("#/prices?model=openai/gpt-oss-120b&start=2026-06-20&end=2026-06-25&compare=2026-06-30")
+    cells = page.get_by_role("table").last.locator("tbody tr").first.locator("td")
+    expect(cells.nth(0)).to_have_text("0.68")
+    expect(cells.nth(1)).not_to_have_text("0.68")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("^CSV")).click()
+        page.get_by_role("button", name=re.compile("^Decimal point")).click()
+    assert "2026-06-30" not in Path(waiting.value.path()).read_text("utf-8")
+
+
 def test_pointing_at_bars_reads_the_counts_of_the_day(show: Callable[..., Page]) -> None:
     page = show("#/changes")
     bars = chart(page)
@@ -164,6 +189,24 @@ def test_an_unknown_value_is_a_gap(
     bottom = re.search(r"M[\d.]+ ([\d.]+)H", axis)
     assert bottom
     assert all(float(y) < float(bottom[1]) for y in re.findall(r"(?:M[\d.]+ |V)([\d.]+)", path))
+
+
+def test_a_price_that_is_new_on_a_day_is_not_said_to_be_unchanged(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    builder = StoreBuilder(tmp_path / "store")
+    for number in range(3):
+        late = [model_row("b", output_token_price="3")] if number else []
+        builder.file(number, model_row("a", output_token_price="2"), *late, changes=True)
+    page = new_page()
+    page.goto(f"{serve(builder.root)}#/models?model=b")
+    until_drawn(page)
+    chart(page).focus()
+    page.keyboard.press("End")
+    row = page.locator(".hover-card .hover-row")
+    expect(row).to_have_text("Output3.00unchanged")
+    page.keyboard.press("Home")
+    expect(row).to_have_text("Output3.00n/a")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -156,6 +156,19 @@ def test_a_refused_record_is_shown_as_text(new_page: Callable[..., Page], url: s
     assert harmless(page) == []
 
 
+def test_a_record_that_is_cut_short_keeps_the_words_of_its_last_text(
+    new_page: Callable[..., Page], url: str
+) -> None:
+    page = new_page()
+    page.goto(f"{url}#/quality")
+    shown = page.evaluate("""async () => {
+      const base = document.querySelector("script[type=module]").src.replace(/app[.]js$/, "");
+      const { record } = await import(`${base}quality/record.js`);
+      return record('{"text":"two words, and: more', [], true).textContent;
+    }""")
+    assert '"text": "two words, and: more…' in shown
+
+
 def test_what_one_searches_for_is_text(new_page: Callable[..., Page], url: str) -> None:
     page = new_page()
     page.goto(f"{url}#/models?q=%3Cimg%20src%3Dq%20onerror%3Dalert(6)%3E")

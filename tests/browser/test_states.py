@@ -111,6 +111,16 @@ def test_a_missing_report_takes_only_its_own_part_away(
     expect(page.locator(".tile").filter(has_text="Data quality")).to_contain_text("—")
 
 
+def test_a_model_whose_changes_were_never_detected_is_not_said_to_have_none(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], damaged: Path
+) -> None:
+    shutil.rmtree(damaged / "changes")
+    page = new_page()
+    page.goto(f"{serve(damaged)}#/models?model=openai/gpt-oss-120b")
+    expect(page.get_by_role("dialog").locator(".facts").first).to_be_visible()
+    expect(page.get_by_role("dialog")).not_to_contain_text("None since the first snapshot")
+
+
 def test_a_store_that_fills_while_one_looks(
     new_page: Callable[..., Page], serve: Callable[[Path], str], recorded_store: Path, tmp_path: Path
 ) -> None:

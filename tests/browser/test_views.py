@@ -333,6 +333,14 @@ def test_what_no_change_matches_says_so(show: Callable[..., Page]) -> None:
     expect(page.locator(".feed")).to_have_count(0)
     page.get_by_role("button", name="Clear search and filters").click()
     expect(page.get_by_role("table", name="Changes")).to_contain_text("30 price changes")
+    expect(page.get_by_role("searchbox")).to_have_value("")
+
+
+def test_the_search_of_quotas_is_cleared_with_its_field(show: Callable[..., Page]) -> None:
+    page = show("#/quotas?q=no-such-model")
+    page.get_by_role("button", name="Clear the search").click()
+    expect(page.get_by_role("table", name="Quotas of 2026-06-30")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value("")
 
 
 def test_a_count_of_what_is_hidden_says_why(show: Callable[..., Page]) -> None:

@@ -130,6 +130,7 @@ test("a linear axis starts at zero and holds the highest value", () => {
     assert.equal(new Set(texts).size, texts.length, String(texts));
   }
   assert.deepEqual(linearTicks(3, true).texts, ["0", "1", "2", "3"]);
+  assert.equal(linearTicks(9.2e18, true).texts[0], "0");
   assert.deepEqual(linearTicks(0), { range: [0, 1], values: [0], texts: ["0.00"] });
 });
 

@@ -25,6 +25,7 @@ test("an address is read and changed, and what it does not know is kept", () => 
   assert.equal(route.changed(read, { model: ["d"], scale: null }), "#/prices?model=d");
   assert.equal(route.parse("#/nothing?x=1").view, "overview");
   assert.equal(route.link("models", { q: "a b" }), "#/models?q=a+b");
+  assert.equal(route.parse("#/models?q=what?&sort=name").params.toString(), "q=what%3F&sort=name");
 });
 
 test("another page has views of its own", () => {
@@ -180,6 +181,8 @@ test("what is unknown satisfies no bound, and a doubtful or free price can be hi
   assert.equal(asks("capability=tools&capability=chat")(model("1", "1", { capabilities: ["tools"] })), false);
   assert.equal(asks("zero=hide")(model("1", "0")), false);
   assert.equal(asks("zero=hide&by=input")(model("1", "0")), true);
+  assert.equal(asks("zero=hide&by=blended&ratio=1:0")(model("1", "0")), true); // only input is asked for
+  assert.equal(asks("zero=hide&by=blended&ratio=1:1")(model("1", "0")), false);
 });
 
 test("a doubtful 0 is no price: no bound lists it, and no blended price counts it as 0", () => {

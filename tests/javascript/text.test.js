@@ -72,6 +72,17 @@ test("a share is never rounded up to all", () => {
   assert.equal(format.share(null), "—");
 });
 
+test("a share of something is never rounded down to none", () => {
+  assert.equal(format.share(0.0004), "<0.1\u202f%");
+  assert.equal(format.share(0.001), "0.1\u202f%");
+  assert.equal(format.share(0), "0\u202f%");
+});
+
+test("a product of shares is written as what it stands for", () => {
+  assert.equal(format.share((1 / 3) * (3 / 5)), "20\u202f%");
+  assert.equal(format.share(0.9999999), "99.9\u202f%");
+});
+
 test("numbers are grouped and counted", () => {
   assert.equal(format.count(1048576), "1\u202f048\u202f576");
   assert.equal(format.count("9007199254740993"), "9\u202f007\u202f199\u202f254\u202f740\u202f993");

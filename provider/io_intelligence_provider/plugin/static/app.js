@@ -13,7 +13,7 @@ import * as store from "./store.js";
 /** @typedef {import("./route.js").Route} Route */
 /**
  * What a view is given, and what it returns: `placed` is called once it is in the document, `change` when the address
- * has changed, `pinned` returns the parameters that fix the days it shows.
+ * has changed, and may return the warnings of what it shows then; `pinned` returns the parameters that fix its days.
  * @typedef {{node: HTMLElement, params: URLSearchParams, status: store.Status}} Context
  * @typedef {{
  *   warnings?: string[],
@@ -30,7 +30,7 @@ const top = h("div", { class: "top-banners" });
 const place = h("div", {});
 /** @type {(View & {name: string, query: string}) | null} */
 let current = null;
-/** @type {{model: string, close: () => void} | null} */
+/** @type {{model: string, date: string, close: () => void} | null} */
 let panel = null;
 let turn = 0; // counts requests, so that a view is dropped when it arrives after a later request
 
@@ -113,15 +113,17 @@ function refreshed() {
 function drawPanel({ view, params }) {
   const named = params.get(panelKey(view));
   const known = store.status();
-  if (panel?.model === named) return;
+  const date = params.get("date") ?? known?.latest ?? "";
+  if (panel?.model === named && panel?.date === date) return;
   panel?.close();
   panel = null;
   if (named === null || !known?.latest) return;
   panel = {
     model: named,
+    date,
     close: openModel({
       named,
-      date: params.get("date") ?? known.latest,
+      date,
       status: /** @type {store.Status} */ (known),
       closed() {
         panel = null;
@@ -145,10 +147,15 @@ async function show(route) {
     current.query = query;
     drawPanel(route);
     if (same) return;
+    turn += 1;
+    const mine = turn;
     try {
-      await current.change(params);
+      const found = await current.change(params);
+      if (mine !== turn) return;
+      if (current && Array.isArray(found)) current.warnings = found;
       drawBanners();
     } catch (error) {
+      if (mine !== turn) return;
       current?.stop();
       current = null;
       showError(error, view);

@@ -1,6 +1,7 @@
 // @ts-check
 // Builds the controls that several views share: groups of buttons, lists, fields of days, search, CSV, Copy link.
 
+import { described } from "./components.js";
 import { FORMS, formsFor } from "./csv.js";
 import { h, icon, say } from "./dom.js";
 import { isDay } from "./format.js";
@@ -169,8 +170,26 @@ export function searchField(value, onInput, what = "models") {
 }
 
 /**
+ * Do what a control asks for, once at a time; an error is told beside the control.
+ * @param {HTMLElement} control
+ * @param {() => unknown} ask
+ */
+export async function attempt(control, ask) {
+  if (control.getAttribute("aria-busy")) return;
+  if (control.nextElementSibling?.classList.contains("told")) control.nextElementSibling.remove();
+  control.setAttribute("aria-busy", "true");
+  try {
+    await ask();
+  } catch (error) {
+    const { title, text } = described(error);
+    control.after(h("span", { class: "told warned", role: "alert" }, ` ${title}. ${text}`));
+  }
+  control.removeAttribute("aria-busy");
+}
+
+/**
  * Build the button that opens the forms of CSV, the one of the reader's locale first.
- * @param {(form: import("./csv.js").Form) => void} save
+ * @param {(form: import("./csv.js").Form) => unknown} save
  */
 export function csvMenu(save) {
   /** @type {HTMLDetailsElement} */
@@ -204,7 +223,7 @@ export function csvMenu(save) {
             type: "button",
             onclick: () => {
               menu.open = false;
-              save(form);
+              attempt(menu, () => save(form));
             },
           },
           FORMS[form].text,

@@ -59,12 +59,14 @@ export function percent(value) {
 }
 
 /**
- * Format a share of 1 as "100 %" or "98.5 %"; never rounded up to 100.
+ * Format a share of 1 as "100 %" or "98.5 %"; never rounded up to 100, nor down to 0.
  * @param {number | null | undefined} value
  */
 export function share(value) {
   if (value === null || value === undefined) return "—";
-  const text = (Math.floor(value * 1000) / 10).toFixed(1).replace(/\.0$/, "");
+  if (value > 0 && value < 0.001) return `<0.1${NARROW}%`;
+  // A product of shares may be a little below what it stands for: 1/3 × 3/5 is 0.19999999999999998.
+  const text = (Math.floor(value * 1000 + 1e-9) / 10).toFixed(1).replace(/\.0$/, "");
   return `${text}${NARROW}%`;
 }
 

@@ -25,8 +25,8 @@ const listeners = [];
  * @returns {Route}
  */
 export function parse(hash = window.location.hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  return { view: own.includes(path) ? path : own[0], params: new URLSearchParams(query) };
+  const [path, ...query] = hash.replace(/^#\/?/, "").split("?");
+  return { view: own.includes(path) ? path : own[0], params: new URLSearchParams(query.join("?")) };
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { get } from "../api.js";
 import { counted, emptyState } from "../components.js";
+import { attempt } from "../controls.js";
 import { h, replaceChildren } from "../dom.js";
 import { capital, count, daysBetween, field, PRICES, plural, today, weekday } from "../format.js";
 import { update } from "../route.js";
@@ -42,7 +43,9 @@ export function drawFeed(card, data, state) {
     );
     const left = data.total - items.length;
     const text = `Show ${count(Math.min(left, PAGE))} more of ${count(left)}`;
-    replaceChildren(more, left > 0 && h("button", { class: "button", type: "button", onclick: next }, text));
+    /** @type {HTMLButtonElement} */
+    const button = h("button", { class: "button", type: "button", onclick: () => attempt(button, next) }, text);
+    replaceChildren(more, left > 0 && button);
   }
 
   async function next() {
@@ -151,7 +154,10 @@ function hiddenCount(day, columns, state) {
       {
         class: "button bare",
         type: "button",
-        onclick: (event) => reveal(/** @type {HTMLButtonElement} */ (event.currentTarget), day, columns, state),
+        onclick: (event) => {
+          const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
+          attempt(button, () => reveal(button, day, columns, state));
+        },
       },
       "show",
       h("span", { class: "unseen" }, ` the ${words} changes of ${day.date}`),
@@ -166,7 +172,6 @@ function hiddenCount(day, columns, state) {
  * @param {State} state
  */
 async function reveal(button, day, columns, state) {
-  button.disabled = true;
   const line = /** @type {HTMLTableRowElement} */ (button.closest("tr"));
   const data = await get("changes", {
     ...query(state, { start: day.date, end: day.date, min_pct: null, direction: null }),

@@ -40,7 +40,7 @@ export function linearTicks(high, whole = false) {
   const fraction = (/** @type {number} */ value) => (value.toFixed(12).replace(/0+$/, "").split(".")[1] ?? "").length; // 1e21 has no point
   const most = whole ? 0 : Math.max(2, ...values.map(fraction));
   const text = (/** @type {number} */ value) => {
-    if (value === 0 && !whole) return "0.00";
+    if (value === 0) return whole ? "0" : "0.00";
     if (high >= 1e15) return value.toExponential(1).replace("e+", "e");
     return whole || high >= 10_000 ? count(Math.round(value)) : value.toFixed(most);
   };

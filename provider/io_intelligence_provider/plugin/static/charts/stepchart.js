@@ -22,6 +22,7 @@ import { keepDrawn, pointing } from "./pointer.js";
  * @property {string} title
  * @property {boolean} [log]
  * @property {boolean} [whole] whether values are whole numbers
+ * @property {boolean} [alternate] whether the series take turns: a day names those that have a value
  * @property {string | null} [compare] a day to mark
  * @property {string[]} [marks] days to mark on the axis
  * @property {(start: string, end: string) => void} [zoom] takes a brushed range; by default the chart zooms itself
@@ -64,7 +65,7 @@ export function stepChart(node, options) {
     title: options.title,
     zoom: options.zoom ?? ((start, end) => zoomTo([start, end])),
     reset,
-    card: (day) => dayCard(plotted, day, options.format),
+    card: (day) => dayCard(plotted, day, options),
     marks: (day, scale) => dots(plotted, day, scale, options.log),
   });
   node.classList.add("chart");
@@ -207,31 +208,38 @@ function compared(day, { x, left, right, top, bottom }) {
  * Build the card of a day: each value and its move, the highest first.
  * @param {Plotted[]} plotted
  * @param {string} day
- * @param {Options["format"]} format
+ * @param {Options} options
  */
-function dayCard(plotted, day, format) {
+function dayCard(plotted, day, { format, alternate }) {
   const rows = plotted.map((series) => {
     const now = geometry.stepAt(series.within, day);
     const found = valueAt(series, day, format);
     const last = geometry.stepBefore(series.steps, day);
     const earlier = geometry.knownValue(last);
     const value = found?.value ?? null;
-    const changed = now?.[0] === day && last !== null && (earlier !== value || last[2] !== now[2]);
+    // Without a step before, it is new on that day.
+    const changed = now?.[0] === day && (last === null || earlier !== value || last[2] !== now[2]);
     return { series, found, changed, pct: geometry.change(earlier, value), absent: !now?.[2] };
   });
   rows.sort((a, b) => Number(b.found?.value ?? -1) - Number(a.found?.value ?? -1));
   return [
     h("div", { class: "hover-head" }, h("b", {}, day), h("span", { class: "muted" }, "change on the day")),
-    ...rows.map(({ series, found, changed, pct, absent }) =>
-      h(
-        "div",
-        { class: "hover-row" },
-        h("span", { class: `key ${series.shade}` }),
-        h("span", { class: "hover-name", dir: "auto" }, cut(series.label, 60)),
-        h("span", {}, found?.text ?? (absent ? "not on file" : "not published")),
-        h("span", { class: "number" }, !found ? "" : changed ? move(pct) : h("span", { class: "muted" }, "unchanged")),
+    ...rows
+      .filter(({ absent }) => !(alternate && absent))
+      .map(({ series, found, changed, pct, absent }) =>
+        h(
+          "div",
+          { class: "hover-row" },
+          h("span", { class: `key ${series.shade}` }),
+          h("span", { class: "hover-name", dir: "auto" }, cut(series.label, 60)),
+          h("span", {}, found?.text ?? (absent ? "not on file" : "not published")),
+          h(
+            "span",
+            { class: "number" },
+            !found ? "" : changed ? move(pct) : h("span", { class: "muted" }, "unchanged"),
+          ),
+        ),
       ),
-    ),
   ];
 }
 

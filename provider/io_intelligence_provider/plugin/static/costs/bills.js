@@ -145,6 +145,7 @@ export function drawBill(card, data, dates) {
     end: data.date,
     days: dates.filter((day) => day >= start && day <= data.date),
     format: money,
+    alternate: true,
     title: "Bill over time",
   });
 }

@@ -20,7 +20,7 @@ import { cut, daysBetween, field, plusDays } from "../format.js";
 export function comparison(state, series, kind) {
   const from = state.compare ?? state.start;
   const rows = series.map((item) => {
-    const within = stepsFrom(item.steps, state.start);
+    const within = stepsFrom(item.steps, state.start).filter((step) => step[0] <= state.end);
     const known = within
       .map(knownValue)
       .filter((value) => value !== null)

@@ -67,7 +67,8 @@ export async function history({ node, params, status }, kind) {
     state = next;
     const { models, column, start, end, compare } = state;
     const first = compare && compare < start ? compare : start;
-    const answered = models.length ? get("history", { models, fields: [column], start: first, end }) : null;
+    const last = compare && compare > end ? compare : end;
+    const answered = models.length ? get("history", { models, fields: [column], start: first, end: last }) : null;
     // A ledger that cannot be read leaves the marks out, not the prices.
     const alerted = kind.marked && models.length ? get("alerts", { models, start, end, limit: 5000 }) : null;
     const marks = alerted?.then(({ items }) => items.filter((item) => item.field === column)).catch(() => []);
@@ -109,14 +110,17 @@ export async function history({ node, params, status }, kind) {
       notes,
       answer.warnings.map((text) => components.banner("warn", text)),
     );
-    stop();
-    stop = drawChart(card, state, answer, kind, []);
+    const chart = (/** @type {Api.SentChange[]} */ alerts) =>
+      keepFocus(card, () => {
+        stop();
+        stop = drawChart(card, state, answer, kind, alerts);
+      });
+    chart([]);
     table.hidden = false;
     replaceChildren(table, comparison(state, linesOf(answer), kind));
     const marked = (await marks) ?? []; // of a slow storage, so the chart does not wait for them
     if (mine !== asked || !marked.length) return;
-    stop();
-    stop = drawChart(card, state, answer, kind, marked);
+    chart(marked);
   }
 
   replaceChildren(card, components.skeleton(6));
@@ -308,7 +312,7 @@ function drawChart(card, state, answer, kind, alerts) {
   const title = `${name} ${kind.word}`;
   const plot = h("div", { class: "plot tall" });
   const marks = [...new Set(alerts.map((alert) => alert.date))].sort();
-  const days = answer.dates.filter((day) => day >= start);
+  const days = answer.dates.filter((day) => day >= start && day <= end);
   const gaps = log && series.some(({ steps }) => steps.some((step) => step[2] && Number(step[1] ?? 1) === 0));
   const unit = kind.unit(state.column);
   replaceChildren(
@@ -353,7 +357,7 @@ function drawChart(card, state, answer, kind, alerts) {
 function save(state, answer, form) {
   const series = linesOf(answer);
   const rows = answer.dates
-    .filter((day) => day >= state.start)
+    .filter((day) => day >= state.start && day <= state.end)
     .flatMap((day) =>
       series.map((item) => {
         const step = stepAt(item.steps, day);

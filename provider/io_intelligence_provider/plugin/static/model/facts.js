@@ -15,7 +15,7 @@ function written(fact) {
   if (typeof value === "number")
     return `${Number.isInteger(value) ? count(value) : value}${fact.unit ? ` ${fact.unit}` : ""}`;
   // Timestamps are in UTC; seconds are not of interest here.
-  if (typeof value === "string" && /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value))
+  if (typeof value === "string" && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/.test(value))
     return `${value.slice(0, 10)} ${value.slice(11, 16)}`;
   return cut(String(value), 2000);
 }

@@ -61,8 +61,10 @@ export function priceTable(data) {
 export function changes(data) {
   const { model } = data;
   const head = h("h3", {}, "Changes");
-  if (!data.changes.length)
-    return [h("div", { class: "section-head" }, head), h("p", { class: "muted" }, "None since the first snapshot.")];
+  if (!data.changes.length) {
+    const none = data.price_changes === null ? "Not on file." : "None since the first snapshot.";
+    return [h("div", { class: "section-head" }, head), h("p", { class: "muted" }, none)];
+  }
   const byDay = Map.groupBy(data.changes, (change) => change.date);
   const prices = ["input_token_price", "output_token_price"];
   const days = [...byDay].slice(0, 8);

@@ -37,17 +37,20 @@ export function filters(data, params) {
   const developers = distinct((model) => [model.developer]);
   const options = (/** @type {string} */ all, /** @type {string[]} */ values) => [
     { value: "", text: all },
-    ...values.map((value) => ({ value, text: value === "unknown" ? "not published" : cut(value, 40) })),
+    ...values.map((value) => ({ value, text: cut(value, 40) })),
   ];
-  const states = distinct((model) => [model.status]);
-  if (data.items.some((model) => model.status === null)) states.push("unknown");
+  const states = options(
+    "Any",
+    distinct((model) => [model.status]),
+  );
+  if (data.items.some((model) => model.status === null)) states.push({ value: "unknown", text: "not published" });
   const box = h(
     "span",
     { class: "filters" },
     select("Developer", options(`All ${developers.length}`, developers), params.get("developer") ?? "", (value) =>
       update({ developer: value || null }),
     ),
-    select("Status", options("Any", states), params.get("status") ?? "", (value) => update({ status: value || null })),
+    select("Status", states, params.get("status") ?? "", (value) => update({ status: value || null })),
     finder(data, params),
   );
   const opened = FILTERS.some((key) => params.get(key));

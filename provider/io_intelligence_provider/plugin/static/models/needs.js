@@ -92,7 +92,7 @@ export function finds(params) {
   return (/** @type {Api.Model} */ model) => {
     if (context !== null && !(Number(model.context_window) >= context)) return false;
     if (!capabilities.every((word) => model.capabilities.includes(word))) return false;
-    if (hide && parts.some(([key]) => isZero(model.prices[key]))) return false;
+    if (hide && parts.some(([key, part]) => part && isZero(model.prices[key]))) return false;
     if (most === null) return true;
     const found = weighted(model, parts);
     return found !== null && found.sum <= most * found.weight;

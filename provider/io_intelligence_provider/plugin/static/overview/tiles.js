@@ -106,7 +106,7 @@ export function tiles(data) {
     tile(
       "Active",
       count(data.active),
-      data.active === null ? "status not published" : `${count(data.models - data.active)} inactive`,
+      data.active === null ? "status not published" : plural(data.models - data.active, "other"),
       { href: link("models", { date, status: data.active === null ? null : "active" }) },
     ),
     tile("Like for like", likeForLike(data), indexNote(data), {

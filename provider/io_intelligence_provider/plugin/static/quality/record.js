@@ -3,7 +3,7 @@
 
 import { h } from "../dom.js";
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?[0-9][-+.0-9eE]*|true|false|null|[{}[\],:]|[^\s]/g;
+const TOKEN = /"(?:[^"\\]|\\.)*"?|-?[0-9][-+.0-9eE]*|true|false|null|[{}[\],:]|[^\s]/g;
 
 /** @typedef {{depth: number, key: string | null, keys: (string | null)[]}} Line */
 /** @typedef {Set<string | null>} Columns */

@@ -3,7 +3,7 @@
 
 import { get } from "../api.js";
 import { banner, cardHead, emptyState, modelName, move, shortName } from "../components.js";
-import { daysField } from "../controls.js";
+import { attempt, daysField } from "../controls.js";
 import { h, icon, keepFocus, replaceChildren } from "../dom.js";
 import { anyValue, count, cut, field, plural } from "../format.js";
 import { modelCombo } from "../history/combo.js";
@@ -23,6 +23,7 @@ export async function show({ node, params, status }) {
   const card = h("section", { class: "card" });
   const [first, last] = [status.dates[0], status.latest];
   let asked = 0;
+  let end = last;
   replaceChildren(node, bar, pills, notes, card);
 
   const query = (/** @type {URLSearchParams} */ now) => ({
@@ -37,7 +38,8 @@ export async function show({ node, params, status }) {
     asked += 1;
     const mine = asked;
     const asks = query(now);
-    const days = /** @type {[string, string]} */ ([asks.start ?? first, asks.end ?? last]);
+    end = asks.end ?? last;
+    const days = /** @type {[string, string]} */ ([asks.start ?? first, end]);
     keepFocus(node, () => {
       replaceChildren(
         bar,
@@ -60,23 +62,25 @@ export async function show({ node, params, status }) {
 
     function fill() {
       const left = data.total - items.length;
+      /** @type {HTMLButtonElement} */
+      const more = h(
+        "button",
+        { type: "button", class: "button", onclick: () => attempt(more, next) },
+        `Show more of ${count(left)}`,
+      );
       replaceChildren(
         card,
         cardHead("Alerts", `${plural(data.total, "change")} sent, the last sent first`),
         items.length
           ? h("ul", { class: "alerts" }, items.map(row))
           : emptyState("No alert was sent", "about these days and models, as far as the ledger says."),
-        left > 0 &&
-          h(
-            "div",
-            { class: "more" },
-            h("button", { type: "button", class: "button", onclick: next }, `Show more of ${count(left)}`),
-          ),
+        left > 0 && h("div", { class: "more" }, more),
       );
     }
 
     async function next() {
       const page = await get("alerts", { ...asks, offset: items.length });
+      if (mine !== asked) return;
       items.push(...page.items);
       fill();
     }
@@ -84,7 +88,7 @@ export async function show({ node, params, status }) {
     fill();
   }
 
-  return { placed: () => draw(params), stop: () => (asked += 1), change: draw, pinned: () => ({}) };
+  return { placed: () => draw(params), stop: () => (asked += 1), change: draw, pinned: () => ({ end }) };
 }
 
 /**

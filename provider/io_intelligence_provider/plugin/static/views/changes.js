@@ -47,12 +47,15 @@ export async function show({ node, params, status }) {
     asked.abort();
     asked = new AbortController();
     const { signal } = asked;
+    if (search.input !== document.activeElement) search.input.value = state.q;
     keepFocus(node, () => {
       replaceChildren(bar, search.field, controlsOf(state, status));
       drawPill(pills, state);
     });
-    stopStrip();
-    stopStrip = drawStrip(strip, state, days, status);
+    keepFocus(strip, () => {
+      stopStrip();
+      stopStrip = drawStrip(strip, state, days, status);
+    });
     try {
       const answer = first ?? ask(state, signal);
       first = null;

@@ -52,18 +52,21 @@ export async function show({ node, params, status }) {
     running = charts.map((start) => start());
   }
 
+  const warnings = () => [...new Set([...data.warnings, ...trust.warnings])];
+
   return {
-    warnings: [...new Set([...data.warnings, ...trust.warnings])],
+    warnings: warnings(),
     placed: draw,
     stop,
     async change(now) {
       asked = now;
       const before = data.date;
       const found = await ask(now);
-      if (asked !== now) return;
+      if (asked !== now) return null;
       [data, trust] = found;
       if (data.date === before) drawMovers(movers, data);
       else draw();
+      return warnings();
     },
     pinned: () => ({ date: data.date }),
   };

@@ -106,7 +106,7 @@ export async function show({ node, params, status }) {
   const dayOf = (/** @type {URLSearchParams} */ now) => snapshotDay(status.dates, now.get("end") ?? status.latest);
   let asked = params; // an answer is dropped when it arrives after the next question
   let data = await catalogue(dayOf(params));
-  const columns = published(data.items);
+  let columns = published(data.items);
   const numbers = columns.some((column) => column.number);
   const past = h("div", {});
   const [bar, card] = [h("div", { class: "controls" }), h("section", { class: "card" })];
@@ -122,6 +122,7 @@ export async function show({ node, params, status }) {
   /** @param {URLSearchParams} now */
   function draw(now) {
     const sort = now.get("sort") ?? DEFAULT_SORT;
+    if (search.input !== document.activeElement) search.input.value = now.get("q") ?? "";
     const rows = sorted(data.items.filter(matcher(now.get("q") ?? "")), sort, [NAME, ...columns]);
     keepFocus(node, () => {
       replaceChildren(
@@ -156,6 +157,7 @@ export async function show({ node, params, status }) {
         const found = await catalogue(dayOf(now));
         if (asked !== now) return undefined;
         data = found;
+        columns = published(data.items); // an older day may publish quotas, a newer one access tiers
       }
       draw(now);
       return shown?.change(now);

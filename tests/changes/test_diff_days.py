@@ -208,3 +208,29 @@ def test_a_day_without_its_quarantine_cannot_be_compared(builder):
     with pytest.raises(UnreadableDayError) as caught:
         compare(builder.store, nth_day(1))
     assert (str(caught.value), caught.value.day) == (said, nth_day(1))
+
+
+def test_a_twin_that_was_absent_while_the_other_was_refused_is_new_again(builder):
+    """Which of two models with one name a record is stays the same, however far the comparison goes back."""
+    one, two = (model_row("twin", model_id=uuid_of(name)) for name in ("one", "two"))
+    builder.file(0, one, two)
+    builder.file(1, refused=[refused("twin", "one")])
+    builder.file(2, one, refused=[refused("twin", "two")])
+    builder.file(3, one, two)
+    assert changed(compare(builder.store, nth_day(1))) == [
+        ("twin", "model_removed", None, None, None, nth_day(0))
+    ]
+    found = compare(builder.store, nth_day(3)).changes.to_pylist()
+    assert [(row["model_id"], row["change"], row["previous_date"]) for row in found] == [
+        (uuid_of("two"), "model_added", nth_day(1))
+    ]
+
+
+def test_a_new_twin_was_known_to_be_absent_while_the_other_was_refused(builder):
+    one, two = (model_row("twin", model_id=uuid_of(name)) for name in ("one", "two"))
+    builder.file(0, one)
+    builder.file(1, refused=[refused("twin", "one")])
+    builder.file(2, one, two)
+    assert changed(compare(builder.store, nth_day(2))) == [
+        ("twin", "model_added", None, None, None, nth_day(1))
+    ]

@@ -221,9 +221,11 @@ class Baseline:
         that was read gets the latest of them.
         """
         found = [self.days[0].day] * added.height
-        pending = added.select("model_id", "name").with_row_index("position")
+        pending = added.select("row").with_row_index("position")
         for day in self.days:
-            hidden = in_quarantine(pending, day.refused, same_shape=day.shape is today.shape)
+            # Of all models: the record of one that is not new does not count for another with its name.
+            all_hidden = in_quarantine(today.keys, day.refused, same_shape=day.shape is today.shape)
+            hidden = all_hidden.gather(pending["row"])
             for position in pending.filter(~hidden)["position"] if day is not self.days[0] else ():
                 found[position] = day.day
             pending = pending.filter(hidden)
@@ -272,12 +274,14 @@ def _of_interest(keys: pl.DataFrame, newest: Day) -> pl.DataFrame:
 
 def _hidden_on(later: list[tuple[Day, pl.DataFrame]], keys: pl.DataFrame, day: Day) -> pl.DataFrame:
     """Keep the models of ``day`` that were in quarantine, and not also valid, on every later day."""
+    hidden = pl.repeat(value=True, n=keys.height, dtype=pl.Boolean, eager=True)
     for other, valid in later:
         same_shape = other.shape is day.shape
         identity = "model_id" if same_shape else "name"
-        keys = keys.filter(in_quarantine(keys, other.refused, same_shape=same_shape))
-        keys = keys.filter(~pl.col(identity).is_in(valid[identity].implode()))
-    return keys
+        # Of all models: which of two with one name a record means depends on both.
+        hidden &= in_quarantine(keys, other.refused, same_shape=same_shape)
+        hidden &= ~keys[identity].is_in(valid[identity].implode())
+    return keys.filter(hidden)
 
 
 @dataclass(frozen=True)

@@ -139,3 +139,11 @@ def test_a_file_without_a_column_between_two_that_have_it_loses_no_first_value(b
         **{("a", field): nth_day(0) for field in LATE_COLUMNS},
         **{("b", field): nth_day(1) for field in LATE_COLUMNS if field != "precision"},
     }
+
+
+def test_a_new_twin_is_not_compared_with_the_first_price_of_the_other(builder: Any) -> None:
+    one = model_row("twin", model_id=uuid_of("one"), input_token_price="1")
+    builder.file(0, one)
+    builder.file(1, one)
+    builder.file(2, one, model_row("twin", model_id=uuid_of("two"), input_token_price="5"))
+    assert evaluate(builder.store, [AlertRule("r", baseline="last_alert")]).groups == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal, Overflow, localcontext
 
 import pytest
 
@@ -152,6 +152,16 @@ def test_a_day_that_is_not_that_of_all_is_in_the_line():
 )
 def test_rounding_never_reaches_a_border(old, new, text):
     assert per_cent(old, new) == text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [("1234567.1234567", "1234567.1234568", "+8.1e-12 %"), ("1", "10000000000001", "+1e+15 %")],
+)
+def test_the_decimal_context_of_a_dag_file_changes_no_digit(old, new, text):
+    """A small change would be rounded by it, and a power of ten be too large for it."""
+    with localcontext(Context(prec=6, rounding=ROUND_UP, Emax=9, traps=[Overflow])):
+        assert per_cent(old, new) == text
 
 
 @pytest.mark.parametrize(

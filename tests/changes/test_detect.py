@@ -207,3 +207,21 @@ def test_changes_are_read_by_date_and_foreign_folders_left_alone(builder):
     assert dates() == [nth_day(1), nth_day(2), nth_day(3)]
     assert dates(nth_day(2), str(nth_day(3))) == [nth_day(2), nth_day(3)]
     assert dates(None, nth_day(1)) == [nth_day(1)]
+
+
+def test_the_first_date_there_is_has_no_changes(builder):
+    builder.file(date.min, model_row("m"))
+    assert detect_changes(builder.store).previous_date is None
+
+
+def test_nearly_equal_changes_can_be_read_again(builder, monkeypatch):
+    """They compress so well that a reader would take the file for one that fills the memory."""
+    monkeypatch.setattr("io_intelligence_provider.storage.file_kind._UNPACKED_FREE", 1 << 20)
+    texts = "a" * 10_000, "b" * 10_000
+    for number, text in enumerate(texts):
+        builder.file(number, *(model_row(f"m{one}", license=text, version=text) for one in range(90)))
+    assert detect_changes(builder.store).counts["attribute_changed"] == 180
+    changes = builder.store.changes(nth_day(1), nth_day(1))
+    assert {*zip(changes["old_value"].to_pylist(), changes["new_value"].to_pylist(), strict=True)} == {texts}
+    metadata = parquet(builder, nth_day(1)).schema_arrow.metadata
+    assert metadata[b"io_intelligence.previous_date"] == str(nth_day(0)).encode()

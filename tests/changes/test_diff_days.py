@@ -208,3 +208,66 @@ def test_a_day_without_its_quarantine_cannot_be_compared(builder):
     with pytest.raises(UnreadableDayError) as caught:
         compare(builder.store, nth_day(1))
     assert (str(caught.value), caught.value.day) == (said, nth_day(1))
+
+
+def test_a_twin_that_was_absent_while_the_other_was_refused_is_new_again(builder):
+    """Which of two models with one name a record is stays the same, however far the comparison goes back."""
+    one, two = (model_row("twin", model_id=uuid_of(name)) for name in ("one", "two"))
+    builder.file(0, one, two)
+    builder.file(1, refused=[refused("twin", "one")])
+    builder.file(2, one, refused=[refused("twin", "two")])
+    builder.file(3, one, two)
+    assert changed(compare(builder.store, nth_day(1))) == [
+        ("twin", "model_removed", None, None, None, nth_day(0))
+    ]
+    found = compare(builder.store, nth_day(3)).changes.to_pylist()
+    assert [(row["model_id"], row["change"], row["previous_date"]) for row in found] == [
+        (uuid_of("two"), "model_added", nth_day(1))
+    ]
+
+
+def test_a_new_twin_was_known_to_be_absent_while_the_other_was_refused(builder):
+    one, two = (model_row("twin", model_id=uuid_of(name)) for name in ("one", "two"))
+    builder.file(0, one)
+    builder.file(1, refused=[refused("twin", "one")])
+    builder.file(2, one, two)
+    assert changed(compare(builder.store, nth_day(2))) == [
+        ("twin", "model_added", None, None, None, nth_day(1))
+    ]
+
+
+def test_a_twin_that_is_gone_is_removed_once_while_the_other_stays_refused(builder):
+    one, two = (model_row("twin", model_id=uuid_of(name)) for name in ("one", "two"))
+    stays_refused = [refused("twin", "one")]
+    builder.file(0, one, two)
+    builder.file(1, two, refused=stays_refused)
+    for when in (2, 3, 4):
+        builder.file(when, refused=stays_refused)
+    assert [changed(compare(builder.store, nth_day(when))) for when in (2, 3, 4)] == [
+        [("twin", "model_removed", None, None, None, nth_day(1))],
+        [],
+        [],
+    ]
+
+
+def test_an_unknown_record_is_not_told_apart_by_what_a_later_day_shows(builder):
+    """On the day after, ``one`` may have become ``two``: it was not removed then, so it is removed now."""
+    one, two = (model_row("twin", model_id=uuid_of(name)) for name in ("one", "two"))
+    builder.file(0, one)
+    builder.file(1, refused=[refused("twin", "two")])
+    builder.file(2, two, refused=[refused("twin", "three")])
+    builder.file(3, two)
+    assert [changed(compare(builder.store, nth_day(when))) for when in (1, 3)] == [
+        [],
+        [("twin", "model_removed", None, None, None, nth_day(0))],
+    ]
+
+
+def test_a_model_that_was_renamed_while_its_old_name_was_refused_is_compared_once(builder):
+    builder.file(0, model_row("old", model_id=uuid_of("m"), input_token_price="1"))
+    record = refused("old", "another")
+    builder.file(1, model_row("m", input_token_price="2"), refused=[record])
+    builder.file(2, model_row("m", input_token_price="3"))
+    assert changed(compare(builder.store, nth_day(2))) == [
+        ("m", "price_changed", "input_token_price", "2", "3", nth_day(1))
+    ]

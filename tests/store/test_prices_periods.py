@@ -274,6 +274,13 @@ def test_a_zero_is_doubtful_for_thirty_days(builder):
     assert doubtful(builder.store, 32) == []
 
 
+def test_a_zero_of_the_first_days_there_are(builder):
+    for number, price in enumerate(["1", "0"]):
+        builder.file(date.min + timedelta(days=number), model_row("m", output_token_price=price))
+    found = builder.store.doubtful_zeros(date.min, date.max)
+    assert found["last_date"].to_list() == [date.min]
+
+
 def test_a_day_without_the_price_changes_nothing(builder):
     for when, price in enumerate(["2", None, "0"]):
         builder.file(when, model_row("m", **{INPUT: price}))

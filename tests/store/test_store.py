@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -59,7 +59,13 @@ def test_a_date_without_a_snapshot_is_told(filed, when):
             read(when)
 
 
-@pytest.mark.parametrize("when", ["", "yesterday", "2026-02-30", "Latest", 20260101, None])
+BEFORE_ALL_DATES = datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))
+AFTER_ALL_DATES = datetime.max.replace(tzinfo=timezone(-timedelta(hours=5)))
+
+
+@pytest.mark.parametrize(
+    "when", ["", "yesterday", "2026-02-30", "Latest", 20260101, None, BEFORE_ALL_DATES, AFTER_ALL_DATES]
+)
 def test_what_is_no_date_is_told(filed, when):
     with pytest.raises(ConfigurationError, match="is no date; write YYYY-MM-DD or latest"):
         filed.read(when)

@@ -326,7 +326,7 @@ class _Group:
         self._today = today
         self._baseline = Baseline()
         self._pairs = [pl.DataFrame(schema={"old": pl.UInt32, "new": pl.UInt32})]
-        self._remaining = today.keys.select("model_id", "name").with_row_index("position")
+        self._remaining = today.keys["row"]
 
     @property
     def is_waiting(self) -> bool:
@@ -350,15 +350,16 @@ class _Group:
         if not self.is_waiting or not day.has(self._fields[0]):
             return False
         same_shape = pl.lit(day.shape is self._today.shape).alias("same_shape")
-        found = match(day.keys.with_columns(same_shape), self._remaining).pairs
+        # With all models of today, since a name is that of one only if no other has it.
+        found = match(day.keys.with_columns(same_shape), self._today.keys.select("model_id", "name")).pairs
+        found = found.filter(pl.col("new").is_in(self._remaining.implode()))
         if found.is_empty():
             return False
         offset = self._baseline.rows.height
         self._baseline.add(day, day.keys[found["old"]], self._today)
-        met = self._remaining["position"].gather(found["new"])
         old = pl.int_range(offset, self._baseline.rows.height, dtype=pl.UInt32, eager=True)
-        self._pairs.append(pl.DataFrame({"old": old, "new": met}))
-        self._remaining = self._remaining.filter(~pl.col("position").is_in(met.implode()))
+        self._pairs.append(pl.DataFrame({"old": old, "new": found["new"]}))
+        self._remaining = self._remaining.filter(~self._remaining.is_in(found["new"].implode()))
         return True
 
     def rows(self) -> list[pl.DataFrame]:

@@ -230,6 +230,8 @@ def _value(value: str | None, longest: int = 80) -> str:
 
 
 _PRECISE: Final = Context(prec=80)
+_SHORT: Final = Context(prec=2)
+_LARGE: Final = Decimal("1e15")
 
 
 def _exact_pct(old: str | None, new: str | None) -> Decimal:
@@ -246,10 +248,10 @@ def per_cent(old: str | None, new: str | None) -> str:
     """
     pct = _exact_pct(old, new)
     size, hundredth = pct.copy_abs(), Decimal("0.01")  # abs() would round
-    if size >= Decimal(10) ** 15:
+    if size >= _LARGE:
         return f"{float(pct):+.3g} %"
     if size < hundredth:
-        return f"{pct:+.2g} %"
+        return f"{_SHORT.plus(pct):+g} %"
     shown = pct.quantize(hundredth, ROUND_HALF_EVEN, _PRECISE)
     if shown == -100 != pct:
         shown = pct.quantize(hundredth, ROUND_DOWN, _PRECISE)

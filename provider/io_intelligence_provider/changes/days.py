@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -202,6 +202,22 @@ class Baseline:
         )
         self.rows = pl.concat([self.rows, part])
 
+    def drop_absent(self, ids: Sequence[pl.Series]) -> None:
+        """Drop the models that a later day lacked: its record of their name is another model.
+
+        Only the days before it tell that, which were not read yet when the model was found.
+
+        :param ids: the ids of each day.
+        """
+        parts = [self.rows.filter(part=0)]
+        for number, day in enumerate(self.days[1:], start=1):
+            rows = self.rows.filter(part=number)
+            for at, later in enumerate(self.days[:number] if rows.height else ()):
+                known, same_shape = pl.concat(ids[at + 1 :]), later.shape is day.shape
+                rows = rows.filter(in_quarantine(rows, later.refused, same_shape=same_shape, known=known))
+            parts.append(rows)
+        self.rows = pl.concat(parts)
+
     def set_refused_apart(self, today: Day) -> None:
         """Move the models that today's run refused to ``quarantined``: whether they changed is unknown."""
         if today.refused.is_empty():
@@ -221,9 +237,11 @@ class Baseline:
         that was read gets the latest of them.
         """
         found = [self.days[0].day] * added.height
-        pending = added.select("model_id", "name").with_row_index("position")
+        pending = added.select("row").with_row_index("position")
         for day in self.days:
-            hidden = in_quarantine(pending, day.refused, same_shape=day.shape is today.shape)
+            # Of all models: the record of one that is not new does not count for another with its name.
+            all_hidden = in_quarantine(today.keys, day.refused, same_shape=day.shape is today.shape)
+            hidden = all_hidden.gather(pending["row"])
             for position in pending.filter(~hidden)["position"] if day is not self.days[0] else ():
                 found[position] = day.day
             pending = pending.filter(hidden)
@@ -248,10 +266,12 @@ def latest_known(today: Day, earlier: Iterable[Day]) -> Baseline:
             if keys.is_empty():
                 day.close()
         baseline.add(day, keys, today)
+        # A model of the newest day may have had another name before.
+        later.append((day, _of_interest(day.keys, baseline.days[0]) if later else day.keys))
         if day.refused.is_empty():
             break
-        later.append((day, _of_interest(day.keys, baseline.days[0])))
         del day.keys
+    baseline.drop_absent([valid["model_id"] for _, valid in later])
     baseline.set_refused_apart(today)
     return baseline
 
@@ -337,11 +357,15 @@ def _others(positions: pl.Series, size: int) -> pl.Series:
     return mask.scatter(positions.sort(), False)
 
 
-def in_quarantine(models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bool) -> pl.Series:
+def in_quarantine(
+    models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bool, known: pl.Series | None = None
+) -> pl.Series:
     """Return for each model whether a refused record is that model: by ``model_id``, else by ``name``.
 
-    A refused record with the id of one of the models is that model only. Every other one (without an id, with
-    an invalid one, or with an id of another wire shape) counts for all models with its name.
+    A refused record with the id of a known model is that model only. Every other one (without an id, with an
+    invalid one, or with an id of another wire shape) counts for all models with its name.
+
+    :param known: the ids of all known models; those of ``models`` unless given.
     """
     named = refused.filter(pl.col("name").is_not_null())
     by_id = pl.lit(value=False)
@@ -349,7 +373,7 @@ def in_quarantine(models: pl.DataFrame, refused: pl.DataFrame, *, same_shape: bo
         return pl.Series("refused", [False], dtype=pl.Boolean).new_from_index(0, models.height)
     if same_shape:
         by_id = pl.col("model_id").is_in(refused["model_id"].drop_nulls().implode())
-        known = models["model_id"].implode()
-        named = named.filter(pl.col("model_id").is_null() | ~pl.col("model_id").is_in(known))
+        ids = (models["model_id"] if known is None else known).implode()
+        named = named.filter(pl.col("model_id").is_null() | ~pl.col("model_id").is_in(ids))
     by_name = pl.col("name").is_in(named["name"].implode())
     return models.select((by_id | by_name).alias("refused"))["refused"]

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, TypeVar
 
 import polars as pl
@@ -37,9 +37,8 @@ from io_intelligence_provider.changes.kinds import (
     null_means_unsaid,
 )
 from io_intelligence_provider.changes.values import as_text, directions, percents
-from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.parquet import no_rows
-from io_intelligence_provider.store.layout import changes_schema
+from io_intelligence_provider.store.layout import changes_schema, readable
 from io_intelligence_provider.store.models_file import file_metadata
 from io_intelligence_provider.store.store import SnapshotStore
 
@@ -98,13 +97,13 @@ def compare(
     :raises NotOnFileError: when there is no snapshot of that date.
     :raises UnreadableDayError: when the files of ``day`` itself cannot be used.
     """
-    latest = day - timedelta(days=days_back)
 
     def once(unreadable: Collection[date]) -> Comparison:
         with ExitStack() as opened:
             today = opened.enter_context(Day.open(store, day))
-            dates = [other for other in store.dates() if other <= latest and other not in unreadable]
-            earlier = (opened.enter_context(Day.open(store, other)) for other in reversed(dates))
+            dates = [other for other in store.dates() if (day - other).days >= days_back]
+            known = (other for other in reversed(dates) if other not in unreadable)
+            earlier = (opened.enter_context(Day.open(store, other)) for other in known)
             return _comparison(today, latest_known(today, earlier), fields)
 
     found, unreadable = skipping_unreadable_days(day, once)
@@ -356,4 +355,4 @@ def to_parquet(changes: pa.Table, metadata: Mapping[str, str]) -> bytes:
     sink = pa.BufferOutputStream()
     table = changes.replace_schema_metadata(file_metadata(metadata))
     pq.write_table(table, sink, compression="zstd", write_statistics=True, row_group_size=_ROW_GROUP)
-    return with_digests(sink.getvalue())
+    return readable(sink.getvalue(), changes.nbytes)

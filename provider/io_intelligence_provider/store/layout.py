@@ -61,6 +61,7 @@ __all__ = [
     "quarantine_path",
     "quarantine_schema",
     "read_written",
+    "readable",
     "running_task",
     "task_in_metadata",
     "task_keys",
@@ -133,13 +134,11 @@ def as_date(when: When) -> date:
 
     :raises ConfigurationError: when it is neither.
     """
-    if isinstance(when, datetime):
-        return in_utc(when).date()
-    if isinstance(when, date):
-        return when
     try:
-        return date.fromisoformat(when)
-    except (TypeError, ValueError):
+        if isinstance(when, datetime):
+            return in_utc(when).date()
+        return when if isinstance(when, date) else date.fromisoformat(when)
+    except (TypeError, ValueError, OverflowError):
         # Where the latest snapshot may be asked for, that was looked for before.
         forms = "YYYY-MM-DD" if when == "latest" else "YYYY-MM-DD or latest"
         raise ConfigurationError(f"{when!r} is no date; write {forms}.") from None
@@ -310,12 +309,19 @@ class QuarantineFile:
             self._writer.close()
             self._file.seek(0)
             data = self._file.read()
-        if self._unpacked > unpacked_within(len(data)):  # of nearly equal records; readers would refuse it
-            data = _without_compression(data)
-        return with_digests(data)
+        return readable(data, self._unpacked)
 
 
-def _without_compression(data: bytes) -> bytes:
+def readable(data: Any, unpacked: int) -> bytes:
+    """Return a Parquet file with its digests; one of nearly equal rows, which readers would refuse, larger.
+
+    :param data: the file's bytes without digests, as an object with the buffer protocol.
+    :param unpacked: bytes of the tables that were serialised.
+    """
+    return with_digests(_without_compression(data) if unpacked > unpacked_within(len(data)) else data)
+
+
+def _without_compression(data: Any) -> bytes:
     """Return a Parquet file that is as large as its texts."""
     written = pa.BufferOutputStream()
     with (

@@ -272,7 +272,8 @@ class SnapshotStore:
         :param models: names or ids to keep, all unless given.
         """
         first = as_date(start)
-        history = self.history_frame(first - DOUBTFUL_FOR, end, models, PERIOD_COLUMNS)
+        since = max(first, date.min + DOUBTFUL_FOR) - DOUBTFUL_FOR
+        history = self.history_frame(since, end, models, PERIOD_COLUMNS)
         return doubtful_zeros(history).filter(pl.col("snapshot_date") >= first)
 
     def _holding(self, when: When) -> date:

@@ -69,6 +69,8 @@ def test_a_threshold_of_no_check_of_rows_is_refused(name):
         ({"fail_on": "x"}, "fail_on is 'x'; it is one of error, warn, never."),
         ({"max_quarantine_share": 1.1}, "max_quarantine_share is 1.1; it is a share from 0 to 1."),
         ({"max_quarantine_share": True}, "max_quarantine_share is True; it is a share from 0 to 1."),
+        ({"severity": "warn"}, "severity is 'warn'; it is a mapping of names of checks."),
+        ({"thresholds": "{}"}, "thresholds is '{}'; it is a mapping of names of checks."),
         ({"severity": {"c": "x"}}, "severity of 'c' is 'x'; it is 'error' or 'warn'."),
         (
             {"severity": {"a.b.coerce_dtype": "warn"}},

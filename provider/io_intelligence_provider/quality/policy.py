@@ -292,6 +292,9 @@ def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] 
 
     :raises ConfigurationError: when a value is wrong.
     """
+    for argument, given in (("severity", severity), ("thresholds", thresholds)):
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigurationError(f"{argument} is {given!r}; it is a mapping of names of checks.")
     severities: dict[str, Severity] = {}
     for name, value in (severity or {}).items():
         if value not in ("error", "warn"):

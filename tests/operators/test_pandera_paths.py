@@ -102,6 +102,55 @@ def test_mapped_tasks_never_replace_each_others_rows(
     assert len(refused_files) == 3
 
 
+def test_mapped_tasks_are_never_compared_with_each_other(
+    run_dag: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(write_column(tmp_path / f"{name}.parquet", [number])) for number, name in enumerate("ab")]
+    with DAG("mapped_history", schedule=None) as dag:
+
+        def check(task_id: str, **arguments: Any) -> Any:
+            arguments = {"schema": "check_schemas:schema", "history_checks": True} | arguments
+            return PanderaCheckOperator.partial(
+                task_id=task_id, results_root=str(tmp_path / task_id), **arguments
+            )
+
+        @task
+        def made() -> list[str]:
+            return paths
+
+        @task_group
+        def group(path: str, name: str) -> None:
+            for task_id, dataset in (("shared", None), ("varied", name), ("by_index", "{{ ti.map_index }}")):
+                PanderaCheckOperator(
+                    task_id=task_id,
+                    path=path,
+                    schema="check_schemas:schema",
+                    dataset=dataset,
+                    history_checks=True,
+                    results_root=str(tmp_path / f"group.{task_id}"),
+                )
+
+        check("shared", dataset="orders").expand(path=paths)
+        check("shared_path", path=f"{tmp_path}/{{{{ 'ab'[ti.map_index] }}}}.parquet").expand(min_rows=[0, 1])
+        check("twice").expand_kwargs([{"path": path, "dataset": "orders"} for path in paths])
+        check("without_history", dataset="orders", history_checks=None).expand(path=paths)
+        check("by_path").expand(path=paths)
+        check("by_xcom").expand(path=made())
+        check("by_index", dataset="orders {{ ti.map_index }}").expand(path=paths)
+        check("paired").expand_kwargs([{"path": path, "dataset": path[-9:]} for path in paths])
+        group.expand_kwargs([{"path": path, "name": path[-9:]} for path in paths])
+    states = states_of(run_dag(dag))
+    said = capsys.readouterr().out
+    for name in ("shared", "shared_path", "twice", "group.shared"):
+        assert set(states.pop(name)) == {"failed"}, name
+        assert f"mapped tasks of '{name}' have one name" in said
+    del states["made"]
+    assert {state for found in states.values() for state in found} == {"success"}
+    for name in states:
+        names = {run.dataset for run in ResultHistory(tmp_path / name).runs()}
+        assert len(names) == (1 if name == "without_history" else 2), name
+
+
 def test_a_cleared_task_replaces_its_quarantine(run_dag: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     with DAG("cleared", schedule=None) as dag:

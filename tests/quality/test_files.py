@@ -81,6 +81,51 @@ def test_nanoseconds_keep_their_digits(write: Callable[..., str], check: Callabl
     assert json.loads(checked.refused[0]["record"])["when"] == "2023-11-14T22:13:20.123456789"
 
 
+LONG_AGO = -(2**62)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "shown"),
+    [
+        (arrow.time64("ns"), 1, "00:00:00.000000001"),
+        (arrow.list_(arrow.time64("ns")), [1], ["00:00:00.000000001"]),
+        (arrow.list_(arrow.time64("ns"), 1), [1], ["00:00:00.000000001"]),
+        (arrow.large_list(arrow.time64("ns")), [1], ["00:00:00.000000001"]),
+        (
+            arrow.struct({"b": arrow.time64("ns"), "c": arrow.int8()}),
+            (1, 2),
+            {"b": "00:00:00.000000001", "c": 2},
+        ),
+        (arrow.map_(arrow.string(), arrow.time64("ns")), [("b", 1)], [["b", "00:00:00.000000001"]]),
+        (arrow.duration("ns"), 2**60 + 1, Decimal("1152921504.606846977")),
+        (arrow.duration("us"), 1_500_000, Decimal("1.5")),
+        (arrow.duration("ms"), 2**60, Decimal("1152921504606846.976")),
+        (arrow.timestamp("us"), LONG_AGO, f"<value out of range: {LONG_AGO}>"),
+        (arrow.list_(arrow.timestamp("us")), [LONG_AGO], [f"<value out of range: {LONG_AGO}>"]),
+        (arrow.timestamp("us", "UTC"), 2**59, "20237-04-25 10:45:03.423488Z"),
+        (arrow.date32(), 2**30, f"<value out of range: {2**30}>"),
+    ],
+)  # fmt: skip
+def test_times_that_python_cannot_hold_are_quarantined_whole(
+    write: Callable[..., str], check: Callable[..., Any], dtype: Any, value: Any, shown: Any
+) -> None:
+    at = arrow.array([dict(zip("bc", value, strict=True)) if isinstance(value, tuple) else value] * 2, dtype)
+    checked = check(write(arrow.table({"a": [-1, 1], "at": at})), POSITIVE, profile=True)
+    record = json.loads(checked.refused[0]["record"], parse_float=Decimal)
+    assert record == {"a": -1, "at": shown}
+    assert checked.valid["at"].type == dtype
+    assert checked.valid["at"].combine_chunks() == at.slice(1)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(arrow.time64("ns"), 1), (arrow.date32(), 2**30)])
+def test_times_that_pandas_cannot_hold_are_told(
+    write: Callable[..., str], check: Callable[..., Any], dtype: Any, value: Any
+) -> None:
+    path = write(arrow.table({"at": arrow.array([value], dtype)}))
+    with pytest.raises(ConfigurationError, match=r"pandas cannot hold: .*Use a schema of pandera\.polars"):
+        check(path, pandera.pandas.DataFrameSchema({}))
+
+
 @pytest.mark.parametrize("groups", [0, 1])
 def test_an_empty_file_is_judged_by_its_columns(
     write: Callable[..., str], check: Callable[..., Any], groups: int, tmp_path: Path

@@ -17,6 +17,7 @@ import pytest
 from pandera.engines import pandas_engine
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality import batches
 
 pandas, polars = pandera.pandas, pandera.polars
 BEYOND_FLOATS = 9007199254740993
@@ -102,6 +103,66 @@ def test_each_type_refuses_the_value_that_it_cannot_read(
     assert values[0] == first
     assert len(values) == 3 + null
     assert (values[-1] is None) == null
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[us]", pandas_engine.Date])
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_times_as_text_have_one_form_whatever_the_batches(
+    write: Write, check: Check, monkeypatch: pytest.MonkeyPatch, dtype: Any, rows: int
+) -> None:
+    """A bad value before or between them changes neither the month nor the day."""
+    monkeypatch.setattr(batches, "_MOST_ROWS", rows)
+    monkeypatch.setattr(batches, "_FEWEST_ROWS", 1)
+    schema = pandas.DataFrameSchema({"a": pandas.Column(dtype, coerce=True, nullable=True)})
+    texts = ["bad", None, "13/01/2024", "02/01/2024", "bad", "03/04/2024", "2024-05-06"]
+    checked = check(write(pl.DataFrame({"a": texts})), schema)
+    assert checked.failures == {(row, "a", "coerce_dtype") for row in (0, 4, 6)}
+    read = [None if at is None else (at.month, at.day) for at in checked.valid["a"].to_pylist()]
+    assert read == [None, (1, 13), (1, 2), (4, 3)]
+    checked = check(write(pl.DataFrame({"a": ["02/01/2024", "13/01/2024"]})), schema)
+    assert checked.failures == {(1, "a", "coerce_dtype")}
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_times_in_forms_of_iso_8601_may_differ(
+    write: Write, check: Check, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(batches, "_MOST_ROWS", rows)
+    monkeypatch.setattr(batches, "_FEWEST_ROWS", 1)
+    schema = pandas.DataFrameSchema({"a": pandas.Column("datetime64[us]", coerce=True)})
+    checked = check(write(pl.DataFrame({"a": ["2024-05-06", "2024-05-06 07:08:09", "06/05/2024"]})), schema)
+    assert checked.failures == {(2, "a", "coerce_dtype")}
+    assert [at.hour for at in checked.valid["a"].to_pylist()] == [0, 7]
+
+
+def test_a_form_that_the_schema_names_is_kept(write: Write, check: Check) -> None:
+    dtype = pandas_engine.DateTime(unit="us", to_datetime_kwargs={"format": "%d.%m.%Y"})
+    schema = pandas.DataFrameSchema({"a": pandas.Column(dtype, coerce=True)})
+    checked = check(write(pl.DataFrame({"a": ["05.01.2024", "2024-05-06"]})), schema)
+    assert checked.failures == {(1, "a", "coerce_dtype")}
+    assert [at.month for at in checked.valid["a"].to_pylist()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "least", "most"),
+    [
+        ("int64", -(2.0**63), 2.0**63 - 1024),
+        ("Int64", -(2.0**63), 2.0**63 - 1024),
+        ("uint64", 0.0, 2.0**64 - 2048),
+        ("int8", -128.9, 127.9),
+        ("Int8", -128.0, 127.0),
+        ("uint8", 0.0, 255.0),
+    ],
+)
+@pytest.mark.parametrize("null", [False, True])
+def test_a_number_beyond_the_integers_is_none(
+    write: Write, check: Check, dtype: str, least: float, most: float, null: bool
+) -> None:
+    schema = pandas.DataFrameSchema({"a": pandas.Column(dtype, coerce=True, nullable=True)})
+    beyond = [float(int(most)) + 2048, least - 2048, 1e300]
+    checked = check(write(pl.DataFrame({"a": [least, most, *beyond, *([None] if null else [])]})), schema)
+    assert checked.failures == {(row, "a", "coerce_dtype") for row in (2, 3, 4)}
+    assert checked.valid["a"].to_pylist() == [int(least), int(most), *([None] if null else [])]
 
 
 def test_types_are_settled_before_the_first_row(write: Write, check: Check) -> None:

@@ -97,6 +97,27 @@ def test_a_threshold_is_a_count_or_a_share(
     assert checked.result("positive", "a").passed is not stopped
 
 
+def test_a_share_that_is_just_reached_is_kept() -> None:
+    reached = replace(ROW, evaluated=100, failed=29, threshold=0.29)
+    assert 0.29 * 100 < 29
+    assert reached.passed
+    assert not replace(reached, failed=30).passed
+    assert not replace(reached, evaluated=0).passed
+    assert replace(reached, evaluated=0, failed=0).passed
+
+
+def test_a_threshold_excuses_no_failure_of_the_data_set(
+    write: Callable[..., str], check: Callable[..., Any]
+) -> None:
+    """One that counts rows would let pass a check that raised on all of them, and a wrong type."""
+    raises = pa.Check(lambda value: value.no_such, element_wise=True, name="raises")
+    raising = pa.DataFrameSchema({"a": pa.Column(int, raises), "b": pa.Column(int)})
+    checked = check(write(FRAME), raising, thresholds={"raises": 3, "dtype": 3})
+    assert {one.check for one in checked.run.checks if not one.passed} == {"raises", "dtype"}
+    assert checked.run.outcome == "failed"
+    assert checked.valid is None
+
+
 def test_a_row_that_another_check_refuses_counts_for_the_share(
     write: Callable[..., str], check: Callable[..., Any]
 ) -> None:

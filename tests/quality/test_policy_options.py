@@ -29,13 +29,15 @@ def test_the_name_with_a_column_goes_before_the_one_without():
             {"x2.isin": 1, "isin": 1},
             None,
         ),
-        ({"add_missing_has_default": "warn"}, {"same_columns": 0, "quarantine_share": 0}, None),
+        ({"add_missing_has_default": "warn", "same_columns": "warn", "lacks": "warn"}, {"dtype": 1}, None),
         ({"b.ge": "warn", "a.isin": "warn"}, {"nothing": 1}, "severity names 'a.isin', 'b.ge'"),
         ({}, {"nothing": 1}, "thresholds names 'nothing'"),
     ],
 )
 def test_a_name_of_no_check_is_told_with_those_there_are(severity, thresholds, why):
     declared = [Declared("ge", "a", True), Declared("isin", "x.", True, regex=True)]
+    if "lacks" in severity:
+        declared += [Declared("lacks", "a", False), Declared("dtype", "a", False)]
     policy = Policy(severity, thresholds)
     if why is None:
         policy.check_names(declared, ["a", "x2"])
@@ -46,6 +48,13 @@ def test_a_name_of_no_check_is_told_with_those_there_are(severity, thresholds, w
         f"{why}, which is no check of the schema. It has add_missing_has_default, "
         "dataframe_column_labels_unique, ge, isin, no_regex_column_match; 'column.check' names one column's."
     )
+
+
+@pytest.mark.parametrize("name", ["quarantine_share", "min_rows", "validate", "lacks", "a.lacks"])
+def test_a_threshold_of_no_check_of_rows_is_refused(name):
+    declared = [Declared("ge", "a", True), Declared("lacks", "a", False)]
+    with pytest.raises(ConfigurationError, match=f"thresholds names '{name}', which is no check of rows"):
+        Policy({}, {name: 5, "a.ge": 5}).check_names(declared, ["a"])
 
 
 @pytest.mark.parametrize(
@@ -59,6 +68,9 @@ def test_a_name_of_no_check_is_told_with_those_there_are(severity, thresholds, w
         ({"memory_limit": "-1"}, "memory_limit is '-1'; it is bytes, or text such as '2GiB' or '500MB'."),
         ({"fail_on": "x"}, "fail_on is 'x'; it is one of error, warn, never."),
         ({"max_quarantine_share": 1.1}, "max_quarantine_share is 1.1; it is a share from 0 to 1."),
+        ({"max_quarantine_share": True}, "max_quarantine_share is True; it is a share from 0 to 1."),
+        ({"severity": "warn"}, "severity is 'warn'; it is a mapping of names of checks."),
+        ({"thresholds": "{}"}, "thresholds is '{}'; it is a mapping of names of checks."),
         ({"severity": {"c": "x"}}, "severity of 'c' is 'x'; it is 'error' or 'warn'."),
         (
             {"severity": {"a.b.coerce_dtype": "warn"}},

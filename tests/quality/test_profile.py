@@ -152,3 +152,17 @@ def test_years_that_python_does_not_know_are_its_last(dtype):
     profiler.add(pl.DataFrame({"at": pl.Series([10**15 if dtype != pl.Date else 10**7, 0]).cast(dtype)}))
     (column,) = profiler.finish()
     assert str(column.max).startswith("9999-12-")
+
+
+def test_a_duration_that_python_does_not_know_is_its_longest():
+    profile = one([-(2**62), 0, 2**62], pl.Duration("ms"))
+    assert (profile.min, profile.max) == (f"-{999_999_999} days, 0:00:00", "999999999 days, 0:00:00")
+
+
+def test_times_of_a_clock_that_is_set_back_are_compared_as_moments():
+    first, second = (dt.datetime(2020, 10, 25, hour, 30, tzinfo=dt.UTC) for hour in (0, 1))
+    zone = pl.Datetime("us", "Europe/Berlin")
+    frames = [pl.DataFrame({"at": pl.Series([at], dtype=zone)}) for at in (first, second)]
+    for order in (frames, frames[::-1]):
+        profile = profiled(*order)["at"]
+        assert (profile.min, profile.max) == ("2020-10-25T02:30:00+02:00", "2020-10-25T02:30:00+01:00")

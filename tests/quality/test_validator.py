@@ -14,6 +14,7 @@ import pyarrow as arrow
 import pytest
 
 from io_intelligence_provider.errors import ConfigurationError
+from io_intelligence_provider.quality import batches
 
 FRAME = pl.DataFrame({"a": [1, -1], "b": ["x", "y"]})
 
@@ -214,3 +215,29 @@ def test_a_panic_is_a_finding(write: Callable[..., str], check: Callable[..., An
     checked = check(write(FRAME), pa.DataFrameSchema({"a": pa.Column(int, pa.Check(panics, name="panics"))}))
     assert "PanicException" in checked.result("validate").examples[0]["message"]
     assert checked.stopped is not None
+
+
+@pytest.mark.parametrize("ignore_na", [True, False])
+@pytest.mark.parametrize("backend", [pandera.pandas, pa], ids=["pandas", "polars"])
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_a_missing_answer_of_a_check_is_the_same_in_every_batch(
+    write: Callable[..., str],
+    check: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+    backend: Any,
+    ignore_na: bool,
+) -> None:
+    """It passes, as in pandera, unless the check has ``ignore_na=False``, and whether another row fails."""
+    monkeypatch.setattr(batches, "_MOST_ROWS", rows)
+    monkeypatch.setattr(batches, "_FEWEST_ROWS", 1)
+    answers = {"yes": True, "no": False}
+
+    def answer(text: str) -> bool | None:
+        return answers.get(text)
+
+    known = backend.Check(answer, element_wise=True, name="known", ignore_na=ignore_na)
+    schema = backend.DataFrameSchema({"a": backend.Column(str, known)})
+    checked = check(write(pl.DataFrame({"a": ["yes", "no", "maybe", "yes"]})), schema)
+    refused = {1} if ignore_na else {1, 2}
+    assert checked.failures == {(row, "a", "known") for row in refused}

@@ -28,6 +28,7 @@ __all__ = [
     "paused_reasons",
     "processed_date",
     "refuse_locations",
+    "refuse_shared_history",
     "refuse_shared_outputs",
     "run_day",
     "run_name",
@@ -175,6 +176,24 @@ def refuse_shared_outputs(task: Any, context: Context, outputs: Mapping[str, Any
                 "replace the rows of another. Add {{ ti.map_index }} to it, or expand it together with the "
                 f"other arguments: .expand_kwargs([{{'path': …, {name!r}: …}}, …])."
             )
+
+
+def refuse_shared_history(task: Any, context: Context, dataset: Any) -> None:
+    """Reject history checks of mapped tasks whose results have one name: one of each data interval counts.
+
+    :param dataset: the argument as written in the Dag file; ``None``: the path as written is the name.
+    :raises ConfigurationError: when neither the template nor the expansion makes the name differ.
+    """
+    ti = context.get("ti")
+    # A path gives the name before it is rendered.
+    name, written = ("path", "") if dataset is None else ("dataset", dataset)
+    if ti is None or not is_mapped(ti) or _differs(name, written, task, context):
+        return
+    raise ConfigurationError(
+        f"The results of the mapped tasks of {task.task_id!r} have one name, so history_checks would compare "
+        "each with the data of another. Add {{ ti.map_index }} to dataset, or expand it together with the "
+        "other arguments: .expand_kwargs([{'path': …, 'dataset': …}, …])."
+    )
 
 
 def _differs(name: str, written: Any, task: Any, context: Context) -> bool:

@@ -17,6 +17,7 @@ from io_intelligence_provider.operators.common import (
     data_interval_start,
     number,
     refuse_locations,
+    refuse_shared_history,
     refuse_shared_outputs,
     run_name,
 )
@@ -78,7 +79,7 @@ class PanderaCheckOperator(BaseOperator):
     :param profile: whether to measure the columns; always done with ``history_checks``.
     :raises QualityError: when a finding fails the task; its ``report`` is the ``CheckRun``.
     :raises ConfigurationError: when an argument is wrong or does nothing, or several mapped tasks would write
-        one file.
+        one file, or have their history under one name.
     """
 
     template_fields: Sequence[str] = (
@@ -144,7 +145,7 @@ class PanderaCheckOperator(BaseOperator):
         self.results_root: Any = _template(results_root)
         self.profile = profile
         self.keep_results = keep_results
-        self._as_written = {name: getattr(self, name) for name in _PATHS}
+        self._as_written = {name: getattr(self, name) for name in (*_PATHS, "dataset")}
         self._results_connection: str | None = None
         self._run: CheckRun | None = None
         self.page_link = ""
@@ -184,6 +185,8 @@ class PanderaCheckOperator(BaseOperator):
             )
         written = {name: self._as_written[name] for name in self._outputs if self._is_one_file(name)}
         refuse_shared_outputs(self, context, written)
+        if self.history_checks:
+            refuse_shared_history(self, context, self._as_written["dataset"])
 
     def _is_one_file(self, name: str) -> bool:
         path = getattr(self, name)

@@ -288,7 +288,8 @@ class CheckCounts:
             evaluated,
             entry.failed,
             entry.examples,
-            self.policy.threshold_of(check, column),
+            # A threshold is about rows: it excuses no missing column, and no check that raised.
+            self.policy.threshold_of(check, column) if level == "row" else None,
         )
 
 

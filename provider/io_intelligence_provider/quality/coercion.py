@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
@@ -19,7 +20,7 @@ from io_intelligence_provider.quality.frames import (
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["read_column", "read_rows", "read_series"]
+__all__ = ["first_format", "read_column", "read_rows", "read_series"]
 
 
 def read_rows(frame: Any, model: type[BaseModel]) -> tuple[pa.Table, list[int]]:
@@ -72,8 +73,8 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
     """
     import pandas as pd
 
-    missing = series.isna()
-    if not missing.any():
+    missing, beyond = series.isna(), _beyond_integers(series, dtype)
+    if not missing.any() and not beyond.any():
         with suppress(Exception):  # some value is of another type; it is found below
             return dtype.coerce(series), []
     present = series[~missing]
@@ -82,7 +83,7 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
     codes: Any
     codes, found = pd.factorize(present) if distinct else (None, None)
     values = pd.Series(found, dtype=present.dtype) if distinct else present
-    left = _without_texts_that_are_no_numbers(values, dtype) if distinct else values
+    left = _without_texts_that_are_no_numbers(values, dtype) if distinct else values[~beyond[~missing]]
     pieces, _ = _bisect(len(left), lambda start, stop: dtype.coerce(left.iloc[start:stop]))
     read = pd.concat(pieces) if pieces else dtype.coerce(values.iloc[:0])
     if not pieces and dtype.type == "object":
@@ -94,6 +95,37 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
     if (nullable := nullable_type(read.dtype)) is not None and len(read) < len(series):
         read = read.astype(nullable)
     return read.reindex(series.index), [int(row) for row in bad]
+
+
+_MOST_GUESSED: Final = 1_000
+
+
+def first_format(texts: Any, dayfirst: bool) -> str | None:
+    """Return the form of the first text of a pandas column that pandas knows as a time.
+
+    Those of ISO 8601, which cannot be confused, count as one; other values than texts have none.
+    """
+    import pandas as pd
+    from pandas.tseries.api import guess_datetime_format
+
+    if pd.api.types.infer_dtype(texts) != "string":
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about a form that is told by its first text
+        forms = (guess_datetime_format(text, dayfirst) for text in texts.dropna().head(_MOST_GUESSED))
+        form: str | None = next(filter(None, forms), None)
+    return "ISO8601" if form and form.startswith(("%Y-%m", "%Y/%m", "%Y%m")) else form
+
+
+def _beyond_integers(series: Any, dtype: Any) -> Any:
+    """Mark the floats that an integer type cannot hold: numpy makes 44 of 300 as int8, without an error."""
+    import numpy as np
+
+    wanted = getattr(dtype.type, "numpy_dtype", dtype.type)
+    if series.dtype.kind != "f" or getattr(wanted, "kind", "") not in ("i", "u"):
+        return series.isna() & False
+    limits, values = np.iinfo(wanted), np.trunc(series.astype("float64"))
+    return (values < limits.min) | (values >= float(limits.max) + 1)
 
 
 def _without_texts_that_are_no_numbers(values: Any, dtype: Any) -> Any:

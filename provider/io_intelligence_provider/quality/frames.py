@@ -52,7 +52,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
         if not isinstance(frame, pl.DataFrame):  # pragma: no cover - a table is never one column
             raise TypeError(f"{type(frame)} is no frame")
         return frame
-    data = table.to_pandas()
+    data = _to_pandas(table)
     for name in set(data.columns).intersection(table.column_names):
         if _keeps_nulls(table[name], prepared, name):
             data[name] = table[name].to_pandas(types_mapper=_nullable_types().get).set_axis(data.index)
@@ -73,6 +73,16 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
     for name in floats & set(data.columns):
         data[name] = data[name].astype("float64")
     return data
+
+
+def _to_pandas(table: pa.Table) -> Any:
+    try:
+        return table.to_pandas()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise ConfigurationError(
+            f"The data have a value that pandas cannot hold: {error}. Python's times of day have no "
+            "nanoseconds, its dates end in the year 9999. Use a schema of pandera.polars."
+        ) from error
 
 
 def _keeps_nulls(column: pa.ChunkedArray, prepared: Prepared, name: str) -> bool:

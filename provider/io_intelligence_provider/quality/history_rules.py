@@ -101,7 +101,7 @@ def rules_from(config: object) -> tuple[HistoryRule, ...]:
     if config is True:
         config = STANDARD
     if isinstance(config, Mapping):
-        return tuple(_rule(name, settings or {}) for name, settings in config.items())
+        return tuple(_rule(name, {} if settings is None else settings) for name, settings in config.items())
     if isinstance(config, Iterable) and not isinstance(config, (str, bytes)):
         return tuple(_rule(name, {}) for name in config)
     raise ConfigurationError(
@@ -141,6 +141,19 @@ def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(str(column) for column in value)
 
 
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    number = _number(value)
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)
+
+
 def moment(value: object) -> datetime:
     """Convert a date, a datetime or its ISO form to a datetime in UTC; a date becomes its midnight.
 
@@ -156,16 +169,16 @@ def moment(value: object) -> datetime:
 
 
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "min_change": float,
+    "min_change": _number,
     "severity": str,
-    "deviations": float,
-    "min_runs": int,
-    "window": int,
-    "settle": int,
+    "deviations": _number,
+    "min_runs": _count,
+    "window": _count,
+    "settle": _count,
     "columns": _names,
     "ignore": _names,
     "since": moment,
-    "max_age_hours": float,
+    "max_age_hours": _number,
 }
 """The converter of each setting; ``None`` leaves the default."""
 

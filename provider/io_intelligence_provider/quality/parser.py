@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from io_intelligence_provider.errors import ConfigurationError
-from io_intelligence_provider.quality.coercion import read_column, read_rows, read_series
+from io_intelligence_provider.quality.coercion import first_format, read_column, read_rows, read_series
 from io_intelligence_provider.quality.frames import Unchanged, nullable_type, to_frame
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.quality.result import CheckFailure
@@ -71,6 +71,7 @@ class BatchParser:
     def __init__(self, prepared: Prepared, floats: frozenset[str] = frozenset()) -> None:
         self.prepared = prepared
         self._floats = floats
+        self._formats: dict[str, str] = {}
         self._polars = prepared.loaded.backend == "polars"
 
     def parse(self, table: pa.Table | None, frame: Any = None) -> ParsedBatch:
@@ -220,10 +221,27 @@ class BatchParser:
             return
         for name, dtype in wanted:
             series = parsed.frame[name]
-            coerced, bad = read_series(series, dtype)
+            coerced, bad = read_series(series, self._with_format(name, series, dtype))
             parsed.frame[name] = coerced
             if bad:
                 parsed.unreadable[name] = bad
+
+    def _with_format(self, name: str, texts: Any, dtype: Any) -> Any:
+        """Return a type of times that reads all texts of a column in one form, that of the first.
+
+        pandas takes the form of the first text of each call. So the size of a batch, or a bad value, would
+        decide whether 02/01/2024 is in January or in February.
+        """
+        options = getattr(dtype, "to_datetime_kwargs", None)
+        if options is None or {"format", "unit"} & set(options):
+            return dtype
+        if name not in self._formats and (found := first_format(texts, options.get("dayfirst", False))):
+            self._formats[name] = found
+        if name not in self._formats:
+            return dtype
+        dtype = copy.copy(dtype)
+        object.__setattr__(dtype, "to_datetime_kwargs", {**options, "format": self._formats[name]})
+        return dtype
 
     def _coerce_polars(self, parsed: ParsedBatch, wanted: Sequence[tuple[str, Any]]) -> None:
         from pandera.api.polars.types import PolarsData

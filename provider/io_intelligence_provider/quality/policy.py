@@ -48,6 +48,8 @@ Threshold: TypeAlias = int | float
 ALWAYS: Final = ("quarantine_share", "min_rows", "same_columns", "validate")
 """Checks that every run has in addition to those of the schema."""
 
+_MAYBE_OF_ROWS: Final = "dtype"
+"""The type is a check of each value where a column of pandas holds Python's objects."""
 _UNDECLARED: Final = ("no_regex_column_match", "add_missing_has_default", "dataframe_column_labels_unique")
 
 
@@ -84,6 +86,15 @@ class Policy:
                     f"{argument} names {', '.join(map(repr, unknown))}, which is no check of the schema. "
                     f"It has {known}; 'column.check' names one column's."
                 )
+        of_all = {item.check for item in declared if not item.of_rows}.union(ALWAYS, _UNDECLARED)
+        of_all -= {item.check for item in declared if item.of_rows} | {_MAYBE_OF_ROWS}
+        full = {f"{column}.{check}" for column in columns for check in of_all}
+        if useless := sorted(of_all.union(full).intersection(self.thresholds)):
+            raise ConfigurationError(
+                f"thresholds names {', '.join(map(repr, useless))}, which is no check of rows: a threshold "
+                "is how many rows may fail. Give it a severity instead, or another max_quarantine_share or "
+                "min_rows."
+            )
 
 
 EarlierRuns: TypeAlias = Callable[["CheckRun"], Iterable["CheckRun"]]
@@ -281,6 +292,9 @@ def policy_of(severity: Mapping[str, Any] | None, thresholds: Mapping[str, Any] 
 
     :raises ConfigurationError: when a value is wrong.
     """
+    for argument, given in (("severity", severity), ("thresholds", thresholds)):
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigurationError(f"{argument} is {given!r}; it is a mapping of names of checks.")
     severities: dict[str, Severity] = {}
     for name, value in (severity or {}).items():
         if value not in ("error", "warn"):
@@ -316,7 +330,11 @@ def check_thresholds(fail_on: str, max_quarantine_share: object) -> None:
     """
     if fail_on not in FAIL_ON:
         raise ConfigurationError(f"fail_on is {fail_on!r}; it is one of {', '.join(FAIL_ON)}.")
-    if not isinstance(max_quarantine_share, (int, float)) or not 0 <= max_quarantine_share <= 1:
+    if (
+        isinstance(max_quarantine_share, bool)
+        or not isinstance(max_quarantine_share, (int, float))
+        or not 0 <= max_quarantine_share <= 1
+    ):
         raise ConfigurationError(
             f"max_quarantine_share is {max_quarantine_share!r}; it is a share from 0 to 1."
         )

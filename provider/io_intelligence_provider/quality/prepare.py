@@ -201,7 +201,7 @@ class _Decided:
 
     def __call__(self, *values: Any, **parameters: Any) -> Any:
         found = self.function(*values, **parameters)
-        if type(found).__name__ == "NAType":
+        if found is None or type(found).__name__ == "NAType":
             return False
         return (
             found.fillna(value=False).astype(bool) if str(getattr(found, "dtype", "")) == "boolean" else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isinf
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ SAMPLE: Final = 32_768
 _HASHES: Final = 2.0**64
 _FIRST: Final = datetime(1, 1, 2)  # noqa: DTZ001 - a day from the end, as zones differ
 _LAST: Final = datetime(9999, 12, 30)  # noqa: DTZ001
+_LONGEST_MS: Final = 999_999_999 * 86_400_000
 _ROW: Final = "\0hash of the row"  # cannot be the name of a user's column
 
 
@@ -184,6 +185,8 @@ def _bounds(values: pl.Series) -> tuple[Any, Any]:
     """Return the smallest and the greatest finite value."""
     if isinstance(values.dtype, (pl.Date, pl.Datetime)):
         values = _within_python(values)
+    elif values.dtype == pl.Duration("ms"):  # the other units end before Python's durations do
+        values = values.to_physical().clip(-_LONGEST_MS, _LONGEST_MS).cast(values.dtype)
     bounds = values.min(), values.max()
     if values.dtype.is_float() and any(isinstance(bound, float) and isinf(bound) for bound in bounds):
         values = values.filter(values.is_finite())
@@ -210,7 +213,12 @@ def _comparable(values: pl.Series) -> pl.Series:
 
 def _of(choose: Any, one: Any, other: Any) -> Any:
     values = [value for value in (one, other) if value is not None]
-    return choose(values) if values else None
+    return choose(values, key=_instant) if values else None
+
+
+def _instant(value: Any) -> Any:
+    """Return a time with a zone in UTC: Python compares those of one zone by the clock, which is set back."""
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
 
 
 def _plain(value: Any) -> float | str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -99,12 +99,56 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
             None if text is None else text.replace(" ", "T", 1)
             for text in column.cast(pa.string()).to_pylist()
         ]
+    if pa.types.is_duration(column.type):  # a float of seconds has too few digits for some
+        digits = _DIGITS[column.type.unit]
+        return [
+            None if item is None else _seconds(item, digits) for item in column.cast(pa.int64()).to_pylist()
+        ]
+    column = column.cast(_readable(column.type))
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
         raw = column.cast(pa.binary()).to_pylist()
         values = [None if item is None else item.decode("utf-8", "backslashreplace") for item in raw]
+    except (OverflowError, ValueError):  # a time beyond the years of Python's
+        values = column.cast(_readable(column.type, times=True)).to_pylist()
     return values
+
+
+_DIGITS: Final = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def _seconds(count: int, digits: int) -> float | Decimal:
+    """Return a duration in seconds: as a float, unless that has not all digits."""
+    exact = Decimal(count).scaleb(-digits)
+    rounded = float(exact)
+    return rounded if Decimal(repr(rounded)) == exact else exact
+
+
+def _readable(dtype: pa.DataType, *, times: bool = False) -> pa.DataType:
+    """Return a type with text in place of times of day of nanoseconds, which Python's would cut.
+
+    :param times: whether to do so with all dates and times, of which Python has the years 1 to 9999 only.
+    """
+    if dtype == pa.time64("ns") or (times and pa.types.is_temporal(dtype)):
+        return pa.string()
+    if pa.types.is_dictionary(dtype) and times:
+        return _readable(dtype.value_type, times=True)
+    if pa.types.is_struct(dtype):
+        return pa.struct([field.with_type(_readable(field.type, times=times)) for field in dtype])
+    if pa.types.is_map(dtype):
+        return pa.map_(*(_readable(part, times=times) for part in (dtype.key_type, dtype.item_type)))
+    for is_list, of in _LISTS.items():
+        if is_list(dtype):
+            return of(dtype, dtype.value_field.with_type(_readable(dtype.value_type, times=times)))
+    return dtype
+
+
+_LISTS: Final[Mapping[Any, Any]] = {
+    pa.types.is_list: lambda _, field: pa.list_(field),
+    pa.types.is_large_list: lambda _, field: pa.large_list(field),
+    pa.types.is_fixed_size_list: lambda dtype, field: pa.list_(field, dtype.list_size),
+}
 
 
 def _plain(value: Any) -> Any:

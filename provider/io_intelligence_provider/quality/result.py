@@ -98,7 +98,8 @@ class CheckResult:
     def passed(self) -> bool:
         """Whether the failures are within the threshold; true when nothing was evaluated."""
         if isinstance(self.threshold, float):
-            return self.failed <= self.threshold * self.evaluated
+            # Not a product: 0.29 * 100 is less than 29.
+            return not self.failed or self.failed / max(self.evaluated, 1) <= self.threshold
         return self.failed <= (self.threshold or 0)
 
     def to_dict(self) -> dict[str, Any]:

@@ -165,17 +165,19 @@ def _rows(error: SchemaError, height: int) -> Sequence[int] | None:
         return (~output["check_output"].fill_null(value=False)).arg_true().to_list()
     if cases is None or isinstance(cases, (str, bool, list)):
         return None
-    return _pandas_rows(output, cases, height)
+    # A missing answer of a check of values passes in pandera, so it does where another row fails.
+    passes = type(error.schema).__name__ != _WHOLE and bool(getattr(error.check, "ignore_na", False))
+    return _pandas_rows(output, cases, height, unknown=passes)
 
 
-def _pandas_rows(output: Any, cases: Any, height: int) -> Sequence[int] | None:
+def _pandas_rows(output: Any, cases: Any, height: int, *, unknown: bool) -> Sequence[int] | None:
     import pandas as pd
 
     if isinstance(output, pd.DataFrame) and len(output) == height:
         output = output.all(axis="columns")
     if isinstance(output, pd.Series) and pd.api.types.is_integer_dtype(output.index):
         # Rows without a value are not in the output, so the labels are needed as positions.
-        return sorted(output.index[~output.fillna(value=False).astype(bool)].tolist())
+        return sorted(output.index[~output.fillna(value=unknown).astype(bool)].tolist())
     labels = cases["index"] if isinstance(cases, pd.DataFrame) and "index" in cases else None
     if labels is None or not all(isinstance(label, int) and label < height for label in labels.tolist()):
         return None

@@ -120,7 +120,7 @@ _DIGITS: Final = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 def _seconds(count: int, digits: int) -> float | Decimal:
     """Return a duration in seconds: as a float, unless that has not all digits."""
-    exact = Decimal(count).scaleb(-digits)
+    exact = Decimal(f"{count}e-{digits}")  # not rounded to the digits of a context
     rounded = float(exact)
     return rounded if Decimal(repr(rounded)) == exact else exact
 

@@ -119,13 +119,15 @@ def first_format(texts: Any, dayfirst: bool) -> str | None:
 
 def _beyond_integers(series: Any, dtype: Any) -> Any:
     """Mark the floats that an integer type cannot hold: numpy makes 44 of 300 as int8, without an error."""
-    import numpy as np
-
     wanted = getattr(dtype.type, "numpy_dtype", dtype.type)
-    if series.dtype.kind != "f" or getattr(wanted, "kind", "") not in ("i", "u"):
+    kind = getattr(wanted, "kind", "")
+    if series.dtype.kind != "f" or kind not in ("i", "u"):
         return series.isna() & False
-    limits, values = np.iinfo(wanted), np.trunc(series.astype("float64"))
-    return (values < limits.min) | (values >= float(limits.max) + 1)
+    bits = 8 * wanted.itemsize
+    least, above = (-float(1 << bits - 1), float(1 << bits - 1)) if kind == "i" else (0.0, float(1 << bits))
+    values = series.astype("float64")
+    whole = values.abs() // 1  # integers cut the fraction
+    return (whole.where(values >= 0, -whole) < least) | (values >= above)
 
 
 def _without_texts_that_are_no_numbers(values: Any, dtype: Any) -> Any:

@@ -19,7 +19,7 @@ from io_intelligence_provider.emulator.server import EmulatorServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from chromium import PATIENCE, chromium
+from chromium import PATIENCE, chromium, until_drawn
 from server import served
 
 if TYPE_CHECKING:
@@ -142,6 +142,19 @@ def bare(serve_all: Callable[[Path], AbstractContextManager[str]], recorded_stor
     """URL of the page over the recorded history, without Airflow."""
     with serve_all(recorded_store) as url:
         yield url
+
+
+@pytest.fixture
+def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
+    """Return a function that opens an address of the page and waits until it is drawn."""
+
+    def open_view(address: str = "#/overview", **options: Any) -> Page:
+        page = new_page(**options)
+        page.goto(bare + address)
+        until_drawn(page)
+        return page
+
+    return open_view
 
 
 @pytest.fixture(scope="session")

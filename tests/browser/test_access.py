@@ -30,19 +30,6 @@ VIEWS = {
 PHONE, WIDE = 375, 1920
 
 
-@pytest.fixture
-def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
-    """Return a function that opens an address of the page and waits until all of its view is there."""
-
-    def open_view(address: str = "#/overview", **options: Any) -> Page:
-        page = new_page(**options)
-        page.goto(bare + address)
-        until_drawn(page)
-        return page
-
-    return open_view
-
-
 def axe(page: Page) -> list[str]:
     """Return everything that axe-core finds, of any impact."""
     from axe_playwright_python.sync_playwright import Axe

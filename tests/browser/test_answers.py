@@ -22,19 +22,6 @@ MODEL = "openai/gpt-oss-120b"
 NOT_ON_FILE = {"kind": "not_on_file", "title": "Not on file", "message": "It is gone.", "action": "Look."}
 
 
-@pytest.fixture
-def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
-    """Return a function that opens an address of the page and waits until it is drawn."""
-
-    def open_view(address: str, **options: Any) -> Page:
-        page = new_page(**options)
-        page.goto(bare + address)
-        until_drawn(page)
-        return page
-
-    return open_view
-
-
 def go(page: Page, address: str) -> None:
     page.evaluate("(to) => { window.location.hash = to }", address)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from chromium import expect, until_drawn
@@ -19,19 +19,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 RANGE = "start=2026-06-20&end=2026-06-30"
 PRICES = f"#/prices?model=openai/gpt-oss-120b&field=output_token_price&{RANGE}"
-
-
-@pytest.fixture
-def show(new_page: Callable[..., Page], bare: str) -> Callable[..., Page]:
-    """Return a function that opens an address of the page and waits until it is drawn."""
-
-    def open_view(address: str, **options: Any) -> Page:
-        page = new_page(**options)
-        page.goto(bare + address)
-        until_drawn(page)
-        return page
-
-    return open_view
 
 
 def chart(page: Page) -> Locator:

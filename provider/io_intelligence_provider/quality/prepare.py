@@ -178,19 +178,24 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     if fields := unique_fields(schema):
         declared.append(Declared(UNIQUE_FIELDS, None, of_rows=True, rule=rule_text(UNIQUE_FIELDS, fields)))
     declared += _of_checks(None, schema.checks)
+    of_columns = [check for column in schema.columns.values() for check in column.checks]
+    undecided = [check for check in of_columns if not check.ignore_na]
     if loaded.backend == "pandas":
-        of_columns = [check for column in schema.columns.values() for check in column.checks]
-        for check in [*schema.checks, *(check for check in of_columns if not check.ignore_na)]:
-            check._check_fn = _Decided(check._check_fn)  # noqa: SLF001 - pandera has no other name for it
+        undecided += schema.checks
+    else:
+        undecided = [check for check in undecided if check.element_wise]
+    for check in undecided:
+        check._check_fn = _Decided(check._check_fn)  # noqa: SLF001 - pandera has no other name for it
     schema.unique = None
     schema.drop_invalid_rows = False
     return Prepared(loaded, schema, tuple(declared), tuple(unique), index, row_type)
 
 
 class _Decided:
-    """The function of a check of pandas whose answer NA is that the check fails, as it is for NaN.
+    """The function of a check whose missing answer is that the check fails, as it is for NaN of pandas.
 
-    pandera takes NA for true where nothing fails, and raises where something does.
+    pandera takes NA of pandas for true where nothing fails, and raises where something does. Older ones take
+    an answer that is missing for all rows of polars for true.
     """
 
     def __init__(self, function: Any) -> None:

@@ -177,7 +177,9 @@ def _pandas_rows(output: Any, cases: Any, height: int, *, unknown: bool) -> Sequ
         output = output.all(axis="columns")
     if isinstance(output, pd.Series) and pd.api.types.is_integer_dtype(output.index):
         # Rows without a value are not in the output, so the labels are needed as positions.
-        return sorted(output.index[~output.fillna(value=unknown).astype(bool)].tolist())
+        answers = output.dropna().astype(bool)
+        failed = answers.index[~answers].tolist()
+        return sorted(failed if unknown else failed + output.index[output.isna()].tolist())
     labels = cases["index"] if isinstance(cases, pd.DataFrame) and "index" in cases else None
     if labels is None or not all(isinstance(label, int) and label < height for label in labels.tolist()):
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
+from rich.text import Text
 
 from helpers.stores import make_check_run, quality_report
 from io_intelligence_provider.quality.report_terminal import result_table
@@ -53,3 +55,50 @@ def test_the_report_of_a_snapshot_is_shown_alike():
     assert "Data quality of 2026-01-02: passed, score 1.000" in text
     assert "2 served = 2 valid + 0 quarantined" in text
     assert "not_empty" in text
+
+
+EXPECTED = """\
+Data quality of s3://lake/orders/*.parquet: warned, score 0.500
+
+ check                column               dimension  result         failed  evaluated  example
+ ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ in_range             price                validity   failed              1          9  value: [red]-1[/]
+ a_check_with_a_long  a_column_with_a_lon             flagged         12345     100000  value:
+ _name_of_its_own     g_name                                                            xxxxxxxxxxxxxxxxxxxxx
+                                                                                        xxxxxxxxxxxxxxxxxxxxx
+                                                                                        xxxxxxxxxxxxxxxxxxxxx
+                                                                                        xxxxxxxxxxxxxxxxxxxxx
+                                                                                        xxxxxxxxxxxxxxxxxxxxx
+                                                                                        xxxxxxxx… (207
+                                                                                        characters)
+ volume                                               not evaluated       0          0
+ column_drift                                         passed              0          1
+
+2 rows of 1 file = 1 valid + 1 quarantined
+"""
+
+
+def test_a_narrow_table_folds_what_is_long_and_keeps_figures_and_words_in_one_piece():
+    table = result_table(
+        make_check_run(
+            replace(CHECKS[0], dimension="validity", examples=[{"value": "[red]-1[/]"}]),
+            CheckResult(
+                "a_check_with_a_long_name_of_its_own",
+                "a_column_with_a_long_name",
+                "row",
+                "warn",
+                100_000,
+                12_345,
+                [{"value": "x" * 200}],
+            ),
+            CheckResult("volume", None, "dataset", "warn", 0, 0),
+            CheckResult("column_drift", None, "dataset", "error", 1, 0),
+        )
+    )
+    out = StringIO()
+    Console(file=out, width=110, force_terminal=True, color_system="standard").print(table)
+    assert [
+        line.rstrip() for line in Text.from_ansi(out.getvalue()).plain.splitlines()
+    ] == EXPECTED.splitlines()
+    for style, word in (("1;31", "failed"), ("33", "flagged"), ("2", "not evaluated"), ("32", "passed")):
+        assert f"\x1b[{style}m{word:13}\x1b[0m" in out.getvalue()

@@ -180,7 +180,11 @@ class BatchParser:
     def _fill_after(self, parsed: ParsedBatch) -> None:
         """Fill defaults; polars schemas do that after the types were changed."""
         columns: Any = self.prepared.schema.columns
-        filled = {name: column for name, column in columns.items() if column.default is not None}
+        filled = {
+            name: column
+            for name, column in columns.items()
+            if column.default is not None and (column.regex or name in parsed.frame.columns)
+        }
         if not self._polars or not filled:
             return
         schema = copy.copy(self.prepared.schema)
@@ -280,11 +284,13 @@ def _parsed_column(parser: Any, series: Any) -> Any:
 
     :raises ConfigurationError: when it returns another number of values, or does not say whose they are.
     """
+    import pandas as pd
+
     found = parser(series).parser_output
-    labels = getattr(found, "index", None)
-    if labels is not None and len(found) == len(series) and set(labels) == set(series.index):
+    labelled = isinstance(found, pd.Series)
+    if labelled and len(found) == len(series) and set(found.index) == set(series.index):
         return found.reindex(series.index)
-    if labels is not None or (hasattr(found, "__len__") and len(found) != len(series)):
+    if labelled or (pd.api.types.is_list_like(found) and len(found) != len(series)):
         raise ConfigurationError(
             f"The parser {parser.name!r} of the column {series.name!r} returned {len(found)} values for "
             f"{len(series)} rows, or other labels than theirs. It has to return one value for each row. "

@@ -137,6 +137,55 @@ def test_a_wide_table_that_is_wrong_everywhere_gives_a_small_page_that_says_what
     assert len(many.encode()) < 200_000
 
 
+LONG = "<" * 75  # 300 bytes on a page
+
+
+ROWS, WHOLE, PASSED = "Row checks that found", "Checks of the", "Checks of rows and columns that"
+
+
+def _check(
+    name: str = "c", column: str = "c", level: str = "row", failed: int = 1, *, example: Any = None
+) -> Any:
+    return CheckResult(name, column, level, "error", 1, failed, [example or {}] * (99 if example else 0))
+
+
+@pytest.mark.parametrize(
+    ("heading", "budget", "item"),
+    [
+        (WHOLE, 35_000, lambda n: _check(f"{n}{LONG}", level="dataset")),
+        (WHOLE, 35_000, lambda n: _check(column=f"{n}{LONG}", level="dataset")),
+        (ROWS, 35_000, lambda n: _check(f"{n}{LONG}")),
+        (ROWS, 35_000, lambda n: _check(column=str(n))),
+        (ROWS, 30_000, lambda n: _check(str(n), example={LONG: "v", "without": None})),
+        (ROWS, 30_000, lambda n: _check(str(n), example={"k": LONG})),
+        ("Columns", 30_000, lambda n: ColumnProfile(f"{n}{LONG}", 1, 0)),
+        ("Columns", 30_000, lambda n: ColumnProfile(str(n), 1, 0, min=LONG)),
+        ("Columns", 30_000, lambda n: ColumnProfile(str(n), 1, 0, max=LONG)),
+        (PASSED, 5_000, lambda n: _check(f"{n}{LONG}", failed=0)),
+    ],
+)
+def test_each_part_has_a_budget_and_counts_what_is_left_out(heading: str, budget: int, item: Any) -> None:
+    items = [item(number) for number in range(2 if budget == 30_000 and heading == ROWS else 99)]
+    profile = tuple(one for one in items if isinstance(one, ColumnProfile))
+    page = report_html(make_check_run(*([] if profile else items), profile=profile))
+    (part,) = [part for part in page.split("<h2>") if part.startswith(heading)]
+    assert 0.4 * budget < len(part) < budget + 1_500
+    assert re.search(r"and \d+ more", part)
+
+
+def test_a_page_without_a_finding_says_so() -> None:
+    page = report_html(make_check_run(CheckResult("in_range", None, "row", "error", 9, 0)))
+    parts = dict(part.split("</h2>", 1) for part in page.split("<h2>")[1:])
+    assert parts["Row checks that found something"].strip() == "<p>None.</p>"
+    assert parts["Checks of rows and columns that passed"].startswith(
+        '\n<p class="muted"><bdi>in_range</bdi></p>'
+    )
+    assert "Columns" not in parts
+    nothing = report_html(make_check_run())
+    assert nothing.count("<p>None.</p>") == 2
+    assert '<p class="muted">none</p>' in nothing
+
+
 def test_what_failed_of_the_whole_comes_first():
     text = Page(
         report_html(

@@ -209,3 +209,20 @@ def test_colours_are_those_of_the_theme(show: Callable[..., Page], theme: str) -
         }"""
     )
     assert stroke == token
+
+
+def test_a_day_without_an_index_says_so(
+    new_page: Callable[..., Page], serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    builder = StoreBuilder(tmp_path / "store")
+    for number, text in enumerate(("2", None, "4")):
+        builder.file(number, model_row("a", input_token_price=text), changes=True)
+    page = new_page()
+    page.goto(f"{serve(builder.root)}#/overview")
+    until_drawn(page)
+    chart = page.get_by_role("img", name="Like-for-like price index")
+    chart.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    row = page.locator(".hover-card .hover-row").filter(has_text="Input")
+    expect(row).to_have_text("Inputno index")

@@ -22,6 +22,7 @@ import { keepDrawn, pointing } from "./pointer.js";
  * @property {string} title
  * @property {boolean} [log]
  * @property {boolean} [whole] whether values are whole numbers
+ * @property {string} [unknown] what a day without a value is called, "not published" unless given
  * @property {boolean} [alternate] whether the series take turns: a day names those that have a value
  * @property {string | null} [compare] a day to mark
  * @property {string[]} [marks] days to mark on the axis
@@ -210,7 +211,7 @@ function compared(day, { x, left, right, top, bottom }) {
  * @param {string} day
  * @param {Options} options
  */
-function dayCard(plotted, day, { format, alternate }) {
+function dayCard(plotted, day, { format, alternate, unknown = "not published" }) {
   const rows = plotted.map((series) => {
     const now = geometry.stepAt(series.within, day);
     const found = valueAt(series, day, format);
@@ -232,7 +233,7 @@ function dayCard(plotted, day, { format, alternate }) {
           { class: "hover-row" },
           h("span", { class: `key ${series.shade}` }),
           h("span", { class: "hover-name", dir: "auto" }, cut(series.label, 60)),
-          h("span", {}, found?.text ?? (absent ? "not on file" : "not published")),
+          h("span", {}, found?.text ?? (absent ? "not on file" : unknown)),
           h(
             "span",
             { class: "number" },

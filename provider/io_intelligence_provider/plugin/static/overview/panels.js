@@ -60,7 +60,16 @@ export function priceIndex(data, charts, status) {
   const format = (/** @type {string} */ value) => Number(value).toFixed(1);
   if (series.length)
     charts.push(() =>
-      stepChart(plot, { series, start, end: data.date, days, format, log: true, title: "Like-for-like price index" }),
+      stepChart(plot, {
+        series,
+        start,
+        end: data.date,
+        days,
+        format,
+        log: true,
+        unknown: "no index",
+        title: "Like-for-like price index",
+      }),
     );
   const listed = `input ${price(medians.input)}, output ${price(medians.output)}`;
   return h(

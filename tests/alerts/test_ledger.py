@@ -257,6 +257,30 @@ def test_a_value_is_looked_up_by_id_before_the_name(builder):
     assert send(builder, [rule]) == {"a": [("2", "3", True)]}
 
 
+@pytest.mark.parametrize("baseline", ["previous", "last_alert"])
+def test_a_model_that_is_gone_is_not_another_of_its_name(builder, baseline):
+    rule = AlertRule("r", changes=["price_changed", "model_removed", "model_added"], baseline=baseline)
+    gone, stays = uuid_of("one"), uuid_of("two")
+
+    def file(when, price):
+        models = [(gone, price)] * (price is not None) + [(stays, "5")]
+        builder.file(when, *(model_row("twin", model_id=one, input_token_price=usd) for one, usd in models))
+
+    told = []
+    for when, price in enumerate(["1", "2", None, None, "2"]):
+        file(when, price)
+        for _ in ("once", "again"):
+            digest = pending(builder.store, [rule], ["a"], nth_day(when)).get("a")
+            if digest:
+                told += [(when, one.change, one.model_id, one.new_value) for one in digest.alerts]
+                record_sent(builder.store, digest, "a", f"{when}")
+    assert told == [
+        (1, "price_changed", gone, "2"),
+        (2, "model_removed", gone, None),
+        (4, "model_added", gone, None),
+    ]
+
+
 def test_what_another_shape_does_not_say_is_not_corrected(builder):
     rule = AlertRule("r", changes="attribute_changed")
     builder.file(1, model_row("m", description="old"))

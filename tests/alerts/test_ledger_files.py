@@ -63,7 +63,7 @@ def test_what_an_entry_says_and_how_it_is_read_back(builder, prices):
     about = {"model_id": uuid_of("m"), "name": "m", "change": "price_changed", "field": "input_token_price"}
     assert content.pop("told") == [
         about | {"value": "2", "snapshot_date": "2026-03-03", "wire_shape": "documented"}
-        | {"sent_at": "2026-03-03T04:05:06.000789+00:00"}
+        | {"sent_at": "2026-03-03T04:05:06.000789+00:00", "name_is_shared": False}
     ]  # fmt: skip
     (alert,) = content.pop("alerts")
     assert alert.items() >= (about | {"old_value": "1", "new_value": "2", "since": "2026-03-02"}).items()

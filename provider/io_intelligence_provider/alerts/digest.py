@@ -211,6 +211,7 @@ class Digest:
     :param groups: the rules that have alerts, in the order of the rules.
     :param data: what is known of the snapshot.
     :param bill: what the price changes add to the monthly bill; ``None`` without traffic.
+    :param shared_names: names in the alerts that another model of the snapshot has too.
     """
 
     snapshot_date: date
@@ -219,6 +220,7 @@ class Digest:
     groups: tuple[RuleAlerts, ...]
     data: DataQuality | None = None
     bill: Bill | None = None
+    shared_names: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.groups)

@@ -7,6 +7,7 @@ file also compares each model with its first snapshot.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -145,7 +146,14 @@ class _Evaluation:
         if self._traffic:
             models = self._today.keys.select("model_id", "name").iter_rows()
             bill = bill_of(self._traffic, digest.alerts, models, self._refused)
-        return replace(digest, data=self._data, bill=bill)
+        shared = self._shared_names(list(digest.alerts))
+        return replace(digest, data=self._data, bill=bill, shared_names=shared)
+
+    def _shared_names(self, alerts: list[Alert]) -> frozenset[str]:
+        """Return the names that another model of the snapshot has too."""
+        rows = self._today.keys.filter(pl.col("name").is_in([alert.name for alert in alerts]))
+        counts, ids = Counter(rows["name"]), set(rows["model_id"])
+        return frozenset(alert.name for alert in alerts if counts[alert.name] > (alert.model_id in ids))
 
     @cached_property
     def _data(self) -> DataQuality:

@@ -80,6 +80,7 @@ class LastNotified:
     :param field: ``None`` for a change of the model itself; then ``value`` is one of :data:`PRESENCE`.
     :param day: the ``snapshot_date`` of the alert.
     :param wire_shape: the shape of that snapshot.
+    :param name_is_shared: whether another model of that snapshot had the name, so that it identifies none.
     """
 
     model_id: str
@@ -90,6 +91,7 @@ class LastNotified:
     day: date
     wire_shape: str
     sent_at: datetime
+    name_is_shared: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -102,6 +104,7 @@ class LastNotified:
             "snapshot_date": self.day.isoformat(),
             "wire_shape": self.wire_shape,
             "sent_at": self.sent_at.isoformat(),
+            "name_is_shared": self.name_is_shared,
         }
 
     @classmethod
@@ -137,6 +140,7 @@ class _Entry(msgspec.Struct):
     snapshot_date: date
     wire_shape: Literal["documented", "openai"]
     sent_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    name_is_shared: bool = False  # absent in older files
 
 
 _OF_A_DAG_FILE: Final = re.compile(r"^unusual_prefix_[0-9a-f]{40}_")
@@ -279,6 +283,7 @@ def _entry(alert: Alert, digest: Digest, sent_at: datetime) -> LastNotified:
         digest.snapshot_date,
         digest.wire_shape,
         sent_at,
+        alert.name in digest.shared_names,
     )
 
 
@@ -391,10 +396,10 @@ class CurrentValues:
 
     def _row(self, entry: LastNotified) -> int | None:
         row = self._rows.get(entry.model_id)
-        return self._by_name.get(entry.name) if row is None else row
+        return self._by_name.get(entry.name) if row is None and not entry.name_is_shared else row
 
     def identity(self, entry: LastNotified) -> tuple[str, str]:
-        """Return today's ``model_id`` and ``name``, found by the id or else by a name that is unique."""
+        """Return today's ``model_id`` and ``name``, found by the id, else by a name unique on both days."""
         row = self._row(entry)
         if row is None:
             return entry.model_id, entry.name

@@ -45,8 +45,8 @@ MAX_RESTARTS: Final = 3
 _SLACK_PAGES: Final = 100
 """Pages beyond twice the expected number, or in a row without a new record, after which ``has_next`` is
 no longer followed."""
-_MOST_UNPROMISED_PAGES: Final = 10_000
-"""Pages of the observed shape after which the walk is given up, because the server seems to invent models."""
+_MOST_PAGES: Final = 10_000
+"""Pages after which a walk is given up, because the server seems to invent models."""
 _SHOWN_IDS: Final = 5
 _IN_MEMORY: Final = 8 * 1024 * 1024  # bytes; today's catalogue fits and is never written to disk
 
@@ -341,7 +341,7 @@ def _follow_documented(
             if walk.ended:
                 return
             too_far = number > expected and (is_idle or number > 2 * expected + _SLACK_PAGES)
-            if too_far or walk.idle_pages > _SLACK_PAGES:
+            if too_far or walk.idle_pages > _SLACK_PAGES or number >= _MOST_PAGES:
                 walk.note(f"has_next is still true on page {number} of {expected}")
                 return
 
@@ -352,7 +352,7 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
     :param is_full: whether the first page holds as many models as a page may, so that more may follow.
     :raises IOIntelligenceError: when an announced page cannot be read, or there is no response.
     """
-    while walk.pages < _MOST_UNPROMISED_PAGES:
+    while walk.pages < _MOST_PAGES:
         promise = walk.promised(page)
         try:
             following = fetch(walk.pages + 1, deadline)

@@ -231,12 +231,13 @@ class _Walk:
 
     def promised(self, page: Page) -> str | None:
         """Return which field of the last page (observed shape) announces more, ``None`` when none does."""
+        total, total_pages = page.total or self.total or 0, max(page.total_pages or 0, self.total_pages or 0)
         if page.has_next:
             return "it says that more follows"
-        if self.total is not None and self.total > self.received:
-            return f"its total is {self.total}"
-        if self.total_pages is not None and self.total_pages > self.pages:
-            return f"it counts {self.total_pages} pages"
+        if total > self.received:
+            return f"its total is {total}"
+        if total_pages > self.pages:
+            return f"it counts {total_pages} pages"
         return None
 
     def finish(self) -> None:
@@ -371,7 +372,7 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
             walk.ended = True
             return
         if walk.brings_nothing_new(following):
-            if promise:
+            if promise := promise or walk.promised(following):
                 walk.note(f"page {walk.pages + 1} brought nothing new although {promise}", final=True)
             walk.ended = True
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -153,7 +154,7 @@ def test_the_container_of_an_azure_url_is_no_user_info(monkeypatch: pytest.Monke
     monkeypatch.setenv("AIRFLOW_CONN_AZURE", '{"conn_type": "adls"}')
     root = "abfss://prices@account.dfs.core.windows.net/io"
     store = open_store(root, "azure")
-    assert asked == [("abfss", "azure")]
+    assert [arguments[:2] for arguments in asked] == [("abfss", "azure")]
     assert store.files.root == root
 
 
@@ -163,6 +164,23 @@ def test_the_configured_root_and_connection_are_the_defaults(
     monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", bucket)
     monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__STORAGE_CONN_ID", "s3_try")
     assert open_store().dates() == []
+
+
+def test_a_corrected_connection_counts_without_a_restart(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = os.environ["AIRFLOW_CONN_S3_TRY"]
+    config = {"retries": {"max_attempts": 0}}
+    extra = {"endpoint_url": "http://127.0.0.1:1", "region_name": "us-east-1", "config_kwargs": config}
+    wrong = {"conn_type": "aws", "login": "test", "password": "test", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_S3_TRY", json.dumps(wrong))
+    with pytest.raises(StorageError, match="Could not list"):
+        open_store(bucket, "s3_try").dates()
+    monkeypatch.setenv("AIRFLOW_CONN_S3_TRY", right)
+    store = open_store(bucket, "s3_try")
+    assert store.dates() == []
+    # The unchanged one is opened once, not at each look.
+    assert open_store(bucket, "s3_try").files.location.filesystem is store.files.location.filesystem
 
 
 def test_a_local_root_takes_no_storage_connection(tmp_path: Path) -> None:

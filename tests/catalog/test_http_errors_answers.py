@@ -12,6 +12,7 @@ from helpers.records import numbered_models
 from helpers.scripted_server import Reply, page_reply
 from io_intelligence_provider.errors import (
     AuthenticationError,
+    NotFoundError,
     QuotaError,
     RateLimitError,
     ResponseError,
@@ -82,6 +83,14 @@ def test_the_beginning_of_a_body_is_clean_and_short(scripted: Any, connect: Any)
         connect(scripted(script).url, token=KEY).fetch_page()
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("filler", [" ", "\0", "\u2003"], ids=["blanks", "controls", "wide blanks"])
+def test_a_credential_that_is_cut_is_not_shown(scripted: Any, connect: Any, filler: str) -> None:
+    body = f"unknown: {filler * (100_000 - len('unknown: ') - len(KEY) + 1)}{KEY} again".encode()
+    with pytest.raises(NotFoundError, match=r"answered 404: unknown:\. ") as caught:
+        connect(scripted(Reply(404, body)).url, token=KEY).fetch_page()
+    assert KEY[:6] not in str(caught.value)
 
 
 def test_a_media_type_is_shown_only_where_it_is_one(scripted: Any, connect: Any) -> None:

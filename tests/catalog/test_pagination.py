@@ -12,13 +12,20 @@ import pytest
 
 from helpers.records import names_of, numbered_models
 from helpers.scripted_server import Reply, page_reply
+from io_intelligence_provider.catalog import pagination
 from io_intelligence_provider.catalog.pagination import Catalogue, Spool, walk_catalogue
 from io_intelligence_provider.catalog.retry import Deadline
 from io_intelligence_provider.catalog.wire import Page, WireShape
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.state import ServerQuirks
-from io_intelligence_provider.errors import NotFoundError, PaginationError, ResponseError, ServerError
+from io_intelligence_provider.errors import (
+    NotFoundError,
+    PaginationError,
+    ResponseError,
+    ServerError,
+    TransportError,
+)
 
 ALL = [f"m{number}" for number in range(7)]
 
@@ -249,6 +256,21 @@ def test_one_that_invents_models_for_ever_ends() -> None:
 
     with pytest.raises(PaginationError, match="has_next is still true on page 107 of 3"):
         walk_catalogue(fetch, concurrency=4, deadline=Deadline(60))
+
+
+def test_one_that_announces_an_endless_catalogue_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pagination, "_MOST_PAGES", 20)
+    asked: list[int] = []
+
+    def fetch(number: int, _: Deadline) -> Page:
+        asked.append(number)
+        if number > 100:
+            raise TransportError("The deadline has passed.")
+        return documented([f"m{number}"], 10**12, has_next=True)
+
+    with pytest.raises(PaginationError, match="has_next is still true on page 20 of 1000000000000"):
+        walk_catalogue(fetch, concurrency=4, deadline=Deadline(60))
+    assert max(asked) < 20 + 4
 
 
 def test_the_shape_must_not_change_within_a_walk() -> None:

@@ -263,6 +263,15 @@ def test_a_promise_that_is_not_kept_stores_nothing(serve, store, promise, beyond
     assert all("/elsewhere" not in asked.target for asked in server.requests)
 
 
+@pytest.mark.parametrize("promise", [{"has_more": True}, {"total": 250}, {"total_pages": 3}], ids=str)
+@pytest.mark.parametrize("first", [{}, {"total": 50, "total_pages": 1}], ids=["nothing said", "all of them"])
+def test_a_promise_of_the_page_without_models_counts_too(serve, store, promise, first) -> None:
+    client, _ = serve(lambda page: listing(range(50), **first) if page == 1 else listing([], **promise))
+    with pytest.raises(PaginationError, match="page 2 brought nothing new although it"):
+        take_snapshot(client, store)
+    assert store.dates() == []
+
+
 def test_an_error_of_a_promised_page_is_an_error(serve, store) -> None:
     client, _ = serve(
         lambda page: listing(range(100), has_more=True) if page == 1 else Reply(500), max_retries=1

@@ -369,6 +369,32 @@ def test_the_token_endpoint_goes_its_own_way(
     assert [head.split(" ")[1] for head in proxy.heads] == [f"{issuer.url}/t"]
 
 
+OAUTH = {"token_url": "HTTP://127.0.0.1:1/t", "client_id": "me", "client_secret": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "settings", "refused"),
+    [
+        ("https://127.0.0.1:1", {"verify": False}, "verify=false is for this machine only"),
+        ("http://127.0.0.1:1", OAUTH, "token_url without https is for this machine only"),
+    ],
+    ids=["unverified", "in clear"],
+)
+def test_what_is_safe_on_this_machine_only_goes_through_no_proxy_on_another(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, settings: dict[str, Any], refused: str
+) -> None:
+    """A proxy would receive the client secret in clear, or be trusted without a certificate."""
+    another, variable = "http://proxy.example:3128", base_url.partition(":")[0] + "_proxy"
+    with pytest.raises(ConfigurationError, match=f"{refused}, and the setting `proxy` names a proxy"):
+        IOIntelligenceClient(base_url, proxy=another, **settings)
+    monkeypatch.setenv(variable, another)
+    with pytest.raises(ConfigurationError, match=f"{refused}, and the environment variable {variable}"):
+        IOIntelligenceClient(base_url, **settings)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    IOIntelligenceClient(base_url, **settings).close()
+    IOIntelligenceClient(base_url, proxy="http://127.0.0.1:3128", **settings).close()
+
+
 def test_a_netrc_replaces_nothing(
     scripted: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

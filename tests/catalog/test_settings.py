@@ -192,6 +192,15 @@ def test_a_page_size_of_one_call_is_bounded_too() -> None:
         client.fetch_page(page_size=101)
 
 
+@pytest.mark.parametrize("q", [5, b"llama", ["llama"], "\ud800"], ids=ascii)
+def test_a_search_term_that_cannot_be_sent_is_refused(q: Any) -> None:
+    with (
+        IOIntelligenceClient("http://127.0.0.1:1") as client,
+        pytest.raises(ConfigurationError, match="q must be"),
+    ):
+        client.fetch_catalogue(q)
+
+
 @pytest.mark.parametrize(
     ("fields", "base_url"),
     [

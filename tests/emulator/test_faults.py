@@ -196,7 +196,9 @@ def test_faults_as_text(text: str, fault: dict[str, Any]) -> None:
         "status=503,retry_after=€",
         "status=503,content_type=a\nb: c",
         "redirect=http://x/€",
+        "status=503,body=\ud800",
     ],
+    ids=ascii,
 )
 def test_what_is_no_fault_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="Not a fault"):
@@ -214,3 +216,6 @@ def test_faults_by_the_control_routes(four_models: EmulatorServer) -> None:
     refused = ask(four_models, "/emulator/faults", method="POST", body={"kind": "delay"})
     assert refused.status == 422
     assert "'seconds'" in json.dumps(refused.json())
+    unsendable = {"kind": "status", "status": 500, "body": "\ud800"}
+    assert ask(four_models, "/emulator/faults", method="POST", body=unsendable).status == 422
+    assert ask(four_models, "/emulator/faults").json() == []

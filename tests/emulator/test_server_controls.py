@@ -106,6 +106,7 @@ def test_tokens_are_issued_accepted_and_revoked(emulate: Start) -> None:
         (basic("you", "pw+1"), GRANT, 401, "invalid_client"),
         ({}, GRANT, 401, "invalid_client"),
         ({"Authorization": "Basic ###"}, GRANT, 401, "invalid_client"),
+        ({"Authorization": "Basic é"}, GRANT, 401, "invalid_client"),
         ({"Authorization": "Bearer bWU6cHcrMQ=="}, GRANT, 401, "invalid_client"),
         (basic("me", "pw+1"), "grant_type=password", 400, "unsupported_grant_type"),
         (basic("me", "pw+1"), "", 400, "unsupported_grant_type"),
@@ -170,3 +171,8 @@ def test_a_stopped_server_lets_its_port_go() -> None:
 def test_a_taken_port_is_an_error() -> None:
     with EmulatorServer() as server, pytest.raises(OSError, match=r"Port [0-9]+ of 127.0.0.1 is taken"):
         EmulatorServer(port=int(server.url.rpartition(":")[2])).start()
+
+
+def test_a_host_that_cannot_be_encoded_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="is no name or address"):
+        EmulatorServer(host="é" * 64).start()

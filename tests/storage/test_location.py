@@ -285,6 +285,7 @@ NO_LOCATION = [
     "my_store://bucket/x",
     "s4://bucket/x",
     "/data/a\0b",
+    "/data/\udc80",
     "prices::2026",
     "prices::2026/x.parquet",
     "/data/prices::2026",

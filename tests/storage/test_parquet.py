@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from io_intelligence_provider.errors import UnreadableFileError
+from io_intelligence_provider.errors import NotOnFileError, StorageError, UnreadableFileError
 from io_intelligence_provider.storage.digest import with_digests
 from io_intelligence_provider.storage.file_kind import FileKind
-from io_intelligence_provider.storage.parquet import CheckedFile
+from io_intelligence_provider.storage.location import Storage
+from io_intelligence_provider.storage.parquet import CheckedFile, open_any
 
 LONG = "x" * 200_000
 
@@ -114,3 +117,34 @@ def test_an_index_beyond_the_dictionary_is_a_damaged_file() -> None:
     data[len(data) - 8 - footer - 1] = 5  # the last index of the only page
     with pytest.raises(UnreadableFileError, match="dictionary"):
         read(bytes(data), pa.list_(pa.string()))
+
+
+class EndpointError(Exception):
+    """As botocore raises where no endpoint answers: no OSError."""
+
+
+class Unplugged(MemoryFileSystem):  # type: ignore[misc]
+    """A file system whose endpoint does not answer."""
+
+    cachable = False
+
+    def open(self, path: str, *_: Any, **__: Any) -> Any:
+        raise EndpointError(f"no answer for {path} from https://user:hunter2@example.com")
+
+
+def test_an_error_of_any_type_of_an_object_store_is_a_storage_error() -> None:
+    storage = Storage(Unplugged(), "/a.parquet", is_local=False)
+    with (
+        pytest.raises(StorageError, match=r"Could not read s3://b/a as Parquet: no answer") as caught,
+        open_any(storage, storage.key, "s3://b/a"),
+    ):
+        pass
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_error_within_the_block_keeps_its_type(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    file.write_bytes(written(pa.array([1])))
+    for raised in (NotOnFileError("gone"), ZeroDivisionError()):
+        with pytest.raises(type(raised)), open_any(Storage(None, str(file), True), str(file), str(file)):
+            raise raised

@@ -326,6 +326,17 @@ def test_the_sweep_deletes_only_what_a_writer_left(tmp_path: Path) -> None:
     assert (tmp_path / "target").exists()
 
 
+def test_the_sweep_passes_over_a_file_that_its_writer_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / ".old.1-ab.tmp"
+    old.write_text("x")
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(Path, "glob", lambda folder, _: iter([folder / ".moved.1-ab.tmp", old]))
+    SnapshotStore(tmp_path).files.sweep()
+    assert not old.exists()
+
+
 @pytest.mark.usefixtures("settled")
 def test_rolling_up_deletes_months_only(store: SnapshotStore) -> None:
     file_records(store, [model_record()])

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -227,10 +227,19 @@ def test_it_is_made_of_names_and_numbers_only(api: EmulatorServer) -> None:
     assert API_KEY not in json.dumps(encode_trigger(made))
 
 
-@pytest.mark.parametrize("interval", [0, -1, 0.5, float("nan"), float("inf")])
-def test_an_interval_below_a_second_or_without_end_is_refused(interval: float) -> None:
+@pytest.mark.parametrize(
+    "interval",
+    [0, -1, 0.5, float("nan"), float("inf"), 10**400, "900", None, True, timedelta(minutes=15)],
+    ids=lambda value: repr(value)[:30],
+)
+def test_an_interval_below_a_second_or_without_end_is_refused(interval: Any) -> None:
     with pytest.raises(ConfigurationError, match="interval"):
         trigger(interval=interval)
+
+
+def test_a_search_term_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="q is of the type int"):
+        trigger(q=5)
 
 
 def test_the_dag_is_scheduled_on_the_watched_asset_and_its_runs_bear_the_event(

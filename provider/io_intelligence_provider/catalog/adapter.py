@@ -146,12 +146,18 @@ class BoundedAdapter(HTTPAdapter):
         response = super().send(request, **(options | {"stream": True, "timeout": timeout}))
         raw, is_complete = response.raw, False
         try:
-            content = _unpacked(_read(raw), response.headers)
+            content = _read(raw)
             is_complete = True
         finally:
             if not is_complete:
                 raw.close()  # a connection with unread bytes must not go back into the pool
             raw.release_conn()
+        try:
+            content = _unpacked(content, response.headers, exchange.deadline)
+        except (HTTPError, RefusedResponseError):
+            if 200 <= response.status_code < 300:
+                raise
+            content = b""  # it would only be quoted; the status says what to do
         # requests would look for cookies in the connection, so it gets none.
         response.raw = io.BytesIO(content)
         return response
@@ -187,12 +193,11 @@ def bundles_context() -> ssl.SSLContext | None:
 
 
 def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
-    chunks, size = [], 0
+    body = io.BytesIO()  # no list, because chunks of few bytes take twenty times their size each
     while chunk := raw.read1(_CHUNK, decode_content=False):
-        size += len(chunk)
-        _check_size(size)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        _check_size(body.tell() + len(chunk))
+        body.write(chunk)
+    return body.getvalue()
 
 
 def _check_size(size: int) -> None:
@@ -200,10 +205,11 @@ def _check_size(size: int) -> None:
         raise RefusedResponseError(f"answered more than {MAX_BODY_BYTES >> 20} MiB in one page.")
 
 
-def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
+def _unpacked(body: bytes, headers: Mapping[str, str], deadline: Deadline) -> bytes:
     """Decompress a gzip body and remove its byte order mark. Bytes after the end of the gzip are ignored.
 
     :raises HTTPError: when the gzip is damaged or incomplete.
+    :raises TransportError: when the deadline passes; thousands of members take long, as each copies the rest.
     """
     encoding = headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity") or not body:
@@ -214,6 +220,7 @@ def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
     parts: list[bytes] = []
     size = 0
     while not parts or body.startswith(b"\x1f\x8b"):
+        deadline.check()
         unpacker = zlib.decompressobj(wbits=31)
         try:
             part = unpacker.decompress(body, MAX_BODY_BYTES - size + 1)

@@ -12,6 +12,7 @@ from io_intelligence_provider.catalog.settings import DEFAULT_BASE_URL, ClientSe
 from io_intelligence_provider.catalog.wire import Page, decode_page, decode_record
 from io_intelligence_provider.errors import ConfigurationError, PaginationError
 from io_intelligence_provider.redaction import Secret, bare, without_frames
+from io_intelligence_provider.text import escaped
 
 __all__ = ["MODELS_PATH", "IOIntelligenceClient"]
 
@@ -150,11 +151,14 @@ class IOIntelligenceClient:
 
         :param page: number of the page, from 1.
         :param q: the API's search term; ``None`` or blank lists all.
+        :raises ConfigurationError: when ``q`` is not text, or cannot be encoded.
         """
         return without_frames(lambda: self._fetch_page(page, q, page_size, deadline))
 
     def _fetch_page(self, page: int, q: str | None, page_size: int | None, deadline: Deadline | None) -> Page:
         params: dict[str, str | int] = {"page": page, "page_size": self.settings.with_page_size(page_size)}
+        if q is not None and (type(q) is not str or escaped(q) != q):
+            raise ConfigurationError("q must be None or text, without halves of surrogate pairs.")
         if q and q.strip():
             params["q"] = q
         answer = self._transport.get(MODELS_PATH, params, deadline or Deadline(self.settings.deadline))

@@ -227,6 +227,8 @@ def excerpt(text: str, clean: Clean) -> str:
         char if char.isprintable() else " " if char.isspace() else "" for char in text[:_LOOKED_AT]
     )
     line = " ".join(clean(visible).split())
+    if len(text) >= _LOOKED_AT and len(line) <= _EXCERPT:
+        line = line.rpartition(" ")[0]  # the last word may be cut, and be the beginning of a credential
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"
 
 

@@ -45,8 +45,8 @@ MAX_RESTARTS: Final = 3
 _SLACK_PAGES: Final = 100
 """Pages beyond twice the expected number, or in a row without a new record, after which ``has_next`` is
 no longer followed."""
-_MOST_UNPROMISED_PAGES: Final = 10_000
-"""Pages of the observed shape after which the walk is given up, because the server seems to invent models."""
+_MOST_PAGES: Final = 10_000
+"""Pages after which a walk is given up, because the server seems to invent models."""
 _SHOWN_IDS: Final = 5
 _IN_MEMORY: Final = 8 * 1024 * 1024  # bytes; today's catalogue fits and is never written to disk
 
@@ -231,12 +231,13 @@ class _Walk:
 
     def promised(self, page: Page) -> str | None:
         """Return which field of the last page (observed shape) announces more, ``None`` when none does."""
+        total, total_pages = page.total or self.total or 0, max(page.total_pages or 0, self.total_pages or 0)
         if page.has_next:
             return "it says that more follows"
-        if self.total is not None and self.total > self.received:
-            return f"its total is {self.total}"
-        if self.total_pages is not None and self.total_pages > self.pages:
-            return f"it counts {self.total_pages} pages"
+        if total > self.received:
+            return f"its total is {total}"
+        if total_pages > self.pages:
+            return f"it counts {total_pages} pages"
         return None
 
     def finish(self) -> None:
@@ -341,7 +342,7 @@ def _follow_documented(
             if walk.ended:
                 return
             too_far = number > expected and (is_idle or number > 2 * expected + _SLACK_PAGES)
-            if too_far or walk.idle_pages > _SLACK_PAGES:
+            if too_far or walk.idle_pages > _SLACK_PAGES or number >= _MOST_PAGES:
                 walk.note(f"has_next is still true on page {number} of {expected}")
                 return
 
@@ -352,7 +353,7 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
     :param is_full: whether the first page holds as many models as a page may, so that more may follow.
     :raises IOIntelligenceError: when an announced page cannot be read, or there is no response.
     """
-    while walk.pages < _MOST_UNPROMISED_PAGES:
+    while walk.pages < _MOST_PAGES:
         promise = walk.promised(page)
         try:
             following = fetch(walk.pages + 1, deadline)
@@ -371,7 +372,7 @@ def _follow_observed(walk: _Walk, page: Page, fetch: FetchPage, deadline: Deadli
             walk.ended = True
             return
         if walk.brings_nothing_new(following):
-            if promise:
+            if promise := promise or walk.promised(following):
                 walk.note(f"page {walk.pages + 1} brought nothing new although {promise}", final=True)
             walk.ended = True
             return

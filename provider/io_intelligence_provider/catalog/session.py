@@ -50,6 +50,7 @@ from io_intelligence_provider.catalog.retry import Deadline, RetryableError, par
 from io_intelligence_provider.catalog.settings import ClientSettings, is_loopback
 from io_intelligence_provider.errors import (
     AuthenticationError,
+    ConfigurationError,
     RateLimitError,
     ResponseError,
     ServerError,
@@ -265,9 +266,19 @@ class _Session(requests.Session):
     def proxy(self, url: str) -> Proxy | None:
         """Return the proxy for ``url``; the environment is read again each time.
 
-        :raises ConfigurationError: when the environment names an invalid one.
+        :raises ConfigurationError: when the environment names an invalid one, or one on another machine for
+            what is only safe on this one.
         """
         proxy = proxy_for(url, self._settings.proxy)
+        scheme = urlsplit(url).scheme
+        unverified = self._settings.verify is False and scheme == "https"
+        in_clear = url == self._settings.token_url and scheme == "http"
+        if (unverified or in_clear) and proxy is not None and not is_loopback(proxy.address):
+            allowed = "verify=false is" if unverified else "A token_url without https is"
+            raise ConfigurationError(
+                f"{allowed} for this machine only, and {proxy.source} names a proxy on another one, which "
+                "would receive the credential. Add the host to NO_PROXY, or leave the proxy out."
+            )
         if proxy is not None and proxy.user is not None:
             self._redactor.add(proxy.credential)
             # Some proxies expect a token as the user.

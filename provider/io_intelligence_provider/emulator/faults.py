@@ -64,7 +64,7 @@ class Fault(BaseModel):
     times: int | None = Field(default=1, ge=1)
     status: int | None = Field(default=None, ge=200, le=599)
     retry_after: HeaderValue | int | None = None
-    body: str | None = None
+    body: Annotated[str, Field(min_length=0)] | None = None  # any bound makes pydantic refuse lone surrogates
     content_type: HeaderValue = "application/json"
     location: HeaderValue | None = None
     seconds: float | None = Field(default=None, ge=0)

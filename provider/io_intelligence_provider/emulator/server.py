@@ -242,7 +242,7 @@ class EmulatorServer:
 
     :param app: the application; ``None``: ``create_app(**options)``.
     :param port: 0 is any free port; ``url`` has the one in use.
-    :raises ConfigurationError: when the port is invalid.
+    :raises ConfigurationError: when the port or the host is invalid.
     :raises OSError: when the address is taken or not one of this machine.
     """
 
@@ -359,6 +359,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+    except (TypeError, UnicodeError):  # a name that cannot be encoded
+        listener.close()
+        raise ConfigurationError(f"The host {host[:100]!r} is no name or address of a machine.") from None
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -54,7 +53,7 @@ class OAuthClient:
         scheme, _, encoded = (authorization or "").partition(" ")
         try:
             user, _, password = b64decode(encoded, validate=True).decode().partition(":")
-        except (Base64Error, UnicodeDecodeError):
+        except ValueError:  # no base64, no ASCII or no UTF-8
             return False
         # RFC 6749 requires form-encoding for both parts; most clients send them plain.
         pairs = ((user, password), (unquote_plus(user), unquote_plus(password)))

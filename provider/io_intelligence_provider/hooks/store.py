@@ -132,12 +132,16 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
         if storage_conn_id:
             raise ConfigurationError(f"storage_conn_id is set, but the {what} {path!r} is a local path.")
         return None
-    scheme = path.partition("://")[0].lower()
+    scheme, alias = path.partition("://")[0].lower(), None
     if storage_conn_id:  # some file systems treat a missing connection as an empty one
-        connection_of(storage_conn_id, _CONNECTION_TYPES.get(scheme, "TYPE"), "--conn-extra JSON")
+        # Airflow keeps a file system by its alias as long as the process lives, so a connection that was
+        # corrected has another one. The connection itself is in no variable: its repr shows its password.
+        kind = _CONNECTION_TYPES.get(scheme, "TYPE")
+        state = hash(connection_of(storage_conn_id, kind, "--conn-extra JSON").get_uri())
+        alias = f"{scheme}-{storage_conn_id}-{state:x}"
     try:
         # Not ObjectStoragePath: it takes the container of abfs://container@account… as a connection.
-        return attach(scheme, storage_conn_id).fs
+        return attach(scheme, storage_conn_id, alias).fs
     except (ImportError, ValueError) as error:
         raise ConfigurationError(
             f"No file system for the {what} {path!r}: {redacted(error)}. "

@@ -173,7 +173,10 @@ def _sync_folder(path: Path) -> None:
 def sweep_local(root: Path) -> None:
     """Remove temporary files that killed writers left, once they are a day old."""
     for leftover in root.glob(".*.tmp"):
-        status = leftover.lstat()
+        try:
+            status = leftover.lstat()
+        except FileNotFoundError:
+            continue  # that of another writer, which has moved it to its place
         is_ours = _TEMPORARY.fullmatch(leftover.name) and S_ISREG(status.st_mode)
         if is_ours and status.st_mtime < time.time() - _LEFTOVER_SECONDS:
             leftover.unlink(missing_ok=True)

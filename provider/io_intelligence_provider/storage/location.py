@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError, UnreadableFileError
 from io_intelligence_provider.redaction import Redactor, Secret
+from io_intelligence_provider.text import escaped
 
 __all__ = [
     "OBJECT_STORES",
@@ -261,7 +262,7 @@ def _form_of(location: str, what: str) -> str | None:
     protocol = location.partition(":")[0].lower()
     if len(_links(location)) > 1:
         reason = f"is a chain of URLs (::), which is not read. {_FORMS}"
-    elif "\0" in location:
+    elif "\0" in location or escaped(location) != location:  # messages, XCom and pyarrow need UTF-8
         reason = f"holds a character that no path can hold. {_FORMS}"
     elif "://" in location and not scheme:
         reason = f"is neither a path nor a URL. {_FORMS}"

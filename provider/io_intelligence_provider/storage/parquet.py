@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from io_intelligence_provider.errors import NotOnFileError, UnreadableFileError
+from io_intelligence_provider.errors import IOIntelligenceError, NotOnFileError, UnreadableFileError
 from io_intelligence_provider.storage.digest import PagesDigest, digest_of_pages
 from io_intelligence_provider.storage.file_kind import (
     FileKind,
@@ -251,7 +251,11 @@ def open_any(storage: Storage, key: str, where: str) -> Iterator[pq.ParquetFile]
     try:
         with pq.ParquetFile(key if storage.is_local else storage.filesystem.open(key, "rb")) as file:
             yield file
-    except (OSError, pa.ArrowException) as error:
+    except IOIntelligenceError:
+        raise
+    except Exception as error:
+        if storage.is_local and not isinstance(error, (OSError, pa.ArrowException)):
+            raise  # a bug; but file systems of object stores raise errors of any type
         raise storage.failure("read", f"{where} as Parquet", error) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -53,8 +53,8 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
     :param storage_conn_id: Airflow connection of the object store.
     :param interval: seconds between two polls, at least 1, finite.
     :param q: search term of the API, the same as that of the snapshots below the root.
-    :raises ConfigurationError: when the interval is less than 1 or infinite, or the root holds credentials:
-        Airflow stores a trigger's arguments in its database.
+    :raises ConfigurationError: when the interval is no finite number of at least 1, ``q`` is no text, or the
+        root holds credentials: Airflow stores a trigger's arguments in its database.
     """
 
     def __init__(
@@ -66,8 +66,12 @@ class IOIntelligenceWatchTrigger(BaseEventTrigger):
         q: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if not 1 <= interval < math.inf:
-            raise ConfigurationError(f"interval is {interval}; it must be at least 1 second, and finite.")
+        if type(interval) not in (int, float) or not 1 <= interval <= sys.float_info.max:
+            raise ConfigurationError(
+                f"interval is {interval!r:.50}; it must be a number of seconds, at least 1, and finite."
+            )
+        if q is not None and type(q) is not str:
+            raise ConfigurationError(f"q is of the type {type(q).__name__}; it must be text or None.")
         if root is not None and (refusal := refusal_of(root, "root")):
             root = None  # tracebacks may show local variables
             raise ConfigurationError(refusal)

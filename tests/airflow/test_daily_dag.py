@@ -179,7 +179,13 @@ def test_outlets_may_be_references_to_assets_and_lineage_that_is_no_asset(
     run = run_dag(dag)
     assert run.state == "success"
     extras = asset_events(run, "referred_to")
-    assert sorted("airflow.dataquality.result" in extra for extra in extras) == [False, True, True, True, True]
+    assert sorted("airflow.dataquality.result" in extra for extra in extras) == [
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.skipif(not PARTITIONS, reason="Airflow 3.2 has no partitioned assets")

@@ -78,6 +78,12 @@ def test_each_is_documented_tagged_and_called_like_its_file(path: Path, airflow_
     assert dag.catchup is False
 
 
+@pytest.mark.parametrize("name", ["io_intelligence_load_periods", "io_intelligence_export"])
+def test_what_replaces_a_table_or_a_file_runs_once_at_a_time(name: str, airflow_db: Path) -> None:
+    """Of two loads, PostgreSQL refuses the later one; of two exports, the file of the older may stay."""
+    assert load_dag(name).max_active_runs == 1
+
+
 def test_the_daily_one_goes_from_snapshot_to_changes_to_alert(airflow_db: Path) -> None:
     dag = load_dag("io_intelligence_daily_pricing")
     assert [task.task_id for task in dag.topological_sort()] == ["snapshot", "changes", "alert"]

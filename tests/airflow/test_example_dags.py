@@ -157,6 +157,24 @@ def test_the_daily_one_has_access_tiers_in_its_rules(airflow_db: Path) -> None:
     assert any(rule.wants("access_changed", "org/model", "min_access_tier") for rule in rules)
 
 
+@pytest.mark.skipif(not PARTITIONS, reason="Airflow 3.2 has no partitioned assets")
+def test_the_one_by_date_reads_its_partition_and_the_latest_when_started_by_hand(
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
+) -> None:
+    served = catalogue_records()
+    names = [record["name"] for record in served]
+    for day, prices in ((yesterday(), ("0", "1", "2")), (today(), ("3", None, "2"))):
+        for record, price in zip(served, prices, strict=True):
+            record["metadata"]["output_token_price"] = price
+        file_day(day, served)
+    dag = load_dag("io_intelligence_by_date")
+    run = run_dag(dag)
+    assert run.state == "success"
+    assert task_instance(run, "cheapest").xcom_pull(task_ids="cheapest") == names[2]
+    cheapest = dag.get_task("cheapest").python_callable
+    assert cheapest(dag_run=SimpleNamespace(partition_key=yesterday().isoformat())) == names[1]
+
+
 def test_the_watching_one_is_content_with_a_fresh_snapshot(
     file_day: Callable[..., Any], run_dag: Callable[..., Any]
 ) -> None:

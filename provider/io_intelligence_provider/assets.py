@@ -80,7 +80,7 @@ def publish(
 ) -> None:
     """Give the events of a task's outlets their extra, when the task has succeeded.
 
-    Outlets may also be references to assets, and what is no asset but only lineage, which may not be hashable.
+    Outlets may also be references to assets, and lineage that is no asset and perhaps not hashable.
 
     :param of_others: assets of other stores, which get no event: they are taken from the task's outlets.
     """

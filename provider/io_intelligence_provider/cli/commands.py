@@ -352,8 +352,8 @@ def add_init_dag(commands: Commands) -> None:
 def _init_dag(args: argparse.Namespace) -> int:
     """Copy the Dags into a folder, which is created if it is missing, as in a new Airflow.
 
-    If a Dag exists and differs, nothing is copied unless ``--force``. Existing settings are kept even then: without
-    the user's notifiers, alerts would cease, and nobody would be told.
+    If a Dag exists and differs, nothing is copied unless ``--force``. Changed settings are kept even then:
+    without the user's notifiers, alerts would cease, and nobody would be told.
     """
     if not args.folder.strip():
         raise ConfigurationError("FOLDER is blank; give the Dags folder.")

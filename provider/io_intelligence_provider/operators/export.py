@@ -33,8 +33,8 @@ class IOIntelligenceExportOperator(BaseOperator):
     ``doubtful_prices`` (numbers) and ``bytes``.
 
     :param format: ``litellm`` or ``openrouter``, see :func:`~io_intelligence_provider.export.export_prices`.
-    :param path: the file, a local path, an fsspec URL, or Airflow's ``ObjectStoragePath``, whose connection is
-        used unless ``storage_conn_id`` is given.
+    :param path: the file, a local path, an fsspec URL, or Airflow's ``ObjectStoragePath``, whose connection
+        is used unless ``storage_conn_id`` is given.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store, of the root and of a path that is a URL.
     :raises ConfigurationError: when there is no such format, or the path is no valid location.

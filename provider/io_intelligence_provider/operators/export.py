@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from io_intelligence_provider.assets import event_extra, publish
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import filesystem_of, open_store, path_text
-from io_intelligence_provider.operators.common import refuse_locations, run_day
+from io_intelligence_provider.operators.common import refuse_locations, refuse_shared_outputs, run_day
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -37,7 +37,8 @@ class IOIntelligenceExportOperator(BaseOperator):
         is used unless ``storage_conn_id`` is given.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store, of the root and of a path that is a URL.
-    :raises ConfigurationError: when there is no such format, or the path is no valid location.
+    :raises ConfigurationError: when there is no such format, the path is no valid location, or several mapped
+        tasks would write one file.
     :raises StorageError: when a file cannot be read or written.
     """
 
@@ -58,6 +59,7 @@ class IOIntelligenceExportOperator(BaseOperator):
         self.path = path
         self.root = root
         self.storage_conn_id = storage_conn_id
+        self._as_written = path
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the file."""
@@ -67,6 +69,7 @@ class IOIntelligenceExportOperator(BaseOperator):
         path = path_text("path", self.path)
         if path is None:
             raise ConfigurationError("path is not set: it was rendered as None or as blank text.")
+        refuse_shared_outputs(self, context, {"path": self._as_written})
         store = open_store(self.root, self.storage_conn_id)
         day = run_day(context, store)
         export = build_export(store, self.format, day)

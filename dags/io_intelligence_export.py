@@ -6,6 +6,8 @@ Writes the price list whenever a price changed, in the two forms that most tools
   `litellm.register_model(json.load(file))`, or merge it into the list of LiteLLM's proxy (`docs/exports.md`).
 * `openrouter.json` has the shape of OpenRouter's `/api/v1/models`.
 
+A run writes the prices of its date, so after an old one was cleared, clear the latest too.
+
 Models whose price is unknown or doubtful are left out, and named in the task's log: a consumer would take a
 missing price for 0. A model that was added is exported with the next change of a price; schedule the Dag on
 `MODELS` to have it at once. Change `FOLDER` to where your tools read, such as a bucket: `s3://bucket/prices`.
@@ -31,6 +33,7 @@ FOLDER = f"{os.environ.get('AIRFLOW_HOME', Path.home() / 'airflow')}/io_intellig
 @dag(
     schedule=PRICE_CHANGES,
     catchup=False,
+    max_active_runs=1,  # else an older run that ends last would leave older prices
     default_args={"on_failure_callback": ON_FAILURE},
     doc_md=__doc__,
     tags=["io-intelligence", "pricing", "example"],

@@ -7,8 +7,9 @@ any database that Airflow has a hook for.
 * **Before the first run**: install the provider of your database, for example
   `apache-airflow-providers-postgres`, and add the connection `io_intelligence_warehouse`. The table is
   created if it does not exist.
-* **Reruns** load the same rows. They are replaced in one transaction, so a reader sees the old ones or the
-  new ones, and a failure leaves the old ones.
+* **Reruns** load what the store holds now. The rows are replaced in one transaction, so a reader sees the old
+  ones or the new ones, and a failure leaves the old ones. Two runs never load at once: the later one would
+  insert rows that it did not see and could not delete. A root without a snapshot fails, and empties no table.
 
 The price of a day: `WHERE valid_from <= day AND (valid_to IS NULL OR day < valid_to)`. No row means that the
 price was not known that day, which is not the same as free.
@@ -62,12 +63,16 @@ def load_periods() -> dict[str, int]:
     """Replace the rows of the table by the periods of the store; return their number."""
     from io_intelligence_provider.hooks.store import open_store
 
-    periods = open_store().periods()
+    store = open_store()
+    store.resolve()  # fails when there is no snapshot, as where a volume is not mounted
+    periods = store.periods()
     hook: Any = BaseHook.get_connection(SQL_CONN_ID).get_hook()
     # SQLite stores a DECIMAL as a binary float, but text unchanged.
     create = CREATE.replace("DECIMAL(38, 18)", "TEXT") if hook.dialect_name == "sqlite" else CREATE
     insert = INSERT.replace("?", hook.placeholder)
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+        if hook.supports_autocommit:
+            hook.set_autocommit(connection, False)  # some drivers, such as Snowflake's, begin with True
         cursor.execute(create)
         cursor.execute(DELETE)
         for chunk in periods.to_batches(max_chunksize=CHUNK):
@@ -79,6 +84,7 @@ def load_periods() -> dict[str, int]:
 @dag(
     schedule=MODELS,
     catchup=False,
+    max_active_runs=1,
     default_args={"on_failure_callback": ON_FAILURE},
     doc_md=__doc__,
     tags=["io-intelligence", "pricing", "example"],

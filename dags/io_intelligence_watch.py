@@ -6,7 +6,8 @@ then the changes are reported as every day. Descriptions and similar fields star
 
 * **Set-up**: run a triggerer; unpause this Dag and the daily one.
 * **Several triggerers, or a restart**, send one event, because the last state is in `<root>/watch`. The id of
-  the run contains the event's id, so that a repeated event starts one run.
+  the run contains the event's id, so that a repeated event starts one run. A run that is started by hand
+  starts the daily Dag as well.
 * **Failures of the endpoint**: the poll is logged and repeated with growing intervals of up to an hour.
 """
 
@@ -28,7 +29,9 @@ ENDPOINT = Asset(
     "io_intelligence_endpoint",
     watchers=[AssetWatcher(name="prices_and_quotas", trigger=IOIntelligenceWatchTrigger(interval=900))],
 )
-EVENT = "(triggering_asset_events.values() | first | last).extra.payload"
+# A run that is started by hand has no event, and an event that was made by hand has no payload.
+NO_EVENT = "default([{'extra': {}}])"
+EVENT = f"((triggering_asset_events.values() | first | {NO_EVENT} | last).extra.payload | default({{}}))"
 
 
 @dag(
@@ -43,9 +46,9 @@ def io_intelligence_watch() -> None:
     TriggerDagRunOperator(
         task_id="start_daily",
         trigger_dag_id="io_intelligence_daily_pricing",
-        trigger_run_id="{{ 'watch__' ~ " + EVENT + ".event_id }}",
+        trigger_run_id="{{ 'watch__' ~ (" + EVENT + ".event_id | default(run_id)) }}",
         skip_when_already_exists=True,
-        conf={"moved": "{{ " + EVENT + ".moved | join(', ') }}"},
+        conf={"moved": "{{ " + EVENT + ".moved | default([]) | join(', ') }}"},
         doc_md="Start the daily Dag: its run files today's snapshot again.",
     )
 

@@ -47,7 +47,7 @@ SAMPLES: Final = {
     "io_intelligence_watchdog": "reports that the daily Dag is paused, as it is here; tests/airflow runs it",
     "io_intelligence_settings": "is imported by the others",
     "io_intelligence_export": "",
-    "io_intelligence_by_date": "needs a partition; tests/airflow runs its task",
+    "io_intelligence_by_date": "needs Airflow 3.3; tests/airflow runs it",
     "io_intelligence_load_periods": "needs the provider of a SQL database",
     "io_intelligence_watch": "needs the event of a triggerer; wheel_check runs its trigger",
 }

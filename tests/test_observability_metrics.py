@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,13 +109,21 @@ def test_in_a_real_run_results_that_cannot_be_kept_change_nothing(observed_run):
 
 
 def test_each_figure_goes_out_with_tags_and_with_the_name(recorder):
-    emit_metrics(RUN, dataset="s3://lake/orders ä")
-    assert recorder.sent["dataquality.score"] == (0.75, {"dataset": "s3://lake/orders ä"})
+    emit_metrics(RUN, dataset="s3://lake/orders")
+    assert recorder.sent["dataquality.score"] == (0.75, {"dataset": "s3://lake/orders"})
     assert recorder.sent["dataquality.s3_lake_orders.score"] == (0.75, None)
     assert recorder.sent["dataquality.duration"][0] == 1_500
     assert recorder.sent["dataquality.runs.warned"][0] == 1
     assert recorder.sent["dataquality.checks.failed"][0] == 1
     assert len(recorder.sent) == 2 * 10
+
+
+def test_names_in_other_letters_do_not_share_a_metric(recorder):
+    for dataset in ("заказы", "клиенты", "заказы 1", "клиенты 1"):
+        emit_metrics(RUN, dataset=dataset)
+    names = {name for name in recorder.sent if name.endswith(".score") and name.count(".") > 1}
+    assert len(names) == 4
+    assert all(re.fullmatch(r"dataquality\.(1_)?[0-9a-f]{8}\.score", name) for name in names)
 
 
 def test_a_share_of_no_rows_is_not_sent(recorder):

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.definitions.asset import AssetRef
 from airflow.sdk.types import OutletEventAccessorProtocol
 
 from io_intelligence_provider.changes.kinds import ACCESS, PRICE, QUOTA
@@ -79,13 +80,15 @@ def publish(
 ) -> None:
     """Give the events of a task's outlets their extra, when the task has succeeded.
 
+    Outlets may also be references to assets, and lineage that is no asset and perhaps not hashable.
+
     :param of_others: assets of other stores, which get no event: they are taken from the task's outlets.
     """
-    left_out = set(of_others)
+    left_out = tuple(of_others)
     # Airflow sends an event for each outlet that the task has at its end.
     task.outlets = [outlet for outlet in task.outlets if outlet not in left_out]
     for outlet in task.outlets:
-        if isinstance(outlet, Asset):
+        if isinstance(outlet, Asset | AssetRef):
             context["outlet_events"][outlet].extra = extra
 
 

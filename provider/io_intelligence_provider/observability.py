@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.quality.result import CheckResult, CheckRun, ColumnProfile
 from io_intelligence_provider.storage.location import local_path
-from io_intelligence_provider.text import cut
+from io_intelligence_provider.text import cut, short_hash
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -292,7 +292,7 @@ def emit_metrics(result: CheckRun, *, dataset: str | None = None) -> None:
     """Send counts, shares and the duration of one run. Never raises: a failure is a warning in the log.
 
     :param dataset: the name of the data set, by default the run's own; characters that a metric's name cannot
-        have become ``_``.
+        have become ``_``, and a name with letters other than ASCII's ends with its hash.
     """
     dataset = dataset or result.dataset
     try:
@@ -300,6 +300,8 @@ def emit_metrics(result: CheckRun, *, dataset: str | None = None) -> None:
 
         tags = {"dataset": dataset}
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", dataset).strip("_")[-_LONGEST_NAME:]
+        if not dataset.isascii():  # other letters tell data sets apart, and may be all of the name
+            name = f"{name}_{short_hash(dataset)}".lstrip("_")
         for metric, value in _gauges(result).items():
             Stats.gauge(f"{PREFIX}.{metric}", value, tags=tags)
             Stats.gauge(f"{PREFIX}.{name}.{metric}", value)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandera.polars as pa
 import pytest
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, chain
 
 from helpers.airflow_runs import API_KEY, asset_events
 from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, take_snapshot
@@ -18,6 +19,8 @@ from io_intelligence_provider.assets import MODELS, PARTITIONS
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
+from io_intelligence_provider.operators.export import IOIntelligenceExportOperator
+from io_intelligence_provider.operators.pandera import PanderaCheckOperator
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
 
 DAG_FILE = Path(__file__).parents[2] / "dags" / "io_intelligence_daily_pricing.py"
@@ -147,6 +150,42 @@ def test_a_task_with_a_root_of_its_own_wakes_nobody_but_its_own_outlets(
         (extra,) = asset_events(run, asset.name)
         assert (extra["root"], extra["query"]) == (str(tmp_path / "other"), "")
         assert extra["airflow.dataquality.result"]["failed"] == 0
+
+
+def test_outlets_may_be_references_to_assets_and_lineage_that_is_no_asset(
+    api: EmulatorServer, root: Path, tmp_path: Path, run_dag: Callable[..., Any]
+) -> None:
+    """A failure by an outlet comes after the snapshot was committed, and each retry repeats it."""
+    from airflow.providers.common.compat.lineage.entities import File
+    from airflow.providers.standard.operators.empty import EmptyOperator
+
+    outlets: Any = [File(url="s3://bucket/key"), Asset.ref(name="referred_to")]
+    with DAG("outlets_of_all_kinds", schedule=None) as dag:
+        tasks = [
+            EmptyOperator(task_id="declares", outlets=[Asset("referred_to")]),
+            IOIntelligenceSnapshotOperator(task_id="snapshot", outlets=outlets),
+            IOIntelligenceChangesOperator(task_id="changes", outlets=outlets),
+            IOIntelligenceExportOperator(
+                task_id="export", format="litellm", path=str(tmp_path / "prices.json"), outlets=outlets
+            ),
+            PanderaCheckOperator(
+                task_id="check",
+                path=root / "models",
+                schema=pa.DataFrameSchema({"name": pa.Column(str)}),
+                outlets=outlets,
+            ),
+        ]
+        chain(*tasks)
+    run = run_dag(dag)
+    assert run.state == "success"
+    extras = asset_events(run, "referred_to")
+    assert sorted("airflow.dataquality.result" in extra for extra in extras) == [
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.skipif(not PARTITIONS, reason="Airflow 3.2 has no partitioned assets")

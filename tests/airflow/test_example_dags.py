@@ -78,6 +78,12 @@ def test_each_is_documented_tagged_and_called_like_its_file(path: Path, airflow_
     assert dag.catchup is False
 
 
+@pytest.mark.parametrize("name", ["io_intelligence_load_periods", "io_intelligence_export"])
+def test_what_replaces_a_table_or_a_file_runs_once_at_a_time(name: str, airflow_db: Path) -> None:
+    """Of two loads, PostgreSQL refuses the later one; of two exports, the file of the older may stay."""
+    assert load_dag(name).max_active_runs == 1
+
+
 def test_the_daily_one_goes_from_snapshot_to_changes_to_alert(airflow_db: Path) -> None:
     dag = load_dag("io_intelligence_daily_pricing")
     assert [task.task_id for task in dag.topological_sort()] == ["snapshot", "changes", "alert"]
@@ -149,6 +155,24 @@ def test_its_rules_tell_a_quota_that_vanished_from_one_that_grew(airflow_db: Pat
 def test_the_daily_one_has_access_tiers_in_its_rules(airflow_db: Path) -> None:
     rules = load_dag("io_intelligence_daily_pricing").get_task("alert").rules()
     assert any(rule.wants("access_changed", "org/model", "min_access_tier") for rule in rules)
+
+
+@pytest.mark.skipif(not PARTITIONS, reason="Airflow 3.2 has no partitioned assets")
+def test_the_one_by_date_reads_its_partition_and_the_latest_when_started_by_hand(
+    file_day: Callable[..., Any], run_dag: Callable[..., Any]
+) -> None:
+    served = catalogue_records()
+    names = [record["name"] for record in served]
+    for day, prices in ((yesterday(), ("0", "1", "2")), (today(), ("3", None, "2"))):
+        for record, price in zip(served, prices, strict=True):
+            record["metadata"]["output_token_price"] = price
+        file_day(day, served)
+    dag = load_dag("io_intelligence_by_date")
+    run = run_dag(dag)
+    assert run.state == "success"
+    assert task_instance(run, "cheapest").xcom_pull(task_ids="cheapest") == names[2]
+    cheapest = dag.get_task("cheapest").python_callable
+    assert cheapest(dag_run=SimpleNamespace(partition_key=yesterday().isoformat())) == names[1]
 
 
 def test_the_watching_one_is_content_with_a_fresh_snapshot(

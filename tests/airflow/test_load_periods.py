@@ -101,3 +101,48 @@ def test_a_failure_in_the_middle_leaves_the_old_rows(
     file_day(date(2026, 1, 7), served)
     assert run_dag(dag).state == "failed"
     assert rows_of(database) == rows
+
+
+def test_a_driver_that_commits_each_statement_is_told_not_to(
+    filed: None, database: Path, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Snowflake's does: else a failure after the deletion would leave an empty table."""
+    from airflow.providers.sqlite.hooks.sqlite import SqliteHook
+
+    class Committing(SqliteHook):
+        supports_autocommit = True
+
+        def get_conn(self) -> Any:
+            connection = super().get_conn()
+            connection.isolation_level = None
+            return connection
+
+        def set_autocommit(self, conn: Any, autocommit: bool) -> None:
+            conn.isolation_level = None if autocommit else "DEFERRED"
+
+    from airflow.sdk import Connection
+
+    monkeypatch.setattr(Connection, "get_hook", lambda one, **_: Committing(one.conn_id))
+    dag = load_dag("io_intelligence_load_periods")
+    assert run_dag(dag).state == "success"
+    rows = rows_of(database)
+    dag.get_task("load_periods").python_callable.__globals__["CHUNK"] = 1
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON io_intelligence_price_periods WHEN NEW.price = '1' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        connection.commit()
+    assert run_dag(dag).state == "failed"
+    assert rows_of(database) == rows
+
+
+def test_a_store_without_a_snapshot_empties_no_table(
+    filed: None, database: Path, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dag = load_dag("io_intelligence_load_periods")
+    assert run_dag(dag).state == "success"
+    rows = rows_of(database)
+    monkeypatch.setenv("AIRFLOW__IO_INTELLIGENCE__ROOT", str(tmp_path / "not_mounted"))
+    assert run_dag(dag).state == "failed"
+    assert rows_of(database) == rows

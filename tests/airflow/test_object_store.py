@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from helpers.airflow_runs import API_KEY
-from io_intelligence_provider import IOIntelligenceClient, export_prices, take_snapshot
+from helpers.airflow_runs import API_KEY, catalogue_records
+from io_intelligence_provider import IOIntelligenceClient, SnapshotStore, export_prices, take_snapshot
 from io_intelligence_provider.emulator.server import EmulatorServer
 from io_intelligence_provider.errors import ConfigurationError, StorageError
 from io_intelligence_provider.hooks.io_intelligence import MissingConnectionError
@@ -216,6 +216,24 @@ def test_a_connection_that_opens_no_file_system(
     assert "root 'gs://bucket/prefix'" in str(caught.value)
     assert "no token from" in str(caught.value)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_export_of_a_local_store_uses_the_connection_of_its_path(
+    file_day: Callable[..., Any], root: Path, bucket: str, run_dag: Callable[..., Any]
+) -> None:
+    from airflow.sdk import DAG, ObjectStoragePath
+
+    from io_intelligence_provider.operators.export import IOIntelligenceExportOperator
+
+    file_day(datetime.now(UTC).date(), catalogue_records())
+    path = ObjectStoragePath(f"{bucket.replace('://', '://s3_try@')}/{{{{ task.task_id }}}}.json")
+    with DAG("export_to_s3", schedule=None) as dag:
+        IOIntelligenceExportOperator(
+            task_id="export", format="litellm", path=path, storage_conn_id="{{ none }}"
+        )
+    assert run_dag(dag).state == "success"
+    exported = open_store(bucket, "s3_try").files.read("export.json")
+    assert exported == export_prices(SnapshotStore(root), "litellm")
 
 
 def test_changes_alerts_and_exports_on_s3(

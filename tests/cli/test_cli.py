@@ -224,6 +224,24 @@ def test_init_dag_copies_the_sample_and_keeps_what_was_edited(
     assert target.read_text() == original
 
 
+def test_init_dag_never_replaces_the_notifiers_of_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sample's settings are there to be edited, so a newer version always finds them changed."""
+    assert main(["init-dag", str(tmp_path)]) == 0
+    settings, dag = tmp_path / "io_intelligence_settings.py", tmp_path / "io_intelligence_watch.py"
+    newer = dag.read_text()
+    settings.write_text("# my notifiers")
+    assert main(["init-dag", str(tmp_path)]) == 0
+    dag.write_text("# of an older version")
+    capsys.readouterr()
+    assert main(["init-dag", str(tmp_path), "--force"]) == 0
+    assert (settings.read_text(), dag.read_text()) == ("# my notifiers", newer)
+    captured = capsys.readouterr()
+    assert captured.err == f"Kept {settings}: it differs from the sample.\n"
+    assert str(settings) not in captured.out
+
+
 def test_init_dag_makes_the_folder_that_a_new_airflow_does_not_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,16 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 def files(root: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_an_output_that_cannot_hold_the_message_is_an_error_that_says_what_to_set(
+    root: Path, rules: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "latin-1"))
+    assert main(["alert", "--dry-run", "--root", str(root), "--rules", str(rules)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("io-intelligence: 'latin-1' codec can't encode character '\\u2192' in position")
+    assert error.endswith(". Set PYTHONIOENCODING=utf-8.\n")
 
 
 def test_the_table_names_models_prices_and_per_cent(

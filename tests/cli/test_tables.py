@@ -126,6 +126,23 @@ def test_without_history_there_is_no_column(root: Path) -> None:
         assert "30 days" not in drawn(200, *made)
 
 
+@pytest.mark.parametrize("field", ["name", "model_id"])
+def test_a_model_that_was_renamed_has_no_trend_beside_one_whose_price_moved(field: str, root: Path) -> None:
+    store = SnapshotStore(root)
+    model = store.read().to_pylist()[0]
+    moved = {"model_id": model["model_id"], "name": model["name"], "old_value": "1", "new_value": "2"}
+    rows = [
+        moved | {"change": "price_changed", "field": "output_token_price", "pct": 100.0},
+        moved | {"change": "attribute_changed", "field": field, "pct": None},
+    ]
+    trends = Trends(store, store.dates()[-1], ["output_token_price"])
+    shown = drawn(200, changes_table, rows, "t", trends).splitlines()
+    assert [bool(set(line) & set("▁▂▃▄▅▆▇█")) for line in shown if model["name"][:10] in line] == [
+        True,
+        False,
+    ]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("command", ["show", "changes"])
 def test_an_output_that_knows_ascii_only_gets_ascii(command: str, root: Path) -> None:

@@ -22,7 +22,7 @@ from io_intelligence_provider.assets import MODELS, root_of
 from io_intelligence_provider.emulator.catalogue import FixedCatalogue
 from io_intelligence_provider.emulator.faults import Fault
 from io_intelligence_provider.emulator.server import EmulatorServer
-from io_intelligence_provider.errors import OverdueError
+from io_intelligence_provider.errors import ConfigurationError, OverdueError
 from io_intelligence_provider.notifications.failure import IOIntelligenceFailureNotifier, _failure
 from io_intelligence_provider.operators.alert import IOIntelligenceAlertOperator
 from io_intelligence_provider.operators.changes import IOIntelligenceChangesOperator
@@ -48,6 +48,14 @@ class Recorder(BaseNotifier):
         if self.error:
             raise self.error
         self.heard.append(self.fields)
+
+
+@pytest.mark.parametrize("make", [IOIntelligenceFailureNotifier, IOIntelligenceAlertOperator])
+def test_a_notifier_in_place_of_a_list_is_refused_when_the_file_is_parsed(make: Any) -> None:
+    """Else the first message that is to be sent would be lost."""
+    arguments = {"task_id": "alert"} if make is IOIntelligenceAlertOperator else {}
+    with pytest.raises(ConfigurationError, match=r"notifiers=\[…\]"):
+        make(notifiers=Recorder([]), **arguments)
 
 
 def today() -> str:

@@ -74,6 +74,26 @@ def test_a_report_that_cannot_be_read_leaves_no_file_of_a_failed_task(
     assert not (tmp_path / "o.json").exists()
 
 
+def test_mapped_tasks_do_not_replace_the_file_of_another(
+    filed: SnapshotStore,
+    run_dag: Callable[..., Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: Any,
+) -> None:
+    with DAG("exporting_mapped", schedule=None) as dag:
+        for task_id, name in (("one", "prices.json"), ("each", "{{ task.format }}.json")):
+            IOIntelligenceExportOperator.partial(task_id=task_id, path=f"{tmp_path}/{name}").expand(
+                format=["litellm", "openrouter"]
+            )
+    run = run_dag(dag)
+    states = {item.task_id: item.state for item in run.get_task_instances()}
+    assert states == {"one": "failed", "each": "success"}
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["litellm.json", "openrouter.json"]
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert "path is the same for several of the mapped tasks of 'one', so each would replace what" in printed
+
+
 def test_the_sample_dag_writes_both_forms(
     filed: SnapshotStore, run_dag: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,7 +258,16 @@ def test_the_dag_is_scheduled_on_the_watched_asset_and_its_runs_bear_the_event(
     task = dag.get_task("start_daily")
     assert task.trigger_dag_id == "io_intelligence_daily_pricing"
     assert task.skip_when_already_exists
-    assert "event_id" in task.trigger_run_id
+    told = SimpleNamespace(extra={"payload": {"event_id": "e1", "moved": ["prices", "quotas"]}})
+    by_hand = SimpleNamespace(extra={"from_rest_api": True})
+    for events, expected in (
+        ({"endpoint": [by_hand, told]}, ("watch__e1", "prices, quotas")),
+        ({"endpoint": [by_hand]}, ("watch__manual__1", "")),
+        ({}, ("watch__manual__1", "")),  # the run was started by hand
+    ):
+        context: Any = {"triggering_asset_events": events, "run_id": "manual__1"}
+        given = [task.trigger_run_id, task.conf["moved"]]
+        assert tuple(task.render_template(given, context, dag.get_template_env())) == expected
 
 
 def test_every_argument_has_a_row() -> None:

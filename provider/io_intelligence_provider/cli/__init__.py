@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # what reads the output, such as `head`, needs no more of it
         _discard_output()
         return 1
-    except OSError as error:  # of the output: those of files are typed
-        print(f"io-intelligence: {error}", file=sys.stderr)
+    except (OSError, UnicodeEncodeError) as error:  # of the output: those of files are typed
+        advice = ". Set PYTHONIOENCODING=utf-8." if isinstance(error, UnicodeEncodeError) else ""
+        print(f"io-intelligence: {error}{advice}", file=sys.stderr)
         _discard_output()
         return 1
     except KeyboardInterrupt:

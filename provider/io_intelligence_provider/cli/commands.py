@@ -343,20 +343,27 @@ def add_init_dag(commands: Commands) -> None:
     parser.add_argument(
         "folder", metavar="FOLDER", help="the Dags folder, or one below; created if it is missing"
     )
-    parser.add_argument("--force", action="store_true", help="replace Dags of the same name that differ")
+    parser.add_argument(
+        "--force", action="store_true", help="replace Dags of the same name that differ; settings are kept"
+    )
     parser.set_defaults(run=_init_dag)
 
 
 def _init_dag(args: argparse.Namespace) -> int:
     """Copy the Dags into a folder, which is created if it is missing, as in a new Airflow.
 
-    If one of the files exists and differs, nothing is copied unless ``--force``.
+    If a Dag exists and differs, nothing is copied unless ``--force``. Changed settings are kept even then:
+    without the user's notifiers, alerts would cease, and nobody would be told.
     """
     if not args.folder.strip():
         raise ConfigurationError("FOLDER is blank; give the Dags folder.")
     folder = Path(args.folder).expanduser()
     dags = {folder / source.name: source.read_text("utf-8") for source in example_dags()}
+    settings = folder / f"{SETTINGS}.py"
     try:
+        if settings.exists() and settings.read_text("utf-8") != dags[settings]:
+            del dags[settings]
+            print(f"Kept {settings}: it differs from the sample.", file=sys.stderr)
         if not args.force:
             for target, text in dags.items():
                 if target.exists() and target.read_text("utf-8") != text:

@@ -239,10 +239,11 @@ class Trends:
         self._rows: dict[tuple[str, date], dict[str, Number | None]] = {}
         names: dict[date, Counter[str]] = defaultdict(Counter)
         for row in table.to_pylist():
-            day = row.pop("snapshot_date")
-            names[day][row["name"]] += 1
-            self._rows["id " + row["model_id"], day] = row
-            self._rows["name " + row["name"], day] = row
+            # What is left are numbers: the change of a name is also asked for, and has no trend.
+            day, model_id, name = (row.pop(key) for key in ("snapshot_date", "model_id", "name"))
+            names[day][name] += 1
+            self._rows[f"id {model_id}", day] = row
+            self._rows[f"name {name}", day] = row
         self._on_file = sorted(names)
         # A model's id differs between the two wire shapes, so a unique name is used instead.
         self._shared = {name for count in names.values() for name, models in count.items() if models > 1}

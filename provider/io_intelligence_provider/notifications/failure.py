@@ -10,7 +10,7 @@ from airflow.sdk import BaseNotifier
 from io_intelligence_provider.contract.report import QualityReport
 from io_intelligence_provider.errors import OverdueError
 from io_intelligence_provider.hooks.store import open_store
-from io_intelligence_provider.operators.alert import notify
+from io_intelligence_provider.operators.alert import notify, refuse_single
 from io_intelligence_provider.operators.common import date_of_run, processed_date
 from io_intelligence_provider.operators.results import absolute_url, page_url, quality_view, run_url
 from io_intelligence_provider.operators.snapshot import IOIntelligenceSnapshotOperator
@@ -37,9 +37,11 @@ class IOIntelligenceFailureNotifier(BaseNotifier):
     repeat it.
 
     :param notifiers: any Airflow notifiers.
+    :raises ConfigurationError: when it is no list.
     """
 
     def __init__(self, notifiers: Sequence[BaseNotifier] = (), **kwargs: Any) -> None:
+        refuse_single(notifiers)
         super().__init__(**kwargs)
         self.notifiers = notifiers
 

@@ -21,7 +21,7 @@ from io_intelligence_provider.operators.common import processed_date, refuse_loc
 from io_intelligence_provider.operators.results import ChangesLink, changes_view, page_link, page_url, run_url
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseNotifier, Context
+    from airflow.sdk import Context
 
     from io_intelligence_provider.alerts.digest import Digest
     from io_intelligence_provider.alerts.rendering import Message
@@ -35,6 +35,7 @@ __all__ = [
     "notify",
     "read_rules",
     "read_traffic",
+    "refuse_single",
 ]
 
 
@@ -68,8 +69,8 @@ class IOIntelligenceAlertOperator(BaseOperator):
         attribute, or else with its position.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
     :param storage_conn_id: Airflow connection of the object store.
-    :raises ConfigurationError: when a rule or the traffic is invalid, or two notifiers have the same class
-        and ``key``.
+    :raises ConfigurationError: when a rule or the traffic is invalid, ``notifiers`` is no list, or two have
+        the same class and ``key``.
     :raises NotificationError: when a notifier failed, after all were tried.
     :raises StorageError: when a file cannot be read or written.
     """
@@ -88,6 +89,7 @@ class IOIntelligenceAlertOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         refuse_locations(root=root)
+        refuse_single(notifiers)
         super().__init__(**kwargs)
         self.rules = rules
         self.notifiers = notifiers
@@ -189,6 +191,15 @@ def _variable(name: str, what: str) -> str:
             f"There is no Airflow Variable {name!r} with {what}. Give a value, YAML or JSON text, the path "
             f"of a file ({', '.join(_SUFFIXES)}), or the name of a Variable."
         ) from None
+
+
+def refuse_single(notifiers: object) -> None:
+    """Reject a notifier in place of a list when the Dag file is parsed, not when a message is to be sent.
+
+    :raises ConfigurationError: when it is no list of notifiers.
+    """
+    if isinstance(notifiers, BaseNotifier):
+        raise ConfigurationError("notifiers is a single notifier; give a list: notifiers=[…].")
 
 
 def by_key(notifiers: Sequence[BaseNotifier]) -> dict[str, BaseNotifier]:

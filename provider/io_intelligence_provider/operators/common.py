@@ -173,8 +173,8 @@ def refuse_shared_outputs(task: Any, context: Context, outputs: Mapping[str, Any
         if not _differs(name, written, task, context):
             raise ConfigurationError(
                 f"{name} is the same for several of the mapped tasks of {task.task_id!r}, so each would "
-                "replace the rows of another. Add {{ ti.map_index }} to it, or expand it together with the "
-                f"other arguments: .expand_kwargs([{{'path': …, {name!r}: …}}, …])."
+                "replace what another wrote. Add {{ ti.map_index }} to it, or expand it together with the "
+                f"other arguments: .expand_kwargs([{{{name!r}: …, …}}, …])."
             )
 
 

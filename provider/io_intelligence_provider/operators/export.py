@@ -10,10 +10,10 @@ from airflow.sdk import BaseOperator
 from io_intelligence_provider.assets import event_extra, publish
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.hooks.store import filesystem_of, open_store, path_text
-from io_intelligence_provider.operators.common import refuse_locations, run_day
+from io_intelligence_provider.operators.common import refuse_locations, refuse_shared_outputs, run_day
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
 __all__ = ["IOIntelligenceExportOperator"]
 
@@ -33,10 +33,12 @@ class IOIntelligenceExportOperator(BaseOperator):
     ``doubtful_prices`` (numbers) and ``bytes``.
 
     :param format: ``litellm`` or ``openrouter``, see :func:`~io_intelligence_provider.export.export_prices`.
-    :param path: the file, a local path or an fsspec URL.
+    :param path: the file, a local path, an fsspec URL, or Airflow's ``ObjectStoragePath``, whose connection
+        is used unless ``storage_conn_id`` is given.
     :param root: root of the store, a local path or an fsspec URL; ``[io_intelligence] root`` by default.
-    :param storage_conn_id: Airflow connection of the object store, of the root and of the path.
-    :raises ConfigurationError: when there is no such format, or the path is no valid location.
+    :param storage_conn_id: Airflow connection of the object store, of the root and of a path that is a URL.
+    :raises ConfigurationError: when there is no such format, the path is no valid location, or several mapped
+        tasks would write one file.
     :raises StorageError: when a file cannot be read or written.
     """
 
@@ -46,7 +48,7 @@ class IOIntelligenceExportOperator(BaseOperator):
         self,
         *,
         format: str,  # noqa: A002 - the published name
-        path: str,
+        path: str | ObjectStoragePath,
         root: str | None = None,
         storage_conn_id: str | None = None,
         **kwargs: Any,
@@ -57,6 +59,7 @@ class IOIntelligenceExportOperator(BaseOperator):
         self.path = path
         self.root = root
         self.storage_conn_id = storage_conn_id
+        self._as_written = path
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the file."""
@@ -66,12 +69,14 @@ class IOIntelligenceExportOperator(BaseOperator):
         path = path_text("path", self.path)
         if path is None:
             raise ConfigurationError("path is not set: it was rendered as None or as blank text.")
+        refuse_shared_outputs(self, context, {"path": self._as_written})
         store = open_store(self.root, self.storage_conn_id)
         day = run_day(context, store)
         export = build_export(store, self.format, day)
         # Read before the file is written: a report that cannot be read then leaves no file of a failed task.
         report = store.quality(day) if self.outlets else None
-        connection = None if local_path(path) is not None else self.storage_conn_id
+        given = path_text("storage_conn_id", self.storage_conn_id) or getattr(self.path, "conn_id", None)
+        connection = None if local_path(path) is not None else given
         written = write_export(export, path, filesystem=filesystem_of(path, connection))
         messages = export.messages()
         for message in messages[:_LOGGED]:

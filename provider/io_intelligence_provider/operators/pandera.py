@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
 
-from io_intelligence_provider.assets import RESULT_KEY
+from io_intelligence_provider.assets import RESULT_KEY, publish
 from io_intelligence_provider.errors import ConfigurationError, QualityError
 from io_intelligence_provider.hooks.store import filesystem_of, path_text
 from io_intelligence_provider.operators.common import (
@@ -246,8 +246,7 @@ class PanderaCheckOperator(BaseOperator):
                 )
         summary: dict[str, Any] = run.summary(self.dataset or run.dataset)
         self.log.info("Checked %(rows)d rows, refused %(quarantined)d, %(outcome)s: %(dataset)s", summary)
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = summary | {RESULT_KEY: run.result()}
+        publish(self, context, summary | {RESULT_KEY: run.result()})
         return summary
 
     def _refuse_locations(self) -> None:

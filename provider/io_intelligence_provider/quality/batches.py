@@ -20,7 +20,7 @@ from io_intelligence_provider.quality.files import (
     partition_types,
     with_partitions,
 )
-from io_intelligence_provider.quality.frames import refuse_columns, without_views
+from io_intelligence_provider.quality.frames import readable, refuse_columns
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.storage.parquet import no_rows, open_any
 
@@ -162,7 +162,7 @@ def open_files(found: Found) -> Files:
     for file in found.files:
         with open_any(found.storage, file.key, file.path) as parquet:
             metadata = parquet.metadata
-            schemas.append(refuse_columns(without_views(parquet.schema_arrow), file.path))
+            schemas.append(refuse_columns(readable(parquet.schema_arrow), file.path))
             rows += metadata.num_rows
             size += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
             nulls |= _columns_with_nulls(metadata)
@@ -244,6 +244,8 @@ def native_groups(parquet: pq.ParquetFile, schema: pa.Schema, step: int) -> list
     """
     if not all(_is_plain(field.type) for field in schema):
         return []
+    if any(pa.types.is_timestamp(one.type) and one not in schema for one in parquet.schema_arrow):
+        return []  # of a zone that polars does not have
     stretches: list[tuple[int, int]] = []
     start = stop = 0
     for index in range(parquet.metadata.num_row_groups):

@@ -35,6 +35,7 @@ __all__ = [
     "FoundFile",
     "ParquetTarget",
     "find",
+    "fixed_part",
     "output_filesystem",
     "partition_types",
     "partitions_of",
@@ -88,7 +89,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         roots = [key]
         if _WILD & set(key) and not filesystem.exists(key):
             roots = sorted(root for root in filesystem.glob(key) if not _is_hidden(root, key))
-        base = key if roots == [key] else _fixed_part(key)
+        base = key if roots == [key] else fixed_part(key)
         for root in roots:
             _refuse_table_format(filesystem, root, path)
         keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
@@ -141,14 +142,15 @@ def _is_hidden(name: str, pattern: str = "") -> bool:
 
     :param pattern: the glob that matched it, which may ask for one.
     """
-    fixed = _fixed_part(pattern)
+    fixed = fixed_part(pattern)
     hidden, asked = (
         any(part.startswith(("_", ".")) for part in text[len(fixed) :].split("/")) for text in (name, pattern)
     )
     return hidden and not asked
 
 
-def _fixed_part(key: str) -> str:
+def fixed_part(key: str) -> str:
+    """Return the folders of a path above its first one with a wildcard; the path itself without any."""
     fixed = []
     for part in key.split("/"):
         if _WILD & set(part):
@@ -249,7 +251,7 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
         is_file = [file.key for file in found.files] == [read]
         names = [(read, key)]
         if output.is_local:  # and by the names without links
-            fixed = _fixed_part(read)
+            fixed = fixed_part(read)
             names.append((os.path.realpath(fixed) + read[len(fixed) :], _without_links(key)))
         if any(_would_read(read, key, is_file=is_file) for read, key in names):
             raise ConfigurationError(

@@ -123,6 +123,13 @@ def test_a_doubtful_zero_is_left_out_and_one_that_lasts_is_free(builder: Any, fo
     assert b"cache_creation" in free.data or b"input_cache_write" in free.data
 
 
+def test_each_price_that_is_missing_has_its_own_reason(builder: Any) -> None:
+    builder.file(DAY, priced("glm"))
+    builder.file(DAY + timedelta(days=1), priced("glm", "0", None))
+    (message,) = build_export(builder.store, "litellm").messages()
+    assert message == "Left out 'glm': input_token_price doubtful (0), output_token_price not published"
+
+
 def test_each_zero_after_a_snapshot_that_cannot_be_read_is_doubtful(
     builder: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

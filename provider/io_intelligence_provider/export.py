@@ -112,8 +112,10 @@ def build_export(store: SnapshotStore, format: str, when: When = "latest") -> Ex
         prices = {field: None if (row["model_id"], field) in doubtful else row[field] for field in _PRICES}
         missing = [field for field in _needed(row) if prices[field] is None]
         if missing:
-            is_doubtful = any((row["model_id"], field) in doubtful for field in missing)
-            left_out[name] = f"{' and '.join(missing)} {'doubtful (0)' if is_doubtful else 'not published'}"
+            zeros = [field for field in missing if (row["model_id"], field) in doubtful]
+            unknown = [field for field in missing if field not in zeros]
+            reasons = (zeros, "doubtful (0)"), (unknown, "not published")
+            left_out[name] = ", ".join(f"{' and '.join(fields)} {why}" for fields, why in reasons if fields)
             continue
         if zeros := [field for field in _PRICES if (row["model_id"], field) in doubtful]:
             doubtful_in[name] = zeros

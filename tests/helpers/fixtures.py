@@ -99,7 +99,7 @@ def spark() -> Iterator[Any]:
         )
         yield session
         session.stop()
-        gateway = SparkContext._gateway
+        gateway: Any = SparkContext._gateway
         gateway.shutdown()
         gateway.proc.stdin.close()  # ends the JVM
         gateway.proc.wait(60)

@@ -12,6 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from io_intelligence_provider.quality.batches import open_files
+from io_intelligence_provider.quality.files import find
+
 pytestmark = pytest.mark.long
 
 ROWS, GROUP = 10_000_000, 250_000
@@ -54,3 +57,20 @@ def test_ten_million_rows_in_bounded_memory(tmp_path: Path) -> None:
     rows, valid, mode, grown = json.loads(done.stdout.splitlines()[-1])
     assert (rows, valid, mode) == (ROWS, ROWS, "rows")
     assert grown < BOUND_MIB
+
+
+@pytest.mark.parametrize("length", [3_000, 5_000], ids=["with statistics", "too long for statistics"])
+@pytest.mark.parametrize("native", [True, False])
+def test_texts_that_a_dictionary_repeats_count_each_time(
+    tmp_path: Path, length: int, *, native: bool
+) -> None:
+    rows = pa.array(np.arange(3_000) % 2, pa.int32())
+    texts = pa.DictionaryArray.from_arrays(rows, pa.array(["x" * length, "y" * length])).cast(pa.string())
+    path = tmp_path / "x.parquet"
+    with pq.ParquetWriter(path, pa.schema({"a": pa.string()})) as writer:
+        for _ in range(15):
+            writer.write_table(pa.table({"a": texts}))
+    assert path.stat().st_size < 1_000_000
+    sizes = [batch.table.nbytes for batch in open_files(find(str(path))).batches(native=native)]
+    assert len(sizes) > 1
+    assert max(sizes) <= 100 << 20, "about 64 MiB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,29 @@ def test_views_are_checked_as_texts_and_bytes(
     checked = check(path, schema)
     assert checked.failures == {(1, "a", "not_nullable")}
     assert checked.valid.to_pydict() == {"a": ["x", "y"], "b": [b"1", b"2"]}
+
+
+@pytest.mark.parametrize("backend", ["polars", "pandas"])
+@pytest.mark.parametrize("kind", ["file", "table", "pandas"])
+def test_times_of_an_offset_are_checked_in_utc(
+    write: Callable[..., str], tmp_path: Path, backend: str, kind: str
+) -> None:
+    library: Any = pa if backend == "polars" else pandera.pandas
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    times = [one.astimezone(UTC) for one in (noon, noon + timedelta(hours=1), noon)]
+    table = arrow.table({"a": [1, 2, -1], "t": arrow.array(times, arrow.timestamp("us", "+05:30"))})
+    schema = library.DataFrameSchema(
+        {"a": library.Column("int64", library.Check.ge(0)), "t": library.Column(unique=True)}
+    )
+    options = CheckOptions(valid_path=str(tmp_path / "valid.parquet"), max_quarantine_share=1, profile=True)
+    if kind == "file":
+        run = check_dataset(write(table), schema, options)
+    else:
+        run = check_frame(table.to_pandas() if kind == "pandas" else table, schema, options)
+    assert (run.valid, run.quarantined) == (1, 2), "the second noon repeats the first"
+    assert run.profile[1].min == "2026-01-01T06:30:00+00:00"
+    (found,) = pq.read_table(tmp_path / "valid.parquet")["t"].to_pylist()
+    assert found == noon + timedelta(hours=1)
 
 
 def test_nanoseconds_keep_their_digits(write: Callable[..., str], check: Callable[..., Any]) -> None:
@@ -263,8 +286,31 @@ def test_an_output_among_the_input_is_refused(
         check(str(tmp_path / "in"), POSITIVE, **{name: str(tmp_path / target)})
 
 
-def test_refused_and_valid_rows_have_a_file_each(write: Callable[..., str], tmp_path: Path) -> None:
-    outputs = {"quarantine_path": f"{tmp_path}/out.parquet", "valid_path": f"{tmp_path}/in/../out.parquet"}
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("link", "in/valid.parquet"),
+        ("in", "link/valid.parquet"),
+        ("link/*", "in/valid.parquet"),
+        ("file.parquet", "in/1.parquet"),
+    ],
+)
+def test_an_output_that_links_lead_to_the_input_is_refused(
+    write: Callable[..., str], check: Callable[..., Any], tmp_path: Path, path: str, target: str
+) -> None:
+    write(pl.DataFrame({"a": [1]}), "in/1.parquet")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    (tmp_path / "file.parquet").symlink_to(tmp_path / "in" / "1.parquet")
+    with pytest.raises(ConfigurationError, match="lies in what is checked"):
+        check(str(tmp_path / path), POSITIVE, valid_path=str(tmp_path / target))
+
+
+@pytest.mark.parametrize("valid", ["in/../out.parquet", "link/out.parquet"])
+def test_refused_and_valid_rows_have_a_file_each(
+    write: Callable[..., str], tmp_path: Path, valid: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    outputs = {"quarantine_path": f"{tmp_path}/out.parquet", "valid_path": f"{tmp_path}/{valid}"}
     options = CheckOptions(**outputs, max_quarantine_share=1)
     with pytest.raises(ConfigurationError, match="are one file"):
         check_dataset(write(pl.DataFrame({"a": [1, -1]})), POSITIVE, options)
@@ -391,6 +437,11 @@ HOSTILE_FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: arrow.table({"a": arrow.array([[arrow.MonthDayNano([1, 2, 3])]])}),
         "interval",
     ),
+    "a time of no known zone": (
+        lambda: arrow.table({"a": arrow.array([1], arrow.timestamp("us", "Mars/Olympus"))}),
+        "tz=Mars/Olympus",
+    ),
+    "a zero byte in a name": (lambda: arrow.table({"a": [1], "b\0": [1]}), r"a column 'b\\x00'"),
     "an Object column": (
         lambda: pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)}),
         "Python objects",
@@ -407,6 +458,13 @@ def test_a_frame_that_no_file_can_hold_is_refused(name: str, backend: str) -> No
     library: Any = pa if backend == "polars" else pandera.pandas
     with pytest.raises(ConfigurationError, match=said):
         check_frame(make(), library.DataFrameSchema({"a": library.Column(nullable=True)}))
+
+
+def test_a_type_that_parquet_does_not_have_is_a_typed_error(tmp_path: Path) -> None:
+    table = arrow.table({"a": [1], "b": arrow.array([{}], arrow.struct([]))})
+    with pytest.raises(ConfigurationError, match=r"cannot be written to .*valid\.parquet: .*struct"):
+        check_frame(table, POSITIVE, CheckOptions(valid_path=str(tmp_path / "valid.parquet")))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_without_a_name_is_no_column(tmp_path: Path) -> None:

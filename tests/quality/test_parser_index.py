@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,28 @@ def test_a_pydantic_model_reads_each_row_as_it_is(
         "id": [None, BEYOND_FLOATS], "price": [2.0, 1.5], "tags": [[], [2]],
     }  # fmt: skip
     assert checked.valid.schema.field("id").type == pa.int64()
+
+
+class Visit(BaseModel):
+    """A row with times."""
+
+    at: datetime
+    others: list[datetime] = []
+
+
+@BACKENDS
+def test_times_of_a_pydantic_model_stay_the_same_instants(
+    write: Write, check: Check, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")  # as pandera does
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    times = pa.array([noon], pa.timestamp("us", "Europe/Berlin"))
+    engine = pandas_engine if backend is pandas else polars_engine
+    schema = backend.DataFrameSchema(dtype=engine.PydanticModel(Visit), coerce=True)
+    checked = check(write(pa.table({"at": times, "others": [["2026-07-01T14:00:00+02:00"]]})), schema)
+    assert checked.valid["at"].to_pylist() == [noon]
+    if backend is polars:  # lists of pandas have no zones
+        assert checked.valid["others"].to_pylist() == [[noon]]
 
 
 @BACKENDS

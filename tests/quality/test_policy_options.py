@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import pytest
 
@@ -87,6 +88,14 @@ def test_a_threshold_of_no_check_of_rows_is_refused(name):
         ({"thresholds": {"c": "-1"}}, "threshold of 'c' is '-1'; it is a count (int) or a share (float)."),
         ({"thresholds": {"c": 1.01}}, "threshold of 'c' is 1.01; a share is from 0.0 to 1.0."),
         ({"earlier_runs": lambda _: ()}, "earlier_runs does nothing without history_checks."),
+        (
+            {"data_interval_start": "2026-01-01"},
+            "data_interval_start is '2026-01-01'; it is a datetime with a time zone, or None.",
+        ),
+        (
+            {"data_interval_start": datetime(2026, 1, 1)},  # noqa: DTZ001 - that is the mistake
+            f"data_interval_start is {datetime(2026, 1, 1)!r}; it is a datetime with a time zone, or None.",  # noqa: DTZ001
+        ),
     ],
 )
 def test_a_mistaken_option_is_told_with_what_it_may_be(options, why):

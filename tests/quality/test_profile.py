@@ -71,6 +71,18 @@ def test_a_category_is_its_text_whatever_its_code():
     assert profiled(*frames)["x"].distinct == 3
 
 
+@pytest.mark.parametrize("of", [pl.List, lambda inner: pl.Array(inner, 1)], ids=["list", "array"])
+def test_a_category_within_a_value_is_its_text_too(of):
+    profiler = Profiler()
+    for texts in (["b", "a"], ["a", "b"], ["c", "a"]):  # the codes begin anew when a frame is gone
+        profiler.add(pl.DataFrame({"x": pl.Series([[text] for text in texts], dtype=of(pl.Categorical))}))
+    assert profiler.finish()[0].distinct == 3
+
+
+def test_deviations_beyond_the_floats_are_unknown():
+    assert one([-1.7e308, -1.7e308, 1.7e308, 1.7e308]).mad is None
+
+
 def test_a_column_that_comes_later_counts_from_there():
     profiles = profiled(pl.DataFrame({"a": [1]}), pl.DataFrame({"a": [1], "b": [2.0]}))
     assert (profiles["a"].rows, profiles["b"].rows, profiles["b"].median) == (2, 1, 2.0)

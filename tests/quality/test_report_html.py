@@ -205,6 +205,13 @@ def test_what_passed_on_each_of_many_columns_takes_one_line():
     assert "null_share c49" in Page(lines).text
 
 
+def test_a_row_check_that_was_not_evaluated_has_not_passed():
+    checks = CheckResult("ge", "here", "row", "error", 2, 0), CheckResult("ge", "gone", "row", "error", 0, 0)
+    text = Page(report_html(make_check_run(*checks))).text
+    assert text.endswith("that passed ge here Row checks not evaluated ge gone")
+    assert "not evaluated" not in Page(report_html(make_check_run(checks[0]))).text
+
+
 def report(*checks: CheckResult, **changes: Any) -> QualityReport:
     fields = {"outcome": "warned", "score": 0.5, "valid": 1, "quarantined": 1}
     return quality_report(*checks, **{**fields, **changes})

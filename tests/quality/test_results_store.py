@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,16 @@ def run_of() -> Callable[..., CheckRun]:
         return CheckRun(**{**fields, **changes})
 
     return build
+
+
+def test_times_of_another_zone_are_the_same_instants(tmp_path, run_of, monkeypatch):
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")  # as pandera does
+    zone = timezone(timedelta(hours=5, minutes=30))
+    ResultHistory(tmp_path).add(
+        run_of(checked_at=START.astimezone(zone), data_interval_start=START.astimezone(zone))
+    )
+    (run,) = ResultHistory(tmp_path).runs()
+    assert (run.checked_at, run.data_interval_start) == (START, START)
 
 
 def test_what_is_added_comes_back_whole_and_in_order(tmp_path, run_of):

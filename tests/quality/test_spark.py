@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.schema_cases import PANDAS, POLARS
-from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError
+from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, QualityError, StorageError
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.run import check_dataset
 from io_intelligence_provider.quality.spark import check_on_spark
@@ -146,6 +146,33 @@ def test_timestamps_are_judged_in_utc_whatever_the_session(spark: Any, tmp_path:
     local, there = both(str(tmp_path / "x.parquet"), pa.DataFrameSchema({"t": column}), spark, tmp_path)
     assert plain(there[0]) == plain(local[0])
     assert there[1] == local[1]
+
+
+@pytest.mark.parametrize("name", ["a.b", "`", "_metadata", "__file", "__repeated_0"])
+def test_a_column_may_have_any_name(spark: Any, tmp_path: Path, name: str) -> None:
+    pl.DataFrame({"k": [1, 2, 3, 4], name: [5, 5, 6, 7]}).write_parquet(tmp_path / "x.parquet")
+    schema = pa.DataFrameSchema({"k": pa.Column(int, pa.Check.le(3)), name: pa.Column(int, unique=True)})
+    local, there = both(str(tmp_path / "x.parquet"), schema, spark, tmp_path)
+    assert plain(local[0]) == plain(there[0])
+    assert local[1:] == there[1:]
+    assert there[2] == [{"k": 3, name: 6}]
+
+
+def test_partitions_that_a_glob_matches_are_columns(spark: Any, tmp_path: Path) -> None:
+    for day in (1, 2):
+        (tmp_path / f"in/day={day}").mkdir(parents=True)
+        pl.DataFrame({"a": [day]}).write_parquet(tmp_path / f"in/day={day}/x.parquet")
+    schema = pa.DataFrameSchema({"a": pa.Column(int), "day": pa.Column(int, pa.Check.le(1))})
+    for path in ("in/*", "in/day=*/*.parquet"):
+        local, there = both(str(tmp_path / path), schema, spark, tmp_path)
+        assert plain(local[0]) == plain(there[0])
+        assert local[2] == there[2] == [{"a": 1, "day": 1}]
+
+
+def test_a_file_that_is_no_parquet(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 and nothing of the kind")
+    with pytest.raises(StorageError, match=r"Spark could not read .*x\.parquet: .*FAILED_READ_FILE"):
+        check_on_spark(str(tmp_path / "x.parquet"), pa.DataFrameSchema({"a": pa.Column(int)}), spark=spark)
 
 
 def test_a_path_that_matches_nothing(spark: Any, tmp_path: Path) -> None:

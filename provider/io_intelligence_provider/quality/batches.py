@@ -20,7 +20,7 @@ from io_intelligence_provider.quality.files import (
     partition_types,
     with_partitions,
 )
-from io_intelligence_provider.quality.frames import refuse_columns, without_views
+from io_intelligence_provider.quality.frames import readable, refuse_columns
 from io_intelligence_provider.quality.prepare import Prepared
 from io_intelligence_provider.storage.parquet import no_rows, open_any
 
@@ -105,6 +105,7 @@ class Files:
     bytes: int
     differing: Sequence[dict[str, str]] | None
     _nulls: frozenset[str] = field(default=frozenset())
+    _decoded: int = 0
 
     @property
     def files(self) -> int:
@@ -114,7 +115,7 @@ class Files:
     def batches(self, columns: Sequence[str] | None = None, *, native: bool = False) -> Iterator[Batch]:
         """Yield the rows of all files in batches of bounded size, independent of the row groups."""
         target = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-        step, offset = _rows_at_a_time(self.rows, self.bytes), 0
+        step, offset = _rows_at_a_time(self.rows, max(self.bytes, self._decoded)), 0
         for file in self.found.files:
             first = 0
             with open_any(self.found.storage, file.key, file.path) as parquet, _naming_the_damage(parquet):
@@ -157,14 +158,15 @@ def open_files(found: Found) -> Files:
 
     :raises StorageError: when a file is not Parquet, or the schemas cannot be merged.
     """
-    schemas, rows, size, differing = [], 0, 0, []
+    schemas, rows, size, decoded, differing = [], 0, 0, 0, []
     nulls: set[str] = set()
     for file in found.files:
         with open_any(found.storage, file.key, file.path) as parquet:
             metadata = parquet.metadata
-            schemas.append(refuse_columns(without_views(parquet.schema_arrow), file.path))
+            schemas.append(refuse_columns(readable(parquet.schema_arrow), file.path))
             rows += metadata.num_rows
             size += sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+            decoded += _decoded_bytes(metadata)
             nulls |= _columns_with_nulls(metadata)
         if what := _difference(schemas[0], schemas[-1]):
             differing.append({"file": file.path, "message": what})
@@ -181,7 +183,7 @@ def open_files(found: Found) -> Files:
         if name not in schema.names:
             schema = schema.append(pa.field(name, dtype))
             nulls.add(name)
-    return Files(found, schema, rows, size, tuple(differing), frozenset(nulls))
+    return Files(found, schema, rows, size, tuple(differing), frozenset(nulls), decoded)
 
 
 def _without_dictionaries(schemas: Sequence[pa.Schema]) -> list[pa.Schema]:
@@ -201,6 +203,31 @@ def _without_dictionaries(schemas: Sequence[pa.Schema]) -> list[pa.Schema]:
 def _rows_at_a_time(rows: int, size: int) -> int:
     per_row = max(1, size // rows) if rows else 1
     return min(_MOST_ROWS, max(_FEWEST_ROWS, _PIECE_BYTES // per_row))
+
+
+_WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "FIXED_LEN_BYTE_ARRAY": 16}
+_OTHER_WIDTH: Final = 8
+_NO_BOUNDS: Final = 4_096
+"""Bytes of a text without statistics, which writers leave out where texts are longer."""
+
+
+def _decoded_bytes(metadata: pq.FileMetaData) -> int:
+    """Return about how many bytes the rows of a file take in memory.
+
+    A dictionary holds a value once that a million rows repeat, so that the size in the file says little.
+    """
+    total = 0
+    for group in range(metadata.num_row_groups):
+        for index in range(metadata.num_columns):
+            column = metadata.row_group(group).column(index)
+            width = _WIDTHS.get(column.physical_type, _OTHER_WIDTH)
+            if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page:
+                bounds = column.statistics
+                width = _NO_BOUNDS
+                if bounds is not None and (bounds.has_min_max or bounds.null_count == column.num_values):
+                    width = max(len(bounds.min_raw or b""), len(bounds.max_raw or b""))
+            total += max(column.total_uncompressed_size, column.num_values * width)
+    return total
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str | None:
@@ -244,6 +271,8 @@ def native_groups(parquet: pq.ParquetFile, schema: pa.Schema, step: int) -> list
     """
     if not all(_is_plain(field.type) for field in schema):
         return []
+    if any(pa.types.is_timestamp(one.type) and one not in schema for one in parquet.schema_arrow):
+        return []  # of a zone that polars does not have
     stretches: list[tuple[int, int]] = []
     start = stop = 0
     for index in range(parquet.metadata.num_row_groups):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -27,17 +28,28 @@ def read_rows(frame: Any, model: type[BaseModel]) -> tuple[pa.Table, list[int]]:
     """Read each row of a frame as a pydantic model; return the models as a table, and the rows that are none.
 
     pandera does the same with frames, which pandas makes floats of, and with the types of the first rows.
+    Times get the zone UTC: importing pandera sets ``PYARROW_IGNORE_TIMEZONE``, with which pyarrow takes the
+    clock of a time of Python for UTC.
     """
     by_alias = not isinstance(frame, pl.DataFrame)
     read: list[dict[str, Any]] = []
     bad = []
     for row, values in enumerate(_python_rows(frame)):
         try:
-            read.append(model.model_validate(values).model_dump(by_alias=by_alias))
+            read.append(_in_utc(model.model_validate(values).model_dump(by_alias=by_alias)))
         except Exception:  # noqa: BLE001 - a model's validators may raise anything
             read.append({})
             bad.append(row)
     return _table(read, model_types(model, by_alias=by_alias)), bad
+
+
+def _in_utc(value: Any) -> Any:
+    """Return a value of Python with the times in it in UTC."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo is None else value.astimezone(UTC)
+    if isinstance(value, dict):
+        return {name: _in_utc(item) for name, item in value.items()}
+    return [_in_utc(item) for item in value] if isinstance(value, list) else value
 
 
 def _python_rows(frame: Any) -> Iterator[dict[str, Any]]:

@@ -5,10 +5,11 @@ A path, a glob or a folder names the files of a data set.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "FoundFile",
     "ParquetTarget",
     "find",
+    "fixed_part",
     "output_filesystem",
     "partition_types",
     "partitions_of",
@@ -87,7 +89,7 @@ def find(path: str, filesystem: Any = None) -> Found:
         roots = [key]
         if _WILD & set(key) and not filesystem.exists(key):
             roots = sorted(root for root in filesystem.glob(key) if not _is_hidden(root, key))
-        base = key if roots == [key] else _fixed_part(key)
+        base = key if roots == [key] else fixed_part(key)
         for root in roots:
             _refuse_table_format(filesystem, root, path)
         keys = [(root, file) for root in roots for file in _files_of(filesystem, root)]
@@ -140,14 +142,15 @@ def _is_hidden(name: str, pattern: str = "") -> bool:
 
     :param pattern: the glob that matched it, which may ask for one.
     """
-    fixed = _fixed_part(pattern)
+    fixed = fixed_part(pattern)
     hidden, asked = (
         any(part.startswith(("_", ".")) for part in text[len(fixed) :].split("/")) for text in (name, pattern)
     )
     return hidden and not asked
 
 
-def _fixed_part(key: str) -> str:
+def fixed_part(key: str) -> str:
+    """Return the folders of a path above its first one with a wildcard; the path itself without any."""
     fixed = []
     for part in key.split("/"):
         if _WILD & set(part):
@@ -245,16 +248,26 @@ def refuse_output_among_input(found: Found, options: CheckOptions) -> None:
         key, read = output.key, storage_of(found.path, found.storage.filesystem).key
         if name == "quarantine_path" and not key.endswith(".parquet"):
             key = f"{key}/run.parquet"
-        if _would_read(found, read, key):
+        is_file = [file.key for file in found.files] == [read]
+        names = [(read, key)]
+        if output.is_local:  # and by the names without links
+            fixed = fixed_part(read)
+            names.append((os.path.realpath(fixed) + read[len(fixed) :], _without_links(key)))
+        if any(_would_read(read, key, is_file=is_file) for read, key in names):
             raise ConfigurationError(
                 f"{name} is {target}, which lies in what is checked ({found.path}): the next run would read "
                 "it as data. Give it a place of its own."
             )
 
 
-def _would_read(found: Found, read: str, key: str) -> bool:
+def _without_links(key: str) -> str:
+    """Return the name of a local file that a run writes; it replaces a link in its own place."""
+    return os.path.join(os.path.realpath(os.path.dirname(key)), os.path.basename(key))  # noqa: PTH118, PTH119, PTH120
+
+
+def _would_read(read: str, key: str, *, is_file: bool) -> bool:
     """Return whether a file would be found by a path when it is there."""
-    if [file.key for file in found.files] == [read]:
+    if is_file:
         return key == read
     parts = key.split("/")
     above = ["/".join(parts[:number]) for number in range(1, len(parts) + 1)]
@@ -291,6 +304,11 @@ class ParquetTarget:
             self._close()
 
     @property
+    def place(self) -> str:
+        """The path without links, equal for two targets that are one file."""
+        return _without_links(self._storage.key) if self._storage.is_local else self.path
+
+    @property
     def schema(self) -> pa.Schema | None:
         """The schema of the tables written so far, ``None`` before the first."""
         return self._writer.schema if self._writer is not None else None
@@ -299,6 +317,7 @@ class ParquetTarget:
         """Append a table; the first one determines the schema.
 
         :raises StorageError: when it cannot be written.
+        :raises ConfigurationError: when a column has a type that Parquet does not have.
         """
         with self._writing():
             if self._writer is None:
@@ -309,15 +328,16 @@ class ParquetTarget:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Raise an error of the temporary file as a :class:`StorageError`."""
-        if not self._storage.is_local:
-            with in_temporary_folder():
-                yield
-            return
+        """Raise an error of the temporary file, or of a type that Parquet does not have, as one of ours."""
         try:
-            yield
+            with nullcontext() if self._storage.is_local else in_temporary_folder():
+                yield
         except OSError as error:
             raise self._storage.failure("write", self.path, error) from None
+        except pa.ArrowNotImplementedError as error:
+            raise ConfigurationError(
+                f"The rows cannot be written to {self.path}: {error}. Give the column another type."
+            ) from error
 
     def _new_file(self) -> PendingFile:
         if self._storage.is_local:

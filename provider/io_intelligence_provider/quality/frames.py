@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,9 +31,9 @@ __all__ = [
     "model_types",
     "not_of_one_type",
     "nullable_type",
+    "readable",
     "refuse_columns",
     "to_frame",
-    "without_views",
 ]
 
 _WithSchema = TypeVar("_WithSchema", pa.Table, pa.Schema)
@@ -386,7 +387,7 @@ def from_frame(data: Any, *, index: bool = False) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
-        return refuse_columns(data.cast(without_views(data.schema)), "The table")
+        return refuse_columns(data.cast(readable(data.schema)), "The table")
     if type(data).__name__ != "DataFrame" or not (hasattr(data, "to_arrow") or hasattr(data, "iloc")):
         raise ConfigurationError(
             f"The function returned a {type(data).__module__}.{type(data).__name__}; "
@@ -401,7 +402,8 @@ def from_frame(data: Any, *, index: bool = False) -> pa.Table:
                 f"The frame has a column {wrong[0]!r} ({type(wrong[0]).__name__}). Names have to be text."
             )
         kept = index or any(name is not None for name in data.index.names)
-        return refuse_columns(pa.Table.from_pandas(data, preserve_index=None if kept else False), "The frame")
+        table = pa.Table.from_pandas(data, preserve_index=None if kept else False)
+        return refuse_columns(table.cast(readable(table.schema)), "The frame")
     except (pa.ArrowException, pl.exceptions.PolarsError, ValueError, TypeError) as error:
         raise ConfigurationError(
             f"The returned frame cannot be written as Parquet: {error}. Give each column one type."
@@ -423,12 +425,20 @@ def _refuse_objects(frame: pl.DataFrame) -> None:
             )
 
 
-def without_views(schema: pa.Schema) -> pa.Schema:
-    """Return a schema with texts and bytes that are no views, which pyarrow can neither filter nor take."""
+_OFFSET: Final = re.compile(r"[+-][0-9]{2}(:?[0-9]{2})?")
+
+
+def readable(schema: pa.Schema) -> pa.Schema:
+    """Return a schema without views, which pyarrow cannot filter, and without offsets, which polars has not.
+
+    Times whose zone is an offset such as ``+05:30`` are the same instants in UTC.
+    """
 
     def plain(field: pa.Field) -> pa.Field:
         if pa.types.is_string_view(field.type):
             return field.with_type(pa.large_string())
+        if pa.types.is_timestamp(field.type) and _OFFSET.fullmatch(field.type.tz or ""):
+            return field.with_type(pa.timestamp(field.type.unit, "UTC"))
         return field.with_type(pa.large_binary()) if pa.types.is_binary_view(field.type) else field
 
     return pa.schema([plain(field) for field in schema], schema.metadata)
@@ -438,7 +448,7 @@ def refuse_columns(table: _WithSchema, where: str) -> _WithSchema:
     """Return the table or schema if its columns can be checked.
 
     :param where: what has these columns, for the message.
-    :raises ConfigurationError: when two columns have one name, or one has a type that cannot be checked.
+    :raises ConfigurationError: when two columns have one name, or one a name or type that cannot be checked.
     """
     schema = table.schema if isinstance(table, pa.Table) else table
     seen: set[str] = set()
@@ -446,6 +456,10 @@ def refuse_columns(table: _WithSchema, where: str) -> _WithSchema:
         if field.name in seen:
             raise ConfigurationError(f"{where} has two columns {field.name!r}. Rename one of them.")
         seen.add(field.name)
+        if "\0" in field.name:
+            raise ConfigurationError(
+                f"{where} has a column {field.name!r}, a name that Arrow cannot pass on."
+            )
         if not _can_be_checked(field.type):
             raise ConfigurationError(
                 f"{where} has a column {field.name!r} of the type {field.type}, which cannot be checked. "
@@ -460,7 +474,18 @@ def _can_be_checked(dtype: pa.DataType) -> bool:
         return False
     if pa.types.is_dictionary(dtype):
         return _can_be_checked(dtype.value_type)
+    if pa.types.is_timestamp(dtype):
+        return dtype.tz is None or _is_zone(dtype.tz)
     return all(_can_be_checked(dtype.field(number).type) for number in range(dtype.num_fields))
+
+
+@cache
+def _is_zone(name: str) -> bool:
+    try:
+        pl.from_arrow(pa.array([], pa.timestamp("us", name)))
+    except pl.exceptions.ComputeError:
+        return False
+    return True
 
 
 _UNKNOWN: Final = (

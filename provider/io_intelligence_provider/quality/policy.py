@@ -129,7 +129,7 @@ class CheckOptions:
         :class:`~io_intelligence_provider.quality.history.HistoryChecks`. Without ``earlier_runs`` only
         checks that need none, such as ``freshness`` with ``max_age_hours``, are evaluated.
     :param earlier_runs: a function that takes the run and returns the earlier ones on the same data.
-    :param data_interval_start: the beginning of the period that the data are of.
+    :param data_interval_start: the beginning of the period that the data are of, with a time zone.
     :raises ConfigurationError: when an argument is wrong.
     """
 
@@ -158,6 +158,11 @@ class CheckOptions:
             raise ConfigurationError(f"min_rows is {self.min_rows!r}; it is a number of rows, or None.")
         if not _is_count(self.examples) or self.examples > _MOST_EXAMPLES:
             raise ConfigurationError(f"examples is {self.examples!r}; it is from 0 to {_MOST_EXAMPLES}.")
+        begin: Any = self.data_interval_start
+        if begin is not None and (not isinstance(begin, datetime) or begin.utcoffset() is None):
+            raise ConfigurationError(
+                f"data_interval_start is {begin!r}; it is a datetime with a time zone, or None."
+            )
         _ = self.policy, self.memory_bytes, self.history
         if self.earlier_runs is not None and not self.history.rules:
             raise ConfigurationError("earlier_runs does nothing without history_checks.")

@@ -13,7 +13,7 @@ import polars as pl
 
 from io_intelligence_provider.quality.result import ColumnProfile
 
-__all__ = ["EXACT_DISTINCT", "SAMPLE", "Profiler"]
+__all__ = ["EXACT_DISTINCT", "SAMPLE", "Profiler", "without_categories"]
 
 
 EXACT_DISTINCT: Final = 4_096
@@ -51,7 +51,7 @@ class _Column:
 
     def _hash(self, values: pl.Series) -> None:
         try:
-            hashes = _comparable(values.drop_nulls()).hash().alias("hash")
+            hashes = values.drop_nulls().cast(without_categories(values.dtype)).hash().alias("hash")
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # older ones panic at lists
             self.hashable, self.hashes = False, None
             return
@@ -173,7 +173,7 @@ class Profiler:
         values = values.filter(values.is_finite())
         median: Any = values.median()
         mad: Any = None if median is None else (values - median).abs().median()
-        return median, mad
+        return median, None if mad is None or isinf(mad) else mad
 
 
 def _known(values: pl.Series) -> pl.Series:
@@ -204,11 +204,17 @@ def _within_python(values: pl.Series) -> pl.Series:
     return values.to_physical().clip(first, last).cast(values.dtype)
 
 
-def _comparable(values: pl.Series) -> pl.Series:
-    """Return categories as strings, because their codes, and so their hashes, differ between frames."""
-    if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
-        return values.cast(pl.String)
-    return values
+def without_categories(dtype: Any) -> Any:
+    """Return a type with text in place of categories, whose hashes differ from frame to frame."""
+    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+        return pl.String()
+    if isinstance(dtype, pl.List):
+        return pl.List(without_categories(dtype.inner))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(without_categories(dtype.inner), dtype.size)
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct([pl.Field(one.name, without_categories(one.dtype)) for one in dtype.fields])
+    return dtype
 
 
 def _of(choose: Any, one: Any, other: Any) -> Any:

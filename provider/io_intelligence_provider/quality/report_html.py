@@ -23,7 +23,14 @@ def report_html(result: CheckRun) -> str:
     shown = result.presentation()
     on_whole, others = _by_level(result.checks)
     found = [check for check in others if check.failed]
-    passed = [f"{check.check} {check.column or ''}".strip() for check in others if not check.failed]
+    passed, skipped = (
+        [
+            f"{check.check} {check.column or ''}".strip()
+            for check in others
+            if not check.failed and bool(check.evaluated) is evaluated
+        ]
+        for evaluated in (True, False)
+    )
     total = f"{shown.read} = {result.valid} valid + {result.quarantined} quarantined"
     page = Markup(
         "<!doctype html>\n"
@@ -41,7 +48,7 @@ def report_html(result: CheckRun) -> str:
         '<p class="muted">{}</p>\n'
         '<p class="sum">{}; score {:.3f}</p>\n'
         "{}{}{}{}"
-        '<h2>{}</h2>\n<p class="muted">{}</p>\n'
+        '<h2>{}</h2>\n<p class="muted">{}</p>\n{}'
         "</body>\n"
         "</html>"
     ).format(
@@ -58,6 +65,9 @@ def report_html(result: CheckRun) -> str:
         _profile(result.profile),
         "Checks of rows and columns that passed" if shown.drift is None else "Row checks that passed",
         _names(passed),
+        Markup('<h2>Row checks not evaluated</h2>\n<p class="muted">{}</p>\n').format(_names(skipped))
+        if skipped
+        else "",
         outcome=result.outcome,
     )
     return str(page)
@@ -68,7 +78,7 @@ _EXAMPLES: Final = 30_000
 _PROFILE: Final = 30_000
 _LIST: Final = 5_000
 """Budgets in bytes: the rows of a table, its examples, the profile, a list of names. They keep a page with
-two tables and three lists below 200 KB, and no part crowds out another."""
+two tables and four lists below 200 KB, and no part crowds out another."""
 _ROW: Final = 400  # bytes of markup around one row of a table
 _EXAMPLE: Final = 45  # around one example
 _NAME: Final = 15  # around one name in a list

@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC
 from functools import cache, partial
 from typing import Any, Final, Literal, TypeAlias
 
@@ -349,12 +350,13 @@ def result_row(run: CheckRun, dataset: str, task: TaskRun | None = None) -> dict
 
     :param dataset: the name it is filed under; the run's own ``dataset`` goes to ``source``.
     """
+    begin = run.data_interval_start
     return {
         "run_id": run.run_id,
         "dataset": dataset,
         "source": run.dataset,
         "schema": run.schema,
-        "checked_at": run.checked_at,
+        "checked_at": run.checked_at.astimezone(UTC),  # see `read_rows` in coercion.py
         "seconds": run.seconds,
         "engine": run.engine,
         "mode": run.mode,
@@ -369,7 +371,7 @@ def result_row(run: CheckRun, dataset: str, task: TaskRun | None = None) -> dict
         "checks": [_check_row(check) for check in run.checks],
         "columns": [{"name": name, "type": type_} for name, type_ in run.columns],
         "profile": [_profile_row(column) for column in run.profile],
-        "data_interval_start": run.data_interval_start,
+        "data_interval_start": begin and begin.astimezone(UTC),
         **(asdict(task) if task else dict.fromkeys(field.name for field in fields(TaskRun))),
     }
 

@@ -121,7 +121,7 @@ class _Run:
                 else None
                 for path in (self.options.quarantine_file(self.context.run_id), self.options.valid_path)
             )
-            if refused is not None and valid is not None and refused.path == valid.path:
+            if refused is not None and valid is not None and refused.place == valid.place:
                 raise ConfigurationError(
                     f"quarantine_path and valid_path are one file, {valid.path}: valid rows would replace "
                     "refused ones. Give each a file of its own."

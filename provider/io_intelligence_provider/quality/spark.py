@@ -18,7 +18,7 @@ import pyarrow as pa
 from io_intelligence_provider.errors import ConfigurationError, NotOnFileError, StorageError
 from io_intelligence_provider.quality.batches import Batch, InMemory, float_columns
 from io_intelligence_provider.quality.checks import CheckCounts
-from io_intelligence_provider.quality.files import ParquetTarget, output_filesystem, partitions_of
+from io_intelligence_provider.quality.files import ParquetTarget, fixed_part, output_filesystem, partitions_of
 from io_intelligence_provider.quality.policy import CheckOptions
 from io_intelligence_provider.quality.prepare import Unique, needs_all_rows, prepare
 from io_intelligence_provider.quality.profile import Profiler
@@ -134,19 +134,21 @@ class _SparkRun:
         return self.context.finish(run)
 
     def _read(self) -> DataFrame:
-        from pyspark.errors import AnalysisException
-
+        reader = self.spark.read.option("mergeSchema", "true")
+        if (above := fixed_part(self.path)) not in ("", self.path):
+            reader = reader.option("basePath", above)  # else the folders that a glob matches are no columns
         try:
-            data = self.spark.read.option("mergeSchema", "true").parquet(self.path)
+            data = reader.parquet(self.path)
             _ = data.schema
-        except AnalysisException as error:
+        except Exception as error:  # noqa: BLE001 - of Spark, Java or the connection; it goes on as one of ours
             if "PATH_NOT_FOUND" in str(error) or "UNABLE_TO_INFER_SCHEMA" in str(error):
                 raise NotOnFileError(f"{self.path} matches no Parquet file that Spark can see.") from None
-            raise StorageError(f"Spark could not read {self.path}: {scrubbed(str(error))}") from None
+            why = " ".join(str(error).splitlines()[:2])  # Java's stack follows
+            raise StorageError(f"Spark could not read {self.path}: {scrubbed(why)}") from None
         # Spark reads integer partitions as 32 bits; the local engine uses 64.
         for name in {name for file in data.inputFiles() for name in partitions_of(file)}:
             if name in data.columns and data.schema[name].dataType.typeName() == "integer":
-                data = data.withColumn(name, data[name].cast("long"))
+                data = data.withColumn(name, _column(name).cast("long"))
         return data
 
     def _source(self, data: DataFrame) -> InMemory:
@@ -169,14 +171,19 @@ class _SparkRun:
 
     def _validated(self, data: DataFrame, schema: pa.Schema) -> DataFrame:
         """Return a frame of each partition's counts, the refused rows and, if requested, the valid ones."""
-        from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
         from pyspark.sql.pandas.types import from_arrow_schema
 
         keys = self._keys(schema)
         floats = self._floats(data, schema)
-        data = data.withColumn(FILE, F.col("_metadata.file_path"))
-        for index, (unique, columns) in enumerate(keys):
-            data = data.withColumn(f"{REPEATED}{index}", _repeats(unique, columns))
+        # The worker knows the columns by position: a name may be one of the helpers', or one that mapInArrow
+        # cannot resolve.
+        named = [_column(name).alias(str(number)) for number, name in enumerate(schema.names)]
+        file = data.metadataColumn("_metadata").getField("file_path").alias(FILE)
+        repeated = [
+            _repeats(unique, columns).alias(f"{REPEATED}{index}")
+            for index, (unique, columns) in enumerate(keys)
+        ]
+        data = data.select(*named, file, *repeated)
         marks = tuple((unique.check, columns) for unique, columns in keys)
         worker = Worker(
             self.prepared, self.options.policy, schema, marks, floats, examples=self.options.examples,
@@ -192,7 +199,7 @@ class _SparkRun:
         names = sorted(float_columns(self.prepared, schema))
         if not names:
             return frozenset()
-        nulls = data.select([F.max(F.col(f"`{name}`").isNull()).alias(name) for name in names]).first()
+        nulls = data.select([F.max(_column(name).isNull()).alias(name) for name in names]).first()
         return frozenset(name for name in names if nulls is not None and nulls[name])
 
     def _result(self, validated: DataFrame, source: InMemory) -> CheckRun:
@@ -236,11 +243,18 @@ def _kept(frame: DataFrame) -> Iterator[None]:
         frame.unpersist()
 
 
+def _column(name: str) -> Any:
+    from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
+
+    quoted = name.replace("`", "``")
+    return F.col(f"`{quoted}`")
+
+
 def _repeats(unique: Unique, columns: tuple[str, ...]) -> Any:
     from pyspark.sql import Window
     from pyspark.sql import functions as F  # noqa: N812 - as everyone calls it
 
-    window: Any = Window.partitionBy(*(F.col(f"`{name}`") for name in columns))
+    window: Any = Window.partitionBy(*map(_column, columns))
     if unique.keep is False:
         return F.count(F.lit(1)).over(window) > 1
     order = F.monotonically_increasing_id()

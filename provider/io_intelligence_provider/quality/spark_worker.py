@@ -75,7 +75,8 @@ class Worker:
         output, profiler = self.output, self._profiler()
         for arrow_batch in batches:
             with_helpers = pa.Table.from_batches([arrow_batch])
-            table = with_helpers.select(self.schema.names).cast(self.schema)
+            table = with_helpers.select(range(len(self.schema))).rename_columns(self.schema.names)
+            table = table.cast(self.schema)
             for file, start, stop in _runs(with_helpers[FILE].to_pylist()):
                 batch = Batch(table.slice(start, stop - start), file, -1, 0)
                 validated = validate_batch(

@@ -21,6 +21,7 @@ from io_intelligence_provider.errors import in_temporary_folder
 from io_intelligence_provider.quality.batches import Batch, Source
 from io_intelligence_provider.quality.frames import frame_columns
 from io_intelligence_provider.quality.prepare import UNIQUE_COLUMN, Prepared, Unique
+from io_intelligence_provider.quality.profile import without_categories
 from io_intelligence_provider.quality.validator import BatchValidator, DuplicateKeys
 
 __all__ = ["Repeated", "find_duplicate_keys", "key_hashes"]
@@ -41,22 +42,9 @@ def key_hashes(frame: Any, rows: Any) -> pl.DataFrame:
     :param rows: the position of each key in the data set.
     """
     keys = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame, nan_to_null=True)
-    keys = keys.cast({name: _without_categories(dtype) for name, dtype in keys.schema.items()})
+    keys = keys.cast({name: without_categories(dtype) for name, dtype in keys.schema.items()})
     a, b = (keys.hash_rows(seed) for seed in _SEEDS)
     return pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), "a": a, "b": b})
-
-
-def _without_categories(dtype: Any) -> Any:
-    """Return a type with text in place of categories, whose hashes differ from frame to frame."""
-    if isinstance(dtype, (pl.Categorical, pl.Enum)):
-        return pl.String()
-    if isinstance(dtype, pl.List):
-        return pl.List(_without_categories(dtype.inner))
-    if isinstance(dtype, pl.Array):
-        return pl.Array(_without_categories(dtype.inner), dtype.size)
-    if isinstance(dtype, pl.Struct):
-        return pl.Struct([pl.Field(one.name, _without_categories(one.dtype)) for one in dtype.fields])
-    return dtype
 
 
 class Repeated:

@@ -183,6 +183,19 @@ def test_a_corrected_connection_counts_without_a_restart(
     assert open_store(bucket, "s3_try").files.location.filesystem is store.files.location.filesystem
 
 
+def test_a_connection_whose_extra_is_no_json_does_not_reach_another_endpoint(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow takes it for empty, and the bucket would be looked for at Amazon."""
+    extra = '{"endpoint_url": "http://127.0.0.1:1",}'
+    wrong = {"conn_type": "aws", "login": "test", "password": "hunter2", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_S3_TRY", json.dumps(wrong))
+    with pytest.raises(ConfigurationError, match="extra of connection 's3_try' is no JSON object") as caught:
+        open_store(bucket, "s3_try")
+    frames = traceback.walk_tb(caught.value.__traceback__)
+    assert "hunter2" not in str([frame.f_locals for frame, _ in list(frames)[1:]])
+
+
 def test_a_local_root_takes_no_storage_connection(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="local path"):
         open_store(str(tmp_path), "s3_try")

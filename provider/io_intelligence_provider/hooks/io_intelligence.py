@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # imported on use, because Dag files import this module at ev
     from io_intelligence_provider.catalog.client import IOIntelligenceClient
     from io_intelligence_provider.catalog.settings import ClientSettings
 
-__all__ = ["IOIntelligenceHook", "MissingConnectionError", "connection_of"]
+__all__ = ["IOIntelligenceHook", "MissingConnectionError", "connection_of", "extra_of"]
 
 _TEST_SECONDS: Final = 9.0
 _TEST_AT_MOST: Final = 10.0
@@ -55,6 +55,22 @@ def connection_of(conn_id: str, conn_type: str, options: str = "--conn-password 
                 "Write a URI, or JSON of a connection's fields with texts as values, but of port and extra."
             )
     raise missing  # outside of the except block, so that the error has no context
+
+
+def extra_of(connection: Connection) -> dict[str, Any]:
+    """Return the extra of a connection.
+
+    Airflow's ``extra_dejson`` reads invalid JSON as an empty extra, which drops settings such as an endpoint.
+
+    :raises ConfigurationError: when it is no JSON object.
+    """
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"The extra of connection {connection.conn_id!r} is no JSON object.")
+    return extra
 
 
 class IOIntelligenceHook(BaseHook):
@@ -98,15 +114,7 @@ class IOIntelligenceHook(BaseHook):
         from io_intelligence_provider.catalog.settings import SECRET_EXTRAS, connection_settings
 
         connection = connection_of(self.io_intelligence_conn_id, self.conn_type)
-        try:
-            # Not extra_dejson: it reads invalid JSON as an empty extra, which would drop settings.
-            extra = json.loads(connection.extra or "{}")
-        except ValueError:
-            extra = None
-        if not isinstance(extra, dict):
-            raise ConfigurationError(
-                f"The extra of connection {self.io_intelligence_conn_id!r} is no JSON object."
-            )
+        extra = extra_of(connection)
         # Airflow itself masks only the password, and extras with names configured as sensitive.
         for name in SECRET_EXTRAS:
             mask_secret(extra.get(name))

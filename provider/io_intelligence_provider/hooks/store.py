@@ -10,7 +10,7 @@ from airflow.sdk import Variable, conf
 from airflow.sdk.io import attach
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError
-from io_intelligence_provider.hooks.io_intelligence import connection_of
+from io_intelligence_provider.hooks.io_intelligence import connection_of, extra_of
 
 if TYPE_CHECKING:
     from io_intelligence_provider.store.store import SnapshotStore
@@ -123,6 +123,7 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
     :raises ConfigurationError: when the path is no valid location, holds credentials, or has no file system.
     :raises StorageError: when the file system could not be opened, such as without a valid token.
     """
+    from io_intelligence_provider.redaction import without_frames
     from io_intelligence_provider.storage.location import local_path, redacted, refusal_of
 
     if refusal := refusal_of(path, what):
@@ -132,13 +133,8 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
         if storage_conn_id:
             raise ConfigurationError(f"storage_conn_id is set, but the {what} {path!r} is a local path.")
         return None
-    scheme, alias = path.partition("://")[0].lower(), None
-    if storage_conn_id:  # some file systems treat a missing connection as an empty one
-        # Airflow keeps a file system by its alias as long as the process lives, so a connection that was
-        # corrected has another one. The connection itself is in no variable: its repr shows its password.
-        kind = _CONNECTION_TYPES.get(scheme, "TYPE")
-        state = hash(connection_of(storage_conn_id, kind, "--conn-extra JSON").get_uri())
-        alias = f"{scheme}-{storage_conn_id}-{state:x}"
+    scheme = path.partition("://")[0].lower()
+    alias = without_frames(lambda: _alias(scheme, storage_conn_id)) if storage_conn_id else None
     try:
         # Not ObjectStoragePath: it takes the container of abfs://container@account… as a connection.
         return attach(scheme, storage_conn_id, alias).fs
@@ -151,3 +147,14 @@ def filesystem_of(path: str, storage_conn_id: str | None = None, *, what: str = 
         raise StorageError(
             f"Could not open the {what} {path!r}: {redacted(error)}. Check the URL and the connection."
         ) from None
+
+
+def _alias(scheme: str, conn_id: str) -> str:
+    """Return a name for the file system of a connection as it is now.
+
+    Airflow keeps a file system by its alias as long as the process lives, so a connection that was corrected
+    needs another one. Some file systems treat a missing connection as an empty one.
+    """
+    connection = connection_of(conn_id, _CONNECTION_TYPES.get(scheme, "TYPE"), "--conn-extra JSON")
+    extra_of(connection)
+    return f"{scheme}-{conn_id}-{hash(connection.get_uri()):x}"

@@ -75,6 +75,7 @@ def test_it_says_what_happened(outcome, words):
         profile=(
             ColumnProfile("price", 2, 1, 4_500, False, 0.5, 9.0, 2.25, 0.1),
             ColumnProfile("day", 2, 0, min="2026-01-01", max="2026-01-02"),
+            ColumnProfile("vendor", 2, 0, 2),
         ),
     )
     text = Page(report_html(run)).text
@@ -88,9 +89,9 @@ def test_it_says_what_happened(outcome, words):
         "within 0.05",
         "not evaluated: too early",
         "flagged",
-        "about 4500",
-        "2026-01-02",
-        "2.25",
+        "price21 about 4500 0.52.250.19",  # the cells of a row
+        "day20 2026-01-012026-01-02",
+        "vendor20 2",
     ):
         assert said in text
     assert "Drift of the API's keys" not in text
@@ -170,7 +171,8 @@ def test_each_part_has_a_budget_and_counts_what_is_left_out(heading: str, budget
     page = report_html(make_check_run(*([] if profile else items), profile=profile))
     (part,) = [part for part in page.split("<h2>") if part.startswith(heading)]
     assert 0.4 * budget < len(part) < budget + 1_500
-    assert re.search(r"and \d+ more", part)
+    more = '<p class="muted">and \\d+ more (checks|examples|columns) in the JSON report</p>'
+    assert re.search("</bdi> and \\d+ more</p>" if heading == PASSED else more, part)
 
 
 def test_a_page_without_a_finding_says_so() -> None:
@@ -183,6 +185,8 @@ def test_a_page_without_a_finding_says_so() -> None:
     assert "Columns" not in parts
     nothing = report_html(make_check_run())
     assert nothing.count("<p>None.</p>") == 2
+    many = [CheckResult(str(number), None, "row", "error", 9, 0) for number in range(150)]
+    assert "<bdi>98</bdi>, <bdi>99</bdi> and 50 more</p>" in report_html(make_check_run(*many))
     assert '<p class="muted">none</p>' in nothing
 
 

@@ -113,10 +113,8 @@ def _check_table(title: str, checks: Sequence[CheckResult]) -> Markup:
         left -= sum(_example_size(example) for example in examples)
         rows.append(_check_row(name, column, check, examples))
     headings = ("Check", "Column", "Severity", "Evaluated ", "Failed ", "Result", "Examples")
-    nothing = "" if checks else Markup("<p>None.</p>")
-    return Markup("<h2>{}</h2>\n{}{}\n").format(
-        title, _table(title, headings, rows) or nothing, _more(len(checks) - len(rows), "checks")
-    )
+    table = _table(title, headings, rows) or Markup("<p>None.</p>")
+    return Markup("<h2>{}</h2>\n{}{}\n").format(title, table, _more(len(checks) - len(rows), "checks"))
 
 
 def _check_row(name: str, column: str, check: CheckResult, examples: list[dict[str, Any]]) -> Markup:

@@ -60,19 +60,26 @@ def test_the_report_of_a_snapshot_is_shown_alike():
 EXPECTED = """\
 Data quality of s3://lake/orders/*.parquet: warned, score 0.500
 
- check                column               dimension  result         failed  evaluated  example
- ────────────────────────────────────────────────────────────────────────────────────────────────────────────
- in_range             price                validity   failed              1          9  value: [red]-1[/]
- a_check_with_a_long  a_column_with_a_lon             flagged         12345     100000  value:
- _name_of_its_own     g_name                                                            xxxxxxxxxxxxxxxxxxxxx
-                                                                                        xxxxxxxxxxxxxxxxxxxxx
-                                                                                        xxxxxxxxxxxxxxxxxxxxx
-                                                                                        xxxxxxxxxxxxxxxxxxxxx
-                                                                                        xxxxxxxxxxxxxxxxxxxxx
-                                                                                        xxxxxxxx… (207
-                                                                                        characters)
- volume                                               not evaluated       0          0
- column_drift                                         passed              0          1
+ check      column     dimension  result         failed  evaluated  example
+ ──────────────────────────────────────────────────────────────────────────────
+ in_range   price      validity   failed              1          9  value:
+                                                                    [red]-1[/]
+ a_check_w  a_column_             flagged         12345     100000  value:
+ ith_a_lon  with_a_lo                                               xxxxxxxxxxx
+ g_name_of  ng_name                                                 xxxxxxxxxxx
+ _its_own                                                           xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxxxxxxxxxx
+                                                                    xxx… (207
+                                                                    characters)
+ volume                           not evaluated       0          0
+ column_dr                        passed              0          1
+ ift
 
 2 rows of 1 file = 1 valid + 1 quarantined
 """
@@ -96,7 +103,7 @@ def test_a_narrow_table_folds_what_is_long_and_keeps_figures_and_words_in_one_pi
         )
     )
     out = StringIO()
-    Console(file=out, width=110, force_terminal=True, color_system="standard").print(table)
+    Console(file=out, width=80, force_terminal=True, color_system="standard").print(table)
     assert [
         line.rstrip() for line in Text.from_ansi(out.getvalue()).plain.splitlines()
     ] == EXPECTED.splitlines()

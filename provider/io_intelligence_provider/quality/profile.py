@@ -132,15 +132,17 @@ class Profiler:
 
     def state(self) -> bytes:
         """Serialise the profiler, for :meth:`merged` in another process of the same job."""
-        return pickle.dumps((self._seen, self._columns, self._sample))
+        return pickle.dumps((self._columns, self._sample))
 
     @classmethod
     def merged(cls, states: Iterable[bytes]) -> Profiler:
-        """Merge the states of several profilers. They are unpickled, so they must come from the same job."""
+        """Merge the states of several profilers, to be finished.
+
+        They are unpickled, so they must come from the same job.
+        """
         whole = cls()
         for state in states:
-            seen, columns, sample = pickle.loads(state)  # nosec B301 # noqa: S301 - of the same job
-            whole._seen += seen
+            columns, sample = pickle.loads(state)  # nosec B301 # noqa: S301 - of the same job
             for name, column in columns.items():
                 whole._columns.setdefault(name, _Column()).merge(column)
             if sample is not None:

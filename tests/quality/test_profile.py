@@ -39,6 +39,11 @@ def test_nan_is_no_value_and_infinity_no_bound():
     assert (profile.min, profile.max, profile.median, profile.mad) == (1.0, 3.0, 2.0, 1.0)
 
 
+def test_zero_has_no_sign():
+    profile = one([-0.0, None])
+    assert str([profile.min, profile.max]) == "[0.0, 0.0]"
+
+
 def test_exact_decimals_dates_moments_and_texts():
     assert one([Decimal("0.1"), Decimal("0.3")]).median == 0.2
     assert (one([dt.date(2026, 1, 2), None]).min, one([dt.date(2026, 1, 2)]).max) == ("2026-01-02",) * 2
@@ -107,6 +112,26 @@ def test_the_last_number_that_is_exact_and_the_first_that_is_not():
     assert more.distinct == pytest.approx(EXACT_DISTINCT, rel=0.1)
 
 
+def test_the_first_number_that_is_not_exact_is_noticed_in_any_frame():
+    values = pl.Series(list(range(EXACT_DISTINCT + 1)))
+    values = values.gather(values.hash().arg_sort())  # the last is the one that is not kept
+    frame = pl.DataFrame({"x": values})
+    assert not profiled(frame[:EXACT_DISTINCT], frame[EXACT_DISTINCT:])["x"].distinct_exact
+    assert profiled(frame[:EXACT_DISTINCT], frame[:5])["x"].distinct_exact
+
+
+def test_an_estimate_is_made_of_the_smallest_hashes():
+    rows = 10 * EXACT_DISTINCT
+    kth = pl.Series(list(range(rows))).hash().sort()[EXACT_DISTINCT - 1]
+    assert one(list(range(rows))).distinct == round((EXACT_DISTINCT - 1) * 2**64 / kth)
+
+
+def test_an_estimate_is_never_more_than_there_are_values():
+    for first in range(20):
+        values = range(first * 10_000, first * 10_000 + EXACT_DISTINCT + 1)
+        assert one([*values, *[None] * 1_000]).distinct <= EXACT_DISTINCT + 1
+
+
 @pytest.mark.long
 def test_a_long_column_is_close_and_bounded():
     rows = 20 * SAMPLE
@@ -139,7 +164,9 @@ def test_merged_partitions_are_as_good_as_one_pass():
 
 
 def test_a_sample_is_the_same_however_the_rows_are_cut():
-    frame = pl.DataFrame({"x": [value * value % 100_003 for value in range(2 * SAMPLE)], "s": "text"})
+    frame = pl.DataFrame(
+        {"x": [value * value % 100_003 for value in range(2 * SAMPLE)], "s": ["s", None] * SAMPLE}
+    )
     cuts = [0, 10, SAMPLE - 1, SAMPLE, SAMPLE + 7, 2 * SAMPLE]
     parts = [frame[start:stop] for start, stop in pairwise(cuts)]
     assert profiled(*parts) == profiled(frame)

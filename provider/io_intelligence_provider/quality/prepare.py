@@ -259,6 +259,8 @@ def _index_to_columns(schema: Any) -> tuple[str, ...]:
         raise ConfigurationError(
             f"The schema has {min(twice)!r} both as a column and as its index. Rename one of them."
         )
+    # The public name of a MultiIndex is true where one level is coerced, by which the others are not.
+    coerce = getattr(index, "_coerce", False)
     columns = {
         level.name or name: pandera.pandas.Column(
             level.dtype,
@@ -267,7 +269,7 @@ def _index_to_columns(schema: Any) -> tuple[str, ...]:
             nullable=level.nullable,
             unique=level.unique,
             report_duplicates=level.report_duplicates,
-            coerce=level.coerce or index.coerce,
+            coerce=level.coerce or coerce,
         )
         for level, name in zip(levels, plain, strict=True)
     }

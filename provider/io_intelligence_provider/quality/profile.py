@@ -51,7 +51,7 @@ class _Column:
 
     def _hash(self, values: pl.Series) -> None:
         try:
-            hashes = _comparable(values.drop_nulls()).hash().alias("hash")
+            hashes = _comparable(values.drop_nulls()).hash()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # older ones panic at lists
             self.hashable, self.hashes = False, None
             return
@@ -59,7 +59,7 @@ class _Column:
 
     def _keep(self, hashes: pl.Series) -> None:
         if self.hashes is None:
-            self.hashes = pl.Series("hash", [], pl.UInt64)
+            self.hashes = pl.Series(dtype=pl.UInt64)
         elif self.hashes.len() > EXACT_DISTINCT:
             # Hashes above the greatest one kept cannot change the result; this drops most rows early.
             hashes = hashes.filter(hashes <= self.hashes[-1])
@@ -80,7 +80,7 @@ class _Column:
     def distinct(self) -> tuple[int | None, bool]:
         """Return the number of different values, and whether it is exact."""
         if self.hashes is None:
-            return (None, True) if not self.hashable else (0, True)
+            return None, True
         if self.hashes.len() <= EXACT_DISTINCT:
             return self.hashes.len(), True
         kth = self.hashes[EXACT_DISTINCT - 1]
@@ -123,7 +123,7 @@ class Profiler:
         if self._sample is not None and self._sample.height >= SAMPLE:
             chosen = chosen.filter(pl.col(_ROW) < self._sample[_ROW].max())
         chosen = chosen.bottom_k(SAMPLE, by=_ROW) if chosen.height > SAMPLE else chosen
-        values = frame.select(_known(frame[name]).cast(pl.Float64, strict=False) for name in numeric)
+        values = frame.select(_known(frame[name]).cast(pl.Float64) for name in numeric)
         self._merge_sample(values[chosen["\0row"]].with_columns(chosen[_ROW]))
 
     def _merge_sample(self, more: pl.DataFrame) -> None:

@@ -368,7 +368,7 @@ def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | N
     else:  # without a value, the column of a batch may be of any type
         array = pa.nulls(len(values), dtype)
     found = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-    if pa.types.is_floating(found.type) and source is not None and found.null_count > source.null_count:
+    if pa.types.is_floating(found.type) and source is not None and found.null_count:
         was_null = source.combine_chunks().is_null()
         lost = pc.and_(found.combine_chunks().is_null(), pc.invert(was_null))
         found = pc.if_else(lost, pa.scalar(float("nan"), found.type), found)

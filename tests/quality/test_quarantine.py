@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -98,6 +99,7 @@ def test_a_table_of_several_chunks() -> None:
         ([b"abc"], pa.binary(3), ["YWJj"]),
         (["a", None, "a"], pa.dictionary(pa.int8(), pa.string()), ["a", None, "a"]),
         ([None], pa.null(), [None]),
+        ([UUID(int=1).bytes, None], pa.uuid(), [str(UUID(int=1)), None]),
     ],
 )
 def test_values_keep_their_digits(values: list[Any], dtype: Any, expected: list[Any]) -> None:

@@ -179,6 +179,14 @@ def test_what_of_the_data_a_schema_changes(
     assert [name for name in ("a", "b") if prepared.changes(name)] == changes
 
 
+def test_what_of_the_data_a_schema_of_polars_changes() -> None:
+    prepared = polars({"a": pa.Column(int, default=0), "b": pa.Column(int)})
+    assert prepared.parses
+    assert [name for name in ("a", "b", "c") if prepared.converts(name)] == ["a"]
+    assert [name for name in ("a", "b", "c") if prepared.changes(name)] == ["a"]
+    assert not polars({"b": pa.Column(int)}).parses
+
+
 def test_the_type_that_a_column_is_converted_to() -> None:
     prepared = polars({"a": pa.Column(int, coerce=True), "b": pa.Column(int)})
     assert (str(prepared.coercion_of("a")), prepared.coercion_of("b")) == ("Int64", None)

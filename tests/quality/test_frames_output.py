@@ -209,8 +209,13 @@ def test_parsed_values_have_one_type_in_all_batches() -> None:
     with pytest.raises(ConfigurationError) as refused:
         output.of(column("2"), pd.DataFrame({"a": ["x"]}), None)
     said = str(refused.value)
-    assert said.startswith("The parsed values of 'a' cannot be written as double: ")
+    assert said.startswith("The parsed values of 'a' cannot be written as double: Could not convert 'x'")
     assert said.endswith(". Declare a type for the column that holds all of them.")
+
+
+def test_a_nan_of_the_source_stays_one() -> None:
+    found = OutputTable(parsed()).of(column(NAN, None), pd.DataFrame({"a": [NAN, NAN]}), None)
+    assert str(found["a"].to_pylist()) == "[nan, None]"
 
 
 @pytest.mark.parametrize(
@@ -219,6 +224,7 @@ def test_parsed_values_have_one_type_in_all_batches() -> None:
         (parsed("float64"), "double"),
         (of_pandas({"a": pandas.Column("int8", coerce=True)}), "int8"),
         (of_pandas(dtype="int16", coerce=True), "int16"),
+        (of_pandas({"a.*": pandas.Column("int8", regex=True, coerce=True)}), "int8"),
     ],
 )
 def test_the_schemas_type_is_that_of_the_first_batch(prepared: Prepared, dtype: str) -> None:

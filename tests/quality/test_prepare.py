@@ -97,6 +97,14 @@ def test_only_what_the_schema_asks_for_is_declared(options: dict[str, Any], decl
     assert names(polars({"a": pa.Column(dtype, nullable=True)}, **options)) == declared
 
 
+def test_a_pattern_that_is_coerced_is_declared_as_one() -> None:
+    declared = polars({"^c": pa.Column(pl.Int64, regex=True, coerce=True, nullable=True)}).declared
+    assert [(item.check, item.column, item.regex) for item in declared] == [
+        ("dtype", "^^c$", True),
+        ("coerce_dtype", "^^c$", True),
+    ]
+
+
 def test_what_hides_failures_is_switched_off_in_a_copy() -> None:
     check = pa.Check.ge(0, raise_warning=True, n_failure_cases=1)
     column = pa.Column(int, check, unique=True, drop_invalid_rows=True)
@@ -175,12 +183,18 @@ def test_which_occurrence_of_a_key_is_not_reported(report: Any, keep: Any) -> No
     assert [unique.keep for unique in prepared.unique] == [keep, keep]
 
 
+def test_all_occurrences_of_a_key_are_reported_unless_the_schema_says_so() -> None:
+    schema: Any = pa.DataFrameSchema({"a": pa.Column(unique=True)}, unique=["b"])
+    schema.report_duplicates = None
+    assert [unique.keep for unique in of(schema).unique] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("unique", "fields"),
     [
         (None, []),
         ([], []),
-        ("a", [["a"]]),
+        ("ab", [["ab"]]),
         (["a", "b"], [["a", "b"]]),
         ([["a", "b"], ["c"]], [["a", "b"], ["c"]]),
     ],

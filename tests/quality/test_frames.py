@@ -201,6 +201,7 @@ ARRAY = np.array([1, 2])
         (pd.Series([NAN, 1.0]), pd.Series([1.0, NAN]), [False, False], True),
         (pd.Series([0.0, -0.0, -0.0]), pd.Series([-0.0, 0.0, -0.0]), [False, False, True], True),
         (pd.Series([1, 0], dtype="float32"), pd.Series([1.0, -0.0]), [True, False], False),
+        (pd.Series([-0.0], dtype="float32"), pd.Series([-0.0], dtype="float32"), [True], True),
         (pd.Series([0]), pd.Series([-0.0]), [True], False),
         (pd.Series([-1.5, 2.5]), pd.Series([-1.5, 2.5]), [True, True], True),
         (pd.Series([1, None], dtype="Int64"), pd.Series([1, None], dtype="Int64"), [True, True], True),

@@ -209,8 +209,16 @@ def test_parsed_values_have_one_type_in_all_batches() -> None:
     with pytest.raises(ConfigurationError) as refused:
         output.of(column("2"), pd.DataFrame({"a": ["x"]}), None)
     said = str(refused.value)
-    assert said.startswith("The parsed values of 'a' cannot be written as double: Could not convert 'x'")
+    assert said.startswith("The parsed values of 'a' cannot be written as double: ")
+    assert "'x'" in said
     assert said.endswith(". Declare a type for the column that holds all of them.")
+
+
+def test_values_of_several_types_are_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^The parsed values of 'a' cannot be written as one type: "
+    ):
+        OutputTable(parsed()).of(column("1", "2"), pd.DataFrame({"a": [1, "x"]}), None)
 
 
 def test_a_nan_of_the_source_stays_one() -> None:

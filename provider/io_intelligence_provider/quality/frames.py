@@ -63,7 +63,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
             raise ConfigurationError(
                 f"The data have a column {min(taken)!r} and an index of that name. Rename one of them."
             )
-        data = data.reset_index(names=names)
+        data = data.reset_index()
         for name in names:
             source = prepared.source_name(name, table.column_names)
             if source in table.column_names and _keeps_nulls(table[source], prepared, name):
@@ -148,7 +148,7 @@ class Unchanged:
                 is_negative = [of_one < 0 for of_one in bits]
                 equal = equal & (is_negative[0] == is_negative[1])
         else:
-            equal = pd.Series(False, index=range(len(before))).to_numpy()
+            equal = False
         return cls(equal | missing, same_type)
 
 

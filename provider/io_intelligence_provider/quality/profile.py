@@ -199,7 +199,7 @@ def _bounds(values: pl.Series) -> tuple[Any, Any]:
 def _within_python(values: pl.Series) -> pl.Series:
     """Return dates and times with those beyond the years of Python's datetime as its first or last day."""
     limits = pl.Series([_FIRST, _LAST]).cast(values.dtype if isinstance(values.dtype, pl.Date) else pl.Int64)
-    factor = {"ms": 1_000, "us": 1, "ns": 0}.get(getattr(values.dtype, "time_unit", ""), 1)
+    factor = {"ms": 1_000, "ns": 0}.get(getattr(values.dtype, "time_unit", ""), 1)
     if not factor:  # nanoseconds end in the year 2262
         return values
     first, last = (limits.cast(pl.Int64) // factor).to_list()

@@ -6,6 +6,8 @@ import datetime as dt
 import random
 import statistics
 from decimal import Decimal
+from itertools import pairwise
+from typing import Any
 
 import polars as pl
 import pytest
@@ -23,7 +25,7 @@ def profiled(*frames: pl.DataFrame) -> dict[str, ColumnProfile]:
     return {column.column: column for column in profiler.finish()}
 
 
-def one(values: list[object], dtype: object = None) -> ColumnProfile:
+def one(values: Any, dtype: object = None) -> ColumnProfile:
     return profiled(pl.DataFrame({"x": pl.Series(values, dtype=dtype, strict=False)}))["x"]
 
 
@@ -35,6 +37,11 @@ def test_nan_is_no_value_and_infinity_no_bound():
     profile = one([float("nan"), float("inf"), float("-inf"), 1.0, 3.0, None])
     assert (profile.rows, profile.nulls) == (6, 2)
     assert (profile.min, profile.max, profile.median, profile.mad) == (1.0, 3.0, 2.0, 1.0)
+
+
+def test_zero_has_no_sign():
+    profile = one([-0.0, None])
+    assert str([profile.min, profile.max]) == "[0.0, 0.0]"
 
 
 def test_exact_decimals_dates_moments_and_texts():
@@ -117,6 +124,26 @@ def test_the_last_number_that_is_exact_and_the_first_that_is_not():
     assert more.distinct == pytest.approx(EXACT_DISTINCT, rel=0.1)
 
 
+def test_the_first_number_that_is_not_exact_is_noticed_in_any_frame():
+    values = pl.Series(list(range(EXACT_DISTINCT + 1)))
+    values = values.gather(values.hash().arg_sort())  # the last is the one that is not kept
+    frame = pl.DataFrame({"x": values})
+    assert not profiled(frame[:EXACT_DISTINCT], frame[EXACT_DISTINCT:])["x"].distinct_exact
+    assert profiled(frame[:EXACT_DISTINCT], frame[:5])["x"].distinct_exact
+
+
+def test_an_estimate_is_made_of_the_smallest_hashes():
+    rows = 10 * EXACT_DISTINCT
+    kth = pl.Series(list(range(rows))).hash().sort()[EXACT_DISTINCT - 1]
+    assert one(list(range(rows))).distinct == round((EXACT_DISTINCT - 1) * 2**64 / kth)
+
+
+def test_an_estimate_is_never_more_than_there_are_values():
+    for first in range(20):
+        values = range(first * 10_000, first * 10_000 + EXACT_DISTINCT + 1)
+        assert one([*values, *[None] * 1_000]).distinct <= EXACT_DISTINCT + 1
+
+
 @pytest.mark.long
 def test_a_long_column_is_close_and_bounded():
     rows = 20 * SAMPLE
@@ -148,6 +175,43 @@ def test_merged_partitions_are_as_good_as_one_pass():
     assert Profiler.merged([]).finish() == ()
 
 
+def test_a_sample_is_the_same_however_the_rows_are_cut():
+    frame = pl.DataFrame(
+        {"x": [value * value % 100_003 for value in range(2 * SAMPLE)], "s": ["s", None] * SAMPLE}
+    )
+    cuts = [0, 10, SAMPLE - 1, SAMPLE, SAMPLE + 7, 2 * SAMPLE]
+    parts = [frame[start:stop] for start, stop in pairwise(cuts)]
+    assert profiled(*parts) == profiled(frame)
+    profiler = Profiler()
+    for part in parts:
+        profiler.add(part)
+    assert len(profiler.state()) < 8 * (EXACT_DISTINCT + 1 + 2 * SAMPLE) + 10_000
+    assert Profiler.merged([profiler.state(), Profiler().state()]).finish() == profiler.finish()
+
+
+def test_values_that_cannot_be_hashed_are_not_counted(monkeypatch):
+    """Older versions of polars cannot hash lists."""
+
+    def fail(_):
+        raise pl.exceptions.InvalidOperationError
+
+    states = []
+    for cannot in (False, True, False):
+        with monkeypatch.context() as patch:
+            if cannot:
+                patch.setattr(pl.Series, "hash", fail)
+            profiler = Profiler()
+            profiler.add(pl.DataFrame({"x": ["a", None]}))
+            states.append(profiler.state())
+    assert Profiler.merged(states[1:2]).finish() == (ColumnProfile("x", 2, 1, None, True),)
+    assert Profiler.merged(states).finish() == (ColumnProfile("x", 6, 3, None, True),)
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.Series, "hash", fail)
+        profiler.add(pl.DataFrame({"x": ["b"]}))
+    profiler.add(pl.DataFrame({"x": ["c"]}))
+    assert profiler.finish()[0].distinct is None
+
+
 def test_partitions_are_sampled_independently():
     frame = pl.DataFrame({"x": list(range(3 * SAMPLE))})
     medians = set()
@@ -158,12 +222,26 @@ def test_partitions_are_sampled_independently():
     assert len(medians) == 3
 
 
-@pytest.mark.parametrize("dtype", [pl.Datetime("ms"), pl.Datetime("ms", "America/New_York"), pl.Date])
-def test_years_that_python_does_not_know_are_its_last(dtype):
-    profiler = Profiler()
-    profiler.add(pl.DataFrame({"at": pl.Series([10**15 if dtype != pl.Date else 10**7, 0]).cast(dtype)}))
-    (column,) = profiler.finish()
-    assert str(column.max).startswith("9999-12-")
+@pytest.mark.parametrize(
+    ("dtype", "far"),
+    [
+        (pl.Datetime("ms"), 10**15),
+        (pl.Datetime("us"), 10**18),
+        (pl.Datetime("ms", "America/New_York"), 10**15),
+        (pl.Date, 10**7),
+    ],
+)
+def test_years_that_python_does_not_know_are_its_first_and_last(dtype, far):
+    profile = one(pl.Series([-far, 0, far]).cast(dtype))
+    assert str(profile.min).startswith("0001-01-")
+    assert str(profile.max).startswith("9999-12-")
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_of_each_unit_are_exact(unit):
+    known = [dt.datetime(1700, 1, 2, 3, 4, 5, 678_000), dt.datetime(2261, 1, 2, 3, 4, 5, 678_000)]  # noqa: DTZ001
+    profile = one(known, pl.Datetime(unit))
+    assert (profile.min, profile.max) == tuple(at.isoformat() for at in known)
 
 
 def test_a_duration_that_python_does_not_know_is_its_longest():

@@ -64,7 +64,7 @@ def to_frame(table: pa.Table, prepared: Prepared, floats: frozenset[str] = froze
             raise ConfigurationError(
                 f"The data have a column {min(taken)!r} and an index of that name. Rename one of them."
             )
-        data = data.reset_index(names=names)
+        data = data.reset_index()
         for name in names:
             source = prepared.source_name(name, table.column_names)
             if source in table.column_names and _keeps_nulls(table[source], prepared, name):
@@ -149,7 +149,7 @@ class Unchanged:
                 is_negative = [of_one < 0 for of_one in bits]
                 equal = equal & (is_negative[0] == is_negative[1])
         else:
-            equal = pd.Series(False, index=range(len(before))).to_numpy()
+            equal = False
         return cls(equal | missing, same_type)
 
 
@@ -369,7 +369,7 @@ def to_arrow(values: Any, dtype: pa.DataType | None, source: pa.ChunkedArray | N
     else:  # without a value, the column of a batch may be of any type
         array = pa.nulls(len(values), dtype)
     found = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-    if pa.types.is_floating(found.type) and source is not None and found.null_count > source.null_count:
+    if pa.types.is_floating(found.type) and source is not None and found.null_count:
         was_null = source.combine_chunks().is_null()
         lost = pc.and_(found.combine_chunks().is_null(), pc.invert(was_null))
         found = pc.if_else(lost, pa.scalar(float("nan"), found.type), found)

@@ -169,7 +169,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     for name, column in schema.columns.items():
         declared += _of_column(name, column, coerce=schema.coerce)
         if column.unique:
-            keep = _KEEP[getattr(column, "report_duplicates", "all")]
+            keep = _KEEP[column.report_duplicates]
             unique.append(Unique(UNIQUE_COLUMN, (name,), bool(column.regex), keep))
             declared.append(Declared(UNIQUE_COLUMN, name, of_rows=True, regex=bool(column.regex)))
         declared += _of_checks(name, column.checks, regex=bool(column.regex))
@@ -259,6 +259,8 @@ def _index_to_columns(schema: Any) -> tuple[str, ...]:
         raise ConfigurationError(
             f"The schema has {min(twice)!r} both as a column and as its index. Rename one of them."
         )
+    # The public name of a MultiIndex is true where one level is coerced, by which the others are not.
+    coerce = getattr(index, "_coerce", False)
     columns = {
         level.name or name: pandera.pandas.Column(
             level.dtype,
@@ -267,12 +269,12 @@ def _index_to_columns(schema: Any) -> tuple[str, ...]:
             nullable=level.nullable,
             unique=level.unique,
             report_duplicates=level.report_duplicates,
-            coerce=level.coerce or index.coerce,
+            coerce=level.coerce or coerce,
         )
         for level, name in zip(levels, plain, strict=True)
     }
     if together := getattr(index, "unique", None) if levels != [index] else None:
-        schema.unique = [*unique_fields(schema), [together] if isinstance(together, str) else list(together)]
+        schema.unique = [*unique_fields(schema), list(together)]
     schema.columns = columns | schema.columns
     schema.index = None
     return tuple(columns)
@@ -283,14 +285,14 @@ _KEEP: Final[dict[str, str | bool]] = {"all": False, "exclude_first": "first", "
 
 def unique_fields(schema: Any) -> list[list[str]]:
     """Return the lists of columns that have to be unique together."""
-    if not schema.unique:
-        return []
-    fields = [schema.unique] if isinstance(schema.unique, str) else list(schema.unique)
-    return [fields] if all(isinstance(field, str) for field in fields) else [list(field) for field in fields]
+    fields = list(schema.unique or [])  # pandera makes a list of a single name
+    if fields and all(isinstance(field, str) for field in fields):
+        return [fields]
+    return [list(field) for field in fields]
 
 
 def _unique_fields(schema: Any) -> Iterator[Unique]:
-    keep = _KEEP[getattr(schema, "report_duplicates", None) or "all"]
+    keep = _KEEP[schema.report_duplicates or "all"]
     for fields in unique_fields(schema):
         yield Unique(UNIQUE_FIELDS, tuple(fields), keep=keep)
 

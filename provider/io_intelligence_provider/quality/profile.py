@@ -51,7 +51,7 @@ class _Column:
 
     def _hash(self, values: pl.Series) -> None:
         try:
-            hashes = values.drop_nulls().cast(without_categories(values.dtype)).hash().alias("hash")
+            hashes = values.drop_nulls().cast(without_categories(values.dtype)).hash()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # older ones panic at lists
             self.hashable, self.hashes = False, None
             return
@@ -59,7 +59,7 @@ class _Column:
 
     def _keep(self, hashes: pl.Series) -> None:
         if self.hashes is None:
-            self.hashes = pl.Series("hash", [], pl.UInt64)
+            self.hashes = pl.Series(dtype=pl.UInt64)
         elif self.hashes.len() > EXACT_DISTINCT:
             # Hashes above the greatest one kept cannot change the result; this drops most rows early.
             hashes = hashes.filter(hashes <= self.hashes[-1])
@@ -80,7 +80,7 @@ class _Column:
     def distinct(self) -> tuple[int | None, bool]:
         """Return the number of different values, and whether it is exact."""
         if self.hashes is None:
-            return (None, True) if not self.hashable else (0, True)
+            return None, True
         if self.hashes.len() <= EXACT_DISTINCT:
             return self.hashes.len(), True
         kth = self.hashes[EXACT_DISTINCT - 1]
@@ -123,7 +123,7 @@ class Profiler:
         if self._sample is not None and self._sample.height >= SAMPLE:
             chosen = chosen.filter(pl.col(_ROW) < self._sample[_ROW].max())
         chosen = chosen.bottom_k(SAMPLE, by=_ROW) if chosen.height > SAMPLE else chosen
-        values = frame.select(_known(frame[name]).cast(pl.Float64, strict=False) for name in numeric)
+        values = frame.select(_known(frame[name]).cast(pl.Float64) for name in numeric)
         self._merge_sample(values[chosen["\0row"]].with_columns(chosen[_ROW]))
 
     def _merge_sample(self, more: pl.DataFrame) -> None:
@@ -132,15 +132,17 @@ class Profiler:
 
     def state(self) -> bytes:
         """Serialise the profiler, for :meth:`merged` in another process of the same job."""
-        return pickle.dumps((self._seen, self._columns, self._sample))
+        return pickle.dumps((self._columns, self._sample))
 
     @classmethod
     def merged(cls, states: Iterable[bytes]) -> Profiler:
-        """Merge the states of several profilers. They are unpickled, so they must come from the same job."""
+        """Merge the states of several profilers, to be finished.
+
+        They are unpickled, so they must come from the same job.
+        """
         whole = cls()
         for state in states:
-            seen, columns, sample = pickle.loads(state)  # nosec B301 # noqa: S301 - of the same job
-            whole._seen += seen
+            columns, sample = pickle.loads(state)  # nosec B301 # noqa: S301 - of the same job
             for name, column in columns.items():
                 whole._columns.setdefault(name, _Column()).merge(column)
             if sample is not None:
@@ -197,7 +199,7 @@ def _bounds(values: pl.Series) -> tuple[Any, Any]:
 def _within_python(values: pl.Series) -> pl.Series:
     """Return dates and times with those beyond the years of Python's datetime as its first or last day."""
     limits = pl.Series([_FIRST, _LAST]).cast(values.dtype if isinstance(values.dtype, pl.Date) else pl.Int64)
-    factor = {"ms": 1_000, "us": 1, "ns": 0}.get(getattr(values.dtype, "time_unit", ""), 1)
+    factor = {"ms": 1_000, "ns": 0}.get(getattr(values.dtype, "time_unit", ""), 1)
     if not factor:  # nanoseconds end in the year 2262
         return values
     first, last = (limits.cast(pl.Int64) // factor).to_list()

@@ -96,8 +96,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         # Python's datetime has no nanoseconds; the text keeps every digit.
         return [
-            None if text is None else text.replace(" ", "T", 1)
-            for text in column.cast(pa.string()).to_pylist()
+            None if text is None else text.replace(" ", "T") for text in column.cast(pa.string()).to_pylist()
         ]
     if pa.types.is_duration(column.type):  # a float of seconds has too few digits for some
         digits = _DIGITS[column.type.unit]

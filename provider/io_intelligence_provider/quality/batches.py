@@ -227,11 +227,14 @@ def _columns_with_nulls(metadata: pq.FileMetaData) -> set[str]:
 
 
 def _top_level_names(metadata: pq.FileMetaData) -> list[str]:
-    """Return for each leaf of a file the name of its column, which may itself hold dots."""
+    """Return for each leaf of a file the name of its column, which may itself hold dots.
+
+    Beside a column ``a`` there may be a column ``a.b``: a leaf is of the longest name that fits.
+    """
     columns = metadata.schema.to_arrow_schema().names
     leaves = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
     return [
-        next((name for name in columns if leaf == name or leaf.startswith(f"{name}.")), leaf)
+        max((name for name in columns if f"{leaf}.".startswith(f"{name}.")), key=len, default=leaf)
         for leaf in leaves
     ]
 

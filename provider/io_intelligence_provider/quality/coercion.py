@@ -174,9 +174,13 @@ def read_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:
 
 
 def _not_cast(column: pl.Series, dtype: Any) -> pl.Series:
+    """Mark the values that polars does not cast, all of them where there is no cast between the types."""
+    if column.dtype == pl.Binary and dtype.type == pl.String:  # one that is no UTF-8 fails the cast of all
+        found = [value is not None and value.decode(errors="ignore").encode() != value for value in column]
+        return pl.Series(found, dtype=pl.Boolean)
     try:
         return column.cast(dtype.type, strict=False).is_null()
-    except Exception:  # noqa: BLE001 - no cast between the types; every value is read by itself
+    except Exception:  # noqa: BLE001 - polars raises several kinds
         return pl.repeat(value=True, n=len(column), dtype=pl.Boolean, eager=True)
 
 

@@ -93,7 +93,7 @@ class BatchValidator:
         for left_out, part in passes:
             kept = pl.int_range(len(frame), eager=True)
             kept = kept.filter(~kept.is_in(sorted(left_out)))
-            if not len(kept) and not part.without:
+            if not len(kept) and part.without is None:
                 continue
             found += [
                 one if one.rows is None else replace(one, rows=kept.gather(list(one.rows)).to_list())
@@ -138,12 +138,12 @@ class BatchValidator:
 class _Part:
     """A part of a schema's checks.
 
-    :param without: all but the checks of these columns and of rows.
+    :param without: all but the checks of these columns, which may be none, and of rows.
     :param only: the checks of one column.
     :param rows: the checks of whole rows.
     """
 
-    without: frozenset[str] = frozenset()
+    without: frozenset[str] | None = None
     only: str | None = None
     rows: bool = False
 
@@ -178,9 +178,9 @@ def _restricted(schema: Any, columns: dict[str, Any], part: _Part | None, *, fir
     schema = copy.copy(schema)
     if not first or (part is not None and not part.rows):
         schema.checks = []
-    if not first or (part is not None and not part.without):
+    if not first or (part is not None and part.without is None):
         schema.strict = schema.ordered = False
-    if part is not None and part.without:
+    if part is not None and part.without is not None:
         columns = {
             name: bare_column(column) if name in part.without else column for name, column in columns.items()
         }

@@ -77,6 +77,9 @@ def test_a_batch_has_64_mib_within_bounds(write: Write, bytes_per_row: float, ro
     found = find(write(pa.table({"a": pa.repeat(pa.scalar(1, pa.int8()), total)}), row_group_size=total))
     source = Files(found, pa.schema([("a", pa.int8())]), total, int(bytes_per_row * total), ())
     assert [batch.rows for batch in source.batches()] == [rows, 1]
+    in_memory = InMemory(pa.table({"a": pa.repeat(pa.scalar(1, pa.int8()), total)}))
+    in_memory.bytes = source.bytes
+    assert [batch.rows for batch in in_memory.batches()] == [rows, 1]
 
 
 def test_files_are_read_one_after_the_other(
@@ -286,11 +289,15 @@ def test_what_does_not_fit_says_why_and_how_much_it_needs(rows_at_a_time: Callab
     )
     rows_at_a_time(MIB // 4)
     with pytest.raises(ConfigurationError) as caught:
-        read_all_rows(source, 8 * MIB, "the set", ["x", "y", "z", "u", "v"])
+        read_all_rows(source, 8 * MIB, "the set", ["x", "y", "z", "u"])
     assert str(caught.value) == (
-        "the set has to be validated in one batch, because x, y, z and 2 more may look at all rows. Its "
+        "the set has to be validated in one batch, because x, y, z and 1 more may look at all rows. Its "
         f"1048576 rows need about 24 MiB, memory_limit is 8 MiB. {TODO}"
     )
+    rows_at_a_time(1)
+    source.bytes = 0
+    with pytest.raises(ConfigurationError, match="1048576 rows need about 24 MiB, memory_limit is 0 MiB"):
+        read_all_rows(source, 1, "the set", ["x"])
 
 
 ROWS, GROUP = 10_000_000, 250_000

@@ -8,11 +8,13 @@ from typing import Any
 
 import pandera.pandas
 import pandera.polars
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from io_intelligence_provider.errors import ConfigurationError, StorageError
+from io_intelligence_provider.quality import batches
 from io_intelligence_provider.quality.batches import Files, InMemory, float_columns, open_files, wanted_floats
 from io_intelligence_provider.quality.files import find
 from io_intelligence_provider.quality.prepare import prepare
@@ -84,6 +86,13 @@ def test_files_that_no_schema_holds_are_refused_with_the_one_that_differs(
     message = str(caught.value)
     assert message.startswith(f"The files of {tmp_path}/set cannot be read as one data set: ")
     assert message.endswith(f". {tmp_path}/set/2.parquet differs from the first. Check them apart.")
+
+
+def test_a_file_that_is_no_parquet_is_named(write: Write, tmp_path: Path) -> None:
+    write(pa.table({"a": [1]}), "set/1.parquet")
+    (tmp_path / "set" / "2.parquet").write_bytes(b"no parquet")
+    with pytest.raises(StorageError, match=rf"^Could not read {tmp_path}/set/2\.parquet as Parquet: "):
+        open_files(find(str(tmp_path / "set")))
 
 
 def test_columns_that_cannot_be_checked_are_refused_with_the_file(write: Write, tmp_path: Path) -> None:
@@ -210,3 +219,15 @@ def test_integers_that_a_schema_of_pandas_wants_as_floats() -> None:
     assert float_columns(prepared(pandas, parsers=same), table.schema) == {"a", "full", "new"}
     assert wanted_floats(prepared(pandas, parsers=same), source) == {"a", "new"}
     assert float_columns(prepared(polars), table.schema) == frozenset()
+
+
+def test_an_error_that_is_of_no_row_group_is_said_as_it_is(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise pl.exceptions.ComputeError("no such thing")
+
+    monkeypatch.setattr(batches, "read_native", fails)
+    path = write(pa.table({"a": [1]}))
+    with pytest.raises(StorageError, match=rf"^Could not read {path} as Parquet: no such thing\."):
+        list(open_files(find(path)).batches(native=True))

@@ -223,6 +223,33 @@ def test_a_type_of_polars_that_does_more_than_a_cast_reads_its_values_itself() -
     assert (found, bad) == (["a", None, None, "b"], [1])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values", "calls"),
+    [
+        (polars_engine.Int64(), ["1", "x", None, "y"], [4]),
+        (polars_engine.Int64(), [[1], [2]], [2]),
+        (polars_engine.Int64(), ["1", None], [2]),
+        (polars_engine.Decimal(4, 2), ["1", None, "2"], [3]),
+        (polars_engine.Decimal(4, 2), ["1", None, "x"], [2, 1, 1]),
+    ],
+    ids=str,
+)
+def test_a_column_of_polars_is_read_as_a_whole_where_that_is_possible(
+    monkeypatch: pytest.MonkeyPatch, dtype: Any, values: list[Any], calls: list[int]
+) -> None:
+    """Bad values of a type that is a cast are known without reading each value."""
+    owner: Any = next(one for one in type(dtype).__mro__ if "coerce" in vars(one))
+    coerce, lengths = owner.coerce, []
+
+    def recording(self: Any, data: Any) -> Any:
+        lengths.append(data.lazyframe.collect().height)
+        return coerce(self, data)
+
+    monkeypatch.setattr(owner, "coerce", recording)
+    read_column(pl.Series("a", values), dtype)
+    assert lengths == calls
+
+
 def test_a_column_of_polars_keeps_its_name() -> None:
     for values in (["1", "2"], ["1", "x"], ["x"], [None, "1"]):
         for dtype in (pl.Int64, polars_engine.Decimal(4, 2)):
@@ -299,5 +326,5 @@ def test_a_value_that_the_models_type_cannot_hold_is_refused_with_the_type() -> 
     class Large(BaseModel):
         value: int
 
-    with pytest.raises(ConfigurationError, match="The parsed values of 'value' cannot be written as int64"):
+    with pytest.raises(ConfigurationError, match=r"'value' cannot be written as int64: .*too large"):
         read_rows(pd.DataFrame({"value": [2**70]}, dtype=object), Large)

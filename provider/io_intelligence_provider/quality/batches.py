@@ -294,8 +294,8 @@ def _damage(parquet: pq.ParquetFile) -> str:
         for name in parquet.schema_arrow.names:
             try:
                 parquet.read_row_group(group, columns=[name])
-            except (OSError, pa.ArrowException) as error:
-                return f"row group {group}, column {name!r}: " if str(error) else ""
+            except (OSError, pa.ArrowException):
+                return f"row group {group}, column {name!r}: "
     return ""
 
 

@@ -187,7 +187,8 @@ def _not_cast(column: pl.Series, dtype: Any) -> pl.Series:
 def _is_plain_cast(dtype: Any) -> bool:
     from pandera.engines import polars_engine
 
-    return getattr(type(dtype), "coerce", None) is polars_engine.DataType.coerce
+    wanted: Any = type(dtype)
+    return bool(wanted.coerce is polars_engine.DataType.coerce)
 
 
 def _bisect(rows: int, read: Callable[[int, int], Any]) -> tuple[list[Any], list[int]]:

@@ -189,18 +189,29 @@ def test_a_null_where_there_must_be_none_is_the_only_failure_of_its_value(backen
 
 @BACKENDS
 def test_nan_is_ignored_by_checks_that_ignore_missing_values(backend: Any) -> None:
-    table = {"a": [1.0, float("nan"), -1.0], "t": ["x", "yy", None]}
+    """A check that does not ignore them changes nothing about another of its column."""
+    below = backend.Check.lt(9)
+    text = backend.Column(str, backend.Check.str_length(max_value=1), nullable=True)
+    always = {("less_than", "a", (2,)), ("str_length", "t", (1,))}
+    for ignore_na in (True, False):
+        checks = [below, backend.Check.isin([1.0, 10.0], ignore_na=ignore_na)]
+        schema = backend.DataFrameSchema({"a": backend.Column(float, checks, nullable=True), "t": text})
+        found = failures(schema, {"a": [1.0, float("nan"), 10.0], "t": ["x", "yy", None]})
+        assert found == always | (set() if ignore_na else {("isin", "a", (1,))})
 
-    def of(**options: Any) -> Any:
-        checks = [backend.Check.in_range(0, 9), backend.Check.isin([1.0, -1.0], **options)]
-        text = backend.Column(str, backend.Check.str_length(max_value=1), nullable=True)
-        return backend.DataFrameSchema({"a": backend.Column(float, checks, nullable=True), "t": text})
 
-    always = {("in_range", "a", (2,)), ("str_length", "t", (1,))}
-    assert failures(of(), table) == always
-    with_nan = failures(of(ignore_na=False), table)
-    assert ("isin", "a", (1,)) in with_nan
-    assert ("str_length", "t", (1,)) in with_nan
+def test_nan_is_not_ignored_by_the_check_of_any_pattern_that_says_so() -> None:
+    def column(*checks: Any) -> Any:
+        return polars.Column(float, [*checks], regex=True, nullable=True)
+
+    strict = polars.Check.isin([1.0], ignore_na=False)
+    table = {"n_1": [1.0, float("nan")]}
+    schema = polars.DataFrameSchema({"^n_.$": column(polars.Check.lt(9)), "^n_1$": column(strict)})
+    assert failures(schema, table) == {("isin", "n_1", (1,))}
+    by_name = polars.DataFrameSchema(
+        {"^n_.$": column(strict), "n_1": polars.Column(float, polars.Check.isin([1.0]), nullable=True)}
+    )
+    assert failures(by_name, table | {"n_2": [1.0, 1.0]}) == set()
 
 
 def test_rows_are_those_of_the_batch_whatever_order_a_parser_gives_them() -> None:

@@ -288,22 +288,25 @@ def _without_missing_values(
     Where the schema forbids them, that is their only failure. Where it allows them, checks ignore them unless
     they say otherwise; NaN counts as missing, which pandera does for pandas but not for polars.
     """
-    missing = {one.column: frozenset(one.rows or ()) for one in failures if one.check == NOT_NULLABLE}
-    if isinstance(frame, pl.DataFrame):
-        for name in {one.column for one in failures if one.rows and one.column} - set(missing):
-            column = (
-                prepared.column_of(name) if name in frame.columns and frame[name].dtype.is_float() else None
-            )
-            if column is not None and all(check.ignore_na for check in column.checks):
-                missing[name] = frozenset(frame[name].is_nan().arg_true())
+    nulls = {one.column: frozenset(one.rows or ()) for one in failures if one.check == NOT_NULLABLE}
     kept = []
     for one in failures:
-        ignored = missing.get(one.column) if one.column is not None and one.check != NOT_NULLABLE else None
-        if one.rows is None or not ignored:
+        if one.rows is None or one.column is None or one.check == NOT_NULLABLE:
             kept.append(one)
-        elif rows := [row for row in one.rows if row not in ignored]:
+            continue
+        ignored = nulls.get(one.column) or _ignored_nan(one.check, one.column, frame, prepared)
+        if rows := [row for row in one.rows if row not in ignored]:
             kept.append(replace(one, rows=rows))
     return kept
+
+
+def _ignored_nan(check: str, name: str, frame: Any, prepared: Prepared) -> frozenset[int]:
+    """Return the rows of NaN of a polars column, unless the check does not ignore missing values."""
+    if not isinstance(frame, pl.DataFrame) or name not in frame.columns or not frame[name].dtype.is_float():
+        return frozenset()
+    columns = (column for key, column in _single_columns(prepared.schema, [name], polars=True) if key == name)
+    ignores = all(one.ignore_na for column in columns for one in column.checks if one.name == check)
+    return frozenset(frame[name].is_nan().arg_true()) if ignores else frozenset()
 
 
 def _further_extras(

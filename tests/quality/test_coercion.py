@@ -143,9 +143,9 @@ def test_values_that_are_no_texts_are_read_each_even_if_they_are_equal() -> None
 def test_types_of_objects_keep_objects() -> None:
     found, _, bad = of_pandas(["1.25", "x", None], pandas_engine.Decimal(5, 2))
     assert (found, bad) == ([Decimal("1.25"), None, None], [1])
-    for texts in (["x"], [None]):
+    for texts, source in ((["x"], object), ([None], object), ([None], "float64")):
         wanted = pandas_engine.Engine.dtype(pandas_engine.Decimal(5, 2))
-        assert read_series(pd.Series(texts, dtype=object), wanted)[0].dtype == object
+        assert read_series(pd.Series(texts, dtype=source), wanted)[0].dtype == object
     assert of_pandas(["2026-01-02", "x"], pandas_engine.Date)[0] == [date(2026, 1, 2), None]
 
 
@@ -211,6 +211,13 @@ def test_a_column_of_polars_is_read_but_for_its_bad_values(
     assert of_polars(column, dtype) == (read, dtype, bad)
 
 
+def test_a_column_of_polars_without_values_has_the_type() -> None:
+    for source in (pl.Binary, pl.String, pl.List(pl.Int64)):
+        for dtype in (pl.String, pl.Int64, pl.Date):
+            for values in ([], [None]):
+                assert of_polars(pl.Series("a", values, dtype=source), dtype) == (values, dtype, [])
+
+
 def test_a_type_of_polars_that_does_more_than_a_cast_reads_its_values_itself() -> None:
     """Decimals of pandera are rounded, and refused where they have too many digits before the point."""
     dtype = polars_engine.Decimal(4, 2)
@@ -229,6 +236,7 @@ def test_a_type_of_polars_that_does_more_than_a_cast_reads_its_values_itself() -
         (polars_engine.Int64(), ["1", "x", None, "y"], [4]),
         (polars_engine.Int64(), [[1], [2]], [2]),
         (polars_engine.Int64(), ["1", None], [2]),
+        (polars_engine.String(), [b"\xff", b"a", None], [3]),
         (polars_engine.Decimal(4, 2), ["1", None, "2"], [3]),
         (polars_engine.Decimal(4, 2), ["1", None, "x"], [2, 1, 1]),
     ],

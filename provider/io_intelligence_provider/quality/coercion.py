@@ -161,7 +161,8 @@ def read_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:
 
     present = column.is_not_null()
     guessed = present & _not_cast(column, dtype)
-    kept = column.set(guessed, None) if guessed.any() else column
+    # Not column.set, whose nulls keep their bytes for the cast.
+    kept = column.zip_with(~guessed, column.clear(len(column))) if guessed.any() else column
     if not guessed.any() or _is_plain_cast(dtype):
         with suppress(Exception):  # the type is no plain cast; its values are read in pieces below
             return coerce(kept), guessed.arg_true().to_list()
@@ -181,7 +182,7 @@ def _not_cast(column: pl.Series, dtype: Any) -> pl.Series:
     try:
         return column.cast(dtype.type, strict=False).is_null()
     except Exception:  # noqa: BLE001 - polars raises several kinds
-        return pl.repeat(value=True, n=len(column), dtype=pl.Boolean, eager=True)
+        return pl.repeat(value=True, n=len(column), eager=True)
 
 
 def _is_plain_cast(dtype: Any) -> bool:

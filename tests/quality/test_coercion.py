@@ -225,9 +225,6 @@ def test_a_type_of_polars_that_does_more_than_a_cast_reads_its_values_itself() -
     found, kind, bad = of_polars(column, dtype)
     assert (found, bad) == ([Decimal("1.25"), None, None, None, Decimal("99.99")], [1, 3])
     assert kind == pl.Decimal(4, 2)
-    categories = polars_engine.Category(["a", "b"])
-    found, _, bad = of_polars(pl.Series("a", ["a", "c", None, "b"]), categories)
-    assert (found, bad) == (["a", None, None, "b"], [1])
 
 
 @pytest.mark.parametrize(

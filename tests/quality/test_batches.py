@@ -70,7 +70,15 @@ PIECE, MOST, FEWEST = 64 * 2**20, 1_048_576, 8_192
 
 @pytest.mark.parametrize(
     ("bytes_per_row", "rows"),
-    [(0.5, MOST), (64, MOST), (65, PIECE // 65), (8_191, 8_193), (8_192, FEWEST), (2**20, FEWEST)],
+    [
+        (0.5, MOST),
+        (64, MOST),
+        (65, PIECE // 65),
+        (100.5, PIECE // 100),
+        (8_191, 8_193),
+        (8_192, FEWEST),
+        (2**20, FEWEST),
+    ],
 )
 def test_a_batch_has_64_mib_within_bounds(write: Write, bytes_per_row: float, rows: int) -> None:
     total = rows + 1
@@ -86,21 +94,22 @@ def test_files_are_read_one_after_the_other(
     write: Write, rows_at_a_time: Callable[[int], None], tmp_path: Path
 ) -> None:
     rows_at_a_time(2)
-    write(pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]}), "in/1.parquet", row_group_size=1)
+    write(pa.table({"a": [1, 2, 3, 7, 8], "b": ["x", "y", "z", "s", "t"]}), "in/1.parquet", row_group_size=1)
     write(pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())}), "in/2.parquet")
     write(pa.table({"a": [4, 5, 6], "b": ["u", "v", "w"]}), "in/3.parquet", row_group_size=3)
     source = open_files(find(str(tmp_path / "in")))
-    assert (source.rows, source.files, source.differing) == (6, 3, ())
+    assert (source.rows, source.files, source.differing) == (8, 3, ())
     expected = [
         ("1.parquet", 0, 0, 2),
-        ("1.parquet", 2, 2, 1),
-        ("3.parquet", 0, 3, 2),
-        ("3.parquet", 2, 5, 1),
+        ("1.parquet", 2, 2, 2),
+        ("1.parquet", 4, 4, 1),
+        ("3.parquet", 0, 5, 2),
+        ("3.parquet", 2, 7, 1),
     ]
     assert places(source) == expected
     tables = [batch.table for batch in source.batches(["b"])]
     assert {name for table in tables for name in table.column_names} == {"b"}
-    assert pa.concat_tables(tables)["b"].to_pylist() == list("xyzuvw")
+    assert pa.concat_tables(tables)["b"].to_pylist() == list("xyzstuvw")
     assert [batch.locate(0) for batch in source.batches()] == [
         (str(tmp_path / "in" / name), first) for name, first, _, _ in expected
     ]
@@ -112,17 +121,19 @@ def test_polars_reads_whole_row_groups_of_plain_files(
     rows_at_a_time(3)
     write(pl.DataFrame({"a": [1, 2, 3, 4, 5], "b": list("vwxyz")}), "in/1.parquet", row_group_size=2)
     write(pl.DataFrame({"b": ["u"], "a": [6]}), "in/2.parquet")
+    write(pl.DataFrame({"a": [7], "b": ["t"]}), "in/3.parquet")
     source = open_files(find(str(tmp_path / "in")))
     found = list(source.batches(native=True))
     assert places(source, native=True) == [
         ("1.parquet", 0, 0, 2),
         ("1.parquet", 2, 2, 3),
         ("2.parquet", 0, 5, 1),
+        ("3.parquet", 0, 6, 1),
     ]
-    assert [batch.frame is not None for batch in found] == [True] * 3
+    assert [batch.frame is not None for batch in found] == [True] * 4
     table = pa.concat_tables([batch.table for batch in found])
     assert table.schema == source.schema
-    assert table.to_pydict() == {"a": [1, 2, 3, 4, 5, 6], "b": list("vwxyzu")}
+    assert table.to_pydict() == {"a": [1, 2, 3, 4, 5, 6, 7], "b": list("vwxyzut")}
 
 
 def test_polars_does_not_read_what_it_may_read_otherwise(

@@ -174,6 +174,15 @@ def test_a_column_whose_name_begins_like_another_has_nulls_of_its_own(
     assert open_files(find(path)).with_nulls() == {other}
 
 
+def test_columns_with_nulls_are_those_of_any_file(write: Write, tmp_path: Path) -> None:
+    tables = [{"a": [1], "b": [1], "c": [1]} | {name: pa.array([None], pa.int64())} for name in "abc"]
+    assert opened(write, tmp_path, *map(pa.table, tables)).with_nulls() == {"a", "b", "c"}
+    full = {"a": [1], "b": [1]}
+    others = [full, full, {"a": pa.array([None], pa.int64())}, full | {"d": [1]}]
+    found = opened(write, tmp_path, *map(pa.table, others))
+    assert found.with_nulls() == {"a", "b", "d"}
+
+
 def damage(path: str, *places: tuple[int, int]) -> None:
     """Overwrite the beginning of the pages of a row group's column."""
     data = bytearray(Path(path).read_bytes())

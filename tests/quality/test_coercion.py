@@ -149,6 +149,26 @@ def test_types_of_objects_keep_objects() -> None:
     assert of_pandas(["2026-01-02", "x"], pandas_engine.Date)[0] == [date(2026, 1, 2), None]
 
 
+def test_values_that_are_read_in_pieces_keep_the_type() -> None:
+    class InPieces(Recorded):
+        def coerce(self, values: pd.Series) -> pd.Series:
+            if len(values) > 2:
+                raise ValueError("too many at a time")
+            return super().coerce(values)
+
+    for source in (["1", "2", "3", "4", "1"], [1.0, 2.0, 3.0, 4.0, 1.0]):
+        found, bad = read_series(pd.Series(source), InPieces(np.dtype("int64")))
+        assert (found.tolist(), str(found.dtype), bad) == ([1, 2, 3, 4, 1], "int64", [])
+
+
+@pytest.mark.parametrize(
+    ("values", "source", "bad"),
+    [(["ab", "cd"], None, []), ([1.5, None], "float64", [0]), ([[1], 2], object, [1])],
+)
+def test_a_type_of_python_is_read_value_by_value(values: list[Any], source: Any, bad: list[int]) -> None:
+    assert of_pandas(values, list, source)[2] == bad
+
+
 @pytest.mark.parametrize(
     ("texts", "dayfirst", "form"),
     [

@@ -79,7 +79,7 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
             return dtype.coerce(series), []
     present = series[~missing]
     # Texts are read once each: the same bad value may be on a million rows.
-    distinct = pd.api.types.infer_dtype(present, skipna=False) == "string"
+    distinct = pd.api.types.infer_dtype(present) == "string"
     codes: Any
     codes, found = pd.factorize(present) if distinct else (None, None)
     values = pd.Series(found, dtype=present.dtype) if distinct else present
@@ -89,8 +89,8 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
     if not pieces and dtype.type == "object":
         read = read.astype(object)  # types of Python's own make no objects of no values
     if distinct:
-        kept = pd.Series(codes, index=present.index).isin(read.index)
-        read = read.loc[codes[kept.to_numpy()]].set_axis(present.index[kept])
+        kept = pd.Series(codes).isin(read.index).to_numpy()
+        read = read.loc[codes[kept]].set_axis(present.index[kept])
     bad = present.index.difference(read.index)
     if (nullable := nullable_type(read.dtype)) is not None and len(read) < len(series):
         read = read.astype(nullable)
@@ -119,11 +119,10 @@ def first_format(texts: Any, dayfirst: bool) -> str | None:
 
 def _beyond_integers(series: Any, dtype: Any) -> Any:
     """Mark the floats that an integer type cannot hold: numpy makes 44 of 300 as int8, without an error."""
-    wanted = getattr(dtype.type, "numpy_dtype", dtype.type)
-    kind = getattr(wanted, "kind", "")
+    kind = getattr(dtype.type, "kind", "")
     if series.dtype.kind != "f" or kind not in ("i", "u"):
         return series.isna() & False
-    bits = 8 * wanted.itemsize
+    bits = 8 * dtype.type.itemsize
     least, above = (-float(1 << bits - 1), float(1 << bits - 1)) if kind == "i" else (0.0, float(1 << bits))
     values = series.astype("float64")
     whole = values.abs() // 1  # integers cut the fraction

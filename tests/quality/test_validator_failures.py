@@ -142,6 +142,13 @@ def test_a_row_that_is_no_model_is_in_no_other_check(backend: Any, model: Any) -
     assert messages(schema, table)["coerce_dtype", None] == "is no Row"
 
 
+def test_checks_of_rows_see_the_columns_of_the_data() -> None:
+    same = pandas.Check(lambda frame: list(frame.columns) == ["a", "b"], name="same columns")
+    columns = {"a": pandas.Column(int, coerce=True), "b": pandas.Column(int)}
+    schema = pandas.DataFrameSchema(columns, checks=same)
+    assert failures(schema, {"a": ["1", "x"], "b": [1, 2]}) == {("coerce_dtype", "a", (1,))}
+
+
 def test_an_object_of_another_type_fails_for_that_alone() -> None:
     """A parser may make objects of several types in one column."""
     made: dict[int, Any] = {1: 1, 2: "long", 3: "x", 4: 2.5}
@@ -274,6 +281,7 @@ def test_a_column_by_name_and_by_patterns(backend: Any) -> None:
 def test_the_type_of_a_frame_is_that_of_each_column(backend: Any) -> None:
     table = {"a": [1, 2], "b": [1.5, 2.5]}
     assert failures(backend.DataFrameSchema(dtype=int), table) == {("dtype", "b", None)}
+    assert "'b'" in messages(backend.DataFrameSchema(dtype=int), table)["dtype", "b"]
     one = backend.DataFrameSchema({"a": backend.Column()}, dtype=float)
     assert failures(one, table) == {("dtype", "a", None)}
     assert failures(backend.DataFrameSchema(), table) == set()

@@ -76,10 +76,10 @@ class BatchValidator:
         return [one if one.rows is None else replace(one, rows=parsed.positions(one.rows)) for one in found]
 
     def _coercion_message(self, column: str | None) -> str:
-        model = self.prepared.row_type
-        if column is None and model is not None:
+        if column is None:
+            model: Any = self.prepared.row_type
             return f"is no {model.__name__}"
-        return f"cannot be read as {self.prepared.coercion_of(str(column))}"
+        return f"cannot be read as {self.prepared.coercion_of(column)}"
 
     def _run(self, frame: Any, unreadable: Mapping[str | None, set[int]]) -> list[CheckFailure]:
         if not unreadable:

@@ -142,6 +142,23 @@ def test_a_row_that_is_no_model_is_in_no_other_check(backend: Any, model: Any) -
     assert messages(schema, table)["coerce_dtype", None] == "is no Row"
 
 
+@pytest.mark.parametrize(
+    ("backend", "engine"), [(pandas, pandas_engine), (polars, polars_engine)], ids=["pandas", "polars"]
+)
+def test_where_no_row_is_a_model_a_missing_column_is_said(backend: Any, engine: Any) -> None:
+    columns = {"a": backend.Column(), "c": backend.Column()}
+    schema = backend.DataFrameSchema(columns, dtype=engine.PydanticModel(Row), coerce=True)
+    found = failures(schema, {"a": ["x", "y"]})
+    assert found == {("coerce_dtype", None, (0, 1)), ("column_in_dataframe", "c", None)}
+
+
+def test_a_check_is_not_asked_about_no_value() -> None:
+    largest = pandas.Check(lambda values: bool(values.max() > 0), name="largest")
+    rows = pandas.Check(lambda frame: bool(frame["a"].max() > 0), name="rows")
+    schema = pandas.DataFrameSchema({"a": pandas.Column(int, largest, coerce=True)}, checks=rows)
+    assert failures(schema, {"a": ["x", "y"]}) == {("coerce_dtype", "a", (0, 1))}
+
+
 def test_checks_of_rows_see_the_columns_of_the_data() -> None:
     same = pandas.Check(lambda frame: list(frame.columns) == ["a", "b"], name="same columns")
     columns = {"a": pandas.Column(int, coerce=True), "b": pandas.Column(int)}

@@ -67,6 +67,8 @@ def test_an_unreadable_value_fails_for_that_alone(backend: Any) -> None:
             "c": backend.Column(int, positive),
         },
         checks=rows,
+        strict=True,
+        ordered=True,
     )
     table = {
         "a": ["x", "-1", "1", "9", "1", "9"],

@@ -249,6 +249,14 @@ def test_rows_are_those_of_the_batch_whatever_order_a_parser_gives_them() -> Non
     assert found == {("less_than", "a", (0, 2)), ("coerce_dtype", "b", (3,))}
 
 
+def test_a_parser_is_run_once() -> None:
+    schema = pandas.DataFrameSchema(
+        {"a": pandas.Column(int, pandas.Check.lt(3))},
+        parsers=pandas.Parser(lambda frame: frame.assign(a=frame["a"] + 1)),
+    )
+    assert failures(schema, {"a": [1, 2]}) == {("less_than", "a", (1,))}
+
+
 def test_a_parser_that_raises_is_the_only_failure() -> None:
     def broken(_: Any) -> Any:
         raise ValueError("oh")

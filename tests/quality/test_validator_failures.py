@@ -202,14 +202,17 @@ def test_a_null_where_there_must_be_none_is_the_only_failure_of_its_value(backen
     def of(*checks: Any, **options: Any) -> Any:
         return backend.DataFrameSchema({"a": backend.Column(float, [*checks], **options)})
 
-    checks = [backend.Check.gt(0), backend.Check.lt(5, ignore_na=False)]
+    checks = [
+        backend.Check.gt(0),
+        backend.Check(lambda value: value < 5, element_wise=True, name="less_than", ignore_na=False),
+    ]
     table = {"a": [1.0, None, -1.0, 9.0]}
     assert failures(of(*checks), table) == {
         ("not_nullable", "a", (1,)),
         ("greater_than", "a", (2,)),
         ("less_than", "a", (3,)),
     }
-    only = of(backend.Check.gt(-9, ignore_na=False))
+    only = of(backend.Check(lambda value: value > -9, element_wise=True, name="above", ignore_na=False))
     assert failures(only, table) == {("not_nullable", "a", (1,))}
 
 

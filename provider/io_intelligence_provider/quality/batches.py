@@ -254,12 +254,15 @@ def _columns_with_nulls(metadata: pq.FileMetaData) -> set[str]:
 
 
 def _top_level_names(metadata: pq.FileMetaData) -> list[str]:
-    """Return for each leaf of a file the name of its column, which may itself hold dots."""
+    """Return for each leaf of a file the name of its column, which may itself hold dots.
+
+    Beside a column ``a`` there may be a column ``a.b``: a leaf is of the longest name that fits. That is the
+    greatest, as each of them begins with the shorter ones.
+    """
     columns = metadata.schema.to_arrow_schema().names
     leaves = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
     return [
-        next((name for name in columns if leaf == name or leaf.startswith(f"{name}.")), leaf)
-        for leaf in leaves
+        max((name for name in columns if f"{leaf}.".startswith(f"{name}.")), default=leaf) for leaf in leaves
     ]
 
 
@@ -320,8 +323,8 @@ def _damage(parquet: pq.ParquetFile) -> str:
         for name in parquet.schema_arrow.names:
             try:
                 parquet.read_row_group(group, columns=[name])
-            except (OSError, pa.ArrowException) as error:
-                return f"row group {group}, column {name!r}: " if str(error) else ""
+            except (OSError, pa.ArrowException):
+                return f"row group {group}, column {name!r}: "
     return ""
 
 

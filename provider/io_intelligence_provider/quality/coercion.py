@@ -91,7 +91,7 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
             return dtype.coerce(series), []
     present = series[~missing]
     # Texts are read once each: the same bad value may be on a million rows.
-    distinct = pd.api.types.infer_dtype(present, skipna=False) == "string"
+    distinct = pd.api.types.infer_dtype(present) == "string"
     codes: Any
     codes, found = pd.factorize(present) if distinct else (None, None)
     values = pd.Series(found, dtype=present.dtype) if distinct else present
@@ -101,8 +101,8 @@ def read_series(series: Any, dtype: Any) -> tuple[Any, list[int]]:
     if not pieces and dtype.type == "object":
         read = read.astype(object)  # types of Python's own make no objects of no values
     if distinct:
-        kept = pd.Series(codes, index=present.index).isin(read.index)
-        read = read.loc[codes[kept.to_numpy()]].set_axis(present.index[kept])
+        kept = pd.Series(codes).isin(read.index).to_numpy()
+        read = read.loc[codes[kept]].set_axis(present.index[kept])
     bad = present.index.difference(read.index)
     if (nullable := nullable_type(read.dtype)) is not None and len(read) < len(series):
         read = read.astype(nullable)
@@ -131,11 +131,10 @@ def first_format(texts: Any, dayfirst: bool) -> str | None:
 
 def _beyond_integers(series: Any, dtype: Any) -> Any:
     """Mark the floats that an integer type cannot hold: numpy makes 44 of 300 as int8, without an error."""
-    wanted = getattr(dtype.type, "numpy_dtype", dtype.type)
-    kind = getattr(wanted, "kind", "")
+    kind = getattr(dtype.type, "kind", "")
     if series.dtype.kind != "f" or kind not in ("i", "u"):
         return series.isna() & False
-    bits = 8 * wanted.itemsize
+    bits = 8 * dtype.type.itemsize
     least, above = (-float(1 << bits - 1), float(1 << bits - 1)) if kind == "i" else (0.0, float(1 << bits))
     values = series.astype("float64")
     whole = values.abs() // 1  # integers cut the fraction
@@ -173,7 +172,8 @@ def read_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:
 
     present = column.is_not_null()
     guessed = present & _not_cast(column, dtype)
-    kept = column.set(guessed, None) if guessed.any() else column
+    # Not column.set, whose nulls keep their bytes for the cast.
+    kept = column.zip_with(~guessed, column.clear(len(column))) if guessed.any() else column
     if not guessed.any() or _is_plain_cast(dtype):
         with suppress(Exception):  # the type is no plain cast; its values are read in pieces below
             return coerce(kept), guessed.arg_true().to_list()
@@ -186,16 +186,21 @@ def read_column(column: pl.Series, dtype: Any) -> tuple[pl.Series, list[int]]:
 
 
 def _not_cast(column: pl.Series, dtype: Any) -> pl.Series:
+    """Mark the values that polars does not cast, all of them where there is no cast between the types."""
+    if column.dtype == pl.Binary and dtype.type == pl.String:  # one that is no UTF-8 fails the cast of all
+        found = [value is not None and value.decode(errors="ignore").encode() != value for value in column]
+        return pl.Series(found, dtype=pl.Boolean)
     try:
         return column.cast(dtype.type, strict=False).is_null()
-    except Exception:  # noqa: BLE001 - no cast between the types; every value is read by itself
-        return pl.repeat(value=True, n=len(column), dtype=pl.Boolean, eager=True)
+    except Exception:  # noqa: BLE001 - polars raises several kinds
+        return pl.repeat(value=True, n=len(column), eager=True)
 
 
 def _is_plain_cast(dtype: Any) -> bool:
     from pandera.engines import polars_engine
 
-    return getattr(type(dtype), "coerce", None) is polars_engine.DataType.coerce
+    wanted: Any = type(dtype)
+    return bool(wanted.coerce is polars_engine.DataType.coerce)
 
 
 def _bisect(rows: int, read: Callable[[int, int], Any]) -> tuple[list[Any], list[int]]:

@@ -76,10 +76,10 @@ class BatchValidator:
         return [one if one.rows is None else replace(one, rows=parsed.positions(one.rows)) for one in found]
 
     def _coercion_message(self, column: str | None) -> str:
-        model = self.prepared.row_type
-        if column is None and model is not None:
+        if column is None:
+            model: Any = self.prepared.row_type
             return f"is no {model.__name__}"
-        return f"cannot be read as {self.prepared.coercion_of(str(column))}"
+        return f"cannot be read as {self.prepared.coercion_of(column)}"
 
     def _run(self, frame: Any, unreadable: Mapping[str | None, set[int]]) -> list[CheckFailure]:
         if not unreadable:
@@ -93,7 +93,7 @@ class BatchValidator:
         for left_out, part in passes:
             kept = pl.int_range(len(frame), eager=True)
             kept = kept.filter(~kept.is_in(sorted(left_out)))
-            if not len(kept) and not part.without:
+            if not len(kept) and part.without is None:
                 continue
             found += [
                 one if one.rows is None else replace(one, rows=kept.gather(list(one.rows)).to_list())
@@ -138,12 +138,12 @@ class BatchValidator:
 class _Part:
     """A part of a schema's checks.
 
-    :param without: all but the checks of these columns and of rows.
+    :param without: all but the checks of these columns, which may be none, and of rows.
     :param only: the checks of one column.
     :param rows: the checks of whole rows.
     """
 
-    without: frozenset[str] = frozenset()
+    without: frozenset[str] | None = None
     only: str | None = None
     rows: bool = False
 
@@ -178,9 +178,9 @@ def _restricted(schema: Any, columns: dict[str, Any], part: _Part | None, *, fir
     schema = copy.copy(schema)
     if not first or (part is not None and not part.rows):
         schema.checks = []
-    if not first or (part is not None and not part.without):
+    if not first or (part is not None and part.without is None):
         schema.strict = schema.ordered = False
-    if part is not None and part.without:
+    if part is not None and part.without is not None:
         columns = {
             name: bare_column(column) if name in part.without else column for name, column in columns.items()
         }
@@ -288,22 +288,25 @@ def _without_missing_values(
     Where the schema forbids them, that is their only failure. Where it allows them, checks ignore them unless
     they say otherwise; NaN counts as missing, which pandera does for pandas but not for polars.
     """
-    missing = {one.column: frozenset(one.rows or ()) for one in failures if one.check == NOT_NULLABLE}
-    if isinstance(frame, pl.DataFrame):
-        for name in {one.column for one in failures if one.rows and one.column} - set(missing):
-            column = (
-                prepared.column_of(name) if name in frame.columns and frame[name].dtype.is_float() else None
-            )
-            if column is not None and all(check.ignore_na for check in column.checks):
-                missing[name] = frozenset(frame[name].is_nan().arg_true())
+    nulls = {one.column: frozenset(one.rows or ()) for one in failures if one.check == NOT_NULLABLE}
     kept = []
     for one in failures:
-        ignored = missing.get(one.column) if one.column is not None and one.check != NOT_NULLABLE else None
-        if one.rows is None or not ignored:
+        if one.rows is None or one.column is None or one.check == NOT_NULLABLE:
             kept.append(one)
-        elif rows := [row for row in one.rows if row not in ignored]:
+            continue
+        ignored = nulls.get(one.column) or _ignored_nan(one.check, one.column, frame, prepared)
+        if rows := [row for row in one.rows if row not in ignored]:
             kept.append(replace(one, rows=rows))
     return kept
+
+
+def _ignored_nan(check: str, name: str, frame: Any, prepared: Prepared) -> frozenset[int]:
+    """Return the rows of NaN of a polars column, unless the check does not ignore missing values."""
+    if not isinstance(frame, pl.DataFrame) or name not in frame.columns or not frame[name].dtype.is_float():
+        return frozenset()
+    columns = (column for key, column in _single_columns(prepared.schema, [name], polars=True) if key == name)
+    ignores = all(one.ignore_na for column in columns for one in column.checks if one.name == check)
+    return frozenset(frame[name].is_nan().arg_true()) if ignores else frozenset()
 
 
 def _further_extras(

@@ -21,9 +21,9 @@ from io_intelligence_provider.quality.frames import (
     frame_columns,
     from_frame,
     nullable_type,
+    readable,
     refuse_columns,
     to_frame,
-    without_views,
 )
 from io_intelligence_provider.quality.prepare import Prepared, prepare
 from io_intelligence_provider.quality.schema import load_schema
@@ -344,6 +344,6 @@ def test_views_are_texts_and_bytes() -> None:
         [("a", pa.string_view()), pa.field("b", pa.binary_view(), nullable=False), ("c", pa.int8())],
         {"k": "v"},
     )
-    found = without_views(schema)
+    found = readable(schema)
     assert [str(kind) for kind in found.types] == ["large_string", "large_binary", "int8"]
     assert (found.metadata, found.field("b").nullable) == ({b"k": b"v"}, False)

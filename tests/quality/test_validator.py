@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -241,3 +244,29 @@ def test_a_missing_answer_of_a_check_is_the_same_in_every_batch(
     checked = check(write(pl.DataFrame({"a": ["yes", "no", "maybe", "yes"]})), schema)
     refused = {1} if ignore_na else {1, 2}
     assert checked.failures == {(row, "a", "known") for row in refused}
+
+
+FIRST = """
+import json
+import pandera.pandas, pandera.polars
+from io_intelligence_provider.quality.policy import CheckOptions
+from io_intelligence_provider.quality.run import check_frame
+import polars as pl
+
+counts = []
+for backend in (pandera.pandas, pandera.polars):
+    small = backend.Check.lt(5, ignore_na=False)
+    for schema in (
+        backend.DataFrameSchema({"a": backend.Column(float, small, nullable=True)}),
+        backend.DataFrameSchema({"a": backend.Column(float)}, checks=backend.Check.lt(5)),
+    ):
+        run = check_frame(pl.DataFrame({"a": [1.0, 7.0]}), schema, CheckOptions(max_quarantine_share=1.0))
+        counts += [(one.evaluated, one.failed) for one in run.checks if one.check == "less_than"]
+print(json.dumps(counts))
+"""
+
+
+def test_the_first_check_of_a_process_is_evaluated() -> None:
+    """pandera gets its functions for a library with the first frame of it, after the schema was prepared."""
+    done = subprocess.run([sys.executable, "-c", FIRST], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [[2, 1]] * 4

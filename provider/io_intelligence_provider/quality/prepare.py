@@ -185,7 +185,7 @@ def prepare(loaded: LoadedSchema) -> Prepared:
     else:
         undecided = [check for check in undecided if check.element_wise]
     for check in undecided:
-        check._check_fn = _Decided(check._check_fn)  # noqa: SLF001 - pandera has no other name for it
+        check._check_fn = _Decided(type(check), check._check_fn)  # noqa: SLF001 - pandera has no other name for it
     schema.unique = None
     schema.drop_invalid_rows = False
     return Prepared(loaded, schema, tuple(declared), tuple(unique), index, row_type)
@@ -198,14 +198,21 @@ class _Decided:
     an answer that is missing for all rows of polars for true.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, kind: Any, function: Any) -> None:
+        self.kind = kind
         self.function = function
 
     def __str__(self) -> str:
         return str(self.function)
 
     def __call__(self, *values: Any, **parameters: Any) -> Any:
-        found = self.function(*values, **parameters)
+        from pandera.api.function_dispatch import Dispatcher
+
+        function = self.function
+        if isinstance(function, Dispatcher):
+            # A copy of pandera's, which gets the functions for a library only with its first frame.
+            function = self.kind.CHECK_FUNCTION_REGISTRY.get(function.__name__, function)
+        found = function(*values, **parameters)
         if found is None or type(found).__name__ == "NAType":
             return False
         return (

@@ -43,10 +43,15 @@ def test_findings_and_checks_of_the_whole_are_shown():
     assert ["column_drift", "passed", "0", "1"] in lines
     assert "not evaluated: too early" in text
     assert "Data quality of s3://lake/orders/*.parquet: warned, score 0.500" in text
-    assert "2 rows of 1 file = 1 valid + 1 quarantined" in text
+    assert "\n2 rows of 1 file = 1 valid + 1 quarantined" in text
+    assert "\n check         column  result         failed  evaluated  example  " in text
     assert "\x1b" not in text
     assert "quiet" not in text
     assert "quiet" in printed(make_check_run(*CHECKS), every=True)
+    long = CheckResult("in_range", "price", "row", "error", 9, 1, [{"value": "x" * 200}])
+    cells = printed(make_check_run(long)).split()
+    assert sum(cell.count("x") for cell in cells if set(cell) <= {"x", "…"}) == 113
+    assert "(207" in cells
 
 
 def test_the_report_of_a_snapshot_is_shown_alike():
@@ -60,26 +65,27 @@ def test_the_report_of_a_snapshot_is_shown_alike():
 EXPECTED = """\
 Data quality of s3://lake/orders/*.parquet: warned, score 0.500
 
- check      column     dimension  result         failed  evaluated  example
- ──────────────────────────────────────────────────────────────────────────────
- in_range   price      validity   failed              1          9  value:
-                                                                    [red]-1[/]
- a_check_w  a_column_             flagged         12345     100000  value:
- ith_a_lon  with_a_lo                                               xxxxxxxxxxx
- g_name_of  ng_name                                                 xxxxxxxxxxx
- _its_own                                                           xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxxxxxxxxxx
-                                                                    xxx… (207
-                                                                    characters)
- volume                           not evaluated       0          0
- column_dr                        passed              0          1
- ift
+ chec  colu                                               examp
+ k     mn    dimension  result         failed  evaluated  le
+ ──────────────────────────────────────────────────────────────
+ in_r  pric  validity   failed              1          9  value
+ ange  e                                                  :
+                                                          [red]
+                                                          -1[/]
+ a_ch  a_co             flagged         12345     100000  value
+ eck_  lumn                                               :
+ with  _wit                                               xxxxx
+ _a_l  h_a_                                               xxxxx
+ ong_  long                                               xxxxx
+ name  _nam                                               xxxxx
+ _of_  e
+ its_
+ own
+ volu                   not evaluated       0          0
+ me
+ colu                   passed              0          1
+ mn_d
+ rift
 
 2 rows of 1 file = 1 valid + 1 quarantined
 """
@@ -96,14 +102,14 @@ def test_a_narrow_table_folds_what_is_long_and_keeps_figures_and_words_in_one_pi
                 "warn",
                 100_000,
                 12_345,
-                [{"value": "x" * 200}],
+                [{"value": "x" * 20}],
             ),
             CheckResult("volume", None, "dataset", "warn", 0, 0),
             CheckResult("column_drift", None, "dataset", "error", 1, 0),
         )
     )
     out = StringIO()
-    Console(file=out, width=80, force_terminal=True, color_system="standard").print(table)
+    Console(file=out, width=64, force_terminal=True, color_system="standard").print(table)
     assert [
         line.rstrip() for line in Text.from_ansi(out.getvalue()).plain.splitlines()
     ] == EXPECTED.splitlines()

@@ -10,6 +10,7 @@ import pandera.pandas
 import pandera.polars
 import pyarrow as pa
 import pytest
+from pandera.engines import pandas_engine
 
 from io_intelligence_provider.errors import ConfigurationError
 from io_intelligence_provider.quality.parser import BatchParser, ParsedBatch, bare_column
@@ -247,3 +248,37 @@ def test_a_bare_column_checks_nothing_and_the_schema_keeps_its_own(backend: Any)
     assert not getattr(bare, "parsers", None)
     assert (column.coerce, len(column.checks), column.default) == (True, 1, 1)
     assert bare_column(column, column.dtype).dtype == column.dtype
+
+
+def test_a_failure_of_the_first_pass_is_kept_by_the_second() -> None:
+    """polars fills defaults at the end, where a column that still has another type is no news."""
+    columns = {"b": polars.Column(int), "a": polars.Column(int, default=1)}
+    parsed = parse(polars.DataFrameSchema(columns, add_missing_columns=True), a=["x"])
+    assert [(one.check, one.column) for one in parsed.failures] == [("add_missing_has_default", "b")]
+
+
+def test_a_parser_of_the_frame_runs_once_beside_a_default() -> None:
+    calls = []
+    count = whole(lambda frame: calls.append(len(frame)) or frame)
+    parse(pandas.DataFrameSchema({"a": pandas.Column(float, default=1.0)}, parsers=count), a=[None, 2.0])
+    assert calls == [2]
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "found"),
+    [
+        ({"dayfirst": True}, "03/04/2024", "2024-04-03"),
+        ({"dayfirst": False}, "03/04/2024", "2024-03-04"),
+        ({"format": "%Y%d%m"}, "20240304", "2024-04-03"),
+        ({"unit": "s"}, "20240304", str(pd.to_datetime(["20240304"], unit="s")[0].date())),
+    ],
+)
+def test_options_of_times_as_text_are_those_of_the_schema(
+    options: dict[str, Any], text: str, found: str
+) -> None:
+    """Beside a column of another form."""
+    dtype = pandas_engine.DateTime(unit="us", to_datetime_kwargs=options)
+    columns = {"iso": pandas.Column("datetime64[us]"), "at": pandas.Column(dtype)}
+    parsed = parse(pandas.DataFrameSchema(columns, coerce=True), iso=["2024-05-06"], at=[text])
+    assert parsed.unreadable == {}
+    assert [str(parsed.frame[name][0].date()) for name in columns] == ["2024-05-06", found]

@@ -192,7 +192,6 @@ class BatchParser:
         for name, column in schema.columns.items():
             column.default = filled[name].default
         _without_checks(schema)
-        schema.add_missing_columns = False
         schema.strict = False
         self._apply(parsed, schema)
 
@@ -280,17 +279,18 @@ def _has_type(series: Any, dtype: Any) -> bool:
 
 
 def _parsed_column(parser: Any, series: Any) -> Any:
-    """Return a column as a parser of it returns it, row by row.
+    """Return a column as a parser of it returns it: by label, in the order of the rows, or one value for all.
 
     :raises ConfigurationError: when it returns another number of values, or does not say whose they are.
     """
     import pandas as pd
 
     found = parser(series).parser_output
-    labelled = isinstance(found, pd.Series)
-    if labelled and len(found) == len(series) and set(found.index) == set(series.index):
-        return found.reindex(series.index)
-    if labelled or (pd.api.types.is_list_like(found) and len(found) != len(series)):
+    if isinstance(found, pd.Series):
+        is_whole = len(found) == len(series) and set(found.index) == set(series.index)
+    else:
+        is_whole = not pd.api.types.is_list_like(found) or len(found) == len(series)
+    if not is_whole:
         raise ConfigurationError(
             f"The parser {parser.name!r} of the column {series.name!r} returned {len(found)} values for "
             f"{len(series)} rows, or other labels than theirs. It has to return one value for each row. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -387,3 +388,24 @@ def test_a_schema_that_pandera_refuses_is_an_error_with_its_name() -> None:
     schema = pandas.DataFrameSchema({"a": pandas.Column(int)}, grouped, name="Orders")
     with pytest.raises(ConfigurationError, match=r"^pandera refuses the schema Orders: `groupby` cannot be"):
         failures(schema, {"a": [1], "b": [1]})
+
+
+def test_failures_of_the_data_set_have_no_place_in_a_sorted_frame() -> None:
+    schema = pandas.DataFrameSchema(
+        {"a": pandas.Column(int, pandas.Check.gt(1)), "absent": pandas.Column(int)},
+        parsers=pandas.Parser(lambda frame: frame.sort_values("a")),
+    )
+    expected = {("column_in_dataframe", "absent", None), ("greater_than", "a", (1,))}
+    assert failures(schema, {"a": [2, 1]}) == expected
+
+
+def test_a_value_of_another_type_fails_alone() -> None:
+    mixed = pandas.Parser(lambda _: [date(2026, 1, 1), "x"])
+    schema = pandas.DataFrameSchema(
+        {
+            "a": pandas.Column(pandas_engine.Date, parsers=mixed),
+            "b": pandas.Column(int, pandas.Check.gt(0)),
+        }
+    )
+    found = failures(schema, {"a": ["", ""], "b": [1, -1]})
+    assert found == {("dtype", "a", (1,)), ("greater_than", "b", (1,))}

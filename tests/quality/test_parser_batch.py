@@ -282,3 +282,20 @@ def test_options_of_times_as_text_are_those_of_the_schema(
     parsed = parse(pandas.DataFrameSchema(columns, coerce=True), iso=["2024-05-06"], at=[text])
     assert parsed.unreadable == {}
     assert [str(parsed.frame[name][0].date()) for name in columns] == ["2024-05-06", found]
+
+
+def test_a_default_of_a_pattern_fills_a_column_whose_name_is_no_pattern_of_itself() -> None:
+    schema = pandas.DataFrameSchema({"^n": pandas.Column(float, default=1.0, regex=True)})
+    assert values(parse(schema, **{"n(1)": [None, 2.0]})) == {"n(1)": [1.0, 2.0]}
+
+
+def test_a_column_of_a_type_of_python_is_added_without_values() -> None:
+    column = pandas.Column(list[int], nullable=True, coerce=False)
+    parsed = parse(pandas.DataFrameSchema({"new": column}, add_missing_columns=True), a=[1])
+    assert (values(parsed)["new"], parsed.failures, parsed.aborted) == ([None], [], False)
+
+
+def test_cells_that_are_nulls_stay_where_the_type_has_none() -> None:
+    column = pandas.Column(list[int], nullable=True, parsers=cells(lambda _: None))
+    parsed = parse(pandas.DataFrameSchema({"a": column}), a=pa.nulls(2, pa.list_(pa.int64())))
+    assert (values(parsed), parsed.aborted) == ({"a": [None, None]}, False)

@@ -78,6 +78,7 @@ def echoing(monkeypatch: pytest.MonkeyPatch) -> Iterator[EchoingServer]:
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     extra = {
+        "max_retries": 1,
         "guest_session_id": f"{CANARIES['guest']}\n",
         "token_url": f"{server.url}/token",
         "client_id": CLIENT,

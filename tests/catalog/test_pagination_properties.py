@@ -86,7 +86,7 @@ def on_two_pages(catalogue: list[Any], page_size: int) -> bool:
     return any(len(found) > 1 for found in pages.values())
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.data())
 def test_a_walk_over_a_moving_catalogue_is_right_or_refused(data: st.DataObject) -> None:
     """Models come and go between any two requests; an accepted walk is a state the catalogue was in."""
@@ -126,7 +126,7 @@ def test_a_walk_over_a_moving_catalogue_is_right_or_refused(data: st.DataObject)
 FAULTS = st.sampled_from(["none", "none", "first page", "page before", "empty", "cut", "total", "has_next"])
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     count=st.integers(1, 9),
     size=st.integers(1, 4),

@@ -51,7 +51,7 @@ CATALOGUE = st.dictionaries(st.sampled_from("abcd"), ROW, max_size=4)
 
 @given(old=CATALOGUE, new=CATALOGUE)
 @settings(
-    max_examples=40,
+    max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_replaying_the_changes_gives_the_new_rows(tmp_path, old, new):

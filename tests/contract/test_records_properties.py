@@ -18,7 +18,7 @@ from io_intelligence_provider.contract.decode import read_rows
 
 pytestmark = pytest.mark.long
 
-quiet = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+quiet = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 numbers = st.one_of(
     st.integers(),
@@ -181,7 +181,7 @@ other_keys = st.sampled_from(["a", "metadata", 'quo"te', "\u00e9"])
 unknown = st.dictionaries(plain_keys, values, max_size=4) | st.dictionaries(other_keys, values, max_size=2)
 
 
-@settings(quiet, max_examples=100)
+@settings(quiet, max_examples=50)
 @given(extras=st.lists(st.tuples(unknown, unknown), min_size=1, max_size=4), shape=st.sampled_from(WireShape))
 def test_records_of_one_group_are_read_as_each_alone(extras, shape):
     records = []

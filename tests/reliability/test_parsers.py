@@ -43,7 +43,7 @@ from io_intelligence_provider.redaction import redact_url
 pytestmark = pytest.mark.long
 
 quick = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "40")),
+    max_examples=int(os.environ.get("EXAMPLES", "20")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

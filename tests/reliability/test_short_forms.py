@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize(("script", "runs"), [("faulty_server", 20), ("damaged_bytes", 5)])
+@pytest.mark.parametrize(("script", "runs"), [("faulty_server", 8), ("damaged_bytes", 2)])
 def test_short(script: str, runs: int, tmp_path: Path) -> None:
     path = Path(__file__).with_name(f"{script}.py")
     command = [sys.executable, path, "--runs", str(runs), "--seed", "1"]

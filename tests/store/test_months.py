@@ -53,7 +53,7 @@ def test_the_answers_are_the_same_and_come_from_months(
     assert filed_months.history().schema.equals(before[0].schema, check_metadata=True)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     start=st.sampled_from(DAYS),
     length=st.integers(0, 23),

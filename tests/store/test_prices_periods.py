@@ -217,7 +217,7 @@ histories = st.dictionaries(
 
 
 @pytest.mark.long
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(histories)
 def test_a_period_says_what_price_at_says(tmp_path_factory, days):
     store = SnapshotStore(tmp_path_factory.mktemp("periods"))

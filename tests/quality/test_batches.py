@@ -283,7 +283,7 @@ def test_all_rows_have_to_fit_three_times(write: Write, rows_at_a_time: Callable
 
 
 MIB = 2**20
-TODO = (
+ADVICE = (
     "Declare a check that looks at one value at a time element_wise=True or use a built-in one, check a part "
     "of the data at a time, or raise memory_limit."
 )
@@ -296,14 +296,14 @@ def test_what_does_not_fit_says_why_and_how_much_it_needs(rows_at_a_time: Callab
         read_all_rows(source, 4 * MIB, "the set", ["x", "y", "z"])
     assert str(caught.value) == (
         "the set has to be validated in one batch, because x, y, z may look at all rows. Its 1048576 rows "
-        f"need about 8 MiB, memory_limit is 4 MiB. {TODO}"
+        f"need about 8 MiB, memory_limit is 4 MiB. {ADVICE}"
     )
     rows_at_a_time(MIB // 4)
     with pytest.raises(ConfigurationError) as caught:
         read_all_rows(source, 8 * MIB, "the set", ["x", "y", "z", "u"])
     assert str(caught.value) == (
         "the set has to be validated in one batch, because x, y, z and 1 more may look at all rows. Its "
-        f"1048576 rows need about 24 MiB, memory_limit is 8 MiB. {TODO}"
+        f"1048576 rows need about 24 MiB, memory_limit is 8 MiB. {ADVICE}"
     )
     rows_at_a_time(1)
     source.bytes = 0
